@@ -1,0 +1,220 @@
+//! The kinds of event, and the names they bear in what livehook writes.
+//!
+//! Source: the vendor's "Event Message Notification" pages of CSS and StreamLive. New numbers appear every year, so the
+//! set is open: an unknown one is carried on.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The kind of an event, after the vendor's member `event_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventType {
+    /// 1: a push started.
+    Push,
+    /// 0: a push stopped.
+    Stop,
+    /// 100: a recording file is ready.
+    Recording,
+    /// 200: a screenshot was taken.
+    Screenshot,
+    /// 314: a relay task changed.
+    Relay,
+    /// 315: audio moderation.
+    AudioModeration,
+    /// 317: image moderation.
+    ImageModeration,
+    /// 321: anomalies of a push.
+    PushAnomaly,
+    /// 328: real-time monitoring.
+    Monitoring,
+    /// 329: StreamLive, an input's push started.
+    StreamLivePush,
+    /// 330: StreamLive, an input's push was interrupted.
+    StreamLiveStop,
+    /// 332: status of a recording.
+    RecordingStatus,
+    /// 338: live subtitles.
+    Subtitles,
+    /// 341: anomalies of a recording.
+    RecordingAnomaly,
+    /// 343: quality inspection.
+    QualityInspection,
+    /// 344: an evaluation passed its threshold.
+    EvaluationThreshold,
+    /// 345: average of an evaluation.
+    EvaluationAverage,
+    /// 347: smart erasing.
+    SmartErasing,
+    /// 348: summary of a live stream.
+    LiveSummary,
+    /// 349: highlight clips.
+    Highlights,
+    /// Any other number: accepted and carried on.
+    Unknown(i64),
+}
+
+/// Every known type with its number and its name, the one table that all look-ups read.
+const KNOWN: [(EventType, i64, &str); 20] = [
+    (EventType::Stop, 0, "stop"),
+    (EventType::Push, 1, "push"),
+    (EventType::Recording, 100, "recording"),
+    (EventType::Screenshot, 200, "screenshot"),
+    (EventType::Relay, 314, "relay"),
+    (EventType::AudioModeration, 315, "audio-moderation"),
+    (EventType::ImageModeration, 317, "image-moderation"),
+    (EventType::PushAnomaly, 321, "push-anomaly"),
+    (EventType::Monitoring, 328, "monitoring"),
+    (EventType::StreamLivePush, 329, "streamlive-push"),
+    (EventType::StreamLiveStop, 330, "streamlive-stop"),
+    (EventType::RecordingStatus, 332, "recording-status"),
+    (EventType::Subtitles, 338, "subtitles"),
+    (EventType::RecordingAnomaly, 341, "recording-anomaly"),
+    (EventType::QualityInspection, 343, "quality-inspection"),
+    (EventType::EvaluationThreshold, 344, "evaluation-threshold"),
+    (EventType::EvaluationAverage, 345, "evaluation-average"),
+    (EventType::SmartErasing, 347, "smart-erasing"),
+    (EventType::LiveSummary, 348, "live-summary"),
+    (EventType::Highlights, 349, "highlights"),
+];
+
+impl EventType {
+    /// Every known type, in the order of its numbers.
+    pub fn known() -> impl Iterator<Item = EventType> {
+        KNOWN.iter().map(|(event_type, _, _)| *event_type)
+    }
+
+    /// The type of the vendor's number.
+    pub fn from_number(number: i64) -> EventType {
+        match KNOWN.binary_search_by_key(&number, |(_, known, _)| *known) {
+            Ok(position) => KNOWN[position].0,
+            Err(_) => EventType::Unknown(number),
+        }
+    }
+
+    /// The vendor's number.
+    pub fn number(self) -> i64 {
+        match self {
+            EventType::Unknown(number) => number,
+            known => KNOWN.iter().find(|(event_type, _, _)| *event_type == known).map_or(-1, |(_, number, _)| *number),
+        }
+    }
+
+    /// A label from a closed set, for metrics: the name, or `unknown`.
+    pub fn label(self) -> &'static str {
+        KNOWN.iter().find(|(event_type, _, _)| *event_type == self).map_or("unknown", |(_, _, name)| name)
+    }
+
+    /// The CloudEvents `type`, such as `tencent.css.push`.
+    pub fn cloud_event_type(self) -> impl fmt::Display {
+        CloudEventType(self)
+    }
+}
+
+/// The short name, such as `push`, or `event-<number>` for an unknown type: what filters and the command line take.
+impl fmt::Display for EventType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventType::Unknown(number) => write!(formatter, "event-{number}"),
+            known => formatter.write_str(known.label()),
+        }
+    }
+}
+
+struct CloudEventType(EventType);
+
+impl fmt::Display for CloudEventType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            EventType::StreamLivePush => formatter.write_str("tencent.streamlive.push"),
+            EventType::StreamLiveStop => formatter.write_str("tencent.streamlive.stop"),
+            other => write!(formatter, "tencent.css.{other}"),
+        }
+    }
+}
+
+/// A name that is no event type.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no event type: give a name such as push, stop or recording, or a number such as 321")]
+pub struct UnknownEventType(String);
+
+/// Reads a short name, the CloudEvents type, `event-<number>` or a bare number.
+impl FromStr for EventType {
+    type Err = UnknownEventType;
+
+    fn from_str(text: &str) -> Result<EventType, UnknownEventType> {
+        let name = match text {
+            "tencent.streamlive.push" => "streamlive-push",
+            "tencent.streamlive.stop" => "streamlive-stop",
+            other => other.strip_prefix("tencent.css.").unwrap_or(other),
+        };
+        if let Some((event_type, _, _)) = KNOWN.iter().find(|(_, _, known)| *known == name) {
+            return Ok(*event_type);
+        }
+        let digits = name.strip_prefix("event-").unwrap_or(name);
+        if digits.bytes().all(|byte| byte.is_ascii_digit())
+            && let Ok(number) = digits.parse()
+        {
+            return Ok(EventType::from_number(number));
+        }
+        Err(UnknownEventType(text.to_owned()))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for EventType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<EventType, D::Error> {
+        struct NameOrNumber;
+        impl serde::de::Visitor<'_> for NameOrNumber {
+            type Value = EventType;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an event type: a name such as \"push\" or a number such as 321")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<EventType, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<EventType, E> {
+                u32::try_from(number)
+                    .map(|number| EventType::from_number(i64::from(number)))
+                    .map_err(|_| E::custom(UnknownEventType(number.to_string())))
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<EventType, E> {
+                i64::try_from(number)
+                    .map(EventType::from_number)
+                    .map_err(|_| E::custom(UnknownEventType(number.to_string())))
+            }
+        }
+        deserializer.deserialize_any(NameOrNumber)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_every_name_leads_back() {
+        assert!(KNOWN.is_sorted_by_key(|(_, number, _)| *number));
+        for event_type in EventType::known() {
+            assert_eq!(EventType::from_number(event_type.number()), event_type);
+            assert_eq!(event_type.to_string().parse(), Ok(event_type));
+            assert_eq!(event_type.cloud_event_type().to_string().parse(), Ok(event_type));
+            assert_eq!(event_type.number().to_string().parse(), Ok(event_type));
+        }
+    }
+
+    #[test]
+    fn an_unknown_number_is_carried_by_name() {
+        let unknown = EventType::from_number(777);
+        assert_eq!(unknown, EventType::Unknown(777));
+        assert_eq!(unknown.cloud_event_type().to_string(), "tencent.css.event-777");
+        assert_eq!(unknown.label(), "unknown");
+        assert_eq!("event-777".parse(), Ok(unknown));
+        assert_eq!("event-1".parse(), Ok(EventType::Push));
+    }
+
+    #[test]
+    fn what_is_no_type_is_named() {
+        for text in ["", "pushed", "-1", "event-", "99999999999999999999"] {
+            assert_eq!(text.parse::<EventType>(), Err(UnknownEventType(text.to_owned())), "{text}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The few things about JSON text that `serde_json` does not offer: one form for the same value, and the text of a
+//! string that may hold a lone surrogate. All functions take text that `serde_json` has accepted.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Deeper nesting than allowed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooDeep;
+
+/// The value without white space outside strings, and with DEL, C1, U+2028 and U+2029 escaped: on one line and harmless
+/// to a terminal. Other escapes and all numbers stay as they are. Borrows where nothing is to change.
+///
+/// `depth` is how many objects and arrays may still open.
+pub(super) fn compact(value: &str, depth: usize) -> Result<Cow<'_, str>, TooDeep> {
+    let bytes = value.as_bytes();
+    let mut output: Option<String> = None;
+    let mut kept = 0; // everything before is in `output`, once there is one
+    let mut level = 0usize;
+    let mut in_string = false;
+    let mut position = 0;
+    while position < bytes.len() {
+        let (skip, escape) = match bytes[position] {
+            b'\\' if in_string => {
+                position += 2;
+                continue;
+            }
+            b'"' => {
+                in_string = !in_string;
+                (0, None)
+            }
+            b'[' | b'{' if !in_string => {
+                level += 1;
+                if level > depth {
+                    return Err(TooDeep);
+                }
+                (0, None)
+            }
+            b']' | b'}' if !in_string => {
+                level = level.saturating_sub(1);
+                (0, None)
+            }
+            b' ' | b'\t' | b'\n' | b'\r' if !in_string => (1, None),
+            0x7f => (1, Some("\\u007f")),
+            // U+0080 to U+009F are C2 80 to C2 9F.
+            0xc2 if bytes.get(position + 1).is_some_and(|next| *next <= 0x9f) => (2, None),
+            // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
+            0xe2 if bytes[position..].starts_with(&[0xe2, 0x80, 0xa8]) => (3, Some("\\u2028")),
+            0xe2 if bytes[position..].starts_with(&[0xe2, 0x80, 0xa9]) => (3, Some("\\u2029")),
+            _ => (0, None),
+        };
+        if skip == 0 {
+            position += 1;
+            continue;
+        }
+        let output = output.get_or_insert_with(|| String::with_capacity(value.len() + 16));
+        output.push_str(&value[kept..position]);
+        match escape {
+            Some(text) => output.push_str(text),
+            None if skip == 2 => {
+                let _ = write!(output, "\\u00{:02x}", bytes[position + 1]);
+            }
+            None => {}
+        }
+        position += skip;
+        kept = position;
+    }
+    Ok(match output {
+        Some(mut output) => {
+            output.push_str(&value[kept..]);
+            Cow::Owned(output)
+        }
+        None => Cow::Borrowed(value),
+    })
+}
+
+/// The text of a JSON string, or `None` where the value is no string. A lone surrogate becomes U+FFFD.
+pub(super) fn string(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(position) = rest.find('\\') {
+        text.push_str(&rest[..position]);
+        let (character, length) = escape(&rest[position..]);
+        text.push(character);
+        rest = &rest[position + length..];
+    }
+    text.push_str(rest);
+    Some(Cow::Owned(text))
+}
+
+/// The character that the escape at the start of `text` stands for, and the escape's length in bytes.
+pub(super) fn escape(text: &str) -> (char, usize) {
+    let bytes = text.as_bytes();
+    let character = match bytes.get(1) {
+        Some(b'n') => '\n',
+        Some(b't') => '\t',
+        Some(b'r') => '\r',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'u') => {
+            let high = unit(bytes, 2);
+            if let Some(low) = (0xd800..0xdc00)
+                .contains(&high)
+                .then(|| bytes.get(6..8).is_some_and(|next| next == b"\\u").then(|| unit(bytes, 8)))
+                .flatten()
+                && (0xdc00..0xe000).contains(&low)
+            {
+                let scalar = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                return (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
+            }
+            return (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6);
+        }
+        Some(other) => char::from(*other),
+        None => char::REPLACEMENT_CHARACTER,
+    };
+    (character, 2)
+}
+
+/// The four hexadecimal digits at `start`.
+fn unit(bytes: &[u8], start: usize) -> u32 {
+    let digits = bytes.get(start..start + 4).unwrap_or_default();
+    std::str::from_utf8(digits).ok().and_then(|text| u32::from_str_radix(text, 16).ok()).unwrap_or(0xfffd)
+}
+
+/// Control, DEL and C1 characters and the two Unicode line ends: what may break a line or move a terminal's cursor.
+pub(super) fn is_harmful(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// Writes a text as a JSON string in which everything is escaped that [`compact`] escapes.
+pub(super) fn write_string(output: &mut String, text: &str) {
+    output.push('"');
+    let mut kept = 0;
+    for (position, character) in text.char_indices() {
+        if !is_harmful(character) && !matches!(character, '"' | '\\') {
+            continue;
+        }
+        output.push_str(&text[kept..position]);
+        kept = position + character.len_utf8();
+        match character {
+            '"' => output.push_str("\\\""),
+            '\\' => output.push_str("\\\\"),
+            '\n' => output.push_str("\\n"),
+            '\r' => output.push_str("\\r"),
+            '\t' => output.push_str("\\t"),
+            other => {
+                let _ = write!(output, "\\u{:04x}", u32::from(other));
+            }
+        }
+    }
+    output.push_str(&text[kept..]);
+    output.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn compact_borrows_what_is_compact() {
+        assert!(matches!(compact(r#"{"a":[1,"b c"]}"#, 2), Ok(Cow::Borrowed(_))));
+    }
+
+    #[test]
+    fn compact_removes_white_space_outside_strings_only() {
+        assert_eq!(compact("{ \"a b\" :\t[ 1 ,\r\n \"c \\\" d\" ] }", 2).unwrap(), r#"{"a b":[1,"c \" d"]}"#);
+    }
+
+    #[test]
+    fn compact_escapes_what_breaks_lines_or_terminals() {
+        assert_eq!(
+            compact("\"a\u{7f}b\u{80}\u{9f}\u{a0}c\u{2028}\u{2029}\u{202a}\"", 0).unwrap(),
+            "\"a\\u007fb\\u0080\\u009f\u{a0}c\\u2028\\u2029\u{202a}\""
+        );
+        assert_eq!(compact(r#""\/ \u0026 \ud800 \u001b""#, 0).unwrap(), r#""\/ \u0026 \ud800 \u001b""#);
+    }
+
+    #[test]
+    fn compact_counts_nesting_outside_strings() {
+        assert_eq!(compact("[[]]", 2).unwrap(), "[[]]");
+        assert_eq!(compact("[[]]", 1), Err(TooDeep));
+        assert_eq!(compact("[],[]", 1).unwrap(), "[],[]");
+        assert_eq!(compact(r#""[[[[""#, 0).unwrap(), r#""[[[[""#);
+    }
+
+    #[test]
+    fn strings_are_read_with_every_escape() {
+        assert_eq!(string(r#""a\/b\u0026\"\\\n\t\r\b\f""#).unwrap(), "a/b&\"\\\n\t\r\u{8}\u{c}");
+        assert_eq!(string(r#""\ud83d\ude00""#).unwrap(), "😀");
+        assert_eq!(string(r#""\ud83d""#).unwrap(), "\u{fffd}");
+        assert_eq!(string(r#""\ud83d\u0041\ude00""#).unwrap(), "\u{fffd}A\u{fffd}");
+        assert_eq!(string("12"), None);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<i64>().prop_map(serde_json::Value::from),
+            any::<String>().prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+                prop::collection::hash_map(any::<String>(), inner, 0..4)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn compact_keeps_the_value_and_makes_one_line(value in any_json()) {
+            let pretty = serde_json::to_string_pretty(&value).unwrap();
+            let compacted = compact(&pretty, 64).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(&compacted).unwrap(), &value);
+            prop_assert!(!compacted.contains(is_harmful));
+            prop_assert_eq!(compact(&compacted, 64).unwrap(), compacted.as_ref());
+        }
+
+        #[test]
+        fn strings_go_there_and_back(text in any::<String>()) {
+            let mut written = String::new();
+            write_string(&mut written, &text);
+            prop_assert_eq!(string(&written).unwrap(), text.as_str());
+            prop_assert_eq!(&serde_json::from_str::<String>(&written).unwrap(), &text);
+            let theirs = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(string(&theirs).unwrap(), text.as_str());
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What CSS sends: the domain of livehook.
+//!
+//! A body is parsed into a [`Callback`], which proves nothing but its form. [`Verifier::verify`] turns it into an
+//! [`Event`], and nothing else outside the journal can make one, so that an `Event` in hand is a verified one.
+//!
+//! Nothing here does I/O, reads a clock or is async: the time is an argument.
+
+mod event;
+mod event_id;
+mod event_type;
+mod json;
+mod key;
+mod members;
+mod parse;
+mod partition_key;
+mod pattern;
+mod redact;
+mod refusal;
+mod stream_event;
+mod verify;
+
+pub use event::Event;
+pub use event_id::{EventId, InvalidEventId};
+pub use event_type::{EventType, UnknownEventType};
+pub use key::{CallbackKey, KeyError};
+pub use parse::{Callback, Malformed, NESTING_MAX};
+pub use partition_key::PartitionKey;
+pub use pattern::{DomainPattern, NamePattern, PatternError};
+pub use redact::Redactor;
+pub use refusal::Refusal;
+pub use stream_event::StreamEvent;
+pub use verify::{KeyOptions, Options, Verifier, VerifierError};

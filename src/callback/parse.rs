@@ -1,0 +1,350 @@
+//! From the bytes of a body to a [`Callback`]: its form is checked, and nothing is believed yet.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::event_type::EventType;
+use super::json;
+use super::members::Member;
+
+/// How deeply objects and arrays may nest, the callback itself included.
+pub const NESTING_MAX: usize = 64;
+
+/// A callback as parsed. It proves form only: whoever holds one knows nothing of its sender.
+#[derive(Debug)]
+pub struct Callback<'a> {
+    /// All members but `sign` and `t`, in the order received.
+    pub(super) members: Vec<Member<'a>>,
+    pub(super) event_type: EventType,
+    pub(super) t: Option<Expiry<'a>>,
+    pub(super) sign: Sign,
+}
+
+/// The member `t`: when the signature expires.
+#[derive(Debug, Clone)]
+pub(super) struct Expiry<'a> {
+    /// The decimal text as the sender wrote it, over which the signature is computed.
+    pub(super) text: Cow<'a, str>,
+    /// The same in Unix seconds.
+    pub(super) secs: i64,
+}
+
+/// The member `sign`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Not among the members.
+    Absent,
+    /// There, but not 32 hexadecimal digits.
+    Unreadable,
+    /// The 16 bytes that the digits stand for.
+    Digest([u8; 16]),
+}
+
+/// Why a body is no callback. The texts are for the sender and quote nothing of the body but a bounded, escaped name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Malformed {
+    /// Not UTF-8, as RFC 8259 demands.
+    #[error("the body is not UTF-8: byte {position} is wrong")]
+    NotUtf8 {
+        /// Where the first wrong byte is, counted from 0.
+        position: usize,
+    },
+    /// Not one JSON object.
+    #[error("the body is not one JSON object: see line {line}, column {column}")]
+    NotAnObject {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1; 0 is the end of the line before.
+        column: usize,
+    },
+    /// Two members of the same name: which of the two counts would be a guess.
+    #[error("the member `{name}` is there twice")]
+    Twice {
+        /// The name, cut to a bound and escaped.
+        name: String,
+    },
+    /// Nested too deeply.
+    #[error("objects and arrays are nested deeper than {NESTING_MAX}")]
+    TooDeep,
+    /// A member that must be there is not.
+    #[error("the member `{name}` is missing")]
+    Missing {
+        /// `event_type` or `t`.
+        name: &'static str,
+    },
+    /// A member that must be a whole number is not.
+    #[error(
+        "the member `{name}` is no whole number from 0 to 9223372036854775807, in digits without sign, leading zero, fraction or exponent"
+    )]
+    NotWhole {
+        /// `event_type` or `t`.
+        name: &'static str,
+    },
+}
+
+impl<'a> Callback<'a> {
+    /// Reads a body, whatever its `Content-Type` said.
+    ///
+    /// # Errors
+    /// [`Malformed`] when it is not a JSON object of the form that the callback contract demands. A missing `t` is one
+    /// only beside a `sign`: a callback with neither is unsigned, which [`super::Verifier`] judges.
+    pub fn parse(body: &'a [u8]) -> Result<Callback<'a>, Malformed> {
+        let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8 { position: error.valid_up_to() })?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let raw = deserializer
+            .deserialize_map(RawMembers)
+            .and_then(|members| deserializer.end().map(|()| members))
+            .map_err(|error| Malformed::NotAnObject { line: error.line(), column: error.column() })?;
+        if let Some(name) = first_twice(&raw) {
+            return Err(Malformed::Twice { name });
+        }
+
+        let mut callback = Callback {
+            members: Vec::with_capacity(raw.len()),
+            event_type: EventType::Unknown(-1),
+            t: None,
+            sign: Sign::Absent,
+        };
+        let mut event_type = None;
+        for (name, value) in raw {
+            let value = json::compact(value.get(), NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;
+            match name.as_ref() {
+                "sign" => {
+                    callback.sign = read_sign(&value);
+                    continue;
+                }
+                "t" => {
+                    callback.t = Some(read_expiry(value)?);
+                    continue;
+                }
+                "event_type" => {
+                    let (_, number) = whole(&value).ok_or(Malformed::NotWhole { name: "event_type" })?;
+                    event_type = Some(EventType::from_number(number));
+                }
+                _ => {}
+            }
+            callback.members.push(Member { name, value });
+        }
+        callback.event_type = event_type.ok_or(Malformed::Missing { name: "event_type" })?;
+        if callback.t.is_none() && callback.sign != Sign::Absent {
+            return Err(Malformed::Missing { name: "t" });
+        }
+        Ok(callback)
+    }
+
+    /// The kind of event that the sender names.
+    pub fn event_type(&self) -> EventType {
+        self.event_type
+    }
+}
+
+/// A name that stands twice, made fit for a message. Escapes are resolved first, so `\u0074` is `t`.
+fn first_twice(members: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
+    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1])?;
+    Some(twice[0].chars().take(64).flat_map(char::escape_default).collect())
+}
+
+fn read_sign(value: &str) -> Sign {
+    let mut digest = [0; 16];
+    match json::string(value).map(|digits| hex::decode_to_slice(digits.as_bytes(), &mut digest)) {
+        Some(Ok(())) => Sign::Digest(digest),
+        _ => Sign::Unreadable,
+    }
+}
+
+fn read_expiry(value: Cow<'_, str>) -> Result<Expiry<'_>, Malformed> {
+    let (text, secs) = match value {
+        Cow::Borrowed(value) => whole(value),
+        Cow::Owned(ref value) => whole(value).map(|(text, secs)| (Cow::Owned(text.into_owned()), secs)),
+    }
+    .ok_or(Malformed::NotWhole { name: "t" })?;
+    Ok(Expiry { text, secs })
+}
+
+/// A JSON integer, or a string of the same digits: no sign, leading zero, fraction or exponent, and within i64.
+pub(super) fn whole(value: &str) -> Option<(Cow<'_, str>, i64)> {
+    let digits = json::string(value).unwrap_or(Cow::Borrowed(value));
+    let plain = !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits.len() == 1 || !digits.starts_with('0'));
+    let number = if plain { digits.parse().ok()? } else { return None };
+    Some((digits, number))
+}
+
+/// Collects the members of one object, with every value as the text that stands in the body.
+struct RawMembers;
+
+impl<'de> Visitor<'de> for RawMembers {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("one JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::with_capacity(24);
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
+            members.push((name, value));
+        }
+        Ok(members)
+    }
+}
+
+/// A member's name, borrowed where it has no escapes (plain `Cow` would always copy).
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn t_of(value: &str) -> Result<(String, i64), Malformed> {
+        let body = format!(r#"{{"event_type":1,"t":{value},"sign":"x"}}"#);
+        Callback::parse(body.as_bytes()).map(|callback| {
+            let t = callback.t.unwrap();
+            (t.text.into_owned(), t.secs)
+        })
+    }
+
+    #[test]
+    fn forms_of_t() {
+        for (value, secs) in [
+            ("1703732078", 1703732078),
+            ("\"1703732078\"", 1703732078),
+            (r#""\u0031""#, 1),
+            ("0", 0),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(t_of(value).unwrap(), (secs.to_string(), secs), "{value}");
+        }
+        for value in [
+            "\"+1\"",
+            "\"01\"",
+            "01",
+            "1.0",
+            "\"1.0\"",
+            "1e9",
+            "\"1e9\"",
+            "\" 1\"",
+            "\"1 \"",
+            "-1",
+            "\"-1\"",
+            "-0",
+            "\"\"",
+            "\"١٢٣\"",
+            "\"１\"",
+            "9223372036854775808",
+            "\"9223372036854775808\"",
+            "null",
+            "[1]",
+            "{}",
+            "true",
+            r#""1545030873\u0000\u0080""#,
+        ] {
+            assert!(t_of(value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_missing_t_is_malformed_beside_a_sign_only() {
+        assert_eq!(Callback::parse(br#"{"event_type":1,"sign":"x"}"#).unwrap_err(), Malformed::Missing { name: "t" });
+        assert!(Callback::parse(br#"{"event_type":1}"#).is_ok());
+    }
+
+    #[test]
+    fn event_type_0_is_a_stop_in_either_type() {
+        for body in [r#"{"event_type":0}"#, r#"{"event_type":"0"}"#, r#"{"event\u005ftype":0}"#] {
+            assert_eq!(Callback::parse(body.as_bytes()).unwrap().event_type(), EventType::Stop, "{body}");
+        }
+        for body in
+            [r#"{}"#, r#"{"event_type":null}"#, r#"{"event_type":-1}"#, r#"{"event_type":1.0}"#, r#"{"event_type":""}"#]
+        {
+            assert!(Callback::parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn forms_of_sign() {
+        let sign = |value: &str| {
+            let body = format!(r#"{{"event_type":1,"t":1,"sign":{value}}}"#);
+            Callback::parse(body.as_bytes()).unwrap().sign
+        };
+        let digest = [0xab; 16];
+        assert_eq!(sign(&format!("\"{}\"", "ab".repeat(16))), Sign::Digest(digest));
+        assert_eq!(sign(&format!("\"{}\"", "aB".repeat(16))), Sign::Digest(digest));
+        assert_eq!(sign(&format!("\"\\u0061b{}\"", "AB".repeat(15))), Sign::Digest(digest));
+        for value in ["\"\"", "null", "1", "\"zz\"", "[]"] {
+            assert_eq!(sign(value), Sign::Unreadable, "{value}");
+        }
+        for length in [31, 33, 34, 64] {
+            assert_eq!(sign(&format!("\"{}\"", "a".repeat(length))), Sign::Unreadable, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_name_twice_is_malformed_also_when_escaped() {
+        for body in [
+            r#"{"event_type":1,"t":1,"t":2}"#,
+            r#"{"event_type":1,"t":1,"\u0074":2}"#,
+            r#"{"event_type":1,"a":1,"b":2,"a":1}"#,
+            r#"{"event_type":1,"event_type":0}"#,
+        ] {
+            assert!(matches!(Callback::parse(body.as_bytes()), Err(Malformed::Twice { .. })), "{body}");
+        }
+        let long = format!(r#"{{"{0}":1,"{0}":1}}"#, "\\n".repeat(5000));
+        let Err(Malformed::Twice { name }) = Callback::parse(long.as_bytes()) else { panic!("not refused") };
+        assert_eq!(name, "\\n".repeat(64));
+        assert!(Callback::parse(br#"{"event_type":1,"x":{"a":1,"a":2}}"#).is_ok(), "below the top level is not judged");
+    }
+
+    #[test]
+    fn what_is_not_one_object_is_malformed() {
+        for body in [
+            "",
+            " ",
+            "null",
+            "[]",
+            "1",
+            "\"a\"",
+            "{",
+            "{}{}",
+            "{} x",
+            "{\"a\":1,}",
+            "{'a':1}",
+            "{\"a\":\"\n\"}",
+            "\u{feff}{}",
+        ] {
+            assert!(Callback::parse(body.as_bytes()).is_err(), "{body:?}");
+        }
+        assert_eq!(Callback::parse(b"{\"a\":\"\xff\"}").unwrap_err(), Malformed::NotUtf8 { position: 6 });
+    }
+
+    #[test]
+    fn nesting_has_a_bound() {
+        let nested = |depth: usize| format!(r#"{{"event_type":1,"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        assert!(Callback::parse(nested(NESTING_MAX - 1).as_bytes()).is_ok());
+        assert_eq!(Callback::parse(nested(NESTING_MAX).as_bytes()).unwrap_err(), Malformed::TooDeep);
+        assert_eq!(Callback::parse(nested(100_000).as_bytes()).unwrap_err(), Malformed::TooDeep);
+        assert!(Callback::parse(nested(1).replace("[]", &"[".repeat(100_000)).as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Callback::parse(&bytes);
+        }
+
+        #[test]
+        fn near_json_does_not_panic(text in r#"[\[\]{}":,0-9a-z\\u \n]{0,200}"#) {
+            let _ = Callback::parse(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `domain/app name/stream`: what must stay in order, and what filters look at.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The domain, app name and stream of an event, each percent-encoded, absent ones empty, with `/` between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PartitionKey<'e>(pub(super) &'e str);
+
+impl<'e> PartitionKey<'e> {
+    /// The key as it stands in the event.
+    pub fn as_str(self) -> &'e str {
+        self.0
+    }
+
+    /// The domain, decoded; empty where the callback has none.
+    pub fn domain(self) -> Cow<'e, str> {
+        self.part(0)
+    }
+
+    /// The app name, decoded; empty where the callback has none.
+    pub fn app_name(self) -> Cow<'e, str> {
+        self.part(1)
+    }
+
+    /// The stream name, decoded; empty where the callback has none.
+    pub fn stream(self) -> Cow<'e, str> {
+        self.part(2)
+    }
+
+    fn part(self, position: usize) -> Cow<'e, str> {
+        decode_part(self.0.split('/').nth(position).unwrap_or_default())
+    }
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986.
+pub(super) fn encode_part(output: &mut String, part: &str) {
+    for byte in part.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => output.push(char::from(byte)),
+            other => {
+                let _ = write!(output, "%{other:02X}");
+            }
+        }
+    }
+}
+
+fn decode_part(part: &str) -> Cow<'_, str> {
+    if !part.contains('%') {
+        return Cow::Borrowed(part);
+    }
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let mut decoded = [0];
+        match tail.get(..2) {
+            Some(digits) if *first == b'%' && hex::decode_to_slice(digits, &mut decoded).is_ok() => {
+                bytes.push(decoded[0]);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn parts_are_told_apart() {
+        let key = PartitionKey("d.com/a%2Fb/");
+        assert_eq!((key.domain().as_ref(), key.app_name().as_ref(), key.stream().as_ref()), ("d.com", "a/b", ""));
+    }
+
+    proptest! {
+        #[test]
+        fn parts_go_there_and_back(part in any::<String>()) {
+            let mut encoded = String::new();
+            encode_part(&mut encoded, &part);
+            prop_assert!(encoded.is_ascii() && !encoded.contains('/'));
+            prop_assert_eq!(decode_part(&encoded), part);
+        }
+    }
+}

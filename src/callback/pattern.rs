@@ -1,0 +1,180 @@
+//! Patterns of domains and of stream names, for keys, allow lists and filters.
+
+use std::fmt;
+
+/// A domain, or `*.example.com` for every name below it (not the name itself). Compared without case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainPattern {
+    /// The lower-cased name; with a leading dot for a wildcard.
+    name: Box<str>,
+}
+
+/// A text that is no pattern.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PatternError {
+    /// An empty pattern matches nothing.
+    #[error("the pattern is empty")]
+    Empty,
+    /// A wildcard elsewhere than in the first label of a domain.
+    #[error("`{0}`: in a domain, `*` may only be the whole first label, as in `*.example.com`")]
+    Wildcard(String),
+    /// A character that no domain has.
+    #[error("`{0}` is no domain name: give it without scheme, port and path")]
+    Character(String),
+}
+
+impl DomainPattern {
+    /// Reads `live.example.com` or `*.example.com`.
+    ///
+    /// # Errors
+    /// Empty patterns, a `*` elsewhere than as the first label, and characters that no domain has.
+    pub fn new(text: &str) -> Result<DomainPattern, PatternError> {
+        let (prefix, name) = match text.strip_prefix("*.") {
+            Some(rest) => (".", rest),
+            None => ("", text),
+        };
+        if name.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        if name.contains('*') {
+            return Err(PatternError::Wildcard(text.to_owned()));
+        }
+        if name
+            .chars()
+            .any(|character| character.is_whitespace() || character.is_control() || "/:?#@".contains(character))
+        {
+            return Err(PatternError::Character(text.to_owned()));
+        }
+        Ok(DomainPattern { name: format!("{prefix}{}", name.to_ascii_lowercase()).into() })
+    }
+
+    /// Whether the pattern takes this domain.
+    pub fn matches(&self, domain: &str) -> bool {
+        if self.name.starts_with('.') {
+            domain.len() > self.name.len()
+                && domain
+                    .get(domain.len() - self.name.len()..)
+                    .is_some_and(|tail| tail.eq_ignore_ascii_case(&self.name))
+        } else {
+            domain.eq_ignore_ascii_case(&self.name)
+        }
+    }
+}
+
+impl fmt::Display for DomainPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.starts_with('.') {
+            formatter.write_str("*")?;
+        }
+        formatter.write_str(&self.name)
+    }
+}
+
+/// A stream name in which each `*` stands for any number of characters. Compared with case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePattern {
+    text: Box<str>,
+}
+
+impl NamePattern {
+    /// Reads a name with any number of `*`.
+    ///
+    /// # Errors
+    /// The empty pattern.
+    pub fn new(text: &str) -> Result<NamePattern, PatternError> {
+        if text.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        Ok(NamePattern { text: text.into() })
+    }
+
+    /// Whether the pattern takes this name. Linear in the name for each `*`, so no name is expensive.
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((first, rest)) = self.text.split_once('*') else {
+            return *self.text == *name;
+        };
+        let Some(mut name) = name.strip_prefix(first) else {
+            return false;
+        };
+        let mut parts: Vec<&str> = rest.split('*').collect();
+        let last = parts.pop().unwrap_or_default();
+        for part in parts {
+            match name.find(part) {
+                Some(position) => name = &name[position + part.len()..],
+                None => return false,
+            }
+        }
+        name.ends_with(last)
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+macro_rules! deserialize_from_text {
+    ($($type:ty),+) => {$(
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                <$type>::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+deserialize_from_text!(DomainPattern, NamePattern);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_match_without_case_and_wildcards_below_the_name_only() {
+        for (pattern, domain, expected) in [
+            ("push.example.com", "push.example.com", true),
+            ("push.example.com", "PUSH.Example.COM", true),
+            ("push.example.com", "a.push.example.com", false),
+            ("*.example.com", "a.example.com", true),
+            ("*.Example.com", "a.b.EXAMPLE.com", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", ".example.com", false),
+            ("*.example.com", "badexample.com", false),
+            ("*.example.com", "é.example.com", true),
+            ("*.example.com", "a.example.com.evil.org", false),
+        ] {
+            assert_eq!(DomainPattern::new(pattern).unwrap().matches(domain), expected, "{pattern} {domain}");
+        }
+    }
+
+    #[test]
+    fn bad_domain_patterns_are_named() {
+        for text in ["", "*", "*.", "a.*.com", "*a.com", "http://a.com", "a.com:80", "a b"] {
+            assert!(DomainPattern::new(text).is_err(), "{text}");
+        }
+        assert_eq!(DomainPattern::new("*.A.com").unwrap().to_string(), "*.a.com");
+    }
+
+    #[test]
+    fn names_match_with_any_number_of_stars() {
+        for (pattern, name, expected) in [
+            ("room", "room", true),
+            ("room", "rooms", false),
+            ("*", "", true),
+            ("*", "anything", true),
+            ("room-*", "room-1", true),
+            ("room-*", "zoom-1", false),
+            ("*-main", "a-main", true),
+            ("*-main", "main", false),
+            ("a*b*c", "a--b--c", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("a*a", "a", false),
+            ("直播*", "直播间", true),
+        ] {
+            assert_eq!(NamePattern::new(pattern).unwrap().matches(name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a callback is not accepted.
+
+use super::event_type::EventType;
+use super::parse::Malformed;
+
+/// A callback that is answered with 4xx. The text is for the sender: one sentence that helps, without any secret.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a callback at all.
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    /// No `sign` among the members.
+    #[error("the callback has no `sign`: set a callback key in the CSS console, the same as livehook's")]
+    SignatureMissing {
+        /// Types can be accepted unsigned by configuration, so the log names this one.
+        event_type: EventType,
+    },
+    /// No active key gives this `sign` for this `t`.
+    #[error(
+        "no active callback key gives this `sign` for this `t`: the key in the CSS console must be one of livehook's"
+    )]
+    SignatureMismatch,
+    /// `t` lies in the past.
+    #[error("the signature expired {by_secs} s ago: `livehook sign` makes a fresh sample")]
+    SignatureExpired {
+        /// By how many seconds `t` plus the leeway has passed.
+        by_secs: i64,
+    },
+    /// `t` lies further ahead than `validity_secs_max` allows.
+    #[error(
+        "the signature is valid for another {ahead_secs} s, more than this receiver's `validity_secs_max`: check the clocks"
+    )]
+    SignatureTooFarAhead {
+        /// How far ahead `t` lies, in seconds.
+        ahead_secs: i64,
+    },
+    /// The client's address is not in `allowed_addresses`.
+    #[error("this address is not in `allowed_addresses`")]
+    AddressNotAllowed,
+    /// The appid is not in `allowed_appids`.
+    #[error("the callback's `appid` is not in `allowed_appids`")]
+    AppidNotAllowed,
+    /// The domain is not in `allowed_domains`.
+    #[error("the callback's domain is not in `allowed_domains`")]
+    DomainNotAllowed,
+}
+
+impl Refusal {
+    /// The stable word for the answer's `error` and for metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Refusal::Malformed(_) => "malformed",
+            Refusal::SignatureMissing { .. } => "signature_missing",
+            Refusal::SignatureMismatch => "signature_mismatch",
+            Refusal::SignatureExpired { .. } | Refusal::SignatureTooFarAhead { .. } => "signature_expired",
+            Refusal::AddressNotAllowed => "address_not_allowed",
+            Refusal::AppidNotAllowed => "appid_not_allowed",
+            Refusal::DomainNotAllowed => "domain_not_allowed",
+        }
+    }
+}

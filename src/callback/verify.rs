@@ -1,0 +1,321 @@
+//! From a [`Callback`] to an [`Event`]: is it genuine, still valid, and ours?
+//!
+//! Source: the vendor's page "Event Message Notification", section on signatures: `sign = MD5(key + t)`, valid until
+//! `t`. The signature covers nothing else of the body.
+
+use serde::Deserialize;
+use serde::de::{self, MapAccess, Visitor};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::event::Event;
+use super::event_type::EventType;
+use super::key::CallbackKey;
+use super::members;
+use super::parse::{Callback, Sign};
+use super::pattern::DomainPattern;
+use super::redact::Redactor;
+use super::refusal::Refusal;
+
+/// A callback key, and the domains that it may sign for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyOptions {
+    /// The key.
+    pub key: CallbackKey,
+    /// Where not empty, the key never verifies a callback of another domain, nor one that names no domain.
+    pub domains: Vec<DomainPattern>,
+}
+
+/// What is demanded of a callback. The defaults are the vendor's documented rule, with no key.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The active keys: any of them may have signed.
+    pub keys: Vec<KeyOptions>,
+    /// Accept everything unverified when there is no key.
+    pub allow_unsigned: bool,
+    /// How long after `t` a signature still counts, in seconds.
+    pub leeway_secs: u32,
+    /// How far ahead `t` may lie, in seconds; `None` is without bound.
+    pub validity_secs_max: Option<u32>,
+    /// Types that are accepted without a `sign`.
+    pub unsigned_event_types: Vec<EventType>,
+    /// Where not empty, other appids are refused.
+    pub allowed_appids: Vec<i64>,
+    /// Where not empty, other domains, and callbacks that name none, are refused.
+    pub allowed_domains: Vec<DomainPattern>,
+    /// Parameters whose values are redacted in addition to `txSecret`.
+    pub redact_parameters: Vec<String>,
+}
+
+/// Options under which a verifier would prove nothing.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum VerifierError {
+    /// Without a key nothing can be verified.
+    #[error(
+        "there is no callback key: set `receiver.keys`, --key, LIVEHOOK_KEYS or a keys file, or set `receiver.allow_unsigned = true` to accept anything from anybody"
+    )]
+    NoKey,
+}
+
+/// Judges callbacks.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    options: Options,
+    redactor: Redactor,
+}
+
+impl Verifier {
+    /// Makes a verifier.
+    ///
+    /// # Errors
+    /// No key at all without `allow_unsigned`.
+    pub fn new(options: Options) -> Result<Verifier, VerifierError> {
+        if options.keys.is_empty() && !options.allow_unsigned {
+            return Err(VerifierError::NoKey);
+        }
+        let redactor = Redactor::new(options.redact_parameters.iter().map(String::as_str));
+        Ok(Verifier { options, redactor })
+    }
+
+    /// Judges a callback received at `now_ms` (Unix ms): signature, then expiry, then appid, then domain.
+    ///
+    /// # Errors
+    /// The first reason to refuse it.
+    pub fn verify(&self, callback: &Callback<'_>, now_ms: i64) -> Result<Event, Refusal> {
+        let domain = members::domain(&callback.members, callback.event_type);
+        let verified = self.check_signature(callback, domain.as_deref(), now_ms.div_euclid(1000))?;
+
+        let Options { allowed_appids, allowed_domains, .. } = &self.options;
+        if !allowed_appids.is_empty()
+            && !members::number(&callback.members, "appid").is_some_and(|appid| allowed_appids.contains(&appid))
+        {
+            return Err(Refusal::AppidNotAllowed);
+        }
+        if !allowed_domains.is_empty() && !matches_any(allowed_domains, domain.as_deref()) {
+            return Err(Refusal::DomainNotAllowed);
+        }
+        Ok(Event::new(callback, verified, now_ms, &self.redactor))
+    }
+
+    /// Whether the callback is proven genuine; false for one that is accepted without proof.
+    fn check_signature(&self, callback: &Callback<'_>, domain: Option<&str>, now_secs: i64) -> Result<bool, Refusal> {
+        let options = &self.options;
+        if options.keys.is_empty() {
+            return Ok(false);
+        }
+        let (t, sign) = match (&callback.t, callback.sign) {
+            (_, Sign::Absent) if options.unsigned_event_types.contains(&callback.event_type) => return Ok(false),
+            (_, Sign::Absent) | (None, _) => {
+                return Err(Refusal::SignatureMissing { event_type: callback.event_type });
+            }
+            (Some(_), Sign::Unreadable) => return Err(Refusal::SignatureMismatch),
+            (Some(t), Sign::Digest(sign)) => (t, sign),
+        };
+
+        let mut matched = Choice::from(0);
+        for KeyOptions { key, domains } in &options.keys {
+            if domains.is_empty() || matches_any(domains, domain) {
+                matched |= key.sign(&t.text).ct_eq(&sign);
+            }
+        }
+        if !bool::from(matched) {
+            return Err(Refusal::SignatureMismatch);
+        }
+        let expired_by_secs = now_secs.saturating_sub(t.secs.saturating_add(i64::from(options.leeway_secs)));
+        if expired_by_secs > 0 {
+            return Err(Refusal::SignatureExpired { by_secs: expired_by_secs });
+        }
+        let ahead_secs = t.secs.saturating_sub(now_secs);
+        if options.validity_secs_max.is_some_and(|most| ahead_secs > i64::from(most)) {
+            return Err(Refusal::SignatureTooFarAhead { ahead_secs });
+        }
+        Ok(true)
+    }
+}
+
+fn matches_any(patterns: &[DomainPattern], domain: Option<&str>) -> bool {
+    domain.is_some_and(|domain| patterns.iter().any(|pattern| pattern.matches(domain)))
+}
+
+/// A key for every domain is written as a string, one for given domains as a table.
+impl<'de> Deserialize<'de> for KeyOptions {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<KeyOptions, D::Error> {
+        struct StringOrTable;
+        impl<'de> Visitor<'de> for StringOrTable {
+            type Value = KeyOptions;
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a key, or { key = \"...\", domains = [\"push.example.com\"] }")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<KeyOptions, E> {
+                let key = CallbackKey::new(text).map_err(E::custom)?;
+                Ok(KeyOptions { key, domains: Vec::new() })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeyOptions, A::Error> {
+                let (mut key, mut domains) = (None, None);
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "key" => key = Some(CallbackKey::new(&map.next_value::<String>()?).map_err(de::Error::custom)?),
+                        "domains" => domains = Some(map.next_value()?),
+                        other => return Err(de::Error::unknown_field(other, &["key", "domains"])),
+                    }
+                }
+                let key = key.ok_or_else(|| de::Error::missing_field("key"))?;
+                Ok(KeyOptions { key, domains: domains.unwrap_or_default() })
+            }
+        }
+        deserializer.deserialize_any(StringOrTable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAMPLE: &str = r#"{"app":"test.domain.com","appid":12345678,"event_time":1545115790,"event_type":1,
+        "stream_id":"test_stream","sign":"ca3e25e5dc17a6f9909a9ae7281e300d","t":1545030873}"#;
+    const T: i64 = 1_545_030_873;
+
+    fn key(text: &str, domains: &[&str]) -> KeyOptions {
+        let domains = domains.iter().map(|domain| DomainPattern::new(domain).unwrap()).collect();
+        KeyOptions { key: CallbackKey::new(text).unwrap(), domains }
+    }
+
+    fn options() -> Options {
+        Options { keys: vec![key("test", &[])], ..Options::default() }
+    }
+
+    fn judge(options: Options, body: &str, now_secs: i64) -> Result<Event, Refusal> {
+        let callback = Callback::parse(body.as_bytes()).unwrap();
+        Verifier::new(options).unwrap().verify(&callback, now_secs * 1000 + 999)
+    }
+
+    fn signed(key: &str, t: &str, rest: &str) -> String {
+        let sign = hex::encode(CallbackKey::new(key).unwrap().sign(t));
+        format!(r#"{{"t":{t},"sign":"{sign}",{rest}}}"#)
+    }
+
+    #[test]
+    fn the_published_sample_is_genuine_until_its_t() {
+        assert!(judge(options(), SAMPLE, T - 600).is_ok());
+        assert!(judge(options(), SAMPLE, T).is_ok());
+        assert_eq!(judge(options(), SAMPLE, T + 1), Err(Refusal::SignatureExpired { by_secs: 1 }));
+        assert!(judge(options(), &SAMPLE.replace("ca3e25e5", "CA3E25E5"), T).is_ok());
+        assert!(judge(options(), &SAMPLE.replace("1545030873", "\"1545030873\""), T).is_ok());
+    }
+
+    #[test]
+    fn leeway_and_validity_move_the_bounds() {
+        let lenient = Options { leeway_secs: 60, ..options() };
+        assert!(judge(lenient.clone(), SAMPLE, T + 60).is_ok());
+        assert_eq!(judge(lenient, SAMPLE, T + 61), Err(Refusal::SignatureExpired { by_secs: 1 }));
+        let bounded = Options { validity_secs_max: Some(660), ..options() };
+        assert!(judge(bounded.clone(), SAMPLE, T - 660).is_ok());
+        assert_eq!(judge(bounded, SAMPLE, T - 661), Err(Refusal::SignatureTooFarAhead { ahead_secs: 661 }));
+    }
+
+    #[test]
+    fn a_wrong_or_unreadable_signature_is_told_before_expiry() {
+        for body in [
+            SAMPLE.replace("ca3e", "ca3f"),
+            SAMPLE.replace("ca3e", "zz3e"),
+            SAMPLE.replace("ca3e", ""),
+            SAMPLE.replace("873}", "874}"),
+        ] {
+            assert_eq!(judge(options(), &body, T + 10_000), Err(Refusal::SignatureMismatch), "{body}");
+        }
+        let missing = Err(Refusal::SignatureMissing { event_type: EventType::Push });
+        assert_eq!(judge(options(), r#"{"event_type":1,"t":1}"#, T), missing);
+        assert_eq!(judge(options(), r#"{"event_type":1}"#, T), missing);
+    }
+
+    #[test]
+    fn an_md5_length_extension_is_refused() {
+        // MD5("test" + t) continued: anyone can compute the digest of key + t + padding + suffix without the key. The
+        // forged `t` would have to hold the padding, which no accepted form of `t` can.
+        let padding = "\\u0080".to_owned() + &"\\u0000".repeat(41) + "p" + &"\\u0000".repeat(7);
+        for suffix in ["9999999999", ""] {
+            let body = SAMPLE.replace("1545030873", &format!("\"1545030873{padding}{suffix}\""));
+            assert!(Callback::parse(body.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn any_active_key_may_have_signed() {
+        let both = Options { keys: vec![key("other", &[]), key("test", &[])], ..Options::default() };
+        assert!(judge(both, SAMPLE, T).is_ok());
+        let neither = Options { keys: vec![key("other", &[])], ..Options::default() };
+        assert_eq!(judge(neither, SAMPLE, T), Err(Refusal::SignatureMismatch));
+    }
+
+    #[test]
+    fn a_key_limited_to_domains_signs_for_no_other_and_for_none() {
+        let limited = |domain: &str| Options { keys: vec![key("test", &[domain])], ..Options::default() };
+        assert!(judge(limited("*.domain.com"), SAMPLE, T).is_ok());
+        assert_eq!(judge(limited("other.com"), SAMPLE, T), Err(Refusal::SignatureMismatch));
+        let nameless = signed("test", "1545030873", r#""event_type":1"#);
+        assert_eq!(judge(limited("*.domain.com"), &nameless, T), Err(Refusal::SignatureMismatch));
+        let by_other_member =
+            signed("test", "1545030873", r#""event_type":1,"domain":"test.domain.com","app":"evil.com""#);
+        assert_eq!(judge(limited("*.domain.com"), &by_other_member, T), Err(Refusal::SignatureMismatch));
+    }
+
+    #[test]
+    fn unsigned_types_are_marked_and_a_wrong_sign_is_still_refused() {
+        let options = Options { unsigned_event_types: vec![EventType::Relay], ..options() };
+        for body in [r#"{"event_type":314}"#, r#"{"event_type":314,"t":1}"#] {
+            assert!(judge(options.clone(), body, T).unwrap().line().contains(r#""verified":false"#), "{body}");
+        }
+        assert_eq!(judge(options.clone(), r#"{"event_type":314,"t":1,"sign":""}"#, T), Err(Refusal::SignatureMismatch));
+        assert_eq!(
+            judge(options, r#"{"event_type":315}"#, T),
+            Err(Refusal::SignatureMissing { event_type: EventType::AudioModeration })
+        );
+    }
+
+    #[test]
+    fn no_key_needs_a_word() {
+        assert_eq!(Verifier::new(Options::default()).unwrap_err(), VerifierError::NoKey);
+        let open = Options { allow_unsigned: true, ..Options::default() };
+        assert!(judge(open.clone(), r#"{"event_type":1}"#, T).unwrap().line().contains(r#""verified":false"#));
+        assert!(judge(Options { keys: options().keys, ..open }, r#"{"event_type":1}"#, T).is_err());
+    }
+
+    #[test]
+    fn appids_and_domains_can_be_limited() {
+        let appids = |appid| Options { allowed_appids: vec![appid], ..options() };
+        assert!(judge(appids(12_345_678), SAMPLE, T).is_ok());
+        assert!(judge(appids(12_345_678), &SAMPLE.replace("12345678", "\"12345678\""), T).is_ok());
+        assert_eq!(judge(appids(1), SAMPLE, T), Err(Refusal::AppidNotAllowed));
+        let domains = |domain| Options { allowed_domains: vec![DomainPattern::new(domain).unwrap()], ..options() };
+        assert!(judge(domains("TEST.domain.com"), SAMPLE, T).is_ok());
+        assert_eq!(judge(domains("domain.com"), SAMPLE, T), Err(Refusal::DomainNotAllowed));
+        assert_eq!(
+            judge(domains("domain.com"), &SAMPLE.replace("\"app\"", "\"x\""), T),
+            Err(Refusal::DomainNotAllowed)
+        );
+        assert_eq!(
+            judge(appids(1), SAMPLE, T + 1),
+            Err(Refusal::SignatureExpired { by_secs: 1 }),
+            "the signature comes first"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_accepted_without_the_key(
+            sign in "[0-9a-f]{32}", t in any::<u32>(), rest in any::<String>(), event_type in 0..400i64,
+        ) {
+            let body = serde_json::json!({"event_type": event_type, "t": t, "sign": sign, "x": rest}).to_string();
+            prop_assert!(judge(options(), &body, 0).is_err());
+        }
+
+        #[test]
+        fn far_times_do_not_overflow(t in 0..=i64::MAX, now in any::<i64>()) {
+            let body = signed("test", &t.to_string(), r#""event_type":1"#);
+            let callback = Callback::parse(body.as_bytes()).unwrap();
+            let lenient = Options { leeway_secs: u32::MAX, validity_secs_max: Some(0), ..options() };
+            let _ = Verifier::new(lenient).unwrap().verify(&callback, now);
+        }
+    }
+}

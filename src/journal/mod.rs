@@ -1,0 +1,213 @@
+//! The durable log of events, and the only code that knows how it is stored.
+//!
+//! An event is appended once and answered for only when it is synced to disk. A consumer reads the records in the order
+//! of their offsets and keeps its place, the cursor, here. What is above knows [`Journal`] and [`Consumer`] and must not
+//! assume how they are made, nor that offsets are dense.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use crate::callback::Event;
+
+/// The place of a record. Offsets grow, have gaps, and are never used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(pub i64);
+
+impl fmt::Display for Offset {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A stored event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it stands.
+    pub offset: Offset,
+    /// What was stored.
+    pub event: Event,
+}
+
+/// What became of an event that is durable now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It was new.
+    Stored,
+    /// One of the same id is durable already.
+    Duplicate,
+}
+
+/// Why an event could not be made durable. Each is worth another try by the sender.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+pub enum AppendError {
+    /// The queue before the writer is full.
+    #[error("the queue before the journal is full")]
+    Overloaded,
+    /// The size limit is reached, and the oldest record has not been passed by every consumer.
+    #[error("the journal has reached `journal.size_bytes_max`, and a sink has not taken its oldest record")]
+    Full,
+    /// The last commit failed, and the journal has not proven itself since.
+    #[error("the journal cannot write: {0}")]
+    Broken(String),
+    /// The journal is being closed.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Why the journal cannot be opened or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process holds the data directory.
+    #[error("{0}: another livehook serves this data directory; stop it or choose another `data_dir`")]
+    Locked(std::path::PathBuf),
+    /// The file is of a later version of livehook.
+    #[error(
+        "{path}: the journal has version {found}, made by a newer livehook; this one knows version {known}: run that newer one, or restore a backup made before the upgrade"
+    )]
+    Newer {
+        /// The journal's file.
+        path: std::path::PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// The file is no journal.
+    #[error("{0}: this is not a livehook journal; move it away, or choose another `data_dir`")]
+    Foreign(std::path::PathBuf),
+    /// There is no journal.
+    #[error(
+        "{0}: there is no journal here; start `livehook serve` with this data directory first, or check --data-dir"
+    )]
+    Absent(std::path::PathBuf),
+    /// The file system does not do as asked.
+    #[error("{path}: {source}")]
+    Io {
+        /// What was asked for.
+        path: std::path::PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The database does not do as asked.
+    #[error("the journal's database: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// What was stored cannot be read back.
+    #[error("record {0} of the journal cannot be read back")]
+    Corrupt(Offset),
+    /// The journal is being closed, or its writer has died.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Where a consumer that the journal does not know yet starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// After everything that is there.
+    #[default]
+    Now,
+    /// At the oldest record that is there.
+    Earliest,
+}
+
+/// The journal as those see it that write to it.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Stores an event, and returns once it, or the one that it duplicates, is durable.
+    ///
+    /// # Errors
+    /// It may be stored nevertheless: only `Ok` proves anything.
+    async fn append(&self, event: Event) -> Result<Appended, AppendError>;
+}
+
+/// Reads records in order. It needs no cursor, so anybody may.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// The records after `after`, oldest first, at most `limit` of them and of bounded size together; none when there
+    /// are no more. Does not wait.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError>;
+}
+
+/// How far a consumer got, to be made durable in one transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Every record up to here is done.
+    pub cursor: Offset,
+    /// What the sink wants to find beside the cursor when it starts again; `None` leaves what is there.
+    pub state: Option<Vec<u8>>,
+    /// Records given up on, copied before the cursor passes them.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Whether the consumer has more to do and waits for this; otherwise it may ride on a later batch.
+    pub urgent: bool,
+}
+
+/// A record that a consumer gave up on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The record.
+    pub record: Record,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it was given up.
+    pub reason: String,
+    /// When, in Unix ms.
+    pub failed_ms: i64,
+}
+
+/// A named reader with a durable cursor.
+#[async_trait]
+pub trait Consumer: Records {
+    /// The place of the last record that is done.
+    fn cursor(&self) -> Offset;
+
+    /// What was kept beside the cursor.
+    fn state(&self) -> Option<&[u8]>;
+
+    /// Returns when there may be records after `after`.
+    ///
+    /// # Errors
+    /// The journal is closed.
+    async fn wait(&mut self, after: Offset) -> Result<(), JournalError>;
+
+    /// Moves the cursor, and returns once that is durable.
+    ///
+    /// # Errors
+    /// It is not durable; the same progress may be given again.
+    async fn advance(&mut self, progress: Progress) -> Result<(), JournalError>;
+}
+
+/// The limits of the journal, as in the section `[journal]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// How long records are kept that every consumer has passed, in days.
+    pub retention_days: u32,
+    /// The most that may be stored, in bytes of used pages.
+    pub size_bytes_max: u64,
+    /// How long an id is remembered to tell a duplicate, in seconds.
+    pub dedupe_window_secs: u32,
+    /// How many ids are remembered at most, whatever the window.
+    pub dedupe_ids_max: u32,
+    /// How many events may wait for the writer.
+    pub queue_events_max: u32,
+    /// How many events are committed in one sync.
+    pub batch_events_max: u32,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            retention_days: 30,
+            size_bytes_max: 10 * 1024 * 1024 * 1024,
+            dedupe_window_secs: 3600,
+            dedupe_ids_max: 1_000_000,
+            queue_events_max: 4096,
+            batch_events_max: 512,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! livehook receives the callbacks of Tencent Cloud CSS (live streaming), keeps each genuine one before it answers, and
+//! hands it on.
+//!
+//! # The life of a callback
+//!
+//! [`server`] reads a request, [`callback`] parses and verifies it, [`journal`] makes it durable, and only then is it
+//! answered with 200. From the journal, [`delivery`] takes it to each [`sink`], one worker a sink. [`app`] puts these
+//! together from one validated [`config`]; [`cli`] is the commands.
+//!
+//! A module may use those below it, never one above: `cli`, `app`, `config`, `server`, `delivery`, `sink`, `journal`,
+//! `telemetry`, `callback`.
+
+pub mod callback;
+pub mod delivery;
+pub mod journal;
+pub mod server;
+pub mod sink;
+pub mod telemetry;

@@ -1,0 +1,121 @@
+//! HTTP: the callback endpoint and the admin endpoint.
+
+mod network;
+mod token;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::callback::{DomainPattern, EventType, KeyOptions};
+
+pub use network::Network;
+pub use token::Token;
+
+/// The callback endpoint, as in the section `[receiver]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct ReceiverOptions {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The path that CSS posts to.
+    pub path: String,
+    /// A path that answers load balancers with 200 while the receiver is ready.
+    pub health_path: Option<String>,
+    /// The callback keys.
+    pub keys: Vec<KeyOptions>,
+    /// A file with more keys, one a line.
+    pub keys_file: Option<PathBuf>,
+    /// Accept everything unverified when there is no key.
+    pub allow_unsigned: bool,
+    /// How long after `t` a signature still counts, in seconds.
+    pub leeway_secs: u32,
+    /// How far ahead `t` may lie, in seconds.
+    pub validity_secs_max: Option<u32>,
+    /// Types that are accepted without a `sign`.
+    pub unsigned_event_types: Vec<EventType>,
+    /// Where not empty, other appids are refused.
+    pub allowed_appids: Vec<i64>,
+    /// Where not empty, other domains are refused.
+    pub allowed_domains: Vec<DomainPattern>,
+    /// Where not empty, clients of other addresses are refused.
+    pub allowed_addresses: Vec<Network>,
+    /// Peers whose header is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The header in which a trusted proxy names the client.
+    pub client_address_header: String,
+    /// Parameters to redact in addition to `txSecret`.
+    pub redact_parameters: Vec<String>,
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// The largest head of a request, in bytes.
+    pub headers_bytes_max: usize,
+    /// The most connections at once.
+    pub connections_max: usize,
+    /// The most memory for all bodies in flight, in bytes.
+    pub bodies_bytes_max: usize,
+    /// How long a client may take to send the head of a request, in seconds.
+    pub headers_timeout_secs: u64,
+    /// How long a client may take to send the body of a request, in seconds.
+    pub body_timeout_secs: u64,
+    /// How long a connection may be idle between requests, in seconds.
+    pub idle_timeout_secs: u64,
+    /// How long an answer may take, in seconds. CSS gives up after about 20.
+    pub answer_timeout_secs: u64,
+}
+
+impl Default for ReceiverOptions {
+    fn default() -> ReceiverOptions {
+        ReceiverOptions {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080),
+            path: "/callback".to_owned(),
+            health_path: None,
+            keys: Vec::new(),
+            keys_file: None,
+            allow_unsigned: false,
+            leeway_secs: 0,
+            validity_secs_max: None,
+            unsigned_event_types: Vec::new(),
+            allowed_appids: Vec::new(),
+            allowed_domains: Vec::new(),
+            allowed_addresses: Vec::new(),
+            trusted_proxies: Vec::new(),
+            client_address_header: "X-Forwarded-For".to_owned(),
+            redact_parameters: Vec::new(),
+            body_bytes_max: 256 * 1024,
+            headers_bytes_max: 16 * 1024,
+            connections_max: 4096,
+            bodies_bytes_max: 64 * 1024 * 1024,
+            headers_timeout_secs: 10,
+            body_timeout_secs: 10,
+            idle_timeout_secs: 75,
+            answer_timeout_secs: 15,
+        }
+    }
+}
+
+/// The admin endpoint, as in the section `[admin]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct AdminOptions {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The bearer token; needed where the address is not loopback.
+    pub token: Option<Token>,
+    /// A file that holds the token.
+    pub token_file: Option<PathBuf>,
+    /// Names in the Host header that are accepted on loopback in addition to localhost and addresses.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for AdminOptions {
+    fn default() -> AdminOptions {
+        AdminOptions {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090),
+            token: None,
+            token_file: None,
+            allowed_hosts: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The bearer token of the admin endpoint.
+
+use std::fmt;
+
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+
+/// A secret that cannot be printed and is compared in constant time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// Takes the token as text.
+    ///
+    /// # Errors
+    /// Empty tokens, and characters that no `Authorization` header can carry.
+    pub fn new(text: &str) -> Result<Token, String> {
+        if text.is_empty() {
+            return Err("the token is empty: make one with `livehook keygen`".to_owned());
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(
+                "the token holds characters other than visible ASCII: make one with `livehook keygen`".to_owned()
+            );
+        }
+        Ok(Token(text.into()))
+    }
+
+    /// Whether the given text is the token.
+    pub fn matches(&self, given: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(given).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(REDACTED)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Token, D::Error> {
+        Token::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}

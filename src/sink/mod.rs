@@ -1,0 +1,121 @@
+//! Where events go. One file a sink; a new one is a file, a variant of [`Options`] and an arm of [`Options::build`].
+//!
+//! A sink delivers what it is given, once it is told to, and says of each event what became of it. It does not read the
+//! journal on its own, decide on retries, or move a cursor: that is the delivery worker's.
+
+pub mod file;
+mod filter;
+pub mod log;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::journal::{Offset, Record, Records};
+
+pub use filter::Filter;
+
+/// Why an event was not delivered. Whether trying again can help is part of the type.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DeliveryError {
+    /// Another try may succeed.
+    #[error("{reason}")]
+    Transient {
+        /// What went wrong, for the log.
+        reason: String,
+        /// How long the other side asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// No further try can succeed: the event becomes a dead letter.
+    #[error("{reason}")]
+    Permanent {
+        /// What went wrong, for the log.
+        reason: String,
+    },
+}
+
+impl DeliveryError {
+    /// A failure worth another try.
+    pub fn transient(reason: impl ToString) -> DeliveryError {
+        DeliveryError::Transient { reason: reason.to_string(), retry_after: None }
+    }
+
+    /// A failure that stays one.
+    pub fn permanent(reason: impl ToString) -> DeliveryError {
+        DeliveryError::Permanent { reason: reason.to_string() }
+    }
+}
+
+/// What became of one event of a batch.
+pub type Outcome = Result<(), DeliveryError>;
+
+/// A place that events go to.
+#[async_trait]
+pub trait Sink: Send {
+    /// Called before the first `deliver`, and again until it succeeds: connects, and finds out what the sink already has.
+    ///
+    /// `cursor` is the last record known to be done, `state` what [`Sink::state`] gave beside it, and `records` lets a
+    /// sink compare what it finds with what it would have been given. Returns the last record that it has.
+    ///
+    /// # Errors
+    /// The sink cannot take events now.
+    async fn resume(
+        &mut self,
+        cursor: Offset,
+        state: Option<&[u8]>,
+        records: &dyn Records,
+    ) -> Result<Offset, DeliveryError> {
+        let _ = (state, records);
+        Ok(cursor)
+    }
+
+    /// Delivers events, oldest first, and answers for each in the same order. `Ok` is proven success. After a failure, a
+    /// later event of the same partition key must not be delivered: it is answered as transient.
+    ///
+    /// Dropping the future gives up on it; what was delivered until then may come again.
+    async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome>;
+
+    /// What to keep beside the cursor, as of the last `deliver`.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// A sink as configured: which, and its own keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Options {
+    /// `type = "log"`
+    Log(log::Options),
+    /// `type = "file"`
+    File(file::Options),
+}
+
+impl Options {
+    /// Every `type` that can be configured.
+    pub const TYPES: [&str; 2] = ["log", "file"];
+
+    /// The `type`, as in the configuration.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Options::Log(_) => "log",
+            Options::File(_) => "file",
+        }
+    }
+
+    /// The file that no second sink may write to.
+    pub fn exclusive_path(&self) -> Option<&Path> {
+        match self {
+            Options::Log(_) => None,
+            Options::File(options) => Some(&options.path),
+        }
+    }
+
+    /// Makes the sink. It touches nothing outside before it resumes.
+    pub fn build(&self) -> Box<dyn Sink> {
+        match self {
+            Options::Log(options) => Box::new(log::LogSink::new(options.clone())),
+            Options::File(options) => Box::new(file::FileSink::new(options.clone())),
+        }
+    }
+}
