@@ -1,6 +1,10 @@
 //! From the journal to the sinks: one worker a sink, with retries and dead letters.
 
+mod status;
+
 use serde::Deserialize;
+
+pub use status::{Status, StatusView};
 
 /// How a sink's failures are retried, as in `retry` of a sink's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -120,6 +120,18 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// It may be stored nevertheless: only `Ok` proves anything.
     async fn append(&self, event: Event) -> Result<Appended, AppendError>;
+
+    /// What can be said of the journal now, without asking its storage.
+    fn health(&self) -> Health;
+}
+
+/// The state of the journal at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Why an event would be refused now; `None` when one would be stored.
+    pub refuses: Option<AppendError>,
+    /// The offset of the newest record.
+    pub head: Offset,
 }
 
 /// Reads records in order. It needs no cursor, so anybody may.
