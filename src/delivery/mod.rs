@@ -3,6 +3,8 @@
 mod backoff;
 mod status;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use serde::Deserialize;
 

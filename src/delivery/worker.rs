@@ -115,7 +115,9 @@ impl Worker {
             }
             Ok(step) => step,
         };
-        self.status.set_oldest_pending_ms(self.pending.front().map(|record| record.event.received_ms()));
+        if self.is_resumed {
+            self.status.set_oldest_pending_ms(self.pending.front().map(|record| record.event.received_ms()));
+        }
         Ok(result)
     }
 
@@ -149,11 +151,9 @@ impl Worker {
                 Ok(Step::More)
             }
             Err(error) => {
-                // So that the age of what waits is known although nothing has been read yet.
-                if self.pending.is_empty() {
-                    let oldest = self.consumer.read(self.position, 1).await?;
-                    self.status.set_oldest_pending_ms(oldest.first().map(|record| record.event.received_ms()));
-                }
+                // So that the age of what waits is known although nothing is pending yet.
+                let oldest = self.consumer.read(self.position, 1).await?;
+                self.status.set_oldest_pending_ms(oldest.first().map(|record| record.event.received_ms()));
                 self.failures = self.failures.saturating_add(1);
                 Ok(Step::Wait(self.fail(&error)))
             }
