@@ -212,3 +212,6 @@ pub fn raise_open_files_limit() -> Option<u64> {
         Err(_) => limit.current,
     }
 }
+
+#[cfg(test)]
+mod tests;

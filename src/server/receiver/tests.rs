@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::sync::Mutex;
 
-use proptest::prelude::*;
+use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use tokio::net::TcpListener;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -253,7 +253,7 @@ async fn slow_bodies_are_told_so_and_reserve_nothing() {
     let mut slow = Vec::new();
     for _ in 0..5 {
         let mut client = Client::connect(address).await;
-        client.send(format!("POST /callback HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{{")).await;
+        client.send("POST /callback HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{").await;
         slow.push(client);
     }
     assert_eq!(ask(address, &post("/callback", "", SAMPLE)).await.status, 200, "announced bytes take no memory");
@@ -365,7 +365,7 @@ proptest! {
 
     #[test]
     fn no_bytes_are_accepted_without_a_valid_signature(
-        bytes in prop::collection::vec(any::<u8>(), 0..200), sign in "[0-9a-f]{32}", t in any::<u32>(),
+        bytes in prop::collection::vec(proptest::num::u8::ANY, 0..200), sign in "[0-9a-f]{32}", t in proptest::num::u32::ANY,
     ) {
         let forged = format!(r#"{{"event_type":1,"t":{t},"sign":"{sign}"}}"#);
         let Setup { receiver, journal, .. } = setup(|_| {});
