@@ -33,7 +33,11 @@ fn append(events: impl IntoIterator<Item = Event>) -> Vec<Append> {
     events.into_iter().map(|event| Append { event, reply: oneshot::channel().0 }).collect()
 }
 
-fn store_at(store: &mut Store, numbers: impl IntoIterator<Item = u32>, now: Moment) -> Vec<Result<Appended, AppendError>> {
+fn store_at(
+    store: &mut Store,
+    numbers: impl IntoIterator<Item = u32>,
+    now: Moment,
+) -> Vec<Result<Appended, AppendError>> {
     let events = numbers.into_iter().map(|number| event_at(number, now.wall_ms));
     store.commit(&append(events), &[], now).unwrap()
 }
@@ -294,7 +298,8 @@ fn progress_and_dead_letters_are_stored_together_and_a_cursor_never_goes_back() 
     store(&mut journal, 0..3);
     let record = Reader::open(directory.path()).unwrap().read(Offset(1), 1).unwrap().remove(0);
     let letter = DeadLetter { record, attempts: 7, reason: "poison".to_owned(), failed_ms: WALL_MS };
-    let progress = Progress { cursor: Offset(2), state: Some(b"at 2".to_vec()), dead_letters: vec![letter], urgent: true };
+    let progress =
+        Progress { cursor: Offset(2), state: Some(b"at 2".to_vec()), dead_letters: vec![letter], urgent: true };
     advance(&mut journal, 0, progress);
     pass(&mut journal, 0, Offset(1));
     drop(journal);
@@ -396,6 +401,6 @@ fn reading_from_a_time_finds_all_since_also_over_a_jump() {
         });
         let earliest = wanted.min().map_or(i64::MAX, |number| number + 1);
         assert!(from.0 < earliest, "minute {minute}: {from} is after {earliest}");
-        assert!(from.0 > minute - 130 , "minute {minute}: {from} is needlessly early");
+        assert!(from.0 > minute - 130, "minute {minute}: {from} is needlessly early");
     }
 }
