@@ -70,15 +70,16 @@ impl Connection {
         self.changed.store(true, Ordering::Relaxed);
     }
 
-    /// Notes the time, if the phase has changed since the last stamp.
+    /// Notes the time, if the phase has changed since the last stamp. A request that is with its handler has no time of
+    /// its own, so that the clock is read once for it, when its answer has left.
     pub(super) fn stamp(&self) {
-        if self.changed.load(Ordering::Relaxed) {
+        if self.changed.load(Ordering::Relaxed) && self.phase() != Phase::Request {
             self.changed.store(false, Ordering::Relaxed);
             self.since_ms.store(elapsed_ms(self.epoch), Ordering::Relaxed);
         }
     }
 
-    /// Since when the connection is in its phase.
+    /// Since when the connection is in its phase; for a request, some time before.
     pub(super) fn since(&self) -> Instant {
         self.epoch + Duration::from_millis(self.since_ms.load(Ordering::Relaxed))
     }

@@ -140,6 +140,18 @@ async fn silence_has_a_timer_of_its_own() {
 }
 
 #[tokio::test]
+async fn timeouts_of_zero_close_at_once_and_block_nobody() {
+    let server =
+        Server::start(Limits { headers_timeout: ms(0), idle_timeout: ms(0), write_timeout: ms(0), ..limits() });
+    let server = server.await;
+    let mut busy = server.busy().await;
+    let mut silent = server.connect().await;
+    assert!(silent.is_closed().await);
+    server.gate.go.notify_one();
+    assert_eq!(busy.reply().await.body, "waited");
+}
+
+#[tokio::test]
 async fn no_timer_of_the_connection_runs_while_a_request_is_at_work() {
     let server = Server::start(Limits { headers_timeout: ms(40), idle_timeout: ms(40), ..limits() }).await;
     let mut client = server.busy().await;
@@ -211,9 +223,9 @@ async fn what_is_no_http_is_told_so_and_disturbs_nobody() {
         let mut client = server.connect().await;
         client.send(bytes).await;
         client.close_own_side().await;
-        if let Some(reply) = client.try_reply().await {
-            assert_eq!(reply.error(), (400, "bad_request".to_owned()), "{}", bytes.escape_ascii());
-        }
+        let reply = client.reply().await;
+        assert_eq!(reply.error(), (400, "bad_request".to_owned()), "{}", bytes.escape_ascii());
+        assert!(reply.has_header("date"), "{reply:?}");
         assert!(client.is_closed().await, "{}", bytes.escape_ascii());
         assert_eq!(ask(&mut neighbour).await, 200);
     }
