@@ -5,12 +5,11 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -199,5 +198,27 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_at_work_makes_no_room_not_even_later() {
+        let connection = Connection::new(Instant::now());
+        for (phase, goes) in [(Phase::Idle, true), (Phase::Head, true), (Phase::Request, false), (Phase::Answer, false)]
+        {
+            connection.enter(phase);
+            connection.stamp();
+            assert_eq!(connection.turn_to_go().is_some(), goes, "{phase:?}");
+            connection.make_room();
+            assert_eq!(connection.must_make_room(), goes, "{phase:?}");
+            connection.enter(Phase::Idle);
+            assert!(!connection.must_make_room(), "an order counts once");
+        }
+        connection.drain();
+        assert!(connection.is_draining() && !connection.must_make_room());
     }
 }

@@ -115,9 +115,9 @@ impl Client {
         Client { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
     }
 
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        // A server that has said its last may close before all is sent.
-        let _ = self.stream.write_all(bytes.as_ref()).await;
+    /// Sends the bytes; false where the server closed before it had them all.
+    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
     /// Reads one answer.

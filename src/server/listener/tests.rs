@@ -109,6 +109,8 @@ async fn a_slow_head_is_told_so_however_steadily_it_drips() {
         client.send(first).await;
         if !first.is_empty() {
             client.reply().await;
+            // Long enough for the connection's timer to be set anew while it is idle.
+            sleep(ms(200)).await;
         }
         client.send("GET / HTTP/1.1\r\n").await;
         let started = Instant::now();
