@@ -10,8 +10,10 @@
 //! A module may use those below it, never one above: `cli`, `app`, `config`, `server`, `delivery`, `sink`, `journal`,
 //! `telemetry`, `callback`.
 
+
 pub mod callback;
 pub mod cli;
+
 pub mod delivery;
 pub mod journal;
 pub mod server;
