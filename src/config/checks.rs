@@ -28,6 +28,13 @@ const DATA_FILES: [&str; 3] = ["journal.db", "index.db", "livehook.lock"];
 /// Where keys come from, as mistakes name it.
 const KEY_SOURCES: [&str; 5] = ["receiver.keys", "receiver.keys_file", "LIVEHOOK_KEYS", "LIVEHOOK_KEYS_FILE", "--key"];
 
+const NO_KEY_CURE: &str = "give the key of your CSS callback template (or set one there that `livehook keygen` makes) \
+    by --key, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE, `receiver.keys` or `receiver.keys_file`; only to try livehook out, \
+    `receiver.allow_unsigned = true` accepts anything from anybody";
+
+const NO_TOKEN_CURE: &str = "set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes \
+    one), or listen on 127.0.0.1";
+
 /// Checks the whole.
 pub(super) fn check(
     file: &File,
@@ -69,20 +76,22 @@ impl Checks<'_> {
     fn keys(&mut self, receiver: &ReceiverOptions, keys: &[SourcedKey]) {
         let spoilt = KEY_SOURCES.iter().any(|source| self.findings.spoilt(source));
         match (keys.is_empty(), receiver.allow_unsigned) {
-            (true, false) if !spoilt => self.mistake(Mistake::new("receiver.keys", "there is no callback key, so no callback could be verified").cure(
-                "give the key of your CSS callback template (or set one there that `livehook keygen` makes) by --key, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE, `receiver.keys` or `receiver.keys_file`; only to try livehook out, `receiver.allow_unsigned = true` accepts anything from anybody",
-            )),
+            (true, false) if !spoilt => {
+                let rule = "there is no callback key, so no callback could be verified";
+                self.mistake(Mistake::new("receiver.keys", rule).cure(NO_KEY_CURE));
+            }
             (true, true) => self.findings.warn(
                 "receiver.allow_unsigned: there is no callback key, so anything from anybody is accepted unverified",
             ),
-            (false, true) => self
-                .findings
-                .warn("receiver.allow_unsigned: has no effect, since there is a callback key; remove it"),
+            (false, true) => {
+                self.findings.warn("receiver.allow_unsigned: has no effect, since there is a callback key; remove it")
+            }
             _ => {}
         }
         for (source, _) in keys.iter().filter(|(_, key)| key.key.is_short()) {
             self.findings.warn(format!(
-                "{source}: the callback key has fewer than 16 characters and can be guessed; `livehook keygen` makes a better one"
+                "{source}: the callback key has fewer than 16 characters and can be guessed; \
+                 `livehook keygen` makes a better one"
             ));
         }
     }
@@ -110,7 +119,8 @@ impl Checks<'_> {
             && u64::from(validity_secs_max) < CSS_VALIDITY_SECS
         {
             self.findings.warn(format!(
-                "receiver.validity_secs_max = {validity_secs_max}: CSS stamps t {CSS_VALIDITY_SECS} s ahead, so genuine callbacks will be refused; give at least {CSS_VALIDITY_SECS}, and some more for clocks that differ"
+                "receiver.validity_secs_max = {validity_secs_max}: CSS stamps t {CSS_VALIDITY_SECS} s ahead, so genuine \
+                 callbacks will be refused; give at least {CSS_VALIDITY_SECS}, and some more for clocks that differ"
             ));
         }
     }
@@ -140,7 +150,8 @@ impl Checks<'_> {
         }
         if receiver.answer_timeout_secs >= CSS_PATIENCE_SECS {
             self.findings.warn(format!(
-                "receiver.answer_timeout_secs = {}: CSS gives up after about {CSS_PATIENCE_SECS} s and sends again, so a later answer is in vain; give less",
+                "receiver.answer_timeout_secs = {}: CSS gives up after about {CSS_PATIENCE_SECS} s and sends \
+                 again, so a later answer is in vain; give less",
                 receiver.answer_timeout_secs
             ));
         }
@@ -154,9 +165,7 @@ impl Checks<'_> {
         let token_spoilt = self.findings.spoilt("admin.token") || self.findings.spoilt("admin.token_file");
         if !admin.listen.ip().to_canonical().is_loopback() && admin.token.is_none() && !token_spoilt {
             let open = Mistake::new("admin.listen", "can be reached from other machines and so needs a token");
-            self.mistake(open.value(admin.listen).cure(
-                "set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes one), or listen on 127.0.0.1",
-            ));
+            self.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
         }
         for (position, host) in admin.allowed_hosts.iter().enumerate() {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -226,7 +235,11 @@ impl Checks<'_> {
             let Some(given) = sink.sink.exclusive_path() else {
                 continue;
             };
-            let place = Mistake::new(member_path(path, "path"), "").quoted(given.to_string_lossy());
+            let key = member_path(path, "path");
+            if self.findings.spoilt(&key) {
+                continue;
+            }
+            let place = Mistake::new(key, "").quoted(given.to_string_lossy());
             if given.as_os_str().is_empty() {
                 self.mistake(Mistake { rule: "must name a file".to_owned(), ..place });
                 continue;

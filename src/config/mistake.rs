@@ -76,17 +76,20 @@ impl fmt::Display for Mistake {
 pub struct Mistakes {
     path: Option<PathBuf>,
     list: Vec<Mistake>,
+    /// How many there are beyond those of the list.
+    untold: usize,
 }
 
 impl Mistakes {
     /// Puts mistakes in order. `path` is the file that their lines are of.
     pub(super) fn new(path: Option<&Path>, mut list: Vec<Mistake>) -> Mistakes {
         list.sort_by_key(|mistake| (mistake.line.is_none(), mistake.line));
+        let untold = list.len().saturating_sub(MISTAKES_MAX);
         list.truncate(MISTAKES_MAX);
-        Mistakes { path: path.map(Path::to_owned), list }
+        Mistakes { path: path.map(Path::to_owned), list, untold }
     }
 
-    /// The mistakes; at least one.
+    /// The mistakes; at least one, and not more than anybody would read.
     pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
         self.list.iter()
     }
@@ -97,7 +100,7 @@ impl std::error::Error for Mistakes {}
 /// A headline, and a line for each mistake.
 impl fmt::Display for Mistakes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.list.len() {
+        match self.list.len() + self.untold {
             1 => formatter.write_str("the configuration has a mistake:")?,
             count => write!(formatter, "the configuration has {count} mistakes:")?,
         }
@@ -108,7 +111,10 @@ impl fmt::Display for Mistakes {
             }
             mistake.fmt(formatter)?;
         }
-        Ok(())
+        match self.untold {
+            0 => Ok(()),
+            untold => write!(formatter, "\n  and {untold} more"),
+        }
     }
 }
 

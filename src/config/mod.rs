@@ -1,8 +1,8 @@
 //! The configuration: a TOML file, then the environment, then flags, made into one validated [`Config`].
 //!
-//! [`Config::load`] is a function of texts and [`Surroundings`]; only [`Process`] touches the real environment and files.
-//! All mistakes are found in one go and told together. What the options mean is with the components that they are for;
-//! here is how they are read, and which rules span them.
+//! [`Config::load`] is a function of texts and [`Surroundings`]; only [`Process`] touches the real environment and
+//! files. All mistakes are found in one go and told together. What the options mean is with the components that they
+//! are for; here is how they are read, and which rules span them.
 
 mod checks;
 mod document;

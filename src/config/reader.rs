@@ -113,11 +113,21 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
+    /// Takes what a type says of its text. It may repeat the text, so control characters are escaped.
     fn custom<T: fmt::Display>(message: T) -> Fault {
-        match message.to_string().as_str() {
-            "invalid socket address syntax" => Fault::new(format!("must be {}", plain("socket address"))),
-            other => Fault::new(other),
+        let message = message.to_string();
+        if message == "invalid socket address syntax" {
+            return Fault::new(format!("must be {}", plain("socket address")));
         }
+        let mut rule = String::with_capacity(message.len());
+        for character in message.chars() {
+            if character.is_control() {
+                rule.extend(character.escape_debug());
+            } else {
+                rule.push(character);
+            }
+        }
+        Fault::new(rule)
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
@@ -190,8 +200,8 @@ impl<'r> Reader<'r> {
         Reader { value, path, elsewhere: &[], notes: self.notes }
     }
 
-    fn is_skipped(&self, path: &str) -> bool {
-        self.notes.skipped.borrow().contains(path)
+    fn is_skipped(&self) -> bool {
+        self.notes.skipped.borrow().contains(&self.path)
     }
 
     /// Notes the names that are in the table and in no struct, once.
@@ -208,12 +218,25 @@ impl<'r> Reader<'r> {
     }
 
     fn visit_table<'de, V: Visitor<'de>>(self, table: &'r toml::Table, visitor: V) -> Result<V::Value, Fault> {
-        let left = table
-            .iter()
-            .map(|(name, value)| (name.as_str(), self.child(member_path(&self.path, name), value)))
-            .filter(|(name, member)| !self.elsewhere.contains(name) && !self.is_skipped(&member.path))
-            .collect();
+        let left = table.iter().filter_map(|(name, value)| {
+            let member = self.child(member_path(&self.path, name), value);
+            (!self.elsewhere.contains(&name.as_str()) && !member.is_skipped()).then_some((name.as_str(), member))
+        });
         visitor.visit_map(Members { left, next: None })
+    }
+
+    fn visit_list<'de, V: Visitor<'de>>(self, elements: &'r [Value], visitor: V) -> Result<V::Value, Fault> {
+        let left = elements.iter().enumerate().filter_map(|(position, value)| {
+            let element = self.child(element_path(&self.path, position), value);
+            (!element.is_skipped()).then_some(element)
+        });
+        visitor.visit_seq(Elements { left })
+    }
+
+    /// Reads a part; what is wrong with it is placed here, unless it is placed deeper.
+    fn fill<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+        let (path, value) = (self.path.clone(), self.value);
+        seed.deserialize(self).map_err(|fault| fault.at(&path, value))
     }
 }
 
@@ -228,15 +251,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Value::Boolean(flag) => visitor.visit_bool(*flag),
             Value::Datetime(_) => Err(Fault::invalid_type(Unexpected::Other("a date"), &visitor)),
             Value::Table(table) => self.visit_table(table, visitor),
-            Value::Array(elements) => {
-                let left = elements
-                    .iter()
-                    .enumerate()
-                    .map(|(position, element)| self.child(element_path(&self.path, position), element))
-                    .filter(|element| !self.is_skipped(&element.path))
-                    .collect();
-                visitor.visit_seq(Elements { left })
-            }
+            Value::Array(elements) => self.visit_list(elements, visitor),
         }
     }
 
@@ -289,16 +304,16 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 }
 
 /// What is left of a table.
-struct Members<'r> {
-    left: std::collections::VecDeque<(&'r str, Reader<'r>)>,
+struct Members<'r, I> {
+    left: I,
     next: Option<Reader<'r>>,
 }
 
-impl<'de> MapAccess<'de> for Members<'_> {
+impl<'de, 'r, I: Iterator<Item = (&'r str, Reader<'r>)>> MapAccess<'de> for Members<'r, I> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((name, member)) = self.left.pop_front() else {
+        let Some((name, member)) = self.left.next() else {
             return Ok(None);
         };
         self.next = Some(member);
@@ -313,22 +328,14 @@ impl<'de> MapAccess<'de> for Members<'_> {
 }
 
 /// What is left of a list.
-struct Elements<'r> {
-    left: std::collections::VecDeque<Reader<'r>>,
+struct Elements<I> {
+    left: I,
 }
 
-impl<'de> SeqAccess<'de> for Elements<'_> {
+impl<'de, 'r, I: Iterator<Item = Reader<'r>>> SeqAccess<'de> for Elements<I> {
     type Error = Fault;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
-        self.left.pop_front().map(|element| element.fill(seed)).transpose()
-    }
-}
-
-impl Reader<'_> {
-    /// Reads a part; what is wrong with it is placed here, unless it is placed deeper.
-    fn fill<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
-        let (path, value) = (self.path.clone(), self.value);
-        seed.deserialize(self).map_err(|fault| fault.at(&path, value))
+        self.left.next().map(|element| element.fill(seed)).transpose()
     }
 }

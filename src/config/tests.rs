@@ -567,6 +567,29 @@ fn a_table_of_a_key_with_a_mistake_is_told() {
 }
 
 #[test]
+fn a_mistake_is_one_line_whatever_is_in_the_value() {
+    check(&[(
+        "receiver.trusted_proxies = [\"a\\nb\\u001b[31m\"]",
+        &[
+            "1: receiver.trusted_proxies[0] = \"a\\nb\\u{1b}[31m\": `a\\nb\\u{1b}[31m` is no network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8",
+        ],
+    )]);
+}
+
+#[test]
+fn more_mistakes_than_anybody_reads_are_counted() {
+    let unknown: String = (0..1000).map(|number| format!("nonsense-{number} = 1\n")).collect();
+    let told = keyed(&unknown).unwrap_err().to_string();
+    assert_eq!(told.lines().count(), 102);
+    assert!(told.starts_with("the configuration has 1000 mistakes:\n  a.toml:1: nonsense-0: "), "{told}");
+    assert!(told.ends_with("\n  and 900 more"), "{told}");
+
+    let misfits = format!("receiver.allowed_appids = [{}]", "\"x\", ".repeat(100_000));
+    let mistakes = keyed(&misfits).unwrap_err();
+    assert_eq!(mistakes.iter().count(), 100);
+}
+
+#[test]
 fn text_that_is_no_toml_is_told_by_line_and_column() {
     let mistakes = keyed("data_dir = \"x\"\nlisten: 1\n").unwrap_err();
     let told = mistakes.to_string();
