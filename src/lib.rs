@@ -11,6 +11,7 @@
 //! `telemetry`, `callback`.
 
 pub mod callback;
+pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod journal;

@@ -1,6 +1,22 @@
 //! Diagnostics on stderr, and every metric by name.
+//!
+//! Labels come from closed sets only: names of event types, outcomes that this program knows, and sinks that were
+//! configured. Nothing that a sender writes becomes a label.
 
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
 use serde::Deserialize;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::callback::EventType;
 
 /// Diagnostics, as in the section `[log]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -42,4 +58,238 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Sends diagnostics to stderr from here on. A second call changes nothing.
+pub fn start_log(options: &LogOptions) {
+    let level = match options.level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // An error here means that a subscriber is in place already, as in tests.
+    let _ = match options.format {
+        Format::Text => {
+            let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            builder.with_ansi(colour).with_target(false).try_init()
+        }
+        Format::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallbackLabels {
+    event_type: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabels {
+    sink: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    sink: String,
+    outcome: &'static str,
+}
+
+/// What became of one try to deliver an event, as a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The sink has it.
+    Delivered,
+    /// It will be tried again.
+    Transient,
+    /// It became a dead letter.
+    DeadLetter,
+    /// The sink's filter left it out.
+    Filtered,
+}
+
+/// Every metric, and the registry that writes them out.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    callbacks: Family<CallbackLabels, Counter>,
+    callback_duration: Histogram,
+    expired_by: Histogram,
+    commit_duration: Histogram,
+    batch_records: Histogram,
+    journal_bytes: Gauge,
+    dedupe_window: Gauge,
+    deliveries: Family<DeliveryLabels, Counter>,
+    delivery_lag: Family<SinkLabels, Gauge>,
+    oldest_pending: Family<SinkLabels, Gauge<f64, AtomicU64>>,
+    dead_letters: Family<SinkLabels, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// Makes all metrics, each at zero.
+    pub fn new() -> Metrics {
+        let mut registry = Registry::with_prefix("livehook");
+        // From a tenth of a millisecond, a fast disk's sync, to twice the time after which CSS gives up.
+        let durations = || Histogram::new(exponential_buckets(0.0001, 2.0, 19));
+        let metrics = Metrics {
+            callbacks: Family::default(),
+            callback_duration: durations(),
+            // Seconds past `t`: one retry a minute lies between neighbours, up to the last of the twelve.
+            expired_by: Histogram::new((0..16).map(|retry| f64::from(retry) * 60.0)),
+            commit_duration: durations(),
+            batch_records: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            journal_bytes: Gauge::default(),
+            dedupe_window: Gauge::default(),
+            deliveries: Family::default(),
+            delivery_lag: Family::default(),
+            oldest_pending: Family::default(),
+            dead_letters: Family::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "callbacks",
+            "Requests to the callback path, by what became of them",
+            metrics.callbacks.clone(),
+        );
+        registry.register(
+            "callback_duration_seconds",
+            "Time from the head of a callback's request to its answer",
+            metrics.callback_duration.clone(),
+        );
+        registry.register(
+            "expired_by_seconds",
+            "How long after the expiry of its signature a refused callback came",
+            metrics.expired_by.clone(),
+        );
+        registry.register(
+            "journal_commit_duration_seconds",
+            "Time that one commit of the journal takes, its sync included",
+            metrics.commit_duration.clone(),
+        );
+        registry.register("journal_batch_records", "Events stored in one commit", metrics.batch_records.clone());
+        registry.register("journal_bytes", "Used size of the journal", metrics.journal_bytes.clone());
+        registry.register(
+            "dedupe_window_seconds",
+            "Age of the oldest id by which a duplicate is told",
+            metrics.dedupe_window.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Events given to a sink, by what became of the try",
+            metrics.deliveries.clone(),
+        );
+        registry.register("delivery_lag_records", "Records that a sink has not passed", metrics.delivery_lag.clone());
+        registry.register(
+            "delivery_oldest_pending_seconds",
+            "Age of the oldest event that a sink has not taken",
+            metrics.oldest_pending.clone(),
+        );
+        registry.register("dead_letters", "Events that a sink gave up on", metrics.dead_letters.clone());
+        registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        Metrics { registry, ..metrics }
+    }
+
+    /// Counts an answered request to the callback path. `event_type` is `None` where none could be read; `outcome` is
+    /// `stored`, `duplicate`, or the `error` word of the answer.
+    pub fn callback(&self, event_type: Option<EventType>, outcome: &'static str, duration: Duration) {
+        let event_type = event_type.map_or("none", EventType::label);
+        self.callbacks.get_or_create(&CallbackLabels { event_type, outcome }).inc();
+        self.callback_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Notes how many seconds after `t` a callback came that was refused for it.
+    pub fn expired_by(&self, by_secs: i64) {
+        self.expired_by.observe(by_secs as f64);
+    }
+
+    /// Notes a commit of so many events.
+    pub fn commit(&self, records: usize, duration: Duration) {
+        self.commit_duration.observe(duration.as_secs_f64());
+        self.batch_records.observe(records as f64);
+    }
+
+    /// Sets the used size of the journal.
+    pub fn journal_bytes(&self, bytes: u64) {
+        self.journal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the age of the oldest remembered id, in seconds.
+    pub fn dedupe_window(&self, age_secs: i64) {
+        self.dedupe_window.set(age_secs);
+    }
+
+    /// Counts tries of one sink that ended alike.
+    pub fn deliveries(&self, sink: &str, outcome: DeliveryOutcome, count: u64) {
+        let outcome = match outcome {
+            DeliveryOutcome::Delivered => "delivered",
+            DeliveryOutcome::Transient => "transient",
+            DeliveryOutcome::DeadLetter => "dead_letter",
+            DeliveryOutcome::Filtered => "filtered",
+        };
+        self.deliveries.get_or_create(&DeliveryLabels { sink: sink.to_owned(), outcome }).inc_by(count);
+    }
+
+    /// Sets how far a sink is behind: in records, and by the age of its oldest pending event in seconds.
+    pub fn delivery_lag(&self, sink: &str, records: i64, oldest_pending_secs: f64) {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        self.delivery_lag.get_or_create(&labels).set(records);
+        self.oldest_pending.get_or_create(&labels).set(oldest_pending_secs);
+    }
+
+    /// Sets how many dead letters a sink has.
+    pub fn dead_letters(&self, sink: &str, count: i64) {
+        self.dead_letters.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(count);
+    }
+
+    /// Every metric in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_its_name() {
+        let metrics = Metrics::new();
+        metrics.callback(Some(EventType::Push), "stored", Duration::from_millis(1));
+        metrics.callback(None, "malformed", Duration::from_millis(1));
+        metrics.callback(Some(EventType::Unknown(4711)), "stored", Duration::from_millis(1));
+        metrics.deliveries("archive", DeliveryOutcome::Delivered, 2);
+        metrics.delivery_lag("archive", 3, 0.5);
+        metrics.dead_letters("archive", 0);
+        let text = metrics.encode();
+        for line in [
+            r#"livehook_callbacks_total{event_type="push",outcome="stored"} 1"#,
+            r#"livehook_callbacks_total{event_type="none",outcome="malformed"} 1"#,
+            r#"livehook_callbacks_total{event_type="unknown",outcome="stored"} 1"#,
+            "livehook_callback_duration_seconds_count 3",
+            "livehook_expired_by_seconds_count 0",
+            "livehook_journal_commit_duration_seconds_count 0",
+            "livehook_journal_batch_records_count 0",
+            "livehook_journal_bytes 0",
+            "livehook_dedupe_window_seconds 0",
+            r#"livehook_deliveries_total{sink="archive",outcome="delivered"} 2"#,
+            r#"livehook_delivery_lag_records{sink="archive"} 3"#,
+            r#"livehook_delivery_oldest_pending_seconds{sink="archive"} 0.5"#,
+            r#"livehook_dead_letters{sink="archive"} 0"#,
+            r#"livehook_build_info{version=""#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("4711"));
+    }
 }

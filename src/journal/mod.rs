@@ -4,6 +4,21 @@
 //! of their offsets and keeps its place, the cursor, here. What is above knows [`Journal`] and [`Consumer`] and must not
 //! assume how they are made, nor that offsets are dense.
 
+mod backup;
+mod consumer;
+mod database;
+mod lock;
+mod queue;
+mod reader;
+mod sqlite;
+#[cfg(test)]
+mod sqlite_tests;
+mod store;
+#[cfg(test)]
+mod store_tests;
+mod window;
+mod writer;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -11,9 +26,21 @@ use serde::Deserialize;
 
 use crate::callback::Event;
 
+pub use backup::backup;
+pub use reader::Reader;
+pub use sqlite::{Opened, SqliteJournal};
+pub use writer::{Replies, WriterDied};
+
 /// The place of a record. Offsets grow, have gaps, and are never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub i64);
+
+impl Offset {
+    /// A place before this one, and not before any record that stands before this one.
+    pub fn before(self) -> Offset {
+        Offset(self.0.saturating_sub(1))
+    }
+}
 
 impl fmt::Display for Offset {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,6 +120,21 @@ pub enum JournalError {
     /// The database does not do as asked.
     #[error("the journal's database: {0}")]
     Database(#[from] rusqlite::Error),
+    /// A cursor stands where no record has been yet: the journal is not the one that it was kept for.
+    #[error(
+        "the cursor of the sink `{sink}` is {cursor}, but the journal ends at {head}: it is not the journal that the cursor was kept for; restore the right one, or give the sink another name to start anew"
+    )]
+    Cursor {
+        /// The sink's name.
+        sink: String,
+        /// Its cursor.
+        cursor: Offset,
+        /// The newest record.
+        head: Offset,
+    },
+    /// The last commit failed, and the journal has not proven itself since.
+    #[error("the journal cannot write: {0}")]
+    Broken(String),
     /// What was stored cannot be read back.
     #[error("record {0} of the journal cannot be read back")]
     Corrupt(Offset),
@@ -120,6 +162,18 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// It may be stored nevertheless: only `Ok` proves anything.
     async fn append(&self, event: Event) -> Result<Appended, AppendError>;
+
+    /// What can be said of the journal now, without asking its storage.
+    fn health(&self) -> Health;
+}
+
+/// The state of the journal at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Why an event would be refused now; `None` when one would be stored.
+    pub refuses: Option<AppendError>,
+    /// The offset of the newest record.
+    pub head: Offset,
 }
 
 /// Reads records in order. It needs no cursor, so anybody may.
@@ -162,11 +216,20 @@ pub struct DeadLetter {
 /// A named reader with a durable cursor.
 #[async_trait]
 pub trait Consumer: Records {
+    /// The name.
+    fn name(&self) -> &str;
+
     /// The place of the last record that is done.
     fn cursor(&self) -> Offset;
 
     /// What was kept beside the cursor.
     fn state(&self) -> Option<&[u8]>;
+
+    /// The newest record's offset, as far as is known without asking the storage.
+    fn head(&self) -> Offset;
+
+    /// How many dead letters it has.
+    fn dead_letters(&self) -> i64;
 
     /// Returns when there may be records after `after`.
     ///
@@ -209,5 +272,24 @@ impl Default for Options {
             queue_events_max: 4096,
             batch_events_max: 512,
         }
+    }
+}
+
+#[cfg(test)]
+mod test_events {
+    use crate::callback::{Callback, Event, Options, Verifier};
+
+    /// An event that is told apart by its number.
+    pub(super) fn event(number: u32) -> Event {
+        event_at(number, 1_700_000_000_000)
+    }
+
+    /// The same, received at a Unix time in ms.
+    pub(super) fn event_at(number: u32, received_ms: i64) -> Event {
+        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
+        let body = format!(
+            r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"s{number}","event_time":1700000000}}"#
+        );
+        verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), received_ms).unwrap()
     }
 }

@@ -1,0 +1,25 @@
+# livehook in an image without a shell, for a user without rights. See "Docker" in README.md.
+
+FROM rust:1-bookworm AS build
+WORKDIR /livehook
+# The dependencies get a layer of their own, which stands until Cargo.lock changes: they are built for an empty program.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs && cargo build --release --locked --bin livehook
+COPY . .
+# Cargo goes by time stamps, and those of the copied files can be older than the empty program.
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin livehook && mkdir -p /image/data
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /livehook/target/release/livehook /usr/local/bin/livehook
+# A new named volume takes its owner from this folder.
+COPY --from=build --chown=65532:65532 /image/data /var/lib/livehook
+USER 65532:65532
+ENV LIVEHOOK_DATA_DIR=/var/lib/livehook
+WORKDIR /var/lib/livehook
+VOLUME /var/lib/livehook
+# The admin endpoint (9090) stays on the container's own loopback.
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/usr/local/bin/livehook", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/livehook"]
+CMD ["serve"]

@@ -1,0 +1,92 @@
+//! What a callback costs: the receiver as built for release, beside a bare axum handler, under one generator.
+//!
+//! ```text
+//! cargo bench --bench receiver                    throughput, steady and start
+//! cargo bench --bench receiver -- throughput      events a second, and CPU for each, at 64 and 256 connections
+//! cargo bench --bench receiver -- steady          latency at 500 events a second
+//! cargo bench --bench receiver -- start           time to the first 200
+//! cargo bench --bench receiver -- full            CPU for each event with five million stored (takes 10 GB of disk)
+//! ```
+//!
+//! Options: `--rounds N` (5), `--secs N` for the length of a round (5), `--stored N` for `full` (5000000), `--ids N` for
+//! `start` (1000000), `--dir DIR` for the data of the receivers (in `target/`). The servers run on core 1 and the
+//! generator on core 0, so nothing else should run meanwhile. Needs Linux, two cores, `taskset` and `sh`.
+//!
+//! What is measured is the real binary with its defaults (`synchronous=FULL`, deduplication) and one file sink. Its CPU
+//! is user and system time of the whole process, from the first event until the file sink has the last.
+
+#![allow(clippy::print_stdout, reason = "printing is what a bench does")]
+
+mod bare;
+mod generator;
+mod process;
+mod report;
+mod scenarios;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+/// What to measure and for how long.
+struct Options {
+    mode: String,
+    rounds: usize,
+    secs: u64,
+    stored: u64,
+    ids: u64,
+    dir: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    // `cargo bench` adds an argument of its own.
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").peekable();
+    if arguments.next_if(|argument| argument == "serve-bare").is_some() {
+        let listen = arguments.next().context("serve-bare: which address?")?;
+        return bare::serve(listen.parse::<SocketAddr>()?);
+    }
+    let options = parse(arguments)?;
+    let directory = tempfile::Builder::new().prefix("receiver-").tempdir_in(&options.dir)?;
+    process::pin_self_to_core_0()?;
+    report::machine(directory.path())?;
+    match options.mode.as_str() {
+        "throughput" => scenarios::throughput(directory.path(), options.rounds, options.secs),
+        "steady" => scenarios::steady(directory.path(), options.secs),
+        "start" => scenarios::start(directory.path(), options.rounds, options.ids),
+        "full" => scenarios::full(directory.path(), options.rounds, options.secs, options.stored),
+        "all" => {
+            scenarios::throughput(directory.path(), options.rounds, options.secs)?;
+            scenarios::steady(directory.path(), options.secs)?;
+            scenarios::start(directory.path(), options.rounds, options.ids)
+        }
+        other => bail!("`{other}` is no mode: choose throughput, steady, start or full"),
+    }
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+    let mut options = Options {
+        mode: "all".to_owned(),
+        rounds: 5,
+        secs: 5,
+        stored: 5_000_000,
+        ids: 1_000_000,
+        dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+    };
+    while let Some(argument) = arguments.next() {
+        if !argument.starts_with("--") {
+            options.mode = argument;
+            continue;
+        }
+        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
+        let number = || value.parse::<u64>().with_context(|| format!("{argument} {value}: this is no number"));
+        match argument.as_str() {
+            "--rounds" => options.rounds = usize::try_from(number()?.max(1))?,
+            "--secs" => options.secs = number()?.max(1),
+            "--stored" => options.stored = number()?,
+            "--ids" => options.ids = number()?,
+            "--dir" => options.dir = value.into(),
+            other => bail!("{other} is no option: choose --rounds, --secs, --stored, --ids or --dir"),
+        }
+    }
+    Ok(options)
+}

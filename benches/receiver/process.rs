@@ -1,0 +1,170 @@
+//! The servers measured, each a process of its own on core 1, and what the system knows of them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::generator;
+
+/// The binary that users run, built with the same profile as this bench.
+pub(crate) const LIVEHOOK: &str = env!("CARGO_BIN_EXE_livehook");
+
+/// The unit of the times in `/proc/PID/stat`: user space sees a hundredth of a second on every architecture we run on.
+const US_PER_TICK: u64 = 10_000;
+
+/// Keeps the generator off the servers' core; threads that start later inherit it.
+pub(crate) fn pin_self_to_core_0() -> anyhow::Result<()> {
+    let pinned = Command::new("taskset")
+        .args(["--cpu-list", "--pid", "0", &std::process::id().to_string()])
+        .stdout(Stdio::null())
+        .status()
+        .context("taskset (package util-linux) is needed")?;
+    if !pinned.success() {
+        bail!("taskset could not pin the generator to core 0");
+    }
+    Ok(())
+}
+
+fn on_core_1(program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", "1"]).arg(program).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// A running server. It is killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it takes callbacks.
+    pub(crate) address: SocketAddr,
+    admin: Option<SocketAddr>,
+    /// From the start of the process to its first 200.
+    pub(crate) started_in: Duration,
+}
+
+impl Server {
+    /// The bare handler.
+    pub(crate) fn bare() -> anyhow::Result<Server> {
+        let address = free_address()?;
+        let mut command = on_core_1(&std::env::current_exe()?);
+        command.arg("serve-bare").arg(address.to_string());
+        Server::start(command, address, None)
+    }
+
+    /// livehook, with its data in `directory`; what an earlier one left there is taken up.
+    pub(crate) fn livehook(directory: &Path) -> anyhow::Result<Server> {
+        let (address, admin) = (free_address()?, free_address()?);
+        fs::create_dir_all(directory)?;
+        let config = directory.join("config.toml");
+        let (data, file) = (directory.join("data"), directory.join("events.jsonl"));
+        fs::write(
+            &config,
+            format!(
+                "data_dir = {data:?}\n\n[receiver]\nlisten = \"{address}\"\nkeys = [\"{}\"]\n\n[admin]\nlisten = \
+                 \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n",
+                generator::KEY
+            ),
+        )?;
+        let mut command = on_core_1(Path::new(LIVEHOOK));
+        command.args(["serve", "--config"]).arg(config);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("LIVEHOOK_") {
+                command.env_remove(name);
+            }
+        }
+        Server::start(command, address, Some(admin))
+    }
+
+    fn start(mut command: Command, address: SocketAddr, admin: Option<SocketAddr>) -> anyhow::Result<Server> {
+        let started = Instant::now();
+        let child = command.spawn().context("taskset (package util-linux) is needed")?;
+        let mut server = Server { child, address, admin, started_in: Duration::ZERO };
+        while let Err(error) = generator::send_one(address) {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("the server ended at its start: {status}");
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                return Err(error.context("the server gave no 200 within a minute"));
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        server.started_in = started.elapsed();
+        Ok(server)
+    }
+
+    /// User and system time of the process so far, in microseconds.
+    pub(crate) fn cpu_us(&self) -> anyhow::Result<u64> {
+        cpu_us(&self.child.id().to_string())
+    }
+
+    /// A line of `/proc/PID/status` such as `VmRSS` (resident now) or `VmHWM` (at most so far), in MiB.
+    pub(crate) fn memory_mib(&self, name: &str) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB"))
+            .with_context(|| format!("the system does not tell {name}"))?;
+        Ok(kib.parse::<f64>()? / 1024.0)
+    }
+
+    /// Returns once the file sink has every event.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        let Some(admin) = self.admin else { return Ok(()) };
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(600) {
+            if metric(admin, "livehook_delivery_lag_records{sink=\"archive\"}")? == 0.0 {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        bail!("the file sink did not catch up within ten minutes");
+    }
+
+    /// Asks the server to stop, as a service manager would, and waits for it.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status()?;
+        let status = self.child.wait()?;
+        if self.admin.is_some() && !status.success() {
+            bail!("livehook did not stop as it should: {status}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// User and system time of a process, `self` for this one, in microseconds.
+pub(crate) fn cpu_us(process: &str) -> anyhow::Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field, the name in brackets, may hold anything; what follows its end is fields three and on.
+    let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has another form")?;
+    let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    let (user, system) = (ticks.next().context("no user time")??, ticks.next().context("no system time")??);
+    Ok((user + system) * US_PER_TICK)
+}
+
+fn metric(admin: SocketAddr, series: &str) -> anyhow::Result<f64> {
+    let mut stream = TcpStream::connect(admin)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(series)).with_context(|| {
+        format!("/metrics has no {series}; it answered: {}", text.lines().next().unwrap_or_default())
+    })?;
+    Ok(value.trim().parse()?)
+}

@@ -1,0 +1,73 @@
+//! What others may know of a worker while it runs.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The state of one sink's delivery, written by its worker and read by the admin endpoint.
+#[derive(Debug, Default)]
+pub struct Status {
+    /// The configured name.
+    pub sink: String,
+    /// The `type`, as in the configuration.
+    pub type_name: &'static str,
+    cursor: AtomicI64,
+    oldest_pending_ms: AtomicI64,
+    attempt: AtomicU32,
+    dead_letters: AtomicI64,
+    last_error: Mutex<Option<String>>,
+}
+
+/// A [`Status`] at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusView {
+    /// The offset up to which everything is done.
+    pub cursor: i64,
+    /// When the oldest event was received that the sink has not taken, in Unix ms; `None` when it has all.
+    pub oldest_pending_ms: Option<i64>,
+    /// The attempt that is under way or waited for; 1 when all is well.
+    pub attempt: u32,
+    /// Events given up on.
+    pub dead_letters: i64,
+    /// Why the last attempt failed; `None` once one succeeded.
+    pub last_error: Option<String>,
+}
+
+impl Status {
+    /// The status of a worker that has not begun.
+    pub fn new(sink: &str, type_name: &'static str) -> Status {
+        Status { sink: sink.to_owned(), type_name, attempt: AtomicU32::new(1), ..Status::default() }
+    }
+
+    /// The state now. Its parts may be of slightly different moments.
+    pub fn view(&self) -> StatusView {
+        let oldest_pending_ms = self.oldest_pending_ms.load(Ordering::Relaxed);
+        StatusView {
+            cursor: self.cursor.load(Ordering::Relaxed),
+            oldest_pending_ms: (oldest_pending_ms != 0).then_some(oldest_pending_ms),
+            attempt: self.attempt.load(Ordering::Relaxed),
+            dead_letters: self.dead_letters.load(Ordering::Relaxed),
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    pub(super) fn set_cursor(&self, cursor: i64) {
+        self.cursor.store(cursor, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_oldest_pending_ms(&self, received_ms: Option<i64>) {
+        self.oldest_pending_ms.store(received_ms.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(super) fn set_dead_letters(&self, count: i64) {
+        self.dead_letters.store(count, Ordering::Relaxed);
+    }
+
+    /// Notes the attempt that comes next and why the one before failed. Whether the reason is a new one.
+    pub(super) fn set_attempt(&self, attempt: u32, error: Option<String>) -> bool {
+        self.attempt.store(attempt, Ordering::Relaxed);
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *last != error;
+        *last = error;
+        changed
+    }
+}

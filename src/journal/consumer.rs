@@ -1,0 +1,79 @@
+//! A consumer of the SQLite journal: reads on a connection of its own, hands its progress to the writer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::{oneshot, watch};
+
+use super::queue::{Advance, Queue};
+use super::reader::Reader;
+use super::store::StoredConsumer;
+use super::{Consumer, JournalError, Offset, Progress, Record, Records};
+
+pub(super) struct SqliteConsumer {
+    number: usize,
+    stored: StoredConsumer,
+    reader: Arc<Mutex<Reader>>,
+    queue: Arc<Queue>,
+    head: watch::Receiver<Offset>,
+}
+
+impl SqliteConsumer {
+    pub(super) fn new(
+        number: usize,
+        stored: StoredConsumer,
+        reader: Reader,
+        queue: Arc<Queue>,
+        head: watch::Receiver<Offset>,
+    ) -> SqliteConsumer {
+        SqliteConsumer { number, stored, reader: Arc::new(Mutex::new(reader)), queue, head }
+    }
+}
+
+#[async_trait]
+impl Records for SqliteConsumer {
+    async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        let reader = Arc::clone(&self.reader);
+        let read = move || reader.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit);
+        tokio::task::spawn_blocking(read).await.map_err(|_| JournalError::Closed)?
+    }
+}
+
+#[async_trait]
+impl Consumer for SqliteConsumer {
+    fn name(&self) -> &str {
+        &self.stored.name
+    }
+
+    fn cursor(&self) -> Offset {
+        self.stored.cursor
+    }
+
+    fn state(&self) -> Option<&[u8]> {
+        self.stored.state.as_deref()
+    }
+
+    fn head(&self) -> Offset {
+        *self.head.borrow()
+    }
+
+    fn dead_letters(&self) -> i64 {
+        self.stored.dead_letters
+    }
+
+    async fn wait(&mut self, after: Offset) -> Result<(), JournalError> {
+        self.head.wait_for(|head| *head > after).await.map(|_| ()).map_err(|_| JournalError::Closed)
+    }
+
+    async fn advance(&mut self, progress: Progress) -> Result<(), JournalError> {
+        let (reply, settled) = oneshot::channel();
+        self.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
+        settled.await.map_err(|_| JournalError::Closed)??;
+        self.stored.cursor = self.stored.cursor.max(progress.cursor);
+        self.stored.dead_letters += progress.dead_letters.len() as i64;
+        if progress.state.is_some() {
+            self.stored.state = progress.state;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! Reads the journal beside its writer, or when nobody writes. Every call is one short transaction, so that no reader
+//! keeps the write-ahead log from being emptied. Calls block.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Row, params};
+
+use super::{JournalError, Offset, Record, database};
+use crate::callback::{Event, EventId, EventType};
+
+/// How many bytes of events one call gives at most, beyond its first record.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// An open journal, to be read only.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens the journal of a data directory.
+    ///
+    /// # Errors
+    /// There is none, it is of a newer version, or it is no journal.
+    pub fn open(data_dir: &Path) -> Result<Reader, JournalError> {
+        Ok(Reader { connection: database::open_to_read(data_dir)? })
+    }
+
+    /// The records after `after`, oldest first: at most `limit`, and of bounded size together.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.select(
+            "SELECT offset, id, event_type, received_ms, partition_key, line FROM records
+             WHERE offset > ?1 ORDER BY offset LIMIT ?2",
+            after,
+            limit,
+        )
+    }
+
+    /// The records before `before`, newest first: at most `limit`, and of bounded size together.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn read_back(&self, before: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.select(
+            "SELECT offset, id, event_type, received_ms, partition_key, line FROM records
+             WHERE offset < ?1 ORDER BY offset DESC LIMIT ?2",
+            before,
+            limit,
+        )
+    }
+
+    /// An offset after which every record received at `since_ms` (Unix ms) or later stands. Where the clock was set back,
+    /// earlier ones may stand there too.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn offset_before(&self, since_ms: i64) -> Result<Offset, JournalError> {
+        // Times grow with offsets but for jumps of the clock, so a search by halves lands near; from there, an hour of
+        // slack covers what a jump displaced.
+        let bounds = "SELECT coalesce(min(offset), 0), coalesce(max(offset), 0) FROM records";
+        let (mut low, mut high): (i64, i64) =
+            self.connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut at = self
+            .connection
+            .prepare_cached("SELECT received_ms FROM records WHERE offset >= ?1 ORDER BY offset LIMIT 1")?;
+        let slack_ms = 3_600_000;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let received_ms: i64 = at.query_row([middle], |row| row.get(0))?;
+            if received_ms < since_ms.saturating_sub(slack_ms) { low = middle + 1 } else { high = middle }
+        }
+        Ok(Offset(low - 1))
+    }
+
+    fn select(&self, query: &str, from: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        let mut statement = self.connection.prepare_cached(query)?;
+        let mut rows = statement.query(params![from.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
+            let record = record(row)?;
+            bytes += record.event.line().len();
+            records.push(record);
+            if bytes >= READ_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(records)
+    }
+}
+
+fn record(row: &Row<'_>) -> Result<Record, JournalError> {
+    let offset = Offset(row.get(0)?);
+    let corrupt = |_| JournalError::Corrupt(offset);
+    let id: [u8; 16] =
+        row.get_ref(1)?.as_blob().ok().and_then(|id| id.try_into().ok()).ok_or(JournalError::Corrupt(offset))?;
+    let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+    let event = Event::restore(
+        EventId::from_bytes(id),
+        EventType::from_number(row.get(2).map_err(corrupt)?),
+        row.get(3).map_err(corrupt)?,
+        text(4).map_err(corrupt)?.into(),
+        text(5).map_err(corrupt)?.into(),
+    );
+    Ok(Record { offset, event })
+}

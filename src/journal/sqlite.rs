@@ -1,0 +1,120 @@
+//! The journal in SQLite, as those above it use it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::consumer::SqliteConsumer;
+use super::lock::Lock;
+use super::queue::{Append, Queue};
+use super::reader::Reader;
+use super::store::{Moment, Store};
+use super::writer::{Refuses, Replies, Writer};
+use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start};
+use crate::callback::Event;
+use crate::telemetry::Metrics;
+
+/// How many settled batches may wait for [`Replies`] before the writer waits.
+const SETTLED_MAX: usize = 64;
+
+/// The journal of one data directory, open for its lifetime.
+pub struct SqliteJournal {
+    queue: Arc<Queue>,
+    refuses: Refuses,
+    head: watch::Receiver<Offset>,
+    is_closing: Arc<AtomicBool>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    _lock: Lock,
+}
+
+/// What opening a journal gives.
+pub struct Opened {
+    /// To append with.
+    pub journal: Arc<SqliteJournal>,
+    /// One for each name that was asked for, in that order.
+    pub consumers: Vec<Box<dyn Consumer>>,
+    /// To be run as a task.
+    pub replies: Replies,
+}
+
+impl SqliteJournal {
+    /// Opens the journal of a data directory, makes both where there are none, and starts its writer. All that is in it
+    /// is durable when this returns. Consumers that are not named are retired. Blocks.
+    ///
+    /// # Errors
+    /// Another process has it, it is of a newer version, or the disk does not do as asked.
+    pub fn open(
+        data_dir: &Path,
+        options: &Options,
+        consumers: &[(String, Start)],
+        metrics: Arc<Metrics>,
+    ) -> Result<Opened, JournalError> {
+        let io = |source| JournalError::Io { path: data_dir.to_owned(), source };
+        std::fs::create_dir_all(data_dir).map_err(io)?;
+        let lock = Lock::take(data_dir)?;
+        let began = Instant::now();
+        let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
+        let store = Store::open_and_write(data_dir, options, consumers, now)?;
+
+        let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));
+        let (head_sender, head) = watch::channel(store.head());
+        let consumers = store
+            .consumers()
+            .iter()
+            .enumerate()
+            .map(|(number, stored)| {
+                let reader = Reader::open(data_dir)?;
+                let consumer = SqliteConsumer::new(number, stored.clone(), reader, Arc::clone(&queue), head.clone());
+                Ok(Box::new(consumer) as Box<dyn Consumer>)
+            })
+            .collect::<Result<_, JournalError>>()?;
+
+        let (settled_sender, settled) = mpsc::channel(SETTLED_MAX);
+        let refuses = Refuses::default();
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let writer = Writer::new(store, Arc::clone(&queue), settled_sender, Arc::clone(&refuses), metrics, began);
+        let writer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run()).map_err(io)?;
+        let replies = Replies { settled, head: head_sender, is_closing: Arc::clone(&is_closing) };
+        let writer = Mutex::new(Some(writer));
+        let journal = Arc::new(SqliteJournal { queue, refuses, head, is_closing, writer, _lock: lock });
+        Ok(Opened { journal, consumers, replies })
+    }
+
+    /// Takes nothing more. What was taken is settled still, and then [`Replies::run`] ends.
+    pub fn close(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
+        self.queue.close();
+    }
+
+    /// Waits until the writer has let go of the files, after [`SqliteJournal::close`]. Blocks.
+    pub fn join(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A panic of the writer shows as `WriterDied` of `Replies::run`.
+        let _ = writer.map(JoinHandle::join);
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, event: Event) -> Result<Appended, AppendError> {
+        let broken = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(error @ AppendError::Broken(_)) = broken {
+            return Err(error);
+        }
+        let (reply, settled) = oneshot::channel();
+        self.queue.append(Append { event, reply })?;
+        settled.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            refuses: self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            head: *self.head.borrow(),
+        }
+    }
+}

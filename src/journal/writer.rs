@@ -1,0 +1,274 @@
+//! The thread that alone changes the journal, and how its answers come back.
+//!
+//! The writer takes all that is waiting, commits it in one transaction with one sync, and hands the answers of the whole
+//! batch over at once: [`Replies`], a task of the async side, wakes each request from there, without a system call each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::queue::{Queue, Work};
+use super::store::{Housekeeping, Moment, Store};
+use super::{AppendError, Appended, JournalError, Offset};
+use crate::telemetry::Metrics;
+
+/// How often the writer looks after size and age.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How long one look may prune before events get their turn.
+const PRUNING: Duration = Duration::from_millis(10);
+
+/// How long a journal that failed is left alone before it is tried again.
+const REOPENING: Duration = Duration::from_secs(1);
+
+/// Shares of the size limit at which an operator is warned.
+const WARNINGS_PERCENT: [u64; 2] = [50, 80];
+
+/// Somebody who waits, and the answer.
+type Answer<T> = (oneshot::Sender<T>, T);
+
+/// The answers of one batch.
+pub(super) struct Settled {
+    appends: Vec<Answer<Result<Appended, AppendError>>>,
+    advances: Vec<Answer<Result<(), JournalError>>>,
+    head: Offset,
+}
+
+/// Why the journal refuses events, shared with those that append.
+pub(super) type Refuses = Arc<Mutex<Option<AppendError>>>;
+
+/// The writer's state between two steps.
+pub(super) struct Writer {
+    queue: Arc<Queue>,
+    settled: mpsc::Sender<Settled>,
+    refuses: Refuses,
+    metrics: Arc<Metrics>,
+    store: State,
+    began: Instant,
+    next_housekeeping: Instant,
+    warned_percent: u64,
+}
+
+enum State {
+    Open(Box<Store>),
+    /// The last commit failed; the parts are those that open it again.
+    Broken {
+        reopen: Box<dyn FnMut(Moment) -> Result<Store, JournalError> + Send>,
+        reason: String,
+        again: Instant,
+    },
+}
+
+impl Writer {
+    pub(super) fn new(
+        store: Store,
+        queue: Arc<Queue>,
+        settled: mpsc::Sender<Settled>,
+        refuses: Refuses,
+        metrics: Arc<Metrics>,
+        began: Instant,
+    ) -> Writer {
+        let store = State::Open(Box::new(store));
+        Writer { queue, settled, refuses, metrics, store, began, next_housekeeping: began, warned_percent: 0 }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        // Also when a step panics, nobody may wait for an answer that does not come.
+        let _closed_at_the_end = CloseQueue(Arc::clone(&self.queue));
+        loop {
+            let patience = self.next_housekeeping.saturating_duration_since(Instant::now());
+            let work = self.queue.take(patience);
+            let is_last = work.is_last;
+            let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: self.began.elapsed() };
+            let settled = self.step(work, now);
+            if let Some(settled) = settled
+                && self.settled.blocking_send(settled).is_err()
+            {
+                return;
+            }
+            if is_last {
+                return;
+            }
+            if Instant::now() >= self.next_housekeeping {
+                self.keep_house(now);
+            }
+        }
+    }
+
+    /// Settles one batch.
+    fn step(&mut self, work: Work, now: Moment) -> Option<Settled> {
+        let Work { appends, advances, .. } = work;
+        if appends.is_empty() && advances.is_empty() {
+            return None;
+        }
+        let began = Instant::now();
+        let result = match &mut self.store {
+            State::Open(store) => store.commit(&appends, &advances, now),
+            State::Broken { reason, .. } => {
+                let error = AppendError::Broken(reason.clone());
+                return Some(Settled {
+                    appends: appends.into_iter().map(|append| (append.reply, Err(error.clone()))).collect(),
+                    advances: advances
+                        .into_iter()
+                        .map(|advance| (advance.reply, Err(JournalError::Broken(reason.clone()))))
+                        .collect(),
+                    head: Offset(0),
+                });
+            }
+        };
+        match result {
+            Ok(outcomes) => {
+                let stored = outcomes.iter().filter(|outcome| **outcome == Ok(Appended::Stored)).count();
+                if stored > 0 {
+                    self.metrics.commit(stored, began.elapsed());
+                }
+                let is_full = outcomes.contains(&Err(AppendError::Full));
+                self.set_refuses(is_full.then_some(AppendError::Full));
+                Some(Settled {
+                    appends: appends.into_iter().map(|append| append.reply).zip(outcomes).collect(),
+                    advances: advances.into_iter().map(|advance| (advance.reply, Ok(()))).collect(),
+                    head: self.head(),
+                })
+            }
+            Err(error) => {
+                self.fail(&error);
+                self.step(Work { appends, advances, is_last: false }, now)
+            }
+        }
+    }
+
+    fn head(&self) -> Offset {
+        match &self.store {
+            State::Open(store) => store.head(),
+            State::Broken { .. } => Offset(0),
+        }
+    }
+
+    /// After a failure nothing in memory is believed: the journal is opened anew before it takes anything.
+    fn fail(&mut self, error: &JournalError) {
+        let reason = error.to_string();
+        tracing::error!(error = reason, "the journal failed: events are refused until it has proven itself");
+        self.set_refuses(Some(AppendError::Broken(reason.clone())));
+        if let State::Open(store) = &self.store {
+            let again = Instant::now() + REOPENING;
+            self.next_housekeeping = again;
+            self.store = State::Broken { reopen: Box::new(store.reopener()), reason, again };
+        }
+    }
+
+    fn keep_house(&mut self, now: Moment) {
+        let began = Instant::now();
+        self.next_housekeeping = began + HOUSEKEEPING;
+        match &mut self.store {
+            State::Open(store) => match store.keep_house(now, || began.elapsed() > PRUNING) {
+                Ok(found) => self.report(&found),
+                Err(error) => self.fail(&error),
+            },
+            State::Broken { reopen, reason, again } if began >= *again => match reopen(now) {
+                Ok(store) => {
+                    tracing::info!("the journal can be written again");
+                    self.store = State::Open(Box::new(store));
+                    self.set_refuses(None);
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != *reason {
+                        tracing::error!(error = text, "the journal still fails");
+                        *reason = text;
+                    }
+                    *again = Instant::now() + REOPENING;
+                }
+            },
+            State::Broken { .. } => {}
+        }
+    }
+
+    fn report(&mut self, found: &Housekeeping) {
+        if found.has_more {
+            self.next_housekeeping = Instant::now() + PRUNING;
+        }
+        self.metrics.journal_bytes(found.used_bytes);
+        self.metrics.dedupe_window(i64::from(found.true_window_secs));
+        let State::Open(store) = &self.store else { return };
+        let limit = store.options().size_bytes_max;
+        let percent = found.used_bytes.saturating_mul(100) / limit.max(1);
+        let reached = WARNINGS_PERCENT.into_iter().filter(|warning| percent >= *warning).max().unwrap_or(0);
+        if let Some(sink) = &found.held_by
+            && reached > self.warned_percent
+        {
+            tracing::warn!(
+                sink,
+                percent,
+                limit_bytes = limit,
+                "the journal fills up and this sink has not taken its oldest record: at the limit, new events are refused"
+            );
+        }
+        self.warned_percent = if found.held_by.is_some() { reached } else { 0 };
+        if self.is_refusing_as_full() && found.has_room {
+            // The next batch finds out whether there is room; until it comes, readiness must not stay wrong.
+            self.set_refuses(None);
+        }
+    }
+
+    fn is_refusing_as_full(&self) -> bool {
+        *self.refuses.lock().unwrap_or_else(PoisonError::into_inner) == Some(AppendError::Full)
+    }
+
+    fn set_refuses(&self, reason: Option<AppendError>) {
+        let mut refuses = self.refuses.lock().unwrap_or_else(PoisonError::into_inner);
+        if *refuses != reason {
+            if reason == Some(AppendError::Full) {
+                tracing::error!("{}", AppendError::Full);
+            }
+            *refuses = reason;
+        }
+    }
+}
+
+struct CloseQueue(Arc<Queue>);
+
+impl Drop for CloseQueue {
+    fn drop(&mut self) {
+        self.0.close();
+        // Whoever came too late is dropped with the rest, and learns that the journal is closed.
+        while !self.0.take(Duration::ZERO).is_last {}
+    }
+}
+
+/// The writer thread ended although nobody closed the journal.
+#[derive(Debug, thiserror::Error)]
+#[error("the thread that writes the journal has died")]
+pub struct WriterDied;
+
+/// Brings the writer's answers to those that wait. Must run for the journal to answer anything.
+pub struct Replies {
+    pub(super) settled: mpsc::Receiver<Settled>,
+    pub(super) head: watch::Sender<Offset>,
+    pub(super) is_closing: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Replies {
+    /// Runs until the journal is closed and all is settled.
+    ///
+    /// # Errors
+    /// The writer died before it was told to end.
+    pub async fn run(mut self) -> Result<(), WriterDied> {
+        while let Some(Settled { appends, advances, head }) = self.settled.recv().await {
+            // Those that gave up waiting are gone; what they sent is stored all the same.
+            for (reply, outcome) in appends {
+                let _ = reply.send(outcome);
+            }
+            for (reply, outcome) in advances {
+                let _ = reply.send(outcome);
+            }
+            self.head.send_if_modified(|known| {
+                let is_news = head > *known;
+                *known = head.max(*known);
+                is_news
+            });
+        }
+        if self.is_closing.load(std::sync::atomic::Ordering::SeqCst) { Ok(()) } else { Err(WriterDied) }
+    }
+}

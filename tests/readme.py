@@ -1,0 +1,228 @@
+"""Does what README.md says, with the real binary: its configurations, its first events, its proxies.
+
+    cargo build && python3 tests/readme.py
+
+Needs bash, curl, md5sum, openssl, nginx and caddy, and Linux, where the whole of 127.0.0.0/8 is this machine: that gives a
+client an address that differs from the proxy's. Ports and paths of the README are replaced by free ones, the rest runs as
+written.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BINARIES = ROOT / "target" / "debug"
+LIVEHOOK = BINARIES / "livehook"
+README = (ROOT / "README.md").read_text()
+KEY = "readme0123456789readme0123456789"
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("LIVEHOOK_")},
+    "PATH": f"{BINARIES}:{os.environ['PATH']}:/usr/sbin",
+}
+
+
+def section(title):
+    """The text below a heading, up to the next of its level."""
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.M | re.S).group(1)
+
+
+def blocks(language, text=README):
+    """The fenced blocks of a language, in order."""
+    found = re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+    assert found, f"README.md has no block of {language} where one is expected"
+    return found
+
+
+def replace(text, old, new):
+    """Like str.replace, but what is to be replaced must be there."""
+    assert old in text, f"the README's block no longer has {old!r}; adapt this test:\n{text}"
+    return text.replace(old, new)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def until(what, ready, process, timeout_secs=20):
+    """Waits until `ready` returns true; a process that ends before has failed."""
+    end = time.monotonic() + timeout_secs
+    while time.monotonic() < end:
+        assert process.poll() is None, f"{what}: the process ended with {process.returncode}"
+        with contextlib.suppress(OSError):
+            if ready():
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {timeout_secs} s")
+
+
+def accepts(port):
+    with socket.create_connection(("127.0.0.1", port), 1):
+        return True
+
+
+@contextlib.contextmanager
+def running(what, command, port, folder, **options):
+    """Runs a server until the end of the block; what it says is shown when something fails."""
+    log = folder / f"{what}.log"
+    with open(log, "w") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options
+        )
+        try:
+            until(what, lambda: accepts(port), process)
+            yield process
+        except BaseException:
+            print(f"--- {what} said:\n{log.read_text()}---", file=sys.stderr)
+            raise
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            process.kill()
+            process.wait()
+
+
+def livehook(*arguments, folder, **options):
+    """Runs a command of livehook and returns its stdout."""
+    done = subprocess.run(
+        [LIVEHOOK, *arguments], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True, **options
+    )
+    return done.stdout
+
+
+def events(folder):
+    """What is stored, oldest first."""
+    lines = livehook("events", "--data-dir", "livehook-data", "--output", "json", folder=folder).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_every_configuration_is_valid(folder):
+    for number, block in enumerate(blocks("toml")):
+        config = folder / f"{number}.toml"
+        config.write_text(block)
+        subprocess.run(
+            [LIVEHOOK, "check-config", "--config", config],
+            env={**ENVIRONMENT, "LIVEHOOK_KEYS": KEY}, cwd=folder, check=True, stdout=subprocess.DEVNULL,
+        )
+
+
+def test_the_first_events_arrive(folder):
+    port, admin_port = free_port(), free_port()
+    command = [LIVEHOOK, "serve", "--key", "test", "--listen", f"127.0.0.1:{port}"]
+    command += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    scripts = blocks("sh", section("Five minutes to the first event"))
+    streams = []
+    with running("livehook", command, port, folder):
+        for script in scripts:
+            script = script.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("$PWD/target/release", str(BINARIES))
+            script = script.replace("livehook send", f"livehook send --url http://127.0.0.1:{port}/callback")
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env=ENVIRONMENT, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            )
+            assert done.returncode == 0, f"{script}\nended with {done.returncode}:\n{done.stdout}"
+            if "curl" in script:
+                assert "HTTP/1.1 200 OK" in done.stdout, f"{script}\ngave:\n{done.stdout}"
+            streams = [event["subject"] for event in events(folder)]
+    assert streams == ["demo", "demo", "test_stream"], streams
+
+
+def test_a_backup_can_be_served(folder):
+    port, admin_port = free_port(), free_port()
+    command = [LIVEHOOK, "serve", "--key", "test", "--listen", f"127.0.0.1:{port}"]
+    command += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    send = ["send", "--key", "test", "--url", f"http://127.0.0.1:{port}/callback", "--stream"]
+    with running("livehook", command, port, folder):
+        livehook(*send, "before", folder=folder)
+        script = next(block for block in blocks("sh", section("Operations")) if "livehook backup" in block)
+        subprocess.run(["bash", "-euc", script], cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=True)
+        livehook(*send, "after", folder=folder)
+    (folder / "livehook-data").rename(folder / "away")
+    (folder / "backup").rename(folder / "livehook-data")
+    with running("livehook-restored", command, port, folder):
+        livehook(*send, "restored", folder=folder)
+        assert [event["subject"] for event in events(folder)] == ["before", "restored"]
+
+
+def post(port, client, tls, **headers):
+    """Posts a fresh callback from a client's address; the status and the body's `error`."""
+    body = livehook("sign", "--key", KEY, folder=ROOT, input='{"event_type":1,"app":"push.example.com","stream_id":"s"}')
+    options = {"source_address": (client, 0), "timeout": 10}
+    if tls:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, **options)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, **options)
+    with contextlib.closing(connection):
+        connection.request("POST", "/callback", body, {"Host": "hooks.example.com", **headers})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read()).get("error")
+
+
+def check_a_proxy(name, command, port, tls, receiver_port, folder):
+    """The receiver allows 127.0.0.2 alone, and nothing but the proxy's header tells it who a client is."""
+    config = replace(blocks("toml", section("Behind a proxy"))[0], "127.0.0.1:8080", f"127.0.0.1:{receiver_port}")
+    config += f'keys = ["{KEY}"]\nallowed_addresses = ["127.0.0.2"]\n'
+    config += f'[admin]\nlisten = "127.0.0.1:{free_port()}"\n'
+    (folder / "config.toml").write_text(config)
+    serve = [LIVEHOOK, "serve", "--config", "config.toml"]
+    refused = (403, "address_not_allowed")
+    with running("livehook", serve, receiver_port, folder), running(name, command, port, folder):
+        for _ in range(3):
+            assert post(port, "127.0.0.2", tls) == (200, None), "the allowed client"
+        assert post(port, "127.0.0.3", tls) == refused, "another client"
+        forged = {"X-Forwarded-For": "127.0.0.2"}
+        assert post(port, "127.0.0.3", tls, **forged) == refused, "another client that claims to be the allowed one"
+        assert post(receiver_port, "127.0.0.3", False, **forged) == refused, "a header from no trusted proxy"
+
+
+def test_nginx(folder):
+    receiver_port, port = free_port(), free_port()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hooks.example.com",
+         "-keyout", "hook.key", "-out", "hook.pem"], cwd=folder, check=True, stderr=subprocess.DEVNULL,
+    )
+    block = replace(blocks("nginx")[0], "127.0.0.1:8080", f"127.0.0.1:{receiver_port}")
+    block = replace(block, "listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+    block = replace(block, "/etc/ssl/hooks.example.com.pem", f"{folder}/hook.pem")
+    block = replace(block, "/etc/ssl/hooks.example.com.key", f"{folder}/hook.key")
+    paths = "".join(f"{use}_temp_path {folder}/{use};\n" for use in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr;\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{paths}{block}}}\n"
+    )
+    command = ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+    check_a_proxy("nginx", command, port, True, receiver_port, folder)
+
+
+def test_caddy(folder):
+    receiver_port, port = free_port(), free_port()
+    block = replace(blocks("caddyfile")[0], "127.0.0.1:8080", f"127.0.0.1:{receiver_port}")
+    # Without TLS, for which Caddy would ask an authority on the internet, and for a certificate of a name not ours.
+    block = replace(block, "hooks.example.com {", f"http://hooks.example.com:{port} {{\n    bind 127.0.0.1")
+    (folder / "Caddyfile").write_text("{\n    admin off\n}\n" + block)
+    command = ["env", f"HOME={folder}", "caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+    check_a_proxy("caddy", command, port, False, receiver_port, folder)
+
+
+def main():
+    tests = [value for name, value in globals().items() if name.startswith("test_")]
+    for test in tests:
+        with tempfile.TemporaryDirectory(prefix="livehook-readme-") as folder:
+            test(Path(folder))
+        print(f"ok: {test.__name__}")
+
+
+main()
