@@ -11,9 +11,10 @@
 //! `telemetry`, `callback`.
 
 
+pub mod app;
 pub mod callback;
 pub mod cli;
-
+pub mod config;
 pub mod delivery;
 pub mod journal;
 pub mod server;
