@@ -5,6 +5,8 @@
 
 pub mod file;
 mod filter;
+#[cfg(test)]
+mod fixture;
 pub mod log;
 
 use std::path::Path;

@@ -117,7 +117,9 @@ impl Options {
 enum FileError {
     #[error("{path}: cannot {action}: {source}")]
     Io { path: PathBuf, action: &'static str, source: io::Error },
-    #[error("{path} is {kind}: the sink `file` writes to a regular file only; choose another `path`, or the sink `log` for stdout")]
+    #[error(
+        "{path} is {kind}: the sink `file` writes to a regular file only; choose another `path`, or the sink `log` for stdout"
+    )]
     Irregular { path: PathBuf, kind: &'static str },
 }
 
@@ -231,6 +233,7 @@ impl Sink for FileSink {
         // Whatever became of an append that nobody waits for any more, it is found in the file.
         let _ = self.wait().await;
         self.writer = None;
+        self.retention.withdraw();
         let options = self.options.clone();
         let mut writer = blocking(move || Writer::open(options)).await??;
 

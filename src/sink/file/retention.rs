@@ -15,9 +15,9 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
+use super::Options;
 use super::rotation::{Form, Names, Stamp};
 use super::writer::{FILE_MODE, sync_directory};
-use super::Options;
 
 const DAY_SECS: i64 = 86_400;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -39,6 +39,11 @@ impl Retention {
         if newest != self.done {
             self.due = newest;
         }
+    }
+
+    /// Nothing that was requested is durable for certain any more.
+    pub(super) fn withdraw(&mut self) {
+        self.due = None;
     }
 
     /// Starts, if there may be something to do and nothing is being done. To be called before the next batch.
@@ -120,8 +125,7 @@ pub(super) fn tidy(
 
 /// Puts a compressed file in the place of a plain one. At each moment, one of the two is whole and on disk.
 fn compress(names: &Names, stamp: Stamp, stopped: &AtomicBool) -> io::Result<()> {
-    let [plain, part, compressed] =
-        [Form::Plain, Form::Part, Form::Compressed].map(|form| names.path(stamp, form));
+    let [plain, part, compressed] = [Form::Plain, Form::Part, Form::Compressed].map(|form| names.path(stamp, form));
     let mut source = File::open(&plain)?;
     let target = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&part)?;
     let mut encoder = GzEncoder::new(target, Compression::default());

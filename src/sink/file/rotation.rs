@@ -193,10 +193,7 @@ mod tests {
         let names = Names::beside(Path::new("/var/log/events.jsonl"));
         let second = stamp("20260102T030405Z-1");
         assert_eq!(names.path(second, Form::Plain), Path::new("/var/log/events-20260102T030405Z-1.jsonl"));
-        assert_eq!(
-            names.path(second, Form::Compressed),
-            Path::new("/var/log/events-20260102T030405Z-1.jsonl.gz")
-        );
+        assert_eq!(names.path(second, Form::Compressed), Path::new("/var/log/events-20260102T030405Z-1.jsonl.gz"));
         for form in Form::ALL {
             let path = names.path(second, form);
             assert_eq!(names.parse(path.file_name().unwrap().to_str().unwrap()), Some((second, form)));
