@@ -5,6 +5,8 @@
 
 pub mod file;
 mod filter;
+#[cfg(test)]
+mod fixture;
 pub mod log;
 
 use std::path::Path;
@@ -50,13 +52,25 @@ impl DeliveryError {
 /// What became of one event of a batch.
 pub type Outcome = Result<(), DeliveryError>;
 
+/// A rule that a sink's options break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The key, within the sink's table.
+    pub key: String,
+    /// Its value, as text.
+    pub value: String,
+    /// The rule, and what to do.
+    pub rule: String,
+}
+
 /// A place that events go to.
 #[async_trait]
 pub trait Sink: Send {
     /// Called before the first `deliver`, and again until it succeeds: connects, and finds out what the sink already has.
     ///
     /// `cursor` is the last record known to be done, `state` what [`Sink::state`] gave beside it, and `records` lets a
-    /// sink compare what it finds with what it would have been given. Returns the last record that it has.
+    /// sink compare what it finds with what it would have been given. Returns the last record that it has: from there
+    /// on it is to be given records, once that place and [`Sink::state`] are durable together.
     ///
     /// # Errors
     /// The sink cannot take events now.
@@ -76,7 +90,8 @@ pub trait Sink: Send {
     /// Dropping the future gives up on it; what was delivered until then may come again.
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome>;
 
-    /// What to keep beside the cursor, as of the last `deliver`.
+    /// What to keep beside the cursor, as of the last `resume` or `deliver` that returned. It is made durable in one with
+    /// the cursor that belongs to it, and before the next `deliver`.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }
@@ -111,6 +126,14 @@ impl Options {
         }
     }
 
+    /// Every rule that the sink's own keys break.
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        match self {
+            Options::Log(_) => Vec::new(),
+            Options::File(options) => options.mistakes(),
+        }
+    }
+
     /// Makes the sink. It touches nothing outside before it resumes.
     pub fn build(&self) -> Box<dyn Sink> {
         match self {
@@ -118,4 +141,12 @@ impl Options {
             Options::File(options) => Box::new(file::FileSink::new(options.clone())),
         }
     }
+}
+
+/// Runs what blocks on a thread of its own.
+///
+/// # Errors
+/// The thread did not come to its end.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, DeliveryError> {
+    tokio::task::spawn_blocking(work).await.map_err(DeliveryError::transient)
 }
