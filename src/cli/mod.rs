@@ -25,7 +25,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use output::{Output, OutputError, talk};
 
@@ -106,16 +107,24 @@ impl Command {
     }
 }
 
+/// Wrong usage that only the command itself can tell.
+fn usage_error(message: &str) -> anyhow::Error {
+    let error = clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"));
+    error.with_cmd(&Arguments::command()).into()
+}
+
 /// Runs a future to its end, on a runtime of one thread.
 fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    Ok(runtime.context("the runtime cannot be started")?.block_on(future))
+    let runtime = runtime.context("the runtime cannot be started")?;
+    let result = runtime.block_on(future);
+    // What blocks still, such as a look-up of a name or a write to a stdout that nobody reads, must not hold up the end.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
