@@ -1,7 +1,8 @@
 //! The admin endpoint, on a listener of its own:
 //!
 //! - `/livez`: 200 while the process answers at all
-//! - `/readyz`: 200 while the receiver would store an event, else 503; the state of the sinks is detail
+//! - `/readyz`: 200 while the receiver would store an event, else 503. The state of the sinks is detail, and detail is for
+//!   those who could also read the metrics
 //! - `/metrics`: every metric, for Prometheus
 //!
 //! All of it can be read only. It never touches the journal's storage.
@@ -16,8 +17,9 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse;
 use axum::routing::any;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Serialize;
 
 use super::answer::Answer;
@@ -54,7 +56,7 @@ impl Admin {
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
     ///
     /// On a loopback address the Host header must name the loopback, and no token is asked for. Elsewhere all but `/livez`
-    /// and `/readyz` needs the token, and is closed to everybody while none is configured.
+    /// and the status of `/readyz` needs the token, and is closed to everybody while none is configured.
     pub fn router(self: Arc<Admin>, local: SocketAddr) -> Router {
         let guard = if local.ip().to_canonical().is_loopback() { Guard::Host } else { Guard::Token };
         Router::new()
@@ -66,7 +68,7 @@ impl Admin {
             .with_state(self)
     }
 
-    fn readiness(&self) -> Readiness<'_> {
+    fn readiness(&self, has_detail: bool) -> Readiness<'_> {
         let health = self.journal.health();
         let draining = self.draining.load(Ordering::Relaxed);
         let sinks = self.sinks.iter().map(|status| {
@@ -84,9 +86,11 @@ impl Admin {
         });
         Readiness {
             ready: health.refuses.is_none() && !draining,
-            draining,
-            journal: JournalView { head: health.head.0, refuses: health.refuses.map(|error| error.to_string()) },
-            sinks: sinks.collect(),
+            detail: has_detail.then(|| Detail {
+                draining,
+                journal: JournalView { head: health.head.0, refuses: health.refuses.map(|error| error.to_string()) },
+                sinks: sinks.collect(),
+            }),
         }
     }
 
@@ -114,6 +118,12 @@ fn lag(head: i64, cursor: i64) -> i64 {
 #[derive(Serialize)]
 struct Readiness<'a> {
     ready: bool,
+    #[serde(flatten)]
+    detail: Option<Detail<'a>>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
     draining: bool,
     journal: JournalView,
     sinks: Vec<SinkView<'a>>,
@@ -148,12 +158,18 @@ enum Guard {
     Token,
 }
 
-async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, request: Request, next: Next) -> Response<Body> {
+/// Whether a request may see all that there is to see.
+#[derive(Clone, Copy, Debug)]
+struct IsTrusted(bool);
+
+async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: Request, next: Next) -> Response<Body> {
     let close = !request.body().is_end_stream();
     let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
+    let is_trusted = guard == Guard::Host || bears_token(request.headers(), admin.token.as_ref());
+    request.extensions_mut().insert(IsTrusted(is_trusted));
     let refused = match guard {
         Guard::Host if !host_is_allowed(&request, &admin.allowed_hosts) => Some(Answer::HOST_NOT_ALLOWED),
-        Guard::Token if !is_open && !bears_token(request.headers(), admin.token.as_ref()) => Some(Answer::UNAUTHORIZED),
+        Guard::Token if !is_open && !is_trusted => Some(Answer::UNAUTHORIZED),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Some(Answer::READ_ONLY),
         _ => None,
     };
@@ -195,10 +211,13 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-async fn readyz(State(admin): State<Arc<Admin>>) -> Response<Body> {
-    let readiness = admin.readiness();
+async fn readyz(
+    State(admin): State<Arc<Admin>>,
+    Extension(IsTrusted(is_trusted)): Extension<IsTrusted>,
+) -> impl IntoResponse {
+    let readiness = admin.readiness(is_trusted);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    axum::response::IntoResponse::into_response((status, Json(readiness)))
+    (status, Json(readiness)).into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
@@ -309,9 +328,11 @@ mod tests {
         assert_eq!(ask(&setup, "GET", "/metrics", &right).await.0, 200);
         assert_eq!(ask(&setup, "GET", "/metrics", &[("authorization", "bearer a-long-token")]).await.0, 200);
         assert_eq!(ask(&setup, "GET", "/nothing", &right).await.0, 404);
-        for path in ["/livez", "/readyz"] {
-            assert_eq!(ask(&setup, "GET", path, &[("host", "anything.example.com")]).await.0, 200, "{path}");
+        for (path, expected) in [("/livez", "ok\n"), ("/readyz", r#"{"ready":true}"#)] {
+            let (status, _, body) = ask(&setup, "GET", path, &[("host", "anything.example.com")]).await;
+            assert_eq!((status, body.as_str()), (200, expected), "no detail without the token");
         }
+        assert!(ask(&setup, "GET", "/readyz", &right).await.2.contains(r#""name":"archive""#));
         assert_eq!(ask(&self::setup(OUTSIDE, None), "GET", "/metrics", &right).await.0, 401, "closed without a token");
     }
 

@@ -8,6 +8,8 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Serialize;
 
 use crate::callback::Refusal;
@@ -159,8 +161,11 @@ impl Answer {
     /// ends.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let body = self.body();
+        // A date before the year 0 or after 9999 cannot be written, and is then left out.
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now());
+        let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
         let mut bytes = format!(
-            "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 {}\r\n{date}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             self.status,
             body.len()
         )

@@ -52,6 +52,8 @@ impl Shared {
             .header_read_timeout(None)
             .max_header_size(limits.headers_bytes_max)
             .max_buf_size(limits.headers_bytes_max.max(BUFFER_BYTES_MIN))
+            // An answer is small: copying its body behind its head is cheaper than a vectored write.
+            .writev(false)
             // A client that has sent all and closes its side still gets its answer, and its event is stored.
             .half_close(true);
         Shared { router, limits, refusals: RefusalLog::default(), builder }

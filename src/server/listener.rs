@@ -19,7 +19,7 @@ use super::answer::Answer;
 use super::connection::{Shared, run};
 use super::phase::{Connection, Phase};
 use super::refusal_log::RefusalLog;
-use super::{AdminOptions, ReceiverOptions};
+use super::{AdminOptions, ReceiverOptions, limit_secs};
 
 /// How long accepting rests after an error that would only come again at once, such as having no open file left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,8 +48,8 @@ impl Limits {
         Limits {
             connections_max: options.connections_max,
             headers_bytes_max: options.headers_bytes_max,
-            headers_timeout: Duration::from_secs(options.headers_timeout_secs),
-            idle_timeout: Duration::from_secs(options.idle_timeout_secs),
+            headers_timeout: limit_secs(options.headers_timeout_secs),
+            idle_timeout: limit_secs(options.idle_timeout_secs),
             write_timeout: Duration::from_secs(10),
         }
     }
@@ -75,8 +75,9 @@ impl Limits {
         }
     }
 
+    /// The shortest of the timeouts, but not zero: a timer set to it must not fire at once, again and again.
     pub(super) fn shortest(&self) -> Duration {
-        self.idle_timeout.min(self.headers_timeout).min(self.write_timeout)
+        self.idle_timeout.min(self.headers_timeout).min(self.write_timeout).max(Duration::from_millis(1))
     }
 }
 

@@ -19,6 +19,7 @@ mod token;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -33,6 +34,11 @@ pub use token::Token;
 
 /// Gives the time in Unix ms. An argument, so that a test can choose the time.
 pub type Clock = fn() -> i64;
+
+/// A time limit of the configuration. A year is as good as without end, and no sum of times overflows.
+fn limit_secs(secs: u64) -> Duration {
+    Duration::from_secs(secs.min(365 * 86_400))
+}
 
 /// The time by the system's clock, in Unix ms.
 pub fn system_clock() -> i64 {

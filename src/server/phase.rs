@@ -5,12 +5,11 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -70,15 +69,16 @@ impl Connection {
         self.changed.store(true, Ordering::Relaxed);
     }
 
-    /// Notes the time, if the phase has changed since the last stamp.
+    /// Notes the time, if the phase has changed since the last stamp. A request that is with its handler has no time of
+    /// its own, so that the clock is read once for it, when its answer has left.
     pub(super) fn stamp(&self) {
-        if self.changed.load(Ordering::Relaxed) {
+        if self.changed.load(Ordering::Relaxed) && self.phase() != Phase::Request {
             self.changed.store(false, Ordering::Relaxed);
             self.since_ms.store(elapsed_ms(self.epoch), Ordering::Relaxed);
         }
     }
 
-    /// Since when the connection is in its phase.
+    /// Since when the connection is in its phase; for a request, some time before.
     pub(super) fn since(&self) -> Instant {
         self.epoch + Duration::from_millis(self.since_ms.load(Ordering::Relaxed))
     }
@@ -198,5 +198,27 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_at_work_makes_no_room_not_even_later() {
+        let connection = Connection::new(Instant::now());
+        for (phase, goes) in [(Phase::Idle, true), (Phase::Head, true), (Phase::Request, false), (Phase::Answer, false)]
+        {
+            connection.enter(phase);
+            connection.stamp();
+            assert_eq!(connection.turn_to_go().is_some(), goes, "{phase:?}");
+            connection.make_room();
+            assert_eq!(connection.must_make_room(), goes, "{phase:?}");
+            connection.enter(Phase::Idle);
+            assert!(!connection.must_make_room(), "an order counts once");
+        }
+        connection.drain();
+        assert!(connection.is_draining() && !connection.must_make_room());
     }
 }

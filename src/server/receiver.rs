@@ -22,7 +22,7 @@ use super::answer::{self, Answer, quoted};
 use super::body::{self, BodyError, Budget};
 use super::client_address::{ClientAddress, client_address};
 use super::refusal_log::RefusalLog;
-use super::{Clock, Network, ReceiverOptions};
+use super::{Clock, Network, ReceiverOptions, limit_secs};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::journal::{Appended, Journal};
 use crate::telemetry::Metrics;
@@ -96,8 +96,8 @@ impl Receiver {
             client_address_header: header
                 .map_err(|_| ReceiverError::ClientAddressHeader(options.client_address_header.clone()))?,
             body_bytes_max: options.body_bytes_max,
-            body_timeout: Duration::from_secs(options.body_timeout_secs),
-            answer_timeout: Duration::from_secs(options.answer_timeout_secs),
+            body_timeout: limit_secs(options.body_timeout_secs),
+            answer_timeout: limit_secs(options.answer_timeout_secs),
             bodies: Budget::new(options.bodies_bytes_max),
             verifier,
             journal,

@@ -93,6 +93,12 @@ impl Reply {
         self.head.lines().any(|header| header.eq_ignore_ascii_case(line))
     }
 
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        self.head
+            .lines()
+            .any(|header| header.split_once(": ").is_some_and(|(known, _)| known.eq_ignore_ascii_case(name)))
+    }
+
     /// The status and the word, for an answer that has the form of the contract.
     pub(super) fn error(&self) -> (u16, String) {
         let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"));
@@ -109,9 +115,9 @@ impl Client {
         Client { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
     }
 
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        // A server that has said its last may close before all is sent.
-        let _ = self.stream.write_all(bytes.as_ref()).await;
+    /// Sends the bytes; false where the server closed before it had them all.
+    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
     /// Reads one answer.

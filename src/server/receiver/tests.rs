@@ -116,6 +116,7 @@ async fn every_form_of_sending_a_body_is_understood() {
     assert_eq!(old.reply().await.status, 200);
     assert!(old.is_closed().await);
 
+    journal.pause(Duration::from_millis(30));
     let mut half = Client::connect(address).await;
     half.send(post("/callback", "", &other("half"))).await;
     half.close_own_side().await;
@@ -201,6 +202,14 @@ async fn a_large_unread_body_does_not_destroy_the_answer() {
     let mut client = Client::connect(address).await;
     client.send(post("/callback", "", &body)).await;
     assert_eq!(client.reply().await.error(), (413, "body_too_large".to_owned()));
+
+    let mut client = Client::connect(address).await;
+    client.send("POST /callback HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n{").await;
+    for _ in 0..5 {
+        assert!(client.send("x").await, "a client that sends before it reads is not reset");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(client.reply().await.status, 413);
 }
 
 #[tokio::test]
