@@ -12,6 +12,7 @@
 
 pub mod callback;
 pub mod cli;
+pub mod config;
 pub mod delivery;
 pub mod journal;
 pub mod server;

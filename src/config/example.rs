@@ -1,0 +1,183 @@
+//! Proves that `config.example.toml` says what the code does: every key, and every default.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
+use toml::{Table, Value};
+
+use super::sinks::COMMON_KEYS;
+use super::tests::Given;
+use super::{Config, File, Overrides};
+use crate::callback::KeyOptions;
+use crate::delivery::RetryOptions;
+use crate::journal;
+use crate::server::{AdminOptions, ReceiverOptions};
+use crate::sink::{self, Filter};
+use crate::telemetry::LogOptions;
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+const PLACEHOLDER: &str = "a callback key";
+
+/// The example with the `# ` removed before each `# key = value` and `# [table]` of which `wanted` holds.
+fn uncommented(wanted: impl Fn(&str) -> bool) -> String {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+        Some(rest) if rest.starts_with('[') && rest.ends_with(']') => rest,
+        Some(rest) if rest.split_once(" = ").is_some_and(|(name, _)| is_name(name)) && wanted(rest) => rest,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn with_default(line: &str) -> bool {
+    !line.contains("# not set by default")
+}
+
+fn load(text: &str) -> Config {
+    Config::load(Some((Path::new("config.example.toml"), text)), &Overrides::default(), &Given::default())
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn keyed(rest: &str) -> String {
+    rest.replace(PLACEHOLDER, "0123456789abcdef")
+}
+
+#[test]
+fn every_value_of_the_example_is_the_default() {
+    let example = keyed(&uncommented(with_default)).replace("[receiver]", "[receiver]\nkeys = [\"0123456789abcdef\"]");
+    let mut example = load(&example);
+    let mut defaults = load("receiver.keys = [\"0123456789abcdef\"]");
+
+    let archive = example.sinks.pop().unwrap();
+    assert_eq!(example.sinks, defaults.sinks, "the first sink is the one that there is without any");
+    let required = toml::from_str("path = \"events.jsonl\"").unwrap();
+    assert_eq!(archive.sink, sink::Options::File(required));
+
+    (example.sinks, defaults.sinks) = (Vec::new(), Vec::new());
+    assert_eq!(format!("{example:#?}"), format!("{defaults:#?}"));
+}
+
+#[test]
+fn every_key_of_the_example_is_known_and_of_a_good_value() {
+    // The token stands beside the file of the token, and the files are not there: these mistakes are right.
+    let example = keyed(&uncommented(|_| true));
+    let text = Some((Path::new("config.example.toml"), example.as_str()));
+    let mistakes = Config::load(text, &Overrides::default(), &Given::default()).unwrap_err();
+    let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
+    assert_eq!(keys, ["receiver.keys_file", "admin.token_file"], "{mistakes}");
+
+    let example = keyed(&uncommented(|line| !line.starts_with("keys_file") && !line.starts_with("token_file")));
+    assert_eq!(load(&example).warnings, [""; 0]);
+}
+
+#[test]
+fn the_placeholder_of_the_example_is_refused() {
+    let example = uncommented(|line| with_default(line) || line.starts_with("keys = "));
+    let text = Some((Path::new("config.example.toml"), example.as_str()));
+    let mistakes = Config::load(text, &Overrides::default(), &Given::default()).unwrap_err();
+    assert_eq!(mistakes.iter().count(), 1, "{mistakes}");
+    assert!(mistakes.to_string().contains("the key is the placeholder of the example file"), "{mistakes}");
+}
+
+#[test]
+fn the_example_has_every_key_that_the_code_knows_and_no_other() {
+    let example: Table = uncommented(|_| true).parse().unwrap();
+    let example = Value::Table(example);
+    let mut known = BTreeSet::new();
+    for (table, fields) in [
+        ("", fields::<File>()),
+        ("receiver", fields::<ReceiverOptions>()),
+        ("admin", fields::<AdminOptions>()),
+        ("journal", fields::<journal::Options>()),
+        ("log", fields::<LogOptions>()),
+        ("sinks log", COMMON_KEYS.to_vec()),
+        ("sinks log", fields::<sink::log::Options>()),
+        ("sinks log.filter", fields::<Filter>()),
+        ("sinks log.retry", fields::<RetryOptions>()),
+        ("sinks file", fields::<sink::file::Options>()),
+    ] {
+        known.extend(fields.into_iter().map(|field| format!("{table}.{field}")));
+    }
+    let mut shown = BTreeSet::new();
+    for (name, value) in example.as_table().unwrap() {
+        shown.insert(format!(".{name}"));
+        note(&mut shown, name, value);
+    }
+    for (position, type_name) in sink::Options::TYPES.iter().enumerate() {
+        let sink = &example["sinks"][position];
+        assert_eq!(sink["type"].as_str(), Some(*type_name), "the example has the types in the order of the code");
+        note(&mut shown, &format!("sinks {type_name}"), sink);
+    }
+    // What every sink has is shown once, with the first.
+    shown.retain(|key| !["sinks file.name", "sinks file.type"].contains(&key.as_str()));
+    assert_eq!(shown, known);
+}
+
+/// Notes the names of a table and of those below it.
+fn note(names: &mut BTreeSet<String>, path: &str, value: &Value) {
+    for (name, value) in value.as_table().into_iter().flatten() {
+        names.insert(format!("{path}.{name}"));
+        note(names, &format!("{path}.{name}"), value);
+    }
+}
+
+/// The names that serde reads into a struct.
+fn fields<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
+    T::deserialize(FieldsOf).err().map_or_else(|| panic!("this is no struct"), |fields| fields.0)
+}
+
+/// Answers the question for a struct with its fields.
+struct FieldsOf;
+
+#[derive(Debug)]
+struct Fields(Vec<&'static str>);
+
+impl fmt::Display for Fields {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", self.0)
+    }
+}
+
+impl std::error::Error for Fields {}
+
+impl serde::de::Error for Fields {
+    fn custom<M: fmt::Display>(message: M) -> Fields {
+        panic!("{message}")
+    }
+}
+
+impl<'de> Deserializer<'de> for FieldsOf {
+    type Error = Fields;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fields> {
+        panic!("this is no struct")
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Fields> {
+        Err(Fields(fields.to_vec()))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[test]
+fn a_limited_key_is_written_as_the_example_says() {
+    let line = EXAMPLE.lines().find(|line| line.contains("{ key = ")).unwrap();
+    let table = &line[line.find("{ key").unwrap()..];
+    let text = format!("key = {table}").replace("\"...\"", "\"0123456789abcdef\"");
+    let document: Table = text.parse().unwrap();
+    let key: KeyOptions = document["key"].clone().try_into().unwrap();
+    assert_eq!(key.domains.len(), 1);
+}

@@ -1,0 +1,164 @@
+//! The configuration: a TOML file, then the environment, then flags, made into one validated [`Config`].
+//!
+//! [`Config::load`] is a function of texts and [`Surroundings`]; only [`Process`] touches the real environment and
+//! files. All mistakes are found in one go and told together. What the options mean is with the components that they
+//! are for; here is how they are read, and which rules span them.
+
+mod checks;
+mod document;
+#[cfg(test)]
+mod example;
+mod mistake;
+mod reader;
+mod sinks;
+mod sources;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::callback;
+use crate::journal;
+use crate::server::{AdminOptions, ReceiverOptions};
+use crate::telemetry::LogOptions;
+
+use document::Document;
+use mistake::Findings;
+
+pub use mistake::{Mistake, Mistakes};
+pub use sinks::{InvalidSinkName, SinkConfig, SinkName};
+pub use sources::{Overrides, Process, SecretText, Surroundings};
+pub use summary::Summary;
+
+/// Everything that can be configured, and found to be sound.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the journal is.
+    pub data_dir: PathBuf,
+    /// How long stopping may take, in seconds.
+    pub shutdown_grace_secs: u64,
+    /// The callback endpoint. Its `keys` are empty: those of all sources are in `verifier`.
+    pub receiver: ReceiverOptions,
+    /// What is demanded of a callback.
+    pub verifier: callback::Options,
+    /// The admin endpoint, with its token from whichever source.
+    pub admin: AdminOptions,
+    /// The journal.
+    pub journal: journal::Options,
+    /// Diagnostics.
+    pub log: LogOptions,
+    /// Where events go; at least one.
+    pub sinks: Vec<SinkConfig>,
+    /// What is allowed and yet worth a look, each in a sentence. To be logged at start.
+    pub warnings: Vec<String>,
+}
+
+/// The top of the file. The sinks are read apart, since their keys depend on their type.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct File {
+    data_dir: PathBuf,
+    shutdown_grace_secs: u64,
+    receiver: ReceiverOptions,
+    admin: AdminOptions,
+    journal: journal::Options,
+    log: LogOptions,
+    sinks: IgnoredAny,
+}
+
+impl Default for File {
+    fn default() -> File {
+        File {
+            data_dir: PathBuf::from("livehook-data"),
+            shutdown_grace_secs: 8,
+            receiver: ReceiverOptions::default(),
+            admin: AdminOptions::default(),
+            journal: journal::Options::default(),
+            log: LogOptions::default(),
+            sinks: IgnoredAny,
+        }
+    }
+}
+
+impl Config {
+    /// Loads the configuration of this process; `path` is that of the file, if there is one.
+    ///
+    /// # Errors
+    /// Every mistake; a file that cannot be read is the only one then.
+    pub fn from_process(path: Option<&Path>, overrides: &Overrides) -> Result<Config, Mistakes> {
+        let Some(path) = path else {
+            return Config::load(None, overrides, &Process);
+        };
+        let text = Process.read(path).map_err(|error| {
+            let unread = Mistake::new("--config", format!("cannot be read: {error}")).quoted(path.to_string_lossy());
+            Mistakes::new(None, vec![unread.cure("correct the path, or leave it out to run with the defaults")])
+        })?;
+        Config::load(Some((path, &text)), overrides, &Process)
+    }
+
+    /// Makes a configuration of the file's text (with the path to name in mistakes), the environment and the flags.
+    ///
+    /// # Errors
+    /// Every mistake, in the order of the file. Text that is no TOML is the only one then.
+    pub fn load(
+        text: Option<(&Path, &str)>,
+        overrides: &Overrides,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Config, Mistakes> {
+        let path = text.map(|(path, _)| path);
+        let document = match text {
+            Some((_, text)) => Document::parse(text).map_err(|mistake| Mistakes::new(path, vec![mistake]))?,
+            None => Document::default(),
+        };
+
+        let mut findings = Findings::default();
+        let mut file: File = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
+        let keys = sources::apply(&mut file, overrides, surroundings, &mut findings);
+        let sinks = sinks::read_sinks(document.root.get("sinks"), &mut findings);
+        checks::check(&file, &keys, &sinks, surroundings, &mut findings);
+
+        if findings.mistakes.is_empty() {
+            let verifier = verifier_options(&file.receiver, keys);
+            let File { data_dir, shutdown_grace_secs, receiver, admin, journal, log, .. } = file;
+            let sinks = sinks.into_iter().map(|(_, sink)| sink).collect();
+            let warnings = findings.warnings;
+            return Ok(Config {
+                data_dir,
+                shutdown_grace_secs,
+                receiver,
+                verifier,
+                admin,
+                journal,
+                log,
+                sinks,
+                warnings,
+            });
+        }
+        for mistake in &mut findings.mistakes {
+            mistake.line = document.line(&mistake.key);
+        }
+        Err(Mistakes::new(path, findings.mistakes))
+    }
+
+    /// What it amounts to, for a person.
+    pub fn summary(&self) -> Summary<'_> {
+        Summary(self)
+    }
+}
+
+fn verifier_options(receiver: &ReceiverOptions, keys: Vec<sources::SourcedKey>) -> callback::Options {
+    callback::Options {
+        keys: keys.into_iter().map(|(_, key)| key).collect(),
+        allow_unsigned: receiver.allow_unsigned,
+        leeway_secs: receiver.leeway_secs,
+        validity_secs_max: receiver.validity_secs_max,
+        unsigned_event_types: receiver.unsigned_event_types.clone(),
+        allowed_appids: receiver.allowed_appids.clone(),
+        allowed_domains: receiver.allowed_domains.clone(),
+        redact_parameters: receiver.redact_parameters.clone(),
+    }
+}

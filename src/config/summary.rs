@@ -1,0 +1,69 @@
+//! What a configuration amounts to, in a few lines that show no secret.
+
+use std::fmt;
+
+use super::{Config, SinkConfig};
+use crate::sink::Filter;
+
+/// The lines that `check-config` prints: a name and what it stands for, one a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'c>(pub(super) &'c Config);
+
+impl Summary<'_> {
+    /// The lines, as name and text.
+    pub fn lines(&self) -> Vec<(String, String)> {
+        let config = self.0;
+        let receiver = &config.receiver;
+        let mut lines = vec![("receiver".to_owned(), format!("http://{}{}", receiver.listen, receiver.path))];
+        if let Some(health_path) = &receiver.health_path {
+            lines.push(("health".to_owned(), format!("http://{}{health_path}", receiver.listen)));
+        }
+        let guarded = if config.admin.token.is_some() { "with a token" } else { "without a token" };
+        lines.push(("admin".to_owned(), format!("http://{}, {guarded}", config.admin.listen)));
+        lines.push(("data directory".to_owned(), config.data_dir.display().to_string()));
+        lines.push((
+            "callback keys".to_owned(),
+            match config.verifier.keys.len() {
+                0 => "none: everything is accepted unverified".to_owned(),
+                count => count.to_string(),
+            },
+        ));
+        lines.extend(config.sinks.iter().map(|sink| (format!("sink {}", sink.name), described(sink))));
+        lines
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.lines();
+        let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (position, (name, text)) in lines.iter().enumerate() {
+            let line_break = if position == 0 { "" } else { "\n" };
+            write!(formatter, "{line_break}{name:width$}  {text}")?;
+        }
+        Ok(())
+    }
+}
+
+fn described(sink: &SinkConfig) -> String {
+    let target = match sink.sink.exclusive_path() {
+        Some(path) => format!("{} to {}", sink.sink.type_name(), path.display()),
+        None => sink.sink.type_name().to_owned(),
+    };
+    format!("{target}, {}", described_filter(&sink.filter))
+}
+
+fn described_filter(filter: &Filter) -> String {
+    let Filter { types, domains, streams } = filter;
+    let parts = [("types", joined(types)), ("domains", joined(domains)), ("streams", joined(streams))];
+    let limits: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, patterns)| !patterns.is_empty())
+        .map(|(name, patterns)| format!("{name} {patterns}"))
+        .collect();
+    if limits.is_empty() { "every event".to_owned() } else { limits.join("; ") }
+}
+
+fn joined<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
