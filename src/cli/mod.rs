@@ -89,8 +89,17 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(OutputError::Closed) = error.downcast_ref() {
         return ExitCode::SUCCESS;
     }
-    talk(format_args!("error: {error:#}"));
+    talk(format_args!("error: {}", described(error)));
     ExitCode::FAILURE
+}
+
+/// An error and its causes in one text. A cause that was told already, as part of what it caused, is not told twice.
+fn described(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 impl Command {
@@ -138,6 +147,14 @@ mod tests {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("livehook {}", command.get_name())), "{}", command.get_name());
         }
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let cause = || std::io::Error::other("no space");
+        assert_eq!(described(&anyhow::Error::from(cause()).context("a.json")), "a.json: no space");
+        let told = crate::journal::JournalError::Io { path: "x".into(), source: cause() };
+        assert_eq!(described(&told.into()), "x: no space");
     }
 
     #[test]
