@@ -5,7 +5,9 @@
 //! built and signals seen.
 
 mod backup;
+mod check_config;
 mod completions;
+mod config_arguments;
 mod events;
 mod events_table;
 mod healthcheck;
@@ -18,6 +20,7 @@ mod output;
 mod printable;
 mod sample;
 mod send;
+mod serve;
 mod sign;
 
 use std::ffi::OsString;
@@ -52,6 +55,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Arguments),
+    CheckConfig(check_config::Arguments),
     Keygen(keygen::Arguments),
     Sign(sign::Arguments),
     Send(Box<send::Arguments>),
@@ -105,6 +110,8 @@ fn described(error: &anyhow::Error) -> String {
 impl Command {
     fn run(self, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Serve(arguments) => serve::run(arguments),
+            Command::CheckConfig(arguments) => check_config::run(arguments, output),
             Command::Keygen(arguments) => keygen::run(&arguments, output),
             Command::Sign(arguments) => sign::run(&arguments, output),
             Command::Send(arguments) => send::run(&arguments, output),
