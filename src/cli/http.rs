@@ -94,7 +94,11 @@ pub(super) fn no_answer(url: &Url, timeout: Duration, error: reqwest::Error) -> 
     if error.is_timeout() {
         anyhow!("{shown}: no answer within {} s", timeout.as_secs())
     } else if error.is_connect() {
-        anyhow!("{shown}: no connection: {}; is `livehook serve` running, and is this its URL?", causes(&error))
+        let hint = match url.scheme() {
+            "https" => "does the URL's host answer there, and is its certificate one that this machine believes?",
+            _ => "is `livehook serve` running, and is this its URL?",
+        };
+        anyhow!("{shown}: no connection: {}; {hint}", causes(&error))
     } else {
         anyhow!("{shown}: {}", causes(&error))
     }

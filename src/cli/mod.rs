@@ -1,6 +1,6 @@
 //! The command line: one file a command.
 //!
-//! Data goes to stdout through [`output::Output`], talk goes to stderr. The exit code is 0 when the command is done, 1
+//! Data goes to stdout through `output::Output`, talk goes to stderr. The exit code is 0 when the command is done, 1
 //! when it was refused or has failed, 2 when it was used wrongly. Only here are processes' arguments read, runtimes
 //! built and signals seen.
 
