@@ -20,7 +20,7 @@ use crate::callback::Verifier;
 use crate::config::Config;
 use crate::delivery::{Status, Worker};
 use crate::journal::{Opened, Replies, SqliteJournal};
-use crate::server::{self, Admin, Receiver};
+use crate::server::{self, Admin, Limits, Receiver};
 use crate::telemetry::Metrics;
 
 /// What the journal needs at most to settle, taken off the grace that requests and sinks get.
@@ -82,24 +82,26 @@ impl App {
         let is_draining = Arc::new(AtomicBool::new(false));
         let (stop_receiver, receiver_stop) = watch::channel(false);
         let (stop_admin, admin_stop) = watch::channel(false);
-        let limits = server::Limits::of(&config.receiver);
         let receiver = Receiver::new(
+            &config.receiver,
             Verifier::new(config.verifier)?,
-            config.receiver,
             Arc::clone(&journal) as _,
             Arc::clone(&metrics),
             Arc::clone(&is_draining),
-        );
+            server::system_clock,
+        )?;
         let admin = Admin::new(
-            config.admin,
-            admin_address,
+            &config.admin,
             Arc::clone(&journal) as _,
             metrics,
             statuses,
             Arc::clone(&is_draining),
+            server::system_clock,
         );
-        let receiver = tokio::spawn(serve(receiver_listener, receiver.router(), limits, receiver_stop));
-        let admin = tokio::spawn(serve(admin_listener, admin.router(), server::Limits::default(), admin_stop));
+        let limits = Limits::of_receiver(&config.receiver);
+        let receiver = tokio::spawn(serve(receiver_listener, Arc::new(receiver).router(), limits, receiver_stop));
+        let limits = Limits::of_admin(&config.admin);
+        let admin = tokio::spawn(serve(admin_listener, Arc::new(admin).router(admin_address), limits, admin_stop));
         Ok(App {
             receiver_address,
             admin_address,
@@ -163,7 +165,9 @@ impl App {
         self.stop_admin.send_replace(true);
         match settled {
             Ok(result) => result??,
-            Err(_) => tracing::warn!("the journal's last commit takes too long: nothing that it holds has been answered"),
+            Err(_) => {
+                tracing::warn!("the journal's last commit takes too long: nothing that it holds has been answered")
+            }
         }
         tracing::info!("stopped");
         Ok(())
@@ -185,15 +189,15 @@ impl App {
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{key} = \"{address}\": this address cannot be listened on; is another program there?"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{key} = \"{address}\": this address cannot be listened on; is another program there?")
+    })
 }
 
 async fn serve(
     listener: TcpListener,
     router: axum::Router,
-    limits: server::Limits,
+    limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     server::serve(listener, router, limits, async move {

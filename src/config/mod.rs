@@ -8,7 +8,10 @@ mod checks;
 mod document;
 #[cfg(test)]
 mod example;
+mod fault;
 mod mistake;
+#[cfg(test)]
+mod mistake_tests;
 mod reader;
 mod sinks;
 mod sources;

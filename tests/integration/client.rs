@@ -7,15 +7,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The key of all tests.
-pub const KEY: &str = "a-key-for-the-tests-only";
+pub(crate) const KEY: &str = "a-key-for-the-tests-only";
 
 /// The Unix time in seconds.
-pub fn now_secs() -> i64 {
+pub(crate) fn now_secs() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
 /// A push, or a stop for an odd number, signed to be valid for 600 s from `now_secs`.
-pub fn signed(number: u64, now_secs: i64) -> String {
+pub(crate) fn signed(number: u64, now_secs: i64) -> String {
     let event_type = u8::from(number.is_multiple_of(2));
     sign(
         &format!(
@@ -29,55 +29,55 @@ pub fn signed(number: u64, now_secs: i64) -> String {
 }
 
 /// An object of the given members, with `t` and its signature.
-pub fn sign(members: &str, t: i64) -> String {
+pub(crate) fn sign(members: &str, t: i64) -> String {
     let key = CallbackKey::new(KEY).unwrap();
     let sign = hex::encode(key.sign(&t.to_string()));
     format!(r#"{{{members},"sign":"{sign}","t":{t}}}"#)
 }
 
 /// The id in an event's line.
-pub fn id_of(line: &str) -> EventId {
+pub(crate) fn id_of(line: &str) -> EventId {
     let event: serde_json::Value = serde_json::from_str(line).unwrap();
     event["id"].as_str().unwrap().parse().unwrap()
 }
 
 /// An answer of the receiver.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// The word under `error`; empty for a 200.
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         body["error"].as_str().unwrap_or_default().to_owned()
     }
 }
 
 /// A kept connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Client {
-    pub async fn connect(address: std::net::SocketAddr) -> std::io::Result<Client> {
+    pub(crate) async fn connect(address: std::net::SocketAddr) -> std::io::Result<Client> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Client { stream, buffer: Vec::new() })
     }
 
     /// Posts a body, and waits for the answer.
-    pub async fn post(&mut self, body: &str) -> std::io::Result<Answer> {
+    pub(crate) async fn post(&mut self, body: &str) -> std::io::Result<Answer> {
         self.send(body).await?;
         self.receive().await
     }
 
     /// Posts a body without waiting for the answer.
-    pub async fn send(&mut self, body: &str) -> std::io::Result<()> {
+    pub(crate) async fn send(&mut self, body: &str) -> std::io::Result<()> {
         let head = format!(
             "POST /callback?from=css HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -86,18 +86,18 @@ impl Client {
     }
 
     /// Asks for a path.
-    pub async fn get(&mut self, path: &str, headers: &str) -> std::io::Result<Answer> {
+    pub(crate) async fn get(&mut self, path: &str, headers: &str) -> std::io::Result<Answer> {
         self.raw(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
         self.receive().await
     }
 
     /// Sends bytes as they are.
-    pub async fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
     /// Reads one answer. An end of the connection before it is an error.
-    pub async fn receive(&mut self) -> std::io::Result<Answer> {
+    pub(crate) async fn receive(&mut self) -> std::io::Result<Answer> {
         tokio::time::timeout(Duration::from_secs(30), self.receive_in_time()).await?
     }
 
@@ -110,7 +110,10 @@ impl Client {
         };
         let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
         let lower = head.to_ascii_lowercase();
-        let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |text| text.parse().unwrap());
+        let length = lower
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |text| text.parse().unwrap());
         while self.buffer.len() < end + 4 + length {
             self.fill().await?;
         }

@@ -33,7 +33,15 @@ async fn every_answer_has_its_status_and_word() {
     let again = answer(&app, request(&good, "Content-Type: text/plain\r\n")).await;
     assert_eq!((again.status, again.body.as_str()), (200, r#"{"code":0}"#), "a duplicate, and whatever the type");
 
-    for body in ["", "{", "[]", "null", r#"{"event_type":1,"t":"x","sign":"y"}"#, r#"{"t":1,"sign":"y"}"#, r#"{"event_type":1,"sign":"y"}"#] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        r#"{"event_type":1,"t":"x","sign":"y"}"#,
+        r#"{"t":1,"sign":"y"}"#,
+        r#"{"event_type":1,"sign":"y"}"#,
+    ] {
         check(&app, request(body, ""), 400, "malformed").await;
     }
     check(&app, request(&good.replacen('{', r#"{"t":1,"#, 1), ""), 400, "malformed").await;
@@ -57,8 +65,15 @@ async fn every_answer_has_its_status_and_word() {
 
     assert_eq!(app.events().len(), 1);
     let metrics = app.metrics().await;
-    for (outcome, count) in [("stored", 1), ("duplicate", 1), ("signature_mismatch", 2), ("domain_not_allowed", 1)] {
-        assert!(metrics.contains(&format!("outcome=\"{outcome}\"}} {count}\n")), "{outcome}: {metrics}");
+    for (event_type, outcome) in [
+        ("stop", "stored"),
+        ("stop", "duplicate"),
+        ("push", "signature_mismatch"),
+        ("push", "domain_not_allowed"),
+        ("none", "malformed"),
+    ] {
+        let labels = format!("livehook_callbacks_total{{event_type=\"{event_type}\",outcome=\"{outcome}\"}}");
+        assert!(metrics.contains(&labels), "{labels} is not in {metrics}");
     }
 }
 

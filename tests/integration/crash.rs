@@ -13,7 +13,8 @@ use super::process::Livehook;
 const CONNECTIONS: usize = 16;
 
 fn rounds() -> u64 {
-    std::env::var("LIVEHOOK_CRASH_ROUNDS").map_or(50, |rounds| rounds.parse().expect("LIVEHOOK_CRASH_ROUNDS is a number"))
+    std::env::var("LIVEHOOK_CRASH_ROUNDS")
+        .map_or(50, |rounds| rounds.parse().expect("LIVEHOOK_CRASH_ROUNDS is a number"))
 }
 
 /// The id that livehook must give to a callback.
@@ -59,8 +60,11 @@ async fn what_was_answered_survives_every_kill_exactly_once() {
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let file = directory.path().join("events.jsonl");
-    let mut livehook =
-        Livehook::configure(directory.path(), "", &format!("[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n", file.display()));
+    let mut livehook = Livehook::configure(
+        directory.path(),
+        "",
+        &format!("[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n", file.display()),
+    );
     let next = Arc::new(AtomicU64::new(0));
     let mut answered = Vec::new();
     let mut unanswered: Vec<Vec<u64>> = vec![Vec::new(); CONNECTIONS];
@@ -107,7 +111,11 @@ async fn wait_for(livehook: &Livehook, number: u64) {
         if text.ends_with('\n') && text.lines().next_back().is_some_and(|line| line.contains(&id)) {
             return;
         }
-        assert!(tokio::time::Instant::now() < deadline, "the new event does not arrive in the file: {}", livehook.log());
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the new event does not arrive in the file: {}",
+            livehook.log()
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -118,13 +126,18 @@ fn check(livehook: &Livehook, answered: &[u64], round: u64) {
     assert_eq!(ids.len(), journal.len(), "round {round}: an event is in the journal twice");
     // One signature a second is enough: the id does not depend on it.
     let now = now_secs();
-    let missing: Vec<&u64> = answered.iter().filter(|number| !ids.contains(&expected_id(&signed(**number, now)))).collect();
+    let missing: Vec<&u64> =
+        answered.iter().filter(|number| !ids.contains(&expected_id(&signed(**number, now)))).collect();
     assert!(missing.is_empty(), "round {round}: answered and not in the journal: {missing:?}");
     let file = livehook.lines("events.jsonl");
     if let Some(at) = (0..journal.len().max(file.len())).find(|at| journal.get(*at) != file.get(*at)) {
         panic!(
             "round {round}: line {at} differs, of {} and {} lines\njournal: {:?}\nfile:    {:?}\n{}",
-            journal.len(), file.len(), journal.get(at), file.get(at), livehook.log()
+            journal.len(),
+            file.len(),
+            journal.get(at),
+            file.get(at),
+            livehook.log()
         );
     }
 }

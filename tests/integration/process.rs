@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use super::client::{Client, KEY};
 
 /// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_livehook");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_livehook");
 
 /// A livehook on a data directory of its own, which may be killed and started again.
-pub struct Livehook {
-    pub directory: PathBuf,
-    pub receiver: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct Livehook {
+    pub(crate) directory: PathBuf,
+    pub(crate) receiver: SocketAddr,
+    pub(crate) admin: SocketAddr,
     child: Option<Child>,
 }
 
 impl Livehook {
     /// Writes the configuration into `directory`: free ports, the tests' key, and `more` at the end. Starts nothing.
-    pub fn configure(directory: &Path, head: &str, more: &str) -> Livehook {
+    pub(crate) fn configure(directory: &Path, head: &str, more: &str) -> Livehook {
         let (receiver, admin) = (free_port(), free_port());
         let config = format!(
             "data_dir = \"{data}\"\n{head}\n[receiver]\nlisten = \"{receiver}\"\nkeys = [\"{KEY}\"]\n[admin]\nlisten = \"{admin}\"\n{more}\n",
@@ -31,25 +31,26 @@ impl Livehook {
     }
 
     /// The path of a file beside the data directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
     /// Starts the program without waiting for it. Diagnostics are added to `stderr.log`.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("stderr.log")).unwrap();
         self.spawn(Command::new(PROGRAM).stdout(Stdio::null()).stderr(log));
     }
 
     /// Starts the program by a command that has everything but its arguments.
-    pub fn spawn(&mut self, command: &mut Command) -> &mut Child {
+    pub(crate) fn spawn(&mut self, command: &mut Command) -> &mut Child {
         assert!(self.child.is_none(), "it runs already");
-        let child = command.arg("serve").arg("--config").arg(self.path("config.toml")).stdin(Stdio::null()).spawn().unwrap();
+        let child =
+            command.arg("serve").arg("--config").arg(self.path("config.toml")).stdin(Stdio::null()).spawn().unwrap();
         self.child.insert(child)
     }
 
     /// Waits until it is ready.
-    pub async fn ready(&mut self) {
+    pub(crate) async fn ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Ok(mut client) = Client::connect(self.admin).await
@@ -66,25 +67,25 @@ impl Livehook {
     }
 
     /// What it said on stderr, in all its lives.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("stderr.log")).unwrap_or_default()
     }
 
     /// SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Sends a signal by name, such as `TERM`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// Waits for its end, up to `patience`.
-    pub async fn ended(&mut self, patience: Duration) -> ExitStatus {
+    pub(crate) async fn ended(&mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
@@ -97,14 +98,14 @@ impl Livehook {
     }
 
     /// SIGTERM, and an orderly end.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.signal("TERM");
         let status = self.ended(Duration::from_secs(20)).await;
         assert!(status.success(), "{status}: {}", self.log());
     }
 
     /// The lines of all events in its journal.
-    pub fn journal(&self) -> Vec<String> {
+    pub(crate) fn journal(&self) -> Vec<String> {
         let reader = livehook::journal::Reader::open(&self.path("data")).unwrap();
         let mut after = livehook::journal::Offset(0);
         let mut lines = Vec::new();
@@ -117,7 +118,7 @@ impl Livehook {
     }
 
     /// The whole lines of a file, which must end with one.
-    pub fn lines(&self, name: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();
         assert!(text.is_empty() || text.ends_with('\n'), "{name} ends within a line");
         text.lines().map(str::to_owned).collect()

@@ -25,20 +25,31 @@ trait Subject {
     fn received(&self) -> Vec<String>;
 }
 
-/// `file`, whose directory goes away.
+/// `file`, whose path becomes a directory.
 struct File {
     directory: PathBuf,
+    moved: usize,
 }
 
 impl File {
     fn path(&self) -> PathBuf {
         self.directory.join("events.jsonl")
     }
+
+    fn moved_path(&self, number: usize) -> PathBuf {
+        self.directory.join(format!("moved-{number}"))
+    }
 }
 
 impl Subject for File {
     fn configure(&self) -> (String, bool) {
-        (format!("[[sinks]]\nname = \"it\"\ntype = \"file\"\npath = \"{}\"\nretry = {{ wait_ms_first = 20, wait_ms_max = 50 }}\n", self.path().display()), false)
+        (
+            format!(
+                "[[sinks]]\nname = \"it\"\ntype = \"file\"\npath = \"{}\"\nretry = {{ wait_ms_first = 20, wait_ms_max = 50 }}\n",
+                self.path().display()
+            ),
+            false,
+        )
     }
 
     fn start(&mut self, livehook: &mut Livehook) {
@@ -48,7 +59,8 @@ impl Subject for File {
     fn fail(&mut self) {
         // Root writes where nobody may, so the path is made one that cannot be a file.
         if self.path().exists() {
-            std::fs::rename(self.path(), self.directory.join("before.jsonl")).unwrap();
+            self.moved += 1;
+            std::fs::rename(self.path(), self.moved_path(self.moved)).unwrap();
         }
         std::fs::create_dir(self.path()).unwrap();
     }
@@ -59,7 +71,7 @@ impl Subject for File {
 
     fn received(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for path in [self.directory.join("before.jsonl"), self.path()] {
+        for path in (1..=self.moved).map(|number| self.moved_path(number)).chain([self.path()]) {
             lines.extend(std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned));
         }
         lines
@@ -142,7 +154,10 @@ async fn all_arrived(livehook: &Livehook, subject: &dyn Subject, may_repeat: boo
         let mut seen = HashSet::new();
         let first_arrivals: Vec<&String> = received.iter().filter(|line| seen.insert(id_of(line))).collect();
         if first_arrivals.len() == journal.len() {
-            assert!(first_arrivals.iter().zip(&journal).all(|(arrived, stored)| *arrived == stored), "in order, byte for byte");
+            assert!(
+                first_arrivals.iter().zip(&journal).all(|(arrived, stored)| *arrived == stored),
+                "in order, byte for byte"
+            );
             assert!(may_repeat || received.len() == journal.len(), "an event arrived twice");
             return;
         }
@@ -191,7 +206,7 @@ async fn conforms(mut subject: impl Subject, directory: &std::path::Path) {
 #[tokio::test]
 async fn the_file_sink_conforms() {
     let directory = tempfile::tempdir().unwrap();
-    conforms(File { directory: directory.path().to_owned() }, directory.path()).await;
+    conforms(File { directory: directory.path().to_owned(), moved: 0 }, directory.path()).await;
 }
 
 #[tokio::test]
