@@ -69,3 +69,29 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::journal::{Options, Reader, SqliteJournal};
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn a_copy_is_a_data_directory_and_is_never_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = DataDirArguments { data_dir: directory.path().join("data") };
+        let arguments = Arguments { target: directory.path().join("copy"), data_dir };
+        let opened =
+            SqliteJournal::open(&arguments.data_dir.data_dir, &Options::default(), &[], Arc::new(Metrics::new()));
+        let mut written = Vec::new();
+        run(&arguments, &mut Output::to(&mut written)).unwrap();
+        assert!(opened.is_ok(), "it is open while it is copied");
+
+        let bytes = std::fs::metadata(arguments.target.join("journal.db")).unwrap().len();
+        assert_eq!(String::from_utf8(written).unwrap(), format!("{}\t{bytes}\n", arguments.target.display()));
+        assert!(Reader::open(&arguments.target).is_ok());
+        assert!(run(&arguments, &mut Output::to(&mut Vec::new())).is_err());
+    }
+}

@@ -4,9 +4,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::CommandFactory;
 use clap::ValueEnum;
-use clap::error::ErrorKind;
 
 use super::DataDirArguments;
 use super::events_table::Table;
@@ -81,8 +79,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        let message = "--since is not before --until: nothing can match\n";
-        return Err(super::Arguments::command().error(ErrorKind::ValueValidation, message).into());
+        return Err(super::usage_error("--since is not before --until: nothing can match"));
     }
     let reader = Reader::open(&data_dir.data_dir)?;
     let selection = Selection { filter: Filter { types, domains, streams }, since, until };

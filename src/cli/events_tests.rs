@@ -19,6 +19,7 @@ fn journal(data_dir: &Path, count: i64) {
         let options = Options { retention_days: 1_000_000, ..Options::default() };
         let opened = SqliteJournal::open(data_dir, &options, &[], metrics).unwrap();
         let replies = tokio::spawn(opened.replies.run());
+        let mut appending = Vec::new();
         let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
         for number in 0..count {
             let event_type = i64::from(number % 3 != 0);
@@ -27,7 +28,12 @@ fn journal(data_dir: &Path, count: i64) {
                 number % 2
             );
             let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), number * 60_000).unwrap();
-            opened.journal.append(event).await.unwrap();
+            // On one thread tasks begin in the order of their making, so the journal has the events in this order.
+            let journal = Arc::clone(&opened.journal);
+            appending.push(tokio::spawn(async move { journal.append(event).await.unwrap() }));
+        }
+        for append in appending {
+            append.await.unwrap();
         }
         opened.journal.close();
         replies.await.unwrap().unwrap();

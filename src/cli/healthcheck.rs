@@ -1,6 +1,6 @@
 //! `livehook healthcheck`: asks a running service whether it is ready, for images without a shell.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -52,8 +52,7 @@ async fn ask(url: &Url) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Where a service with this admin address says whether it is ready. An address that stands for all is asked over
-/// loopback.
+/// Where a service with this admin address says whether it is ready.
 fn readiness_url(listen: Option<&str>) -> anyhow::Result<Url> {
     let address: SocketAddr = match listen.filter(|listen| !listen.is_empty()) {
         None => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9090),
@@ -61,15 +60,10 @@ fn readiness_url(listen: Option<&str>) -> anyhow::Result<Url> {
             .parse()
             .with_context(|| format!("{ADMIN_LISTEN}={listen:?} is no address with a port, such as 127.0.0.1:9090"))?,
     };
-    let host = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    };
     if address.port() == 0 {
         bail!("{ADMIN_LISTEN}={address} leaves the port to the system: give --url");
     }
-    let url = format!("http://{}/readyz", SocketAddr::new(host, address.port()));
+    let url = format!("http://{}/readyz", http::reachable(address));
     http::parse_url(&url).map_err(anyhow::Error::msg)
 }
 

@@ -1,11 +1,13 @@
 //! The command line: one file a command.
 //!
-//! Data goes to stdout through [`output::Output`], talk goes to stderr. The exit code is 0 when the command is done, 1
+//! Data goes to stdout through `output::Output`, talk goes to stderr. The exit code is 0 when the command is done, 1
 //! when it was refused or has failed, 2 when it was used wrongly. Only here are processes' arguments read, runtimes
 //! built and signals seen.
 
 mod backup;
+mod check_config;
 mod completions;
+mod config_arguments;
 mod events;
 mod events_table;
 mod healthcheck;
@@ -18,6 +20,7 @@ mod output;
 mod printable;
 mod sample;
 mod send;
+mod serve;
 mod sign;
 
 use std::ffi::OsString;
@@ -25,7 +28,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use output::{Output, OutputError, talk};
 
@@ -51,6 +55,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Arguments),
+    CheckConfig(check_config::Arguments),
     Keygen(keygen::Arguments),
     Sign(sign::Arguments),
     Send(Box<send::Arguments>),
@@ -88,13 +94,24 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(OutputError::Closed) = error.downcast_ref() {
         return ExitCode::SUCCESS;
     }
-    talk(format_args!("error: {error:#}"));
+    talk(format_args!("error: {}", described(error)));
     ExitCode::FAILURE
+}
+
+/// An error and its causes in one text. A cause that was told already, as part of what it caused, is not told twice.
+fn described(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 impl Command {
     fn run(self, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
         match self {
+            Command::Serve(arguments) => serve::run(arguments),
+            Command::CheckConfig(arguments) => check_config::run(arguments, output),
             Command::Keygen(arguments) => keygen::run(&arguments, output),
             Command::Sign(arguments) => sign::run(&arguments, output),
             Command::Send(arguments) => send::run(&arguments, output),
@@ -106,16 +123,24 @@ impl Command {
     }
 }
 
+/// Wrong usage that only the command itself can tell.
+fn usage_error(message: &str) -> anyhow::Error {
+    let error = clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"));
+    error.with_cmd(&Arguments::command()).into()
+}
+
 /// Runs a future to its end, on a runtime of one thread.
 fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    Ok(runtime.context("the runtime cannot be started")?.block_on(future))
+    let runtime = runtime.context("the runtime cannot be started")?;
+    let result = runtime.block_on(future);
+    // What blocks still, such as a look-up of a name or a write to a stdout that nobody reads, must not hold up the end.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -129,6 +154,14 @@ mod tests {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("livehook {}", command.get_name())), "{}", command.get_name());
         }
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let cause = || std::io::Error::other("no space");
+        assert_eq!(described(&anyhow::Error::from(cause()).context("a.json")), "a.json: no space");
+        let told = crate::journal::JournalError::Io { path: "x".into(), source: cause() };
+        assert_eq!(described(&told.into()), "x: no space");
     }
 
     #[test]

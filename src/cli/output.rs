@@ -27,33 +27,41 @@ impl From<io::Error> for OutputError {
 /// Takes a command's data. What is written appears after [`Output::flush`] at the latest.
 pub(super) struct Output<'w> {
     writer: Box<dyn Write + 'w>,
+    /// A command that writes nothing must not touch stdout at all: while `serve` runs, a sink may hold it, blocked.
+    is_flushed: bool,
 }
 
 impl<'w> Output<'w> {
     /// The process's stdout.
     pub(super) fn stdout() -> Output<'w> {
-        Output { writer: Box::new(BufWriter::new(io::stdout())) }
+        Output { writer: Box::new(BufWriter::new(io::stdout())), is_flushed: true }
     }
 
     /// Any writer, for tests.
     #[cfg(test)]
     pub(super) fn to(writer: &'w mut dyn Write) -> Output<'w> {
-        Output { writer: Box::new(writer) }
+        Output { writer: Box::new(writer), is_flushed: true }
     }
 
     /// Writes bytes as they are.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.is_flushed = false;
         Ok(self.writer.write_all(bytes)?)
     }
 
     /// Writes one line.
     pub(super) fn line(&mut self, line: impl fmt::Display) -> Result<(), OutputError> {
+        self.is_flushed = false;
         Ok(writeln!(self.writer, "{line}")?)
     }
 
     /// Lets everything appear.
     pub(super) fn flush(&mut self) -> Result<(), OutputError> {
-        Ok(self.writer.flush()?)
+        if !self.is_flushed {
+            self.writer.flush()?;
+            self.is_flushed = true;
+        }
+        Ok(())
     }
 }
 

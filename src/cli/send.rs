@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use clap::error::ErrorKind;
-use clap::{CommandFactory, ValueEnum};
+use clap::ValueEnum;
 use jiff::Timestamp;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
@@ -96,8 +95,7 @@ enum EventKind {
 /// Sends, and prints each answer.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     if arguments.made_up.errcode.is_some() && arguments.made_up.event == EventKind::Push {
-        let message = "--errcode belongs to a stop: add --event stop or --event pair\n";
-        return Err(super::Arguments::command().error(ErrorKind::ArgumentConflict, message).into());
+        return Err(super::usage_error("--errcode belongs to a stop: add --event stop or --event pair"));
     }
     super::block_on(send(arguments, output))?
 }

@@ -1,0 +1,121 @@
+//! `livehook serve`: the service itself. Only here are signals seen.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::config_arguments::ConfigArguments;
+use super::http;
+use crate::app::App;
+use crate::config::{Config, SinkConfig};
+use crate::telemetry;
+
+/// Receive callbacks, keep them, and hand them on
+///
+/// Events go to the configured sinks, or as lines to stdout where none is configured; diagnostics go to stderr. SIGTERM
+/// and SIGINT stop the service: requests in flight finish, the sinks take what they can within the grace, and a second
+/// signal cuts that short. What the sinks have not taken then is in the journal, for the next start.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  livehook serve --key test                       for a first try, without a configuration file
+  livehook serve --config config.toml
+  LIVEHOOK_KEYS_FILE=callback.key livehook serve --data-dir /var/lib/livehook
+  livehook serve --key test | jq .subject         events are lines of JSON on stdout")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+/// Runs until it is stopped by a signal or an essential part dies.
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = arguments.config.load()?;
+    telemetry::start_log(&config.log);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    super::block_on(serve(config))?
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let mut signals = count_signals()?;
+    let mut more_signals = signals.clone();
+    let first = async move {
+        let _ = signals.wait_for(|count| *count >= 1).await;
+    };
+    let second = async move {
+        let _ = more_signals.wait_for(|count| *count >= 2).await;
+    };
+    tokio::pin!(first);
+
+    let greeting = Greeting::of(&config);
+    let app = tokio::select! {
+        app = App::start(config) => app?,
+        () = &mut first => return Ok(ExitCode::SUCCESS),
+    };
+    greeting.say(&app);
+    app.run(first, second).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many signals to stop have come. Subscribed to at once, so that none is missed while the service starts.
+fn count_signals() -> anyhow::Result<watch::Receiver<u32>> {
+    let subscribe = |kind| signal(kind).context("signals cannot be subscribed to");
+    let mut terminate: Signal = subscribe(SignalKind::terminate())?;
+    let mut interrupt: Signal = subscribe(SignalKind::interrupt())?;
+    let (counter, count) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            let name = tokio::select! {
+                Some(()) = terminate.recv() => "SIGTERM",
+                Some(()) = interrupt.recv() => "SIGINT",
+                () = counter.closed() => return,
+                else => return,
+            };
+            tracing::info!("{name} has come");
+            counter.send_modify(|count| *count += 1);
+        }
+    });
+    Ok(count)
+}
+
+/// What is said at start, of what the configuration knows.
+struct Greeting {
+    path: String,
+    data_dir: String,
+    sinks: Vec<String>,
+}
+
+impl Greeting {
+    fn of(config: &Config) -> Greeting {
+        Greeting {
+            path: config.receiver.path.clone(),
+            data_dir: config.data_dir.display().to_string(),
+            sinks: config.sinks.iter().map(sink).collect(),
+        }
+    }
+
+    fn say(&self, app: &App) {
+        let Greeting { path, data_dir, sinks } = self;
+        let receiver = app.receiver_address();
+        tracing::info!("callbacks are taken at http://{receiver}{path}");
+        tracing::info!("health, metrics and the admin API are at http://{}", app.admin_address());
+        tracing::info!("the data is in {data_dir}");
+        for sink in sinks {
+            tracing::info!("events go to {sink}");
+        }
+        let url = format!("http://{}{path}", http::reachable(receiver));
+        tracing::info!("to send a first event: livehook send --key KEY --url {url}");
+    }
+}
+
+/// The sink as a person knows it.
+fn sink(config: &SinkConfig) -> String {
+    let (name, kind) = (&config.name, config.sink.type_name());
+    match config.sink.exclusive_path() {
+        Some(path) => format!("the sink `{name}` ({kind}, {})", path.display()),
+        None => format!("the sink `{name}` ({kind})"),
+    }
+}
