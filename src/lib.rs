@@ -11,6 +11,7 @@
 //! `telemetry`, `callback`.
 
 pub mod callback;
+pub mod cli;
 pub mod delivery;
 pub mod journal;
 pub mod server;

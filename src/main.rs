@@ -1,3 +1,7 @@
 //! Parses the arguments, runs the command, sets the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    livehook::cli::run(std::env::args_os())
+}

@@ -134,6 +134,11 @@ pub(super) fn is_harmful(character: char) -> bool {
 /// Writes a text as a JSON string in which everything is escaped that [`compact`] escapes.
 pub(super) fn write_string(output: &mut String, text: &str) {
     output.push('"');
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        output.push_str(text);
+        output.push('"');
+        return;
+    }
     let mut kept = 0;
     for (position, character) in text.char_indices() {
         if !is_harmful(character) && !matches!(character, '"' | '\\') {

@@ -66,9 +66,7 @@ impl Redactor {
     fn may_hold_one(&self, value: &str) -> bool {
         value.contains('%')
             || value.contains("\\u")
-            || self.names.iter().any(|name| {
-                value.as_bytes().windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
-            })
+            || self.names.iter().any(|name| contains_without_case(value.as_bytes(), name.as_bytes()))
     }
 
     /// The secret of the parameter whose name starts at this unit, if one does.
@@ -121,6 +119,12 @@ struct Unit {
     character: char,
     start: usize,
     end: usize,
+}
+
+fn contains_without_case(text: &[u8], name: &[u8]) -> bool {
+    let Some(first) = name.first() else { return false };
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text)
+        .any(|at| text.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)))
 }
 
 fn starts_with(units: &[Unit], name: &str) -> bool {

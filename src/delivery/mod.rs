@@ -1,10 +1,15 @@
 //! From the journal to the sinks: one worker a sink, with retries and dead letters.
 
+mod backoff;
 mod status;
+mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use serde::Deserialize;
 
 pub use status::{Status, StatusView};
+pub use worker::{Step, Worker};
 
 /// How a sink's failures are retried, as in `retry` of a sink's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -53,6 +53,10 @@ impl Consumer for SqliteConsumer {
         self.stored.state.as_deref()
     }
 
+    fn head(&self) -> Offset {
+        *self.head.borrow()
+    }
+
     fn dead_letters(&self) -> i64 {
         self.stored.dead_letters
     }

@@ -11,6 +11,8 @@ mod lock;
 mod queue;
 mod reader;
 mod sqlite;
+#[cfg(test)]
+mod sqlite_tests;
 mod store;
 #[cfg(test)]
 mod store_tests;
@@ -32,6 +34,13 @@ pub use writer::{Replies, WriterDied};
 /// The place of a record. Offsets grow, have gaps, and are never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub i64);
+
+impl Offset {
+    /// A place before this one, and not before any record that stands before this one.
+    pub fn before(self) -> Offset {
+        Offset(self.0.saturating_sub(1))
+    }
+}
 
 impl fmt::Display for Offset {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -215,6 +224,9 @@ pub trait Consumer: Records {
 
     /// What was kept beside the cursor.
     fn state(&self) -> Option<&[u8]>;
+
+    /// The newest record's offset, as far as is known without asking the storage.
+    fn head(&self) -> Offset;
 
     /// How many dead letters it has.
     fn dead_letters(&self) -> i64;

@@ -246,7 +246,10 @@ impl Store {
     /// Whether so many bytes more fit below the size limit, after pruning what may go.
     fn make_room(&mut self, bytes: u64) -> Result<bool, JournalError> {
         let limit = self.options.size_bytes_max;
-        if self.unmeasured_bytes + bytes > UNMEASURED_BYTES_MAX {
+        // Measured before the limit too: what is estimated in between is rather too much.
+        if self.unmeasured_bytes + bytes > UNMEASURED_BYTES_MAX
+            || self.used_bytes + self.unmeasured_bytes + bytes > limit
+        {
             self.measure()?;
         }
         while self.used_bytes + self.unmeasured_bytes + bytes > limit {

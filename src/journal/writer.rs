@@ -25,10 +25,13 @@ const REOPENING: Duration = Duration::from_secs(1);
 /// Shares of the size limit at which an operator is warned.
 const WARNINGS_PERCENT: [u64; 2] = [50, 80];
 
-/// Who waits for what, with the answers.
+/// Somebody who waits, and the answer.
+type Answer<T> = (oneshot::Sender<T>, T);
+
+/// The answers of one batch.
 pub(super) struct Settled {
-    appends: Vec<(oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>)>,
-    advances: Vec<(oneshot::Sender<Result<(), JournalError>>, Result<(), JournalError>)>,
+    appends: Vec<Answer<Result<Appended, AppendError>>>,
+    advances: Vec<Answer<Result<(), JournalError>>>,
     head: Offset,
 }
 

@@ -1,17 +1,49 @@
 //! HTTP: the callback endpoint and the admin endpoint.
+//!
+//! [`serve`] runs a listener: connections, their limits and their end. [`Receiver`] and [`Admin`] are what is served, each
+//! a router. Nothing here opens a socket, sees a signal or reads a configuration: these are arguments.
 
+mod admin;
+mod answer;
+mod body;
+mod client_address;
+mod connection;
+mod listener;
 mod network;
+mod phase;
+mod receiver;
+mod refusal_log;
+#[cfg(test)]
+mod testing;
 mod token;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::callback::{DomainPattern, EventType, KeyOptions};
 
+pub use admin::Admin;
+pub use client_address::{ClientAddress, client_address};
+pub use listener::{Limits, raise_open_files_limit, serve};
 pub use network::Network;
+pub use receiver::{Receiver, ReceiverError};
 pub use token::Token;
+
+/// Gives the time in Unix ms. An argument, so that a test can choose the time.
+pub type Clock = fn() -> i64;
+
+/// A time limit of the configuration. A year is as good as without end, and no sum of times overflows.
+fn limit_secs(secs: u64) -> Duration {
+    Duration::from_secs(secs.min(365 * 86_400))
+}
+
+/// The time by the system's clock, in Unix ms.
+pub fn system_clock() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
 
 /// The callback endpoint, as in the section `[receiver]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,0 +1,220 @@
+//! The composition root: opens everything in order, and stops it in reverse.
+//!
+//! The order of opening: ports, journal, sinks, servers. Nothing is accepted before the journal is open, and a port that
+//! is taken is found out before anything is written. The order of stopping: the receiver (requests in flight finish), the
+//! sinks (they deliver what is there, or give up at their first failure), the journal, the admin endpoint. Whatever the
+//! deadline cuts off is in the journal.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::callback::Verifier;
+use crate::config::Config;
+use crate::delivery::{Status, Worker};
+use crate::journal::{Opened, Replies, SqliteJournal};
+use crate::server::{self, Admin, Receiver};
+use crate::telemetry::Metrics;
+
+/// What the journal needs at most to settle, taken off the grace that requests and sinks get.
+const JOURNAL_GRACE: Duration = Duration::from_secs(1);
+
+/// A running livehook.
+pub struct App {
+    receiver_address: SocketAddr,
+    admin_address: SocketAddr,
+    grace: Duration,
+    is_draining: Arc<AtomicBool>,
+    journal: Arc<SqliteJournal>,
+    replies: Task,
+    workers: JoinSet<anyhow::Result<()>>,
+    stop_workers: watch::Sender<bool>,
+    receiver: Task,
+    stop_receiver: watch::Sender<bool>,
+    admin: Task,
+    stop_admin: watch::Sender<bool>,
+}
+
+type Task = JoinHandle<anyhow::Result<()>>;
+
+impl App {
+    /// Opens everything, and returns when the first event can be taken.
+    ///
+    /// # Errors
+    /// A port is taken, or the journal cannot be opened. Nothing runs then.
+    pub async fn start(config: Config) -> anyhow::Result<App> {
+        server::raise_open_files_limit();
+        let receiver_listener = bind(config.receiver.listen, "receiver.listen").await?;
+        let admin_listener = bind(config.admin.listen, "admin.listen").await?;
+        let receiver_address = receiver_listener.local_addr()?;
+        let admin_address = admin_listener.local_addr()?;
+
+        let metrics = Arc::new(Metrics::new());
+        let names: Vec<_> = config.sinks.iter().map(|sink| (sink.name.to_string(), sink.start)).collect();
+        let opening = {
+            let (data_dir, options, metrics) = (config.data_dir, config.journal, Arc::clone(&metrics));
+            move || SqliteJournal::open(&data_dir, &options, &names, metrics)
+        };
+        let Opened { journal, consumers, replies } = tokio::task::spawn_blocking(opening).await??;
+        let replies = tokio::spawn(run_replies(replies));
+
+        let (stop_workers, workers_stop) = watch::channel(false);
+        let mut workers = JoinSet::new();
+        let mut statuses = Vec::new();
+        for (sink, consumer) in config.sinks.into_iter().zip(consumers) {
+            let status = Arc::new(Status::new(sink.name.as_str(), sink.sink.type_name()));
+            statuses.push(Arc::clone(&status));
+            let worker =
+                Worker::new(consumer, sink.sink.build(), sink.filter, sink.retry, status, Arc::clone(&metrics));
+            let stop = workers_stop.clone();
+            workers.spawn(async move {
+                worker.run(stop).await.with_context(|| format!("the sink `{}` has stopped", sink.name))
+            });
+        }
+
+        let is_draining = Arc::new(AtomicBool::new(false));
+        let (stop_receiver, receiver_stop) = watch::channel(false);
+        let (stop_admin, admin_stop) = watch::channel(false);
+        let limits = server::Limits::of(&config.receiver);
+        let receiver = Receiver::new(
+            Verifier::new(config.verifier)?,
+            config.receiver,
+            Arc::clone(&journal) as _,
+            Arc::clone(&metrics),
+            Arc::clone(&is_draining),
+        );
+        let admin = Admin::new(
+            config.admin,
+            admin_address,
+            Arc::clone(&journal) as _,
+            metrics,
+            statuses,
+            Arc::clone(&is_draining),
+        );
+        let receiver = tokio::spawn(serve(receiver_listener, receiver.router(), limits, receiver_stop));
+        let admin = tokio::spawn(serve(admin_listener, admin.router(), server::Limits::default(), admin_stop));
+        Ok(App {
+            receiver_address,
+            admin_address,
+            grace: Duration::from_secs(config.shutdown_grace_secs),
+            is_draining,
+            journal,
+            replies,
+            workers,
+            stop_workers,
+            receiver,
+            stop_receiver,
+            admin,
+            stop_admin,
+        })
+    }
+
+    /// Where callbacks are taken.
+    pub fn receiver_address(&self) -> SocketAddr {
+        self.receiver_address
+    }
+
+    /// Where the admin endpoint is.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// Runs until `stop` resolves, then drains within the grace, or until `cut_short` resolves.
+    ///
+    /// # Errors
+    /// An essential task ended although nobody stopped it.
+    pub async fn run(
+        mut self,
+        stop: impl Future<Output = ()>,
+        cut_short: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let died = tokio::select! {
+            () = stop => None,
+            result = &mut self.replies => Some(died("the journal", result)),
+            result = &mut self.receiver => Some(died("the receiver", result)),
+            result = &mut self.admin => Some(died("the admin endpoint", result)),
+            Some(result) = self.workers.join_next() => Some(died("a sink", result)),
+        };
+        if let Some(error) = died {
+            return Err(error);
+        }
+
+        tracing::info!(grace_secs = self.grace.as_secs(), "stopping: requests in flight and sinks finish");
+        self.is_draining.store(true, Ordering::SeqCst);
+        let deadline = Instant::now() + self.grace.saturating_sub(JOURNAL_GRACE);
+        tokio::select! {
+            () = self.drain() => {}
+            () = tokio::time::sleep_until(deadline) => {
+                tracing::warn!("the grace is over: what the sinks have not taken is in the journal, for the next start");
+            }
+            () = cut_short => tracing::warn!("stopping at once: what the sinks have not taken is in the journal"),
+        }
+        self.workers.abort_all();
+        self.receiver.abort();
+        self.journal.close();
+        let settled = tokio::time::timeout(JOURNAL_GRACE, &mut self.replies).await;
+        self.stop_admin.send_replace(true);
+        match settled {
+            Ok(result) => result??,
+            Err(_) => tracing::warn!("the journal's last commit takes too long: nothing that it holds has been answered"),
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Lets the requests in flight finish, then the sinks.
+    async fn drain(&mut self) {
+        self.stop_receiver.send_replace(true);
+        if let Err(error) = (&mut self.receiver).await {
+            tracing::error!(%error, "the receiver ended badly");
+        }
+        self.stop_workers.send_replace(true);
+        while let Some(result) = self.workers.join_next().await {
+            if let Err(error) = flatten(result) {
+                tracing::error!(error = format!("{error:#}"), "a sink ended badly");
+            }
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{key} = \"{address}\": this address cannot be listened on; is another program there?"))
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    limits: server::Limits,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    server::serve(listener, router, limits, async move {
+        // A sender that is gone stops the server as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+    })
+    .await;
+    Ok(())
+}
+
+async fn run_replies(replies: Replies) -> anyhow::Result<()> {
+    Ok(replies.run().await?)
+}
+
+fn flatten(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
+    result?
+}
+
+fn died(task: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
+    match flatten(result) {
+        Ok(()) => anyhow!("{task} has ended on its own"),
+        Err(error) => error.context(format!("{task} has died")),
+    }
+}

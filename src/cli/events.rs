@@ -1,0 +1,203 @@
+//! `livehook events`: what the journal holds, read beside a running service or without one.
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use clap::ValueEnum;
+use clap::error::ErrorKind;
+
+use super::DataDirArguments;
+use super::events_table::Table;
+use super::moment;
+use super::output::{Output, talk};
+use crate::callback::{DomainPattern, Event, EventType, NamePattern};
+use crate::journal::{JournalError, Offset, Reader, Record};
+use crate::sink::Filter;
+
+/// How many records are asked for at once.
+const PAGE_RECORDS: usize = 1000;
+
+/// How often `--follow` looks for new records.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How far a clock that was set back may have displaced the times of records. The journal's reader reckons with the same.
+const CLOCK_SLACK_MS: i64 = 3_600_000;
+
+/// Show the events that were received, oldest first
+///
+/// Works while the service runs and when it does not. Times are when livehook received the event. The table shows them
+/// in UTC, and cuts and escapes what would spoil a terminal; JSON is each event as every sink gets it, one a line.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  livehook events --limit 20                              the newest 20
+  livehook events --since 15m --type stop                 stops of the last 15 minutes
+  livehook events --since 2026-05-01 --until 2026-05-02   one day, in UTC
+  livehook events --domain '*.example.com' --stream 'room-*' --follow
+  livehook events --since 7d --output json | jq .data.errcode")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    data_dir: DataDirArguments,
+    /// Only this event type: a name (push, stop, recording), or a number; repeat it for more
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<EventType>,
+    /// Only this stream, each `*` any characters; repeat it for more
+    #[arg(long = "stream", value_name = "STREAM", value_parser = NamePattern::new)]
+    streams: Vec<NamePattern>,
+    /// Only this domain, or those below it as in `*.example.com`; repeat it for more
+    #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new)]
+    domains: Vec<DomainPattern>,
+    /// Only what was received then or later: RFC 3339 (2026-05-01T12:00:00Z), a date (from 00:00 UTC), Unix seconds, or
+    /// a span back from now (15m, 2h, 7d)
+    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now)]
+    since: Option<i64>,
+    /// Only what was received before, in the same forms
+    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now, conflicts_with = "follow")]
+    until: Option<i64>,
+    /// At most this many: the newest, or with --since the first
+    #[arg(long, value_name = "N")]
+    limit: Option<NonZeroUsize>,
+    /// Go on with new events as they come
+    #[arg(long)]
+    follow: bool,
+    /// How to show them
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
+    output: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    Table,
+    /// One CloudEvents JSON object a line
+    Json,
+}
+
+/// Prints the events.
+pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    let Arguments { data_dir, types, streams, domains, since, until, limit, follow, output: form } = arguments;
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        let message = "--since is not before --until: nothing can match\n";
+        return Err(super::Arguments::command().error(ErrorKind::ValueValidation, message).into());
+    }
+    let reader = Reader::open(&data_dir.data_dir)?;
+    let selection = Selection { filter: Filter { types, domains, streams }, since, until };
+    let limit = limit.map(NonZeroUsize::get);
+
+    let mut listing = Listing { after: selection.start(&reader, limit)?, shown: 0, form, table: Table::default() };
+    // The newest N are followed by all that come after them; the first N since a moment are not.
+    let is_followed = follow && (limit.is_none() || since.is_none());
+    listing.show(&reader, &selection, limit, output)?;
+    output.flush()?;
+    if is_followed {
+        loop {
+            std::thread::sleep(POLL_INTERVAL);
+            listing.show(&reader, &selection, None, output)?;
+            output.flush()?;
+        }
+    }
+    if listing.shown == 0 {
+        talk("no event matches");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Which events are wanted.
+struct Selection {
+    filter: Filter,
+    since: Option<i64>,
+    until: Option<i64>,
+}
+
+impl Selection {
+    fn takes(&self, event: &Event) -> bool {
+        let received_ms = event.received_ms();
+        self.since.is_none_or(|since| received_ms >= since)
+            && self.until.is_none_or(|until| received_ms < until)
+            && self.filter.passes(event)
+    }
+
+    /// Whether the time of this record, and so of those after it, is too late.
+    fn ends_before(&self, event: &Event) -> bool {
+        self.until.is_some_and(|until| event.received_ms() >= until.saturating_add(CLOCK_SLACK_MS))
+    }
+
+    /// The offset after which to begin.
+    fn start(&self, reader: &Reader, limit: Option<usize>) -> Result<Offset, JournalError> {
+        match (self.since, limit) {
+            (Some(since), _) => reader.offset_before(since),
+            (None, Some(limit)) => self.start_of_newest(reader, limit),
+            (None, None) => Ok(Offset::default()),
+        }
+    }
+
+    /// The offset after which the newest `limit` records that match stand. Nothing is kept on the way back, so that a
+    /// large number costs time and no memory.
+    fn start_of_newest(&self, reader: &Reader, limit: usize) -> Result<Offset, JournalError> {
+        let mut found = 0;
+        let mut before = Offset(i64::MAX);
+        loop {
+            let page = reader.read_back(before, PAGE_RECORDS)?;
+            if page.is_empty() {
+                return Ok(Offset::default());
+            }
+            for record in page {
+                before = record.offset;
+                found += usize::from(self.takes(&record.event));
+                if found == limit {
+                    return Ok(before.before());
+                }
+            }
+        }
+    }
+}
+
+/// How far the listing has got.
+struct Listing {
+    after: Offset,
+    shown: usize,
+    form: Form,
+    table: Table,
+}
+
+impl Listing {
+    /// Shows what matches from here to the end of the journal, up to a limit.
+    fn show(
+        &mut self,
+        reader: &Reader,
+        selection: &Selection,
+        limit: Option<usize>,
+        output: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        loop {
+            let page = reader.read(self.after, PAGE_RECORDS)?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for Record { offset, event } in page {
+                if selection.ends_before(&event) {
+                    return Ok(());
+                }
+                if selection.takes(&event) {
+                    match self.form {
+                        Form::Table => self.table.row(&event, output)?,
+                        Form::Json => output.line(event.line())?,
+                    }
+                    self.shown += 1;
+                }
+                self.after = offset;
+                if limit == Some(self.shown) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

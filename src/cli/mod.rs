@@ -1,0 +1,143 @@
+//! The command line: one file a command.
+//!
+//! Data goes to stdout through [`output::Output`], talk goes to stderr. The exit code is 0 when the command is done, 1
+//! when it was refused or has failed, 2 when it was used wrongly. Only here are processes' arguments read, runtimes
+//! built and signals seen.
+
+mod backup;
+mod completions;
+mod events;
+mod events_table;
+mod healthcheck;
+mod http;
+mod input;
+mod key_argument;
+mod keygen;
+mod moment;
+mod output;
+mod printable;
+mod sample;
+mod send;
+mod sign;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use output::{Output, OutputError, talk};
+
+/// Receives the callbacks of Tencent Cloud CSS (live streaming), keeps each genuine one, and hands it on
+#[derive(Debug, Parser)]
+#[command(
+    name = "livehook",
+    version,
+    help_expected = true,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  livehook serve --key test       receive callbacks that are signed with the key `test`
+  livehook send --key test        send a first one to it
+  livehook events --follow        see what comes in
+
+The exit code is 0 when a command is done, 1 when it was refused or has failed, 2 when it was used wrongly."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Keygen(keygen::Arguments),
+    Sign(sign::Arguments),
+    Send(Box<send::Arguments>),
+    Events(events::Arguments),
+    Backup(backup::Arguments),
+    Healthcheck(healthcheck::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Where the data is.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+struct DataDirArguments {
+    /// The data directory of the service
+    #[arg(long, value_name = "DIR", env = "LIVEHOOK_DATA_DIR", default_value = "livehook-data")]
+    data_dir: PathBuf,
+}
+
+/// Runs the command that the arguments of a process name, the program's own name first, and gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut output = Output::stdout();
+    let result = Arguments::try_parse_from(arguments)
+        .map_err(anyhow::Error::from)
+        .and_then(|arguments| arguments.command.run(&mut output));
+    let flushed = output.flush().map_err(anyhow::Error::from);
+    result.and_then(|code| flushed.map(|()| code)).unwrap_or_else(|error| report(&error))
+}
+
+/// Says what went wrong, and gives the exit code for it.
+fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        let _ = error.print();
+        return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    }
+    if let Some(OutputError::Closed) = error.downcast_ref() {
+        return ExitCode::SUCCESS;
+    }
+    talk(format_args!("error: {error:#}"));
+    ExitCode::FAILURE
+}
+
+impl Command {
+    fn run(self, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+        match self {
+            Command::Keygen(arguments) => keygen::run(&arguments, output),
+            Command::Sign(arguments) => sign::run(&arguments, output),
+            Command::Send(arguments) => send::run(&arguments, output),
+            Command::Events(arguments) => events::run(arguments, output),
+            Command::Backup(arguments) => backup::run(&arguments, output),
+            Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+            Command::Completions(arguments) => completions::run(&arguments, output),
+        }
+    }
+}
+
+/// Runs a future to its end, on a runtime of one thread.
+fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("the runtime cannot be started")?.block_on(future))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent_and_every_argument_has_help() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("livehook {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_closed_stdout_is_success_and_a_full_one_is_not() {
+        let closed = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(report(&OutputError::from(closed).into()), ExitCode::SUCCESS);
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(report(&OutputError::from(full).into()), ExitCode::FAILURE);
+        let elsewhere = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(report(&elsewhere.into()), ExitCode::FAILURE);
+    }
+}

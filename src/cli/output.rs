@@ -1,0 +1,63 @@
+//! Where a command's data goes: stdout, in one place, so that a reader who leaves early ends the command in peace.
+//! Talk goes to stderr, through [`talk`].
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+
+/// Why data could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OutputError {
+    /// Whoever read stdout has left, as `head` does. Not a failure.
+    #[error("stdout is closed")]
+    Closed,
+    /// Stdout does not do as asked, as on a full disk.
+    #[error("stdout cannot be written: {0}")]
+    Io(io::Error),
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> OutputError {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => OutputError::Closed,
+            _ => OutputError::Io(error),
+        }
+    }
+}
+
+/// Takes a command's data. What is written appears after [`Output::flush`] at the latest.
+pub(super) struct Output<'w> {
+    writer: Box<dyn Write + 'w>,
+}
+
+impl<'w> Output<'w> {
+    /// The process's stdout.
+    pub(super) fn stdout() -> Output<'w> {
+        Output { writer: Box::new(BufWriter::new(io::stdout())) }
+    }
+
+    /// Any writer, for tests.
+    #[cfg(test)]
+    pub(super) fn to(writer: &'w mut dyn Write) -> Output<'w> {
+        Output { writer: Box::new(writer) }
+    }
+
+    /// Writes bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        Ok(self.writer.write_all(bytes)?)
+    }
+
+    /// Writes one line.
+    pub(super) fn line(&mut self, line: impl fmt::Display) -> Result<(), OutputError> {
+        Ok(writeln!(self.writer, "{line}")?)
+    }
+
+    /// Lets everything appear.
+    pub(super) fn flush(&mut self) -> Result<(), OutputError> {
+        Ok(self.writer.flush()?)
+    }
+}
+
+/// Says one line to the person at the terminal. A closed stderr is nobody to tell.
+pub(super) fn talk(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,272 @@
+//! The worker of one sink: reads a batch after the cursor, leaves out what the filter leaves out, delivers the rest, and
+//! moves the cursor up to the lowest record that is not done.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{RetryOptions, Status};
+use crate::journal::{Consumer, DeadLetter, JournalError, Offset, Progress, Record};
+use crate::sink::{DeliveryError, Filter, Sink};
+use crate::telemetry::{DeliveryOutcome, Metrics};
+
+/// How many records are read and delivered at a time.
+const BATCH_RECORDS_MAX: usize = 1000;
+
+/// How long a journal that cannot be read or written is left alone.
+const JOURNAL_WAIT: Duration = Duration::from_secs(1);
+
+/// What a step leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to do at once.
+    More,
+    /// Everything is done up to the end of the journal.
+    Idle,
+    /// An attempt failed: the next one comes after this wait.
+    Wait(Duration),
+}
+
+/// Delivers the records of a journal to one sink.
+pub struct Worker {
+    consumer: Box<dyn Consumer>,
+    sink: Box<dyn Sink>,
+    filter: Filter,
+    retry: RetryOptions,
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    random: fastrand::Rng,
+    is_resumed: bool,
+    /// Every record up to here has been read.
+    position: Offset,
+    /// Records that are read and not done, in order. Done ones between them are gone already.
+    pending: VecDeque<Record>,
+    /// How often the first of `pending` has failed.
+    failures: u32,
+    /// Progress that the journal has not confirmed.
+    unsaved: Option<Progress>,
+}
+
+impl Worker {
+    /// Makes the worker of a sink. It does nothing before its first step.
+    pub fn new(
+        consumer: Box<dyn Consumer>,
+        sink: Box<dyn Sink>,
+        filter: Filter,
+        retry: RetryOptions,
+        status: Arc<Status>,
+        metrics: Arc<Metrics>,
+    ) -> Worker {
+        status.set_cursor(consumer.cursor().0);
+        status.set_dead_letters(consumer.dead_letters());
+        metrics.dead_letters(&status.sink, consumer.dead_letters());
+        Worker {
+            position: consumer.cursor(),
+            consumer,
+            sink,
+            filter,
+            retry,
+            status,
+            metrics,
+            random: fastrand::Rng::new(),
+            is_resumed: false,
+            pending: VecDeque::new(),
+            failures: 0,
+            unsaved: None,
+        }
+    }
+
+    /// Works until `stop` turns true, and then on until all is done or an attempt fails: the cursor holds, so what is left
+    /// is delivered after the next start.
+    ///
+    /// # Errors
+    /// The journal is closed.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
+        loop {
+            let step = self.step(jiff::Timestamp::now().as_millisecond()).await?;
+            let is_stopping = *stop.borrow();
+            match step {
+                Step::More => {}
+                _ if is_stopping => return Ok(()),
+                Step::Idle => tokio::select! {
+                    result = self.consumer.wait(self.position) => result?,
+                    _ = stop.wait_for(|stop| *stop) => {}
+                },
+                Step::Wait(wait) => tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                },
+            }
+        }
+    }
+
+    /// Does one thing: saves progress, resumes the sink, reads, or delivers. `now_ms` is Unix time in ms.
+    ///
+    /// # Errors
+    /// The journal is closed; any other failure is waited out.
+    pub async fn step(&mut self, now_ms: i64) -> Result<Step, JournalError> {
+        let result = match self.try_step(now_ms).await {
+            Err(JournalError::Closed) => return Err(JournalError::Closed),
+            Err(error) => {
+                self.note_failure(&error.to_string());
+                Step::Wait(JOURNAL_WAIT)
+            }
+            Ok(step) => step,
+        };
+        if self.is_resumed {
+            self.status.set_oldest_pending_ms(self.pending.front().map(|record| record.event.received_ms()));
+        }
+        Ok(result)
+    }
+
+    async fn try_step(&mut self, now_ms: i64) -> Result<Step, JournalError> {
+        self.save().await?;
+        if !self.is_resumed {
+            return self.resume().await;
+        }
+        if self.pending.is_empty() {
+            let read = self.consumer.read(self.position, BATCH_RECORDS_MAX).await?;
+            let Some(last) = read.last() else { return Ok(Step::Idle) };
+            self.position = last.offset;
+            let count = read.len();
+            self.pending = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
+            let filtered = count - self.pending.len();
+            if filtered > 0 {
+                self.metrics.deliveries(&self.status.sink, DeliveryOutcome::Filtered, filtered as u64);
+            }
+        }
+        self.deliver(now_ms).await
+    }
+
+    async fn resume(&mut self) -> Result<Step, JournalError> {
+        let state = self.consumer.state().map(<[u8]>::to_vec);
+        match self.sink.resume(self.consumer.cursor(), state.as_deref(), &*self.consumer).await {
+            Ok(position) => {
+                self.is_resumed = true;
+                self.position = position.max(self.position);
+                self.succeed();
+                self.unsaved = Some(self.progress(Vec::new()));
+                Ok(Step::More)
+            }
+            Err(error) => {
+                // So that the age of what waits is known although nothing is pending yet.
+                let oldest = self.consumer.read(self.position, 1).await?;
+                self.status.set_oldest_pending_ms(oldest.first().map(|record| record.event.received_ms()));
+                self.failures = self.failures.saturating_add(1);
+                Ok(Step::Wait(self.fail(&error)))
+            }
+        }
+    }
+
+    async fn deliver(&mut self, now_ms: i64) -> Result<Step, JournalError> {
+        let batch = self.pending.make_contiguous();
+        self.status.set_oldest_pending_ms(batch.first().map(|record| record.event.received_ms()));
+        let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
+        if outcomes.len() != self.pending.len() {
+            // A sink that does not answer for an event has not proven that it has it.
+            outcomes
+                .resize(self.pending.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
+        }
+
+        let attempt = self.failures.saturating_add(1);
+        let is_last_attempt = self.retry.attempts_max.is_some_and(|most| attempt >= most);
+        let mut dead_letters = Vec::new();
+        let mut failure = None;
+        let (mut delivered, mut failed) = (0, 0);
+        let mut left = VecDeque::new();
+        for (record, outcome) in self.pending.drain(..).zip(outcomes) {
+            let error = match outcome {
+                Ok(()) => {
+                    delivered += 1;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let age_secs = now_ms.saturating_sub(record.event.received_ms()) / 1000;
+            let is_too_old =
+                self.retry.age_secs_max.is_some_and(|most| age_secs >= i64::try_from(most).unwrap_or(i64::MAX));
+            if is_last_attempt || is_too_old || matches!(error, DeliveryError::Permanent { .. }) {
+                let reason = error.to_string();
+                tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts = attempt, reason, "gave up on an event: it is a dead letter now");
+                dead_letters.push(DeadLetter { record, attempts: attempt, reason, failed_ms: now_ms });
+            } else {
+                failed += 1;
+                failure.get_or_insert(error);
+                left.push_back(record);
+            }
+        }
+        self.pending = left;
+        for (outcome, count) in [
+            (DeliveryOutcome::Delivered, delivered),
+            (DeliveryOutcome::Transient, failed),
+            (DeliveryOutcome::DeadLetter, dead_letters.len() as u64),
+        ] {
+            if count > 0 {
+                self.metrics.deliveries(&self.status.sink, outcome, count);
+            }
+        }
+
+        // Any success shows that the sink takes events again, so what is left begins anew.
+        self.failures = if failure.is_some() && delivered == 0 { attempt } else { 0 };
+        let wait = failure.map(|error| self.fail(&error));
+        if wait.is_none() {
+            self.succeed();
+        }
+        self.unsaved = Some(self.progress(dead_letters));
+        self.save().await?;
+        Ok(wait.map_or(Step::More, Step::Wait))
+    }
+
+    /// What is done, as the journal is to know it.
+    fn progress(&self, dead_letters: Vec<DeadLetter>) -> Progress {
+        Progress {
+            cursor: self.pending.front().map_or(self.position, |record| record.offset.before()),
+            state: self.sink.state(),
+            dead_letters,
+            urgent: !self.pending.is_empty() || self.consumer.head() > self.position,
+        }
+    }
+
+    async fn save(&mut self) -> Result<(), JournalError> {
+        let Some(progress) = &self.unsaved else { return Ok(()) };
+        let dead_letters = progress.dead_letters.len();
+        self.consumer.advance(progress.clone()).await?;
+        self.unsaved = None;
+        self.status.set_cursor(self.consumer.cursor().0);
+        if dead_letters > 0 {
+            self.status.set_dead_letters(self.consumer.dead_letters());
+            self.metrics.dead_letters(&self.status.sink, self.consumer.dead_letters());
+        }
+        Ok(())
+    }
+
+    /// Notes a failed attempt, and tells how long to wait.
+    fn fail(&mut self, error: &DeliveryError) -> Duration {
+        let retry_after = match error {
+            DeliveryError::Transient { retry_after, .. } => *retry_after,
+            DeliveryError::Permanent { .. } => None,
+        };
+        self.note_failure(&error.to_string());
+        self.retry.wait(self.failures.max(1), self.random.f64(), retry_after)
+    }
+
+    /// A lasting failure is logged when it changes, not each time.
+    fn note_failure(&self, reason: &str) {
+        if self.status.set_attempt(self.failures.saturating_add(1), Some(reason.to_owned())) {
+            tracing::warn!(
+                sink = self.status.sink,
+                reason,
+                "the sink fails: what it has not taken is kept and tried again"
+            );
+        }
+    }
+
+    fn succeed(&mut self) {
+        self.failures = 0;
+        if self.status.set_attempt(1, None) {
+            tracing::info!(sink = self.status.sink, "the sink takes events again");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The admin endpoint, on a listener of its own:
+//!
+//! - `/livez`: 200 while the process answers at all
+//! - `/readyz`: 200 while the receiver would store an event, else 503. The state of the sinks is detail, and detail is for
+//!   those who could also read the metrics
+//! - `/metrics`: every metric, for Prometheus
+//!
+//! All of it can be read only. It never touches the journal's storage.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::any;
+use axum::{Extension, Json, Router};
+use serde::Serialize;
+
+use super::answer::Answer;
+use super::{AdminOptions, Clock, Token};
+use crate::delivery::Status;
+use crate::journal::Journal;
+use crate::telemetry::Metrics;
+
+/// What the admin endpoint works with.
+pub struct Admin {
+    token: Option<Token>,
+    allowed_hosts: Vec<String>,
+    journal: Arc<dyn Journal>,
+    metrics: Arc<Metrics>,
+    sinks: Vec<Arc<Status>>,
+    draining: Arc<AtomicBool>,
+    clock: Clock,
+}
+
+impl Admin {
+    /// Puts the endpoint together. `draining` turns `/readyz`; `clock` gives the time in Unix ms.
+    pub fn new(
+        options: &AdminOptions,
+        journal: Arc<dyn Journal>,
+        metrics: Arc<Metrics>,
+        sinks: Vec<Arc<Status>>,
+        draining: Arc<AtomicBool>,
+        clock: Clock,
+    ) -> Admin {
+        let (token, allowed_hosts) = (options.token.clone(), options.allowed_hosts.clone());
+        Admin { token, allowed_hosts, journal, metrics, sinks, draining, clock }
+    }
+
+    /// The routes of a listener that is bound to `local`, for [`super::serve`].
+    ///
+    /// On a loopback address the Host header must name the loopback, and no token is asked for. Elsewhere all but `/livez`
+    /// and the status of `/readyz` needs the token, and is closed to everybody while none is configured.
+    pub fn router(self: Arc<Admin>, local: SocketAddr) -> Router {
+        let guard = if local.ip().to_canonical().is_loopback() { Guard::Host } else { Guard::Token };
+        Router::new()
+            .route("/livez", any(livez))
+            .route("/readyz", any(readyz))
+            .route("/metrics", any(metrics))
+            .fallback(not_found)
+            .layer(from_fn_with_state((guard, Arc::clone(&self)), check))
+            .with_state(self)
+    }
+
+    fn readiness(&self, has_detail: bool) -> Readiness<'_> {
+        let health = self.journal.health();
+        let draining = self.draining.load(Ordering::Relaxed);
+        let sinks = self.sinks.iter().map(|status| {
+            let view = status.view();
+            SinkView {
+                name: &status.sink,
+                type_name: status.type_name,
+                cursor: view.cursor,
+                lag: lag(health.head.0, view.cursor),
+                oldest_pending_secs: self.age_secs(view.oldest_pending_ms),
+                attempt: view.attempt,
+                last_error: view.last_error,
+                dead_letters: view.dead_letters,
+            }
+        });
+        Readiness {
+            ready: health.refuses.is_none() && !draining,
+            detail: has_detail.then(|| Detail {
+                draining,
+                journal: JournalView { head: health.head.0, refuses: health.refuses.map(|error| error.to_string()) },
+                sinks: sinks.collect(),
+            }),
+        }
+    }
+
+    /// Brings the metrics up to date that are told by states and not by what happens.
+    fn refresh_metrics(&self) {
+        let head = self.journal.health().head.0;
+        for status in &self.sinks {
+            let view = status.view();
+            let oldest_pending_secs = self.age_secs(view.oldest_pending_ms).unwrap_or(0.0);
+            self.metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
+            self.metrics.dead_letters(&status.sink, view.dead_letters);
+        }
+    }
+
+    fn age_secs(&self, received_ms: Option<i64>) -> Option<f64> {
+        received_ms.map(|received_ms| (self.clock)().saturating_sub(received_ms).max(0) as f64 / 1000.0)
+    }
+}
+
+/// How many records a sink is behind. Offsets have gaps, so it may be fewer.
+fn lag(head: i64, cursor: i64) -> i64 {
+    head.saturating_sub(cursor).max(0)
+}
+
+#[derive(Serialize)]
+struct Readiness<'a> {
+    ready: bool,
+    #[serde(flatten)]
+    detail: Option<Detail<'a>>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    draining: bool,
+    journal: JournalView,
+    sinks: Vec<SinkView<'a>>,
+}
+
+#[derive(Serialize)]
+struct JournalView {
+    head: i64,
+    refuses: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SinkView<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    type_name: &'static str,
+    cursor: i64,
+    lag: i64,
+    oldest_pending_secs: Option<f64>,
+    attempt: u32,
+    last_error: Option<String>,
+    dead_letters: i64,
+}
+
+/// What protects a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    /// The Host header: else a page in a browser of this machine could read here, by a name that it has pointed at
+    /// the loopback (DNS rebinding).
+    Host,
+    /// The bearer token.
+    Token,
+}
+
+/// Whether a request may see all that there is to see.
+#[derive(Clone, Copy, Debug)]
+struct IsTrusted(bool);
+
+async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: Request, next: Next) -> Response<Body> {
+    let close = !request.body().is_end_stream();
+    let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
+    let is_trusted = guard == Guard::Host || bears_token(request.headers(), admin.token.as_ref());
+    request.extensions_mut().insert(IsTrusted(is_trusted));
+    let refused = match guard {
+        Guard::Host if !host_is_allowed(&request, &admin.allowed_hosts) => Some(Answer::HOST_NOT_ALLOWED),
+        Guard::Token if !is_open && !is_trusted => Some(Answer::UNAUTHORIZED),
+        _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Some(Answer::READ_ONLY),
+        _ => None,
+    };
+    let mut response = match refused {
+        Some(answer) => answer.into_response(close),
+        None => next.run(request).await,
+    };
+    // Everything here is of the moment.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
+    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
+        let (scheme, given) = value.split_at_checked("Bearer ".len())?;
+        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
+    });
+    matches!((token, given), (Some(token), Some(given)) if token.matches(given))
+}
+
+/// Whether the request names a host that only this machine, or whoever configured it, could mean. Any port will do.
+fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        // HTTP/1.0 clients may leave it out; a browser never does, and never sends two.
+        return request.headers().get(HOST).is_none();
+    };
+    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+}
+
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(
+    State(admin): State<Arc<Admin>>,
+    Extension(IsTrusted(is_trusted)): Extension<IsTrusted>,
+) -> impl IntoResponse {
+    let readiness = admin.readiness(is_trusted);
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
+    admin.refresh_metrics();
+    let mut response = Response::new(Body::from(admin.metrics.encode()));
+    let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
+    response
+}
+
+async fn not_found(request: Request) -> Response<Body> {
+    Answer::not_found(request.uri().path()).into_response(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::Service;
+
+    use super::*;
+    use crate::journal::AppendError;
+    use crate::server::testing::MemoryJournal;
+
+    struct Setup {
+        journal: Arc<MemoryJournal>,
+        draining: Arc<AtomicBool>,
+        router: Router,
+    }
+
+    fn setup(local: &str, token: Option<&str>) -> Setup {
+        let journal = Arc::new(MemoryJournal::default());
+        let draining = Arc::new(AtomicBool::new(false));
+        let options = AdminOptions {
+            token: token.map(|token| Token::new(token).unwrap()),
+            allowed_hosts: vec!["ops.example.com".to_owned()],
+            ..AdminOptions::default()
+        };
+        let admin = Admin::new(
+            &options,
+            Arc::clone(&journal) as Arc<dyn Journal>,
+            Arc::default(),
+            vec![Arc::new(Status::new("archive", "file"))],
+            Arc::clone(&draining),
+            || 0,
+        );
+        Setup { journal, draining, router: Arc::new(admin).router(local.parse().unwrap()) }
+    }
+
+    async fn ask(setup: &Setup, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = setup.router.clone().call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status.as_u16(), parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    const LOOPBACK: &str = "127.0.0.1:9090";
+    const OUTSIDE: &str = "0.0.0.0:9090";
+
+    #[tokio::test]
+    async fn live_ready_and_metrics() {
+        let setup = setup(LOOPBACK, None);
+        assert_eq!(ask(&setup, "GET", "/livez", &[]).await.2, "ok\n");
+        assert_eq!(ask(&setup, "HEAD", "/livez", &[]).await.0, 200);
+        let (status, _, body) = ask(&setup, "GET", "/readyz", &[]).await;
+        assert_eq!(status, 200);
+        assert_eq!(
+            body,
+            r#"{"ready":true,"draining":false,"journal":{"head":0,"refuses":null},"sinks":[{"name":"archive","type":"file","cursor":0,"lag":0,"oldest_pending_secs":null,"attempt":1,"last_error":null,"dead_letters":0}]}"#
+        );
+        let (status, headers, body) = ask(&setup, "GET", "/metrics", &[]).await;
+        assert_eq!(status, 200);
+        assert!(headers[CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text; version=1.0.0"));
+        assert!(body.contains("livehook_delivery_lag_records{sink=\"archive\"} 0"), "{body}");
+        assert!(body.contains("livehook_dead_letters{sink=\"archive\"} 0"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn readiness_turns_with_the_journal_and_back_and_with_the_drain() {
+        let setup = setup(LOOPBACK, None);
+        setup.journal.refuse(Some(AppendError::Full));
+        let (status, _, body) = ask(&setup, "GET", "/readyz", &[]).await;
+        assert_eq!(status, 503);
+        assert!(body.contains("journal.size_bytes_max"), "{body}");
+        setup.journal.refuse(None);
+        assert_eq!(ask(&setup, "GET", "/readyz", &[]).await.0, 200);
+        setup.draining.store(true, Ordering::Relaxed);
+        assert_eq!(ask(&setup, "GET", "/readyz", &[]).await.0, 503);
+        assert_eq!(ask(&setup, "GET", "/livez", &[]).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn outside_of_the_loopback_the_token_is_needed() {
+        let setup = setup(OUTSIDE, Some("a-long-token"));
+        let right = [("authorization", "Bearer a-long-token")];
+        for path in ["/metrics", "/nothing", "/api/v1/sessions", "/"] {
+            let (status, headers, body) = ask(&setup, "GET", path, &[]).await;
+            assert_eq!((status, &headers["www-authenticate"]), (401, &HeaderValue::from_static("Bearer")), "{path}");
+            assert!(body.starts_with(r#"{"code":401,"error":"unauthorized","#), "{body}");
+        }
+        for wrong in ["Bearer a-long-toke", "Bearer a-long-token2", "a-long-token", "Basic a-long-token", "Bearer", ""]
+        {
+            assert_eq!(ask(&setup, "GET", "/metrics", &[("authorization", wrong)]).await.0, 401, "{wrong}");
+        }
+        assert_eq!(ask(&setup, "GET", "/metrics", &right).await.0, 200);
+        assert_eq!(ask(&setup, "GET", "/metrics", &[("authorization", "bearer a-long-token")]).await.0, 200);
+        assert_eq!(ask(&setup, "GET", "/nothing", &right).await.0, 404);
+        for (path, expected) in [("/livez", "ok\n"), ("/readyz", r#"{"ready":true}"#)] {
+            let (status, _, body) = ask(&setup, "GET", path, &[("host", "anything.example.com")]).await;
+            assert_eq!((status, body.as_str()), (200, expected), "no detail without the token");
+        }
+        assert!(ask(&setup, "GET", "/readyz", &right).await.2.contains(r#""name":"archive""#));
+        assert_eq!(ask(&self::setup(OUTSIDE, None), "GET", "/metrics", &right).await.0, 401, "closed without a token");
+    }
+
+    #[tokio::test]
+    async fn on_the_loopback_the_host_must_be_one() {
+        let setup = setup(LOOPBACK, Some("a-long-token"));
+        for host in
+            ["localhost", "LOCALHOST:1", "127.0.0.1", "127.1.2.3:9090", "[::1]", "[::1]:9090", "ops.example.com:9090"]
+        {
+            assert_eq!(ask(&setup, "GET", "/metrics", &[("host", host)]).await.0, 200, "{host}");
+        }
+        for host in
+            ["evil.example.com", "localhost.evil.example.com", "192.0.2.1", "localhost@evil.example.com", "", "a b"]
+        {
+            let (status, _, body) = ask(&setup, "GET", "/livez", &[("host", host)]).await;
+            assert_eq!(status, 403, "{host}");
+            assert!(body.starts_with(r#"{"code":403,"error":"host_not_allowed","#), "{body}");
+        }
+        let two = [("host", "localhost"), ("host", "evil.example.com")];
+        assert_eq!(ask(&setup, "GET", "/livez", &two).await.0, 403);
+    }
+
+    #[tokio::test]
+    async fn it_can_be_read_only() {
+        let setup = setup(LOOPBACK, None);
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
+            let (status, headers, body) = ask(&setup, method, "/metrics", &[]).await;
+            assert_eq!((status, &headers["allow"]), (405, &HeaderValue::from_static("GET, HEAD")), "{method}");
+            assert!(body.starts_with(r#"{"code":405,"error":"method_not_allowed","#), "{body}");
+        }
+        let (status, _, body) = ask(&setup, "GET", "/%22%0a\"x", &[]).await;
+        assert_eq!(status, 404);
+        assert!(body.starts_with(r#"{"code":404,"error":"not_found","message":"there is nothing at `/"#), "{body}");
+    }
+}

@@ -1,0 +1,229 @@
+//! The JSON body of every answer but 200, and which status belongs to which word. The one place that knows both.
+//!
+//! Texts are for whoever sent the request: they help, and quote nothing of the request but a cut and escaped path.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use serde::Serialize;
+
+use crate::callback::Refusal;
+
+/// How much of a path an answer or a log line quotes, in characters.
+const QUOTED_CHARACTERS_MAX: usize = 128;
+
+/// After how many seconds a sender may try again when the journal cannot take its event.
+const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("10");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer that is not 200: `{"code":<status>,"error":"<word>","message":"<one sentence>"}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    status: StatusCode,
+    word: &'static str,
+    message: Cow<'static, str>,
+}
+
+impl Answer {
+    pub(super) const METHOD_NOT_ALLOWED: Answer =
+        Answer::fixed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "send a POST: nothing else is taken here");
+    pub(super) const READ_ONLY: Answer = Answer::fixed(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "send a GET or HEAD: this can only be read",
+    );
+    pub(super) const HEAD_TOO_SLOW: Answer =
+        Answer::fixed(StatusCode::REQUEST_TIMEOUT, "timeout", "the head of the request took too long to arrive");
+    pub(super) const BODY_TOO_SLOW: Answer =
+        Answer::fixed(StatusCode::REQUEST_TIMEOUT, "timeout", "the body of the request took too long to arrive");
+    pub(super) const LENGTH_REQUIRED: Answer = Answer::fixed(
+        StatusCode::LENGTH_REQUIRED,
+        "length_required",
+        "the request tells no length of its body: send Content-Length, or Transfer-Encoding: chunked",
+    );
+    pub(super) const ENCODING_NOT_SUPPORTED: Answer = Answer::fixed(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "encoding_not_supported",
+        "the body is encoded: send it without Content-Encoding",
+    );
+    pub(super) const HEADERS_TOO_LARGE: Answer = Answer::fixed(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "headers_too_large",
+        "the head of the request is larger than this server takes",
+    );
+    pub(super) const NOT_HTTP: Answer =
+        Answer::fixed(StatusCode::BAD_REQUEST, "bad_request", "this is no HTTP/1.1 request, or not a well-formed one");
+    pub(super) const BODY_BROKEN: Answer = Answer::fixed(
+        StatusCode::BAD_REQUEST,
+        "bad_request",
+        "the body of the request breaks off, or is not chunked as announced",
+    );
+    pub(super) const UNAVAILABLE: Answer = Answer::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the event cannot be stored now: send the callback again later",
+    );
+    pub(super) const UNAUTHORIZED: Answer = Answer::fixed(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "send the admin token as `Authorization: Bearer <token>`",
+    );
+    pub(super) const HOST_NOT_ALLOWED: Answer = Answer::fixed(
+        StatusCode::FORBIDDEN,
+        "host_not_allowed",
+        "the Host header names neither localhost nor a loopback address: use one, or add the name to `admin.allowed_hosts`",
+    );
+
+    const fn fixed(status: StatusCode, word: &'static str, message: &'static str) -> Answer {
+        Answer { status, word, message: Cow::Borrowed(message) }
+    }
+
+    /// There is nothing at the path.
+    pub(super) fn not_found(path: &str) -> Answer {
+        let message = format!("there is nothing at `{}`: check the path of the URL", quoted(path));
+        Answer { status: StatusCode::NOT_FOUND, word: "not_found", message: message.into() }
+    }
+
+    /// The body is larger than `bytes_max`.
+    pub(super) fn body_too_large(bytes_max: usize) -> Answer {
+        let message = format!("the body is larger than {bytes_max} bytes, the most that is taken here");
+        Answer { status: StatusCode::PAYLOAD_TOO_LARGE, word: "body_too_large", message: message.into() }
+    }
+
+    /// Why a callback is not accepted.
+    pub(super) fn refusal(refusal: &Refusal) -> Answer {
+        let status = match refusal {
+            Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::SignatureMissing { .. }
+            | Refusal::SignatureMismatch
+            | Refusal::SignatureExpired { .. }
+            | Refusal::SignatureTooFarAhead { .. } => StatusCode::UNAUTHORIZED,
+            Refusal::AddressNotAllowed | Refusal::AppidNotAllowed | Refusal::DomainNotAllowed => StatusCode::FORBIDDEN,
+        };
+        Answer { status, word: refusal.word(), message: refusal.to_string().into() }
+    }
+
+    pub(super) fn word(&self) -> &'static str {
+        self.word
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            code: u16,
+            error: &'a str,
+            message: &'a str,
+        }
+        let view = View { code: self.status.as_u16(), error: self.word, message: &self.message };
+        // A struct of a number and two strings always serialises.
+        serde_json::to_vec(&view).unwrap_or_default()
+    }
+
+    /// The answer for the router. With `close`, the connection ends after it: what is left of the request's body is
+    /// then never read.
+    pub(super) fn into_response(self, close: bool) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED if self == Answer::READ_ONLY => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, RETRY_AFTER_SECS);
+            }
+            StatusCode::UNAUTHORIZED if self.word == "unauthorized" => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// The whole answer as HTTP/1.1, for a connection on which no request could be read. It says that the connection
+    /// ends.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let body = self.body();
+        // A date before the year 0 or after 9999 cannot be written, and is then left out.
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now());
+        let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
+        let mut bytes = format!(
+            "HTTP/1.1 {}\r\n{date}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            self.status,
+            body.len()
+        )
+        .into_bytes();
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+}
+
+/// `{"code":0}` with 200: the event is durable.
+pub(super) fn stored() -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::from_static(br#"{"code":0}"#)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("10"));
+    response
+}
+
+/// Untrusted text, cut, and escaped to visible ASCII.
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted: String = text.chars().take(QUOTED_CHARACTERS_MAX).flat_map(char::escape_default).collect();
+    if text.chars().nth(QUOTED_CHARACTERS_MAX).is_some() {
+        quoted.push_str("...");
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::EventType;
+
+    #[test]
+    fn the_body_has_its_three_members_in_order() {
+        assert_eq!(
+            String::from_utf8(Answer::BODY_TOO_SLOW.body()).unwrap(),
+            r#"{"code":408,"error":"timeout","message":"the body of the request took too long to arrive"}"#
+        );
+    }
+
+    #[test]
+    fn every_refusal_has_the_status_of_the_contract() {
+        for (refusal, status) in [
+            (Refusal::SignatureMissing { event_type: EventType::Push }, 401),
+            (Refusal::SignatureMismatch, 401),
+            (Refusal::SignatureExpired { by_secs: 1 }, 401),
+            (Refusal::SignatureTooFarAhead { ahead_secs: 1 }, 401),
+            (Refusal::AddressNotAllowed, 403),
+            (Refusal::AppidNotAllowed, 403),
+            (Refusal::DomainNotAllowed, 403),
+        ] {
+            assert_eq!(Answer::refusal(&refusal).status, status, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn quoted_text_is_short_and_harmless() {
+        assert_eq!(quoted("/a\r\nb\u{1b}[0m\u{202e}\"\\"), r#"/a\r\nb\u{1b}[0m\u{202e}\"\\"#);
+        assert_eq!(quoted(&"x".repeat(10_000)), "x".repeat(128) + "...");
+    }
+}

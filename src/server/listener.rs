@@ -1,0 +1,218 @@
+//! A listener: accepts connections up to a cap, makes room at the cap, and stops without cutting a request.
+//!
+//! It knows nothing of what is served. The socket, the router and the signal to stop are arguments.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::sleep;
+
+use super::answer::Answer;
+use super::connection::{Shared, run};
+use super::phase::{Connection, Phase};
+use super::refusal_log::RefusalLog;
+use super::{AdminOptions, ReceiverOptions, limit_secs};
+
+/// How long accepting rests after an error that would only come again at once, such as having no open file left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the search for a connection that can make room is repeated, while all are at work.
+const ROOM_PAUSE: Duration = Duration::from_millis(20);
+
+/// What clients of a listener may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most connections at once; at least one.
+    pub connections_max: usize,
+    /// The largest head of a request, in bytes.
+    pub headers_bytes_max: usize,
+    /// How long the head of a request may take, from its first byte.
+    pub headers_timeout: Duration,
+    /// How long a connection may be silent, between requests or before the first.
+    pub idle_timeout: Duration,
+    /// How long a client may take to read an answer.
+    pub write_timeout: Duration,
+}
+
+impl Limits {
+    /// The limits of the receiver's listener.
+    pub fn of_receiver(options: &ReceiverOptions) -> Limits {
+        Limits {
+            connections_max: options.connections_max,
+            headers_bytes_max: options.headers_bytes_max,
+            headers_timeout: limit_secs(options.headers_timeout_secs),
+            idle_timeout: limit_secs(options.idle_timeout_secs),
+            write_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// The limits of the admin listener: few clients, known ones.
+    pub fn of_admin(_options: &AdminOptions) -> Limits {
+        Limits {
+            connections_max: 128,
+            headers_bytes_max: 16 * 1024,
+            headers_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// How long a connection may be in a phase; `None` where the handler sees to it.
+    pub(super) fn timeout(&self, phase: Phase) -> Option<Duration> {
+        match phase {
+            Phase::Idle => Some(self.idle_timeout),
+            Phase::Head => Some(self.headers_timeout),
+            Phase::Request => None,
+            Phase::Answer => Some(self.write_timeout),
+        }
+    }
+
+    /// The shortest of the timeouts, but not zero: a timer set to it must not fire at once, again and again.
+    pub(super) fn shortest(&self) -> Duration {
+        self.idle_timeout.min(self.headers_timeout).min(self.write_timeout).max(Duration::from_millis(1))
+    }
+}
+
+/// Serves `router` on `listener` until `stop` is ready; then closes idle connections, lets requests in flight finish,
+/// and returns when all connections are closed.
+///
+/// At the cap of connections the longest idle one makes room for a new one; if none is idle, the one that has been
+/// sending the head of its request longest; one that is at work never. While none can, a new one waits.
+///
+/// Handlers find the peer's address as `ConnectInfo<SocketAddr>`. Dropping the future cuts every connection.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+    let connections_max = limits.connections_max.max(1);
+    let mut open = Open {
+        tasks: JoinSet::new(),
+        connections: HashMap::new(),
+        shared: Arc::new(Shared::new(router, limits)),
+        epoch: Instant::now(),
+    };
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(ended) = open.tasks.join_next_with_id() => {
+                open.forget(ended);
+                continue;
+            }
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let pause = open.pause_after(&error);
+                tokio::select! {
+                    () = &mut stop => break,
+                    () = sleep(pause) => continue,
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            () = open.make_room(connections_max) => open.spawn(stream, peer),
+        }
+    }
+    drop(listener);
+    open.drain().await;
+}
+
+/// The connections that are open.
+struct Open {
+    tasks: JoinSet<()>,
+    connections: HashMap<Id, Arc<Connection>>,
+    shared: Arc<Shared>,
+    epoch: Instant,
+}
+
+impl Open {
+    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
+        // Without it an answer may wait for the acknowledgement of the one before. It fails on a closed socket only.
+        let _ = stream.set_nodelay(true);
+        let connection = Arc::new(Connection::new(self.epoch));
+        let task = self.tasks.spawn(run(stream, peer, Arc::clone(&connection), Arc::clone(&self.shared)));
+        self.connections.insert(task.id(), connection);
+    }
+
+    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!("a connection ended by a fault of this program: {error}");
+                error.id()
+            }
+        };
+        self.connections.remove(&id);
+    }
+
+    /// Returns once there are fewer than `connections_max`.
+    async fn make_room(&mut self, connections_max: usize) {
+        while self.connections.len() >= connections_max {
+            let waiting =
+                self.connections.values().filter_map(|connection| Some((connection.turn_to_go()?, connection)));
+            if let Some((_, connection)) = waiting.min_by_key(|(turn, _)| *turn) {
+                connection.make_room();
+            }
+            tokio::select! {
+                Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
+                () = sleep(ROOM_PAUSE) => {}
+            }
+        }
+    }
+
+    /// How long to wait before accepting again.
+    fn pause_after(&self, error: &io::Error) -> Duration {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+        // These speak of the one connection that was to be accepted, not of the listener.
+        if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+            return Duration::ZERO;
+        }
+        if let Some(suppressed) = self.shared.refusals.admit("accept", Instant::now()) {
+            tracing::error!(suppressed, "no new connection can be accepted now: {error}");
+        }
+        ACCEPT_PAUSE
+    }
+
+    async fn drain(mut self) {
+        for connection in self.connections.values() {
+            connection.drain();
+        }
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.forget(ended);
+        }
+    }
+}
+
+/// Logs, at a bounded rate, that a head could not be read.
+pub(super) fn log_unreadable(refusals: &RefusalLog, peer: SocketAddr, answer: &Answer) {
+    if let Some(suppressed) = refusals.admit(answer.word(), Instant::now()) {
+        tracing::warn!(
+            client = %peer.ip().to_canonical(), error = answer.word(), suppressed,
+            "a request was refused: {}", answer.message(),
+        );
+    }
+}
+
+/// Raises the limit of open files as far as the system allows, and returns what it is then; `None` where there is none.
+pub fn raise_open_files_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! Where a connection stands between two requests, and since when: what timeouts and the choice of a victim go by.
+//!
+//! hyper tells neither when a head begins nor when an answer has left, so [`Watched`], between hyper and the socket, reads
+//! it off the traffic. On the path of a request this costs a few writes to memory; the clock is read once a wake-up.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Between requests, or accepted and silent.
+    Idle = 0,
+    /// The head of a request has begun to arrive.
+    Head = 1,
+    /// The request is with its handler, which bounds the time of its body and its answer.
+    Request = 2,
+    /// The answer is being written.
+    Answer = 3,
+}
+
+const DRAIN: u8 = 1;
+const MAKE_ROOM: u8 = 2;
+
+/// What the listener knows of a connection, and may ask of it. The connection's task writes, the listener reads.
+#[derive(Debug)]
+pub(super) struct Connection {
+    phase: AtomicU8,
+    changed: AtomicBool,
+    since_ms: AtomicU64,
+    epoch: Instant,
+    orders: AtomicU8,
+    waker: OnceLock<Waker>,
+}
+
+impl Connection {
+    /// A connection that was just accepted. Times are kept as ms since `epoch`, the same for all that are compared.
+    pub(super) fn new(epoch: Instant) -> Connection {
+        Connection {
+            phase: AtomicU8::new(Phase::Idle as u8),
+            changed: AtomicBool::new(false),
+            since_ms: AtomicU64::new(elapsed_ms(epoch)),
+            epoch,
+            orders: AtomicU8::new(0),
+            waker: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            2 => Phase::Request,
+            _ => Phase::Answer,
+        }
+    }
+
+    /// Enters a phase. Its time is taken by the next [`Connection::stamp`].
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes the time, if the phase has changed since the last stamp. A request that is with its handler has no time of
+    /// its own, so that the clock is read once for it, when its answer has left.
+    pub(super) fn stamp(&self) {
+        if self.changed.load(Ordering::Relaxed) && self.phase() != Phase::Request {
+            self.changed.store(false, Ordering::Relaxed);
+            self.since_ms.store(elapsed_ms(self.epoch), Ordering::Relaxed);
+        }
+    }
+
+    /// Since when the connection is in its phase; for a request, some time before.
+    pub(super) fn since(&self) -> Instant {
+        self.epoch + Duration::from_millis(self.since_ms.load(Ordering::Relaxed))
+    }
+
+    /// Who goes first when room is needed, smallest first: the longest idle, then the longest sending its head. `None`
+    /// for one that is at work.
+    pub(super) fn turn_to_go(&self) -> Option<(bool, u64)> {
+        let since_ms = self.since_ms.load(Ordering::Relaxed);
+        match self.phase() {
+            Phase::Idle => Some((false, since_ms)),
+            Phase::Head => Some((true, since_ms)),
+            Phase::Request | Phase::Answer => None,
+        }
+    }
+
+    /// Asks the connection to end after the request that it is at.
+    pub(super) fn drain(&self) {
+        self.order(DRAIN);
+    }
+
+    /// Asks the connection to end now, unless a request has come in meanwhile.
+    pub(super) fn make_room(&self) {
+        self.order(MAKE_ROOM);
+    }
+
+    fn order(&self, order: u8) {
+        self.orders.fetch_or(order, Ordering::Relaxed);
+        // With the fence in `listen`: either the order is seen there, or the waker here.
+        fence(Ordering::SeqCst);
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Lets orders wake the task. To be called in every poll; a task keeps its waker, so the first call settles it.
+    pub(super) fn listen(&self, context: &Context<'_>) {
+        if self.waker.get().is_none() {
+            let _ = self.waker.set(context.waker().clone());
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.orders.load(Ordering::Relaxed) & DRAIN != 0
+    }
+
+    /// Whether the connection must make room. An order that a busy one cannot follow is void.
+    pub(super) fn must_make_room(&self) -> bool {
+        self.orders.load(Ordering::Relaxed) & MAKE_ROOM != 0
+            && self.orders.fetch_and(!MAKE_ROOM, Ordering::Relaxed) & MAKE_ROOM != 0
+            && matches!(self.phase(), Phase::Idle | Phase::Head)
+    }
+}
+
+fn elapsed_ms(epoch: Instant) -> u64 {
+    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The socket of a connection, which tells [`Connection`] what passes through.
+///
+/// What hyper writes while no request is at hand is an answer of its own to a head that it could not read, without a
+/// body. It is swallowed, so that the connection's task can write one with a body in its place.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) stream: TcpStream,
+    pub(super) connection: Arc<Connection>,
+}
+
+impl Watched {
+    fn swallows(&self) -> bool {
+        matches!(self.connection.phase(), Phase::Idle | Phase::Head)
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before && self.connection.phase() == Phase::Idle {
+            self.connection.enter(Phase::Head);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.swallows() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.swallows() {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper flushes once it has nothing left to write, so an answer has then left in full.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        if polled.is_ready() && self.connection.phase() == Phase::Answer {
+            self.connection.enter(Phase::Idle);
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_at_work_makes_no_room_not_even_later() {
+        let connection = Connection::new(Instant::now());
+        for (phase, goes) in [(Phase::Idle, true), (Phase::Head, true), (Phase::Request, false), (Phase::Answer, false)]
+        {
+            connection.enter(phase);
+            connection.stamp();
+            assert_eq!(connection.turn_to_go().is_some(), goes, "{phase:?}");
+            connection.make_room();
+            assert_eq!(connection.must_make_room(), goes, "{phase:?}");
+            connection.enter(Phase::Idle);
+            assert!(!connection.must_make_room(), "an order counts once");
+        }
+        connection.drain();
+        assert!(connection.is_draining() && !connection.must_make_room());
+    }
+}

@@ -1,0 +1,308 @@
+//! The callback endpoint: from a request to a durable event and its 200, or to an answer that says why not.
+//!
+//! `POST <receiver.path>` takes callbacks; an optional path tells load balancers whether to send any. There is nothing
+//! else on this listener, and nothing here knows how events are stored or where they go.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method, Response, Uri};
+use axum::routing::any;
+use tokio::time::timeout_at;
+
+use super::answer::{self, Answer, quoted};
+use super::body::{self, BodyError, Budget};
+use super::client_address::{ClientAddress, client_address};
+use super::refusal_log::RefusalLog;
+use super::{Clock, Network, ReceiverOptions, limit_secs};
+use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
+use crate::journal::{Appended, Journal};
+use crate::telemetry::Metrics;
+
+/// An option of the receiver that cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReceiverError {
+    /// Not the name of a header.
+    #[error(
+        "receiver.client_address_header: `{0}` is no name of a header: give one such as X-Forwarded-For, X-Real-IP or Forwarded"
+    )]
+    ClientAddressHeader(String),
+    /// Not a path that a request can have.
+    #[error("receiver.{key}: `{path}` is no path: begin it with /, and leave out white space, `?` and `#`")]
+    Path {
+        /// `path` or `health_path`.
+        key: &'static str,
+        /// What was given.
+        path: String,
+    },
+    /// The two paths are one.
+    #[error("receiver.health_path: `{0}` is also receiver.path: choose another")]
+    SamePath(String),
+}
+
+/// What the callback endpoint works with.
+pub struct Receiver {
+    path: String,
+    health_path: Option<String>,
+    allowed_addresses: Vec<Network>,
+    trusted_proxies: Vec<Network>,
+    client_address_header: HeaderName,
+    body_bytes_max: usize,
+    body_timeout: Duration,
+    answer_timeout: Duration,
+    bodies: Budget,
+    verifier: Verifier,
+    journal: Arc<dyn Journal>,
+    metrics: Arc<Metrics>,
+    draining: Arc<AtomicBool>,
+    clock: Clock,
+    refusals: RefusalLog,
+}
+
+impl Receiver {
+    /// Puts the endpoint together. `draining` turns the health path to 503; `clock` gives the time in Unix ms.
+    ///
+    /// # Errors
+    /// Options that cannot be used.
+    pub fn new(
+        options: &ReceiverOptions,
+        verifier: Verifier,
+        journal: Arc<dyn Journal>,
+        metrics: Arc<Metrics>,
+        draining: Arc<AtomicBool>,
+        clock: Clock,
+    ) -> Result<Receiver, ReceiverError> {
+        check_path("path", &options.path)?;
+        if let Some(health_path) = &options.health_path {
+            check_path("health_path", health_path)?;
+            if *health_path == options.path {
+                return Err(ReceiverError::SamePath(health_path.clone()));
+            }
+        }
+        let header = options.client_address_header.parse();
+        Ok(Receiver {
+            path: options.path.clone(),
+            health_path: options.health_path.clone(),
+            allowed_addresses: options.allowed_addresses.clone(),
+            trusted_proxies: options.trusted_proxies.clone(),
+            client_address_header: header
+                .map_err(|_| ReceiverError::ClientAddressHeader(options.client_address_header.clone()))?,
+            body_bytes_max: options.body_bytes_max,
+            body_timeout: limit_secs(options.body_timeout_secs),
+            answer_timeout: limit_secs(options.answer_timeout_secs),
+            bodies: Budget::new(options.bodies_bytes_max),
+            verifier,
+            journal,
+            metrics,
+            draining,
+            clock,
+            refusals: RefusalLog::default(),
+        })
+    }
+
+    /// The routes of the receiver's listener, for [`super::serve`].
+    pub fn router(self: Arc<Receiver>) -> Router {
+        let mut router = Router::new().without_v07_checks().route(&literal(&self.path), any(receive));
+        if let Some(health_path) = &self.health_path {
+            router = router.route(&literal(health_path), any(health));
+        }
+        router.fallback(not_found).with_state(self)
+    }
+
+    /// Takes a callback until it is durable.
+    async fn take(&self, parts: &Parts, body: Body, started: Instant) -> Result<(EventType, Appended), Rejected> {
+        let close = !body.is_end_stream();
+        self.check_head(parts).map_err(|rejected| Rejected { close, ..rejected })?;
+
+        let deadline = started + self.body_timeout.min(self.answer_timeout);
+        let event = match body::read(body, self.body_bytes_max, deadline, &self.bodies).await {
+            Ok((bytes, _share)) => self.judge(&bytes)?,
+            Err(error) => return Err(Rejected { close: true, ..self.body_rejected(error) }),
+        };
+
+        let (id, event_type) = (event.id(), event.event_type());
+        // A journal hands the event to its writer when it is first polled: it is stored even if nobody waits any more.
+        let appended = match timeout_at((started + self.answer_timeout).into(), self.journal.append(event)).await {
+            Ok(Ok(appended)) => appended,
+            Ok(Err(error)) => return Err(Rejected::unavailable(Some(event_type), error.to_string())),
+            Err(_) => {
+                let cause = "the journal did not answer within `receiver.answer_timeout_secs`";
+                return Err(Rejected::unavailable(Some(event_type), cause));
+            }
+        };
+        tracing::debug!(event.id = %id, event.r#type = %event_type, "a callback was taken: {appended:?}");
+        Ok((event_type, appended))
+    }
+
+    /// What can be judged before the body: the client, then the form of the request.
+    fn check_head(&self, parts: &Parts) -> Result<(), Rejected> {
+        if !self.allowed_addresses.is_empty() {
+            let client = self.client(parts);
+            if !client.is_within(&self.allowed_addresses) {
+                let doubt = if client.is_known { "" } else { ", or one behind it," };
+                let hint = format!("; {}{doubt} is not in `receiver.allowed_addresses`", client.address);
+                return Err(Rejected { hint: hint.into(), ..Rejected::of(&Refusal::AddressNotAllowed, None) });
+            }
+        }
+        if parts.method != Method::POST {
+            return Err(Rejected::new(Answer::METHOD_NOT_ALLOWED));
+        }
+        let headers = &parts.headers;
+        if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+            return Err(Rejected::new(Answer::LENGTH_REQUIRED));
+        }
+        if is_encoded(headers) {
+            return Err(Rejected::new(Answer::ENCODING_NOT_SUPPORTED));
+        }
+        Ok(())
+    }
+
+    /// From the bytes of a body to a verified event.
+    fn judge(&self, body: &[u8]) -> Result<Event, Rejected> {
+        let callback = Callback::parse(body).map_err(|malformed| Rejected::of(&malformed.into(), None))?;
+        self.verifier.verify(&callback, (self.clock)()).map_err(|refusal| {
+            if let Refusal::SignatureExpired { by_secs } = refusal {
+                self.metrics.expired_by(by_secs);
+            }
+            Rejected::of(&refusal, Some(callback.event_type()))
+        })
+    }
+
+    fn body_rejected(&self, error: BodyError) -> Rejected {
+        match error {
+            BodyError::TooLarge => Rejected::new(Answer::body_too_large(self.body_bytes_max)),
+            BodyError::TooSlow => Rejected::new(Answer::BODY_TOO_SLOW),
+            BodyError::Broken => Rejected::new(Answer::BODY_BROKEN),
+            BodyError::NoMemory => {
+                Rejected::unavailable(None, "the bodies in flight have reached `receiver.bodies_bytes_max`")
+            }
+        }
+    }
+
+    fn client(&self, parts: &Parts) -> ClientAddress {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+        client_address(peer, &parts.headers, &self.client_address_header, &self.trusted_proxies)
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Relaxed) && self.journal.health().refuses.is_none()
+    }
+
+    /// Logs a rejection, at a bounded rate. What the sender wrote is not in it, or is escaped.
+    fn log(&self, parts: &Parts, rejected: &Rejected) {
+        let error = rejected.answer.word();
+        let Some(suppressed) = self.refusals.admit(error, Instant::now()) else { return };
+        let client = self.client(parts).address;
+        let event_type = rejected.event_type.map_or("none", EventType::label);
+        let (message, hint) = (rejected.answer.message(), &rejected.hint);
+        if error == Answer::UNAVAILABLE.word() {
+            tracing::error!(%client, error, event_type, suppressed, "a callback was not stored: {message}{hint}");
+        } else {
+            tracing::warn!(%client, error, event_type, suppressed, "a callback was refused: {message}{hint}");
+        }
+    }
+}
+
+/// A request that is not answered with 200.
+#[derive(Debug)]
+struct Rejected {
+    answer: Answer,
+    event_type: Option<EventType>,
+    /// What the log says in addition: causes and settings are no business of the sender.
+    hint: Cow<'static, str>,
+    /// Whether the connection ends, as some of the request is unread.
+    close: bool,
+}
+
+impl Rejected {
+    fn new(answer: Answer) -> Rejected {
+        Rejected { answer, event_type: None, hint: Cow::Borrowed(""), close: false }
+    }
+
+    fn of(refusal: &Refusal, event_type: Option<EventType>) -> Rejected {
+        let hint = match refusal {
+            Refusal::SignatureMissing { event_type } => Cow::Owned(format!(
+                "; `receiver.unsigned_event_types = [\"{event_type}\"]` accepts this type without a signature"
+            )),
+            Refusal::SignatureExpired { .. } => {
+                Cow::Borrowed("; if genuine callbacks come late, raise `receiver.leeway_secs`, and check this clock")
+            }
+            _ => Cow::Borrowed(""),
+        };
+        Rejected { event_type, hint, ..Rejected::new(Answer::refusal(refusal)) }
+    }
+
+    fn unavailable(event_type: Option<EventType>, cause: impl Into<Cow<'static, str>>) -> Rejected {
+        let hint = Cow::Owned(format!("; {}", cause.into()));
+        Rejected { event_type, hint, ..Rejected::new(Answer::UNAVAILABLE) }
+    }
+}
+
+async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    match receiver.take(&parts, body, started).await {
+        Ok((event_type, appended)) => {
+            let outcome = match appended {
+                Appended::Stored => "stored",
+                Appended::Duplicate => "duplicate",
+            };
+            receiver.metrics.callback(Some(event_type), outcome, started.elapsed());
+            answer::stored()
+        }
+        Err(rejected) => {
+            receiver.log(&parts, &rejected);
+            receiver.metrics.callback(rejected.event_type, rejected.answer.word(), started.elapsed());
+            rejected.answer.into_response(rejected.close)
+        }
+    }
+}
+
+async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
+    let close = !request.body().is_end_stream();
+    if *request.method() != Method::GET && *request.method() != Method::HEAD {
+        Answer::READ_ONLY.into_response(close)
+    } else if receiver.is_ready() {
+        Response::new(Body::from("ready\n"))
+    } else {
+        Answer::UNAVAILABLE.into_response(close)
+    }
+}
+
+async fn not_found(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let hint = Cow::Owned(format!("; `receiver.path` is `{}`", quoted(&receiver.path)));
+    let rejected = Rejected { hint, ..Rejected::new(Answer::not_found(parts.uri.path())) };
+    receiver.log(&parts, &rejected);
+    rejected.answer.into_response(!body.is_end_stream())
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let is_identity = |value: &str| value.split(',').all(|coding| coding.trim().eq_ignore_ascii_case("identity"));
+    headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.to_str().is_ok_and(is_identity))
+}
+
+/// A path is one that a request can have exactly so.
+fn check_path(key: &'static str, path: &str) -> Result<(), ReceiverError> {
+    match path.parse::<Uri>() {
+        Ok(uri) if path.starts_with('/') && uri.path() == path => Ok(()),
+        _ => Err(ReceiverError::Path { key, path: path.to_owned() }),
+    }
+}
+
+/// A path for the router, to which braces would mean parameters.
+fn literal(path: &str) -> String {
+    path.replace('{', "{{").replace('}', "}}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! A journal in memory, and a client that sends the very bytes it is told, for the tests of this module alone.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::callback::Event;
+use crate::journal::{AppendError, Appended, Health, Journal, Offset};
+
+/// Keeps what it is given, refuses or dawdles when told to.
+#[derive(Default)]
+pub(super) struct MemoryJournal {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    events: Vec<Event>,
+    refuses: Option<AppendError>,
+    pause: Duration,
+}
+
+impl MemoryJournal {
+    pub(super) fn refuse(&self, refuses: Option<AppendError>) {
+        self.state().refuses = refuses;
+    }
+
+    pub(super) fn pause(&self, pause: Duration) {
+        self.state().pause = pause;
+    }
+
+    pub(super) fn events(&self) -> Vec<Event> {
+        self.state().events.clone()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn append(&self, event: Event) -> Result<Appended, AppendError> {
+        let (answer, pause) = {
+            let mut state = self.state();
+            let is_known = state.events.iter().any(|known| known.id() == event.id());
+            let answer = match &state.refuses {
+                Some(error) => Err(error.clone()),
+                None if is_known => Ok(Appended::Duplicate),
+                None => Ok(Appended::Stored),
+            };
+            if answer == Ok(Appended::Stored) {
+                state.events.push(event);
+            }
+            (answer, state.pause)
+        };
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        answer
+    }
+
+    fn health(&self) -> Health {
+        let state = self.state();
+        Health { refuses: state.refuses.clone(), head: Offset(state.events.len() as i64) }
+    }
+}
+
+/// No test waits longer than this for anything.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection as a client holds it.
+pub(super) struct Client {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    head: String,
+    pub(super) body: String,
+}
+
+impl Reply {
+    pub(super) fn has(&self, line: &str) -> bool {
+        self.head.lines().any(|header| header.eq_ignore_ascii_case(line))
+    }
+
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        self.head
+            .lines()
+            .any(|header| header.split_once(": ").is_some_and(|(known, _)| known.eq_ignore_ascii_case(name)))
+    }
+
+    /// The status and the word, for an answer that has the form of the contract.
+    pub(super) fn error(&self) -> (u16, String) {
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"));
+        assert!(self.has("content-type: application/json"), "{self:?}");
+        assert_eq!(body["code"], self.status, "{self:?}");
+        assert!(body["message"].as_str().is_some_and(|message| message.len() > 10), "{self:?}");
+        assert_eq!(body.as_object().unwrap().len(), 3);
+        (self.status, body["error"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Client {
+    pub(super) async fn connect(address: SocketAddr) -> Client {
+        Client { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
+    }
+
+    /// Sends the bytes; false where the server closed before it had them all.
+    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    /// Reads one answer.
+    pub(super) async fn reply(&mut self) -> Reply {
+        self.try_reply().await.expect("the connection was closed without an answer")
+    }
+
+    /// Reads one answer; `None` when the connection is closed first.
+    pub(super) async fn try_reply(&mut self) -> Option<Reply> {
+        loop {
+            if let Some(end) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head = String::from_utf8(self.unread[..end].to_vec()).unwrap();
+                let length = head
+                    .lines()
+                    .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+                let total = end + 4 + length.unwrap_or(0);
+                if self.unread.len() >= total {
+                    let body = String::from_utf8(self.unread[end + 4..total].to_vec()).unwrap();
+                    self.unread.drain(..total);
+                    return Some(Reply { status, head, body });
+                }
+            }
+            if !self.read_more().await {
+                assert!(self.unread.is_empty(), "half an answer: {:?}", String::from_utf8_lossy(&self.unread));
+                return None;
+            }
+        }
+    }
+
+    /// Waits until the server closes the connection; true if nothing more came before.
+    pub(super) async fn is_closed(&mut self) -> bool {
+        while self.read_more().await {}
+        self.unread.is_empty()
+    }
+
+    /// Whether the connection stays open and silent for so long.
+    pub(super) async fn stays_open(&mut self, time: Duration) -> bool {
+        let mut byte = [0];
+        timeout(time, self.stream.peek(&mut byte)).await.is_err()
+    }
+
+    pub(super) async fn close_own_side(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    async fn read_more(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        let read =
+            timeout(PATIENCE, self.stream.read(&mut buffer)).await.expect("the server neither answers nor closes");
+        let read = read.unwrap_or(0);
+        self.unread.extend_from_slice(&buffer[..read]);
+        read > 0
+    }
+}

@@ -1,0 +1,132 @@
+//! A sender of callbacks: signs as CSS does, over connections that it keeps.
+
+use std::time::Duration;
+
+use livehook::callback::{CallbackKey, EventId};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The key of all tests.
+pub const KEY: &str = "a-key-for-the-tests-only";
+
+/// The Unix time in seconds.
+pub fn now_secs() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// A push, or a stop for an odd number, signed to be valid for 600 s from `now_secs`.
+pub fn signed(number: u64, now_secs: i64) -> String {
+    let event_type = u8::from(number.is_multiple_of(2));
+    sign(
+        &format!(
+            r#""app":"push.example.com","appid":12345678,"appname":"live","channel_id":"s{number}","errcode":0,"errmsg":"ok",
+            "event_time":1703731478,"event_type":{event_type},"node":"100.121.160.92","sequence":"{sequence}",
+            "stream_id":"s{number}","stream_param":"txSecret=5ECR37\u0026txTime=5C18E7D7","user_ip":"119.29.94.245""#,
+            sequence = 6_674_468_118_806_000_000 + number,
+        ),
+        now_secs + 600,
+    )
+}
+
+/// An object of the given members, with `t` and its signature.
+pub fn sign(members: &str, t: i64) -> String {
+    let key = CallbackKey::new(KEY).unwrap();
+    let sign = hex::encode(key.sign(&t.to_string()));
+    format!(r#"{{{members},"sign":"{sign}","t":{t}}}"#)
+}
+
+/// The id in an event's line.
+pub fn id_of(line: &str) -> EventId {
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    event["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// An answer of the receiver.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// The word under `error`; empty for a 200.
+    pub fn error(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        body["error"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A kept connection.
+pub struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    pub async fn connect(address: std::net::SocketAddr) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Client { stream, buffer: Vec::new() })
+    }
+
+    /// Posts a body, and waits for the answer.
+    pub async fn post(&mut self, body: &str) -> std::io::Result<Answer> {
+        self.send(body).await?;
+        self.receive().await
+    }
+
+    /// Posts a body without waiting for the answer.
+    pub async fn send(&mut self, body: &str) -> std::io::Result<()> {
+        let head = format!(
+            "POST /callback?from=css HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.raw(format!("{head}{body}").as_bytes()).await
+    }
+
+    /// Asks for a path.
+    pub async fn get(&mut self, path: &str, headers: &str) -> std::io::Result<Answer> {
+        self.raw(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
+        self.receive().await
+    }
+
+    /// Sends bytes as they are.
+    pub async fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Reads one answer. An end of the connection before it is an error.
+    pub async fn receive(&mut self) -> std::io::Result<Answer> {
+        tokio::time::timeout(Duration::from_secs(30), self.receive_in_time()).await?
+    }
+
+    async fn receive_in_time(&mut self) -> std::io::Result<Answer> {
+        let end = loop {
+            if let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end;
+            }
+            self.fill().await?;
+        };
+        let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+        let lower = head.to_ascii_lowercase();
+        let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |text| text.parse().unwrap());
+        while self.buffer.len() < end + 4 + length {
+            self.fill().await?;
+        }
+        let body = String::from_utf8_lossy(&self.buffer[end + 4..end + 4 + length]).into_owned();
+        self.buffer.drain(..end + 4 + length);
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Ok(Answer { status, head, body })
+    }
+
+    async fn fill(&mut self) -> std::io::Result<()> {
+        let mut chunk = [0; 4096];
+        let count = self.stream.read(&mut chunk).await?;
+        if count == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        self.buffer.extend_from_slice(&chunk[..count]);
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The real program, started, asked and killed.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::client::{Client, KEY};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_livehook");
+
+/// A livehook on a data directory of its own, which may be killed and started again.
+pub struct Livehook {
+    pub directory: PathBuf,
+    pub receiver: SocketAddr,
+    pub admin: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Livehook {
+    /// Writes the configuration into `directory`: free ports, the tests' key, and `more` at the end. Starts nothing.
+    pub fn configure(directory: &Path, head: &str, more: &str) -> Livehook {
+        let (receiver, admin) = (free_port(), free_port());
+        let config = format!(
+            "data_dir = \"{data}\"\n{head}\n[receiver]\nlisten = \"{receiver}\"\nkeys = [\"{KEY}\"]\n[admin]\nlisten = \"{admin}\"\n{more}\n",
+            data = directory.join("data").display(),
+        );
+        std::fs::write(directory.join("config.toml"), config).unwrap();
+        Livehook { directory: directory.to_owned(), receiver, admin, child: None }
+    }
+
+    /// The path of a file beside the data directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Starts the program without waiting for it. Diagnostics are added to `stderr.log`.
+    pub fn start(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("stderr.log")).unwrap();
+        self.spawn(Command::new(PROGRAM).stdout(Stdio::null()).stderr(log));
+    }
+
+    /// Starts the program by a command that has everything but its arguments.
+    pub fn spawn(&mut self, command: &mut Command) -> &mut Child {
+        assert!(self.child.is_none(), "it runs already");
+        let child = command.arg("serve").arg("--config").arg(self.path("config.toml")).stdin(Stdio::null()).spawn().unwrap();
+        self.child.insert(child)
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Ok(mut client) = Client::connect(self.admin).await
+                && client.get("/readyz", "").await.is_ok_and(|answer| answer.status == 200)
+            {
+                return;
+            }
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                panic!("it ended with {status}: {}", self.log());
+            }
+            assert!(Instant::now() < deadline, "it does not get ready: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What it said on stderr, in all its lives.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("stderr.log")).unwrap_or_default()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end, up to `patience`.
+    pub async fn ended(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                self.child = None;
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end within {patience:?}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// SIGTERM, and an orderly end.
+    pub async fn stop(&mut self) {
+        self.signal("TERM");
+        let status = self.ended(Duration::from_secs(20)).await;
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+
+    /// The lines of all events in its journal.
+    pub fn journal(&self) -> Vec<String> {
+        let reader = livehook::journal::Reader::open(&self.path("data")).unwrap();
+        let mut after = livehook::journal::Offset(0);
+        let mut lines = Vec::new();
+        loop {
+            let records = reader.read(after, 10_000).unwrap();
+            let Some(last) = records.last() else { return lines };
+            after = last.offset;
+            lines.extend(records.iter().map(|record| record.event.line().to_owned()));
+        }
+    }
+
+    /// The whole lines of a file, which must end with one.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();
+        assert!(text.is_empty() || text.ends_with('\n'), "{name} ends within a line");
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Livehook {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}

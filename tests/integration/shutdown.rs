@@ -1,0 +1,220 @@
+//! How the real program stops, and what it does when its surroundings fail it.
+
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::client::{Client, now_secs, signed};
+use super::process::{Livehook, PROGRAM};
+
+fn configured(head: &str, more: &str) -> (tempfile::TempDir, Livehook) {
+    let directory = tempfile::tempdir().unwrap();
+    let livehook = Livehook::configure(directory.path(), head, more);
+    (directory, livehook)
+}
+
+/// Starts with a stdout of our choice.
+async fn start_with_stdout(livehook: &mut Livehook, stdout: impl Into<Stdio>) {
+    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
+    livehook.spawn(Command::new(PROGRAM).stdout(stdout).stderr(log));
+    livehook.ready().await;
+}
+
+async fn post(livehook: &Livehook, number: u64) -> u16 {
+    Client::connect(livehook.receiver).await.unwrap().post(&signed(number, now_secs())).await.unwrap().status
+}
+
+#[tokio::test]
+async fn a_signal_drains_and_leaves_nothing_answered_behind() {
+    for signal in ["TERM", "INT"] {
+        let (_directory, mut livehook) = configured("", "");
+        livehook.start();
+        livehook.ready().await;
+        let address = livehook.receiver;
+        let senders: Vec<_> = (0..8u64)
+            .map(|sender| {
+                tokio::spawn(async move {
+                    let mut answered = 0;
+                    let Ok(mut client) = Client::connect(address).await else { return 0 };
+                    while let Ok(answer) = client.post(&signed(sender * 1_000_000 + answered, now_secs())).await {
+                        assert_eq!(answer.status, 200, "{answer:?}");
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        livehook.signal(signal);
+        assert!(livehook.ended(Duration::from_secs(8)).await.success());
+        let mut answered = 0;
+        for sender in senders {
+            answered += sender.await.unwrap();
+        }
+        assert!(answered > 0);
+        let stored = livehook.journal().len() as u64;
+        assert!(stored >= answered && stored <= answered + 8, "{stored} stored, {answered} answered");
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_and_readiness_turns_first() {
+    let (_directory, mut livehook) = configured("", "");
+    livehook.start();
+    livehook.ready().await;
+    let body = signed(1, now_secs());
+    let mut slow = Client::connect(livehook.receiver).await.unwrap();
+    let head = format!("POST /callback HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len());
+    slow.raw(format!("{head}{}", &body[..10]).as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    livehook.signal("TERM");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let answer = Client::connect(livehook.admin).await.unwrap().get("/readyz", "").await.unwrap();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(Client::connect(livehook.receiver).await.is_err(), "no new connections");
+    slow.raw(&body.as_bytes()[10..]).await.unwrap();
+    assert_eq!(slow.receive().await.unwrap().status, 200);
+    assert!(livehook.ended(Duration::from_secs(8)).await.success());
+    assert_eq!(livehook.journal().len(), 1);
+}
+
+#[tokio::test]
+async fn a_sink_in_outage_delays_neither_the_200_nor_the_end_and_its_cursor_holds() {
+    let (directory, mut livehook) = configured("", "");
+    let obstacle = directory.path().join("events.jsonl");
+    let sinks = format!("[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n", obstacle.display());
+    let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
+    std::fs::write(livehook.path("config.toml"), config + &sinks).unwrap();
+    std::fs::create_dir(&obstacle).unwrap();
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 1).await, 200);
+    let began = Instant::now();
+    livehook.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(8));
+
+    std::fs::remove_dir(&obstacle).unwrap();
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 2).await, 200);
+    livehook.stop().await;
+    assert_eq!(livehook.lines("events.jsonl"), livehook.journal());
+}
+
+#[tokio::test]
+async fn a_stdout_that_blocks_stops_its_sink_alone_and_not_the_end() {
+    let (directory, mut livehook) = configured("shutdown_grace_secs = 3", "");
+    let file = directory.path().join("events.jsonl");
+    let sinks = format!(
+        "[[sinks]]\nname = \"out\"\ntype = \"log\"\n[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n",
+        file.display()
+    );
+    let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
+    std::fs::write(livehook.path("config.toml"), config + &sinks).unwrap();
+    let (unread, stdout) = std::io::pipe().unwrap();
+    start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
+    for number in 0..300 {
+        assert_eq!(post(&livehook, number).await, 200);
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while std::fs::read_to_string(&file).unwrap_or_default().lines().count() < 300 {
+        assert!(Instant::now() < deadline, "the other sink must not wait");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let began = Instant::now();
+    livehook.signal("TERM");
+    assert!(livehook.ended(Duration::from_secs(6)).await.success());
+    assert!(began.elapsed() >= Duration::from_secs(1), "it waited for the sink as long as it may");
+    drop(unread);
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_the_drain_short() {
+    let (_directory, mut livehook) = configured("shutdown_grace_secs = 60", "");
+    let (unread, stdout) = std::io::pipe().unwrap();
+    start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
+    for number in 0..300 {
+        assert_eq!(post(&livehook, number).await, 200);
+    }
+    livehook.signal("TERM");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    livehook.signal("TERM");
+    assert!(livehook.ended(Duration::from_secs(5)).await.success());
+    drop(unread);
+}
+
+#[tokio::test]
+async fn a_closed_stdout_stops_its_sink_alone() {
+    let (_directory, mut livehook) = configured("", "");
+    let (unread, stdout) = std::io::pipe().unwrap();
+    drop(unread);
+    start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
+    for number in 0..10 {
+        assert_eq!(post(&livehook, number).await, 200);
+    }
+    livehook.stop().await;
+    assert_eq!(livehook.journal().len(), 10);
+    assert!(livehook.log().contains("the sink fails"), "{}", livehook.log());
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_ends_the_start_with_a_message_and_touches_nothing() {
+    let (_directory, mut livehook) = configured("", "");
+    let _taken = std::net::TcpListener::bind(livehook.receiver).unwrap();
+    livehook.start();
+    let status = livehook.ended(Duration::from_secs(10)).await;
+    assert_eq!(status.code(), Some(1), "{}", livehook.log());
+    assert!(livehook.log().contains(&livehook.receiver.to_string()), "{}", livehook.log());
+    assert!(!livehook.path("data").exists());
+}
+
+/// Something mounted, and unmounted at the end.
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+#[ignore = "mounts a small file system, which takes root: run by tests/run"]
+async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing() {
+    let (directory, mut livehook) = configured("", "");
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(&data).status().unwrap();
+    assert!(mounted.success(), "a tmpfs must be mounted: run as root");
+    let _mounted = Mounted(data.clone());
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 0).await, 200);
+    let ballast = data.join("ballast");
+    let mut room = 6 << 20;
+    while room > 0 && std::fs::write(&ballast, vec![0; room]).is_err() {
+        room -= 64 << 10;
+    }
+    let mut answered = vec![0];
+    let mut number = 1;
+    let refused = loop {
+        match post(&livehook, number).await {
+            200 => answered.push(number),
+            status => break status,
+        }
+        number += 1;
+        assert!(number < 20_000, "the disk must fill up");
+    };
+    assert_eq!(refused, 503);
+    let answer = Client::connect(livehook.admin).await.unwrap().get("/readyz", "").await.unwrap();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    std::fs::remove_file(&ballast).unwrap();
+    livehook.ready().await;
+    for again in [0, number, number + 1] {
+        assert_eq!(post(&livehook, again).await, 200, "{}", livehook.log());
+    }
+    livehook.stop().await;
+    let expected = answered.len() + 2;
+    let stored = livehook.journal();
+    let ids: std::collections::HashSet<_> = stored.iter().map(|line| super::client::id_of(line)).collect();
+    assert_eq!((stored.len(), ids.len()), (expected, expected));
+}
