@@ -20,6 +20,6 @@ VOLUME /var/lib/livehook
 # The admin endpoint (9090) stays on the container's own loopback.
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/usr/local/bin/livehook", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["/usr/local/bin/livehook", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/livehook"]
 CMD ["serve"]
