@@ -10,7 +10,6 @@
 //! A module may use those below it, never one above: `cli`, `app`, `config`, `server`, `delivery`, `sink`, `journal`,
 //! `telemetry`, `callback`.
 
-
 pub mod app;
 pub mod callback;
 pub mod cli;

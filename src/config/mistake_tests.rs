@@ -150,7 +150,7 @@ fn a_sink_with_a_mistake_is_told() {
         (
             "[[sinks]]\nname = \"a\"\ntype = \"file\"\npath = \"\"\ngzip = 1",
             &[
-                "4: sinks[0].path = \"\": must name a file",
+                "4: sinks[0].path = \"\": must name a file, as in \"events.jsonl\"",
                 "5: sinks[0].gzip = 1: must be true or false, without quotes",
             ],
         ),

@@ -156,4 +156,8 @@ fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findi
 }
 
 /// What a sink itself finds wrong with its options.
-fn note_mistakes_of_options(_options: &sink::Options, _path: &str, _findings: &mut Findings) {}
+fn note_mistakes_of_options(options: &sink::Options, path: &str, findings: &mut Findings) {
+    for mistake in options.mistakes() {
+        findings.mistake(Mistake::new(member_path(path, &mistake.key), mistake.rule).value(mistake.value));
+    }
+}

@@ -33,6 +33,8 @@ async fn an_event_is_counted_once_whatever_its_retries_look_like() {
     let metrics = app.metrics().await;
     assert!(metrics.contains(r#"livehook_callbacks_total{event_type="stop",outcome="stored"} 1"#), "{metrics}");
     assert!(metrics.contains(r#"livehook_callbacks_total{event_type="stop",outcome="duplicate"} 14"#), "{metrics}");
+    let events = app.events();
+    assert_eq!(app.stop().await, events, "and the file has it once");
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Options {
         check(
             self.path.file_name().is_some() && !ends_in_separator,
             "path",
-            &self.path.display(),
+            &format!("{:?}", self.path.to_string_lossy()),
             "must name a file, as in \"events.jsonl\"",
         );
         let rotate_bytes = self.rotate_bytes.unwrap_or(u64::MAX);
