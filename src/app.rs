@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::callback::Verifier;
 use crate::config::Config;
 use crate::delivery::{Status, Worker};
-use crate::journal::{Opened, Replies, SqliteJournal};
+use crate::journal::{Exchange, Opened, SqliteJournal};
 use crate::server::{self, Admin, Limits, Receiver};
 use crate::telemetry::Metrics;
 
@@ -33,7 +33,7 @@ pub struct App {
     grace: Duration,
     is_draining: Arc<AtomicBool>,
     journal: Arc<SqliteJournal>,
-    replies: Task,
+    exchange: Task,
     workers: JoinSet<anyhow::Result<()>>,
     stop_workers: watch::Sender<bool>,
     receiver: Task,
@@ -62,8 +62,8 @@ impl App {
             let (data_dir, options, metrics) = (config.data_dir, config.journal, Arc::clone(&metrics));
             move || SqliteJournal::open(&data_dir, &options, &names, metrics)
         };
-        let Opened { journal, consumers, replies } = tokio::task::spawn_blocking(opening).await??;
-        let replies = tokio::spawn(run_replies(replies));
+        let Opened { journal, consumers, exchange } = tokio::task::spawn_blocking(opening).await??;
+        let exchange = tokio::spawn(run_exchange(exchange));
 
         let (stop_workers, workers_stop) = watch::channel(false);
         let mut workers = JoinSet::new();
@@ -108,7 +108,7 @@ impl App {
             grace: Duration::from_secs(config.shutdown_grace_secs),
             is_draining,
             journal,
-            replies,
+            exchange,
             workers,
             stop_workers,
             receiver,
@@ -139,7 +139,7 @@ impl App {
     ) -> anyhow::Result<()> {
         let died = tokio::select! {
             () = stop => None,
-            result = &mut self.replies => Some(died("the journal", result)),
+            result = &mut self.exchange => Some(died("the journal", result)),
             result = &mut self.receiver => Some(died("the receiver", result)),
             result = &mut self.admin => Some(died("the admin endpoint", result)),
             Some(result) = self.workers.join_next() => Some(died("a sink", result)),
@@ -161,7 +161,7 @@ impl App {
         self.workers.abort_all();
         self.receiver.abort();
         self.journal.close();
-        let settled = tokio::time::timeout(JOURNAL_GRACE, &mut self.replies).await;
+        let settled = tokio::time::timeout(JOURNAL_GRACE, &mut self.exchange).await;
         self.stop_admin.send_replace(true);
         match settled {
             Ok(result) => result??,
@@ -208,8 +208,8 @@ async fn serve(
     Ok(())
 }
 
-async fn run_replies(replies: Replies) -> anyhow::Result<()> {
-    Ok(replies.run().await?)
+async fn run_exchange(exchange: Exchange) -> anyhow::Result<()> {
+    Ok(exchange.run().await?)
 }
 
 fn flatten(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {

@@ -74,9 +74,9 @@ impl Bench {
     ) -> Bench {
         let metrics = Arc::new(Metrics::new());
         let names = [("sink".to_owned(), Start::Earliest)];
-        let Opened { journal, mut consumers, replies } =
+        let Opened { journal, mut consumers, exchange } =
             SqliteJournal::open(directory.path(), &journal::Options::default(), &names, Arc::clone(&metrics)).unwrap();
-        tokio::spawn(replies.run());
+        tokio::spawn(exchange.run());
         for number in events {
             assert_eq!(journal.append(event(number)).await, Ok(Appended::Stored));
         }

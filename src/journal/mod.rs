@@ -29,7 +29,7 @@ use crate::callback::Event;
 pub use backup::backup;
 pub use reader::Reader;
 pub use sqlite::{Opened, SqliteJournal};
-pub use writer::{Replies, WriterDied};
+pub use writer::{Exchange, WriterDied};
 
 /// The place of a record. Offsets grow, have gaps, and are never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

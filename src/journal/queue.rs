@@ -60,6 +60,7 @@ impl Queue {
         Queue { waiting: Mutex::default(), changed: Condvar::new(), appends_max, batch_max }
     }
 
+    /// Adds an event, for the writer's next turn. [`Queue::wake`] must follow, once for any number of them.
     pub(super) fn append(&self, append: Append) -> Result<(), AppendError> {
         let mut waiting = self.lock();
         if waiting.is_closed {
@@ -69,9 +70,12 @@ impl Queue {
             return Err(AppendError::Overloaded);
         }
         waiting.appends.push_back(append);
-        drop(waiting);
-        self.changed.notify_one();
         Ok(())
+    }
+
+    /// Wakes the writer, if it waits.
+    pub(super) fn wake(&self) {
+        self.changed.notify_one();
     }
 
     /// Bounded by the number of consumers, since each has one advance on its way at most.

@@ -7,24 +7,25 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::consumer::SqliteConsumer;
 use super::lock::Lock;
 use super::queue::{Append, Queue};
 use super::reader::Reader;
 use super::store::{Moment, Store};
-use super::writer::{Refuses, Replies, Writer};
+use super::writer::{Exchange, Refuses, Writer};
 use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start};
 use crate::callback::Event;
 use crate::telemetry::Metrics;
 
-/// How many settled batches may wait for [`Replies`] before the writer waits.
+/// How many settled batches may wait for [`Exchange`] before the writer waits.
 const SETTLED_MAX: usize = 64;
 
 /// The journal of one data directory, open for its lifetime.
 pub struct SqliteJournal {
     queue: Arc<Queue>,
+    submitted: Arc<Notify>,
     refuses: Refuses,
     head: watch::Receiver<Offset>,
     is_closing: Arc<AtomicBool>,
@@ -39,7 +40,7 @@ pub struct Opened {
     /// One for each name that was asked for, in that order.
     pub consumers: Vec<Box<dyn Consumer>>,
     /// To be run as a task.
-    pub replies: Replies,
+    pub exchange: Exchange,
 }
 
 impl SqliteJournal {
@@ -79,13 +80,20 @@ impl SqliteJournal {
         let is_closing = Arc::new(AtomicBool::new(false));
         let writer = Writer::new(store, Arc::clone(&queue), settled_sender, Arc::clone(&refuses), metrics, began);
         let writer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run()).map_err(io)?;
-        let replies = Replies { settled, head: head_sender, is_closing: Arc::clone(&is_closing) };
+        let submitted = Arc::new(Notify::new());
+        let exchange = Exchange {
+            queue: Arc::clone(&queue),
+            submitted: Arc::clone(&submitted),
+            settled,
+            head: head_sender,
+            is_closing: Arc::clone(&is_closing),
+        };
         let writer = Mutex::new(Some(writer));
-        let journal = Arc::new(SqliteJournal { queue, refuses, head, is_closing, writer, _lock: lock });
-        Ok(Opened { journal, consumers, replies })
+        let journal = Arc::new(SqliteJournal { queue, submitted, refuses, head, is_closing, writer, _lock: lock });
+        Ok(Opened { journal, consumers, exchange })
     }
 
-    /// Takes nothing more. What was taken is settled still, and then [`Replies::run`] ends.
+    /// Takes nothing more. What was taken is settled still, and then [`Exchange::run`] ends.
     pub fn close(&self) {
         self.is_closing.store(true, Ordering::SeqCst);
         self.queue.close();
@@ -94,7 +102,7 @@ impl SqliteJournal {
     /// Waits until the writer has let go of the files, after [`SqliteJournal::close`]. Blocks.
     pub fn join(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A panic of the writer shows as `WriterDied` of `Replies::run`.
+        // A panic of the writer shows as `WriterDied` of `Exchange::run`.
         let _ = writer.map(JoinHandle::join);
     }
 }
@@ -108,6 +116,7 @@ impl Journal for SqliteJournal {
         }
         let (reply, settled) = oneshot::channel();
         self.queue.append(Append { event, reply })?;
+        self.submitted.notify_one();
         settled.await.unwrap_or(Err(AppendError::Closed))
     }
 

@@ -10,20 +10,20 @@ use crate::telemetry::Metrics;
 struct Running {
     journal: Arc<SqliteJournal>,
     consumers: Vec<Box<dyn Consumer>>,
-    replies: tokio::task::JoinHandle<Result<(), WriterDied>>,
+    exchange: tokio::task::JoinHandle<Result<(), WriterDied>>,
 }
 
 fn start(directory: &std::path::Path, options: &Options, names: &[&str]) -> Running {
     let names: Vec<(String, Start)> = names.iter().map(|name| ((*name).to_owned(), Start::Earliest)).collect();
-    let Opened { journal, consumers, replies } =
+    let Opened { journal, consumers, exchange } =
         SqliteJournal::open(directory, options, &names, Arc::new(Metrics::new())).unwrap();
-    Running { journal, consumers, replies: tokio::spawn(replies.run()) }
+    Running { journal, consumers, exchange: tokio::spawn(exchange.run()) }
 }
 
 impl Running {
     async fn stop(self) {
         self.journal.close();
-        self.replies.await.unwrap().unwrap();
+        self.exchange.await.unwrap().unwrap();
         self.journal.join();
     }
 }

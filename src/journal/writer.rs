@@ -1,12 +1,13 @@
 //! The thread that alone changes the journal, and how its answers come back.
 //!
 //! The writer takes all that is waiting, commits it in one transaction with one sync, and hands the answers of the whole
-//! batch over at once: [`Replies`], a task of the async side, wakes each request from there, without a system call each.
+//! batch over at once: [`Exchange`], a task of the async side, wakes each request from there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::queue::{Queue, Work};
 use super::store::{Housekeeping, Moment, Store};
@@ -242,33 +243,48 @@ impl Drop for CloseQueue {
 #[error("the thread that writes the journal has died")]
 pub struct WriterDied;
 
-/// Brings the writer's answers to those that wait. Must run for the journal to answer anything.
-pub struct Replies {
+/// Brings events to the writer, and its answers to those that wait. Must run for the journal to do anything.
+///
+/// Both ways go through one task, since a system call for each event would cost more than the rest of its way: requests
+/// that are ready together are handed over together, after the last of them.
+pub struct Exchange {
+    pub(super) queue: Arc<Queue>,
+    pub(super) submitted: Arc<Notify>,
     pub(super) settled: mpsc::Receiver<Settled>,
     pub(super) head: watch::Sender<Offset>,
-    pub(super) is_closing: Arc<std::sync::atomic::AtomicBool>,
+    pub(super) is_closing: Arc<AtomicBool>,
 }
 
-impl Replies {
+impl Exchange {
     /// Runs until the journal is closed and all is settled.
     ///
     /// # Errors
     /// The writer died before it was told to end.
     pub async fn run(mut self) -> Result<(), WriterDied> {
-        while let Some(Settled { appends, advances, head }) = self.settled.recv().await {
-            // Those that gave up waiting are gone; what they sent is stored all the same.
-            for (reply, outcome) in appends {
-                let _ = reply.send(outcome);
+        loop {
+            tokio::select! {
+                () = self.submitted.notified() => self.queue.wake(),
+                settled = self.settled.recv() => match settled {
+                    Some(settled) => self.answer(settled),
+                    None if self.is_closing.load(Ordering::SeqCst) => return Ok(()),
+                    None => return Err(WriterDied),
+                },
             }
-            for (reply, outcome) in advances {
-                let _ = reply.send(outcome);
-            }
-            self.head.send_if_modified(|known| {
-                let is_news = head > *known;
-                *known = head.max(*known);
-                is_news
-            });
         }
-        if self.is_closing.load(std::sync::atomic::Ordering::SeqCst) { Ok(()) } else { Err(WriterDied) }
+    }
+
+    fn answer(&self, Settled { appends, advances, head }: Settled) {
+        // Those that gave up waiting are gone; what they sent is stored all the same.
+        for (reply, outcome) in appends {
+            let _ = reply.send(outcome);
+        }
+        for (reply, outcome) in advances {
+            let _ = reply.send(outcome);
+        }
+        self.head.send_if_modified(|known| {
+            let is_news = head > *known;
+            *known = head.max(*known);
+            is_news
+        });
     }
 }
