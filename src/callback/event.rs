@@ -20,7 +20,7 @@ pub struct Event {
     event_type: EventType,
     received_ms: i64,
     partition_key: Box<str>,
-    line: Box<str>,
+    line: String,
 }
 
 impl Event {
@@ -46,7 +46,7 @@ impl Event {
         let app_name = members::app_name(&redacted, event_type).unwrap_or_default();
         let stream = members::stream(&redacted, event_type);
 
-        let mut partition_key = String::new();
+        let mut partition_key = String::with_capacity(domain.len() + app_name.len() + 64);
         encode_part(&mut partition_key, &domain);
         partition_key.push('/');
         encode_part(&mut partition_key, &app_name);
@@ -89,7 +89,7 @@ impl Event {
         }
         line.push_str("}}");
 
-        Event { id, event_type, received_ms, partition_key: partition_key.into(), line: line.into() }
+        Event { id, event_type, received_ms, partition_key: partition_key.into(), line }
     }
 
     /// Gives back an event that was stored. For the journal alone: the parts are believed.
@@ -98,7 +98,7 @@ impl Event {
         event_type: EventType,
         received_ms: i64,
         partition_key: Box<str>,
-        line: Box<str>,
+        line: String,
     ) -> Event {
         Event { id, event_type, received_ms, partition_key, line }
     }

@@ -35,12 +35,16 @@ impl<'e> PartitionKey<'e> {
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986.
 pub(super) fn encode_part(output: &mut String, part: &str) {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    if part.bytes().all(is_unreserved) {
+        output.push_str(part);
+        return;
+    }
     for byte in part.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => output.push(char::from(byte)),
-            other => {
-                let _ = write!(output, "%{other:02X}");
-            }
+        if is_unreserved(byte) {
+            output.push(char::from(byte));
+        } else {
+            let _ = write!(output, "%{byte:02X}");
         }
     }
 }

@@ -20,13 +20,21 @@ const LAYERS_MAX: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Redactor {
     names: Vec<Box<str>>,
+    /// For each byte, whether a name may begin with it, in either case, or something be hidden behind it.
+    is_suspicious: [bool; 256],
 }
 
 impl Redactor {
     /// `txSecret`, and the parameters named in addition. Names are compared without case; empty ones are ignored.
     pub fn new<'n>(additional: impl IntoIterator<Item = &'n str>) -> Redactor {
-        let names = std::iter::once("txSecret").chain(additional);
-        Redactor { names: names.filter(|name| !name.is_empty()).map(Box::from).collect() }
+        let names: Vec<Box<str>> =
+            std::iter::once("txSecret").chain(additional).filter(|name| !name.is_empty()).map(Box::from).collect();
+        let mut is_suspicious = [false; 256];
+        for first in names.iter().filter_map(|name| name.bytes().next()).chain(*b"%\\") {
+            is_suspicious[usize::from(first.to_ascii_lowercase())] = true;
+            is_suspicious[usize::from(first.to_ascii_uppercase())] = true;
+        }
+        Redactor { names, is_suspicious }
     }
 
     /// Whether a whole member bears one of the names.
@@ -51,7 +59,7 @@ impl Redactor {
             output.push_str(&value[kept..secret.start]);
             output.push_str(if secret.bare { "\"REDACTED\"" } else { REDACTED });
             kept = secret.end;
-            while units.get(position).is_some_and(|unit| unit.start < secret.end) {
+            while units.get(position).is_some_and(|unit| unit.start() < secret.end) {
                 position += 1;
             }
         }
@@ -64,9 +72,17 @@ impl Redactor {
 
     /// Cheap, and never wrong in saying no.
     fn may_hold_one(&self, value: &str) -> bool {
-        value.contains('%')
-            || value.contains("\\u")
-            || self.names.iter().any(|name| contains_without_case(value.as_bytes(), name.as_bytes()))
+        let bytes = value.as_bytes();
+        let is_suspicion = |position: usize| match bytes[position] {
+            b'%' => true,
+            b'\\' => bytes.get(position + 1) == Some(&b'u'),
+            _ => self.names.iter().any(|name| {
+                bytes
+                    .get(position..position + name.len())
+                    .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+            }),
+        };
+        (0..bytes.len()).any(|position| self.is_suspicious[usize::from(bytes[position])] && is_suspicion(position))
     }
 
     /// The secret of the parameter whose name starts at this unit, if one does.
@@ -80,10 +96,10 @@ impl Redactor {
         skip(&mut rest, |character| character.is_whitespace() || character == '\\');
 
         let first = rest.first()?;
-        if separator == ':' && !inside_string(value, first.start) {
-            let mut values = serde_json::Deserializer::from_str(&value[first.start..]).into_iter::<&RawValue>();
+        if separator == ':' && !inside_string(value, first.start()) {
+            let mut values = serde_json::Deserializer::from_str(&value[first.start()..]).into_iter::<&RawValue>();
             values.next()?.ok()?;
-            return Some(Secret { start: first.start, end: first.start + values.byte_offset(), bare: true });
+            return Some(Secret { start: first.start(), end: first.start() + values.byte_offset(), bare: true });
         }
         let quote = Some(first.character).filter(|character| matches!(character, '"' | '\''));
         if quote.is_some() && separator == ':' {
@@ -96,7 +112,7 @@ impl Redactor {
         };
         let length = rest.iter().position(|unit| ends(unit.character)).unwrap_or(rest.len());
         let (first, last) = (rest.first()?, rest.get(length.checked_sub(1)?)?);
-        Some(Secret { start: first.start, end: last.end, bare: false })
+        Some(Secret { start: first.start(), end: last.end(), bare: false })
     }
 }
 
@@ -117,14 +133,18 @@ struct Secret {
 #[derive(Clone, Copy)]
 struct Unit {
     character: char,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
-fn contains_without_case(text: &[u8], name: &[u8]) -> bool {
-    let Some(first) = name.first() else { return false };
-    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text)
-        .any(|at| text.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)))
+impl Unit {
+    fn start(self) -> usize {
+        self.start as usize
+    }
+
+    fn end(self) -> usize {
+        self.end as usize
+    }
 }
 
 fn starts_with(units: &[Unit], name: &str) -> bool {
@@ -154,30 +174,33 @@ fn inside_string(value: &str, end: usize) -> bool {
     inside
 }
 
-/// The text behind all its layers of JSON escapes and percent-encoding.
+/// The text behind all its layers of JSON escapes and percent-encoding. Bodies are far shorter than `u32` can count.
 fn unfold(value: &str) -> Vec<Unit> {
-    let mut units: Vec<Unit> = value
-        .char_indices()
-        .map(|(start, character)| Unit { character, start, end: start + character.len_utf8() })
-        .collect();
+    let mut units = Vec::with_capacity(value.len());
+    units.extend(value.char_indices().map(|(start, character)| {
+        let end = start + character.len_utf8();
+        Unit { character, start: start as u32, end: end as u32 }
+    }));
     for _ in 0..LAYERS_MAX {
-        if units.iter().any(|unit| unit.character == '\\') {
-            replace(&mut units, json_escape);
-        }
-        if units.iter().any(|unit| unit.character == '%') {
-            replace(&mut units, percent_escape);
+        let before = units.len();
+        replace(&mut units, '\\', json_escape);
+        replace(&mut units, '%', percent_escape);
+        if units.len() == before {
+            break;
         }
     }
     units
 }
 
-/// Replaces each escape, as told by `escape` with its character and length, by one unit.
-fn replace(units: &mut Vec<Unit>, escape: fn(&[Unit]) -> Option<(char, usize)>) {
-    let mut read = 0;
-    let mut written = 0;
+/// Replaces each escape, as told by `escape` with its character and length, by one unit. Each begins with `lead`.
+fn replace(units: &mut Vec<Unit>, lead: char, escape: fn(&[Unit]) -> Option<(char, usize)>) {
+    let Some(first) = units.iter().position(|unit| unit.character == lead) else { return };
+    let (mut read, mut written) = (first, first);
     while read < units.len() {
-        let (character, length) = escape(&units[read..]).unwrap_or((units[read].character, 1));
-        units[written] = Unit { character, start: units[read].start, end: units[read + length - 1].end };
+        let unit = units[read];
+        let found = if unit.character == lead { escape(&units[read..]) } else { None };
+        let (character, length) = found.unwrap_or((unit.character, 1));
+        units[written] = Unit { character, start: unit.start, end: units[read + length - 1].end };
         read += length;
         written += 1;
     }
@@ -185,7 +208,7 @@ fn replace(units: &mut Vec<Unit>, escape: fn(&[Unit]) -> Option<(char, usize)>) 
 }
 
 fn json_escape(units: &[Unit]) -> Option<(char, usize)> {
-    if units[0].character != '\\' || units.len() < 2 {
+    if units.len() < 2 {
         return None;
     }
     let text: String =
@@ -197,9 +220,6 @@ fn json_escape(units: &[Unit]) -> Option<(char, usize)> {
 }
 
 fn percent_escape(units: &[Unit]) -> Option<(char, usize)> {
-    if units[0].character != '%' {
-        return None;
-    }
     let high = units.get(1)?.character.to_digit(16)?;
     let low = units.get(2)?.character.to_digit(16)?;
     Some((char::from_u32(high * 16 + low)?, 3))
