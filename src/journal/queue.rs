@@ -47,6 +47,8 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     appends: VecDeque<Append>,
+    /// How many of `appends` are handed over, the first ones.
+    handed_over: usize,
     advances: Vec<Advance>,
     /// When the first of `advances` came.
     since: Option<Instant>,
@@ -60,7 +62,7 @@ impl Queue {
         Queue { waiting: Mutex::default(), changed: Condvar::new(), appends_max, batch_max }
     }
 
-    /// Adds an event, for the writer's next turn. [`Queue::wake`] must follow, once for any number of them.
+    /// Adds an event. The writer sees it after [`Queue::hand_over`], which serves any number of them.
     pub(super) fn append(&self, append: Append) -> Result<(), AppendError> {
         let mut waiting = self.lock();
         if waiting.is_closed {
@@ -73,8 +75,17 @@ impl Queue {
         Ok(())
     }
 
-    /// Wakes the writer, if it waits.
-    pub(super) fn wake(&self) {
+    /// How many events wait to be handed over.
+    pub(super) fn gathered(&self) -> usize {
+        let waiting = self.lock();
+        waiting.appends.len() - waiting.handed_over
+    }
+
+    /// Lets the writer see all events that were added, and wakes it if it waits.
+    pub(super) fn hand_over(&self) {
+        let mut waiting = self.lock();
+        waiting.handed_over = waiting.appends.len();
+        drop(waiting);
         self.changed.notify_one();
     }
 
@@ -95,7 +106,7 @@ impl Queue {
     /// Lets nothing more in; what waits is still given out.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
-        self.changed.notify_one();
+        self.hand_over();
     }
 
     /// Waits until there is work, at most for `patience`.
@@ -107,12 +118,13 @@ impl Queue {
             let ride_ends = waiting.since.map(|since| since + RIDE);
             let is_due = waiting.is_closed
                 || waiting.is_urgent
-                || !waiting.appends.is_empty()
+                || waiting.handed_over > 0
                 || now >= until
                 || ride_ends.is_some_and(|ride_ends| now >= ride_ends);
             if is_due {
-                let count = waiting.appends.len().min(self.batch_max);
+                let count = waiting.handed_over.min(self.batch_max);
                 let appends = waiting.appends.drain(..count).collect();
+                waiting.handed_over -= count;
                 waiting.since = None;
                 waiting.is_urgent = false;
                 let advances = std::mem::take(&mut waiting.advances);
@@ -148,6 +160,9 @@ mod tests {
             queue.append(append(number)).unwrap();
         }
         assert_eq!(queue.append(append(3)), Err(AppendError::Overloaded));
+        assert!(queue.take(Duration::ZERO).appends.is_empty(), "nothing is handed over yet");
+        assert_eq!(queue.gathered(), 3);
+        queue.hand_over();
         let numbers = |work: Work| work.appends.into_iter().map(|append| append.event).collect::<Vec<_>>();
         assert_eq!(numbers(queue.take(Duration::ZERO)), [event(0), event(1)]);
         assert_eq!(numbers(queue.take(Duration::ZERO)), [event(2)]);
@@ -165,6 +180,7 @@ mod tests {
         assert!(began.elapsed() >= RIDE / 2);
         queue.advance(advance(false)).unwrap();
         queue.append(append(1)).unwrap();
+        queue.hand_over();
         let work = queue.take(Duration::from_secs(60));
         assert_eq!((work.appends.len(), work.advances.len()), (1, 1));
         queue.advance(advance(true)).unwrap();

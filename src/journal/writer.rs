@@ -20,6 +20,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long one look may prune before events get their turn.
 const PRUNING: Duration = Duration::from_millis(10);
 
+/// How long events are gathered at most while more keep coming.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// How long a journal that failed is left alone before it is tried again.
 const REOPENING: Duration = Duration::from_secs(1);
 
@@ -263,7 +266,7 @@ impl Exchange {
     pub async fn run(mut self) -> Result<(), WriterDied> {
         loop {
             tokio::select! {
-                () = self.submitted.notified() => self.queue.wake(),
+                () = self.submitted.notified() => self.hand_over().await,
                 settled = self.settled.recv() => match settled {
                     Some(settled) => self.answer(settled),
                     None if self.is_closing.load(Ordering::SeqCst) => return Ok(()),
@@ -271,6 +274,18 @@ impl Exchange {
                 },
             }
         }
+    }
+
+    /// Hands events over once a turn of the runtime has brought no further one. So a lone event waits for nothing, and
+    /// under load a sync is shared by all that were ready.
+    async fn hand_over(&self) {
+        let until = Instant::now() + GATHERING;
+        let mut gathered = 0;
+        while self.queue.gathered() > gathered && Instant::now() < until {
+            gathered = self.queue.gathered();
+            tokio::task::yield_now().await;
+        }
+        self.queue.hand_over();
     }
 
     fn answer(&self, Settled { appends, advances, head }: Settled) {
