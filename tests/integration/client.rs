@@ -1,8 +1,9 @@
 //! A sender of callbacks: signs as CSS does, over connections that it keeps.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use livehook::callback::{CallbackKey, EventId};
+use livehook::callback::{Callback, CallbackKey, EventId, KeyOptions, Options, Verifier};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -14,18 +15,20 @@ pub(crate) fn now_secs() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// A push, or a stop for an odd number, signed to be valid for 600 s from `now_secs`.
-pub(crate) fn signed(number: u64, now_secs: i64) -> String {
+/// The members of a push, or of a stop for an odd number. White space is between members only.
+pub(crate) fn members(number: u64) -> String {
     let event_type = u8::from(number.is_multiple_of(2));
-    sign(
-        &format!(
-            r#""app":"push.example.com","appid":12345678,"appname":"live","channel_id":"s{number}","errcode":0,"errmsg":"ok",
-            "event_time":1703731478,"event_type":{event_type},"node":"100.121.160.92","sequence":"{sequence}",
-            "stream_id":"s{number}","stream_param":"txSecret=5ECR37\u0026txTime=5C18E7D7","user_ip":"119.29.94.245""#,
-            sequence = 6_674_468_118_806_000_000 + number,
-        ),
-        now_secs + 600,
+    format!(
+        r#""app":"push.example.com","appid":12345678,"appname":"live","channel_id":"s{number}","errcode":0,"errmsg":"ok",
+        "event_time":1703731478,"event_type":{event_type},"node":"100.121.160.92","sequence":"{sequence}",
+        "stream_id":"s{number}","stream_param":"txSecret=5ECR37\u0026txTime=5C18E7D7","user_ip":"119.29.94.245""#,
+        sequence = 6_674_468_118_806_000_000 + number,
     )
+}
+
+/// The event of [`members`], signed to be valid for 600 s from `now_secs`.
+pub(crate) fn signed(number: u64, now_secs: i64) -> String {
+    sign(&members(number), now_secs + 600)
 }
 
 /// An object of the given members, with `t` and its signature.
@@ -39,6 +42,15 @@ pub(crate) fn sign(members: &str, t: i64) -> String {
 pub(crate) fn id_of(line: &str) -> EventId {
     let event: serde_json::Value = serde_json::from_str(line).unwrap();
     event["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// The id that livehook must give to a callback.
+pub(crate) fn expected_id(body: &str) -> EventId {
+    static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
+        let keys = vec![KeyOptions { key: CallbackKey::new(KEY).unwrap(), domains: Vec::new() }];
+        Verifier::new(Options { keys, ..Options::default() }).unwrap()
+    });
+    VERIFIER.verify(&Callback::parse(body.as_bytes()).unwrap(), now_secs() * 1000).unwrap().id()
 }
 
 /// An answer of the receiver.

@@ -1,13 +1,16 @@
-//! SIGKILL at random moments, under load: what got a 200 is in the journal once and in the file once, byte for byte.
+//! SIGKILL at random moments, under load, also within rotations: what got a 200 is in the journal once, as it was sent,
+//! and once in the files of each sink that it passes to, byte for byte and in the journal's order.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use livehook::callback::{Callback, CallbackKey, EventId, KeyOptions, Options, Verifier};
+use flate2::read::MultiGzDecoder;
 
-use super::client::{Client, KEY, id_of, now_secs, signed};
+use super::client::{Client, expected_id, id_of, members, now_secs, signed};
 use super::process::Livehook;
 
 const CONNECTIONS: usize = 16;
@@ -15,13 +18,6 @@ const CONNECTIONS: usize = 16;
 fn rounds() -> u64 {
     std::env::var("LIVEHOOK_CRASH_ROUNDS")
         .map_or(50, |rounds| rounds.parse().expect("LIVEHOOK_CRASH_ROUNDS is a number"))
-}
-
-/// The id that livehook must give to a callback.
-fn expected_id(body: &str) -> EventId {
-    let keys = vec![KeyOptions { key: CallbackKey::new(KEY).unwrap(), domains: Vec::new() }];
-    let verifier = Verifier::new(Options { keys, ..Options::default() }).unwrap();
-    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), now_secs() * 1000).unwrap().id()
 }
 
 /// What a sender knows after it lost its connection.
@@ -52,6 +48,26 @@ async fn send_until_cut(livehook: std::net::SocketAddr, mut again: Vec<u64>, nex
     }
 }
 
+/// A life's sinks: one takes everything, one a part; each rotates and compresses, or does not.
+fn sinks(random: &mut fastrand::Rng) -> String {
+    let mut text = String::new();
+    for (name, filter) in [("all", ""), ("pushes", "filter = { types = [\"push\"] }\n")] {
+        let rotation = match random.u8(0..4) {
+            0 => "",
+            1 => "rotate_bytes = 65536\n",
+            _ => "rotate_bytes = 65536\ngzip = true\n",
+        };
+        text += &format!("[[sinks]]\nname = \"{name}\"\ntype = \"file\"\npath = \"{name}.jsonl\"\n{rotation}{filter}");
+    }
+    text
+}
+
+/// Another configuration, and a start.
+fn start(livehook: &mut Livehook, random: &mut fastrand::Rng) {
+    livehook.configure_again("", &sinks(random));
+    livehook.start();
+}
+
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
 async fn what_was_answered_survives_every_kill_exactly_once() {
@@ -59,23 +75,18 @@ async fn what_was_answered_survives_every_kill_exactly_once() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let file = directory.path().join("events.jsonl");
-    let mut livehook = Livehook::configure(
-        directory.path(),
-        "",
-        &format!("[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n", file.display()),
-    );
+    let mut livehook = Livehook::configure(directory.path(), "", "");
     let next = Arc::new(AtomicU64::new(0));
-    let mut answered = Vec::new();
+    let mut known = Known::default();
     let mut unanswered: Vec<Vec<u64>> = vec![Vec::new(); CONNECTIONS];
     for round in 0..rounds() {
         // Some lives end before they have begun to serve: during recovery.
         for _ in 0..random.u64(0..3) {
-            livehook.start();
+            start(&mut livehook, &mut random);
             tokio::time::sleep(Duration::from_micros(random.u64(0..30_000))).await;
             livehook.kill();
         }
-        livehook.start();
+        start(&mut livehook, &mut random);
         livehook.ready().await;
         let senders: Vec<_> = unanswered
             .drain(..)
@@ -83,61 +94,137 @@ async fn what_was_answered_survives_every_kill_exactly_once() {
             .collect();
         tokio::time::sleep(Duration::from_millis(random.u64(1..300))).await;
         livehook.kill();
+        let mut answered = Vec::new();
         for sender in senders {
             let sent = sender.await.unwrap();
             answered.extend(sent.answered);
             unanswered.push(sent.unanswered);
         }
 
-        livehook.start();
+        start(&mut livehook, &mut random);
         livehook.ready().await;
-        let fresh = next.fetch_add(1, Ordering::Relaxed);
+        // A push, which both sinks take.
+        let fresh = next.fetch_add(2, Ordering::Relaxed).next_multiple_of(2);
         let mut client = Client::connect(livehook.receiver).await.unwrap();
         assert_eq!(client.post(&signed(fresh, now_secs())).await.unwrap().status, 200);
         answered.push(fresh);
         wait_for(&livehook, fresh).await;
-        check(&livehook, &answered, round);
         livehook.kill();
+        known.check(&livehook, &answered, round);
     }
-    println!("{} rounds, {} events answered", rounds(), answered.len());
+    let Known { numbers, closed_files, .. } = known;
+    println!("{} rounds, {} events, {closed_files} closed files", rounds(), numbers.len());
+    assert!(closed_files >= 2, "no file was rotated");
 }
 
-/// Until an event is the last line of the file, as it is the last one of the journal.
+/// Until an event is the last line of both files, as it is the last one of the journal.
 async fn wait_for(livehook: &Livehook, number: u64) {
     let id = expected_id(&signed(number, now_secs())).to_string();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    loop {
-        let text = std::fs::read_to_string(livehook.path("events.jsonl")).unwrap_or_default();
-        if text.ends_with('\n') && text.lines().next_back().is_some_and(|line| line.contains(&id)) {
-            return;
+    for name in ["all.jsonl", "pushes.jsonl"] {
+        loop {
+            let text = std::fs::read_to_string(livehook.path(name)).unwrap_or_default();
+            if text.ends_with('\n') && text.lines().next_back().is_some_and(|line| line.contains(&id)) {
+                break;
+            }
+            let log = || livehook.log();
+            assert!(tokio::time::Instant::now() < deadline, "the new event does not arrive in {name}: {}", log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "the new event does not arrive in the file: {}",
-            livehook.log()
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-fn check(livehook: &Livehook, answered: &[u64], round: u64) {
-    let journal = livehook.journal();
-    let ids: HashSet<EventId> = journal.iter().map(|line| id_of(line)).collect();
-    assert_eq!(ids.len(), journal.len(), "round {round}: an event is in the journal twice");
-    // One signature a second is enough: the id does not depend on it.
-    let now = now_secs();
-    let missing: Vec<&u64> =
-        answered.iter().filter(|number| !ids.contains(&expected_id(&signed(**number, now)))).collect();
-    assert!(missing.is_empty(), "round {round}: answered and not in the journal: {missing:?}");
-    let file = livehook.lines("events.jsonl");
-    if let Some(at) = (0..journal.len().max(file.len())).find(|at| journal.get(*at) != file.get(*at)) {
-        panic!(
-            "round {round}: line {at} differs, of {} and {} lines\njournal: {:?}\nfile:    {:?}\n{}",
-            journal.len(),
-            file.len(),
-            journal.get(at),
-            file.get(at),
-            livehook.log()
-        );
+/// What the journal was found to hold, and so what the files must hold.
+#[derive(Default)]
+struct Known {
+    lines: Vec<String>,
+    numbers: HashSet<u64>,
+    all: Vec<u8>,
+    pushes: Vec<u8>,
+    closed_files: usize,
+}
+
+impl Known {
+    fn check(&mut self, livehook: &Livehook, answered: &[u64], round: u64) {
+        let mut journal = livehook.journal();
+        assert!(journal.starts_with(&self.lines), "round {round}: what was in the journal has changed");
+        for line in journal.drain(self.lines.len()..) {
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let number = event["data"]["channel_id"].as_str().unwrap()[1..].parse().unwrap();
+            // Of the members that were sent, white space between them and the secret alone are gone.
+            let members = members(number).replace(char::is_whitespace, "").replace("5ECR37", "REDACTED");
+            assert!(line.ends_with(&format!(r#","data":{{{members}}}}}"#)), "round {round}: {members} became {line}");
+            assert_eq!(id_of(&line), expected_id(&signed(number, now_secs())), "round {round}: {line}");
+            assert!(self.numbers.insert(number), "round {round}: {number} is in the journal twice");
+            for (sink, passes) in [(&mut self.all, true), (&mut self.pushes, event["type"] == "tencent.css.push")] {
+                if passes {
+                    sink.extend_from_slice(line.as_bytes());
+                    sink.push(b'\n');
+                }
+            }
+            self.lines.push(line);
+        }
+        let missing: Vec<&u64> = answered.iter().filter(|number| !self.numbers.contains(number)).collect();
+        assert!(missing.is_empty(), "round {round}: answered and not in the journal: {missing:?}");
+        self.closed_files = 0;
+        for (stem, expected) in [("all", &self.all), ("pushes", &self.pushes)] {
+            let files = files_of(&livehook.directory, stem);
+            self.closed_files += files.len() - 1;
+            same(&files.concat(), expected, &format!("round {round}, the sink {stem}"), livehook);
+            assert!(
+                files.iter().all(|file| file.ends_with(b"\n")),
+                "round {round}: a file of {stem} ends within a line"
+            );
+        }
     }
+}
+
+/// What a sink has written, by file: the closed ones in the order of their names, then the open one.
+fn files_of(directory: &Path, stem: &str) -> Vec<Vec<u8>> {
+    let mut closed = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some((stamp, form)) = name.strip_prefix(&format!("{stem}-")).and_then(|rest| rest.split_once(".jsonl"))
+        else {
+            continue;
+        };
+        let mut bytes = std::fs::read(directory.join(&name)).unwrap();
+        match form {
+            "" => {}
+            ".gz" => {
+                let mut text = Vec::new();
+                MultiGzDecoder::new(&bytes[..])
+                    .read_to_end(&mut text)
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+                bytes = text;
+            }
+            // A kill left it, and the next life removes it.
+            ".gz.part" => continue,
+            _ => panic!("{name} is no name of a closed file"),
+        }
+        let (time, number) = stamp.split_once('-').unwrap_or((stamp, "0"));
+        // A kill between the two leaves a file beside its compressed twin.
+        if let Some(twin) = closed.insert((time.to_owned(), number.parse::<u32>().unwrap()), bytes.clone()) {
+            assert!(twin == bytes, "{name} differs from its twin");
+        }
+    }
+    let open = std::fs::read(directory.join(format!("{stem}.jsonl"))).unwrap();
+    closed.into_values().chain([open]).collect()
+}
+
+fn same(found: &[u8], expected: &[u8], place: &str, livehook: &Livehook) {
+    if found == expected {
+        return;
+    }
+    let (found, expected) = (String::from_utf8_lossy(found), String::from_utf8_lossy(expected));
+    let (found, expected): (Vec<&str>, Vec<&str>) = (found.lines().collect(), expected.lines().collect());
+    let at = (0..).find(|at| found.get(*at) != expected.get(*at)).unwrap();
+    panic!(
+        "{place}: line {at} differs, of {} in the files and {} in the journal\nfiles:   {:?}\njournal: {:?}\n{}",
+        found.len(),
+        expected.len(),
+        found.get(at),
+        expected.get(at),
+        livehook.log()
+    );
 }

@@ -10,6 +10,9 @@ use super::client::{Client, KEY};
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_livehook");
 
+/// The configuration of a file sink whose file is `events.jsonl` beside the data directory.
+pub(crate) const FILE_SINK: &str = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\nretry = { wait_ms_first = 20, wait_ms_max = 50 }\n";
+
 /// A livehook on a data directory of its own, which may be killed and started again.
 pub(crate) struct Livehook {
     pub(crate) directory: PathBuf,
@@ -19,15 +22,22 @@ pub(crate) struct Livehook {
 }
 
 impl Livehook {
-    /// Writes the configuration into `directory`: free ports, the tests' key, and `more` at the end. Starts nothing.
+    /// Writes the configuration into `directory`: free ports, the tests' key, `head` before the first table and `more`
+    /// at the end. Starts nothing. Relative paths are relative to `directory`.
     pub(crate) fn configure(directory: &Path, head: &str, more: &str) -> Livehook {
         let (receiver, admin) = (free_port(), free_port());
+        let livehook = Livehook { directory: directory.to_owned(), receiver, admin, child: None };
+        livehook.configure_again(head, more);
+        livehook
+    }
+
+    /// Another configuration for the next start, on the same ports and the same data.
+    pub(crate) fn configure_again(&self, head: &str, more: &str) {
+        let Livehook { receiver, admin, .. } = self;
         let config = format!(
-            "data_dir = \"{data}\"\n{head}\n[receiver]\nlisten = \"{receiver}\"\nkeys = [\"{KEY}\"]\n[admin]\nlisten = \"{admin}\"\n{more}\n",
-            data = directory.join("data").display(),
+            "data_dir = \"data\"\n{head}\n[receiver]\nlisten = \"{receiver}\"\nkeys = [\"{KEY}\"]\n[admin]\nlisten = \"{admin}\"\n{more}\n"
         );
-        std::fs::write(directory.join("config.toml"), config).unwrap();
-        Livehook { directory: directory.to_owned(), receiver, admin, child: None }
+        std::fs::write(self.path("config.toml"), config).unwrap();
     }
 
     /// The path of a file beside the data directory.
@@ -44,9 +54,9 @@ impl Livehook {
     /// Starts the program by a command that has everything but its arguments.
     pub(crate) fn spawn(&mut self, command: &mut Command) -> &mut Child {
         assert!(self.child.is_none(), "it runs already");
-        let child =
-            command.arg("serve").arg("--config").arg(self.path("config.toml")).stdin(Stdio::null()).spawn().unwrap();
-        self.child.insert(child)
+        let config = self.path("config.toml");
+        let command = command.arg("serve").arg("--config").arg(config).current_dir(&self.directory);
+        self.child.insert(command.stdin(Stdio::null()).spawn().unwrap())
     }
 
     /// Waits until it is ready.
@@ -64,6 +74,11 @@ impl Livehook {
             assert!(Instant::now() < deadline, "it does not get ready: {}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The status of `/readyz`.
+    pub(crate) async fn readiness(&self) -> u16 {
+        Client::connect(self.admin).await.unwrap().get("/readyz", "").await.unwrap().status
     }
 
     /// What it said on stderr, in all its lives.

@@ -4,8 +4,10 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::client::{Client, now_secs, signed};
-use super::process::{Livehook, PROGRAM};
+use super::client::{Client, expected_id, id_of, members, now_secs, sign, signed};
+use super::process::{FILE_SINK, Livehook, PROGRAM};
+
+const LOG_SINK: &str = "[[sinks]]\nname = \"out\"\ntype = \"log\"\n";
 
 fn configured(head: &str, more: &str) -> (tempfile::TempDir, Livehook) {
     let directory = tempfile::tempdir().unwrap();
@@ -22,6 +24,15 @@ async fn start_with_stdout(livehook: &mut Livehook, stdout: impl Into<Stdio>) {
 
 async fn post(livehook: &Livehook, number: u64) -> u16 {
     Client::connect(livehook.receiver).await.unwrap().post(&signed(number, now_secs())).await.unwrap().status
+}
+
+/// Waits until the file sink has written so many lines.
+async fn wait_for_lines(livehook: &Livehook, count: usize) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while std::fs::read_to_string(livehook.path("events.jsonl")).unwrap_or_default().lines().count() < count {
+        assert!(Instant::now() < deadline, "the file sink does not go on: {}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
@@ -69,8 +80,7 @@ async fn a_request_in_flight_is_finished_and_readiness_turns_first() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     livehook.signal("TERM");
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let answer = Client::connect(livehook.admin).await.unwrap().get("/readyz", "").await.unwrap();
-    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(livehook.readiness().await, 503);
     assert!(Client::connect(livehook.receiver).await.is_err(), "no new connections");
     slow.raw(&body.as_bytes()[10..]).await.unwrap();
     assert_eq!(slow.receive().await.unwrap().status, 200);
@@ -80,11 +90,8 @@ async fn a_request_in_flight_is_finished_and_readiness_turns_first() {
 
 #[tokio::test]
 async fn a_sink_in_outage_delays_neither_the_200_nor_the_end_and_its_cursor_holds() {
-    let (directory, mut livehook) = configured("", "");
-    let obstacle = directory.path().join("events.jsonl");
-    let sinks = format!("[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n", obstacle.display());
-    let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
-    std::fs::write(livehook.path("config.toml"), config + &sinks).unwrap();
+    let (_directory, mut livehook) = configured("", FILE_SINK);
+    let obstacle = livehook.path("events.jsonl");
     std::fs::create_dir(&obstacle).unwrap();
     livehook.start();
     livehook.ready().await;
@@ -103,24 +110,13 @@ async fn a_sink_in_outage_delays_neither_the_200_nor_the_end_and_its_cursor_hold
 
 #[tokio::test]
 async fn a_stdout_that_blocks_stops_its_sink_alone_and_not_the_end() {
-    let (directory, mut livehook) = configured("shutdown_grace_secs = 3", "");
-    let file = directory.path().join("events.jsonl");
-    let sinks = format!(
-        "[[sinks]]\nname = \"out\"\ntype = \"log\"\n[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n",
-        file.display()
-    );
-    let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
-    std::fs::write(livehook.path("config.toml"), config + &sinks).unwrap();
+    let (_directory, mut livehook) = configured("shutdown_grace_secs = 3", &format!("{LOG_SINK}{FILE_SINK}"));
     let (unread, stdout) = std::io::pipe().unwrap();
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
     for number in 0..300 {
         assert_eq!(post(&livehook, number).await, 200);
     }
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while std::fs::read_to_string(&file).unwrap_or_default().lines().count() < 300 {
-        assert!(Instant::now() < deadline, "the other sink must not wait");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait_for_lines(&livehook, 300).await;
     let began = Instant::now();
     livehook.signal("TERM");
     assert!(livehook.ended(Duration::from_secs(6)).await.success());
@@ -145,16 +141,59 @@ async fn a_second_signal_cuts_the_drain_short() {
 
 #[tokio::test]
 async fn a_closed_stdout_stops_its_sink_alone() {
-    let (_directory, mut livehook) = configured("", "");
+    let (_directory, mut livehook) = configured("", &format!("{LOG_SINK}{FILE_SINK}"));
     let (unread, stdout) = std::io::pipe().unwrap();
     drop(unread);
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
     for number in 0..10 {
         assert_eq!(post(&livehook, number).await, 200);
     }
-    livehook.stop().await;
-    assert_eq!(livehook.journal().len(), 10);
+    wait_for_lines(&livehook, 10).await;
     assert!(livehook.log().contains("the sink fails"), "{}", livehook.log());
+    assert_eq!(post(&livehook, 10).await, 200);
+    wait_for_lines(&livehook, 11).await;
+    assert_eq!(livehook.readiness().await, 200);
+    livehook.stop().await;
+    assert_eq!(livehook.journal().len(), 11);
+    assert_eq!(livehook.lines("events.jsonl"), livehook.journal());
+}
+
+#[tokio::test]
+async fn a_journal_that_is_full_for_a_stuck_sink_recovers_by_itself_when_the_sink_does() {
+    let (_directory, mut livehook) = configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
+    let obstacle = livehook.path("events.jsonl");
+    std::fs::create_dir(&obstacle).unwrap();
+    livehook.start();
+    livehook.ready().await;
+    let body = |number: u64| {
+        let padding = "x".repeat(200_000);
+        sign(&format!(r#"{},"padding":"{padding}""#, members(number)), now_secs() + 600)
+    };
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    let mut answered = 0;
+    let refused = loop {
+        let answer = client.post(&body(answered)).await.unwrap();
+        if answer.status != 200 {
+            break answer;
+        }
+        answered += 1;
+        assert!(answered < 200, "200 events of 200 kB do not fit into 16 MiB");
+    };
+    assert_eq!((refused.status, refused.error().as_str()), (503, "unavailable"));
+    assert!(answered > 40, "only {answered} were taken");
+    assert_eq!(livehook.readiness().await, 503);
+    assert_eq!(client.post(&body(0)).await.unwrap().status, 200, "a duplicate needs no room");
+    assert_eq!(client.post(&body(answered)).await.unwrap().status, 503, "it stays full");
+    assert!(livehook.log().contains("journal.size_bytes_max"), "{}", livehook.log());
+    assert_eq!(livehook.journal().len() as u64, answered, "nothing is pruned that the sink has not taken");
+
+    std::fs::remove_dir(&obstacle).unwrap();
+    livehook.ready().await;
+    assert_eq!(client.post(&body(answered)).await.unwrap().status, 200);
+    livehook.stop().await;
+    let arrived: Vec<_> = livehook.lines("events.jsonl").iter().map(|line| id_of(line)).collect();
+    let sent: Vec<_> = (0..=answered).map(|number| expected_id(&body(number))).collect();
+    assert!(arrived == sent, "{} of {} arrived", arrived.len(), sent.len());
 }
 
 #[tokio::test]
@@ -205,8 +244,7 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing(
         assert!(number < 20_000, "the disk must fill up");
     };
     assert_eq!(refused, 503);
-    let answer = Client::connect(livehook.admin).await.unwrap().get("/readyz", "").await.unwrap();
-    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(livehook.readiness().await, 503);
     std::fs::remove_file(&ballast).unwrap();
     livehook.ready().await;
     for again in [0, number, number + 1] {
@@ -215,6 +253,6 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing(
     livehook.stop().await;
     let expected = answered.len() + 2;
     let stored = livehook.journal();
-    let ids: std::collections::HashSet<_> = stored.iter().map(|line| super::client::id_of(line)).collect();
+    let ids: std::collections::HashSet<_> = stored.iter().map(|line| id_of(line)).collect();
     assert_eq!((stored.len(), ids.len()), (expected, expected));
 }
