@@ -8,6 +8,7 @@ mod backup;
 mod consumer;
 mod database;
 mod lock;
+mod pruning;
 mod queue;
 mod reader;
 mod sqlite;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::pruning::Housekeeping;
 use super::queue::{Queue, Work};
-use super::store::{Housekeeping, Moment, Store};
+use super::store::{Moment, Store};
 use super::{AppendError, Appended, JournalError, Offset};
 use crate::telemetry::Metrics;
 
