@@ -188,6 +188,7 @@ async fn a_journal_that_is_full_for_a_stuck_sink_recovers_by_itself_when_the_sin
     assert_eq!(livehook.journal().len() as u64, answered, "nothing is pruned that the sink has not taken");
 
     std::fs::remove_dir(&obstacle).unwrap();
+    wait_for_lines(&livehook, answered as usize).await;
     livehook.ready().await;
     assert_eq!(client.post(&body(answered)).await.unwrap().status, 200);
     livehook.stop().await;
