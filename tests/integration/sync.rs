@@ -1,0 +1,123 @@
+//! What the system calls of the real program say: no 200 leaves before a sync of what it answers for.
+
+use std::collections::{HashMap, HashSet};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::client::{Client, now_secs, signed};
+use super::process::{Livehook, PROGRAM};
+
+const ALONE: u64 = 20;
+const TOGETHER: u64 = 200;
+const SENDERS: u64 = 8;
+
+/// The number of the event whose line begins within a text of strace, from there on.
+fn numbers(text: &str) -> impl Iterator<Item = u64> {
+    let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+    text.split(r#"\"channel_id\":\"s"#).skip(1).filter_map(move |rest| digits(rest).parse().ok())
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    answers: usize,
+    synced: usize,
+    /// The first 200 that left while fewer events had been synced than answered.
+    too_early: Option<String>,
+}
+
+/// Follows the order of the calls: an event is synced once a sync of the journal's log has returned that began after the
+/// event was written to it. How many 200 have left must never be more than that.
+fn follow(trace: &str) -> Found {
+    let mut found = Found::default();
+    let (mut written, mut synced) = (HashSet::new(), HashSet::new());
+    let mut syncing: HashMap<&str, HashSet<u64>> = HashMap::new();
+    for line in trace.lines() {
+        let thread = line.split(' ').next().unwrap();
+        let is_sync = line.contains("sync(") || line.contains("sync resumed>");
+        if is_sync {
+            if line.contains("sync(") && line.contains("/journal.db-wal>") {
+                syncing.insert(thread, written.clone());
+            }
+            if line.trim_end().ends_with("= 0") {
+                synced.extend(syncing.remove(thread).unwrap_or_default());
+            }
+        } else if line.contains("/journal.db-wal>") {
+            written.extend(numbers(line));
+        } else if line.contains(r#"HTTP/1.1 200"#) && line.contains(r#"{\"code\":0}"#) {
+            found.answers += 1;
+            if found.answers > synced.len() {
+                let start: String = line.chars().take(200).collect();
+                found.too_early.get_or_insert(start);
+            }
+        }
+    }
+    found.synced = synced.len();
+    found
+}
+
+#[test]
+fn an_answer_before_its_sync_is_found_in_a_trace() {
+    let write =
+        |number: u64| format!(r#"2 pwrite64(9</d/journal.db-wal>, "{{\"channel_id\":\"s{number}\",", 4096, 0) = 4096"#);
+    let sync = "2 fdatasync(9</d/journal.db-wal>) = 0".to_owned();
+    let begins = "2 fdatasync(9</d/journal.db-wal> <unfinished ...>".to_owned();
+    let ends = "2 <... fdatasync resumed>)            = 0".to_owned();
+    let answer = r#"1 sendto(7<socket:[1]>, "HTTP/1.1 200 OK\r\n\r\n{\"code\":0}", 99, 0, NULL, 0) = 99"#.to_owned();
+    let is_too_early = |lines: &[&String]| {
+        let lines: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
+        follow(&lines.join("\n")).too_early.is_some()
+    };
+    let (first, second) = (write(1), write(2));
+    assert!(!is_too_early(&[&first, &sync, &answer, &second, &begins, &ends, &answer]));
+    assert!(is_too_early(&[&first, &answer, &sync]));
+    assert!(is_too_early(&[&first, &begins, &answer, &ends]));
+    assert!(is_too_early(&[&begins, &first, &ends, &answer]));
+    assert!(is_too_early(&[&first, &sync, &answer, &second, &answer]));
+}
+
+#[tokio::test]
+#[ignore = "needs strace and the right to use it: run by tests/run"]
+async fn no_200_leaves_before_the_sync_that_follows_the_write_of_its_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut livehook = Livehook::configure(directory.path(), "", "");
+    let trace = livehook.path("trace");
+    let calls = "trace=fsync,fdatasync,write,writev,pwrite64,pwritev,sendto,sendmsg";
+    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
+    // With -D, the program and not strace is the child that is signalled.
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-y", "-s", "10000", "-e", calls, "-o"]).arg(&trace).arg(PROGRAM);
+    livehook.spawn(strace.stdout(Stdio::null()).stderr(log));
+    livehook.ready().await;
+
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    for number in 0..ALONE {
+        assert_eq!(client.post(&signed(number, now_secs())).await.unwrap().status, 200);
+    }
+    let address = livehook.receiver;
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            tokio::spawn(async move {
+                let mut client = Client::connect(address).await.unwrap();
+                for number in (ALONE..ALONE + TOGETHER).filter(|number| number % SENDERS == sender) {
+                    assert_eq!(client.post(&signed(number, now_secs())).await.unwrap().status, 200);
+                }
+            })
+        })
+        .collect();
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    livehook.stop().await;
+
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let text = loop {
+        let text = String::from_utf8_lossy(&std::fs::read(&trace).unwrap()).into_owned();
+        if text.trim_end().ends_with("+++ exited with 0 +++") {
+            break text;
+        }
+        assert!(Instant::now() < deadline, "strace does not come to an end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let count = usize::try_from(ALONE + TOGETHER).unwrap();
+    assert_eq!(follow(&text), Found { answers: count, synced: count, too_early: None });
+}
