@@ -1,6 +1,10 @@
-//! The answers of the callback endpoint, word for word, by the real program.
+//! The answers of the callback endpoint, word for word, over real connections; and that no secret leaves it.
 
-use super::client::{Answer, Client, KEY, now_secs, sign, signed};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::client::{Answer, Client, KEY, members, now_secs, sign, signed};
+use super::process::{Livehook, PROGRAM};
 use super::test_app::TestApp;
 
 async fn answer(app: &TestApp, request: String) -> Answer {
@@ -14,8 +18,11 @@ fn request(body: &str, headers: &str) -> String {
 }
 
 async fn check(app: &TestApp, request: String, status: u16, error: &str) {
-    let answer = answer(app, request.clone()).await;
     let start: String = request.chars().take(200).collect();
+    check_answer(&answer(app, request).await, status, error, &start);
+}
+
+fn check_answer(answer: &Answer, status: u16, error: &str, start: &str) {
     assert_eq!((answer.status, answer.error().as_str()), (status, error), "{start}");
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["code"], status);
@@ -78,13 +85,78 @@ async fn every_answer_has_its_status_and_word() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_too_slow_is_answered_with_408() {
+    let app = TestApp::start("[receiver]\nbody_timeout_secs = 1\n").await;
+    let whole = request(&signed(1, now_secs()), "");
+    let mut client = Client::connect(app.receiver).await.unwrap();
+    let began = Instant::now();
+    client.raw(&whole.as_bytes()[..whole.len() - 1]).await.unwrap();
+    let slow = client.receive().await.unwrap();
+    check_answer(&slow, 408, "timeout", "all but the last byte");
+    assert!(began.elapsed() >= Duration::from_secs(1), "it was answered too early");
+    assert_eq!(
+        slow.body,
+        r#"{"code":408,"error":"timeout","message":"the body of the request took too long to arrive"}"#
+    );
+    assert_eq!(answer(&app, whole).await.status, 200, "and whole it is taken");
+}
+
+#[tokio::test]
+async fn a_callback_for_which_there_is_no_memory_is_answered_with_503_and_when_to_come_again() {
+    let app = TestApp::start("[receiver]\nbody_bytes_max = 2000\nbodies_bytes_max = 2000\n").await;
+    let mut slow = Client::connect(app.receiver).await.unwrap();
+    let large = request(&sign(&format!(r#""event_type":1,"a":"{}""#, "x".repeat(1800)), now_secs() + 600), "");
+    slow.raw(&large.as_bytes()[..large.len() - 1]).await.unwrap();
+    let good = request(&signed(1, now_secs()), "");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let refused = loop {
+        let answer = answer(&app, good.clone()).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "the body that waits takes no memory");
+    };
+    check_answer(&refused, 503, "unavailable", &good);
+    assert!(refused.head.to_ascii_lowercase().contains("\r\nretry-after: 10"), "{}", refused.head);
+    assert_eq!(
+        refused.body,
+        r#"{"code":503,"error":"unavailable","message":"the event cannot be stored now: send the callback again later"}"#
+    );
+    slow.raw(&large.as_bytes()[large.len() - 1..]).await.unwrap();
+    assert_eq!(slow.receive().await.unwrap().status, 200);
+    assert_eq!(answer(&app, good).await.status, 200, "its memory is given back");
+}
+
+#[tokio::test]
 async fn the_message_of_a_refusal_helps() {
-    let app = TestApp::start("").await;
-    let expired = answer(&app, request(&signed(1, now_secs() - 700), "")).await;
-    assert!(expired.body.contains("100 s ago") || expired.body.contains("101 s ago"), "{}", expired.body);
-    assert!(expired.body.contains("livehook sign"), "{}", expired.body);
-    let lost = answer(&app, "POST /elsewhere HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
-    assert!(lost.body.contains("/elsewhere"), "{}", lost.body);
+    let app = TestApp::start("[receiver]\nallowed_appids = [1]\n").await;
+    let message = |answer: &Answer| {
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        body["message"].as_str().unwrap().to_owned()
+    };
+    let expired = message(&answer(&app, request(&signed(1, now_secs() - 700), "")).await);
+    let expected = |secs: i64| format!("the signature expired {secs} s ago: `livehook sign` makes a fresh sample");
+    assert!((100..103).any(|secs| expired == expected(secs)), "{expired}");
+    for (request, expected) in [
+        (
+            "POST /elsewhere HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            "there is nothing at `/elsewhere`: check the path of the URL",
+        ),
+        (
+            request(r#"{"event_type":1}"#, ""),
+            "the callback has no `sign`: set a callback key in the CSS console, the same as livehook's",
+        ),
+        (
+            request(&format!(r#"{{"event_type":1,"t":{},"sign":"00"}}"#, now_secs()), ""),
+            "no active callback key gives this `sign` for this `t`: the key in the CSS console must be one of livehook's",
+        ),
+        (request(&signed(1, now_secs()), ""), "the callback's `appid` is not in `allowed_appids`"),
+        (request(&"x".repeat(262_145), ""), "the body is larger than 262144 bytes, the most that is taken here"),
+        (request("x", "Content-Encoding: gzip\r\n"), "the body is encoded: send it without Content-Encoding"),
+        ("GET /callback HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), "send a POST: nothing else is taken here"),
+    ] {
+        assert_eq!(message(&answer(&app, request).await), expected);
+    }
 }
 
 #[tokio::test]
@@ -99,19 +171,88 @@ async fn a_client_address_is_taken_from_a_trusted_proxy_only() {
     check(&alone, request(&good, "X-Forwarded-For: 192.0.2.7\r\n"), 403, "address_not_allowed").await;
 }
 
+/// What must be nowhere: the key, the signature, its `t`, and the secret in the push URL.
+fn secrets(body: &str, t: i64) -> [String; 5] {
+    let sign = body.split("\"sign\":\"").nth(1).unwrap().split('"').next().unwrap();
+    [sign.to_owned(), KEY.to_owned(), "5ECR37".to_owned(), t.to_string(), "\"t\":".to_owned()]
+}
+
+fn check_secrets(secrets: &[String], place: &str, seen: &str) {
+    for secret in secrets {
+        assert!(!seen.contains(secret), "{secret} is in {place}: {seen}");
+    }
+}
+
+async fn admin(address: SocketAddr, path: &str) -> String {
+    let answer = Client::connect(address).await.unwrap().get(path, "").await.unwrap();
+    assert_eq!(answer.status, 200, "{path}");
+    answer.head + &answer.body
+}
+
 #[tokio::test]
 async fn no_secret_reaches_the_journal_the_admin_endpoint_or_the_sinks() {
     let app = TestApp::start("").await;
-    let body = signed(1, now_secs());
+    let now = now_secs();
+    let body = signed(1, now);
     assert_eq!(answer(&app, request(&body, "")).await.status, 200);
     app.wait_for_events(1).await;
-    let sign = body.split("\"sign\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let mut seen = app.events().join("\n") + &app.metrics().await + &app.file_lines().join("\n");
+    let secrets = secrets(&body, now + 600);
+    let mut seen = vec![("the events", app.events().join("\n")), ("the sink's file", app.file_lines().join("\n"))];
+    for path in ["/metrics", "/readyz", "/livez"] {
+        seen.push((path, admin(app.admin, path).await));
+    }
     for entry in std::fs::read_dir(app.data_dir()).unwrap() {
-        seen += &String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap());
+        let text = String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap()).into_owned();
+        seen.push(("the data directory", text));
     }
-    for secret in [sign.as_str(), KEY, "5ECR37"] {
-        assert!(!seen.contains(secret), "{secret} is in {seen}");
+    for (place, text) in &seen {
+        check_secrets(&secrets, place, text);
     }
-    assert!(seen.contains("txSecret=REDACTED"));
+    assert!(seen[0].1.contains("txSecret=REDACTED") && seen[1].1.contains("txSecret=REDACTED"));
+    assert!(seen.iter().skip(5).any(|(_, text)| text.contains("txSecret=REDACTED")), "the journal's file was not read");
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_log_or_stdout_of_the_real_program_even_at_the_level_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = now_secs();
+    let body = signed(1, now);
+    let requests = [
+        (body.clone(), 200),
+        (body.clone(), 200),
+        (body.replace("\"t\":", "\"t\":1"), 401),
+        (signed(1, now - 1200), 401),
+        (body.replace("\"sign\":\"", "\"sign\":\"0"), 401),
+        (body.replacen('{', "{\"t\":1,", 1), 400),
+        (body.replace("errcode\":0", "errcode\":!"), 400),
+        (format!("{{{}}}", members(1).replace(r#""event_type":0"#, r#""event_type":314"#)), 401),
+    ];
+    let mut secrets = secrets(&body, now + 600).to_vec();
+    secrets.extend([(now - 600).to_string(), signed(1, now - 1200).split('"').rev().nth(3).unwrap().to_owned()]);
+    for level in ["debug", "trace"] {
+        let log = format!("[log]\nlevel = \"{level}\"\n");
+        let mut livehook = Livehook::configure(directory.path(), "", &log);
+        let stdout = std::fs::File::create(livehook.path("stdout")).unwrap();
+        let stderr = std::fs::File::create(livehook.path("stderr.log")).unwrap();
+        livehook.spawn(std::process::Command::new(PROGRAM).stdout(stdout).stderr(stderr));
+        livehook.ready().await;
+        let mut seen = String::new();
+        for (body, status) in &requests {
+            let mut client = Client::connect(livehook.receiver).await.unwrap();
+            let answer = client.post(body).await.unwrap();
+            assert_eq!(answer.status, *status, "{answer:?}");
+            seen += &(answer.head + &answer.body);
+        }
+        for path in ["/readyz", "/metrics"] {
+            seen += &admin(livehook.admin, path).await;
+        }
+        livehook.stop().await;
+        check_secrets(&secrets, "the answers", &seen);
+        check_secrets(&secrets, "the log", &livehook.log());
+        check_secrets(&secrets, "stdout", &livehook.lines("stdout").join("\n"));
+        // The log does speak of what happened, and of how to accept an unsigned type.
+        for word in ["DEBUG", "a callback was taken", "signature_missing", "unsigned_event_types = [\"relay\"]"] {
+            assert!(livehook.log().contains(word), "{word} is not in {}", livehook.log());
+        }
+    }
 }
