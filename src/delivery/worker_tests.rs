@@ -1,6 +1,6 @@
 //! The worker, one step at a time, on a real journal and with a sink that answers as it is told.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -13,19 +13,28 @@ use crate::telemetry::Metrics;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
+/// An event of a stream of its own.
 fn event(number: u32) -> Event {
+    event_of(&format!("s{number}"), number)
+}
+
+fn event_of(stream: &str, number: u32) -> Event {
     let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
     let event_type = number % 2;
-    let body = format!(r#"{{"event_type":{event_type},"app":"d.com","appname":"live","stream_id":"s{number}"}}"#);
+    let body = format!(
+        r#"{{"event_type":{event_type},"app":"d.com","appname":"live","stream_id":"{stream}","sequence":"{number}"}}"#
+    );
     verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), NOW_MS).unwrap()
 }
 
-/// What a sink was given, and what it is to answer: for each call a list of streams and their errors.
+/// What a sink was given and took, and what it is to answer: for each call a list of events, by their number, and their
+/// errors. As every sink must, it takes no event of a stream after one that it did not take.
 #[derive(Default)]
 struct Script {
     resumes: VecDeque<Result<i64, DeliveryError>>,
     calls: VecDeque<Vec<(u32, DeliveryError)>>,
     given: Vec<Vec<i64>>,
+    taken: Vec<i64>,
 }
 
 #[derive(Clone, Default)]
@@ -41,9 +50,20 @@ impl Sink for Scripted {
         let mut script = self.0.lock().unwrap();
         script.given.push(batch.iter().map(|record| record.offset.0).collect());
         let errors = script.calls.pop_front().unwrap_or_default();
+        let mut failed_keys = HashSet::new();
         let answer = |record: &Record| {
-            let error = errors.iter().find(|(number, _)| record.event.id() == event(*number).id());
-            error.map_or(Ok(()), |(_, error)| Err(error.clone()))
+            let key = record.event.partition_key().as_str().to_owned();
+            // Numbers begin at 0, offsets at 1.
+            let error = errors.iter().find(|(number, _)| record.offset.0 == i64::from(*number) + 1);
+            let outcome = match error {
+                Some((_, error)) => Err(error.clone()),
+                None if failed_keys.contains(&key) => Err(DeliveryError::transient("one before it is not done")),
+                None => Ok(script.taken.push(record.offset.0)),
+            };
+            if outcome.is_err() {
+                failed_keys.insert(key);
+            }
+            outcome
         };
         batch.iter().map(answer).collect()
     }
@@ -179,6 +199,26 @@ async fn a_permanent_failure_becomes_a_dead_letter_and_its_neighbours_pass() {
     assert_eq!(bench.given(), [[1, 2, 3]]);
     assert_eq!(bench.dead_letters(), [(2, 1, "poison".to_owned())]);
     assert_eq!((bench.status.view().cursor, bench.status.view().dead_letters), (3, 1));
+}
+
+#[tokio::test]
+async fn a_failure_holds_up_what_follows_in_its_stream_and_only_that() {
+    let mut bench = Bench::new(0..0, Filter::default(), RetryOptions::default()).await;
+    for number in 0..7 {
+        let stream = if number % 2 == 0 { "a" } else { "b" };
+        assert_eq!(bench.journal.append(event_of(stream, number)).await, Ok(Appended::Stored));
+    }
+    bench.answer(vec![(2, transient())]);
+    bench.answer(vec![(2, transient())]);
+    bench.answer(vec![(2, DeliveryError::permanent("poison"))]);
+    bench.answer(vec![(4, transient())]);
+    bench.settle().await;
+    assert_eq!(bench.given(), [vec![1, 2, 3, 4, 5, 6, 7], vec![3, 5, 7], vec![3, 5, 7], vec![5, 7], vec![5, 7]]);
+    // Of the one stream 1, 5, 7 without the poison, of the other 2, 4, 6: both in order, and each once.
+    assert_eq!(bench.script.0.lock().unwrap().taken, [1, 2, 4, 6, 5, 7]);
+    let dead_letters: Vec<_> = bench.dead_letters().into_iter().map(|(offset, _, reason)| (offset, reason)).collect();
+    assert_eq!(dead_letters, [(3, "poison".to_owned())]);
+    assert_eq!(bench.status.view().cursor, 7);
 }
 
 #[tokio::test]
