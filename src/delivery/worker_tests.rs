@@ -58,7 +58,10 @@ impl Sink for Scripted {
             let outcome = match error {
                 Some((_, error)) => Err(error.clone()),
                 None if failed_keys.contains(&key) => Err(DeliveryError::transient("one before it is not done")),
-                None => Ok(script.taken.push(record.offset.0)),
+                None => {
+                    script.taken.push(record.offset.0);
+                    Ok(())
+                }
             };
             if outcome.is_err() {
                 failed_keys.insert(key);
