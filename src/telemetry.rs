@@ -3,6 +3,8 @@
 //! Labels come from closed sets only: names of event types, outcomes that this program knows, and sinks that were
 //! configured. Nothing that a sender writes becomes a label.
 
+mod log;
+
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::callback::EventType;
+
+pub use log::Log;
 
 /// Diagnostics, as in the section `[log]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -60,8 +64,9 @@ pub enum Format {
     Json,
 }
 
-/// Sends diagnostics to stderr from here on. A second call changes nothing.
-pub fn start_log(options: &LogOptions) {
+/// Sends diagnostics to stderr from here on. A second call changes nothing. Nobody who writes a line waits for stderr, or
+/// fails with it; the lines that are still on their way at the end are waited for by [`Log::finish`].
+pub fn start_log(options: &LogOptions) -> Log {
     let level = match options.level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
@@ -69,7 +74,11 @@ pub fn start_log(options: &LogOptions) {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let log = Log::start(std::io::stderr(), |lines| {
+        tracing::warn!(lines, "diagnostics were lost: stderr has not taken them fast enough");
+    });
+    // By default, a line that cannot be written would be told on stderr, and that it cannot be told there is a panic.
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(log.writer()).log_internal_errors(false);
     // An error here means that a subscriber is in place already, as in tests.
     let _ = match options.format {
         Format::Text => {
@@ -78,6 +87,7 @@ pub fn start_log(options: &LogOptions) {
         }
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
+    log
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -32,11 +32,18 @@ pub(super) struct Arguments {
 /// Runs until it is stopped by a signal or an essential part dies.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.config.load()?;
-    telemetry::start_log(&config.log);
+    let log = telemetry::start_log(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    super::block_on(serve(config))?
+    let result = super::block_on(serve(config)).and_then(|result| result);
+    let code = result.unwrap_or_else(|error| {
+        // Through the log, in its format, and so that a stderr that blocks does not keep a dead service from ending.
+        tracing::error!("{}", super::described(&error));
+        ExitCode::FAILURE
+    });
+    log.finish();
+    Ok(code)
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
