@@ -219,8 +219,10 @@ async fn the_last_words_are_on_stderr() {
     let (_directory, mut livehook) = configured("", "");
     livehook.start();
     livehook.ready().await;
+    assert_eq!(post(&livehook, 1).await, 200);
     livehook.stop().await;
     assert!(livehook.log().trim_end().ends_with("stopped"), "{}", livehook.log());
+    assert!(!livehook.path("data/journal.db-wal").exists(), "the journal is closed before the end");
 }
 
 /// Something mounted, and unmounted at the end.
