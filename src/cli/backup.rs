@@ -72,6 +72,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
 
     use super::*;
@@ -88,6 +89,10 @@ mod tests {
         let mut written = Vec::new();
         run(&arguments, &mut Output::to(&mut written)).unwrap();
         assert!(opened.is_ok(), "it is open while it is copied");
+        for made in [&arguments.data_dir.data_dir, &arguments.target] {
+            let mode = std::fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", made.display());
+        }
 
         let bytes = std::fs::metadata(arguments.target.join("journal.db")).unwrap().len();
         assert_eq!(String::from_utf8(written).unwrap(), format!("{}\t{bytes}\n", arguments.target.display()));

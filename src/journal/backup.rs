@@ -19,7 +19,7 @@ const STEP_PAGES: i32 = 1024;
 pub fn backup(data_dir: &Path, target: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
     let io = |source| JournalError::Io { path: target.to_owned(), source };
     let source = database::open_to_read(data_dir)?;
-    std::fs::create_dir_all(target).map_err(io)?;
+    database::create_directory(target).map_err(io)?;
     if std::fs::read_dir(target).map_err(io)?.next().is_some() {
         return Err(io(std::io::Error::new(
             std::io::ErrorKind::AlreadyExists,

@@ -1,5 +1,7 @@
 //! The journal's file: how it is opened, what is in it, which version it has.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,6 +52,12 @@ const TABLES: &str = "
     );
     CREATE INDEX dead_letters_of_consumer ON dead_letters (consumer, number);
 ";
+
+/// Makes a directory, and those above it, where there is none. Events are nobody's business but the service's, so only its
+/// user may look into a new one; one that is there keeps the rights that it has.
+pub(super) fn create_directory(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
 
 /// Where the journal of a data directory is.
 pub(super) fn path(data_dir: &Path) -> PathBuf {

@@ -15,7 +15,7 @@ use super::queue::{Append, Queue};
 use super::reader::Reader;
 use super::store::{Moment, Store};
 use super::writer::{Exchange, Refuses, Writer};
-use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start};
+use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start, database};
 use crate::callback::Event;
 use crate::telemetry::Metrics;
 
@@ -56,7 +56,7 @@ impl SqliteJournal {
         metrics: Arc<Metrics>,
     ) -> Result<Opened, JournalError> {
         let io = |source| JournalError::Io { path: data_dir.to_owned(), source };
-        std::fs::create_dir_all(data_dir).map_err(io)?;
+        database::create_directory(data_dir).map_err(io)?;
         let lock = Lock::take(data_dir)?;
         let began = Instant::now();
         let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
