@@ -15,6 +15,7 @@ mod http;
 mod input;
 mod key_argument;
 mod keygen;
+mod listen_address;
 mod moment;
 mod output;
 mod printable;

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config_arguments::ConfigArguments;
-use super::http;
+use super::listen_address::reachable;
 use crate::app::App;
 use crate::config::{Config, SinkConfig};
 use crate::telemetry;
@@ -108,12 +108,12 @@ impl Greeting {
         let Greeting { path, data_dir, sinks } = self;
         let receiver = app.receiver_address();
         tracing::info!("callbacks are taken at http://{receiver}{path}");
-        tracing::info!("health, metrics and the admin API are at http://{}", app.admin_address());
+        tracing::info!("health and metrics are at http://{}", app.admin_address());
         tracing::info!("the data is in {data_dir}");
         for sink in sinks {
             tracing::info!("events go to {sink}");
         }
-        let url = format!("http://{}{path}", http::reachable(receiver));
+        let url = format!("http://{}{path}", reachable(receiver));
         tracing::info!("to send a first event: livehook send --key KEY --url {url}");
     }
 }
