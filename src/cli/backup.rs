@@ -15,8 +15,9 @@ Examples:
   livehook backup /backups/2026-05-01
   livehook backup --data-dir /var/lib/livehook /backups/2026-05-01
 
-To restore: stop the service, move its data directory away, copy the backup into its place, start the service. Everything
-that was received after the backup is then unknown to it.")]
+To restore: stop the service, move its data directory away, copy the backup
+into its place, start the service. What was received after the backup is not in
+it. While a backup runs, the write-ahead log beside the journal grows.")]
 pub(super) struct Arguments {
     /// Where to write the copy: a directory that is empty or not there yet
     #[arg(value_name = "DIR")]

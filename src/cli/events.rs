@@ -30,9 +30,9 @@ const CLOCK_SLACK_MS: i64 = 3_600_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  livehook events --limit 20                              the newest 20
-  livehook events --since 15m --type stop                 stops of the last 15 minutes
-  livehook events --since 2026-05-01 --until 2026-05-02   one day, in UTC
+  livehook events --limit 20                 the newest 20
+  livehook events --since 15m --type stop    stops of the last 15 minutes
+  livehook events --since 2026-05-01 --until 2026-05-02
   livehook events --domain '*.example.com' --stream 'room-*' --follow
   livehook events --since 7d --output json | jq .data.errcode")]
 pub(super) struct Arguments {

@@ -22,8 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[command(after_help = "\
 Examples:
   livehook healthcheck
-  livehook healthcheck --url http://127.0.0.1:9090/livez    whether it is alive, ready or not
-  HEALTHCHECK CMD [\"livehook\", \"healthcheck\"]               in a Dockerfile")]
+  livehook healthcheck --config config.toml
+  livehook healthcheck --url http://127.0.0.1:9090/livez    alive, ready or not
+  HEALTHCHECK CMD [\"livehook\", \"healthcheck\"]             in a Dockerfile")]
 pub(super) struct Arguments {
     /// What to ask [default: /readyz at the service's own admin address]
     #[arg(long, value_name = "URL", value_parser = http::parse_url)]

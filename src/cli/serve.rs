@@ -20,10 +20,10 @@ use crate::telemetry;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  livehook serve --key test                       for a first try, without a configuration file
+  livehook serve --key test                  for a first try, without a file
   livehook serve --config config.toml
   LIVEHOOK_KEYS_FILE=callback.key livehook serve --data-dir /var/lib/livehook
-  livehook serve --key test | jq .subject         events are lines of JSON on stdout")]
+  livehook serve --key test | jq .subject    events are lines of JSON on stdout")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
