@@ -300,12 +300,14 @@ fn the_summary_tells_where_everything_goes() {
         config.unwrap().summary().to_string(),
         "receiver        http://0.0.0.0:8080/callback
 health          http://0.0.0.0:8080/up
-admin           http://127.0.0.1:9090, with a token
+admin           http://127.0.0.1:9090, this machine only, no token
 data directory  livehook-data
 callback keys   1
 sink archive    file to events.jsonl, types push, stop; domains *.a.com; streams room-*
 sink out        log, every event"
     );
+    let open = keyed("[admin]\nlisten = \"0.0.0.0:9090\"\ntoken = \"sixteen-letters!\"").unwrap();
+    assert!(open.summary().to_string().contains("http://0.0.0.0:9090, with a token"));
 }
 
 #[test]
