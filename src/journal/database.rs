@@ -1,7 +1,5 @@
 //! The journal's file: how it is opened, what is in it, which version it has.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,12 +51,6 @@ const TABLES: &str = "
     CREATE INDEX dead_letters_of_consumer ON dead_letters (consumer, number);
 ";
 
-/// Makes a directory, and those above it, where there is none. Events are nobody's business but the service's, so only its
-/// user may look into a new one; one that is there keeps the rights that it has.
-pub(super) fn create_directory(path: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 /// Where the journal of a data directory is.
 pub(super) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("journal.db")
@@ -109,7 +101,7 @@ pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, JournalError> 
 ///
 /// After a kill SQLite finds frames again that may never have been synced: what is read may be gone after a power
 /// failure. A checkpoint syncs the log before it copies, so once it has succeeded all that can be read is durable.
-fn checkpoint(connection: &Connection) -> Result<(), JournalError> {
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), JournalError> {
     let is_busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy != 0 {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);

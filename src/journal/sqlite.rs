@@ -1,5 +1,6 @@
 //! The journal in SQLite, as those above it use it.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use super::queue::{Append, Queue};
 use super::reader::Reader;
 use super::store::{Moment, Store};
 use super::writer::{Exchange, Refuses, Writer};
-use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start, database};
+use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start};
 use crate::callback::Event;
 use crate::telemetry::Metrics;
 
@@ -56,7 +57,7 @@ impl SqliteJournal {
         metrics: Arc<Metrics>,
     ) -> Result<Opened, JournalError> {
         let io = |source| JournalError::Io { path: data_dir.to_owned(), source };
-        database::create_directory(data_dir).map_err(io)?;
+        make_directory(data_dir).map_err(io)?;
         let lock = Lock::take(data_dir)?;
         let began = Instant::now();
         let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
@@ -105,6 +106,20 @@ impl SqliteJournal {
         // A panic of the writer shows as `WriterDied` of `Exchange::run`.
         let _ = writer.map(JoinHandle::join);
     }
+}
+
+/// Makes a directory and what leads to it, each entry durable, since what is in it is answered for.
+pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_directory(parent)?;
+    match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    std::fs::File::open(parent)?.sync_all()
 }
 
 #[async_trait]

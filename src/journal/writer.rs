@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::pruning::Housekeeping;
 use super::queue::{Queue, Work};
-use super::store::{Housekeeping, Moment, Store};
+use super::store::{Moment, Store};
 use super::{AppendError, Appended, JournalError, Offset};
 use crate::telemetry::Metrics;
 
@@ -197,21 +198,20 @@ impl Writer {
         self.metrics.dedupe_window(i64::from(found.true_window_secs));
         let State::Open(store) = &self.store else { return };
         let limit = store.options().size_bytes_max;
-        let percent = found.used_bytes.saturating_mul(100) / limit.max(1);
+        let percent = found.held_bytes.saturating_mul(100) / limit.max(1);
         let reached = WARNINGS_PERCENT.into_iter().filter(|warning| percent >= *warning).max().unwrap_or(0);
-        if let Some(sink) = &found.held_by
-            && reached > self.warned_percent
-        {
+        if reached > self.warned_percent {
+            let slowest = found.slowest.as_deref().unwrap_or("none");
             tracing::warn!(
-                sink,
+                slowest_sink = slowest,
                 percent,
                 limit_bytes = limit,
-                "the journal fills up and this sink has not taken its oldest record: at the limit, new events are refused"
+                "the journal fills up with what it may not drop, for sinks that are behind or as dead letters: at the limit, new events are refused"
             );
         }
-        self.warned_percent = if found.held_by.is_some() { reached } else { 0 };
+        self.warned_percent = reached;
         if self.is_refusing_as_full() && found.has_room {
-            // The next batch finds out whether there is room; until it comes, readiness must not stay wrong.
+            // The next batch would find out too; until it comes, readiness must not stay wrong.
             self.set_refuses(None);
         }
     }
