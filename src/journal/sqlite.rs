@@ -113,7 +113,7 @@ impl SqliteJournal {
 }
 
 /// Makes a directory and what leads to it, each entry durable, since what is in it is answered for.
-fn make_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
