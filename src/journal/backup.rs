@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::{JournalError, database};
+use super::{JournalError, database, sqlite};
 
 /// How many pages one step copies.
 const STEP_PAGES: i32 = 1024;
@@ -22,7 +22,7 @@ const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub fn backup(data_dir: &Path, target: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
     let io = |source| JournalError::Io { path: target.to_owned(), source };
     let source = database::open_to_read(data_dir)?;
-    std::fs::create_dir_all(target).map_err(io)?;
+    sqlite::make_directory(target).map_err(io)?;
     if std::fs::read_dir(target).map_err(io)?.next().is_some() {
         return Err(io(std::io::Error::new(
             std::io::ErrorKind::AlreadyExists,

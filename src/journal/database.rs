@@ -25,7 +25,6 @@ const TABLES: &str = "
         id BLOB NOT NULL,
         event_type INTEGER NOT NULL,
         received_ms INTEGER NOT NULL,
-        partition_key TEXT NOT NULL,
         line TEXT NOT NULL
     );
     CREATE TABLE batches (last_offset INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, ids BLOB NOT NULL);
@@ -45,7 +44,6 @@ const TABLES: &str = "
         id BLOB NOT NULL,
         event_type INTEGER NOT NULL,
         received_ms INTEGER NOT NULL,
-        partition_key TEXT NOT NULL,
         line TEXT NOT NULL
     );
     CREATE INDEX dead_letters_of_consumer ON dead_letters (consumer, number);

@@ -17,6 +17,7 @@ mod sqlite_tests;
 mod store;
 #[cfg(test)]
 mod store_tests;
+mod tail;
 mod window;
 mod writer;
 

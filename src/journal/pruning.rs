@@ -13,7 +13,7 @@ const PRUNE_RECORDS_MAX: u32 = 1000;
 /// How many bytes may be appended before the used size is asked for again.
 const UNMEASURED_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What an event takes beside its texts: its id twice, its numbers, and its share of the pages' own bookkeeping.
+/// What an event takes beside its line: its id twice, its numbers, and its share of the pages' own bookkeeping.
 const OVERHEAD_BYTES: usize = 100;
 
 /// What a look at the journal's size found.
@@ -141,6 +141,6 @@ impl Store {
 
 /// What an event will take, rather too much than too little: rows do not fill their pages.
 pub(super) fn stored_bytes(event: &Event) -> u64 {
-    let bytes = event.line().len() + event.partition_key().as_str().len() + OVERHEAD_BYTES;
+    let bytes = event.line().len() + OVERHEAD_BYTES;
     (bytes + bytes / 4) as u64
 }

@@ -15,6 +15,7 @@ use super::lock::Lock;
 use super::queue::{Append, Queue};
 use super::reader::Reader;
 use super::store::{Moment, Store};
+use super::tail::Tail;
 use super::writer::{Exchange, Refuses, Writer};
 use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start};
 use crate::callback::Event;
@@ -65,13 +66,15 @@ impl SqliteJournal {
 
         let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));
         let (head_sender, head) = watch::channel(store.head());
+        let tail = Arc::new(Tail::default());
         let consumers = store
             .consumers()
             .iter()
             .enumerate()
             .map(|(number, stored)| {
                 let reader = Reader::open(data_dir)?;
-                let consumer = SqliteConsumer::new(number, stored.clone(), reader, Arc::clone(&queue), head.clone());
+                let (queue, tail, head) = (Arc::clone(&queue), Arc::clone(&tail), head.clone());
+                let consumer = SqliteConsumer::new(number, stored.clone(), reader, tail, queue, head);
                 Ok(Box::new(consumer) as Box<dyn Consumer>)
             })
             .collect::<Result<_, JournalError>>()?;
@@ -86,6 +89,7 @@ impl SqliteJournal {
             queue: Arc::clone(&queue),
             submitted: Arc::clone(&submitted),
             settled,
+            tail,
             head: head_sender,
             is_closing: Arc::clone(&is_closing),
         };
@@ -109,7 +113,7 @@ impl SqliteJournal {
 }
 
 /// Makes a directory and what leads to it, each entry durable, since what is in it is answered for.
-fn make_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }

@@ -140,7 +140,7 @@ impl Store {
         let transaction = self.connection.unchecked_transaction()?;
         {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO records (offset, id, event_type, received_ms, partition_key, line) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO records (offset, id, event_type, received_ms, line) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
             let mut ids = Vec::with_capacity(appends.len() * 16);
             let mut received_ms = now.wall_ms;
@@ -159,7 +159,6 @@ impl Store {
                     id,
                     event.event_type().number(),
                     event.received_ms(),
-                    event.partition_key().as_str(),
                     event.line()
                 ])?;
                 ids.extend_from_slice(&id);
@@ -284,8 +283,8 @@ fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> r
     for DeadLetter { record, attempts, reason, failed_ms } in &progress.dead_letters {
         connection
             .prepare_cached(
-                "INSERT INTO dead_letters (consumer, attempts, reason, failed_ms, offset, id, event_type, received_ms, partition_key, line)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO dead_letters (consumer, attempts, reason, failed_ms, offset, id, event_type, received_ms, line)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 name,
@@ -296,7 +295,6 @@ fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> r
                 record.event.id().to_bytes(),
                 record.event.event_type().number(),
                 record.event.received_ms(),
-                record.event.partition_key().as_str(),
                 record.event.line()
             ])?;
     }
