@@ -12,8 +12,11 @@
 mod client;
 mod contract;
 mod crash;
+mod event_types;
 mod process;
 mod sender;
 mod shutdown;
 mod sinks;
+mod structure;
+mod sync;
 mod test_app;
