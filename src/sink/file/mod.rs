@@ -53,7 +53,8 @@ pub struct Options {
     /// How many closed files to keep, at least 1; unset is all of them.
     #[serde(default)]
     pub keep_files_max: Option<u32>,
-    /// How long to keep closed files, in days since they were closed, at least 1; unset is for ever.
+    /// How long to keep closed files, in days since they were closed, at least 1; unset is for ever. They are looked at
+    /// after each rotation and once a day, when an event comes.
     #[serde(default)]
     pub keep_days_max: Option<u32>,
     /// Compress closed files, as `.gz` beside where they were.
@@ -192,7 +193,7 @@ impl FileSink {
         let _ = self.wait().await;
         let now = (self.clock)();
         if let Some(writer) = &self.writer {
-            self.retention.start(writer.names(), &self.options, now);
+            self.retention.start(writer.names(), &self.options, now).await;
         }
 
         let mut lines = Vec::with_capacity(batch.iter().map(|record| record.event.line().len() + 1).sum());
@@ -257,7 +258,7 @@ impl Sink for FileSink {
         if outcome.is_ok()
             && let Some(writer) = &self.writer
         {
-            self.retention.request(writer.newest());
+            self.retention.allow(writer.newest());
         }
         vec![outcome; batch.len()]
     }

@@ -559,6 +559,50 @@ async fn closed_files_are_removed_and_compressed_once_no_recovery_needs_them() {
     assert_eq!(place.files(), [lines(&all[3..4]), lines(&all[4..])]);
 }
 
+/// Delivers one more event, and waits for what becomes of the closed files.
+async fn look_again(sink: &mut FileSink) {
+    deliver(sink, &records(1)).await;
+    sink.retention.finish().await;
+}
+
+#[tokio::test]
+async fn closed_files_grow_old_also_without_a_rotation() {
+    let place = Place::with(|options| options.keep_days_max = Some(2));
+    let closed = place.directory.path().join("events-20260102T030405Z.jsonl");
+    fs::write(&closed, "").unwrap();
+    let mut sink = place.fresh().await;
+    for days in [0, 1, 1] {
+        place.pass(days * 86_400);
+        look_again(&mut sink).await;
+        assert!(closed.exists());
+    }
+    place.pass(3600);
+    look_again(&mut sink).await;
+    assert!(closed.exists(), "it was looked at twice a day");
+    place.pass(86_400);
+    look_again(&mut sink).await;
+    assert!(!closed.exists());
+}
+
+#[tokio::test]
+async fn a_closed_file_that_could_not_be_compressed_is_tried_again() {
+    let place = Place::with(|options| options.gzip = true);
+    let closed = place.directory.path().join("events-20260102T030405Z.jsonl");
+    let in_the_way = closed.with_extension("jsonl.gz.part");
+    fs::write(&closed, "").unwrap();
+    fs::create_dir(&in_the_way).unwrap();
+    let mut sink = place.fresh().await;
+    look_again(&mut sink).await;
+    look_again(&mut sink).await;
+    fs::remove_dir(&in_the_way).unwrap();
+    place.pass(60);
+    look_again(&mut sink).await;
+    assert!(closed.exists(), "it was tried again too soon");
+    place.pass(600);
+    look_again(&mut sink).await;
+    assert!(!closed.exists() && closed.with_extension("jsonl.gz").exists());
+}
+
 #[tokio::test]
 async fn a_rename_by_others_is_noticed() {
     let all = records(3);
@@ -649,7 +693,6 @@ async fn what_is_no_regular_file_is_refused_by_name() {
 
 #[tokio::test]
 #[ignore = "needs root to mount a tmpfs; run by tests/run"]
-#[expect(clippy::print_stderr, reason = "who runs it is to know that it proved nothing")]
 async fn a_full_disk_leaves_no_torn_line_and_takes_up_again() {
     let place = Place::new();
     let disk = place.directory.path().join("disk");
@@ -657,10 +700,7 @@ async fn a_full_disk_leaves_no_torn_line_and_takes_up_again() {
     let system = |program: &str, arguments: &[&str]| {
         std::process::Command::new(program).args(arguments).arg(&disk).status().is_ok_and(|status| status.success())
     };
-    if !system("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
-        eprintln!("skipped: a tmpfs cannot be mounted here");
-        return;
-    }
+    assert!(system("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]), "a tmpfs cannot be mounted: run it as root");
     let all = records(1000);
     let path = disk.join("events.jsonl");
     let mut sink = FileSink::new(Options::at(&path));
