@@ -196,14 +196,16 @@ impl FileSink {
             self.retention.start(writer.names(), &self.options, now).await;
         }
 
-        let mut lines = Vec::with_capacity(batch.iter().map(|record| record.event.line().len() + 1).sum());
+        let mut lines = self.writer.as_mut().map(Writer::spare_buffer).unwrap_or_default();
+        lines.reserve_exact(batch.iter().map(|record| record.event.line().len() + 1).sum());
         for record in batch {
             lines.extend_from_slice(record.event.line().as_bytes());
             lines.push(b'\n');
         }
-        let (writer, options) = (self.writer.take(), self.options.clone());
+        // Copied where they are needed only, since this runs for each batch.
+        let writer = self.writer.take().ok_or_else(|| self.options.clone());
         self.running = Some(tokio::task::spawn_blocking(move || {
-            let mut writer = match writer.map_or_else(|| Writer::open(options), Ok) {
+            let mut writer = match writer.or_else(Writer::open) {
                 Ok(writer) => writer,
                 Err(error) => return (None, Err(error)),
             };
