@@ -1,9 +1,9 @@
 //! The sink `file`: JSON Lines, each event once.
 //!
 //! A batch is one write and one sync; only then is it answered for. What the file was then (device, inode, length) is
-//! kept beside the cursor, so that after a crash at any moment [`recovery`] finds out from the content which lines are
-//! there, and cuts the one that is torn. [`writer`] appends and rotates, [`rotation`] names the closed files,
-//! [`retention`] removes and compresses them.
+//! kept beside the cursor, so that after a crash at any moment `recovery` finds out from the content which lines are
+//! there, and cuts the one that is torn. `writer` appends and rotates, `rotation` names the closed files,
+//! `retention` removes and compresses them.
 //!
 //! It repairs nothing that it did not write, and never writes a line twice for want of an answer: a delivery that was
 //! given up on is taken back before the next one.
