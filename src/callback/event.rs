@@ -1,6 +1,5 @@
 //! A verified callback, normalised: the CloudEvents 1.0 line that every sink is given.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use super::json;
 use super::members::{self, Member};
 use super::parse::Callback;
 use super::partition_key::{PartitionKey, encode_part};
-use super::redact::{REDACTED, Redactor};
+use super::redact::Redactor;
 
 /// A verified callback, cheap to clone. Only [`super::Verifier::verify`] makes one, and the journal, reading back what it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,14 +38,8 @@ impl Event {
         let redacted: Vec<Member<'_>> = callback
             .members
             .iter()
-            .map(|member| Member {
-                name: redactor.redact(&member.name),
-                value: if redactor.names(&member.name) {
-                    Cow::Owned(format!("\"{REDACTED}\""))
-                } else {
-                    redactor.redact(&member.value)
-                },
-            })
+            .map(|member| redactor.member(&member.name, &member.value))
+            .map(|(name, value)| Member { name, value })
             .collect();
         let domain = members::domain(&redacted, event_type).unwrap_or_default();
         let app_name = members::app_name(&redacted, event_type).unwrap_or_default();
@@ -185,7 +178,7 @@ mod tests {
     #[test]
     fn secrets_are_redacted_everywhere_and_do_not_change_the_id() {
         let body = r#"{"event_type":1,"stream_param":"txSecret=5ECR37\u0026a=1","stream_id":"s?txSecret=5ECR37",
-            "sequence":"txSecret=5ECR37","appid":"txSecret=5ECR37","txsecret":"5ECR37","x":{"y":["txSecret=5ECR37"]}}"#;
+            "sequence":"txSecret=5ECR37","appid":"txSecret=5ECR37","txsecret":"5ECR37","txSecret:5ECR37":1,"x":{"y":["txSecret=5ECR37"]}}"#;
         let redacted = event(body);
         assert!(!redacted.line().contains("5ECR37"), "{}", redacted.line());
         assert!(!redacted.partition_key().as_str().contains("5ECR37"));
