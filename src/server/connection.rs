@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::Response;
 use axum::routing::future::RouteFuture;
@@ -26,7 +26,7 @@ use tower::Service;
 
 use super::answer::Answer;
 use super::listener::{Limits, log_unreadable};
-use super::phase::{Connection, Phase, Watched};
+use super::phase::{Connection, Phase, Watched, WatchedBody};
 use super::refusal_log::RefusalLog;
 
 /// How much, and for how long, is still read from a client that was told that the connection ends. Closing on unread
@@ -171,8 +171,13 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Requests {
     type Future = Answering;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Answering {
-        self.connection.enter(Phase::Request);
-        let mut request: Request = request.map(Body::new);
+        let mut request: Request = if request.body().is_end_stream() {
+            self.connection.enter(Phase::Request);
+            request.map(|_| Body::empty())
+        } else {
+            self.connection.enter(Phase::Body);
+            request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&self.connection))))
+        };
         request.extensions_mut().insert(ConnectInfo(self.peer));
         Answering { future: self.router.clone().call(request), connection: Arc::clone(&self.connection) }
     }

@@ -70,7 +70,7 @@ impl Limits {
         match phase {
             Phase::Idle => Some(self.idle_timeout),
             Phase::Head => Some(self.headers_timeout),
-            Phase::Request => None,
+            Phase::Body | Phase::Request => None,
             Phase::Answer => Some(self.write_timeout),
         }
     }
@@ -85,7 +85,8 @@ impl Limits {
 /// and returns when all connections are closed.
 ///
 /// At the cap of connections the longest idle one makes room for a new one; if none is idle, the one that has been
-/// sending the head of its request longest; one that is at work never. While none can, a new one waits.
+/// sending the head of its request longest, then the one that has been sending a body longest; one that is at work
+/// never. While none can, a new one waits.
 ///
 /// Handlers find the peer's address as `ConnectInfo<SocketAddr>`. Dropping the future cuts every connection.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {

@@ -10,21 +10,32 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Where a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {
     /// Between requests, or accepted and silent.
     Idle = 0,
     /// The head of a request has begun to arrive.
     Head = 1,
-    /// The request is with its handler, which bounds the time of its body and its answer.
-    Request = 2,
+    /// The body of a request is arriving. Its handler bounds the time for it.
+    Body = 2,
+    /// The request is with its handler, which has all of it and bounds the time of its answer.
+    Request = 3,
     /// The answer is being written.
-    Answer = 3,
+    Answer = 4,
+}
+
+impl Phase {
+    /// Whether nothing is lost by ending the connection now: no request is there in full.
+    fn can_make_room(self) -> bool {
+        matches!(self, Phase::Idle | Phase::Head | Phase::Body)
+    }
 }
 
 const DRAIN: u8 = 1;
@@ -58,7 +69,8 @@ impl Connection {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Idle,
             1 => Phase::Head,
-            2 => Phase::Request,
+            2 => Phase::Body,
+            3 => Phase::Request,
             _ => Phase::Answer,
         }
     }
@@ -83,14 +95,17 @@ impl Connection {
         self.epoch + Duration::from_millis(self.since_ms.load(Ordering::Relaxed))
     }
 
-    /// Who goes first when room is needed, smallest first: the longest idle, then the longest sending its head. `None`
-    /// for one that is at work.
-    pub(super) fn turn_to_go(&self) -> Option<(bool, u64)> {
-        let since_ms = self.since_ms.load(Ordering::Relaxed);
-        match self.phase() {
-            Phase::Idle => Some((false, since_ms)),
-            Phase::Head => Some((true, since_ms)),
-            Phase::Request | Phase::Answer => None,
+    /// Who goes first when room is needed, smallest first: the longest idle, then the longest sending a head, then the
+    /// longest sending a body. `None` for one that is at work.
+    pub(super) fn turn_to_go(&self) -> Option<(Phase, u64)> {
+        let phase = self.phase();
+        phase.can_make_room().then(|| (phase, self.since_ms.load(Ordering::Relaxed)))
+    }
+
+    /// The body of the request is read, or given up.
+    fn end_body(&self) {
+        if self.phase() == Phase::Body {
+            self.enter(Phase::Request);
         }
     }
 
@@ -129,7 +144,7 @@ impl Connection {
     pub(super) fn must_make_room(&self) -> bool {
         self.orders.load(Ordering::Relaxed) & MAKE_ROOM != 0
             && self.orders.fetch_and(!MAKE_ROOM, Ordering::Relaxed) & MAKE_ROOM != 0
-            && matches!(self.phase(), Phase::Idle | Phase::Head)
+            && self.phase().can_make_room()
     }
 }
 
@@ -201,6 +216,41 @@ impl AsyncWrite for Watched {
     }
 }
 
+/// The body of a request, which tells [`Connection`] when its reader is done with it.
+pub(super) struct WatchedBody {
+    body: Incoming,
+    connection: Arc<Connection>,
+}
+
+impl WatchedBody {
+    pub(super) fn new(body: Incoming, connection: Arc<Connection>) -> WatchedBody {
+        WatchedBody { body, connection }
+    }
+}
+
+impl Body for WatchedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for WatchedBody {
+    fn drop(&mut self) {
+        self.connection.end_body();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,8 +258,13 @@ mod tests {
     #[test]
     fn one_that_is_at_work_makes_no_room_not_even_later() {
         let connection = Connection::new(Instant::now());
-        for (phase, goes) in [(Phase::Idle, true), (Phase::Head, true), (Phase::Request, false), (Phase::Answer, false)]
-        {
+        for (phase, goes) in [
+            (Phase::Idle, true),
+            (Phase::Head, true),
+            (Phase::Body, true),
+            (Phase::Request, false),
+            (Phase::Answer, false),
+        ] {
             connection.enter(phase);
             connection.stamp();
             assert_eq!(connection.turn_to_go().is_some(), goes, "{phase:?}");

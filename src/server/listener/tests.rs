@@ -28,18 +28,17 @@ struct Server {
 impl Server {
     async fn start(limits: Limits) -> Server {
         let gate = Gate::default();
+        let wait = async |State(gate): State<Gate>| {
+            gate.begun.notify_one();
+            gate.go.notified().await;
+            "waited"
+        };
         let router = Router::new()
             .route("/", any(async |method: Method| method.to_string()))
             .route("/echo", post(async |body: String| body))
             .route("/large", any(async || "x".repeat(64 * 1024 * 1024)))
-            .route(
-                "/wait",
-                any(async |State(gate): State<Gate>| {
-                    gate.begun.notify_one();
-                    gate.go.notified().await;
-                    "waited"
-                }),
-            )
+            .route("/wait", any(wait))
+            .route("/take", post(async move |gate: State<Gate>, _: String| wait(gate).await))
             .with_state(gate.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -58,6 +57,16 @@ impl Server {
     async fn busy(&self) -> Client {
         let mut client = self.connect().await;
         client.send(WAIT).await;
+        timeout(PATIENCE, self.gate.begun.notified()).await.expect("the request did not reach its handler");
+        client
+    }
+
+    /// The same, for a request with a body that came in two pieces.
+    async fn busy_with_a_body(&self) -> Client {
+        let mut client = self.connect().await;
+        client.send("POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na").await;
+        assert!(client.stays_open(ms(10)).await);
+        client.send("b").await;
         timeout(PATIENCE, self.gate.begun.notified()).await.expect("the request did not reach its handler");
         client
     }
@@ -292,6 +301,30 @@ async fn when_none_is_idle_the_longest_sending_its_head_makes_room() {
     assert_eq!(second.reply().await.status, 200);
     server.gate.go.notify_one();
     assert_eq!(busy.reply().await.body, "waited");
+}
+
+#[tokio::test]
+async fn when_all_send_bodies_the_longest_at_it_makes_room() {
+    let server = Server::start(cap(3)).await;
+    let mut busy = server.busy_with_a_body().await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    for client in [&mut first, &mut second] {
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na").await;
+        assert!(client.stays_open(ms(10)).await);
+    }
+    first.send("b").await;
+    let mut newcomer = server.connect().await;
+    assert_eq!(ask(&mut newcomer).await, 200);
+    assert!(first.is_closed().await);
+    newcomer.send("GET / HTTP/1.1\r\n").await;
+    assert!(newcomer.stays_open(ms(10)).await);
+    let mut other = server.connect().await;
+    assert_eq!(ask(&mut other).await, 200);
+    assert!(newcomer.is_closed().await, "a head goes before a body");
+    second.send("bc").await;
+    assert_eq!(second.reply().await.body, "abc");
+    server.gate.go.notify_one();
+    assert_eq!(busy.reply().await.body, "waited", "a body that is read to its end is at work");
 }
 
 #[tokio::test]
