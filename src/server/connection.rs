@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -166,7 +166,7 @@ struct Requests {
 }
 
 impl hyper::service::Service<hyper::Request<Incoming>> for Requests {
-    type Response = Response<Body>;
+    type Response = Response<WatchedBody<Body>>;
     type Error = Infallible;
     type Future = Answering;
 
@@ -175,8 +175,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Requests {
             self.connection.enter(Phase::Request);
             request.map(|_| Body::empty())
         } else {
-            self.connection.enter(Phase::Body);
-            request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&self.connection))))
+            request.map(|body| Body::new(WatchedBody::of_request(body, Arc::clone(&self.connection))))
         };
         request.extensions_mut().insert(ConnectInfo(self.peer));
         Answering { future: self.router.clone().call(request), connection: Arc::clone(&self.connection) }
@@ -190,13 +189,10 @@ struct Answering {
 }
 
 impl Future for Answering {
-    type Output = Result<Response<Body>, Infallible>;
+    type Output = Result<Response<WatchedBody<Body>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = Pin::new(&mut self.future).poll(cx);
-        if polled.is_ready() {
-            self.connection.enter(Phase::Answer);
-        }
-        polled
+        let Ok(response) = ready!(Pin::new(&mut self.future).poll(cx));
+        Poll::Ready(Ok(response.map(|body| WatchedBody::of_answer(body, Arc::clone(&self.connection)))))
     }
 }

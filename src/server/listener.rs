@@ -38,7 +38,7 @@ pub struct Limits {
     pub headers_timeout: Duration,
     /// How long a connection may be silent, between requests or before the first.
     pub idle_timeout: Duration,
-    /// How long a client may take to read an answer.
+    /// How long a client may take to read an answer, or as much as there is of it.
     pub write_timeout: Duration,
 }
 
@@ -70,7 +70,7 @@ impl Limits {
         match phase {
             Phase::Idle => Some(self.idle_timeout),
             Phase::Head => Some(self.headers_timeout),
-            Phase::Body | Phase::Request => None,
+            Phase::Body | Phase::Request | Phase::Feed => None,
             Phase::Answer => Some(self.write_timeout),
         }
     }

@@ -1,7 +1,12 @@
 //! Where a connection stands between two requests, and since when: what timeouts and the choice of a victim go by.
 //!
 //! hyper tells neither when a head begins nor when an answer has left, so [`Watched`], between hyper and the socket, reads
-//! it off the traffic. On the path of a request this costs a few writes to memory; the clock is read once a wake-up.
+//! it off the traffic, and [`WatchedBody`] off the bodies. On the path of a request this costs a few writes to memory;
+//! the clock is read once a wake-up.
+//!
+//! One thing cannot be seen: the first bytes of a next head that came together with the request before wait in hyper's
+//! buffer, so that the connection counts as idle until more of that head arrives. It then has the time of an idle one,
+//! and makes room as one.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +15,6 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -27,8 +31,10 @@ pub(super) enum Phase {
     Body = 2,
     /// The request is with its handler, which has all of it and bounds the time of its answer.
     Request = 3,
-    /// The answer is being written.
+    /// The answer is being written, and the client is to read it.
     Answer = 4,
+    /// The client has all that there is of the answer, and its handler has more to come.
+    Feed = 5,
 }
 
 impl Phase {
@@ -48,6 +54,8 @@ pub(super) struct Connection {
     changed: AtomicBool,
     since_ms: AtomicU64,
     epoch: Instant,
+    /// Whether the body of an answer has more to give.
+    is_answering: AtomicBool,
     orders: AtomicU8,
     waker: OnceLock<Waker>,
 }
@@ -60,6 +68,7 @@ impl Connection {
             changed: AtomicBool::new(false),
             since_ms: AtomicU64::new(elapsed_ms(epoch)),
             epoch,
+            is_answering: AtomicBool::new(false),
             orders: AtomicU8::new(0),
             waker: OnceLock::new(),
         }
@@ -71,7 +80,8 @@ impl Connection {
             1 => Phase::Head,
             2 => Phase::Body,
             3 => Phase::Request,
-            _ => Phase::Answer,
+            4 => Phase::Answer,
+            _ => Phase::Feed,
         }
     }
 
@@ -106,6 +116,29 @@ impl Connection {
     fn end_body(&self) {
         if self.phase() == Phase::Body {
             self.enter(Phase::Request);
+        }
+    }
+
+    /// hyper has taken all of the answer.
+    fn end_answer(&self) {
+        self.is_answering.store(false, Ordering::Relaxed);
+    }
+
+    /// hyper writes. Whether that is an answer to a request, and not one of its own to a head that it could not read.
+    fn writes_answer(&self) -> bool {
+        let phase = self.phase();
+        if phase == Phase::Feed {
+            self.enter(Phase::Answer);
+        }
+        !matches!(phase, Phase::Idle | Phase::Head)
+    }
+
+    /// hyper flushes once it has nothing left to write: what there is of an answer has left.
+    fn flushed(&self) {
+        match (self.phase(), self.is_answering.load(Ordering::Relaxed)) {
+            (Phase::Answer | Phase::Feed, false) => self.enter(Phase::Idle),
+            (Phase::Answer, true) => self.enter(Phase::Feed),
+            _ => {}
         }
     }
 
@@ -162,12 +195,6 @@ pub(super) struct Watched {
     pub(super) connection: Arc<Connection>,
 }
 
-impl Watched {
-    fn swallows(&self) -> bool {
-        matches!(self.connection.phase(), Phase::Idle | Phase::Head)
-    }
-}
-
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
@@ -181,7 +208,7 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.swallows() {
+        if !self.connection.writes_answer() {
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
@@ -192,7 +219,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.swallows() {
+        if !self.connection.writes_answer() {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
@@ -202,11 +229,10 @@ impl AsyncWrite for Watched {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes once it has nothing left to write, so an answer has then left in full.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        if polled.is_ready() && self.connection.phase() == Phase::Answer {
-            self.connection.enter(Phase::Idle);
+        if polled.is_ready() {
+            self.connection.flushed();
         }
         polled
     }
@@ -216,23 +242,33 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// The body of a request, which tells [`Connection`] when its reader is done with it.
-pub(super) struct WatchedBody {
-    body: Incoming,
+/// The body of a request or of an answer, which tells [`Connection`] when its reader is done with it.
+pub(super) struct WatchedBody<B> {
+    body: B,
     connection: Arc<Connection>,
+    ended: fn(&Connection),
 }
 
-impl WatchedBody {
-    pub(super) fn new(body: Incoming, connection: Arc<Connection>) -> WatchedBody {
-        WatchedBody { body, connection }
+impl WatchedBody<Incoming> {
+    pub(super) fn of_request(body: Incoming, connection: Arc<Connection>) -> WatchedBody<Incoming> {
+        connection.enter(Phase::Body);
+        WatchedBody { body, connection, ended: Connection::end_body }
     }
 }
 
-impl Body for WatchedBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
+impl<B> WatchedBody<B> {
+    pub(super) fn of_answer(body: B, connection: Arc<Connection>) -> WatchedBody<B> {
+        connection.is_answering.store(true, Ordering::Relaxed);
+        connection.enter(Phase::Answer);
+        WatchedBody { body, connection, ended: Connection::end_answer }
+    }
+}
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+impl<B: Body + Unpin> Body for WatchedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
@@ -245,9 +281,9 @@ impl Body for WatchedBody {
     }
 }
 
-impl Drop for WatchedBody {
+impl<B> Drop for WatchedBody<B> {
     fn drop(&mut self) {
-        self.connection.end_body();
+        (self.ended)(&self.connection);
     }
 }
 
@@ -264,6 +300,7 @@ mod tests {
             (Phase::Body, true),
             (Phase::Request, false),
             (Phase::Answer, false),
+            (Phase::Feed, false),
         ] {
             connection.enter(phase);
             connection.stamp();

@@ -148,6 +148,19 @@ impl Client {
         }
     }
 
+    /// Reads up to a text and takes it all; false where the connection is closed first.
+    pub(super) async fn read_until(&mut self, text: &str) -> bool {
+        loop {
+            if let Some(start) = self.unread.windows(text.len()).position(|window| window == text.as_bytes()) {
+                self.unread.drain(..start + text.len());
+                return true;
+            }
+            if !self.read_more().await {
+                return false;
+            }
+        }
+    }
+
     /// Waits until the server closes the connection; true if nothing more came before.
     pub(super) async fn is_closed(&mut self) -> bool {
         while self.read_more().await {}

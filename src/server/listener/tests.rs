@@ -1,6 +1,13 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::http::Method;
 use axum::routing::{any, post};
+use bytes::Bytes;
+use hyper::body::Frame;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -16,6 +23,33 @@ const WAIT: &str = "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
 struct Gate {
     begun: Arc<Notify>,
     go: Arc<Notify>,
+}
+
+/// An answer that waits to be let go after each frame.
+struct Frames {
+    left: Vec<&'static str>,
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    gate: Gate,
+}
+
+impl Frames {
+    fn new(gate: Gate) -> Frames {
+        Frames { left: vec!["three", "two", "one"], pause: None, gate }
+    }
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(cx));
+        }
+        let go = Arc::clone(&self.gate.go);
+        self.pause = Some(Box::pin(async move { go.notified().await }));
+        Poll::Ready(self.left.pop().map(|word| Ok(Frame::data(Bytes::from_static(word.as_bytes())))))
+    }
 }
 
 struct Server {
@@ -38,6 +72,7 @@ impl Server {
             .route("/echo", post(async |body: String| body))
             .route("/large", any(async || "x".repeat(64 * 1024 * 1024)))
             .route("/wait", any(wait))
+            .route("/frames", any(async |State(gate): State<Gate>| Body::new(Frames::new(gate))))
             .route("/take", post(async move |gate: State<Gate>, _: String| wait(gate).await))
             .with_state(gate.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -179,6 +214,33 @@ async fn a_client_that_does_not_read_is_cut() {
     // The only place is taken by somebody at work, until the answer has taken too long.
     let mut next = server.connect().await;
     assert_eq!(ask(&mut next).await, 200);
+}
+
+#[tokio::test]
+async fn an_answer_of_several_frames_comes_whole_and_may_pause() {
+    let server = Server::start(Limits { idle_timeout: ms(50), write_timeout: ms(50), ..cap(2) }).await;
+    let mut client = server.connect().await;
+    client.send("GET /frames HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    for word in ["one", "two", "three"] {
+        assert!(client.read_until(word).await, "{word}");
+        // Longer than a timeout, and while others need room.
+        for _ in 0..3 {
+            sleep(ms(25)).await;
+            server.idle().await;
+        }
+        server.gate.go.notify_one();
+    }
+    assert!(client.read_until("\r\n0\r\n\r\n").await);
+
+    let mut client = server.connect().await;
+    client.send("GET /frames HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    for _ in 0..3 {
+        sleep(ms(5)).await;
+        server.gate.go.notify_one();
+    }
+    assert!(client.read_until("\r\n0\r\n\r\n").await);
+    assert_eq!(ask(&mut client).await, 200, "the connection is as good as before");
+    assert!(client.is_closed().await, "and idle after it");
 }
 
 #[tokio::test]
