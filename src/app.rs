@@ -50,7 +50,7 @@ impl App {
     /// # Errors
     /// A port is taken, or the journal cannot be opened. Nothing runs then.
     pub async fn start(config: Config) -> anyhow::Result<App> {
-        server::raise_open_files_limit();
+        let open_files = server::raise_open_files_limit();
         let receiver_listener = bind(config.receiver.listen, "receiver.listen").await?;
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let receiver_address = receiver_listener.local_addr()?;
@@ -98,9 +98,9 @@ impl App {
             Arc::clone(&is_draining),
             server::system_clock,
         );
-        let limits = Limits::of_receiver(&config.receiver);
+        let limits = Limits::of_receiver(&config.receiver, open_files);
         let receiver = tokio::spawn(serve(receiver_listener, Arc::new(receiver).router(), limits, receiver_stop));
-        let limits = Limits::of_admin(&config.admin);
+        let limits = Limits::of_admin(open_files);
         let admin = tokio::spawn(serve(admin_listener, Arc::new(admin).router(admin_address), limits, admin_stop));
         Ok(App {
             receiver_address,

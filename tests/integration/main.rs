@@ -4,6 +4,7 @@
 mod client;
 mod contract;
 mod crash;
+mod open_files;
 mod process;
 mod sender;
 mod shutdown;

@@ -454,3 +454,22 @@ fn the_limit_of_open_files_is_the_highest_allowed() {
     assert_eq!(raised, raise_open_files_limit());
     assert!(raised.is_none_or(|limit| limit >= 256));
 }
+
+#[test]
+fn connections_leave_some_of_the_open_files_to_others() {
+    let options = ReceiverOptions { connections_max: 4096, ..ReceiverOptions::default() };
+    for (open_files, receiver, admin) in [
+        (None, 4096, 128),
+        (Some(1_048_576), 4096, 128),
+        (Some(4096 + 192), 4096, 128),
+        (Some(1024), 832, 128),
+        (Some(256), 128, 32),
+        (Some(64), 32, 8),
+        (Some(0), 1, 1),
+    ] {
+        assert_eq!(Limits::of_receiver(&options, open_files).connections_max, receiver, "{open_files:?}");
+        assert_eq!(Limits::of_admin(open_files).connections_max, admin, "{open_files:?}");
+    }
+    let few = ReceiverOptions { connections_max: 10, ..options };
+    assert_eq!(Limits::of_receiver(&few, Some(64)).connections_max, 10);
+}

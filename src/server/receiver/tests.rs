@@ -45,7 +45,7 @@ fn setup(change: impl FnOnce(&mut ReceiverOptions)) -> Setup {
 async fn start(receiver: Receiver) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { headers_bytes_max: 8192, ..Limits::of_receiver(&ReceiverOptions::default()) };
+    let limits = Limits { headers_bytes_max: 8192, ..Limits::of_receiver(&ReceiverOptions::default(), None) };
     tokio::spawn(serve(listener, Arc::new(receiver).router(), limits, std::future::pending()));
     address
 }
