@@ -85,7 +85,7 @@ pub struct ReceiverOptions {
     pub headers_bytes_max: usize,
     /// The most connections at once.
     pub connections_max: usize,
-    /// The most memory for all bodies in flight, in bytes.
+    /// The most memory for all bodies in flight and the events made of them until they are stored, in bytes.
     pub bodies_bytes_max: usize,
     /// How long a client may take to send the head of a request, in seconds.
     pub headers_timeout_secs: u64,

@@ -123,10 +123,13 @@ impl Receiver {
         self.check_head(parts).map_err(|rejected| Rejected { close, ..rejected })?;
 
         let deadline = started + self.body_timeout.min(self.answer_timeout);
-        let event = match body::read(body, self.body_bytes_max, deadline, &self.bodies).await {
-            Ok((bytes, _share)) => self.judge(&bytes)?,
-            Err(error) => return Err(Rejected { close: true, ..self.body_rejected(error) }),
-        };
+        let (bytes, mut share) = body::read(body, self.body_bytes_max, deadline, &self.bodies)
+            .await
+            .map_err(|error| Rejected { close: true, ..self.body_rejected(error) })?;
+        let event = self.judge(&bytes)?;
+        // The event counts in place of the body for as long as it waits for the journal.
+        drop(bytes);
+        share.cover(event.line().len());
 
         let (id, event_type) = (event.id(), event.event_type());
         // A journal hands the event to its writer when it is first polled: it is stored even if nobody waits any more.
@@ -181,9 +184,10 @@ impl Receiver {
             BodyError::TooLarge => Rejected::new(Answer::body_too_large(self.body_bytes_max)),
             BodyError::TooSlow => Rejected::new(Answer::BODY_TOO_SLOW),
             BodyError::Broken => Rejected::new(Answer::BODY_BROKEN),
-            BodyError::NoMemory => {
-                Rejected::unavailable(None, "the bodies in flight have reached `receiver.bodies_bytes_max`")
-            }
+            BodyError::NoMemory => Rejected::unavailable(
+                None,
+                "bodies, and events that wait for the journal, have reached `receiver.bodies_bytes_max`",
+            ),
         }
     }
 

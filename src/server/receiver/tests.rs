@@ -275,6 +275,22 @@ async fn slow_bodies_are_told_so_and_reserve_nothing() {
 }
 
 #[tokio::test]
+async fn what_waits_for_the_journal_counts_as_memory_of_bodies() {
+    let Setup { receiver, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
+    journal.pause(Duration::from_millis(300));
+    let address = start(receiver).await;
+    let mut waiting = Client::connect(address).await;
+    waiting.send(post("/callback", "", SAMPLE)).await;
+    while journal.events().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = post("/callback", "", &other("second"));
+    assert_eq!(ask(address, &second).await.error(), (503, "unavailable".to_owned()));
+    assert_eq!(waiting.reply().await.status, 200);
+    assert_eq!(ask(address, &second).await.status, 200);
+}
+
+#[tokio::test]
 async fn addresses_are_checked_before_all_else() {
     let Setup { receiver, .. } = setup(|options| {
         options.allowed_addresses = vec!["192.0.2.0/24".parse().unwrap()];
