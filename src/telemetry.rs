@@ -156,7 +156,7 @@ impl Metrics {
         };
         registry.register(
             "callbacks",
-            "Requests to the callback path, by what became of them",
+            "Requests to the receiver, also to a wrong path, by what became of them",
             metrics.callbacks.clone(),
         );
         registry.register(
@@ -197,8 +197,8 @@ impl Metrics {
         Metrics { registry, ..metrics }
     }
 
-    /// Counts an answered request to the callback path. `event_type` is `None` where none could be read; `outcome` is
-    /// `stored`, `duplicate`, or the `error` word of the answer.
+    /// Counts an answered request to the callback path, or to one where nothing is. `event_type` is `None` where none
+    /// could be read; `outcome` is `stored`, `duplicate`, or the `error` word of the answer.
     pub fn callback(&self, event_type: Option<EventType>, outcome: &'static str, duration: Duration) {
         let event_type = event_type.map_or("none", EventType::label);
         self.callbacks.get_or_create(&CallbackLabels { event_type, outcome }).inc();

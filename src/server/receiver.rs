@@ -283,10 +283,12 @@ async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Resp
 }
 
 async fn not_found(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
+    let started = Instant::now();
     let (parts, body) = request.into_parts();
     let hint = Cow::Owned(format!("; `receiver.path` is `{}`", quoted(&receiver.path)));
     let rejected = Rejected { hint, ..Rejected::new(Answer::not_found(parts.uri.path())) };
     receiver.log(&parts, &rejected);
+    receiver.metrics.callback(None, rejected.answer.word(), started.elapsed());
     rejected.answer.into_response(!body.is_end_stream())
 }
 
