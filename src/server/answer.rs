@@ -58,10 +58,10 @@ impl Answer {
         "the head of the request is larger than this server takes",
     );
     pub(super) const NOT_HTTP: Answer =
-        Answer::fixed(StatusCode::BAD_REQUEST, "bad_request", "this is no HTTP/1.1 request, or not a well-formed one");
+        Answer::fixed(StatusCode::BAD_REQUEST, "malformed", "this is no HTTP/1.1 request, or not a well-formed one");
     pub(super) const BODY_BROKEN: Answer = Answer::fixed(
         StatusCode::BAD_REQUEST,
-        "bad_request",
+        "malformed",
         "the body of the request breaks off, or is not chunked as announced",
     );
     pub(super) const UNAVAILABLE: Answer = Answer::fixed(

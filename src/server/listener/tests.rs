@@ -297,7 +297,7 @@ async fn what_is_no_http_is_told_so_and_disturbs_nobody() {
         client.send(bytes).await;
         client.close_own_side().await;
         let reply = client.reply().await;
-        assert_eq!(reply.error(), (400, "bad_request".to_owned()), "{}", bytes.escape_ascii());
+        assert_eq!(reply.error(), (400, "malformed".to_owned()), "{}", bytes.escape_ascii());
         assert!(reply.has_header("date"), "{reply:?}");
         assert!(client.is_closed().await, "{}", bytes.escape_ascii());
         assert_eq!(ask(&mut neighbour).await, 200);
