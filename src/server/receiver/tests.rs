@@ -1,14 +1,10 @@
-use std::io::Write;
-use std::sync::Mutex;
-
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use tokio::net::TcpListener;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 use crate::callback::{CallbackKey, KeyOptions, Options};
 use crate::journal::AppendError;
-use crate::server::testing::{Client, MemoryJournal, Reply};
+use crate::server::testing::{Client, Lines, MemoryJournal, Reply};
 use crate::server::{Limits, serve};
 
 /// The vendor's published sample. Its `t` is the time of these tests.
@@ -333,39 +329,9 @@ fn options_that_cannot_be_used_are_errors() {
     assert_eq!(make(|options| options.path = "/{callback}/:x/*y".to_owned()), None, "no path means a pattern");
 }
 
-/// Takes the log of this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Lines;
-
-    fn make_writer(&'a self) -> Lines {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn the_log_helps_and_cannot_be_forged() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::take();
     let Setup { receiver, .. } = setup(|options| options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]);
     let address = start(receiver).await;
 
