@@ -163,9 +163,18 @@ impl Checks<'_> {
             self.mistake(taken.value(admin.listen).cure("choose another port"));
         }
         let token_spoilt = self.findings.spoilt("admin.token") || self.findings.spoilt("admin.token_file");
-        if !admin.listen.ip().to_canonical().is_loopback() && admin.token.is_none() && !token_spoilt {
-            let open = Mistake::new("admin.listen", "can be reached from other machines and so needs a token");
-            self.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
+        if !admin.listen.ip().to_canonical().is_loopback() {
+            match &admin.token {
+                None if !token_spoilt => {
+                    let open = Mistake::new("admin.listen", "can be reached from other machines and so needs a token");
+                    self.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
+                }
+                Some(token) if token.is_short() => self.findings.warn(
+                    "admin.token: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a \
+                     better one",
+                ),
+                _ => {}
+            }
         }
         for (position, host) in admin.allowed_hosts.iter().enumerate() {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
