@@ -14,15 +14,15 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method, Response, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, Response};
 use axum::routing::any;
 use tokio::time::timeout_at;
 
-use super::answer::{self, Answer, quoted};
+use super::answer::{self, Answer};
 use super::body::{self, BodyError, Budget};
 use super::client_address::{ClientAddress, client_address};
 use super::refusal_log::RefusalLog;
-use super::{Clock, Network, ReceiverOptions, limit_secs};
+use super::{Clock, Network, ReceiverOptions, UrlPath, limit_secs};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::journal::{Appended, Journal};
 use crate::telemetry::Metrics;
@@ -30,28 +30,15 @@ use crate::telemetry::Metrics;
 /// An option of the receiver that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReceiverError {
-    /// Not the name of a header.
-    #[error(
-        "receiver.client_address_header: `{0}` is no name of a header: give one such as X-Forwarded-For, X-Real-IP or Forwarded"
-    )]
-    ClientAddressHeader(String),
-    /// Not a path that a request can have.
-    #[error("receiver.{key}: `{path}` is no path: begin it with /, and leave out white space, `?` and `#`")]
-    Path {
-        /// `path` or `health_path`.
-        key: &'static str,
-        /// What was given.
-        path: String,
-    },
     /// The two paths are one.
     #[error("receiver.health_path: `{0}` is also receiver.path: choose another")]
-    SamePath(String),
+    SamePath(UrlPath),
 }
 
 /// What the callback endpoint works with.
 pub struct Receiver {
-    path: String,
-    health_path: Option<String>,
+    path: UrlPath,
+    health_path: Option<UrlPath>,
     allowed_addresses: Vec<Network>,
     trusted_proxies: Vec<Network>,
     client_address_header: HeaderName,
@@ -80,21 +67,15 @@ impl Receiver {
         draining: Arc<AtomicBool>,
         clock: Clock,
     ) -> Result<Receiver, ReceiverError> {
-        check_path("path", &options.path)?;
-        if let Some(health_path) = &options.health_path {
-            check_path("health_path", health_path)?;
-            if *health_path == options.path {
-                return Err(ReceiverError::SamePath(health_path.clone()));
-            }
+        if !options.paths_differ() {
+            return Err(ReceiverError::SamePath(options.path.clone()));
         }
-        let header = options.client_address_header.parse();
         Ok(Receiver {
             path: options.path.clone(),
             health_path: options.health_path.clone(),
             allowed_addresses: options.allowed_addresses.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
-            client_address_header: header
-                .map_err(|_| ReceiverError::ClientAddressHeader(options.client_address_header.clone()))?,
+            client_address_header: options.client_address_header.clone(),
             body_bytes_max: options.body_bytes_max,
             body_timeout: limit_secs(options.body_timeout_secs),
             answer_timeout: limit_secs(options.answer_timeout_secs),
@@ -110,9 +91,9 @@ impl Receiver {
 
     /// The routes of the receiver's listener, for [`super::serve`].
     pub fn router(self: Arc<Receiver>) -> Router {
-        let mut router = Router::new().without_v07_checks().route(&literal(&self.path), any(receive));
+        let mut router = Router::new().without_v07_checks().route(self.path.as_str(), any(receive));
         if let Some(health_path) = &self.health_path {
-            router = router.route(&literal(health_path), any(health));
+            router = router.route(health_path.as_str(), any(health));
         }
         router.fallback(not_found).with_state(self)
     }
@@ -285,7 +266,7 @@ async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Resp
 async fn not_found(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
     let started = Instant::now();
     let (parts, body) = request.into_parts();
-    let hint = Cow::Owned(format!("; `receiver.path` is `{}`", quoted(&receiver.path)));
+    let hint = Cow::Owned(format!("; `receiver.path` is `{}`", receiver.path));
     let rejected = Rejected { hint, ..Rejected::new(Answer::not_found(parts.uri.path())) };
     receiver.log(&parts, &rejected);
     receiver.metrics.callback(None, rejected.answer.word(), started.elapsed());
@@ -295,19 +276,6 @@ async fn not_found(State(receiver): State<Arc<Receiver>>, request: Request) -> R
 fn is_encoded(headers: &HeaderMap) -> bool {
     let is_identity = |value: &str| value.split(',').all(|coding| coding.trim().eq_ignore_ascii_case("identity"));
     headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.to_str().is_ok_and(is_identity))
-}
-
-/// A path is one that a request can have exactly so.
-fn check_path(key: &'static str, path: &str) -> Result<(), ReceiverError> {
-    match path.parse::<Uri>() {
-        Ok(uri) if path.starts_with('/') && uri.path() == path => Ok(()),
-        _ => Err(ReceiverError::Path { key, path: path.to_owned() }),
-    }
-}
-
-/// A path for the router, to which braces would mean parameters.
-fn literal(path: &str) -> String {
-    path.replace('{', "{{").replace('}', "}}")
 }
 
 #[cfg(test)]
