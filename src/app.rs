@@ -20,7 +20,7 @@ use crate::callback::Verifier;
 use crate::config::Config;
 use crate::delivery::{Status, Worker};
 use crate::journal::{Exchange, Opened, SqliteJournal};
-use crate::server::{self, Admin, Limits, Receiver};
+use crate::server::{self, Admin, Endpoint, Limits, Receiver};
 use crate::telemetry::Metrics;
 
 /// What the journal needs at most to settle, taken off the grace that requests and sinks get.
@@ -99,7 +99,7 @@ impl App {
             server::system_clock,
         );
         let limits = Limits::of_receiver(&config.receiver, open_files);
-        let receiver = tokio::spawn(serve(receiver_listener, Arc::new(receiver).router(), limits, receiver_stop));
+        let receiver = tokio::spawn(serve(receiver_listener, receiver, limits, receiver_stop));
         let limits = Limits::of_admin(open_files);
         let admin = tokio::spawn(serve(admin_listener, Arc::new(admin).router(admin_address), limits, admin_stop));
         Ok(App {
@@ -196,11 +196,11 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 
 async fn serve(
     listener: TcpListener,
-    router: axum::Router,
+    endpoint: impl Endpoint,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    server::serve(listener, router, limits, async move {
+    server::serve(listener, endpoint, limits, async move {
         // A sender that is gone stops the server as well.
         let _ = stop.wait_for(|stop| *stop).await;
     })

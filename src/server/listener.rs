@@ -1,6 +1,6 @@
 //! A listener: accepts connections up to a cap, makes room at the cap, and stops without cutting a request.
 //!
-//! It knows nothing of what is served. The socket, the router and the signal to stop are arguments.
+//! It knows nothing of what is served. The socket, the endpoint and the signal to stop are arguments.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,10 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::Response;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep;
+use tower::Service;
 
 use super::answer::Answer;
 use super::connection::{Shared, run};
@@ -100,25 +104,40 @@ impl Limits {
     }
 }
 
+/// What is served on a listener.
+pub trait Endpoint: Send + Sync + 'static {
+    /// Answers a request that came on a connection from `peer`.
+    fn answer(&self, request: Request, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Handlers find the peer as `ConnectInfo<SocketAddr>`.
+impl Endpoint for Router {
+    async fn answer(&self, mut request: Request, peer: SocketAddr) -> Response<Body> {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let Ok(response) = self.clone().call(request).await;
+        response
+    }
+}
+
 /// A number of connections, at least one.
 fn at_most(limit: Option<u64>) -> usize {
     limit.map_or(usize::MAX, |limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX))
 }
 
-/// Serves `router` on `listener` until `stop` is ready; then closes idle connections, lets requests in flight finish,
+/// Serves `endpoint` on `listener` until `stop` is ready; then closes idle connections, lets requests in flight finish,
 /// and returns when all connections are closed.
 ///
 /// At the cap of connections, or when no file can be opened any more, the longest idle one makes room for a new one; if none is idle, the one that has been
 /// sending the head of its request longest, then the one that has been sending a body longest; one that is at work
 /// never. While none can, a new one waits.
 ///
-/// Handlers find the peer's address as `ConnectInfo<SocketAddr>`. Dropping the future cuts every connection.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+/// Dropping the future cuts every connection.
+pub async fn serve(listener: TcpListener, endpoint: impl Endpoint, limits: Limits, stop: impl Future<Output = ()>) {
     let connections_max = limits.connections_max.max(1);
     let mut open = Open {
         tasks: JoinSet::new(),
         connections: HashMap::new(),
-        shared: Arc::new(Shared::new(router, limits)),
+        shared: Arc::new(Shared::new(endpoint, limits)),
         epoch: Instant::now(),
     };
     let mut stop = pin!(stop);
@@ -159,14 +178,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 }
 
 /// The connections that are open.
-struct Open {
+struct Open<E> {
     tasks: JoinSet<()>,
     connections: HashMap<Id, Arc<Connection>>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<E>>,
     epoch: Instant,
 }
 
-impl Open {
+impl<E: Endpoint> Open<E> {
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Without it an answer may wait for the acknowledgement of the one before. It fails on a closed socket only.
         let _ = stream.set_nodelay(true);

@@ -1,7 +1,7 @@
 //! HTTP: the callback endpoint and the admin endpoint.
 //!
 //! [`serve`] runs a listener: connections, their limits and their end. [`Receiver`] and [`Admin`] are what is served, each
-//! a router. Nothing here opens a socket, sees a signal or reads a configuration: these are arguments.
+//! an [`Endpoint`]; the receiver without a router, since what it does for a callback counts. Nothing here opens a socket, sees a signal or reads a configuration: these are arguments.
 
 mod admin;
 mod answer;
@@ -29,7 +29,7 @@ use crate::callback::{DomainPattern, EventType, KeyOptions};
 
 pub use admin::Admin;
 pub use client_address::{ClientAddress, client_address};
-pub use listener::{Limits, raise_open_files_limit, serve};
+pub use listener::{Endpoint, Limits, raise_open_files_limit, serve};
 pub use network::Network;
 pub use receiver::{Receiver, ReceiverError};
 pub use token::Token;

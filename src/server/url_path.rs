@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// A path that a request can have exactly so, and that no router takes for a pattern.
+/// A path that a request can have exactly so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlPath(Cow<'static, str>);
 
