@@ -40,6 +40,8 @@ pub struct App {
     stop_receiver: watch::Sender<bool>,
     admin: Task,
     stop_admin: watch::Sender<bool>,
+    /// What went wrong first while stopping.
+    failure: Option<anyhow::Error>,
 }
 
 type Task = JoinHandle<anyhow::Result<()>>;
@@ -115,6 +117,7 @@ impl App {
             stop_receiver,
             admin,
             stop_admin,
+            failure: None,
         })
     }
 
@@ -131,7 +134,8 @@ impl App {
     /// Runs until `stop` resolves, then drains within the grace, or until `cut_short` resolves.
     ///
     /// # Errors
-    /// An essential task ended although nobody stopped it.
+    /// An essential task ended although nobody stopped it, or failed while it was being stopped. The rest is stopped in
+    /// order even so; the first failure is told.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()>,
@@ -160,14 +164,12 @@ impl App {
         }
         self.workers.abort_all();
         self.receiver.abort();
-        self.journal.close();
-        let settled = tokio::time::timeout(JOURNAL_GRACE, &mut self.exchange).await;
+        if tokio::time::timeout(JOURNAL_GRACE, self.close_journal()).await.is_err() {
+            tracing::warn!("the journal takes too long to close: what it had not committed has not been answered");
+        }
         self.stop_admin.send_replace(true);
-        match settled {
-            Ok(result) => result??,
-            Err(_) => {
-                tracing::warn!("the journal's last commit takes too long: nothing that it holds has been answered")
-            }
+        if let Some(error) = self.failure {
+            return Err(error);
         }
         tracing::info!("stopped");
         Ok(())
@@ -176,14 +178,32 @@ impl App {
     /// Lets the requests in flight finish, then the sinks.
     async fn drain(&mut self) {
         self.stop_receiver.send_replace(true);
-        if let Err(error) = (&mut self.receiver).await {
-            tracing::error!(%error, "the receiver ended badly");
-        }
+        let result = (&mut self.receiver).await;
+        self.note("the receiver", result);
         self.stop_workers.send_replace(true);
         while let Some(result) = self.workers.join_next().await {
-            if let Err(error) = flatten(result) {
-                tracing::error!(error = format!("{error:#}"), "a sink ended badly");
-            }
+            self.note("a sink", result);
+        }
+    }
+
+    /// Waits until nobody reads the journal any more, then until it is settled and its files are closed: the last one to
+    /// close SQLite tidies up, and a reader cannot.
+    async fn close_journal(&mut self) {
+        while self.workers.join_next().await.is_some() {}
+        self.journal.close();
+        let result = (&mut self.exchange).await;
+        self.note("the journal", result);
+        let journal = Arc::clone(&self.journal);
+        let result = tokio::task::spawn_blocking(move || journal.join()).await;
+        self.note("the journal", result.map(Ok));
+    }
+
+    /// Logs how a task ended, if badly, and keeps the first such end.
+    fn note(&mut self, task: &str, result: Result<anyhow::Result<()>, JoinError>) {
+        if let Err(error) = flatten(result) {
+            let error = error.context(format!("{task} has ended badly"));
+            tracing::error!("{error:#}");
+            self.failure.get_or_insert(error);
         }
     }
 }
@@ -220,5 +240,37 @@ fn died(task: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Er
     match flatten(result) {
         Ok(()) => anyhow!("{task} has ended on its own"),
         Err(error) => error.context(format!("{task} has died")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, Process};
+
+    #[tokio::test]
+    async fn what_fails_while_stopping_is_told_and_the_rest_is_stopped_even_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = directory.path().join("data");
+        let overrides = Overrides {
+            data_dir: Some(data_dir.clone()),
+            listen: Some("127.0.0.1:0".to_owned()),
+            admin_listen: Some("127.0.0.1:0".to_owned()),
+            keys: vec!["a-key-for-the-tests-only".into()],
+            ..Overrides::default()
+        };
+        let mut app = App::start(Config::load(None, &overrides, &Process).unwrap()).await.unwrap();
+        for (wait_ms, reason) in [(0, "the first"), (100, "the second")] {
+            let mut stop = app.stop_workers.subscribe();
+            app.workers.spawn(async move {
+                stop.wait_for(|stop| *stop).await?;
+                tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                Err(anyhow!(reason))
+            });
+        }
+        let error = app.run(std::future::ready(()), std::future::pending()).await.unwrap_err();
+        assert_eq!(format!("{error:#}"), "a sink has ended badly: the first");
+        assert!(data_dir.join("journal.db").exists());
+        assert!(!data_dir.join("journal.db-wal").exists(), "the journal is closed");
     }
 }

@@ -3,6 +3,8 @@
 //! Labels come from closed sets only: names of event types, outcomes that this program knows, and sinks that were
 //! configured. Nothing that a sender writes becomes a label.
 
+mod log;
+
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::callback::EventType;
+
+pub use log::Log;
 
 /// Diagnostics, as in the section `[log]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -61,8 +65,9 @@ pub enum Format {
     Json,
 }
 
-/// Sends diagnostics to stderr from here on. A second call changes nothing.
-pub fn start_log(options: &LogOptions) {
+/// Sends diagnostics to stderr from here on. A second call changes nothing. Nobody who writes a line waits for stderr, or
+/// fails with it; the lines that are still on their way at the end are waited for by [`Log::finish`].
+pub fn start_log(options: &LogOptions) -> Log {
     let level = match options.level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
@@ -70,7 +75,11 @@ pub fn start_log(options: &LogOptions) {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let log = Log::start(std::io::stderr(), |lines| {
+        tracing::warn!(lines, "diagnostics were lost: stderr has not taken them fast enough");
+    });
+    // By default, a line that cannot be written would be told on stderr, and that it cannot be told there is a panic.
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(log.writer()).log_internal_errors(false);
     // An error here means that a subscriber is in place already, as in tests.
     let _ = match options.format {
         Format::Text => {
@@ -79,6 +88,7 @@ pub fn start_log(options: &LogOptions) {
         }
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
+    log
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -143,63 +153,69 @@ impl Metrics {
         let mut registry = Registry::with_prefix("livehook");
         // From a tenth of a millisecond, a fast disk's sync, to twice the time after which CSS gives up.
         let durations = || Histogram::new(exponential_buckets(0.0001, 2.0, 19));
-        let metrics = Metrics {
-            callbacks: Family::default(),
-            stored: EventType::known().map(|event_type| (event_type, OnceLock::new())).collect(),
-            callback_duration: durations(),
-            // Seconds past `t`: one retry a minute lies between neighbours, up to the last of the twelve.
-            expired_by: Histogram::new((0..16).map(|retry| f64::from(retry) * 60.0)),
-            commit_duration: durations(),
-            batch_records: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
-            journal_bytes: Gauge::default(),
-            dedupe_window: Gauge::default(),
-            deliveries: Family::default(),
-            delivery_lag: Family::default(),
-            oldest_pending: Family::default(),
-            dead_letters: Family::default(),
-            registry: Registry::default(),
-        };
+        let callbacks = Family::<CallbackLabels, Counter>::default();
+        let callback_duration = durations();
+        // Seconds past `t`: one retry a minute lies between neighbours, up to the last of the twelve.
+        let expired_by = Histogram::new((0..16).map(|retry| f64::from(retry) * 60.0));
+        let commit_duration = durations();
+        let batch_records = Histogram::new(exponential_buckets(1.0, 2.0, 12));
+        let journal_bytes = Gauge::<i64>::default();
+        let dedupe_window = Gauge::<i64>::default();
+        let deliveries = Family::<DeliveryLabels, Counter>::default();
+        let delivery_lag = Family::<SinkLabels, Gauge>::default();
+        let oldest_pending = Family::<SinkLabels, Gauge<f64, AtomicU64>>::default();
+        let dead_letters = Family::<SinkLabels, Gauge>::default();
         registry.register(
             "callbacks",
             "Requests to the receiver, also to a wrong path, by what became of them",
-            metrics.callbacks.clone(),
+            callbacks.clone(),
         );
         registry.register(
             "callback_duration_seconds",
             "Time from the head of a callback's request to its answer",
-            metrics.callback_duration.clone(),
+            callback_duration.clone(),
         );
         registry.register(
             "expired_by_seconds",
             "How long after the expiry of its signature a refused callback came",
-            metrics.expired_by.clone(),
+            expired_by.clone(),
         );
         registry.register(
             "journal_commit_duration_seconds",
             "Time that one commit of the journal takes, its sync included",
-            metrics.commit_duration.clone(),
+            commit_duration.clone(),
         );
-        registry.register("journal_batch_records", "Events stored in one commit", metrics.batch_records.clone());
-        registry.register("journal_bytes", "Used size of the journal", metrics.journal_bytes.clone());
+        registry.register("journal_batch_records", "Events stored in one commit", batch_records.clone());
+        registry.register("journal_bytes", "Used size of the journal", journal_bytes.clone());
         registry.register(
             "dedupe_window_seconds",
-            "Age of the oldest id by which a duplicate is told",
-            metrics.dedupe_window.clone(),
+            "The span within which a duplicate is surely told",
+            dedupe_window.clone(),
         );
-        registry.register(
-            "deliveries",
-            "Events given to a sink, by what became of the try",
-            metrics.deliveries.clone(),
-        );
-        registry.register("delivery_lag_records", "Records that a sink has not passed", metrics.delivery_lag.clone());
+        registry.register("deliveries", "Events given to a sink, by what became of the try", deliveries.clone());
+        registry.register("delivery_lag_records", "Records that a sink has not passed", delivery_lag.clone());
         registry.register(
             "delivery_oldest_pending_seconds",
             "Age of the oldest event that a sink has not taken",
-            metrics.oldest_pending.clone(),
+            oldest_pending.clone(),
         );
-        registry.register("dead_letters", "Events that a sink gave up on", metrics.dead_letters.clone());
+        registry.register("dead_letters", "Events that a sink gave up on", dead_letters.clone());
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        Metrics { registry, ..metrics }
+        Metrics {
+            registry,
+            callbacks,
+            stored: EventType::known().map(|event_type| (event_type, OnceLock::new())).collect(),
+            callback_duration,
+            expired_by,
+            commit_duration,
+            batch_records,
+            journal_bytes,
+            dedupe_window,
+            deliveries,
+            delivery_lag,
+            oldest_pending,
+            dead_letters,
+        }
     }
 
     /// Counts an answered request to the callback path, or to one where nothing is. `event_type` is `None` where none
@@ -231,7 +247,7 @@ impl Metrics {
         self.journal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Sets the age of the oldest remembered id, in seconds.
+    /// Sets the span within which a duplicate is surely told, in seconds.
     pub fn dedupe_window(&self, age_secs: i64) {
         self.dedupe_window.set(age_secs);
     }

@@ -1,7 +1,8 @@
 //! A verified callback, normalised: the CloudEvents 1.0 line that every sink is given.
 
-use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,17 +12,21 @@ use super::json;
 use super::members::{self, Member};
 use super::parse::Callback;
 use super::partition_key::{PartitionKey, encode_part};
-use super::redact::{REDACTED, Redactor};
+use super::redact::Redactor;
 
-/// A verified callback. Only [`super::Verifier::verify`] makes one, and the journal, reading back what it was given.
+/// A verified callback, cheap to clone. Only [`super::Verifier::verify`] makes one, and the journal, reading back what it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     id: EventId,
     event_type: EventType,
     received_ms: i64,
-    partition_key: Box<str>,
-    line: String,
+    line: Arc<str>,
+    /// Where in the line the partition key stands.
+    partition_key: Range<u32>,
 }
+
+/// What stands before the partition key in a line, and nowhere earlier: within a string, a quote would be escaped.
+const BEFORE_PARTITION_KEY: &str = r#","partitionkey":""#;
 
 impl Event {
     /// Makes the event of a callback that was verified at `received_ms` (Unix ms). `verified` is false for one that was
@@ -33,25 +38,12 @@ impl Event {
         let redacted: Vec<Member<'_>> = callback
             .members
             .iter()
-            .map(|member| Member {
-                name: redactor.redact(&member.name),
-                value: if redactor.names(&member.name) {
-                    Cow::Owned(format!("\"{REDACTED}\""))
-                } else {
-                    redactor.redact(&member.value)
-                },
-            })
+            .map(|member| redactor.member(&member.name, &member.value))
+            .map(|(name, value)| Member { name, value })
             .collect();
         let domain = members::domain(&redacted, event_type).unwrap_or_default();
         let app_name = members::app_name(&redacted, event_type).unwrap_or_default();
         let stream = members::stream(&redacted, event_type);
-
-        let mut partition_key = String::with_capacity(domain.len() + app_name.len() + 64);
-        encode_part(&mut partition_key, &domain);
-        partition_key.push('/');
-        encode_part(&mut partition_key, &app_name);
-        partition_key.push('/');
-        encode_part(&mut partition_key, stream.as_deref().unwrap_or_default());
 
         let size = redacted.iter().map(|member| member.name.len() + member.value.len() + 4).sum::<usize>();
         let mut line = String::with_capacity(size + 512);
@@ -74,11 +66,15 @@ impl Event {
             line.push_str(r#","pushsequence":"#);
             json::write_string(&mut line, &sequence);
         }
-        let _ = write!(
-            line,
-            r#","partitionkey":"{partition_key}","verified":{verified},"receivedtime":"{:.3}","data":{{"#,
-            timestamp(received_ms)
-        );
+        line.push_str(BEFORE_PARTITION_KEY);
+        let key_start = line.len() as u32;
+        encode_part(&mut line, &domain);
+        line.push('/');
+        encode_part(&mut line, &app_name);
+        line.push('/');
+        encode_part(&mut line, stream.as_deref().unwrap_or_default());
+        let partition_key = key_start..line.len() as u32;
+        let _ = write!(line, r#"","verified":{verified},"receivedtime":"{:.3}","data":{{"#, timestamp(received_ms));
         for (position, member) in redacted.iter().enumerate() {
             if position > 0 {
                 line.push(',');
@@ -89,18 +85,16 @@ impl Event {
         }
         line.push_str("}}");
 
-        Event { id, event_type, received_ms, partition_key: partition_key.into(), line }
+        Event { id, event_type, received_ms, line: line.into(), partition_key }
     }
 
-    /// Gives back an event that was stored. For the journal alone: the parts are believed.
-    pub(crate) fn restore(
-        id: EventId,
-        event_type: EventType,
-        received_ms: i64,
-        partition_key: Box<str>,
-        line: String,
-    ) -> Event {
-        Event { id, event_type, received_ms, partition_key, line }
+    /// Gives back an event that was stored. For the journal alone: the parts are believed. `None` where the line is not
+    /// one that an event had.
+    pub(crate) fn restore(id: EventId, event_type: EventType, received_ms: i64, line: &str) -> Option<Event> {
+        let start = line.find(BEFORE_PARTITION_KEY)? + BEFORE_PARTITION_KEY.len();
+        let end = start + line[start..].find('"')?;
+        let partition_key = u32::try_from(start).ok()?..u32::try_from(end).ok()?;
+        Some(Event { id, event_type, received_ms, line: line.into(), partition_key })
     }
 
     /// The same for every retry and every instance: the dedupe key.
@@ -120,7 +114,7 @@ impl Event {
 
     /// `domain/app name/stream`, each percent-encoded, absent parts empty. Events of one key are delivered in order.
     pub fn partition_key(&self) -> PartitionKey<'_> {
-        PartitionKey(&self.partition_key)
+        PartitionKey(&self.line[self.partition_key.start as usize..self.partition_key.end as usize])
     }
 
     /// The event as a CloudEvents 1.0 JSON object on one line, without a line end.
@@ -184,7 +178,7 @@ mod tests {
     #[test]
     fn secrets_are_redacted_everywhere_and_do_not_change_the_id() {
         let body = r#"{"event_type":1,"stream_param":"txSecret=5ECR37\u0026a=1","stream_id":"s?txSecret=5ECR37",
-            "sequence":"txSecret=5ECR37","appid":"txSecret=5ECR37","txsecret":"5ECR37","x":{"y":["txSecret=5ECR37"]}}"#;
+            "sequence":"txSecret=5ECR37","appid":"txSecret=5ECR37","txsecret":"5ECR37","txSecret:5ECR37":1,"x":{"y":["txSecret=5ECR37"]}}"#;
         let redacted = event(body);
         assert!(!redacted.line().contains("5ECR37"), "{}", redacted.line());
         assert!(!redacted.partition_key().as_str().contains("5ECR37"));
@@ -268,6 +262,7 @@ mod tests {
             let line: Value = serde_json::from_str(event.line()).unwrap();
             prop_assert_eq!(&line["data"], &Value::Object(data));
             prop_assert!(!event.line().contains(json::is_harmful));
+            prop_assert_eq!(Event::restore(event.id(), event.event_type(), received_ms, event.line()), Some(event));
         }
     }
 }

@@ -10,6 +10,7 @@ mod event_id;
 mod event_type;
 mod json;
 mod key;
+mod layers;
 mod members;
 mod parse;
 mod partition_key;

@@ -1,20 +1,23 @@
 //! Takes credentials out of a callback before anything is stored.
 //!
 //! The pusher's URL carries `txSecret`, and CSS repeats it in `stream_param` and wherever else it quotes that URL: plain,
-//! percent-encoded, or inside a string that holds JSON. So a parameter is looked for behind JSON escapes and
-//! percent-encoding, several deep, and everything around its value stays as it was received.
+//! percent-encoded, or inside a string that holds JSON. So a parameter is looked for in each string of the callback, behind
+//! JSON escapes and percent-encoding, several deep, and everything around its value stays as it was received. The time
+//! that takes grows with the length of the text and no faster, whatever the text is.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::value::RawValue;
 
 use super::json;
+use super::layers::{self, Unit};
 
 /// What stands in place of a secret.
-pub(super) const REDACTED: &str = "REDACTED";
+const REDACTED: &str = "REDACTED";
 
-/// How many times escapes and percent-encoding may lie over each other.
-const LAYERS_MAX: usize = 4;
+/// The same as a JSON value of its own.
+const REDACTED_STRING: &str = "\"REDACTED\"";
 
 /// Replaces the values of named parameters. A longer name that ends in a given one counts as the given one.
 #[derive(Clone, Debug)]
@@ -37,9 +40,22 @@ impl Redactor {
         Redactor { names, is_suspicious }
     }
 
-    /// Whether a whole member bears one of the names.
-    pub(super) fn names(&self, name: &str) -> bool {
-        self.names.iter().any(|secret| secret.eq_ignore_ascii_case(name))
+    /// A member of a callback, with its name and the compact text of its value as they may be stored.
+    pub(super) fn member<'m>(&self, name: &'m str, value: &'m str) -> (Cow<'m, str>, Cow<'m, str>) {
+        if !self.may_hold_one(name) {
+            return (Cow::Borrowed(name), self.redact(value));
+        }
+        let mut quoted = String::with_capacity(name.len() + 16);
+        json::write_string(&mut quoted, name);
+        let value = match self.look_into(&quoted[1..quoted.len() - 1]).ends_in_name {
+            true => Cow::Borrowed(REDACTED_STRING),
+            false => self.redact(value),
+        };
+        let name = match self.redact(&quoted) {
+            Cow::Borrowed(_) => Cow::Borrowed(name),
+            Cow::Owned(redacted) => Cow::Owned(json::string(&redacted).unwrap_or_default().into_owned()),
+        };
+        (name, value)
     }
 
     /// The JSON text (compact, valid) with each value of a named parameter replaced, and valid still.
@@ -47,20 +63,25 @@ impl Redactor {
         if !self.may_hold_one(value) {
             return Cow::Borrowed(value);
         }
-        let units = unfold(value);
         let mut output = String::new();
         let mut kept = 0;
         let mut position = 0;
-        while position < units.len() {
-            let Some(secret) = self.secret_at(value, &units, position) else {
-                position += 1;
-                continue;
-            };
-            output.push_str(&value[kept..secret.start]);
-            output.push_str(if secret.bare { "\"REDACTED\"" } else { REDACTED });
-            kept = secret.end;
-            while units.get(position).is_some_and(|unit| unit.start() < secret.end) {
-                position += 1;
+        while let Some(string) = next_string(value, position) {
+            position = string.end + 1;
+            let found = self.look_into(&value[string.clone()]);
+            for secret in found.secrets {
+                output.push_str(&value[kept..string.start + secret.start]);
+                output.push_str(REDACTED);
+                kept = string.start + secret.end;
+            }
+            if found.ends_in_name
+                && let Some(member) = value[position..].strip_prefix(':')
+                && let Some(length) = value_length(member)
+            {
+                output.push_str(&value[kept..=position]);
+                output.push_str(REDACTED_STRING);
+                position += 1 + length;
+                kept = position;
             }
         }
         if kept == 0 {
@@ -85,34 +106,72 @@ impl Redactor {
         (0..bytes.len()).any(|position| self.is_suspicious[usize::from(bytes[position])] && is_suspicion(position))
     }
 
-    /// The secret of the parameter whose name starts at this unit, if one does.
-    fn secret_at(&self, value: &str, units: &[Unit], position: usize) -> Option<Secret> {
-        let rest = &units[position..];
-        let name = self.names.iter().find(|name| starts_with(rest, name))?;
-        let mut rest = &rest[name.chars().count()..];
-        skip(&mut rest, |character| character.is_whitespace() || matches!(character, '"' | '\'' | '\\'));
-        let separator = rest.first().filter(|unit| matches!(unit.character, '=' | ':'))?.character;
-        rest = &rest[1..];
-        skip(&mut rest, |character| character.is_whitespace() || character == '\\');
+    /// Looks for names in a string, given as it is between its quotes: in its text, and again behind each further layer,
+    /// since removing one can also break a name that stood before it (`\txSecret` is not a tab).
+    fn look_into(&self, string: &str) -> Found {
+        let mut found = Found::default();
+        if !self.may_hold_one(string) {
+            return found;
+        }
+        layers::each(string, |units| self.look_at(units, &mut found));
+        found.join();
+        found
+    }
 
-        let first = rest.first()?;
-        if separator == ':' && !inside_string(value, first.start()) {
-            let mut values = serde_json::Deserializer::from_str(&value[first.start()..]).into_iter::<&RawValue>();
-            values.next()?.ok()?;
-            return Some(Secret { start: first.start(), end: first.start() + values.byte_offset(), bare: true });
+    fn look_at(&self, units: &[Unit], found: &mut Found) {
+        let mut position = 0;
+        while position < units.len() {
+            match self.value_after_name(&units[position..]) {
+                Some(value) if value.is_empty() => {
+                    found.ends_in_name = true;
+                    return;
+                }
+                Some(value) => {
+                    let [first, last] = [value.start, value.end - 1].map(|index| units[position + index]);
+                    found.secrets.push(first.start as usize..last.end as usize);
+                    position += value.end;
+                }
+                None => position += 1,
+            }
         }
-        let quote = Some(first.character).filter(|character| matches!(character, '"' | '\''));
-        if quote.is_some() && separator == ':' {
-            rest = &rest[1..];
-        }
-        let ends = |character: char| match quote {
-            Some(quote) => character == quote || character == '\\',
-            None if separator == '=' => character.is_whitespace() || "&#\"'\\<>".contains(character),
-            None => character.is_whitespace() || "&#\"'\\<>,}]".contains(character),
+    }
+
+    /// Where the value is, if the units start with a name and something that parts it from a value. The range is empty
+    /// where they end before a value.
+    fn value_after_name(&self, units: &[Unit]) -> Option<Range<usize>> {
+        let name = self.names.iter().find(|name| starts_with(units, name))?;
+        let position = skip(units, name.chars().count(), "\"'\\");
+        let Some(separator) = units.get(position) else { return Some(position..position) };
+        let is_parameter = match separator.character {
+            '=' => true,
+            ':' => false,
+            _ => return None,
         };
-        let length = rest.iter().position(|unit| ends(unit.character)).unwrap_or(rest.len());
-        let (first, last) = (rest.first()?, rest.get(length.checked_sub(1)?)?);
-        Some(Secret { start: first.start(), end: last.end(), bare: false })
+        let position = skip(units, position + 1, "\\>");
+        let Some(first) = units.get(position) else { return Some(position..position) };
+
+        let quote = match first.character {
+            '<' => Some('>'),
+            quote @ ('"' | '\'') => Some(quote),
+            _ => None,
+        };
+        let start = position + usize::from(quote.is_some());
+        let rest = &units[start..];
+        let length = match quote {
+            // Without a value, this is the quote that ends the text around the parameter.
+            Some(_) if is_parameter && rest.first().is_none_or(|unit| ends_value(unit.character, ",}])/;")) => 0,
+            Some(quote) => length_until(rest, |unit| {
+                (unit.character == quote || unit.character == '\\') && unit.is_no_deeper_than(first)
+            }),
+            // A list or an object inside a string: where it ends is not worth a guess.
+            None if !is_parameter && matches!(first.character, '[' | '{') => rest.len(),
+            // What is encoded once more than the separator belongs to the value.
+            None => length_until(rest, |unit| {
+                unit.percent_depth <= separator.percent_depth
+                    && ends_value(unit.character, if is_parameter { "" } else { ",}]" })
+            }),
+        };
+        (length > 0).then(|| start..start + length)
     }
 }
 
@@ -122,28 +181,26 @@ impl Default for Redactor {
     }
 }
 
-/// Where a secret stands in the text; `bare` when it is a JSON value of its own and not part of a string.
-struct Secret {
-    start: usize,
-    end: usize,
-    bare: bool,
+/// What was found in a string.
+#[derive(Default)]
+struct Found {
+    /// The bytes of the secrets.
+    secrets: Vec<Range<usize>>,
+    /// Whether it ends in a name, so that the value is what follows the string.
+    ends_in_name: bool,
 }
 
-/// A character as it reads behind all escapes, and the bytes of the text that make it.
-#[derive(Clone, Copy)]
-struct Unit {
-    character: char,
-    start: u32,
-    end: u32,
-}
-
-impl Unit {
-    fn start(self) -> usize {
-        self.start as usize
-    }
-
-    fn end(self) -> usize {
-        self.end as usize
+impl Found {
+    /// Puts the secrets in order, and those together that overlap: the same one was met in several layers.
+    fn join(&mut self) {
+        self.secrets.sort_unstable_by_key(|secret| secret.start);
+        self.secrets.dedup_by(|next, secret| {
+            let overlaps = next.start <= secret.end;
+            if overlaps {
+                secret.end = secret.end.max(next.end);
+            }
+            overlaps
+        });
     }
 }
 
@@ -152,77 +209,37 @@ fn starts_with(units: &[Unit], name: &str) -> bool {
     name.chars().all(|wanted| units.next().is_some_and(|unit| unit.character.eq_ignore_ascii_case(&wanted)))
 }
 
-fn skip(units: &mut &[Unit], unwanted: impl Fn(char) -> bool) {
-    while let Some((first, rest)) = units.split_first()
-        && unwanted(first.character)
-    {
-        *units = rest;
-    }
+/// The first position from `start` on that holds neither white space nor one of `unwanted`.
+fn skip(units: &[Unit], start: usize, unwanted: &str) -> usize {
+    let is_wanted = |unit: &Unit| !unit.character.is_whitespace() && !unwanted.contains(unit.character);
+    start + length_until(&units[start..], is_wanted)
 }
 
-fn inside_string(value: &str, end: usize) -> bool {
-    let mut inside = false;
+fn length_until(units: &[Unit], ends: impl Fn(&Unit) -> bool) -> usize {
+    units.iter().position(ends).unwrap_or(units.len())
+}
+
+fn ends_value(character: char, also: &str) -> bool {
+    character.is_whitespace() || character.is_control() || "&#\"'\\<>".contains(character) || also.contains(character)
+}
+
+/// The next string of a JSON text from `start` on, which lies outside of strings; without its quotes.
+fn next_string(value: &str, start: usize) -> Option<Range<usize>> {
+    let start = start + value[start..].find('"')? + 1;
     let mut escaped = false;
-    for byte in value[..end].bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => inside = !inside,
-            _ => {}
-        }
-    }
-    inside
+    let length = value[start..].bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    Some(start..start + length)
 }
 
-/// The text behind all its layers of JSON escapes and percent-encoding. Bodies are far shorter than `u32` can count.
-fn unfold(value: &str) -> Vec<Unit> {
-    let mut units = Vec::with_capacity(value.len());
-    units.extend(value.char_indices().map(|(start, character)| {
-        let end = start + character.len_utf8();
-        Unit { character, start: start as u32, end: end as u32 }
-    }));
-    for _ in 0..LAYERS_MAX {
-        let before = units.len();
-        replace(&mut units, '\\', json_escape);
-        replace(&mut units, '%', percent_escape);
-        if units.len() == before {
-            break;
-        }
-    }
-    units
-}
-
-/// Replaces each escape, as told by `escape` with its character and length, by one unit. Each begins with `lead`.
-fn replace(units: &mut Vec<Unit>, lead: char, escape: fn(&[Unit]) -> Option<(char, usize)>) {
-    let Some(first) = units.iter().position(|unit| unit.character == lead) else { return };
-    let (mut read, mut written) = (first, first);
-    while read < units.len() {
-        let unit = units[read];
-        let found = if unit.character == lead { escape(&units[read..]) } else { None };
-        let (character, length) = found.unwrap_or((unit.character, 1));
-        units[written] = Unit { character, start: unit.start, end: units[read + length - 1].end };
-        read += length;
-        written += 1;
-    }
-    units.truncate(written);
-}
-
-fn json_escape(units: &[Unit]) -> Option<(char, usize)> {
-    if units.len() < 2 {
-        return None;
-    }
-    let text: String =
-        units.iter().take(12).map(|unit| if unit.character.is_ascii() { unit.character } else { '?' }).collect();
-    if units[1].character == 'u' && !text.get(2..6)?.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    Some(json::escape(&text))
-}
-
-fn percent_escape(units: &[Unit]) -> Option<(char, usize)> {
-    let high = units.get(1)?.character.to_digit(16)?;
-    let low = units.get(2)?.character.to_digit(16)?;
-    Some((char::from_u32(high * 16 + low)?, 3))
+/// How long the JSON value is that a text begins with.
+fn value_length(text: &str) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
 }
 
 #[cfg(test)]
@@ -285,31 +302,140 @@ mod tests {
     fn more_names_can_be_given() {
         let redactor = Redactor::new(["token", ""]);
         assert_eq!(redactor.redact(r#""txSecret=a&Token=b,c&d=e""#), r#""txSecret=REDACTED&Token=REDACTED&d=e""#);
-        assert!(redactor.names("TOKEN"));
+        assert_eq!(redactor.member("TOKEN", "[1]"), ("TOKEN".into(), r#""REDACTED""#.into()));
     }
 
     #[test]
-    fn is_stable() {
-        check(r#""txSecret=REDACTED&a""#, r#""txSecret=REDACTED&a""#);
+    fn a_backslash_before_a_name_does_not_hide_it() {
+        check(r#""x\\txSecret=abc&a""#, r#""x\\txSecret=REDACTED&a""#);
+        check(r#""x%5CtxSecret%3Dabc""#, r#""x%5CtxSecret%3DREDACTED""#);
+        check(r#""{\"p\":\"x\\\\txSecret=abc\"}""#, r#""{\"p\":\"x\\\\txSecret=REDACTED\"}""#);
+        check(r#""a\txSecret=abc""#, r#""a\txSecret=abc""#);
+        let redactor = Redactor::new(["access_token"]);
+        assert_eq!(redactor.redact(r#""%access_token=abc""#), r#""%access_token=REDACTED""#);
     }
 
+    #[test]
+    fn quoted_parameters() {
+        check(r#""txSecret='abc' x""#, r#""txSecret='REDACTED' x""#);
+        check(r#""txSecret=\"abc\" x""#, r#""txSecret=\"REDACTED\" x""#);
+        check(r#""txSecret=<abc> x""#, r#""txSecret=<REDACTED> x""#);
+        check(r#""txSecret=%22ab%20c%22%26d""#, r#""txSecret=REDACTED""#);
+        check(r#""txSecret%3D%22ab%20c%22%26d""#, r#""txSecret%3D%22REDACTED%22%26d""#);
+        check(r#""'txSecret'=>'abc'""#, r#""'txSecret'=>'REDACTED'""#);
+        check(r#""{\"txSecret\":[\"abc\"]}""#, r#""{\"txSecret\":REDACTED""#);
+        // These quotes end the text around an empty value.
+        for text in [r#""{\"p\":\"txSecret=\",\"q\":1}""#, r#""<a href='txSecret=' b='c'>""#, r#""<b>txSecret=</b>""#] {
+            check(text, text);
+        }
+    }
+
+    #[test]
+    fn a_value_ends_at_what_is_encoded_as_its_separator_is() {
+        let redactor = Redactor::new(["token"]);
+        for (text, expected) in [
+            (r#""token=abc%20def%26g&h""#, r#""token=REDACTED&h""#),
+            (r#""token%3Dabc%2520def%26g""#, r#""token%3DREDACTED%26g""#),
+            (r#""{\"token\":\"ab\\\"c\\\\d\",\"e\":1}""#, r#""{\"token\":\"REDACTED\",\"e\":1}""#),
+            (r#""%7B%22token%22%3A%22ab%5C%22c%22%7D""#, r#""%7B%22token%22%3A%22REDACTED%22%7D""#),
+        ] {
+            assert_eq!(redactor.redact(text), expected);
+        }
+    }
+
+    #[test]
+    fn names_of_members() {
+        let redactor = Redactor::default();
+        for (name, value, expected) in [
+            ("txSecret:abc", "1", ("txSecret:REDACTED", "1")),
+            ("txSecret=abc&\n", r#""txSecret=d""#, ("txSecret=REDACTED&\n", r#""txSecret=REDACTED""#)),
+            ("mytx%53ecret", "[1]", ("mytx%53ecret", r#""REDACTED""#)),
+            ("txSecret=", "1", ("txSecret=", r#""REDACTED""#)),
+            ("txSecretary", "1", ("txSecretary", "1")),
+            ("\\%", "1", ("\\%", "1")),
+        ] {
+            let (redacted_name, redacted_value) = redactor.member(name, value);
+            assert_eq!((redacted_name.as_ref(), redacted_value.as_ref()), expected);
+        }
+        check(r#"{"a=txSecret:abc":1,"txSecret=":2}"#, r#"{"a=txSecret:REDACTED":1,"txSecret=":"REDACTED"}"#);
+    }
+
+    #[test]
+    fn the_time_grows_with_the_length_of_a_hostile_text_and_no_faster() {
+        let redactor = Redactor::new(["token", "aa"]);
+        let time = |unit: &str, bytes: usize| {
+            let value = serde_json::to_string(&unit.repeat(bytes / unit.len())).unwrap();
+            let times = (0..2).map(|_| {
+                let start = std::time::Instant::now();
+                std::hint::black_box(redactor.redact(&value));
+                start.elapsed()
+            });
+            times.min().unwrap()
+        };
+        for unit in [
+            "txSecret:,",
+            "txSecret=",
+            "txSecret='",
+            "txSecret=<a ",
+            "txSecret:\"a",
+            "txSecret  ",
+            "%25",
+            "\\",
+            "\\u005c",
+            "a",
+            "\"txSecret\":{",
+            "%5C",
+            "txSecret:\\",
+        ] {
+            let (short, long) = (time(unit, 64 * 1024), time(unit, 256 * 1024));
+            // Four times the length; a square would take sixteen times as long, and seconds.
+            assert!(long < 8 * short + std::time::Duration::from_millis(200), "{unit:?}: {short:?}, {long:?}");
+        }
+    }
+
+    fn wrap(text: &str, wraps: &[u8]) -> String {
+        wraps.iter().fold(text.to_owned(), |text, wrap| match wrap {
+            0 => serde_json::json!({"inner": text}).to_string(),
+            1 => text
+                .bytes()
+                .map(|byte| match byte.is_ascii_alphanumeric() {
+                    true => char::from(byte).to_string(),
+                    false => format!("%{byte:02X}"),
+                })
+                .collect(),
+            _ => serde_json::json!([text, 1]).to_string(),
+        })
+    }
+
+    const SECRET: &str = "5ECR37";
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
-        fn no_secret_survives_and_the_text_stays_json(
-            before in "[a-z&=?%\\\\\"{}:, ]{0,12}", after in "[&#][a-z&=?%\\\\\"{}:, ]{0,12}", wraps in prop::collection::vec(0..3u8, 0..3),
+        fn the_secret_is_replaced_and_nothing_else(
+            before in "[a-z&=?%\\\\\"{}:, ]{0,12}", prefix in "[&\\\\]", separator in "=|:| = |: |=>",
+            quoting in prop::sample::select(&[("", "&"), ("'", "'"), ("\"", "\""), ("<", ">")]),
+            after in "[a-z&=?%\\\\\"{}:, ]{0,12}", wraps in prop::collection::vec(0..3u8, 0..4),
         ) {
-            let mut text = format!("{before}&txSecret=5ECR37{after}");
-            for wrap in wraps {
-                text = match wrap {
-                    0 => serde_json::json!({"inner": text}).to_string(),
-                    1 => text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect(),
-                    _ => serde_json::json!([text, 1]).to_string(),
-                };
-            }
-            let value = serde_json::to_string(&text).unwrap();
-            let redacted = Redactor::default().redact(&value);
-            prop_assert!(!redacted.contains("5ECR37"), "{}", redacted);
+            let (open, close) = quoting;
+            let text = format!("{before}{prefix}txSecret{separator}{open}{SECRET}{close}{after}");
+            let value = serde_json::to_string(&wrap(&text, &wraps)).unwrap();
+            let redacted = Redactor::default().redact(&value).into_owned();
+            prop_assert_eq!(&redacted, &value.replace(SECRET, REDACTED), "{}", text);
+            prop_assert_eq!(Redactor::default().redact(&redacted), redacted.as_str());
+        }
+
+        #[test]
+        fn no_secret_survives_whatever_stands_around_it(
+            before in "[a-z&=?%\\\\\"'<>{}\\[\\]:, ]{0,12}", separator in "[\"'\\\\ ]{0,2}[=:][ \\\\>]?[\"'<]?",
+            after in "([^a-z0-9A-Z][a-z0-9&=?%\\\\\"'<>{}\\[\\]:, ]{0,12})?", wraps in prop::collection::vec(0..3u8, 0..4),
+        ) {
+            let text = format!("{before}txSecret{separator}{SECRET}{after}");
+            let value = serde_json::to_string(&wrap(&text, &wraps)).unwrap();
+            let redacted = Redactor::default().redact(&value).into_owned();
+            prop_assert!(!redacted.contains(SECRET), "{}", redacted);
             prop_assert!(serde_json::from_str::<serde_json::Value>(&redacted).is_ok(), "{}", redacted);
+            prop_assert_eq!(Redactor::default().redact(&redacted), redacted.as_str());
         }
 
         #[test]

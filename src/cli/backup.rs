@@ -15,8 +15,9 @@ Examples:
   livehook backup /backups/2026-05-01
   livehook backup --data-dir /var/lib/livehook /backups/2026-05-01
 
-To restore: stop the service, move its data directory away, copy the backup into its place, start the service. Everything
-that was received after the backup is then unknown to it.")]
+To restore: stop the service, move its data directory away, copy the backup
+into its place, start the service. What was received after the backup is not in
+it. While a backup runs, the write-ahead log beside the journal grows.")]
 pub(super) struct Arguments {
     /// Where to write the copy: a directory that is empty or not there yet
     #[arg(value_name = "DIR")]
@@ -72,6 +73,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
 
     use super::*;
@@ -88,6 +90,10 @@ mod tests {
         let mut written = Vec::new();
         run(&arguments, &mut Output::to(&mut written)).unwrap();
         assert!(opened.is_ok(), "it is open while it is copied");
+        for made in [&arguments.data_dir.data_dir, &arguments.target] {
+            let mode = std::fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", made.display());
+        }
 
         let bytes = std::fs::metadata(arguments.target.join("journal.db")).unwrap().len();
         assert_eq!(String::from_utf8(written).unwrap(), format!("{}\t{bytes}\n", arguments.target.display()));

@@ -12,7 +12,8 @@ Examples:
   livehook check-config --config config.toml
   livehook check-config --key test              the defaults, with a key
 
-All mistakes are told together, and the exit code is 1 then. Environment variables count as they do for `serve`.")]
+All mistakes are told together, and the exit code is 1 then. Environment
+variables count as they do for `serve`.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,

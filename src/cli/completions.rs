@@ -11,7 +11,7 @@ use super::output::Output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  livehook completions bash > ~/.local/share/bash-completion/completions/livehook
+  source <(livehook completions bash)                (in ~/.bashrc)
   livehook completions zsh > ~/.zfunc/_livehook      (with ~/.zfunc in fpath)
   livehook completions fish > ~/.config/fish/completions/livehook.fish")]
 pub(super) struct Arguments {

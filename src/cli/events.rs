@@ -30,9 +30,9 @@ const CLOCK_SLACK_MS: i64 = 3_600_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  livehook events --limit 20                              the newest 20
-  livehook events --since 15m --type stop                 stops of the last 15 minutes
-  livehook events --since 2026-05-01 --until 2026-05-02   one day, in UTC
+  livehook events --limit 20                 the newest 20
+  livehook events --since 15m --type stop    stops of the last 15 minutes
+  livehook events --since 2026-05-01 --until 2026-05-02
   livehook events --domain '*.example.com' --stream 'room-*' --follow
   livehook events --since 7d --output json | jq .data.errcode")]
 pub(super) struct Arguments {
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// At most this many: the newest, or with --since the first
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
-    /// Go on with new events as they come
+    /// Go on with new events as they come; with --since and --limit, until there are so many
     #[arg(long)]
     follow: bool,
     /// How to show them
@@ -86,16 +86,14 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     let limit = limit.map(NonZeroUsize::get);
 
     let mut listing = Listing { after: selection.start(&reader, limit)?, shown: 0, form, table: Table::default() };
-    // The newest N are followed by all that come after them; the first N since a moment are not.
-    let is_followed = follow && (limit.is_none() || since.is_none());
     listing.show(&reader, &selection, limit, output)?;
     output.flush()?;
-    if is_followed {
-        loop {
-            std::thread::sleep(POLL_INTERVAL);
-            listing.show(&reader, &selection, None, output)?;
-            output.flush()?;
-        }
+    // The newest N are followed by all that come after them; of those since a moment, N are all that is wanted.
+    let limit = limit.filter(|_| since.is_some());
+    while follow && limit != Some(listing.shown) {
+        std::thread::sleep(POLL_INTERVAL);
+        listing.show(&reader, &selection, limit, output)?;
+        output.flush()?;
     }
     if listing.shown == 0 {
         talk("no event matches");

@@ -109,6 +109,22 @@ fn following_shows_what_comes_later_once() {
 }
 
 #[test]
+fn the_first_n_since_a_moment_are_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path();
+    journal(data_dir, 3);
+    let line = ["--since", "60", "--limit", "4", "--follow"];
+    let listed = std::thread::scope(|scope| {
+        let listing = scope.spawn(|| listed(data_dir, &line));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!listing.is_finished());
+        journal(data_dir, 9);
+        listing.join().unwrap()
+    });
+    assert_eq!(listed, [1, 2, 3, 4]);
+}
+
+#[test]
 fn a_missing_journal_and_an_empty_span_of_time_are_told() {
     let directory = tempfile::tempdir().unwrap();
     let parse = |line: &[&str]| {

@@ -1,40 +1,44 @@
 //! `livehook healthcheck`: asks a running service whether it is ready, for images without a shell.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use reqwest::Url;
 
 use super::http;
+use super::listen_address::reachable;
 use super::output::talk;
 use super::printable::printable;
+use crate::config::{Config, Process};
 
 /// How long the service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The variable in which the service finds the address of its admin endpoint.
-const ADMIN_LISTEN: &str = "LIVEHOOK_ADMIN_LISTEN";
 
 /// Ask a running service whether it is ready: exit code 0 when it is, 1 when not
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   livehook healthcheck
-  livehook healthcheck --url http://127.0.0.1:9090/livez    whether it is alive, ready or not
-  HEALTHCHECK CMD [\"livehook\", \"healthcheck\"]               in a Dockerfile")]
+  livehook healthcheck --config config.toml
+  livehook healthcheck --url http://127.0.0.1:9090/livez    alive, ready or not
+  HEALTHCHECK CMD [\"livehook\", \"healthcheck\"]             in a Dockerfile")]
 pub(super) struct Arguments {
-    /// What to ask [default: /readyz at the address in LIVEHOOK_ADMIN_LISTEN, else http://127.0.0.1:9090/readyz]
+    /// What to ask [default: /readyz at the service's own admin address]
     #[arg(long, value_name = "URL", value_parser = http::parse_url)]
     url: Option<Url>,
+    /// The configuration file of the service (LIVEHOOK_CONFIG), for its `admin.listen`; LIVEHOOK_ADMIN_LISTEN wins over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// Asks, and says on stderr what is wrong.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let url = match &arguments.url {
         Some(url) => url.clone(),
-        None => readiness_url(std::env::var(ADMIN_LISTEN).ok().as_deref())?,
+        None => readiness_url(Config::find_admin_listen(arguments.config.as_deref(), &Process)?)?,
     };
     super::block_on(ask(&url))?
 }
@@ -53,17 +57,11 @@ async fn ask(url: &Url) -> anyhow::Result<ExitCode> {
 }
 
 /// Where a service with this admin address says whether it is ready.
-fn readiness_url(listen: Option<&str>) -> anyhow::Result<Url> {
-    let address: SocketAddr = match listen.filter(|listen| !listen.is_empty()) {
-        None => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9090),
-        Some(listen) => listen
-            .parse()
-            .with_context(|| format!("{ADMIN_LISTEN}={listen:?} is no address with a port, such as 127.0.0.1:9090"))?,
-    };
-    if address.port() == 0 {
-        bail!("{ADMIN_LISTEN}={address} leaves the port to the system: give --url");
+fn readiness_url(listen: SocketAddr) -> anyhow::Result<Url> {
+    if listen.port() == 0 {
+        bail!("the admin address {listen} leaves the port to the system: give --url");
     }
-    let url = format!("http://{}/readyz", http::reachable(address));
+    let url = format!("http://{}/readyz", reachable(listen));
     http::parse_url(&url).map_err(anyhow::Error::msg)
 }
 
@@ -74,16 +72,12 @@ mod tests {
     #[test]
     fn the_url_follows_the_admin_address() {
         for (listen, url) in [
-            (None, "http://127.0.0.1:9090/readyz"),
-            (Some(""), "http://127.0.0.1:9090/readyz"),
-            (Some("0.0.0.0:9191"), "http://127.0.0.1:9191/readyz"),
-            (Some("[::]:9090"), "http://[::1]:9090/readyz"),
-            (Some("10.1.2.3:80"), "http://10.1.2.3/readyz"),
+            ("0.0.0.0:9191", "http://127.0.0.1:9191/readyz"),
+            ("[::]:9090", "http://[::1]:9090/readyz"),
+            ("10.1.2.3:80", "http://10.1.2.3/readyz"),
         ] {
-            assert_eq!(readiness_url(listen).unwrap().as_str(), url, "{listen:?}");
+            assert_eq!(readiness_url(listen.parse().unwrap()).unwrap().as_str(), url, "{listen}");
         }
-        for listen in ["9090", "localhost:9090", "0.0.0.0:0"] {
-            assert!(readiness_url(Some(listen)).is_err(), "{listen}");
-        }
+        assert!(readiness_url("0.0.0.0:0".parse().unwrap()).is_err());
     }
 }

@@ -1,6 +1,5 @@
 //! The HTTP client of the commands that speak to a running service: no proxy, no redirects, bounded answers.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,17 +31,6 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
 /// The URL without the parts that may hold a secret.
 pub(super) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
-
-/// Where a service that listens on this address can be called from the same machine: an address that stands for all is
-/// called over loopback.
-pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
-    let host = match listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    };
-    SocketAddr::new(host, listen.port())
 }
 
 /// Makes a client for one URL, that gives up after `timeout`. Where `certificates` names a file (PEM), only a server

@@ -15,9 +15,9 @@ const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  livehook keygen                  one key, for the callback template in the CSS console and for livehook
-  livehook keygen --count 3        three
-  livehook keygen > callback.key   into a file, for `keys_file` or --key-file")]
+  livehook keygen                   one, for a template and for livehook
+  livehook keygen --count 3         three
+  livehook keygen > callback.key    into a file, for `keys_file` or --key-file")]
 pub(super) struct Arguments {
     /// How many keys to make, one a line
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]

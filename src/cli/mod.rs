@@ -15,6 +15,7 @@ mod http;
 mod input;
 mod key_argument;
 mod keygen;
+mod listen_address;
 mod moment;
 mod output;
 mod printable;
@@ -42,11 +43,12 @@ use output::{Output, OutputError, talk};
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  livehook serve --key test       receive callbacks that are signed with the key `test`
-  livehook send --key test        send a first one to it
-  livehook events --follow        see what comes in
+  livehook serve --key test    receive callbacks signed with the key `test`
+  livehook send --key test     send a first one to it
+  livehook events --follow     see what comes in
 
-The exit code is 0 when a command is done, 1 when it was refused or has failed, 2 when it was used wrongly."
+The exit code is 0 when a command is done, 1 when it was refused or has
+failed, 2 when it was used wrongly."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -153,6 +155,17 @@ mod tests {
         for command in Arguments::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("livehook {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        let all = Arguments::command();
+        for command in std::iter::once(&all).chain(all.get_subcommands()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines() {
+                assert!(line.chars().count() < 80, "{}: {line}", command.get_name());
+            }
         }
     }
 

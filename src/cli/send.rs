@@ -31,13 +31,13 @@ const ERRCODE_NORMAL: i64 = 1;
     group = clap::ArgGroup::new("signature").args(["key", "key_file", "as_is"]).required(true),
     after_help = "\
 Examples:
-  livehook send --key test                                   a push of the stream `demo`
-  livehook send --key test --event pair --stream room-1      a push and its stop
-  livehook send --key test --event stop --errcode 8          a stop because no data came
-  livehook send --key test --count 1000                      a thousand pushes
-  livehook send --key test sample.json                       a file, with a fresh `t` and `sign`
-  livehook send --as-is captured.json                        a file to the byte
-  livehook send --key-file callback.key --url https://hooks.example.com/callback"
+  livehook send --key test                             a push of `demo`
+  livehook send --key test --event pair --stream a     a push and its stop
+  livehook send --key test --event stop --errcode 8    a stop: no data came
+  livehook send --key test --count 1000                a thousand pushes
+  livehook send --key test sample.json                 a file, signed afresh
+  livehook send --as-is captured.json                  a file to the byte
+  livehook send --key-file a.key --url https://hooks.example.com/callback"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]

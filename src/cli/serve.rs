@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config_arguments::ConfigArguments;
-use super::http;
+use super::listen_address::reachable;
 use crate::app::App;
 use crate::config::{Config, SinkConfig};
 use crate::telemetry;
@@ -20,10 +20,10 @@ use crate::telemetry;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  livehook serve --key test                       for a first try, without a configuration file
+  livehook serve --key test                  for a first try, without a file
   livehook serve --config config.toml
   LIVEHOOK_KEYS_FILE=callback.key livehook serve --data-dir /var/lib/livehook
-  livehook serve --key test | jq .subject         events are lines of JSON on stdout")]
+  livehook serve --key test | jq .subject    events are lines of JSON on stdout")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
@@ -32,11 +32,18 @@ pub(super) struct Arguments {
 /// Runs until it is stopped by a signal or an essential part dies.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.config.load()?;
-    telemetry::start_log(&config.log);
+    let log = telemetry::start_log(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    super::block_on(serve(config))?
+    let result = super::block_on(serve(config)).and_then(|result| result);
+    let code = result.unwrap_or_else(|error| {
+        // Through the log, in its format, and so that a stderr that blocks does not keep a dead service from ending.
+        tracing::error!("{}", super::described(&error));
+        ExitCode::FAILURE
+    });
+    log.finish();
+    Ok(code)
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
@@ -101,12 +108,12 @@ impl Greeting {
         let Greeting { path, data_dir, sinks } = self;
         let receiver = app.receiver_address();
         tracing::info!("callbacks are taken at http://{receiver}{path}");
-        tracing::info!("health, metrics and the admin API are at http://{}", app.admin_address());
+        tracing::info!("health and metrics are at http://{}", app.admin_address());
         tracing::info!("the data is in {data_dir}");
         for sink in sinks {
             tracing::info!("events go to {sink}");
         }
-        let url = format!("http://{}{path}", http::reachable(receiver));
+        let url = format!("http://{}{path}", reachable(receiver));
         tracing::info!("to send a first event: livehook send --key KEY --url {url}");
     }
 }

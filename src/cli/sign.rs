@@ -25,7 +25,8 @@ pub(super) const TTL_SECS: u32 = 600;
 Examples:
   livehook sign --key test sample.json
   livehook sign --key-file callback.key < sample.json > fresh.json
-  livehook sign --key test sample.json | curl --data-binary @- http://127.0.0.1:8080/callback"
+  livehook sign --key test sample.json |
+    curl --data-binary @- http://127.0.0.1:8080/callback"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -19,6 +19,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -88,19 +89,35 @@ impl Default for File {
 }
 
 impl Config {
-    /// Loads the configuration of this process; `path` is that of the file, if there is one.
+    /// Loads the configuration of a process. `path` is that of the file as given by `--config`; without one,
+    /// `LIVEHOOK_CONFIG` may name it, else there is none.
     ///
     /// # Errors
     /// Every mistake; a file that cannot be read is the only one then.
-    pub fn from_process(path: Option<&Path>, overrides: &Overrides) -> Result<Config, Mistakes> {
-        let Some(path) = path else {
-            return Config::load(None, overrides, &Process);
-        };
-        let text = Process.read(path).map_err(|error| {
-            let unread = Mistake::new("--config", format!("cannot be read: {error}")).quoted(path.to_string_lossy());
-            Mistakes::new(None, vec![unread.cure("correct the path, or leave it out to run with the defaults")])
-        })?;
-        Config::load(Some((path, &text)), overrides, &Process)
+    pub fn find(
+        path: Option<&Path>,
+        overrides: &Overrides,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Config, Mistakes> {
+        let file = sources::file(path, surroundings)?;
+        Config::load(file.as_ref().map(|(path, text)| (path.as_path(), text.as_str())), overrides, surroundings)
+    }
+
+    /// Where the admin endpoint of a service is that has the same file and environment, for those that ask it. What
+    /// else is wrong with them is no matter here.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no TOML, or the address is none.
+    pub fn find_admin_listen(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<SocketAddr, Mistakes> {
+        let found = sources::file(path, surroundings)?;
+        let path = found.as_ref().map(|(path, _)| path.as_path());
+        let text = found.as_ref().map_or("", |(_, text)| text);
+        let document = Document::parse(text).map_err(|mistake| Mistakes::new(path, vec![mistake]))?;
+        let mut findings = Findings::default();
+        let mut file: File = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
+        findings.mistakes.retain(|mistake| mistake.key == "admin.listen");
+        sources::admin_listen(&mut file, surroundings, &mut findings);
+        if findings.mistakes.is_empty() { Ok(file.admin.listen) } else { Err(Mistakes::new(path, findings.mistakes)) }
     }
 
     /// Makes a configuration of the file's text (with the path to name in mistakes), the environment and the flags.

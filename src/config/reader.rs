@@ -25,9 +25,20 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(
     elsewhere: &'static [&'static str],
     mistakes: &mut Vec<Mistake>,
 ) -> Option<T> {
+    read_by(value, path, elsewhere, mistakes, |reader| T::deserialize(reader))
+}
+
+/// The same, for what is not known by its type alone: `deserialize` reads it, and may be called several times.
+pub(super) fn read_by<T>(
+    value: &Value,
+    path: &str,
+    elsewhere: &'static [&'static str],
+    mistakes: &mut Vec<Mistake>,
+    deserialize: impl Fn(Reader<'_>) -> Result<T, Fault>,
+) -> Option<T> {
     let notes = Notes { skipped: RefCell::default(), mistakes: RefCell::new(std::mem::take(mistakes)) };
     let result = loop {
-        match T::deserialize(Reader { value, path: path.to_owned(), elsewhere, notes: &notes }) {
+        match deserialize(Reader { value, path: path.to_owned(), elsewhere, notes: &notes }) {
             Ok(options) => break Some(options),
             Err(fault) => {
                 let place = fault.path.clone().unwrap_or_else(|| path.to_owned());
@@ -58,7 +69,7 @@ struct Notes {
 }
 
 /// A value and where it stands.
-struct Reader<'r> {
+pub(super) struct Reader<'r> {
     value: &'r Value,
     path: String,
     elsewhere: &'static [&'static str],

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::document::{element_path, member_path};
 use super::mistake::{Findings, Mistake, closest, listed, shown};
-use super::reader::read;
+use super::reader::{read, read_by};
 use crate::delivery::RetryOptions;
 use crate::journal::Start;
 use crate::sink::{self, Filter};
@@ -143,16 +143,12 @@ fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findi
             return None;
         }
     };
-    let mistakes = &mut findings.mistakes;
-    match type_name {
-        "log" => read(element, path, &COMMON_KEYS, mistakes).map(sink::Options::Log),
-        "file" => read(element, path, &COMMON_KEYS, mistakes).map(sink::Options::File),
-        unknown => {
-            let near = closest(unknown, sink::Options::TYPES).map(|near| format!("did you mean `{near}`?"));
-            findings.mistake(Mistake { cure: near, ..Mistake::new(type_path, valid).quoted(unknown) });
-            None
-        }
+    if !sink::Options::TYPES.contains(&type_name) {
+        let near = closest(type_name, sink::Options::TYPES).map(|near| format!("did you mean `{near}`?"));
+        findings.mistake(Mistake { cure: near, ..Mistake::new(type_path, valid).quoted(type_name) });
+        return None;
     }
+    read_by(element, path, &COMMON_KEYS, &mut findings.mistakes, |keys| sink::Options::deserialize(type_name, keys))
 }
 
 /// What a sink itself finds wrong with its options.

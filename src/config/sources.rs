@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use super::File;
-use super::mistake::{Findings, Mistake};
+use super::mistake::{Findings, Mistake, Mistakes};
 use super::reader::read_text;
 use crate::callback::{CallbackKey, KeyOptions};
 use crate::server::{AdminOptions, Token};
@@ -115,6 +115,34 @@ pub(super) fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
+/// The file of the configuration, if one is named: its path and its text.
+///
+/// # Errors
+/// It cannot be read: a mistake of the flag or the variable that names it.
+pub(super) fn file(
+    path: Option<&Path>,
+    surroundings: &dyn Surroundings,
+) -> Result<Option<(PathBuf, String)>, Mistakes> {
+    let (source, path) = match (path, surroundings.variable("LIVEHOOK_CONFIG")) {
+        (Some(path), _) => ("--config", path.to_owned()),
+        (None, Some(path)) => ("LIVEHOOK_CONFIG", PathBuf::from(path)),
+        (None, None) => return Ok(None),
+    };
+    match surroundings.read(&path) {
+        Ok(text) => Ok(Some((path, text))),
+        Err(error) => {
+            let unread = Mistake::new(source, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
+            Err(Mistakes::new(None, vec![unread.cure("correct the path, or leave it out to run with the defaults")]))
+        }
+    }
+}
+
+/// Puts the variable for the address of the admin endpoint over the file.
+pub(super) fn admin_listen(file: &mut File, surroundings: &dyn Surroundings, findings: &mut Findings) {
+    let mut sources = Sources { surroundings, findings, keys: Vec::new() };
+    sources.variable("LIVEHOOK_ADMIN_LISTEN", "admin.listen", &mut file.admin.listen);
+}
+
 /// A key and where it came from.
 pub(super) type SourcedKey = (String, KeyOptions);
 
@@ -125,11 +153,10 @@ pub(super) fn apply(
     surroundings: &dyn Surroundings,
     findings: &mut Findings,
 ) -> Vec<SourcedKey> {
+    admin_listen(file, surroundings, findings);
     let mut sources = Sources { surroundings, findings, keys: Vec::new() };
-
     sources.variable("LIVEHOOK_DATA_DIR", "data_dir", &mut file.data_dir);
     sources.variable("LIVEHOOK_LISTEN", "receiver.listen", &mut file.receiver.listen);
-    sources.variable("LIVEHOOK_ADMIN_LISTEN", "admin.listen", &mut file.admin.listen);
     sources.variable("LIVEHOOK_LOG_LEVEL", "log.level", &mut file.log.level);
     sources.variable("LIVEHOOK_LOG_FORMAT", "log.format", &mut file.log.format);
     sources.token(&mut file.admin);

@@ -18,8 +18,10 @@ impl Summary<'_> {
         if let Some(health_path) = &receiver.health_path {
             lines.push(("health".to_owned(), format!("http://{}{health_path}", receiver.listen)));
         }
-        let guarded = if config.admin.token.is_some() { "with a token" } else { "without a token" };
-        lines.push(("admin".to_owned(), format!("http://{}, {guarded}", config.admin.listen)));
+        let admin = config.admin.listen;
+        let guard =
+            if admin.ip().to_canonical().is_loopback() { "this machine only, no token" } else { "with a token" };
+        lines.push(("admin".to_owned(), format!("http://{admin}, {guard}")));
         lines.push(("data directory".to_owned(), config.data_dir.display().to_string()));
         lines.push((
             "callback keys".to_owned(),

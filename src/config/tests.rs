@@ -313,12 +313,14 @@ fn the_summary_tells_where_everything_goes() {
         config.unwrap().summary().to_string(),
         "receiver        http://0.0.0.0:8080/callback
 health          http://0.0.0.0:8080/up
-admin           http://127.0.0.1:9090, with a token
+admin           http://127.0.0.1:9090, this machine only, no token
 data directory  livehook-data
 callback keys   1
 sink archive    file to events.jsonl, types push, stop; domains *.a.com; streams room-*
 sink out        log, every event"
     );
+    let open = keyed("[admin]\nlisten = \"0.0.0.0:9090\"\ntoken = \"sixteen-letters!\"").unwrap();
+    assert!(open.summary().to_string().contains("http://0.0.0.0:9090, with a token"));
 }
 
 #[test]
@@ -326,11 +328,11 @@ fn the_process_reads_files_and_knows_a_file_by_any_path() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");
     std::fs::write(&path, "receiver.keys = [\"sixteen-letters!\"]\nshutdown_grace_secs = 9").unwrap();
-    let config = Config::from_process(Some(&path), &Overrides::default()).unwrap();
+    let config = Config::find(Some(&path), &Overrides::default(), &super::Process).unwrap();
     assert_eq!(config.shutdown_grace_secs, 9);
 
     let absent = directory.path().join("absent.toml");
-    let mistakes = Config::from_process(Some(&absent), &Overrides::default()).unwrap_err().to_string();
+    let mistakes = Config::find(Some(&absent), &Overrides::default(), &super::Process).unwrap_err().to_string();
     assert!(mistakes.contains("--config = \"") && mistakes.contains("cannot be read: No such file"), "{mistakes}");
 
     let link = directory.path().join("link");
@@ -338,4 +340,41 @@ fn the_process_reads_files_and_knows_a_file_by_any_path() {
     let canonical = |path: PathBuf| super::Process.canonical(&path);
     assert_eq!(canonical(link.join("a.toml")), canonical(path));
     assert_eq!(canonical(link.join("new/file")), canonical(directory.path().join("new/./file")));
+}
+
+#[test]
+fn the_file_is_named_by_the_flag_or_else_by_a_variable_and_what_names_it_is_blamed() {
+    let given = Given::default().variable("LIVEHOOK_KEYS", KEY).file("a.toml", "receiver.path = \"/a\"");
+    let given = given.file("b.toml", "receiver.path = \"/b\"");
+    let path = |flag: Option<&str>, given: &Given| {
+        let config = Config::find(flag.map(Path::new), &Overrides::default(), given);
+        config.map(|config| config.receiver.path.to_string()).map_err(|mistakes| mistakes.to_string())
+    };
+    assert_eq!(path(None, &given), Ok("/callback".to_owned()));
+    let given = given.variable("LIVEHOOK_CONFIG", "a.toml");
+    assert_eq!(path(None, &given), Ok("/a".to_owned()));
+    assert_eq!(path(Some("b.toml"), &given), Ok("/b".to_owned()));
+    let told = path(Some("c.toml"), &given).unwrap_err();
+    assert!(told.contains("--config = \"c.toml\": cannot be read: no such file"), "{told}");
+    let told = path(None, &given.variable("LIVEHOOK_CONFIG", "d.toml")).unwrap_err();
+    assert!(told.contains("LIVEHOOK_CONFIG = \"d.toml\": cannot be read: no such file"), "{told}");
+}
+
+#[test]
+fn the_admin_address_is_found_as_the_service_finds_it_whatever_else_is_wrong() {
+    let listen = |given: &Given| {
+        let listen = Config::find_admin_listen(None, given);
+        listen.map(|address| address.to_string()).map_err(|mistakes| mistakes.to_string())
+    };
+    assert_eq!(listen(&Given::default()), Ok("127.0.0.1:9090".to_owned()));
+    let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml");
+    let given = given.file("a.toml", "unknown = 1\n[admin]\ntoken = \"\"\nlisten = \"0.0.0.0:9191\"");
+    assert_eq!(listen(&given), Ok("0.0.0.0:9191".to_owned()));
+    let given = given.variable("LIVEHOOK_ADMIN_LISTEN", "[::1]:9292");
+    assert_eq!(listen(&given), Ok("[::1]:9292".to_owned()));
+    let told = listen(&given.variable("LIVEHOOK_ADMIN_LISTEN", "9090")).unwrap_err();
+    assert!(told.contains("LIVEHOOK_ADMIN_LISTEN"), "{told}");
+    let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", "admin.listen = \"x\"");
+    let told = listen(&given).unwrap_err();
+    assert!(told.contains("admin.listen = \"x\""), "{told}");
 }

@@ -43,10 +43,14 @@ pub struct Worker {
     position: Offset,
     /// Records that are read and not done, in order. Done ones between them are gone already.
     pending: VecDeque<Record>,
-    /// How often the first of `pending` has failed.
+    /// How often `pending`, which was read together, has been given to the sink.
+    tries: u32,
+    /// How many attempts in a row brought nothing, for the wait before the next.
     failures: u32,
     /// Progress that the journal has not confirmed.
     unsaved: Option<Progress>,
+    /// Why the journal failed last; `None` once it did not.
+    journal_failure: Option<String>,
 }
 
 impl Worker {
@@ -73,8 +77,10 @@ impl Worker {
             random: fastrand::Rng::new(),
             is_resumed: false,
             pending: VecDeque::new(),
+            tries: 0,
             failures: 0,
             unsaved: None,
+            journal_failure: None,
         }
     }
 
@@ -110,10 +116,17 @@ impl Worker {
         let result = match self.try_step(now_ms).await {
             Err(JournalError::Closed) => return Err(JournalError::Closed),
             Err(error) => {
-                self.note_failure(&error.to_string());
+                let reason = error.to_string();
+                if self.journal_failure.as_ref() != Some(&reason) {
+                    tracing::warn!(sink = self.status.sink, reason, "the journal fails this sink: it waits");
+                }
+                self.journal_failure = Some(reason);
                 Step::Wait(JOURNAL_WAIT)
             }
-            Ok(step) => step,
+            Ok(step) => {
+                self.journal_failure = None;
+                step
+            }
         };
         if self.is_resumed {
             self.status.set_oldest_pending_ms(self.pending.front().map(|record| record.event.received_ms()));
@@ -130,6 +143,7 @@ impl Worker {
             let read = self.consumer.read(self.position, BATCH_RECORDS_MAX).await?;
             let Some(last) = read.last() else { return Ok(Step::Idle) };
             self.position = last.offset;
+            self.tries = 0;
             let count = read.len();
             self.pending = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
             let filtered = count - self.pending.len();
@@ -170,7 +184,8 @@ impl Worker {
                 .resize(self.pending.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
         }
 
-        let attempt = self.failures.saturating_add(1);
+        self.tries = self.tries.saturating_add(1);
+        let attempt = self.tries;
         let is_last_attempt = self.retry.attempts_max.is_some_and(|most| attempt >= most);
         let mut dead_letters = Vec::new();
         let mut failure = None;
@@ -209,7 +224,7 @@ impl Worker {
         }
 
         // Any success shows that the sink takes events again, so what is left begins anew.
-        self.failures = if failure.is_some() && delivered == 0 { attempt } else { 0 };
+        self.failures = if failure.is_some() && delivered == 0 { self.failures.saturating_add(1) } else { 0 };
         let wait = failure.map(|error| self.fail(&error));
         if wait.is_none() {
             self.succeed();

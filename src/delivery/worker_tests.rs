@@ -201,6 +201,18 @@ async fn attempts_end_where_they_are_bounded_and_never_where_they_are_not() {
 }
 
 #[tokio::test]
+async fn attempts_are_counted_also_beside_neighbours_that_succeed() {
+    let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..3, Filter::default(), retry).await;
+    bench.answer(vec![(1, transient()), (2, transient())]);
+    bench.answer(vec![(1, transient())]);
+    bench.answer(vec![(1, transient())]);
+    bench.settle().await;
+    assert_eq!(bench.given(), [vec![1, 2, 3], vec![2, 3], vec![2]]);
+    assert_eq!(bench.dead_letters(), [(2, 3, "no room".to_owned())]);
+}
+
+#[tokio::test]
 async fn an_event_that_is_too_old_is_given_up_after_its_attempt() {
     let retry = RetryOptions { age_secs_max: Some(60), ..RetryOptions::default() };
     let mut bench = Bench::new(0..1, Filter::default(), retry).await;

@@ -1,4 +1,5 @@
-//! A consumer of the SQLite journal: reads on a connection of its own, hands its progress to the writer.
+//! A consumer of the SQLite journal: reads the newest records from memory and older ones on a connection of its own, and
+//! hands its progress to the writer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,12 +9,14 @@ use tokio::sync::{oneshot, watch};
 use super::queue::{Advance, Queue};
 use super::reader::Reader;
 use super::store::StoredConsumer;
+use super::tail::Tail;
 use super::{Consumer, JournalError, Offset, Progress, Record, Records};
 
 pub(super) struct SqliteConsumer {
     number: usize,
     stored: StoredConsumer,
     reader: Arc<Mutex<Reader>>,
+    tail: Arc<Tail>,
     queue: Arc<Queue>,
     head: watch::Receiver<Offset>,
 }
@@ -23,16 +26,20 @@ impl SqliteConsumer {
         number: usize,
         stored: StoredConsumer,
         reader: Reader,
+        tail: Arc<Tail>,
         queue: Arc<Queue>,
         head: watch::Receiver<Offset>,
     ) -> SqliteConsumer {
-        SqliteConsumer { number, stored, reader: Arc::new(Mutex::new(reader)), queue, head }
+        SqliteConsumer { number, stored, reader: Arc::new(Mutex::new(reader)), tail, queue, head }
     }
 }
 
 #[async_trait]
 impl Records for SqliteConsumer {
     async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        if let Some(records) = self.tail.read(after, limit) {
+            return Ok(records);
+        }
         let reader = Arc::clone(&self.reader);
         let read = move || reader.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit);
         tokio::task::spawn_blocking(read).await.map_err(|_| JournalError::Closed)?

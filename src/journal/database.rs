@@ -25,7 +25,6 @@ const TABLES: &str = "
         id BLOB NOT NULL,
         event_type INTEGER NOT NULL,
         received_ms INTEGER NOT NULL,
-        partition_key TEXT NOT NULL,
         line TEXT NOT NULL
     );
     CREATE TABLE batches (last_offset INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, ids BLOB NOT NULL);
@@ -45,7 +44,6 @@ const TABLES: &str = "
         id BLOB NOT NULL,
         event_type INTEGER NOT NULL,
         received_ms INTEGER NOT NULL,
-        partition_key TEXT NOT NULL,
         line TEXT NOT NULL
     );
     CREATE INDEX dead_letters_of_consumer ON dead_letters (consumer, number);
@@ -101,7 +99,7 @@ pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, JournalError> 
 ///
 /// After a kill SQLite finds frames again that may never have been synced: what is read may be gone after a power
 /// failure. A checkpoint syncs the log before it copies, so once it has succeeded all that can be read is durable.
-fn checkpoint(connection: &Connection) -> Result<(), JournalError> {
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), JournalError> {
     let is_busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy != 0 {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);

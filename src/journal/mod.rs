@@ -8,6 +8,7 @@ mod backup;
 mod consumer;
 mod database;
 mod lock;
+mod pruning;
 mod queue;
 mod reader;
 mod sqlite;
@@ -16,6 +17,7 @@ mod sqlite_tests;
 mod store;
 #[cfg(test)]
 mod store_tests;
+mod tail;
 mod window;
 mod writer;
 
@@ -72,8 +74,10 @@ pub enum AppendError {
     /// The queue before the writer is full.
     #[error("the queue before the journal is full")]
     Overloaded,
-    /// The size limit is reached, and the oldest record has not been passed by every consumer.
-    #[error("the journal has reached `journal.size_bytes_max`, and a sink has not taken its oldest record")]
+    /// The size limit is reached, and nothing may go: a consumer has not passed the oldest record, or all is dead letters.
+    #[error(
+        "the journal has reached `journal.size_bytes_max` and may drop nothing: see to the sink that is behind, or to the dead letters"
+    )]
     Full,
     /// The last commit failed, and the journal has not proven itself since.
     #[error("the journal cannot write: {0}")]
@@ -132,6 +136,11 @@ pub enum JournalError {
         /// The newest record.
         head: Offset,
     },
+    /// Another journal has been put in the place of the one that was open.
+    #[error(
+        "{0}: another journal has been put here while livehook ran; put the right one back, or start livehook anew"
+    )]
+    Replaced(std::path::PathBuf),
     /// The last commit failed, and the journal has not proven itself since.
     #[error("the journal cannot write: {0}")]
     Broken(String),

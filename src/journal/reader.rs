@@ -32,7 +32,7 @@ impl Reader {
     /// The journal cannot be read.
     pub fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
         self.select(
-            "SELECT offset, id, event_type, received_ms, partition_key, line FROM records
+            "SELECT offset, id, event_type, received_ms, line FROM records
              WHERE offset > ?1 ORDER BY offset LIMIT ?2",
             after,
             limit,
@@ -45,7 +45,7 @@ impl Reader {
     /// The journal cannot be read.
     pub fn read_back(&self, before: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
         self.select(
-            "SELECT offset, id, event_type, received_ms, partition_key, line FROM records
+            "SELECT offset, id, event_type, received_ms, line FROM records
              WHERE offset < ?1 ORDER BY offset DESC LIMIT ?2",
             before,
             limit,
@@ -97,13 +97,11 @@ fn record(row: &Row<'_>) -> Result<Record, JournalError> {
     let corrupt = |_| JournalError::Corrupt(offset);
     let id: [u8; 16] =
         row.get_ref(1)?.as_blob().ok().and_then(|id| id.try_into().ok()).ok_or(JournalError::Corrupt(offset))?;
-    let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
     let event = Event::restore(
         EventId::from_bytes(id),
         EventType::from_number(row.get(2).map_err(corrupt)?),
         row.get(3).map_err(corrupt)?,
-        text(4).map_err(corrupt)?.into(),
-        text(5).map_err(corrupt)?.into(),
+        row.get_ref(4)?.as_str().map_err(|_| JournalError::Corrupt(offset))?,
     );
-    Ok(Record { offset, event })
+    Ok(Record { offset, event: event.ok_or(JournalError::Corrupt(offset))? })
 }

@@ -1,5 +1,6 @@
 //! The journal in SQLite, as those above it use it.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use super::lock::Lock;
 use super::queue::{Append, Queue};
 use super::reader::Reader;
 use super::store::{Moment, Store};
+use super::tail::Tail;
 use super::writer::{Exchange, Refuses, Writer};
 use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start};
 use crate::callback::Event;
@@ -56,7 +58,7 @@ impl SqliteJournal {
         metrics: Arc<Metrics>,
     ) -> Result<Opened, JournalError> {
         let io = |source| JournalError::Io { path: data_dir.to_owned(), source };
-        std::fs::create_dir_all(data_dir).map_err(io)?;
+        make_directory(data_dir).map_err(io)?;
         let lock = Lock::take(data_dir)?;
         let began = Instant::now();
         let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
@@ -64,13 +66,15 @@ impl SqliteJournal {
 
         let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));
         let (head_sender, head) = watch::channel(store.head());
+        let tail = Arc::new(Tail::default());
         let consumers = store
             .consumers()
             .iter()
             .enumerate()
             .map(|(number, stored)| {
                 let reader = Reader::open(data_dir)?;
-                let consumer = SqliteConsumer::new(number, stored.clone(), reader, Arc::clone(&queue), head.clone());
+                let (queue, tail, head) = (Arc::clone(&queue), Arc::clone(&tail), head.clone());
+                let consumer = SqliteConsumer::new(number, stored.clone(), reader, tail, queue, head);
                 Ok(Box::new(consumer) as Box<dyn Consumer>)
             })
             .collect::<Result<_, JournalError>>()?;
@@ -85,6 +89,7 @@ impl SqliteJournal {
             queue: Arc::clone(&queue),
             submitted: Arc::clone(&submitted),
             settled,
+            tail,
             head: head_sender,
             is_closing: Arc::clone(&is_closing),
         };
@@ -105,6 +110,20 @@ impl SqliteJournal {
         // A panic of the writer shows as `WriterDied` of `Exchange::run`.
         let _ = writer.map(JoinHandle::join);
     }
+}
+
+/// Makes a directory and what leads to it, each entry durable, since what is in it is answered for.
+pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_directory(parent)?;
+    match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    std::fs::File::open(parent)?.sync_all()
 }
 
 #[async_trait]

@@ -3,21 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
+use super::pruning::stored_bytes;
 use super::queue::{Advance, Append};
 use super::window::Window;
 use super::{AppendError, Appended, DeadLetter, JournalError, Offset, Options, Progress, Start, database};
 use crate::callback::EventId;
-
-/// How many records one transaction of pruning removes at most.
-const PRUNE_RECORDS_MAX: u32 = 1000;
-
-/// How many bytes may be appended before the used size is asked for again.
-const UNMEASURED_BYTES_MAX: u64 = 1024 * 1024;
-
-/// What an event takes beside its texts: its id twice, its numbers, and its share of the pages' own bookkeeping.
-const OVERHEAD_BYTES: usize = 100;
 
 /// A moment on both clocks. The wall clock may jump; the other one only goes on.
 #[derive(Clone, Copy, Debug)]
@@ -39,28 +31,17 @@ pub(super) struct StoredConsumer {
 
 /// The open journal.
 pub(super) struct Store {
-    data_dir: PathBuf,
-    options: Options,
-    connection: Connection,
-    window: Window,
-    first_offset: i64,
-    next_offset: i64,
-    consumers: Vec<StoredConsumer>,
-    used_bytes: u64,
-    unmeasured_bytes: u64,
-}
-
-/// What a look at the journal's size found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Housekeeping {
+    pub(super) data_dir: PathBuf,
+    pub(super) options: Options,
+    pub(super) connection: Connection,
+    pub(super) window: Window,
+    pub(super) first_offset: i64,
+    pub(super) next_offset: i64,
+    pub(super) consumers: Vec<StoredConsumer>,
     pub(super) used_bytes: u64,
-    pub(super) true_window_secs: u32,
-    /// The consumer that keeps the oldest record from being pruned, if one does.
-    pub(super) held_by: Option<String>,
-    /// Whether there is more to prune at once.
-    pub(super) has_more: bool,
-    /// Whether the next events will find room.
-    pub(super) has_room: bool,
+    pub(super) unmeasured_bytes: u64,
+    pub(super) dead_letters_bytes: u64,
+    journal_id: String,
 }
 
 impl Store {
@@ -76,6 +57,10 @@ impl Store {
         let first_offset = database::meta_number(&connection, "first_offset")?.max(1);
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
         let next_offset = last.map_or(first_offset, |last| (last + 1).max(first_offset));
+        let dead_letters_bytes: i64 =
+            connection.query_row("SELECT coalesce(sum(length(line)), 0) FROM dead_letters", [], |row| row.get(0))?;
+        let journal_id =
+            connection.query_row("SELECT value FROM meta WHERE name = 'journal_id'", [], |row| row.get(0))?;
         let mut store = Store {
             data_dir: data_dir.to_owned(),
             options: options.clone(),
@@ -86,6 +71,8 @@ impl Store {
             consumers: Vec::new(),
             used_bytes: 0,
             unmeasured_bytes: 0,
+            dead_letters_bytes: u64::try_from(dead_letters_bytes).unwrap_or(0),
+            journal_id,
         };
         store.read_window(now)?;
         store.settle_consumers(consumers)?;
@@ -98,7 +85,12 @@ impl Store {
         let consumers: Vec<(String, Start)> =
             self.consumers.iter().map(|consumer| (consumer.name.clone(), Start::Now)).collect();
         let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
-        move |now| Store::open_and_write(&data_dir, &options, &consumers, now)
+        let journal_id = self.journal_id.clone();
+        move |now| {
+            let store = Store::open_and_write(&data_dir, &options, &consumers, now)?;
+            // Consumers go on with the cursors that they have in memory, which fit this journal alone.
+            if store.journal_id == journal_id { Ok(store) } else { Err(JournalError::Replaced(data_dir.clone())) }
+        }
     }
 
     /// As [`Store::open`], and writes and syncs something besides.
@@ -129,69 +121,66 @@ impl Store {
     /// Makes events and progress durable in one transaction, and answers for each event in order.
     ///
     /// # Errors
-    /// Nothing of it is stored as far as this store knows, and nothing of it is remembered. What really is on disk shows
-    /// after [`Store::reopener`]'s.
+    /// Nothing of it has been proven, and what is in memory no longer fits what is on disk: the store must be opened anew.
     pub(super) fn commit(
         &mut self,
         appends: &[Append],
         advances: &[Advance],
         now: Moment,
     ) -> Result<Vec<Result<Appended, AppendError>>, JournalError> {
-        let now_secs = stamp_secs(&self.options, now);
+        let now_secs = secs(now);
         self.window.expire(now_secs);
-        let bytes = appends.iter().map(|append| stored_bytes(&append.event)).sum();
+        let is_new = |append: &&Append| !self.window.contains(append.event.id());
+        let bytes = appends.iter().filter(is_new).map(|append| stored_bytes(&append.event)).sum();
         let has_room = self.make_room(bytes)?;
 
         let mut outcomes = Vec::with_capacity(appends.len());
         let mut stored = 0;
         let mut next_offset = self.next_offset;
-        let result = (|| {
-            let transaction = self.connection.unchecked_transaction()?;
-            {
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO records (offset, id, event_type, received_ms, partition_key, line) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?;
-                let mut ids = Vec::with_capacity(appends.len() * 16);
-                let mut received_ms = now.wall_ms;
-                for Append { event, .. } in appends {
-                    if self.window.contains(event.id()) {
-                        outcomes.push(Ok(Appended::Duplicate));
-                        continue;
-                    }
-                    if !has_room {
-                        outcomes.push(Err(AppendError::Full));
-                        continue;
-                    }
-                    let id = event.id().to_bytes();
-                    insert.execute(params![
-                        next_offset,
-                        id,
-                        event.event_type().number(),
-                        event.received_ms(),
-                        event.partition_key().as_str(),
-                        event.line()
-                    ])?;
-                    ids.extend_from_slice(&id);
-                    received_ms = event.received_ms();
-                    self.window.insert(event.id(), now_secs);
-                    stored += 1;
-                    next_offset += 1;
-                    outcomes.push(Ok(Appended::Stored));
+        let transaction = self.connection.unchecked_transaction()?;
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO records (offset, id, event_type, received_ms, line) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            let mut ids = Vec::with_capacity(appends.len() * 16);
+            let mut received_ms = now.wall_ms;
+            for Append { event, .. } in appends {
+                if self.window.contains(event.id()) {
+                    outcomes.push(Ok(Appended::Duplicate));
+                    continue;
                 }
-                if stored > 0 {
-                    transaction
-                        .prepare_cached("INSERT INTO batches (last_offset, received_ms, ids) VALUES (?1, ?2, ?3)")?
-                        .execute(params![next_offset - 1, received_ms, ids])?;
+                if !has_room {
+                    outcomes.push(Err(AppendError::Full));
+                    continue;
                 }
-                for Advance { consumer, progress, .. } in advances {
-                    write_progress(&transaction, &self.consumers[*consumer].name, progress)?;
-                }
+                let id = event.id().to_bytes();
+                insert.execute(params![
+                    next_offset,
+                    id,
+                    event.event_type().number(),
+                    event.received_ms(),
+                    event.line()
+                ])?;
+                ids.extend_from_slice(&id);
+                received_ms = event.received_ms();
+                self.window.insert(event.id(), now_secs);
+                stored += 1;
+                next_offset += 1;
+                outcomes.push(Ok(Appended::Stored));
             }
-            if stored > 0 || !advances.is_empty() { transaction.commit() } else { transaction.rollback() }
-        })();
-        if let Err(error) = result {
-            self.window.undo(stored);
-            return Err(error.into());
+            if stored > 0 {
+                transaction
+                    .prepare_cached("INSERT INTO batches (last_offset, received_ms, ids) VALUES (?1, ?2, ?3)")?
+                    .execute(params![next_offset - 1, received_ms, ids])?;
+            }
+            for Advance { consumer, progress, .. } in advances {
+                write_progress(&transaction, &self.consumers[*consumer].name, progress)?;
+            }
+        }
+        if stored > 0 || !advances.is_empty() {
+            transaction.commit()?
+        } else {
+            transaction.rollback()?
         }
 
         self.next_offset = next_offset;
@@ -200,6 +189,8 @@ impl Store {
             let stored = &mut self.consumers[*consumer];
             stored.cursor = stored.cursor.max(progress.cursor);
             stored.dead_letters += progress.dead_letters.len() as i64;
+            let lines = progress.dead_letters.iter().map(|letter| letter.record.event.line().len() as u64);
+            self.dead_letters_bytes += lines.sum::<u64>();
             if progress.state.is_some() {
                 stored.state.clone_from(&progress.state);
             }
@@ -207,119 +198,16 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// Prunes what is old and passed, in slices until `is_enough` says so, and measures.
-    pub(super) fn keep_house(
-        &mut self,
-        now: Moment,
-        mut is_enough: impl FnMut() -> bool,
-    ) -> Result<Housekeeping, JournalError> {
-        let now_secs = stamp_secs(&self.options, now);
-        self.window.expire(now_secs);
-        let oldest_remembered = self.next_offset - self.window.len() as i64;
-        self.connection
-            .prepare_cached("DELETE FROM batches WHERE last_offset IN (SELECT last_offset FROM batches WHERE last_offset < ?1 LIMIT ?2)")?
-            .execute(params![oldest_remembered, PRUNE_RECORDS_MAX])?;
-
-        let kept_since_ms = now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * 86_400_000);
-        let mut has_more = false;
-        while self.prune_slice(Some(kept_since_ms))? == PRUNE_RECORDS_MAX {
-            if is_enough() {
-                has_more = true;
-                break;
-            }
-        }
-        self.measure()?;
-        let held_by = self
-            .consumers
-            .iter()
-            .find(|consumer| consumer.cursor.0 < self.first_offset)
-            .filter(|_| self.next_offset > self.first_offset);
-        Ok(Housekeeping {
-            used_bytes: self.used_bytes,
-            true_window_secs: self.window.true_span_secs(now_secs),
-            held_by: held_by.map(|consumer| consumer.name.clone()),
-            has_more,
-            has_room: held_by.is_none() || self.used_bytes + UNMEASURED_BYTES_MAX <= self.options.size_bytes_max,
-        })
-    }
-
-    /// Whether so many bytes more fit below the size limit, after pruning what may go.
-    fn make_room(&mut self, bytes: u64) -> Result<bool, JournalError> {
-        let limit = self.options.size_bytes_max;
-        // Measured before the limit too: what is estimated in between is rather too much.
-        if self.unmeasured_bytes + bytes > UNMEASURED_BYTES_MAX
-            || self.used_bytes + self.unmeasured_bytes + bytes > limit
-        {
-            self.measure()?;
-        }
-        while self.used_bytes + self.unmeasured_bytes + bytes > limit {
-            if self.prune_slice(None)? == 0 {
-                return Ok(false);
-            }
-            self.measure()?;
-        }
-        Ok(true)
-    }
-
-    /// Removes the oldest records that every consumer has passed, up to a bound, and where a time is given only those
-    /// received before it. Says how many.
-    fn prune_slice(&mut self, received_before_ms: Option<i64>) -> Result<u32, JournalError> {
-        let passed = self.consumers.iter().map(|consumer| consumer.cursor.0).min().unwrap_or(self.next_offset - 1);
-        let mut found = 0;
-        let mut last = None;
-        {
-            let mut oldest = self.connection.prepare_cached(
-                "SELECT offset, received_ms FROM records WHERE offset <= ?1 ORDER BY offset LIMIT ?2",
-            )?;
-            let mut rows = oldest.query(params![passed, PRUNE_RECORDS_MAX])?;
-            while let Some(row) = rows.next()? {
-                let received_ms: i64 = row.get(1)?;
-                if received_before_ms.is_some_and(|before_ms| received_ms >= before_ms) {
-                    break;
-                }
-                last = Some(row.get::<_, i64>(0)?);
-                found += 1;
-            }
-        }
-        if let Some(last) = last {
-            let transaction = self.connection.unchecked_transaction()?;
-            transaction.prepare_cached("DELETE FROM records WHERE offset <= ?1")?.execute([last])?;
-            transaction
-                .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'first_offset'")?
-                .execute([last + 1])?;
-            transaction.commit()?;
-            self.first_offset = last + 1;
-        }
-        Ok(found)
-    }
-
-    fn measure(&mut self) -> Result<(), JournalError> {
-        let number = |pragma: &str| -> rusqlite::Result<i64> {
-            self.connection.prepare_cached(pragma)?.query_row([], |row| row.get(0))
-        };
-        let pages = number("PRAGMA page_count")? - number("PRAGMA freelist_count")?;
-        self.used_bytes = u64::try_from(pages * number("PRAGMA page_size")?).unwrap_or(0);
-        self.unmeasured_bytes = 0;
-        Ok(())
-    }
-
-    /// Remembers the ids of the newest batches. Ages are counted from the newest record rather than from now, so that a
-    /// clock that was set forward meanwhile forgets nothing.
+    /// Remembers the ids of the newest batches as if they had just been stored: their true age cannot be told, since the
+    /// wall clock may have jumped in between, and remembering for too long loses nothing.
     fn read_window(&mut self, now: Moment) -> Result<(), JournalError> {
-        let newest_ms: Option<i64> = self
-            .connection
-            .query_row("SELECT received_ms FROM batches ORDER BY last_offset DESC LIMIT 1", [], |row| row.get(0))
-            .optional()?;
-        let from_ms = newest_ms.map_or(now.wall_ms, |newest_ms| newest_ms.min(now.wall_ms));
-        let now_secs = stamp_secs(&self.options, now);
-        let mut batches = self.connection.prepare("SELECT received_ms, ids FROM batches ORDER BY last_offset")?;
+        let now_secs = secs(now);
+        let mut batches = self.connection.prepare("SELECT ids FROM batches ORDER BY last_offset")?;
         let mut rows = batches.query([])?;
         while let Some(row) = rows.next()? {
-            let age_secs =
-                (from_ms.saturating_sub(row.get(0)?) / 1000).clamp(0, i64::from(self.options.dedupe_window_secs));
-            let ids = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            let ids = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
             for id in ids.as_chunks().0 {
-                self.window.insert(EventId::from_bytes(*id), now_secs - age_secs as u32);
+                self.window.insert(EventId::from_bytes(*id), now_secs);
             }
         }
         Ok(())
@@ -395,8 +283,8 @@ fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> r
     for DeadLetter { record, attempts, reason, failed_ms } in &progress.dead_letters {
         connection
             .prepare_cached(
-                "INSERT INTO dead_letters (consumer, attempts, reason, failed_ms, offset, id, event_type, received_ms, partition_key, line)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO dead_letters (consumer, attempts, reason, failed_ms, offset, id, event_type, received_ms, line)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 name,
@@ -407,20 +295,13 @@ fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> r
                 record.event.id().to_bytes(),
                 record.event.event_type().number(),
                 record.event.received_ms(),
-                record.event.partition_key().as_str(),
                 record.event.line()
             ])?;
     }
     Ok(())
 }
 
-/// What an event will take, rather too much than too little: rows do not fill their pages.
-fn stored_bytes(event: &crate::callback::Event) -> u64 {
-    let bytes = event.line().len() + event.partition_key().as_str().len() + OVERHEAD_BYTES;
-    (bytes + bytes / 4) as u64
-}
-
-/// Seconds for the stamps of the window, from far enough ahead that the oldest id read back has one.
-fn stamp_secs(options: &Options, now: Moment) -> u32 {
-    u32::try_from(now.monotonic.as_secs()).unwrap_or(u32::MAX).saturating_add(options.dedupe_window_secs)
+/// The monotonic time in whole seconds, as the window counts.
+pub(super) fn secs(now: Moment) -> u32 {
+    u32::try_from(now.monotonic.as_secs()).unwrap_or(u32::MAX)
 }

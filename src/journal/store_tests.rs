@@ -99,8 +99,12 @@ fn a_failed_commit_stores_nothing_and_forgets_its_ids() {
     // A second writer that holds the database makes the commit fail as a bad disk would, before anything is written.
     let other = Connection::open(database::path(directory.path())).unwrap();
     other.execute_batch("ALTER TABLE batches RENAME TO hidden").unwrap();
+    let mut reopen = journal.reopener();
     journal.commit(&append([event(2), event(3)]), &[], at(0)).unwrap_err();
+    drop(journal);
     other.execute_batch("ALTER TABLE hidden RENAME TO batches").unwrap();
+    drop(other);
+    let mut journal = reopen(at(0)).unwrap();
     assert_eq!(store(&mut journal, [1, 2, 3]), [Ok(Duplicate), Ok(Stored), Ok(Stored)]);
     assert_eq!(offsets(directory.path()), [1, 2, 3]);
 }
@@ -134,6 +138,92 @@ fn a_clock_set_forward_or_back_during_a_restart_forgets_no_id() {
         journal.keep_house(now, || false).unwrap();
         assert_eq!(store_at(&mut journal, 0..10, now), vec![Ok(Duplicate); 10], "{hours} h");
     }
+}
+
+#[test]
+fn a_clock_that_jumped_between_two_events_forgets_neither_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let jumped = Moment { wall_ms: WALL_MS + 3_600_000, monotonic: Duration::from_secs(60) };
+    let mut journal = open(directory.path());
+    store(&mut journal, [1]);
+    store_at(&mut journal, [2], jumped);
+    drop(journal);
+    let later = Moment { monotonic: Duration::from_secs(900), ..jumped };
+    let mut journal = Store::open(directory.path(), &Options::default(), &sinks(&["log"]), jumped).unwrap();
+    journal.keep_house(later, || false).unwrap();
+    assert_eq!(store_at(&mut journal, [1, 2], later), [Ok(Duplicate), Ok(Duplicate)]);
+}
+
+#[test]
+fn another_journal_in_its_place_is_not_taken_for_the_one_that_was_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path());
+    store(&mut journal, 0..3);
+    let mut reopen = journal.reopener();
+    drop(journal);
+    std::fs::remove_file(database::path(directory.path())).unwrap();
+    assert!(matches!(reopen(at(0)), Err(JournalError::Replaced(_))));
+}
+
+#[test]
+fn what_may_not_go_is_measured_before_the_limit_is_reached() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open_with(directory.path(), &small(), &["fast", "slow"]);
+    for batch in 0..10 {
+        store(&mut journal, batch * 100..(batch + 1) * 100);
+    }
+    pass(&mut journal, 0, Offset(1000));
+    pass(&mut journal, 1, Offset(250));
+    let found = journal.keep_house(at(0), || false).unwrap();
+    let share = found.held_bytes as f64 / found.used_bytes as f64;
+    assert!((0.7..0.8).contains(&share), "{found:?}");
+    assert_eq!((found.slowest.as_deref(), found.has_room), (Some("slow"), true));
+    pass(&mut journal, 1, Offset(1000));
+    let found = journal.keep_house(at(0), || false).unwrap();
+    assert_eq!((found.held_bytes, found.slowest), (0, None));
+}
+
+#[test]
+fn dead_letters_count_as_size_and_are_never_pruned() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open_with(directory.path(), &small(), &["log"]);
+    let mut number = 0;
+    let refused = loop {
+        let outcomes = store(&mut journal, number..number + 100);
+        if outcomes.contains(&Err(AppendError::Full)) {
+            break number;
+        }
+        number += 100;
+        let head = journal.head();
+        let records = Reader::open(directory.path()).unwrap().read(Offset(head.0 - 100), 100).unwrap();
+        let letter = |record| DeadLetter { record, attempts: 1, reason: "poison".to_owned(), failed_ms: WALL_MS };
+        let dead_letters = records.into_iter().map(letter).collect();
+        advance(&mut journal, 0, Progress { cursor: head, dead_letters, ..Progress::default() });
+        assert!(number < 100_000, "the limit must be reached");
+    };
+    let found = journal.keep_house(at(0), || false).unwrap();
+    assert!(found.held_bytes * 2 > found.used_bytes && found.slowest.is_none(), "{found:?}");
+    assert_eq!(journal.consumers()[0].dead_letters, i64::from(refused));
+    drop(journal);
+    let reopened = open_with(directory.path(), &small(), &["log"]);
+    assert_eq!(reopened.consumers()[0].dead_letters, i64::from(refused));
+}
+
+#[test]
+fn more_ids_than_one_sweep_takes_are_swept_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { dedupe_ids_max: 1000, ..Options::default() };
+    let mut journal = open_with(directory.path(), &options, &["log"]);
+    for number in 0..4000 {
+        store(&mut journal, [number]);
+    }
+    journal.keep_house(at(0), || false).unwrap();
+    drop(journal);
+    let count = |table: &str| -> i64 {
+        let database = Connection::open(database::path(directory.path())).unwrap();
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("batches"), count("records")), (1000, 4000));
 }
 
 #[test]
@@ -183,7 +273,7 @@ fn what_a_consumer_has_not_passed_is_never_pruned() {
     pass(&mut journal, 1, Offset(4));
     let found = journal.keep_house(at(30 * 86_400), || false).unwrap();
     assert_eq!(offsets(directory.path()), (5..=10).collect::<Vec<_>>());
-    assert_eq!(found.held_by.as_deref(), Some("slow"));
+    assert_eq!(found.slowest.as_deref(), Some("slow"));
 }
 
 #[test]
@@ -312,22 +402,59 @@ fn progress_and_dead_letters_are_stored_together_and_a_cursor_never_goes_back() 
 }
 
 #[test]
-fn what_was_recovered_after_a_kill_is_synced_before_it_is_read() {
+fn what_was_recovered_after_a_kill_is_in_the_database_before_it_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = open(directory.path());
     store(&mut journal, 0..3);
-    let log = directory.path().join("journal.db-wal");
-    assert!(log.metadata().unwrap().len() > 0, "what follows would prove nothing");
-    std::mem::forget(journal); // as a kill would, without the checkpoint of an orderly end
     let copy = tempfile::tempdir().unwrap();
     for name in ["journal.db", "journal.db-wal"] {
+        // As a kill leaves them, without the checkpoint of an orderly end.
         std::fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
     }
-    let journal = open(copy.path());
-    assert_eq!(journal.head(), Offset(3));
-    // The only writes since are the consumers' and they are synced: the recovered frames are in the database itself.
+    let log = copy.path().join("journal.db-wal");
+    assert!(log.metadata().unwrap().len() > 0, "what follows would prove nothing");
+    let connection = database::open(copy.path()).unwrap();
+    assert_eq!(log.metadata().unwrap().len(), 0, "the log is empty before anything is read");
+    let alone = tempfile::tempdir().unwrap();
+    std::fs::copy(database::path(copy.path()), database::path(alone.path())).unwrap();
+    drop(connection);
+    assert_eq!(offsets(alone.path()), [1, 2, 3]);
+}
+
+#[test]
+fn a_log_that_cannot_be_moved_into_the_database_keeps_the_journal_shut() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path());
+    store(&mut journal, 0..3);
+    let reader = Connection::open(database::path(directory.path())).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records").unwrap();
+    store(&mut journal, 3..6);
+    let second = Connection::open(database::path(directory.path())).unwrap();
+    second.busy_timeout(Duration::ZERO).unwrap();
+    let error = database::checkpoint(&second).unwrap_err();
+    assert!(error.to_string().contains("another program keeps the journal open"), "{error}");
+    reader.execute_batch("COMMIT").unwrap();
+    database::checkpoint(&second).unwrap();
+}
+
+#[test]
+fn progress_that_cannot_be_stored_whole_moves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path());
+    store(&mut journal, 0..3);
+    let record = Reader::open(directory.path()).unwrap().read(Offset(1), 1).unwrap().remove(0);
+    let letter = DeadLetter { record, attempts: 1, reason: "poison".to_owned(), failed_ms: WALL_MS };
+    let progress = Progress { cursor: Offset(2), state: Some(b"2".to_vec()), dead_letters: vec![letter], urgent: true };
+    let other = Connection::open(database::path(directory.path())).unwrap();
+    other.execute_batch("ALTER TABLE dead_letters RENAME TO hidden").unwrap();
+    let advances = [Advance { consumer: 0, progress, reply: oneshot::channel().0 }];
+    journal.commit(&append([event(9)]), &advances, at(0)).unwrap_err();
     drop(journal);
-    assert_eq!(offsets(copy.path()), [1, 2, 3]);
+    other.execute_batch("ALTER TABLE hidden RENAME TO dead_letters").unwrap();
+    drop(other);
+    let stored = open(directory.path()).consumers()[0].clone();
+    assert_eq!((stored.cursor, stored.state, stored.dead_letters), (Offset(0), None, 0));
+    assert_eq!(offsets(directory.path()), [1, 2, 3]);
 }
 
 /// A power failure keeps what was synced and any part of what was not. What is written after the last sync of a commit is

@@ -63,16 +63,6 @@ impl Window {
         self.table.insert_unique(hash(&slot.id), number, |number| hash(&slots[number.wrapping_sub(first) as usize].id));
     }
 
-    /// Forgets the `count` ids that were inserted last.
-    pub(super) fn undo(&mut self, count: usize) {
-        for _ in 0..count {
-            let Some(slot) = self.slots.back().copied() else { return };
-            let number = self.first.wrapping_add(self.slots.len() as u32 - 1);
-            self.remove_from_table(&slot, number);
-            self.slots.pop_back();
-        }
-    }
-
     /// Forgets what is older than the span.
     pub(super) fn expire(&mut self, now_secs: u32) {
         while let Some(slot) = self.slots.front()
@@ -154,27 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_stored_is_forgotten() {
-        let mut window = Window::new(60, 100);
-        window.insert(id(1), 0);
-        window.insert(id(2), 0);
-        window.insert(id(3), 0);
-        window.undo(2);
-        assert!(window.contains(id(1)) && !window.contains(id(2)) && !window.contains(id(3)));
-        window.insert(id(3), 0);
-        assert!(window.contains(id(3)));
-    }
-
-    #[test]
     fn agrees_with_a_plain_set_over_many_turns() {
         let mut window = Window::new(1000, 500);
         window.first = u32::MAX - 700; // numbers wrap on the way
         for number in 0..3000 {
             window.insert(id(number), number / 10);
-            if number % 7 == 0 {
-                window.undo(1);
-                window.insert(id(number), number / 10);
-            }
             if number >= 500 {
                 assert!(!window.contains(id(number - 500)));
                 assert!(window.contains(id(number - 499)));

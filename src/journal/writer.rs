@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::queue::{Queue, Work};
-use super::store::{Housekeeping, Moment, Store};
-use super::{AppendError, Appended, JournalError, Offset};
+use super::pruning::Housekeeping;
+use super::queue::{Append, Queue, Work};
+use super::store::{Moment, Store};
+use super::tail::Tail;
+use super::{AppendError, Appended, JournalError, Offset, Record};
 use crate::telemetry::Metrics;
 
 /// How often the writer looks after size and age.
@@ -36,6 +38,8 @@ type Answer<T> = (oneshot::Sender<T>, T);
 pub(super) struct Settled {
     appends: Vec<Answer<Result<Appended, AppendError>>>,
     advances: Vec<Answer<Result<(), JournalError>>>,
+    /// What has been stored, in order.
+    stored: Vec<Record>,
     head: Offset,
 }
 
@@ -118,6 +122,7 @@ impl Writer {
                         .into_iter()
                         .map(|advance| (advance.reply, Err(JournalError::Broken(reason.clone()))))
                         .collect(),
+                    stored: Vec::new(),
                     head: Offset(0),
                 });
             }
@@ -130,10 +135,18 @@ impl Writer {
                 }
                 let is_full = outcomes.contains(&Err(AppendError::Full));
                 self.set_refuses(is_full.then_some(AppendError::Full));
+                let head = self.head();
+                let offsets = (head.0 - stored as i64 + 1..).map(Offset);
+                let is_stored =
+                    |(_, outcome): &(&Append, &Result<Appended, AppendError>)| **outcome == Ok(Appended::Stored);
+                let stored = appends.iter().zip(&outcomes).filter(is_stored).zip(offsets);
                 Some(Settled {
+                    stored: stored
+                        .map(|((append, _), offset)| Record { offset, event: append.event.clone() })
+                        .collect(),
                     appends: appends.into_iter().map(|append| append.reply).zip(outcomes).collect(),
                     advances: advances.into_iter().map(|advance| (advance.reply, Ok(()))).collect(),
-                    head: self.head(),
+                    head,
                 })
             }
             Err(error) => {
@@ -197,21 +210,20 @@ impl Writer {
         self.metrics.dedupe_window(i64::from(found.true_window_secs));
         let State::Open(store) = &self.store else { return };
         let limit = store.options().size_bytes_max;
-        let percent = found.used_bytes.saturating_mul(100) / limit.max(1);
+        let percent = found.held_bytes.saturating_mul(100) / limit.max(1);
         let reached = WARNINGS_PERCENT.into_iter().filter(|warning| percent >= *warning).max().unwrap_or(0);
-        if let Some(sink) = &found.held_by
-            && reached > self.warned_percent
-        {
+        if reached > self.warned_percent {
+            let slowest = found.slowest.as_deref().unwrap_or("none");
             tracing::warn!(
-                sink,
+                slowest_sink = slowest,
                 percent,
                 limit_bytes = limit,
-                "the journal fills up and this sink has not taken its oldest record: at the limit, new events are refused"
+                "the journal fills up with what it may not drop, for sinks that are behind or as dead letters: at the limit, new events are refused"
             );
         }
-        self.warned_percent = if found.held_by.is_some() { reached } else { 0 };
+        self.warned_percent = reached;
         if self.is_refusing_as_full() && found.has_room {
-            // The next batch finds out whether there is room; until it comes, readiness must not stay wrong.
+            // The next batch would find out too; until it comes, readiness must not stay wrong.
             self.set_refuses(None);
         }
     }
@@ -254,6 +266,7 @@ pub struct Exchange {
     pub(super) queue: Arc<Queue>,
     pub(super) submitted: Arc<Notify>,
     pub(super) settled: mpsc::Receiver<Settled>,
+    pub(super) tail: Arc<Tail>,
     pub(super) head: watch::Sender<Offset>,
     pub(super) is_closing: Arc<AtomicBool>,
 }
@@ -288,7 +301,7 @@ impl Exchange {
         self.queue.hand_over();
     }
 
-    fn answer(&self, Settled { appends, advances, head }: Settled) {
+    fn answer(&self, Settled { appends, advances, stored, head }: Settled) {
         // Those that gave up waiting are gone; what they sent is stored all the same.
         for (reply, outcome) in appends {
             let _ = reply.send(outcome);
@@ -296,6 +309,7 @@ impl Exchange {
         for (reply, outcome) in advances {
             let _ = reply.send(outcome);
         }
+        self.tail.push(stored);
         self.head.send_if_modified(|known| {
             let is_news = head > *known;
             *known = head.max(*known);

@@ -1,4 +1,4 @@
-//! Where events go. One file a sink; a new one is a file, a variant of [`Options`] and an arm of [`Options::build`].
+//! Where events go. One file a sink; a new one is a file, and a variant of [`Options`] with an arm in each of its functions.
 //!
 //! A sink delivers what it is given, once it is told to, and says of each event what became of it. It does not read the
 //! journal on its own, decide on retries, or move a cursor: that is the delivery worker's.
@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::journal::{Offset, Record, Records};
 
@@ -109,6 +110,18 @@ pub enum Options {
 impl Options {
     /// Every `type` that can be configured.
     pub const TYPES: [&str; 2] = ["log", "file"];
+
+    /// Reads the own keys of a sink of this `type`.
+    ///
+    /// # Errors
+    /// There is no such type, or the keys are not those of it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(type_name: &str, keys: D) -> Result<Options, D::Error> {
+        match type_name {
+            "log" => log::Options::deserialize(keys).map(Options::Log),
+            "file" => file::Options::deserialize(keys).map(Options::File),
+            unknown => Err(D::Error::unknown_variant(unknown, &Options::TYPES)),
+        }
+    }
 
     /// The `type`, as in the configuration.
     pub fn type_name(&self) -> &'static str {

@@ -1,6 +1,14 @@
 //! Everything that is tested from outside, in one binary: the library through [`process`]'s real program, and through an
 //! [`test_app`] on free ports.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "clippy.toml allows these in tests, but clippy does not take the functions that tests share for such"
+)]
+
 mod client;
 mod contract;
 mod crash;

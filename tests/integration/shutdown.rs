@@ -168,6 +168,63 @@ async fn a_port_that_is_taken_ends_the_start_with_a_message_and_touches_nothing(
     assert!(!livehook.path("data").exists());
 }
 
+/// Starts with a stderr of our choice, at a level at which each callback is a line there.
+async fn start_with_stderr(livehook: &mut Livehook, stderr: impl Into<Stdio>) {
+    livehook.spawn(Command::new(PROGRAM).env("LIVEHOOK_LOG_LEVEL", "trace").stdout(Stdio::null()).stderr(stderr));
+    livehook.ready().await;
+}
+
+#[tokio::test]
+async fn a_stderr_that_fails_changes_neither_answers_nor_the_end() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
+    let unread = || std::io::pipe().unwrap().1.into();
+    for stderr in [full as fn() -> OwnedFd, unread] {
+        let (_directory, mut livehook) = configured("", "");
+        start_with_stderr(&mut livehook, stderr()).await;
+        for number in 0..10 {
+            assert_eq!(post(&livehook, number).await, 200);
+        }
+        livehook.stop().await;
+        assert_eq!(livehook.journal().len(), 10);
+    }
+}
+
+#[tokio::test]
+async fn a_stderr_that_blocks_changes_neither_answers_nor_the_end() {
+    let (_directory, mut livehook) = configured("", "");
+    let (unread, stderr) = std::io::pipe().unwrap();
+    start_with_stderr(&mut livehook, full(stderr)).await;
+    for number in 0..300 {
+        assert_eq!(post(&livehook, number).await, 200);
+    }
+    livehook.signal("TERM");
+    assert!(livehook.ended(Duration::from_secs(5)).await.success());
+    drop(unread);
+}
+
+/// The end of a pipe into which nothing more fits.
+fn full(end: std::io::PipeWriter) -> OwnedFd {
+    let filling = end.try_clone().unwrap();
+    let (sender, filled) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // The last write does not return while the pipe has a reader; then it fails, and the thread ends.
+        while std::io::Write::write(&mut &filling, &[b'.'; 4096]).is_ok_and(|_| sender.send(()).is_ok()) {}
+    });
+    while filled.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    end.into()
+}
+
+#[tokio::test]
+async fn the_last_words_are_on_stderr() {
+    let (_directory, mut livehook) = configured("", "");
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 1).await, 200);
+    livehook.stop().await;
+    assert!(livehook.log().trim_end().ends_with("stopped"), "{}", livehook.log());
+    assert!(!livehook.path("data/journal.db-wal").exists(), "the journal is closed before the end");
+}
+
 /// Something mounted, and unmounted at the end.
 struct Mounted(std::path::PathBuf);
 

@@ -1,9 +1,9 @@
 //! The sink `file`: JSON Lines, each event once.
 //!
 //! A batch is one write and one sync; only then is it answered for. What the file was then (device, inode, length) is
-//! kept beside the cursor, so that after a crash at any moment [`recovery`] finds out from the content which lines are
-//! there, and cuts the one that is torn. [`writer`] appends and rotates, [`rotation`] names the closed files,
-//! [`retention`] removes and compresses them.
+//! kept beside the cursor, so that after a crash at any moment `recovery` finds out from the content which lines are
+//! there, and cuts the one that is torn. `writer` appends and rotates, `rotation` names the closed files,
+//! `retention` removes and compresses them.
 //!
 //! It repairs nothing that it did not write, and never writes a line twice for want of an answer: a delivery that was
 //! given up on is taken back before the next one.
@@ -53,7 +53,8 @@ pub struct Options {
     /// How many closed files to keep, at least 1; unset is all of them.
     #[serde(default)]
     pub keep_files_max: Option<u32>,
-    /// How long to keep closed files, in days since they were closed, at least 1; unset is for ever.
+    /// How long to keep closed files, in days since they were closed, at least 1; unset is for ever. They are looked at
+    /// after each rotation and once a day, when an event comes.
     #[serde(default)]
     pub keep_days_max: Option<u32>,
     /// Compress closed files, as `.gz` beside where they were.
@@ -192,17 +193,19 @@ impl FileSink {
         let _ = self.wait().await;
         let now = (self.clock)();
         if let Some(writer) = &self.writer {
-            self.retention.start(writer.names(), &self.options, now);
+            self.retention.start(writer.names(), &self.options, now).await;
         }
 
-        let mut lines = Vec::with_capacity(batch.iter().map(|record| record.event.line().len() + 1).sum());
+        let mut lines = self.writer.as_mut().map(Writer::spare_buffer).unwrap_or_default();
+        lines.reserve_exact(batch.iter().map(|record| record.event.line().len() + 1).sum());
         for record in batch {
             lines.extend_from_slice(record.event.line().as_bytes());
             lines.push(b'\n');
         }
-        let (writer, options) = (self.writer.take(), self.options.clone());
+        // Copied where they are needed only, since this runs for each batch.
+        let writer = self.writer.take().ok_or_else(|| self.options.clone());
         self.running = Some(tokio::task::spawn_blocking(move || {
-            let mut writer = match writer.map_or_else(|| Writer::open(options), Ok) {
+            let mut writer = match writer.or_else(Writer::open) {
                 Ok(writer) => writer,
                 Err(error) => return (None, Err(error)),
             };
@@ -257,7 +260,7 @@ impl Sink for FileSink {
         if outcome.is_ok()
             && let Some(writer) = &self.writer
         {
-            self.retention.request(writer.newest());
+            self.retention.allow(writer.newest());
         }
         vec![outcome; batch.len()]
     }

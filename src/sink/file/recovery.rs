@@ -6,8 +6,11 @@
 //! one. A record that is passed over between two that are found was left out by the sink's filter when they were
 //! written, so that the place of the last one found is the place of the sink, as if the crash had come a moment later.
 //!
-//! Whole lines are never cut, nor is anything else that is not such a beginning: from the first line that is no
-//! record's, a file is not ours to repair.
+//! A power failure can leave zeros in place of pages that were not synced, also before pages that were kept. Where it is
+//! known that nobody but the sink wrote, everything from the line with the first zero on is cut and written again.
+//!
+//! Whole lines are else never cut, nor is anything that is not such a beginning: from the first line that is no record's,
+//! a file is not ours to repair.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -24,6 +27,10 @@ use crate::journal::{Offset, Record, Records};
 use crate::sink::{DeliveryError, blocking};
 
 const PAGE_RECORDS: usize = 512;
+/// How many records may lie between two that were found. A batch is what passes the filter of 1000 records read together,
+/// so that no more than these can be unsettled; ten times as many stay right also when that number grows, and bound what
+/// one foreign line costs, for which nothing is found.
+const GAP_RECORDS_MAX: usize = 10_000;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// No event's line is near this, so that a longer one need not be read.
 const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -48,6 +55,8 @@ pub(super) struct Remembered {
 pub(super) struct Place {
     path: PathBuf,
     start: u64,
+    /// Whether what is there was written by the sink: behind the remembered length, or in a file that it began since.
+    is_ours: bool,
 }
 
 /// The places in the order in which they were written, the last being the file that `active` names.
@@ -62,22 +71,25 @@ pub(super) fn places(remembered: Option<&Remembered>, active: &Path) -> Result<V
         for directory in [names.directory(), directory_of(active)] {
             let found = find_inode(directory, remembered.device, remembered.inode)
                 .map_err(FileError::io(directory, "list it"))?;
-            places.extend(found.map(|path| Place { path, start: remembered.length }));
+            places.extend(found.map(|path| Place { path, start: remembered.length, is_ours: true }));
         }
         let rotated = remembered.rotated.as_deref().and_then(Stamp::parse);
         let closed = match names.list() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             closed => closed.map_err(FileError::io(names.directory(), "list it"))?,
         };
+        let before = places.len();
         places.extend(
             closed
                 .into_iter()
                 .filter(|(stamp, form)| *form == Form::Plain && rotated.is_none_or(|rotated| *stamp > rotated))
-                .map(|(stamp, form)| Place { path: names.path(stamp, form), start: 0 }),
+                .map(|(stamp, form)| Place { path: names.path(stamp, form), start: 0, is_ours: true }),
         );
-        places.push(Place { path: then.to_owned(), start: 0 });
+        // What closed a file since also began the next.
+        let is_ours = places.len() > before;
+        places.push(Place { path: then.to_owned(), start: 0, is_ours });
     }
-    places.push(Place { path: active.to_owned(), start: 0 });
+    places.push(Place { path: active.to_owned(), start: 0, is_ours: false });
 
     // The same file can be met under two names, or by inode and by name: its first mention says where to begin.
     let mut seen = Vec::new();
@@ -125,12 +137,13 @@ impl<'a> Recovery<'a> {
         let (file, length) = blocking(move || open(&path)).await??;
         let mut verdict = Verdict::NotOurs;
         if place.start < length {
-            verdict = self.judge(&place, &file, place.start..length).await?;
+            verdict = self.judge(&place, &file, length).await?;
         }
         // Cut by others and written to since, or another file that was given the same inode: then ours are from its
         // beginning, or from nowhere.
         if verdict == Verdict::NotOurs && place.start > 0 && place.start != length {
-            verdict = self.judge(&place, &file, 0..length).await?;
+            let place = Place { path: place.path.clone(), start: 0, is_ours: false };
+            verdict = self.judge(&place, &file, length).await?;
         }
         let path = place.path;
         blocking(move || {
@@ -150,32 +163,30 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    async fn judge(
-        &mut self,
-        place: &Place,
-        file: &Arc<File>,
-        range: std::ops::Range<u64>,
-    ) -> Result<Verdict, DeliveryError> {
-        let mut lines = Lines::new(&place.path, file, range);
+    async fn judge(&mut self, place: &Place, file: &Arc<File>, length: u64) -> Result<Verdict, DeliveryError> {
+        let mut lines = Lines::new(&place.path, file, place.start..length);
         let mut verdict = Verdict::NotOurs;
         while let Some((start, piece)) = lines.next().await? {
-            match piece {
+            let (Piece::Line(bytes) | Piece::Torn(bytes)) = &piece;
+            let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+            let has_zeros = text.len() < bytes.len();
+            match &piece {
                 // We end a line of somebody else before we begin ours.
                 Piece::Line(line) if line.is_empty() => {}
-                Piece::Line(line) => match self.seek(|record| record == line).await? {
+                Piece::Line(line) if !has_zeros => match self.seek(|record| record == line).await? {
                     Some(offset) => {
                         self.found = offset;
                         verdict = Verdict::Whole;
                     }
                     None => return Ok(verdict),
                 },
-                Piece::Torn(mut piece) => {
-                    // Where the length was durable and the bytes were not, there are zeros, which no line of ours has.
-                    piece.truncate(piece.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
-                    if self.seek(|record| record.starts_with(&piece)).await?.is_some() {
+                _ if has_zeros && !place.is_ours => return Ok(verdict),
+                _ => {
+                    if self.seek(|record| record.starts_with(text)).await?.is_some() {
                         self.rewind();
-                        return Ok(Verdict::Torn { start });
+                        verdict = Verdict::Torn { start };
                     }
+                    return Ok(verdict);
                 }
             }
         }
@@ -184,7 +195,7 @@ impl<'a> Recovery<'a> {
 
     /// The first record after the last one found whose line is as wanted.
     async fn seek(&mut self, wanted: impl Fn(&[u8]) -> bool + Send) -> Result<Option<Offset>, DeliveryError> {
-        loop {
+        for _ in 0..GAP_RECORDS_MAX {
             if self.page.is_empty() {
                 let page = self.records.read(self.after, PAGE_RECORDS).await.map_err(DeliveryError::transient)?;
                 self.page = page.into();
@@ -216,7 +227,7 @@ enum Verdict {
     NotOurs,
     /// Whole lines of ours.
     Whole,
-    /// Perhaps whole lines, and then a piece of one from here to the end.
+    /// Perhaps whole lines, and then from here to the end what is to be written again.
     Torn { start: u64 },
 }
 
@@ -243,7 +254,7 @@ impl<'a> Lines<'a> {
         Lines { path, file, position: range.start, end: range.end, buffer: Vec::new(), given: 0 }
     }
 
-    /// The next piece and where it starts; `None` at the end, and where a line is too long to be ours.
+    /// The next piece and where it starts; `None` at the end. A line that is too long to be ours counts as torn.
     async fn next(&mut self) -> Result<Option<(u64, Piece)>, DeliveryError> {
         let mut searched = self.given;
         loop {
@@ -257,11 +268,8 @@ impl<'a> Lines<'a> {
             self.buffer.drain(..self.given);
             self.given = 0;
             searched = self.buffer.len();
-            if self.buffer.len() > LINE_BYTES_MAX {
-                return Ok(None);
-            }
             let read = self.position + self.buffer.len() as u64;
-            if read >= self.end {
+            if read >= self.end || self.buffer.len() > LINE_BYTES_MAX {
                 let torn = std::mem::take(&mut self.buffer);
                 let start = self.position;
                 self.position = self.end;

@@ -22,54 +22,88 @@ use super::writer::{FILE_MODE, sync_directory};
 const DAY_SECS: i64 = 86_400;
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Runs [`tidy`] in the background, never twice at once.
+/// How long a look that failed is not repeated.
+const RETRY_SECS: i64 = 600;
+
+/// Runs [`tidy`] in the background, never twice at once: after each rotation, and once a day, since files grow old.
 #[derive(Debug, Default)]
 pub(super) struct Retention {
-    /// The last file that was closed and may be touched, where that has not been done.
-    due: Option<Stamp>,
-    done: Option<Stamp>,
-    running: Option<JoinHandle<()>>,
+    /// The last file that was closed and may be touched.
+    newest: Option<Stamp>,
+    last: Option<Look>,
+    /// Answers whether it succeeded.
+    running: Option<JoinHandle<bool>>,
     stopped: Arc<AtomicBool>,
+}
+
+/// A look at the closed files.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    newest: Stamp,
+    started_secs: i64,
+    succeeded: bool,
+}
+
+impl Look {
+    /// How long after its start another is of use.
+    fn suffices_secs(self, newest: Stamp) -> i64 {
+        match self.succeeded {
+            true if self.newest == newest => DAY_SECS,
+            true => 0,
+            false => RETRY_SECS,
+        }
+    }
 }
 
 impl Retention {
     /// A batch was answered for, with `newest` as the last file that was closed by then. Once the next batch comes, the
     /// place after this one is durable, and no recovery needs that file.
-    pub(super) fn request(&mut self, newest: Option<Stamp>) {
-        if newest != self.done {
-            self.due = newest;
-        }
+    pub(super) fn allow(&mut self, newest: Option<Stamp>) {
+        self.newest = newest;
     }
 
-    /// Nothing that was requested is durable for certain any more.
+    /// Nothing that was allowed is durable for certain any more.
     pub(super) fn withdraw(&mut self) {
-        self.due = None;
+        self.newest = None;
     }
 
     /// Starts, if there may be something to do and nothing is being done. To be called before the next batch.
-    pub(super) fn start(&mut self, names: &Names, options: &Options, now: Timestamp) {
+    pub(super) async fn start(&mut self, names: &Names, options: &Options, now: Timestamp) {
         if self.running.as_ref().is_some_and(|running| !running.is_finished()) {
             return;
         }
-        let Some(newest) = self.due.take() else { return };
-        self.done = Some(newest);
+        self.finish().await;
+        let Some(newest) = self.newest else { return };
+        let started_secs = now.as_second();
+        // The difference either way, so that a clock that was set back does not stop it.
+        let suffices =
+            |last: Look| started_secs.abs_diff(last.started_secs) < last.suffices_secs(newest).unsigned_abs();
+        if self.last.is_some_and(suffices) {
+            return;
+        }
+        self.last = Some(Look { newest, started_secs, succeeded: false });
         let (names, options, stopped) = (names.clone(), options.clone(), Arc::clone(&self.stopped));
         self.running = Some(tokio::task::spawn_blocking(move || {
-            if let Err(error) = tidy(&names, newest, &options, now, &stopped) {
+            let tidied = tidy(&names, newest, &options, now, &stopped);
+            if let Err(error) = &tidied {
                 tracing::warn!(
                     directory = %names.directory().display(),
                     %error,
-                    "A closed file could not be removed or compressed; that is tried again after the next rotation"
+                    "A closed file could not be removed or compressed; it is tried again with the first event after {} minutes",
+                    RETRY_SECS / 60
                 );
             }
+            tidied.is_ok()
         }));
     }
 
-    /// Waits for what is being done.
-    #[cfg(test)]
+    /// Waits for what is being done, and notes how it ended.
     pub(super) async fn finish(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.await.unwrap();
+        let Some(running) = &mut self.running else { return };
+        let succeeded = running.await.unwrap_or(false);
+        self.running = None;
+        if let Some(last) = &mut self.last {
+            last.succeeded = succeeded;
         }
     }
 }

@@ -282,6 +282,86 @@ async fn zeros_in_place_of_what_was_never_synced_are_cut() {
 }
 
 #[tokio::test]
+async fn zeros_before_what_was_kept_are_cut_and_nothing_is_lost_or_repeated() {
+    const PAGE_BYTES: usize = 128;
+    let all = records(9);
+    let before = &all[..2];
+    let written = lines(&all).into_bytes();
+    let start = lines(before).len();
+    for first in (0..written.len()).step_by(PAGE_BYTES).map(|first| first.max(start)) {
+        for length in [1, PAGE_BYTES, 3 * PAGE_BYTES] {
+            let place = Place::new();
+            place.write(lines(before));
+            let state = place.state();
+            let mut torn = written.clone();
+            let end = (first + length).min(torn.len());
+            torn[first..end].fill(0);
+            place.write(torn);
+            recovers(&place, before[1].offset, Some(&state), &all, &all).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn zeros_at_the_beginning_of_a_file_that_a_rotation_began_are_cut() {
+    let all = records(3);
+    let place = Place::with(|options| options.rotate_bytes = Some(lines(&all[..1]).len() as u64));
+    place.write(lines(&all[..1]));
+    let state = place.state();
+    fs::rename(place.path(), place.directory.path().join("events-20260102T030405Z.jsonl")).unwrap();
+    place.write("\0".repeat(200) + &lines(&all[1..])[200..]);
+    recovers(&place, all[0].offset, Some(&state), &all, &all).await;
+}
+
+#[tokio::test]
+async fn zeros_that_nobody_knows_to_be_ours_stay() {
+    let all = records(3);
+    for zeros in ["\0".repeat(5000), lines(&all[..1]) + "\0\0", "\0\0\n".to_owned() + &lines(&all[..1])] {
+        let place = Place::new();
+        place.write(&zeros);
+        let (mut sink, found) = place.resumed(Offset(0), None, &Stored(all.clone())).await;
+        deliver(&mut sink, &all[2..]).await;
+        let joint = if zeros.ends_with('\n') { "" } else { "\n" };
+        assert_eq!(place.read(), zeros.clone() + joint + &lines(&all[2..]));
+        assert_eq!(found, if zeros.starts_with('{') { all[0].offset } else { Offset(0) });
+
+        // Neither does a state of another file make them ours.
+        let mut elsewhere = Place::new();
+        elsewhere.write("");
+        let state = elsewhere.state();
+        elsewhere.options.path = elsewhere.directory.path().join("new.jsonl");
+        elsewhere.write(&zeros);
+        let _ = elsewhere.resumed(Offset(0), Some(&state), &Stored(all.clone())).await;
+        assert_eq!(elsewhere.read(), zeros);
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_line_costs_no_more_than_a_batch_can_span() {
+    struct Counted(AtomicI64);
+
+    #[async_trait]
+    impl Records for Counted {
+        async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, crate::journal::JournalError> {
+            self.0.fetch_add(limit as i64, Ordering::Relaxed);
+            let event = records(1).remove(0).event;
+            Ok((1..=limit as i64)
+                .map(|number| Record { offset: Offset(after.0 + number), event: event.clone() })
+                .collect())
+        }
+    }
+
+    let place = Place::new();
+    place.write("a line\n");
+    let state = place.state();
+    place.write("a line\nsomebody's\n");
+    let counted = Counted(AtomicI64::new(0));
+    let found = place.sink().resume(Offset(7), Some(&state), &counted).await.unwrap();
+    assert_eq!(found, Offset(7));
+    assert!(counted.0.load(Ordering::Relaxed) < 25_000, "{counted:?}", counted = counted.0);
+}
+
+#[tokio::test]
 async fn a_tail_that_is_not_ours_is_continued_on_a_line_of_its_own() {
     let all = records(3);
     for (foreign, joint) in [
@@ -479,6 +559,50 @@ async fn closed_files_are_removed_and_compressed_once_no_recovery_needs_them() {
     assert_eq!(place.files(), [lines(&all[3..4]), lines(&all[4..])]);
 }
 
+/// Delivers one more event, and waits for what becomes of the closed files.
+async fn look_again(sink: &mut FileSink) {
+    deliver(sink, &records(1)).await;
+    sink.retention.finish().await;
+}
+
+#[tokio::test]
+async fn closed_files_grow_old_also_without_a_rotation() {
+    let place = Place::with(|options| options.keep_days_max = Some(2));
+    let closed = place.directory.path().join("events-20260102T030405Z.jsonl");
+    fs::write(&closed, "").unwrap();
+    let mut sink = place.fresh().await;
+    for days in [0, 1, 1] {
+        place.pass(days * 86_400);
+        look_again(&mut sink).await;
+        assert!(closed.exists());
+    }
+    place.pass(3600);
+    look_again(&mut sink).await;
+    assert!(closed.exists(), "it was looked at twice a day");
+    place.pass(86_400);
+    look_again(&mut sink).await;
+    assert!(!closed.exists());
+}
+
+#[tokio::test]
+async fn a_closed_file_that_could_not_be_compressed_is_tried_again() {
+    let place = Place::with(|options| options.gzip = true);
+    let closed = place.directory.path().join("events-20260102T030405Z.jsonl");
+    let in_the_way = closed.with_extension("jsonl.gz.part");
+    fs::write(&closed, "").unwrap();
+    fs::create_dir(&in_the_way).unwrap();
+    let mut sink = place.fresh().await;
+    look_again(&mut sink).await;
+    look_again(&mut sink).await;
+    fs::remove_dir(&in_the_way).unwrap();
+    place.pass(60);
+    look_again(&mut sink).await;
+    assert!(closed.exists(), "it was tried again too soon");
+    place.pass(600);
+    look_again(&mut sink).await;
+    assert!(!closed.exists() && closed.with_extension("jsonl.gz").exists());
+}
+
 #[tokio::test]
 async fn a_rename_by_others_is_noticed() {
     let all = records(3);
@@ -569,7 +693,6 @@ async fn what_is_no_regular_file_is_refused_by_name() {
 
 #[tokio::test]
 #[ignore = "needs root to mount a tmpfs; run by tests/run"]
-#[expect(clippy::print_stderr, reason = "who runs it is to know that it proved nothing")]
 async fn a_full_disk_leaves_no_torn_line_and_takes_up_again() {
     let place = Place::new();
     let disk = place.directory.path().join("disk");
@@ -577,10 +700,7 @@ async fn a_full_disk_leaves_no_torn_line_and_takes_up_again() {
     let system = |program: &str, arguments: &[&str]| {
         std::process::Command::new(program).args(arguments).arg(&disk).status().is_ok_and(|status| status.success())
     };
-    if !system("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
-        eprintln!("skipped: a tmpfs cannot be mounted here");
-        return;
-    }
+    assert!(system("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]), "a tmpfs cannot be mounted: run it as root");
     let all = records(1000);
     let path = disk.join("events.jsonl");
     let mut sink = FileSink::new(Options::at(&path));

@@ -23,6 +23,8 @@ pub(super) const FILE_MODE: u32 = 0o640;
 
 const DAY_SECS: i64 = 86_400;
 const COMPARE_BYTES: usize = 64 * 1024;
+/// How much memory a sink may keep from one batch to the next.
+const SPARE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The open file, and how far we know it.
 #[derive(Debug)]
@@ -130,7 +132,13 @@ impl Writer {
     /// The last batch has been answered for: it stays.
     pub(super) fn settle(&mut self) {
         self.unsettled.clear();
-        self.lines = Vec::new();
+        self.lines.clear();
+        self.lines.shrink_to(SPARE_BYTES_MAX);
+    }
+
+    /// A buffer for the lines of the next batch, with the room of the last one: the same memory serves most batches.
+    pub(super) fn spare_buffer(&mut self) -> Vec<u8> {
+        if self.unsettled.is_empty() { std::mem::take(&mut self.lines) } else { Vec::new() }
     }
 
     /// Appends whole lines and syncs them, rotating before and between them where it is due.

@@ -1,0 +1,143 @@
+//! Reads a text behind the JSON escapes and the percent-encoding that lie over it, and knows of each character which bytes
+//! it came from and how deeply it was encoded. What the text means is not its business.
+
+use super::json;
+
+/// How many times escapes and percent-encoding may lie over each other, beside the escapes of the string itself.
+const LAYERS_MAX: usize = 4;
+
+/// A character as it reads behind some layers, and the bytes of the text that make it. Bodies are far shorter than `u32`
+/// can count.
+#[derive(Clone, Copy)]
+pub(super) struct Unit {
+    pub(super) character: char,
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// In how many layers of JSON escapes it was one.
+    json_depth: u8,
+    /// In how many layers it was percent-encoded.
+    pub(super) percent_depth: u8,
+}
+
+impl Unit {
+    /// For characters that each layer encodes: what is around something else lies in fewer layers.
+    pub(super) fn is_no_deeper_than(&self, other: &Unit) -> bool {
+        self.json_depth + self.percent_depth <= other.json_depth + other.percent_depth
+    }
+}
+
+/// Shows the text of a JSON string, given as it is between its quotes, and then what is behind each further layer.
+pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) {
+    let mut units = units(string);
+    remove_layer(&mut units, '\\', json_escape);
+    look(&units);
+    for _ in 0..LAYERS_MAX {
+        let mut removed = false;
+        for (lead, escape) in [('%', percent_escape as Escape), ('\\', json_escape)] {
+            if remove_layer(&mut units, lead, escape) {
+                look(&units);
+                removed = true;
+            }
+        }
+        if !removed {
+            break;
+        }
+    }
+}
+
+/// Reads the escape that the units start with: its character, and how many units it has.
+type Escape = fn(&[Unit]) -> Option<(char, usize)>;
+
+fn units(text: &str) -> Vec<Unit> {
+    let mut units = Vec::with_capacity(text.len());
+    units.extend(text.char_indices().map(|(start, character)| {
+        let end = start + character.len_utf8();
+        Unit { character, start: start as u32, end: end as u32, json_depth: 0, percent_depth: 0 }
+    }));
+    units
+}
+
+/// Puts one unit in the place of each escape. Each begins with `lead`. Answers whether there were any.
+fn remove_layer(units: &mut Vec<Unit>, lead: char, escape: Escape) -> bool {
+    let Some(first) = units.iter().position(|unit| unit.character == lead) else { return false };
+    let (mut read, mut written) = (first, first);
+    while read < units.len() {
+        let unit = units[read];
+        match escape(&units[read..]).filter(|_| unit.character == lead) {
+            Some((character, length)) => {
+                let parts = &units[read..read + length];
+                let deepest = |depth: fn(&Unit) -> u8| parts.iter().map(depth).max().unwrap_or_default();
+                units[written] = Unit {
+                    character,
+                    start: unit.start,
+                    end: parts[length - 1].end,
+                    json_depth: deepest(|part| part.json_depth) + u8::from(lead == '\\'),
+                    percent_depth: deepest(|part| part.percent_depth) + u8::from(lead == '%'),
+                };
+                read += length;
+            }
+            None => {
+                units[written] = unit;
+                read += 1;
+            }
+        }
+        written += 1;
+    }
+    let removed = written < units.len();
+    units.truncate(written);
+    removed
+}
+
+fn json_escape(units: &[Unit]) -> Option<(char, usize)> {
+    let mut text = [b'?'; 12];
+    for (byte, unit) in text.iter_mut().zip(units) {
+        *byte = u8::try_from(unit.character).ok().filter(u8::is_ascii).unwrap_or(b'?');
+    }
+    match text[1] {
+        b'u' if text[2..6].iter().all(u8::is_ascii_hexdigit) => {}
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+        _ => return None,
+    }
+    std::str::from_utf8(&text).ok().map(json::escape)
+}
+
+fn percent_escape(units: &[Unit]) -> Option<(char, usize)> {
+    let high = units.get(1)?.character.to_digit(16)?;
+    let low = units.get(2)?.character.to_digit(16)?;
+    Some((char::from_u32(high * 16 + low)?, 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(string: &str) -> Vec<String> {
+        let mut layers = Vec::new();
+        each(string, |units| layers.push(units.iter().map(|unit| unit.character).collect()));
+        layers
+    }
+
+    #[test]
+    fn each_layer_is_shown_once() {
+        assert_eq!(layers("plain"), ["plain"]);
+        assert_eq!(layers(r"a\\u0062%2563"), [r"a\u0062%2563", r"a\u0062%63", "ab%63", "abc"]);
+    }
+
+    #[test]
+    fn what_is_no_escape_stays() {
+        for text in ["100%", "%zz", "%5", r"\q", r"\u12", r"\"] {
+            assert_eq!(layers(text), [text]);
+        }
+    }
+
+    #[test]
+    fn units_know_their_bytes_and_depths() {
+        let mut last = Vec::new();
+        each(r"\u00e9%255C\\n", |units| last = units.to_vec());
+        let known: Vec<_> = last
+            .iter()
+            .map(|unit| (unit.character, unit.start..unit.end, unit.json_depth, unit.percent_depth))
+            .collect();
+        assert_eq!(known, [('\u{e9}', 0..6, 1, 0), ('\\', 6..11, 0, 2), ('\n', 11..14, 2, 0)]);
+    }
+}

@@ -1,0 +1,103 @@
+//! The newest records, in memory: a consumer that keeps up reads them here, without asking the database.
+//!
+//! They come here after their commit, so what is read here is durable. Offsets have no gaps as long as nothing fails:
+//! where one shows, what is before it goes, so that nobody can read across it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Offset, Record};
+
+/// How many bytes of events are kept.
+const BYTES_MAX: usize = 2 * 1024 * 1024;
+
+#[derive(Default)]
+pub(super) struct Tail(Mutex<Records>);
+
+#[derive(Default)]
+struct Records {
+    records: VecDeque<Record>,
+    bytes: usize,
+}
+
+impl Tail {
+    /// Adds records that have just been committed, in order.
+    pub(super) fn push(&self, records: impl IntoIterator<Item = Record>) {
+        let mut tail = self.lock();
+        for record in records {
+            if tail.records.back().is_some_and(|last| last.offset != record.offset.before()) {
+                *tail = Records::default();
+            }
+            tail.bytes += record.event.line().len();
+            tail.records.push_back(record);
+        }
+        while tail.bytes > BYTES_MAX
+            && let Some(oldest) = tail.records.pop_front()
+        {
+            tail.bytes -= oldest.event.line().len();
+        }
+    }
+
+    /// The records after `after`, at most `limit`; `None` where it does not reach back so far.
+    pub(super) fn read(&self, after: Offset, limit: usize) -> Option<Vec<Record>> {
+        let tail = self.lock();
+        let first = tail.records.front()?.offset;
+        let skipped = usize::try_from(after.0 - first.before().0).ok()?;
+        if skipped > tail.records.len() {
+            return None;
+        }
+        Some(tail.records.iter().skip(skipped).take(limit).cloned().collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_events::event;
+    use super::*;
+
+    fn records(offsets: std::ops::Range<i64>) -> impl Iterator<Item = Record> {
+        offsets.map(|offset| Record { offset: Offset(offset), event: event(offset as u32) })
+    }
+
+    fn read(tail: &Tail, after: i64, limit: usize) -> Option<Vec<i64>> {
+        let records = tail.read(Offset(after), limit)?;
+        Some(records.into_iter().map(|record| record.offset.0).collect())
+    }
+
+    #[test]
+    fn gives_what_it_has_and_says_when_it_does_not_reach_back() {
+        let tail = Tail::default();
+        assert_eq!(read(&tail, 0, 10), None);
+        tail.push(records(5..8));
+        tail.push(records(8..10));
+        assert_eq!(read(&tail, 3, 10), None);
+        assert_eq!(read(&tail, 4, 10), Some(vec![5, 6, 7, 8, 9]));
+        assert_eq!(read(&tail, 6, 2), Some(vec![7, 8]));
+        assert_eq!(read(&tail, 9, 10), Some(vec![]));
+        assert_eq!(read(&tail, 10, 10), None, "what may have come otherwise is not denied");
+    }
+
+    #[test]
+    fn nobody_reads_across_a_gap() {
+        let tail = Tail::default();
+        tail.push(records(1..4));
+        tail.push(records(6..8));
+        assert_eq!(read(&tail, 3, 10), None);
+        assert_eq!(read(&tail, 5, 10), Some(vec![6, 7]));
+    }
+
+    #[test]
+    fn has_a_bound() {
+        let tail = Tail::default();
+        for offset in 0..10_000 {
+            tail.push(records(offset..offset + 1));
+        }
+        let tail = tail.lock();
+        assert!(tail.bytes <= BYTES_MAX && tail.records.len() > 1000);
+        assert_eq!(tail.bytes, tail.records.iter().map(|record| record.event.line().len()).sum::<usize>());
+    }
+}
