@@ -20,7 +20,7 @@ use crate::callback::Verifier;
 use crate::config::Config;
 use crate::delivery::{Status, Worker};
 use crate::journal::{Exchange, Opened, SqliteJournal};
-use crate::server::{self, Admin, Limits, Receiver};
+use crate::server::{self, Admin, Endpoint, Limits, Receiver};
 use crate::telemetry::Metrics;
 
 /// What the journal needs at most to settle, taken off the grace that requests and sinks get.
@@ -52,7 +52,7 @@ impl App {
     /// # Errors
     /// A port is taken, or the journal cannot be opened. Nothing runs then.
     pub async fn start(config: Config) -> anyhow::Result<App> {
-        server::raise_open_files_limit();
+        let open_files = server::raise_open_files_limit();
         let receiver_listener = bind(config.receiver.listen, "receiver.listen").await?;
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let receiver_address = receiver_listener.local_addr()?;
@@ -100,9 +100,9 @@ impl App {
             Arc::clone(&is_draining),
             server::system_clock,
         );
-        let limits = Limits::of_receiver(&config.receiver);
-        let receiver = tokio::spawn(serve(receiver_listener, Arc::new(receiver).router(), limits, receiver_stop));
-        let limits = Limits::of_admin(&config.admin);
+        let limits = Limits::of_receiver(&config.receiver, open_files);
+        let receiver = tokio::spawn(serve(receiver_listener, receiver, limits, receiver_stop));
+        let limits = Limits::of_admin(open_files);
         let admin = tokio::spawn(serve(admin_listener, Arc::new(admin).router(admin_address), limits, admin_stop));
         Ok(App {
             receiver_address,
@@ -216,11 +216,11 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 
 async fn serve(
     listener: TcpListener,
-    router: axum::Router,
+    endpoint: impl Endpoint,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    server::serve(listener, router, limits, async move {
+    server::serve(listener, endpoint, limits, async move {
         // A sender that is gone stops the server as well.
         let _ = stop.wait_for(|stop| *stop).await;
     })

@@ -98,7 +98,7 @@ struct Greeting {
 impl Greeting {
     fn of(config: &Config) -> Greeting {
         Greeting {
-            path: config.receiver.path.clone(),
+            path: config.receiver.path.to_string(),
             data_dir: config.data_dir.display().to_string(),
             sinks: config.sinks.iter().map(sink).collect(),
         }

@@ -97,17 +97,12 @@ impl Checks<'_> {
     }
 
     fn receiver(&mut self, receiver: &ReceiverOptions) {
-        self.url_path("receiver.path", &receiver.path);
-        if let Some(health_path) = &receiver.health_path {
-            self.url_path("receiver.health_path", health_path);
-            if *health_path == receiver.path {
-                let same = Mistake::new("receiver.health_path", "must differ from `receiver.path`");
-                self.mistake(same.quoted(health_path));
-            }
-        }
-        if axum::http::HeaderName::from_bytes(receiver.client_address_header.as_bytes()).is_err() {
-            let wrong = Mistake::new("receiver.client_address_header", "must be the name of an HTTP header");
-            self.mistake(wrong.quoted(&receiver.client_address_header).cure("for example X-Forwarded-For"));
+        if let Some(health_path) = &receiver.health_path
+            && !receiver.paths_differ()
+            && !self.findings.spoilt("receiver.path")
+        {
+            let same = Mistake::new("receiver.health_path", "must differ from `receiver.path`");
+            self.mistake(same.quoted(health_path.as_str()));
         }
         for (position, parameter) in receiver.redact_parameters.iter().enumerate() {
             if parameter.is_empty() {
@@ -122,14 +117,6 @@ impl Checks<'_> {
                 "receiver.validity_secs_max = {validity_secs_max}: CSS stamps t {CSS_VALIDITY_SECS} s ahead, so genuine \
                  callbacks will be refused; give at least {CSS_VALIDITY_SECS}, and some more for clocks that differ"
             ));
-        }
-    }
-
-    fn url_path(&mut self, key: &str, path: &str) {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
-        if !path.starts_with('/') || !path.bytes().all(allowed) {
-            let wrong = Mistake::new(key, "must begin with / and hold only what a URL's path may, without ? and #");
-            self.mistake(wrong.quoted(path));
         }
     }
 
@@ -163,9 +150,18 @@ impl Checks<'_> {
             self.mistake(taken.value(admin.listen).cure("choose another port"));
         }
         let token_spoilt = self.findings.spoilt("admin.token") || self.findings.spoilt("admin.token_file");
-        if !admin.listen.ip().to_canonical().is_loopback() && admin.token.is_none() && !token_spoilt {
-            let open = Mistake::new("admin.listen", "can be reached from other machines and so needs a token");
-            self.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
+        if !admin.listen.ip().to_canonical().is_loopback() {
+            match &admin.token {
+                None if !token_spoilt => {
+                    let open = Mistake::new("admin.listen", "can be reached from other machines and so needs a token");
+                    self.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
+                }
+                Some(token) if token.is_short() => self.findings.warn(
+                    "admin.token: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a \
+                     better one",
+                ),
+                _ => {}
+            }
         }
         for (position, host) in admin.allowed_hosts.iter().enumerate() {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);

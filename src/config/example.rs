@@ -20,7 +20,8 @@ use crate::sink::{self, Filter};
 use crate::telemetry::LogOptions;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
-const PLACEHOLDER: &str = "a callback key";
+const KEY_PLACEHOLDER: &str = "a callback key";
+const TOKEN_PLACEHOLDER: &str = "a-token-of-your-own";
 
 /// The example with the `# ` removed before each `# key = value` and `# [table]` of which `wanted` holds.
 fn uncommented(wanted: impl Fn(&str) -> bool) -> String {
@@ -43,7 +44,7 @@ fn load(text: &str) -> Config {
 }
 
 fn keyed(rest: &str) -> String {
-    rest.replace(PLACEHOLDER, "0123456789abcdef")
+    rest.replace(KEY_PLACEHOLDER, "0123456789abcdef").replace(TOKEN_PLACEHOLDER, "0123456789abcdef")
 }
 
 #[test]
@@ -75,12 +76,14 @@ fn every_key_of_the_example_is_known_and_of_a_good_value() {
 }
 
 #[test]
-fn the_placeholder_of_the_example_is_refused() {
-    let example = uncommented(|line| with_default(line) || line.starts_with("keys = "));
+fn the_placeholders_of_the_example_are_refused() {
+    let wanted = |line: &str| with_default(line) || line.starts_with("keys = ") || line.starts_with("token = ");
+    let example = uncommented(wanted);
     let text = Some((Path::new("config.example.toml"), example.as_str()));
     let mistakes = Config::load(text, &Overrides::default(), &Given::default()).unwrap_err();
-    assert_eq!(mistakes.iter().count(), 1, "{mistakes}");
+    assert_eq!(mistakes.iter().count(), 2, "{mistakes}");
     assert!(mistakes.to_string().contains("the key is the placeholder of the example file"), "{mistakes}");
+    assert!(mistakes.to_string().contains("the token is the placeholder of the example file"), "{mistakes}");
 }
 
 #[test]

@@ -271,6 +271,19 @@ fn what_is_allowed_but_unwise_is_a_warning() {
 }
 
 #[test]
+fn a_token_that_can_be_guessed_is_a_warning_where_others_could_guess() {
+    for (listen, token, warns) in [
+        ("0.0.0.0:9090", "fifteen-letters", true),
+        ("0.0.0.0:9090", "sixteen--letters", false),
+        ("127.0.0.1:9090", "fifteen-letters", false),
+    ] {
+        let config = keyed(&format!("[admin]\nlisten = \"{listen}\"\ntoken = \"{token}\"")).unwrap();
+        let expected = "admin.token: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a better one";
+        assert_eq!(config.warnings, if warns { vec![expected] } else { Vec::new() }, "{listen} {token}");
+    }
+}
+
+#[test]
 fn the_verifier_is_told_what_the_receiver_demands() {
     let config = keyed("[receiver]\nleeway_secs = 5\nvalidity_secs_max = 700\nunsigned_event_types = [314]\nallowed_appids = [7]\nallowed_domains = [\"a.com\"]\nredact_parameters = [\"p\"]").unwrap();
     let verifier = config.verifier;
@@ -335,7 +348,7 @@ fn the_file_is_named_by_the_flag_or_else_by_a_variable_and_what_names_it_is_blam
     let given = given.file("b.toml", "receiver.path = \"/b\"");
     let path = |flag: Option<&str>, given: &Given| {
         let config = Config::find(flag.map(Path::new), &Overrides::default(), given);
-        config.map(|config| config.receiver.path).map_err(|mistakes| mistakes.to_string())
+        config.map(|config| config.receiver.path.to_string()).map_err(|mistakes| mistakes.to_string())
     };
     assert_eq!(path(None, &given), Ok("/callback".to_owned()));
     let given = given.variable("LIVEHOOK_CONFIG", "a.toml");

@@ -7,12 +7,13 @@
 //!
 //! All of it can be read only. It never touches the journal's storage.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -23,6 +24,7 @@ use axum::{Extension, Json, Router};
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::refusal_log::RefusalLog;
 use super::{AdminOptions, Clock, Token};
 use crate::delivery::Status;
 use crate::journal::Journal;
@@ -37,6 +39,7 @@ pub struct Admin {
     sinks: Vec<Arc<Status>>,
     draining: Arc<AtomicBool>,
     clock: Clock,
+    refusals: RefusalLog,
 }
 
 impl Admin {
@@ -50,7 +53,7 @@ impl Admin {
         clock: Clock,
     ) -> Admin {
         let (token, allowed_hosts) = (options.token.clone(), options.allowed_hosts.clone());
-        Admin { token, allowed_hosts, journal, metrics, sinks, draining, clock }
+        Admin { token, allowed_hosts, journal, metrics, sinks, draining, clock, refusals: RefusalLog::default() }
     }
 
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
@@ -103,6 +106,15 @@ impl Admin {
             self.metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
             self.metrics.dead_letters(&status.sink, view.dead_letters);
         }
+    }
+
+    /// Logs, at a bounded rate, that a request is refused. What the sender wrote is not in it.
+    fn log(&self, request: &Request, answer: &Answer) {
+        let error = answer.word();
+        let Some(suppressed) = self.refusals.admit(error, Instant::now()) else { return };
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let client = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip().to_canonical());
+        tracing::warn!(%client, error, suppressed, "a request to the admin endpoint was refused: {}", answer.message());
     }
 
     fn age_secs(&self, received_ms: Option<i64>) -> Option<f64> {
@@ -173,6 +185,14 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Some(Answer::READ_ONLY),
         _ => None,
     };
+    match &refused {
+        Some(answer) => admin.log(&request, answer),
+        // It is answered, but with less than to the right token, so that guesses would show.
+        None if !is_trusted && request.headers().contains_key(AUTHORIZATION) => {
+            admin.log(&request, &Answer::UNAUTHORIZED);
+        }
+        None => {}
+    }
     let mut response = match refused {
         Some(answer) => answer.into_response(close),
         None => next.run(request).await,
@@ -238,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::journal::AppendError;
-    use crate::server::testing::MemoryJournal;
+    use crate::server::testing::{Lines, MemoryJournal};
 
     struct Setup {
         journal: Arc<MemoryJournal>,
@@ -270,6 +290,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        let request = request.extension(ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 4711))));
         let request = request.body(Body::empty()).unwrap();
         let response = setup.router.clone().call(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -353,6 +374,27 @@ mod tests {
         }
         let two = [("host", "localhost"), ("host", "evil.example.com")];
         assert_eq!(ask(&setup, "GET", "/livez", &two).await.0, 403);
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_is_logged_within_bounds_and_without_what_was_given() {
+        let (lines, _guard) = Lines::take();
+        let (outside, loopback) = (setup(OUTSIDE, Some("a-long-token")), setup(LOOPBACK, None));
+        assert_eq!(ask(&outside, "GET", "/readyz", &[]).await.0, 200);
+        assert_eq!(ask(&outside, "GET", "/metrics", &[("authorization", "Bearer a-long-token")]).await.0, 200);
+        assert_eq!(lines.text(), "");
+        let guess = [("authorization", "Bearer guessed")];
+        assert_eq!(ask(&outside, "GET", "/readyz", &guess).await.0, 200, "a probe may say what it likes");
+        assert_eq!(lines.text().matches("error=\"unauthorized\"").count(), 1, "but a guess is a guess");
+        ask(&loopback, "GET", "/metrics", &[("host", "evil.example.com")]).await;
+        assert_eq!(lines.text().matches("error=\"host_not_allowed\"").count(), 1);
+        for _ in 0..100 {
+            assert_eq!(ask(&outside, "GET", "/metrics", &guess).await.0, 401);
+        }
+        let text = lines.text();
+        assert!((3..20).contains(&text.lines().count()), "{text}");
+        assert!(text.contains("client=192.0.2.7") && text.contains("WARN"), "{text}");
+        assert!(!text.contains("guessed") && !text.contains("evil"), "{text}");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -58,10 +58,10 @@ impl Answer {
         "the head of the request is larger than this server takes",
     );
     pub(super) const NOT_HTTP: Answer =
-        Answer::fixed(StatusCode::BAD_REQUEST, "bad_request", "this is no HTTP/1.1 request, or not a well-formed one");
+        Answer::fixed(StatusCode::BAD_REQUEST, "malformed", "this is no HTTP/1.1 request, or not a well-formed one");
     pub(super) const BODY_BROKEN: Answer = Answer::fixed(
         StatusCode::BAD_REQUEST,
-        "bad_request",
+        "malformed",
         "the body of the request breaks off, or is not chunked as announced",
     );
     pub(super) const UNAVAILABLE: Answer = Answer::fixed(
@@ -178,9 +178,7 @@ impl Answer {
 /// `{"code":0}` with 200: the event is durable.
 pub(super) fn stored() -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::from_static(br#"{"code":0}"#)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("10"));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
 

@@ -51,6 +51,12 @@ impl Share<'_> {
         let used = self.budget.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if used > self.budget.bytes_max { Err(BodyError::NoMemory) } else { Ok(()) }
     }
+
+    /// Makes it at least so many bytes, for what was made of the body. That is never too much: the body was let in, and
+    /// it is the next one that has to wait.
+    pub(super) fn cover(&mut self, bytes: usize) {
+        let _ = self.grow(bytes.saturating_sub(self.bytes));
+    }
 }
 
 impl Drop for Share<'_> {
@@ -167,5 +173,17 @@ mod tests {
         let (_, _share) = read(pieces(&["123456"], true), 7, soon(), &budget).await.unwrap();
         assert_eq!(read(pieces(&["12345"], true), 7, soon(), &budget).await.unwrap_err(), BodyError::NoMemory);
         assert!(read(pieces(&["1234"], true), 7, soon(), &budget).await.is_ok(), "what failed has been given back");
+    }
+
+    #[tokio::test]
+    async fn what_is_made_of_a_body_counts_if_it_is_larger() {
+        let budget = Budget::new(10);
+        let (_, mut share) = read(pieces(&["123"], true), 7, soon(), &budget).await.unwrap();
+        for (bytes, used) in [(2, 3), (8, 8), (5, 8), (20, 20)] {
+            share.cover(bytes);
+            assert_eq!(budget.used.load(Ordering::Relaxed), used);
+        }
+        drop(share);
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }
 }

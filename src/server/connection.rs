@@ -8,25 +8,22 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
-use axum::http::Response;
-use axum::routing::future::RouteFuture;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout};
-use tower::Service;
 
 use super::answer::Answer;
-use super::listener::{Limits, log_unreadable};
-use super::phase::{Connection, Phase, Watched};
+use super::listener::{Endpoint, Limits, log_unreadable};
+use super::phase::{Connection, Phase, Watched, WatchedBody};
 use super::refusal_log::RefusalLog;
 
 /// How much, and for how long, is still read from a client that was told that the connection ends. Closing on unread
@@ -38,15 +35,15 @@ const LINGER: Duration = Duration::from_secs(1);
 const BUFFER_BYTES_MIN: usize = 16 * 1024;
 
 /// What all connections of a listener share.
-pub(super) struct Shared {
-    pub(super) router: Router,
+pub(super) struct Shared<E> {
+    pub(super) endpoint: E,
     pub(super) limits: Limits,
     pub(super) refusals: RefusalLog,
     pub(super) builder: Builder,
 }
 
-impl Shared {
-    pub(super) fn new(router: Router, limits: Limits) -> Shared {
+impl<E> Shared<E> {
+    pub(super) fn new(endpoint: E, limits: Limits) -> Shared<E> {
         let mut builder = Builder::new();
         builder
             .header_read_timeout(None)
@@ -56,7 +53,7 @@ impl Shared {
             .writev(false)
             // A client that has sent all and closes its side still gets its answer, and its event is stored.
             .half_close(true);
-        Shared { router, limits, refusals: RefusalLog::default(), builder }
+        Shared { endpoint, limits, refusals: RefusalLog::default(), builder }
     }
 }
 
@@ -73,9 +70,21 @@ enum End {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn run(stream: TcpStream, peer: SocketAddr, connection: Arc<Connection>, shared: Arc<Shared>) {
+pub(super) async fn run<E: Endpoint>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    connection: Arc<Connection>,
+    shared: Arc<Shared<E>>,
+) {
     let io = TokioIo::new(Watched { stream, connection: Arc::clone(&connection) });
-    let service = Requests { router: shared.router.clone(), peer, connection: Arc::clone(&connection) };
+    let (endpoint, watcher) = (&shared.endpoint, &connection);
+    let service = service_fn(move |request| {
+        let request = watched(request, watcher);
+        Box::pin(async move {
+            let response = endpoint.answer(request, peer).await;
+            Ok::<_, Infallible>(response.map(|body| WatchedBody::of_answer(body, Arc::clone(watcher))))
+        })
+    });
     let mut http = shared.builder.serve_connection(io, service);
 
     let limits = &shared.limits;
@@ -158,40 +167,12 @@ async fn say_farewell(mut stream: TcpStream, answer: Option<&Answer>) {
     }
 }
 
-/// Hands requests to the router, with the address of the peer, and notes what phase that makes.
-struct Requests {
-    router: Router,
-    peer: SocketAddr,
-    connection: Arc<Connection>,
-}
-
-impl hyper::service::Service<hyper::Request<Incoming>> for Requests {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn call(&self, request: hyper::Request<Incoming>) -> Answering {
-        self.connection.enter(Phase::Request);
-        let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        Answering { future: self.router.clone().call(request), connection: Arc::clone(&self.connection) }
-    }
-}
-
-/// The router's answer to come.
-struct Answering {
-    future: RouteFuture<Infallible>,
-    connection: Arc<Connection>,
-}
-
-impl Future for Answering {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = Pin::new(&mut self.future).poll(cx);
-        if polled.is_ready() {
-            self.connection.enter(Phase::Answer);
-        }
-        polled
+/// The request with a body that tells the connection when it is read.
+fn watched(request: hyper::Request<Incoming>, connection: &Arc<Connection>) -> Request {
+    if request.body().is_end_stream() {
+        connection.enter(Phase::Request);
+        request.map(|_| Body::empty())
+    } else {
+        request.map(|body| Body::new(WatchedBody::of_request(body, Arc::clone(connection))))
     }
 }

@@ -1,6 +1,6 @@
 //! A listener: accepts connections up to a cap, makes room at the cap, and stops without cutting a request.
 //!
-//! It knows nothing of what is served. The socket, the router and the signal to stop are arguments.
+//! It knows nothing of what is served. The socket, the endpoint and the signal to stop are arguments.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,21 +11,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::Response;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep;
+use tower::Service;
 
 use super::answer::Answer;
 use super::connection::{Shared, run};
 use super::phase::{Connection, Phase};
 use super::refusal_log::RefusalLog;
-use super::{AdminOptions, ReceiverOptions, limit_secs};
+use super::{ReceiverOptions, limit_secs};
 
 /// How long accepting rests after an error that would only come again at once, such as having no open file left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often the search for a connection that can make room is repeated, while all are at work.
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
+
+/// The most connections of the admin listener.
+const ADMIN_CONNECTIONS_MAX: usize = 128;
+
+/// How many open files are not for connections of the receiver, where there are more than twice as many: those of the
+/// admin listener, the journal and the sinks.
+const RESERVED_FILES: u64 = ADMIN_CONNECTIONS_MAX as u64 + 64;
 
 /// What clients of a listener may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +50,26 @@ pub struct Limits {
     pub headers_timeout: Duration,
     /// How long a connection may be silent, between requests or before the first.
     pub idle_timeout: Duration,
-    /// How long a client may take to read an answer.
+    /// How long a client may take to read an answer, or as much as there is of it.
     pub write_timeout: Duration,
 }
 
 impl Limits {
-    /// The limits of the receiver's listener.
-    pub fn of_receiver(options: &ReceiverOptions) -> Limits {
+    /// The limits of the receiver's listener. `open_files` is how many files the process may have open, if there is a
+    /// limit: connections are files, and leave some to the journal, the sinks and the admin endpoint. A cap that is
+    /// lowered by that is logged.
+    pub fn of_receiver(options: &ReceiverOptions, open_files: Option<u64>) -> Limits {
+        let fit = at_most(open_files.map(|limit| limit - (limit / 2).min(RESERVED_FILES)));
+        if fit < options.connections_max {
+            tracing::warn!(
+                "receiver.connections_max = {}: only {fit} connections fit into the limit of open files, which is {}; \
+                 raise that (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
+                options.connections_max,
+                open_files.unwrap_or(u64::MAX),
+            );
+        }
         Limits {
-            connections_max: options.connections_max,
+            connections_max: options.connections_max.min(fit),
             headers_bytes_max: options.headers_bytes_max,
             headers_timeout: limit_secs(options.headers_timeout_secs),
             idle_timeout: limit_secs(options.idle_timeout_secs),
@@ -54,10 +77,10 @@ impl Limits {
         }
     }
 
-    /// The limits of the admin listener: few clients, known ones.
-    pub fn of_admin(_options: &AdminOptions) -> Limits {
+    /// The limits of the admin listener: few clients, known ones. `open_files` is as for the receiver.
+    pub fn of_admin(open_files: Option<u64>) -> Limits {
         Limits {
-            connections_max: 128,
+            connections_max: at_most(open_files.map(|limit| limit / 8)).min(ADMIN_CONNECTIONS_MAX),
             headers_bytes_max: 16 * 1024,
             headers_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
@@ -70,7 +93,7 @@ impl Limits {
         match phase {
             Phase::Idle => Some(self.idle_timeout),
             Phase::Head => Some(self.headers_timeout),
-            Phase::Request => None,
+            Phase::Body | Phase::Request | Phase::Feed => None,
             Phase::Answer => Some(self.write_timeout),
         }
     }
@@ -81,19 +104,40 @@ impl Limits {
     }
 }
 
-/// Serves `router` on `listener` until `stop` is ready; then closes idle connections, lets requests in flight finish,
+/// What is served on a listener.
+pub trait Endpoint: Send + Sync + 'static {
+    /// Answers a request that came on a connection from `peer`.
+    fn answer(&self, request: Request, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Handlers find the peer as `ConnectInfo<SocketAddr>`.
+impl Endpoint for Router {
+    async fn answer(&self, mut request: Request, peer: SocketAddr) -> Response<Body> {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let Ok(response) = self.clone().call(request).await;
+        response
+    }
+}
+
+/// A number of connections, at least one.
+fn at_most(limit: Option<u64>) -> usize {
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX))
+}
+
+/// Serves `endpoint` on `listener` until `stop` is ready; then closes idle connections, lets requests in flight finish,
 /// and returns when all connections are closed.
 ///
-/// At the cap of connections the longest idle one makes room for a new one; if none is idle, the one that has been
-/// sending the head of its request longest; one that is at work never. While none can, a new one waits.
+/// At the cap of connections, or when no file can be opened any more, the longest idle one makes room for a new one; if none is idle, the one that has been
+/// sending the head of its request longest, then the one that has been sending a body longest; one that is at work
+/// never. While none can, a new one waits.
 ///
-/// Handlers find the peer's address as `ConnectInfo<SocketAddr>`. Dropping the future cuts every connection.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+/// Dropping the future cuts every connection.
+pub async fn serve(listener: TcpListener, endpoint: impl Endpoint, limits: Limits, stop: impl Future<Output = ()>) {
     let connections_max = limits.connections_max.max(1);
     let mut open = Open {
         tasks: JoinSet::new(),
         connections: HashMap::new(),
-        shared: Arc::new(Shared::new(router, limits)),
+        shared: Arc::new(Shared::new(endpoint, limits)),
         epoch: Instant::now(),
     };
     let mut stop = pin!(stop);
@@ -111,10 +155,16 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             Ok(accepted) => accepted,
             Err(error) => {
                 let pause = open.pause_after(&error);
+                if is_out_of_files(&error) {
+                    open.ask_for_room();
+                }
                 tokio::select! {
                     () = &mut stop => break,
-                    () = sleep(pause) => continue,
+                    // One that ends gives back a file.
+                    Some(ended) = open.tasks.join_next_with_id() => open.forget(ended),
+                    () = sleep(pause) => {}
                 }
+                continue;
             }
         };
         tokio::select! {
@@ -128,14 +178,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 }
 
 /// The connections that are open.
-struct Open {
+struct Open<E> {
     tasks: JoinSet<()>,
     connections: HashMap<Id, Arc<Connection>>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<E>>,
     epoch: Instant,
 }
 
-impl Open {
+impl<E: Endpoint> Open<E> {
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Without it an answer may wait for the acknowledgement of the one before. It fails on a closed socket only.
         let _ = stream.set_nodelay(true);
@@ -158,15 +208,19 @@ impl Open {
     /// Returns once there are fewer than `connections_max`.
     async fn make_room(&mut self, connections_max: usize) {
         while self.connections.len() >= connections_max {
-            let waiting =
-                self.connections.values().filter_map(|connection| Some((connection.turn_to_go()?, connection)));
-            if let Some((_, connection)) = waiting.min_by_key(|(turn, _)| *turn) {
-                connection.make_room();
-            }
+            self.ask_for_room();
             tokio::select! {
                 Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
                 () = sleep(ROOM_PAUSE) => {}
             }
+        }
+    }
+
+    /// Asks the connection whose turn it is to end, if there is one.
+    fn ask_for_room(&self) {
+        let waiting = self.connections.values().filter_map(|connection| Some((connection.turn_to_go()?, connection)));
+        if let Some((_, connection)) = waiting.min_by_key(|(turn, _)| *turn) {
+            connection.make_room();
         }
     }
 
@@ -191,6 +245,12 @@ impl Open {
             self.forget(ended);
         }
     }
+}
+
+/// Whether the process, or the whole machine, has as many files open as it may.
+fn is_out_of_files(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE].iter().any(|known| code == Some(known.raw_os_error()))
 }
 
 /// Logs, at a bounded rate, that a head could not be read.

@@ -1,7 +1,7 @@
 //! HTTP: the callback endpoint and the admin endpoint.
 //!
 //! [`serve`] runs a listener: connections, their limits and their end. [`Receiver`] and [`Admin`] are what is served, each
-//! a router. Nothing here opens a socket, sees a signal or reads a configuration: these are arguments.
+//! an [`Endpoint`]; the receiver without a router, since what it does for a callback counts. Nothing here opens a socket, sees a signal or reads a configuration: these are arguments.
 
 mod admin;
 mod answer;
@@ -16,21 +16,24 @@ mod refusal_log;
 #[cfg(test)]
 mod testing;
 mod token;
+mod url_path;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use serde::Deserialize;
 
 use crate::callback::{DomainPattern, EventType, KeyOptions};
 
 pub use admin::Admin;
 pub use client_address::{ClientAddress, client_address};
-pub use listener::{Limits, raise_open_files_limit, serve};
+pub use listener::{Endpoint, Limits, raise_open_files_limit, serve};
 pub use network::Network;
 pub use receiver::{Receiver, ReceiverError};
 pub use token::Token;
+pub use url_path::UrlPath;
 
 /// Gives the time in Unix ms. An argument, so that a test can choose the time.
 pub type Clock = fn() -> i64;
@@ -52,9 +55,9 @@ pub struct ReceiverOptions {
     /// The address to listen on.
     pub listen: SocketAddr,
     /// The path that CSS posts to.
-    pub path: String,
+    pub path: UrlPath,
     /// A path that answers load balancers with 200 while the receiver is ready.
-    pub health_path: Option<String>,
+    pub health_path: Option<UrlPath>,
     /// The callback keys.
     pub keys: Vec<KeyOptions>,
     /// A file with more keys, one a line.
@@ -76,7 +79,8 @@ pub struct ReceiverOptions {
     /// Peers whose header is believed.
     pub trusted_proxies: Vec<Network>,
     /// The header in which a trusted proxy names the client.
-    pub client_address_header: String,
+    #[serde(deserialize_with = "header_name")]
+    pub client_address_header: HeaderName,
     /// Parameters to redact in addition to `txSecret`.
     pub redact_parameters: Vec<String>,
     /// The largest body, in bytes.
@@ -85,7 +89,7 @@ pub struct ReceiverOptions {
     pub headers_bytes_max: usize,
     /// The most connections at once.
     pub connections_max: usize,
-    /// The most memory for all bodies in flight, in bytes.
+    /// The most memory for all bodies in flight and the events made of them until they are stored, in bytes.
     pub bodies_bytes_max: usize,
     /// How long a client may take to send the head of a request, in seconds.
     pub headers_timeout_secs: u64,
@@ -101,7 +105,7 @@ impl Default for ReceiverOptions {
     fn default() -> ReceiverOptions {
         ReceiverOptions {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080),
-            path: "/callback".to_owned(),
+            path: UrlPath::CALLBACK,
             health_path: None,
             keys: Vec::new(),
             keys_file: None,
@@ -113,7 +117,7 @@ impl Default for ReceiverOptions {
             allowed_domains: Vec::new(),
             allowed_addresses: Vec::new(),
             trusted_proxies: Vec::new(),
-            client_address_header: "X-Forwarded-For".to_owned(),
+            client_address_header: HeaderName::from_static("x-forwarded-for"),
             redact_parameters: Vec::new(),
             body_bytes_max: 256 * 1024,
             headers_bytes_max: 16 * 1024,
@@ -125,6 +129,18 @@ impl Default for ReceiverOptions {
             answer_timeout_secs: 15,
         }
     }
+}
+
+impl ReceiverOptions {
+    /// Whether callbacks and load balancers have a path each.
+    pub fn paths_differ(&self) -> bool {
+        self.health_path.as_ref() != Some(&self.path)
+    }
+}
+
+fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
+    let name = String::deserialize(deserializer)?.parse();
+    name.map_err(|_| serde::de::Error::custom("must be the name of an HTTP header; for example X-Forwarded-For"))
 }
 
 /// The admin endpoint, as in the section `[admin]` of the configuration.

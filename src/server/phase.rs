@@ -1,7 +1,12 @@
 //! Where a connection stands between two requests, and since when: what timeouts and the choice of a victim go by.
 //!
 //! hyper tells neither when a head begins nor when an answer has left, so [`Watched`], between hyper and the socket, reads
-//! it off the traffic. On the path of a request this costs a few writes to memory; the clock is read once a wake-up.
+//! it off the traffic, and [`WatchedBody`] off the bodies. On the path of a request this costs a few writes to memory;
+//! the clock is read once a wake-up.
+//!
+//! One thing cannot be seen: the first bytes of a next head that came together with the request before wait in hyper's
+//! buffer, so that the connection counts as idle until more of that head arrives. It then has the time of an idle one,
+//! and makes room as one.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,21 +15,33 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Where a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {
     /// Between requests, or accepted and silent.
     Idle = 0,
     /// The head of a request has begun to arrive.
     Head = 1,
-    /// The request is with its handler, which bounds the time of its body and its answer.
-    Request = 2,
-    /// The answer is being written.
-    Answer = 3,
+    /// The body of a request is arriving. Its handler bounds the time for it.
+    Body = 2,
+    /// The request is with its handler, which has all of it and bounds the time of its answer.
+    Request = 3,
+    /// The answer is being written, and the client is to read it.
+    Answer = 4,
+    /// The client has all that there is of the answer, and its handler has more to come.
+    Feed = 5,
+}
+
+impl Phase {
+    /// Whether nothing is lost by ending the connection now: no request is there in full.
+    fn can_make_room(self) -> bool {
+        matches!(self, Phase::Idle | Phase::Head | Phase::Body)
+    }
 }
 
 const DRAIN: u8 = 1;
@@ -37,6 +54,8 @@ pub(super) struct Connection {
     changed: AtomicBool,
     since_ms: AtomicU64,
     epoch: Instant,
+    /// Whether the body of an answer has more to give.
+    is_answering: AtomicBool,
     orders: AtomicU8,
     waker: OnceLock<Waker>,
 }
@@ -49,6 +68,7 @@ impl Connection {
             changed: AtomicBool::new(false),
             since_ms: AtomicU64::new(elapsed_ms(epoch)),
             epoch,
+            is_answering: AtomicBool::new(false),
             orders: AtomicU8::new(0),
             waker: OnceLock::new(),
         }
@@ -58,8 +78,10 @@ impl Connection {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Idle,
             1 => Phase::Head,
-            2 => Phase::Request,
-            _ => Phase::Answer,
+            2 => Phase::Body,
+            3 => Phase::Request,
+            4 => Phase::Answer,
+            _ => Phase::Feed,
         }
     }
 
@@ -83,14 +105,40 @@ impl Connection {
         self.epoch + Duration::from_millis(self.since_ms.load(Ordering::Relaxed))
     }
 
-    /// Who goes first when room is needed, smallest first: the longest idle, then the longest sending its head. `None`
-    /// for one that is at work.
-    pub(super) fn turn_to_go(&self) -> Option<(bool, u64)> {
-        let since_ms = self.since_ms.load(Ordering::Relaxed);
-        match self.phase() {
-            Phase::Idle => Some((false, since_ms)),
-            Phase::Head => Some((true, since_ms)),
-            Phase::Request | Phase::Answer => None,
+    /// Who goes first when room is needed, smallest first: the longest idle, then the longest sending a head, then the
+    /// longest sending a body. `None` for one that is at work.
+    pub(super) fn turn_to_go(&self) -> Option<(Phase, u64)> {
+        let phase = self.phase();
+        phase.can_make_room().then(|| (phase, self.since_ms.load(Ordering::Relaxed)))
+    }
+
+    /// The body of the request is read, or given up.
+    fn end_body(&self) {
+        if self.phase() == Phase::Body {
+            self.enter(Phase::Request);
+        }
+    }
+
+    /// hyper has taken all of the answer.
+    fn end_answer(&self) {
+        self.is_answering.store(false, Ordering::Relaxed);
+    }
+
+    /// hyper writes. Whether that is an answer to a request, and not one of its own to a head that it could not read.
+    fn writes_answer(&self) -> bool {
+        let phase = self.phase();
+        if phase == Phase::Feed {
+            self.enter(Phase::Answer);
+        }
+        !matches!(phase, Phase::Idle | Phase::Head)
+    }
+
+    /// hyper flushes once it has nothing left to write: what there is of an answer has left.
+    fn flushed(&self) {
+        match (self.phase(), self.is_answering.load(Ordering::Relaxed)) {
+            (Phase::Answer | Phase::Feed, false) => self.enter(Phase::Idle),
+            (Phase::Answer, true) => self.enter(Phase::Feed),
+            _ => {}
         }
     }
 
@@ -129,7 +177,7 @@ impl Connection {
     pub(super) fn must_make_room(&self) -> bool {
         self.orders.load(Ordering::Relaxed) & MAKE_ROOM != 0
             && self.orders.fetch_and(!MAKE_ROOM, Ordering::Relaxed) & MAKE_ROOM != 0
-            && matches!(self.phase(), Phase::Idle | Phase::Head)
+            && self.phase().can_make_room()
     }
 }
 
@@ -147,12 +195,6 @@ pub(super) struct Watched {
     pub(super) connection: Arc<Connection>,
 }
 
-impl Watched {
-    fn swallows(&self) -> bool {
-        matches!(self.connection.phase(), Phase::Idle | Phase::Head)
-    }
-}
-
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
@@ -166,7 +208,7 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.swallows() {
+        if !self.connection.writes_answer() {
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
@@ -177,7 +219,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.swallows() {
+        if !self.connection.writes_answer() {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
@@ -187,17 +229,61 @@ impl AsyncWrite for Watched {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes once it has nothing left to write, so an answer has then left in full.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        if polled.is_ready() && self.connection.phase() == Phase::Answer {
-            self.connection.enter(Phase::Idle);
+        if polled.is_ready() {
+            self.connection.flushed();
         }
         polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The body of a request or of an answer, which tells [`Connection`] when its reader is done with it.
+pub(super) struct WatchedBody<B> {
+    body: B,
+    connection: Arc<Connection>,
+    ended: fn(&Connection),
+}
+
+impl WatchedBody<Incoming> {
+    pub(super) fn of_request(body: Incoming, connection: Arc<Connection>) -> WatchedBody<Incoming> {
+        connection.enter(Phase::Body);
+        WatchedBody { body, connection, ended: Connection::end_body }
+    }
+}
+
+impl<B> WatchedBody<B> {
+    pub(super) fn of_answer(body: B, connection: Arc<Connection>) -> WatchedBody<B> {
+        connection.is_answering.store(true, Ordering::Relaxed);
+        connection.enter(Phase::Answer);
+        WatchedBody { body, connection, ended: Connection::end_answer }
+    }
+}
+
+impl<B: Body + Unpin> Body for WatchedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for WatchedBody<B> {
+    fn drop(&mut self) {
+        (self.ended)(&self.connection);
     }
 }
 
@@ -208,8 +294,14 @@ mod tests {
     #[test]
     fn one_that_is_at_work_makes_no_room_not_even_later() {
         let connection = Connection::new(Instant::now());
-        for (phase, goes) in [(Phase::Idle, true), (Phase::Head, true), (Phase::Request, false), (Phase::Answer, false)]
-        {
+        for (phase, goes) in [
+            (Phase::Idle, true),
+            (Phase::Head, true),
+            (Phase::Body, true),
+            (Phase::Request, false),
+            (Phase::Answer, false),
+            (Phase::Feed, false),
+        ] {
             connection.enter(phase);
             connection.stamp();
             assert_eq!(connection.turn_to_go().is_some(), goes, "{phase:?}");

@@ -4,25 +4,23 @@
 //! else on this listener, and nothing here knows how events are stored or where they go.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method, Response, Uri};
-use axum::routing::any;
+use axum::http::{HeaderMap, HeaderName, Method, Response};
 use tokio::time::timeout_at;
 
-use super::answer::{self, Answer, quoted};
+use super::answer::{self, Answer};
 use super::body::{self, BodyError, Budget};
 use super::client_address::{ClientAddress, client_address};
 use super::refusal_log::RefusalLog;
-use super::{Clock, Network, ReceiverOptions, limit_secs};
+use super::{Clock, Endpoint, Network, ReceiverOptions, UrlPath, limit_secs};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::journal::{Appended, Journal};
 use crate::telemetry::Metrics;
@@ -30,28 +28,15 @@ use crate::telemetry::Metrics;
 /// An option of the receiver that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReceiverError {
-    /// Not the name of a header.
-    #[error(
-        "receiver.client_address_header: `{0}` is no name of a header: give one such as X-Forwarded-For, X-Real-IP or Forwarded"
-    )]
-    ClientAddressHeader(String),
-    /// Not a path that a request can have.
-    #[error("receiver.{key}: `{path}` is no path: begin it with /, and leave out white space, `?` and `#`")]
-    Path {
-        /// `path` or `health_path`.
-        key: &'static str,
-        /// What was given.
-        path: String,
-    },
     /// The two paths are one.
     #[error("receiver.health_path: `{0}` is also receiver.path: choose another")]
-    SamePath(String),
+    SamePath(UrlPath),
 }
 
 /// What the callback endpoint works with.
 pub struct Receiver {
-    path: String,
-    health_path: Option<String>,
+    path: UrlPath,
+    health_path: Option<UrlPath>,
     allowed_addresses: Vec<Network>,
     trusted_proxies: Vec<Network>,
     client_address_header: HeaderName,
@@ -80,21 +65,15 @@ impl Receiver {
         draining: Arc<AtomicBool>,
         clock: Clock,
     ) -> Result<Receiver, ReceiverError> {
-        check_path("path", &options.path)?;
-        if let Some(health_path) = &options.health_path {
-            check_path("health_path", health_path)?;
-            if *health_path == options.path {
-                return Err(ReceiverError::SamePath(health_path.clone()));
-            }
+        if !options.paths_differ() {
+            return Err(ReceiverError::SamePath(options.path.clone()));
         }
-        let header = options.client_address_header.parse();
         Ok(Receiver {
             path: options.path.clone(),
             health_path: options.health_path.clone(),
             allowed_addresses: options.allowed_addresses.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
-            client_address_header: header
-                .map_err(|_| ReceiverError::ClientAddressHeader(options.client_address_header.clone()))?,
+            client_address_header: options.client_address_header.clone(),
             body_bytes_max: options.body_bytes_max,
             body_timeout: limit_secs(options.body_timeout_secs),
             answer_timeout: limit_secs(options.answer_timeout_secs),
@@ -108,25 +87,25 @@ impl Receiver {
         })
     }
 
-    /// The routes of the receiver's listener, for [`super::serve`].
-    pub fn router(self: Arc<Receiver>) -> Router {
-        let mut router = Router::new().without_v07_checks().route(&literal(&self.path), any(receive));
-        if let Some(health_path) = &self.health_path {
-            router = router.route(&literal(health_path), any(health));
-        }
-        router.fallback(not_found).with_state(self)
-    }
-
     /// Takes a callback until it is durable.
-    async fn take(&self, parts: &Parts, body: Body, started: Instant) -> Result<(EventType, Appended), Rejected> {
-        let close = !body.is_end_stream();
-        self.check_head(parts).map_err(|rejected| Rejected { close, ..rejected })?;
+    async fn take(
+        &self,
+        parts: &Parts,
+        peer: SocketAddr,
+        body: Body,
+        started: Instant,
+    ) -> Result<(EventType, Appended), Rejected> {
+        let has_body = !body.is_end_stream();
+        self.check_head(parts, peer, has_body).map_err(|rejected| Rejected { close: has_body, ..rejected })?;
 
         let deadline = started + self.body_timeout.min(self.answer_timeout);
-        let event = match body::read(body, self.body_bytes_max, deadline, &self.bodies).await {
-            Ok((bytes, _share)) => self.judge(&bytes)?,
-            Err(error) => return Err(Rejected { close: true, ..self.body_rejected(error) }),
-        };
+        let (bytes, mut share) = body::read(body, self.body_bytes_max, deadline, &self.bodies)
+            .await
+            .map_err(|error| Rejected { close: true, ..self.body_rejected(error) })?;
+        let event = self.judge(&bytes)?;
+        // The event counts in place of the body for as long as it waits for the journal.
+        drop(bytes);
+        share.cover(event.line().len());
 
         let (id, event_type) = (event.id(), event.event_type());
         // A journal hands the event to its writer when it is first polled: it is stored even if nobody waits any more.
@@ -143,9 +122,9 @@ impl Receiver {
     }
 
     /// What can be judged before the body: the client, then the form of the request.
-    fn check_head(&self, parts: &Parts) -> Result<(), Rejected> {
+    fn check_head(&self, parts: &Parts, peer: SocketAddr, has_body: bool) -> Result<(), Rejected> {
         if !self.allowed_addresses.is_empty() {
-            let client = self.client(parts);
+            let client = self.client(parts, peer);
             if !client.is_within(&self.allowed_addresses) {
                 let doubt = if client.is_known { "" } else { ", or one behind it," };
                 let hint = format!("; {}{doubt} is not in `receiver.allowed_addresses`", client.address);
@@ -156,7 +135,7 @@ impl Receiver {
             return Err(Rejected::new(Answer::METHOD_NOT_ALLOWED));
         }
         let headers = &parts.headers;
-        if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        if !has_body && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
             return Err(Rejected::new(Answer::LENGTH_REQUIRED));
         }
         if is_encoded(headers) {
@@ -181,33 +160,76 @@ impl Receiver {
             BodyError::TooLarge => Rejected::new(Answer::body_too_large(self.body_bytes_max)),
             BodyError::TooSlow => Rejected::new(Answer::BODY_TOO_SLOW),
             BodyError::Broken => Rejected::new(Answer::BODY_BROKEN),
-            BodyError::NoMemory => {
-                Rejected::unavailable(None, "the bodies in flight have reached `receiver.bodies_bytes_max`")
-            }
+            BodyError::NoMemory => Rejected::unavailable(
+                None,
+                "bodies, and events that wait for the journal, have reached `receiver.bodies_bytes_max`",
+            ),
         }
     }
 
-    fn client(&self, parts: &Parts) -> ClientAddress {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-        client_address(peer, &parts.headers, &self.client_address_header, &self.trusted_proxies)
+    fn client(&self, parts: &Parts, peer: SocketAddr) -> ClientAddress {
+        client_address(peer.ip(), &parts.headers, &self.client_address_header, &self.trusted_proxies)
     }
 
     fn is_ready(&self) -> bool {
         !self.draining.load(Ordering::Relaxed) && self.journal.health().refuses.is_none()
     }
 
+    /// Tells a load balancer whether to send anything here.
+    fn health(&self, parts: &Parts, body: &Body) -> Response<Body> {
+        let close = !body.is_end_stream();
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            Answer::READ_ONLY.into_response(close)
+        } else if self.is_ready() {
+            Response::new(Body::from("ready\n"))
+        } else {
+            Answer::UNAVAILABLE.into_response(close)
+        }
+    }
+
     /// Logs a rejection, at a bounded rate. What the sender wrote is not in it, or is escaped.
-    fn log(&self, parts: &Parts, rejected: &Rejected) {
+    fn log(&self, parts: &Parts, peer: SocketAddr, rejected: &Rejected) {
         let error = rejected.answer.word();
         let Some(suppressed) = self.refusals.admit(error, Instant::now()) else { return };
-        let client = self.client(parts).address;
+        let client = self.client(parts, peer).address;
         let event_type = rejected.event_type.map_or("none", EventType::label);
         let (message, hint) = (rejected.answer.message(), &rejected.hint);
         if error == Answer::UNAVAILABLE.word() {
             tracing::error!(%client, error, event_type, suppressed, "a callback was not stored: {message}{hint}");
         } else {
             tracing::warn!(%client, error, event_type, suppressed, "a callback was refused: {message}{hint}");
+        }
+    }
+}
+
+impl Endpoint for Receiver {
+    async fn answer(&self, request: Request, peer: SocketAddr) -> Response<Body> {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let taken = if path == self.path.as_str() {
+            self.take(&parts, peer, body, started).await
+        } else if self.health_path.as_ref().is_some_and(|health_path| path == health_path.as_str()) {
+            return self.health(&parts, &body);
+        } else {
+            let hint = Cow::Owned(format!("; `receiver.path` is `{}`", self.path));
+            let close = !body.is_end_stream();
+            Err(Rejected { hint, close, ..Rejected::new(Answer::not_found(path)) })
+        };
+        match taken {
+            Ok((event_type, appended)) => {
+                let outcome = match appended {
+                    Appended::Stored => "stored",
+                    Appended::Duplicate => "duplicate",
+                };
+                self.metrics.callback(Some(event_type), outcome, started.elapsed());
+                answer::stored()
+            }
+            Err(rejected) => {
+                self.log(&parts, peer, &rejected);
+                self.metrics.callback(rejected.event_type, rejected.answer.word(), started.elapsed());
+                rejected.answer.into_response(rejected.close)
+            }
         }
     }
 }
@@ -247,61 +269,9 @@ impl Rejected {
     }
 }
 
-async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
-    let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    match receiver.take(&parts, body, started).await {
-        Ok((event_type, appended)) => {
-            let outcome = match appended {
-                Appended::Stored => "stored",
-                Appended::Duplicate => "duplicate",
-            };
-            receiver.metrics.callback(Some(event_type), outcome, started.elapsed());
-            answer::stored()
-        }
-        Err(rejected) => {
-            receiver.log(&parts, &rejected);
-            receiver.metrics.callback(rejected.event_type, rejected.answer.word(), started.elapsed());
-            rejected.answer.into_response(rejected.close)
-        }
-    }
-}
-
-async fn health(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
-    let close = !request.body().is_end_stream();
-    if *request.method() != Method::GET && *request.method() != Method::HEAD {
-        Answer::READ_ONLY.into_response(close)
-    } else if receiver.is_ready() {
-        Response::new(Body::from("ready\n"))
-    } else {
-        Answer::UNAVAILABLE.into_response(close)
-    }
-}
-
-async fn not_found(State(receiver): State<Arc<Receiver>>, request: Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let hint = Cow::Owned(format!("; `receiver.path` is `{}`", quoted(&receiver.path)));
-    let rejected = Rejected { hint, ..Rejected::new(Answer::not_found(parts.uri.path())) };
-    receiver.log(&parts, &rejected);
-    rejected.answer.into_response(!body.is_end_stream())
-}
-
 fn is_encoded(headers: &HeaderMap) -> bool {
     let is_identity = |value: &str| value.split(',').all(|coding| coding.trim().eq_ignore_ascii_case("identity"));
     headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.to_str().is_ok_and(is_identity))
-}
-
-/// A path is one that a request can have exactly so.
-fn check_path(key: &'static str, path: &str) -> Result<(), ReceiverError> {
-    match path.parse::<Uri>() {
-        Ok(uri) if path.starts_with('/') && uri.path() == path => Ok(()),
-        _ => Err(ReceiverError::Path { key, path: path.to_owned() }),
-    }
-}
-
-/// A path for the router, to which braces would mean parameters.
-fn literal(path: &str) -> String {
-    path.replace('{', "{{").replace('}', "}}")
 }
 
 #[cfg(test)]

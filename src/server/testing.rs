@@ -1,13 +1,16 @@
-//! A journal in memory, and a client that sends the very bytes it is told, for the tests of this module alone.
+//! A journal in memory, the log, and a client that sends the very bytes it is told, for the tests of this module alone.
 
+use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::callback::Event;
 use crate::journal::{AppendError, Appended, Health, Journal, Offset};
@@ -68,6 +71,42 @@ impl Journal for MemoryJournal {
     fn health(&self) -> Health {
         let state = self.state();
         Health { refuses: state.refuses.clone(), head: Offset(state.events.len() as i64) }
+    }
+}
+
+/// The log of this thread.
+#[derive(Clone, Default)]
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Takes the log until the guard is dropped.
+    pub(super) fn take() -> (Lines, DefaultGuard) {
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        self.clone()
     }
 }
 
@@ -144,6 +183,19 @@ impl Client {
             if !self.read_more().await {
                 assert!(self.unread.is_empty(), "half an answer: {:?}", String::from_utf8_lossy(&self.unread));
                 return None;
+            }
+        }
+    }
+
+    /// Reads up to a text and takes it all; false where the connection is closed first.
+    pub(super) async fn read_until(&mut self, text: &str) -> bool {
+        loop {
+            if let Some(start) = self.unread.windows(text.len()).position(|window| window == text.as_bytes()) {
+                self.unread.drain(..start + text.len());
+                return true;
+            }
+            if !self.read_more().await {
+                return false;
             }
         }
     }

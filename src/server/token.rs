@@ -5,6 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
+/// The placeholder of `config.example.toml`, refused so that nobody runs with a token that everybody knows.
+const PLACEHOLDER: &str = "a-token-of-your-own";
+
 /// A secret that cannot be printed and is compared in constant time.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Box<str>);
@@ -13,10 +16,13 @@ impl Token {
     /// Takes the token as text.
     ///
     /// # Errors
-    /// Empty tokens, and characters that no `Authorization` header can carry.
+    /// Empty tokens, the example file's placeholder, and characters that no `Authorization` header can carry.
     pub fn new(text: &str) -> Result<Token, String> {
         if text.is_empty() {
             return Err("the token is empty: make one with `livehook keygen`".to_owned());
+        }
+        if text == PLACEHOLDER {
+            return Err("the token is the placeholder of the example file: make one with `livehook keygen`".to_owned());
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(
@@ -24,6 +30,11 @@ impl Token {
             );
         }
         Ok(Token(text.into()))
+    }
+
+    /// Whether the token has fewer than 16 characters, which deserves a warning.
+    pub fn is_short(&self) -> bool {
+        self.0.len() < 16
     }
 
     /// Whether the given text is the token.

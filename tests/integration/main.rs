@@ -13,6 +13,7 @@ mod client;
 mod contract;
 mod crash;
 mod event_types;
+mod open_files;
 mod process;
 mod sender;
 mod shutdown;

@@ -1,6 +1,13 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::HttpBody;
 use axum::extract::State;
 use axum::http::Method;
 use axum::routing::{any, post};
+use bytes::Bytes;
+use hyper::body::Frame;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -18,6 +25,33 @@ struct Gate {
     go: Arc<Notify>,
 }
 
+/// An answer that waits to be let go after each frame.
+struct Frames {
+    left: Vec<&'static str>,
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    gate: Gate,
+}
+
+impl Frames {
+    fn new(gate: Gate) -> Frames {
+        Frames { left: vec!["three", "two", "one"], pause: None, gate }
+    }
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(cx));
+        }
+        let go = Arc::clone(&self.gate.go);
+        self.pause = Some(Box::pin(async move { go.notified().await }));
+        Poll::Ready(self.left.pop().map(|word| Ok(Frame::data(Bytes::from_static(word.as_bytes())))))
+    }
+}
+
 struct Server {
     address: SocketAddr,
     gate: Gate,
@@ -28,18 +62,18 @@ struct Server {
 impl Server {
     async fn start(limits: Limits) -> Server {
         let gate = Gate::default();
+        let wait = async |State(gate): State<Gate>| {
+            gate.begun.notify_one();
+            gate.go.notified().await;
+            "waited"
+        };
         let router = Router::new()
             .route("/", any(async |method: Method| method.to_string()))
             .route("/echo", post(async |body: String| body))
             .route("/large", any(async || "x".repeat(64 * 1024 * 1024)))
-            .route(
-                "/wait",
-                any(async |State(gate): State<Gate>| {
-                    gate.begun.notify_one();
-                    gate.go.notified().await;
-                    "waited"
-                }),
-            )
+            .route("/wait", any(wait))
+            .route("/frames", any(async |State(gate): State<Gate>| Body::new(Frames::new(gate))))
+            .route("/take", post(async move |gate: State<Gate>, _: String| wait(gate).await))
             .with_state(gate.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -58,6 +92,16 @@ impl Server {
     async fn busy(&self) -> Client {
         let mut client = self.connect().await;
         client.send(WAIT).await;
+        timeout(PATIENCE, self.gate.begun.notified()).await.expect("the request did not reach its handler");
+        client
+    }
+
+    /// The same, for a request with a body that came in two pieces.
+    async fn busy_with_a_body(&self) -> Client {
+        let mut client = self.connect().await;
+        client.send("POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na").await;
+        assert!(client.stays_open(ms(10)).await);
+        client.send("b").await;
         timeout(PATIENCE, self.gate.begun.notified()).await.expect("the request did not reach its handler");
         client
     }
@@ -173,6 +217,33 @@ async fn a_client_that_does_not_read_is_cut() {
 }
 
 #[tokio::test]
+async fn an_answer_of_several_frames_comes_whole_and_may_pause() {
+    let server = Server::start(Limits { idle_timeout: ms(50), write_timeout: ms(50), ..cap(2) }).await;
+    let mut client = server.connect().await;
+    client.send("GET /frames HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    for word in ["one", "two", "three"] {
+        assert!(client.read_until(word).await, "{word}");
+        // Longer than a timeout, and while others need room.
+        for _ in 0..3 {
+            sleep(ms(25)).await;
+            server.idle().await;
+        }
+        server.gate.go.notify_one();
+    }
+    assert!(client.read_until("\r\n0\r\n\r\n").await);
+
+    let mut client = server.connect().await;
+    client.send("GET /frames HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    for _ in 0..3 {
+        sleep(ms(5)).await;
+        server.gate.go.notify_one();
+    }
+    assert!(client.read_until("\r\n0\r\n\r\n").await);
+    assert_eq!(ask(&mut client).await, 200, "the connection is as good as before");
+    assert!(client.is_closed().await, "and idle after it");
+}
+
+#[tokio::test]
 async fn a_head_may_be_as_large_as_the_limit_and_no_larger() {
     let server = Server::start(limits()).await;
     let head = |bytes: usize| {
@@ -226,7 +297,7 @@ async fn what_is_no_http_is_told_so_and_disturbs_nobody() {
         client.send(bytes).await;
         client.close_own_side().await;
         let reply = client.reply().await;
-        assert_eq!(reply.error(), (400, "bad_request".to_owned()), "{}", bytes.escape_ascii());
+        assert_eq!(reply.error(), (400, "malformed".to_owned()), "{}", bytes.escape_ascii());
         assert!(reply.has_header("date"), "{reply:?}");
         assert!(client.is_closed().await, "{}", bytes.escape_ascii());
         assert_eq!(ask(&mut neighbour).await, 200);
@@ -295,6 +366,30 @@ async fn when_none_is_idle_the_longest_sending_its_head_makes_room() {
 }
 
 #[tokio::test]
+async fn when_all_send_bodies_the_longest_at_it_makes_room() {
+    let server = Server::start(cap(3)).await;
+    let mut busy = server.busy_with_a_body().await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    for client in [&mut first, &mut second] {
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na").await;
+        assert!(client.stays_open(ms(10)).await);
+    }
+    first.send("b").await;
+    let mut newcomer = server.connect().await;
+    assert_eq!(ask(&mut newcomer).await, 200);
+    assert!(first.is_closed().await);
+    newcomer.send("GET / HTTP/1.1\r\n").await;
+    assert!(newcomer.stays_open(ms(10)).await);
+    let mut other = server.connect().await;
+    assert_eq!(ask(&mut other).await, 200);
+    assert!(newcomer.is_closed().await, "a head goes before a body");
+    second.send("bc").await;
+    assert_eq!(second.reply().await.body, "abc");
+    server.gate.go.notify_one();
+    assert_eq!(busy.reply().await.body, "waited", "a body that is read to its end is at work");
+}
+
+#[tokio::test]
 async fn when_all_are_at_work_a_newcomer_waits() {
     let server = Server::start(cap(2)).await;
     let (mut one, mut two) = (server.busy().await, server.busy().await);
@@ -358,4 +453,23 @@ fn the_limit_of_open_files_is_the_highest_allowed() {
     let raised = raise_open_files_limit();
     assert_eq!(raised, raise_open_files_limit());
     assert!(raised.is_none_or(|limit| limit >= 256));
+}
+
+#[test]
+fn connections_leave_some_of_the_open_files_to_others() {
+    let options = ReceiverOptions { connections_max: 4096, ..ReceiverOptions::default() };
+    for (open_files, receiver, admin) in [
+        (None, 4096, 128),
+        (Some(1_048_576), 4096, 128),
+        (Some(4096 + 192), 4096, 128),
+        (Some(1024), 832, 128),
+        (Some(256), 128, 32),
+        (Some(64), 32, 8),
+        (Some(0), 1, 1),
+    ] {
+        assert_eq!(Limits::of_receiver(&options, open_files).connections_max, receiver, "{open_files:?}");
+        assert_eq!(Limits::of_admin(open_files).connections_max, admin, "{open_files:?}");
+    }
+    let few = ReceiverOptions { connections_max: 10, ..options };
+    assert_eq!(Limits::of_receiver(&few, Some(64)).connections_max, 10);
 }

@@ -1,14 +1,10 @@
-use std::io::Write;
-use std::sync::Mutex;
-
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use tokio::net::TcpListener;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 use crate::callback::{CallbackKey, KeyOptions, Options};
 use crate::journal::AppendError;
-use crate::server::testing::{Client, MemoryJournal, Reply};
+use crate::server::testing::{Client, Lines, MemoryJournal, Reply};
 use crate::server::{Limits, serve};
 
 /// The vendor's published sample. Its `t` is the time of these tests.
@@ -23,7 +19,7 @@ struct Setup {
 }
 
 fn setup(change: impl FnOnce(&mut ReceiverOptions)) -> Setup {
-    let mut options = ReceiverOptions { health_path: Some("/health".to_owned()), ..ReceiverOptions::default() };
+    let mut options = ReceiverOptions { health_path: Some("/health".parse().unwrap()), ..ReceiverOptions::default() };
     change(&mut options);
     let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: Vec::new() }];
     let verifier =
@@ -45,8 +41,8 @@ fn setup(change: impl FnOnce(&mut ReceiverOptions)) -> Setup {
 async fn start(receiver: Receiver) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { headers_bytes_max: 8192, ..Limits::of_receiver(&ReceiverOptions::default()) };
-    tokio::spawn(serve(listener, Arc::new(receiver).router(), limits, std::future::pending()));
+    let limits = Limits { headers_bytes_max: 8192, ..Limits::of_receiver(&ReceiverOptions::default(), None) };
+    tokio::spawn(serve(listener, receiver, limits, std::future::pending()));
     address
 }
 
@@ -141,7 +137,7 @@ async fn every_answer_of_the_contract() {
         (post("/callback", "", "[]"), 400, "malformed"),
         (post("/callback", "", &SAMPLE.replace("event_type", "x")), 400, "malformed"),
         (post("/callback", "", &SAMPLE.replace(":1545030873", ":1e9")), 400, "malformed"),
-        (chunked("zz\r\n"), 400, "bad_request"),
+        (chunked("zz\r\n"), 400, "malformed"),
         (post("/callback", "", &SAMPLE.replace("\"sign\"", "\"x\"")), 401, "signature_missing"),
         (post("/callback", "", &SAMPLE.replace("ca3e", "ca3f")), 401, "signature_mismatch"),
         (post("/callback", "", &expired), 401, "signature_expired"),
@@ -171,12 +167,12 @@ async fn every_answer_of_the_contract() {
     for line in [
         r#"livehook_callbacks_total{event_type="push",outcome="signature_expired"} 2"#,
         r#"livehook_callbacks_total{event_type="none",outcome="length_required"} 1"#,
-        r#"livehook_callbacks_total{event_type="none",outcome="malformed"} 4"#,
+        r#"livehook_callbacks_total{event_type="none",outcome="not_found"} 3"#,
+        r#"livehook_callbacks_total{event_type="none",outcome="malformed"} 5"#,
         "livehook_expired_by_seconds_count 2",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
-    assert!(!metrics.contains("not_found"), "requests to other paths are no callbacks");
 }
 
 #[tokio::test]
@@ -275,6 +271,22 @@ async fn slow_bodies_are_told_so_and_reserve_nothing() {
 }
 
 #[tokio::test]
+async fn what_waits_for_the_journal_counts_as_memory_of_bodies() {
+    let Setup { receiver, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
+    journal.pause(Duration::from_millis(300));
+    let address = start(receiver).await;
+    let mut waiting = Client::connect(address).await;
+    waiting.send(post("/callback", "", SAMPLE)).await;
+    while journal.events().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = post("/callback", "", &other("second"));
+    assert_eq!(ask(address, &second).await.error(), (503, "unavailable".to_owned()));
+    assert_eq!(waiting.reply().await.status, 200);
+    assert_eq!(ask(address, &second).await.status, 200);
+}
+
+#[tokio::test]
 async fn addresses_are_checked_before_all_else() {
     let Setup { receiver, .. } = setup(|options| {
         options.allowed_addresses = vec!["192.0.2.0/24".parse().unwrap()];
@@ -291,65 +303,24 @@ async fn addresses_are_checked_before_all_else() {
 }
 
 #[test]
-fn options_that_cannot_be_used_are_errors() {
-    let make = |change: fn(&mut ReceiverOptions)| {
-        let mut options = ReceiverOptions::default();
-        change(&mut options);
+fn two_paths_that_are_one_are_an_error() {
+    let make = |path: &str, health_path: &str| {
+        let options = ReceiverOptions {
+            path: path.parse().unwrap(),
+            health_path: Some(health_path.parse().unwrap()),
+            ..ReceiverOptions::default()
+        };
         let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
         Receiver::new(&options, verifier, Arc::new(MemoryJournal::default()), Arc::default(), Arc::default(), || 0)
-            .map(|receiver| Arc::new(receiver).router())
             .err()
     };
-    for path in ["", "callback", "/a b", "/a?b", "/a#b", "/a\n"] {
-        let mut options = ReceiverOptions { path: path.to_owned(), ..ReceiverOptions::default() };
-        assert!(check_path("path", &options.path).is_err(), "{path}");
-        options.path.clear();
-    }
-    assert!(matches!(make(|options| options.path = "x".to_owned()), Some(ReceiverError::Path { key: "path", .. })));
-    assert!(matches!(
-        make(|options| options.health_path = Some("/callback".to_owned())),
-        Some(ReceiverError::SamePath(_))
-    ));
-    assert!(matches!(
-        make(|options| options.client_address_header = "a b".to_owned()),
-        Some(ReceiverError::ClientAddressHeader(_))
-    ));
-    assert_eq!(make(|options| options.path = "/{callback}/:x/*y".to_owned()), None, "no path means a pattern");
-}
-
-/// Takes the log of this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Lines;
-
-    fn make_writer(&'a self) -> Lines {
-        self.clone()
-    }
+    assert_eq!(make("/a", "/a"), Some(ReceiverError::SamePath("/a".parse().unwrap())));
+    assert_eq!(make("/a", "/a/"), None);
 }
 
 #[tokio::test]
 async fn the_log_helps_and_cannot_be_forged() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::take();
     let Setup { receiver, .. } = setup(|options| options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]);
     let address = start(receiver).await;
 
@@ -378,12 +349,11 @@ proptest! {
     ) {
         let forged = format!(r#"{{"event_type":1,"t":{t},"sign":"{sign}"}}"#);
         let Setup { receiver, journal, .. } = setup(|_| {});
-        let router = Arc::new(receiver).router();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         for body in [bytes, forged.into_bytes()] {
             let request = Request::builder().method("POST").uri("/callback").header("content-length", body.len());
             let request = request.body(Body::from(body)).unwrap();
-            let response = runtime.block_on(tower::Service::call(&mut router.clone(), request)).unwrap();
+            let response = runtime.block_on(receiver.answer(request, SocketAddr::from(([192, 0, 2, 7], 4711))));
             prop_assert!(matches!(response.status().as_u16(), 400 | 401));
         }
         prop_assert!(journal.events().is_empty());

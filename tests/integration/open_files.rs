@@ -1,0 +1,49 @@
+//! Few open files: connections that are idle keep nobody out, on neither listener.
+
+use std::process::{Command, Stdio};
+
+use super::client::{Client, now_secs, signed};
+use super::process::{Livehook, PROGRAM};
+
+/// A livehook that may have so many files open.
+async fn limited(livehook: &mut Livehook, open_files: u32) {
+    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
+    let script = format!("ulimit -n {open_files} && exec \"$@\"");
+    livehook.spawn(Command::new("sh").args(["-c", &script, "sh", PROGRAM]).stdout(Stdio::null()).stderr(log));
+    livehook.ready().await;
+}
+
+#[tokio::test]
+async fn where_open_files_are_few_the_caps_of_connections_keep_both_listeners_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut livehook = Livehook::configure(directory.path(), "", "");
+    limited(&mut livehook, 64).await;
+    let mut idle = Vec::new();
+    for _ in 0..70 {
+        idle.push(Client::connect(livehook.receiver).await.unwrap());
+        idle.push(Client::connect(livehook.admin).await.unwrap());
+    }
+    let mut client = Client::connect(livehook.admin).await.unwrap();
+    assert_eq!(client.get("/livez", "").await.unwrap().status, 200, "{}", livehook.log());
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    assert_eq!(client.post(&signed(1, now_secs())).await.unwrap().status, 200, "{}", livehook.log());
+    let log = livehook.log();
+    assert!(log.contains("receiver.connections_max = 4096: ") && log.contains("open files, which is 64"), "{log}");
+    assert!(!log.contains("no new connection can be accepted"), "{log}");
+    livehook.stop().await;
+}
+
+#[tokio::test]
+async fn where_files_end_before_the_cap_an_idle_connection_makes_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut livehook = Livehook::configure(directory.path(), "", "");
+    limited(&mut livehook, 34).await;
+    let mut idle = Vec::new();
+    for _ in 0..70 {
+        idle.push(Client::connect(livehook.receiver).await.unwrap());
+    }
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    assert_eq!(client.post(&signed(1, now_secs())).await.unwrap().status, 200, "{}", livehook.log());
+    assert!(livehook.log().contains("no new connection can be accepted"), "{}", livehook.log());
+    livehook.stop().await;
+}
