@@ -26,7 +26,7 @@ const SETTLED_MAX: usize = 64;
 
 /// The journal of one data directory, open for its lifetime.
 pub struct SqliteJournal {
-    queue: Arc<Queue>,
+    pub(super) queue: Arc<Queue>,
     submitted: Arc<Notify>,
     refuses: Refuses,
     head: watch::Receiver<Offset>,

@@ -130,3 +130,14 @@ async fn closing_settles_what_was_taken_and_refuses_the_rest() {
     drop(journal);
     start(directory.path(), &Options::default(), &["log"]).stop().await;
 }
+
+#[tokio::test]
+async fn a_writer_that_ends_before_it_is_told_to_is_reported_and_leaves_nobody_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start(directory.path(), &Options::default(), &["log"]);
+    assert_eq!(running.journal.append(event(1)).await, Ok(Appended::Stored));
+    // The queue ends as it does when the writer's thread panics; nobody has closed the journal.
+    running.journal.queue.close();
+    assert!(running.exchange.await.unwrap().is_err());
+    assert_eq!(running.journal.append(event(2)).await, Err(AppendError::Closed));
+}

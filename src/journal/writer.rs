@@ -134,7 +134,10 @@ impl Writer {
                     self.metrics.commit(stored, began.elapsed());
                 }
                 let is_full = outcomes.contains(&Err(AppendError::Full));
-                self.set_refuses(is_full.then_some(AppendError::Full));
+                // A batch of duplicates or of progress alone shows nothing of the room for events.
+                if is_full || stored > 0 {
+                    self.set_refuses(is_full.then_some(AppendError::Full));
+                }
                 let head = self.head();
                 let offsets = (head.0 - stored as i64 + 1..).map(Offset);
                 let is_stored =

@@ -183,6 +183,7 @@ async fn a_journal_that_is_full_for_a_stuck_sink_recovers_by_itself_when_the_sin
     assert!(answered > 40, "only {answered} were taken");
     assert_eq!(livehook.readiness().await, 503);
     assert_eq!(client.post(&body(0)).await.unwrap().status, 200, "a duplicate needs no room");
+    assert_eq!(livehook.readiness().await, 503, "nor does it make any");
     assert_eq!(client.post(&body(answered)).await.unwrap().status, 503, "it stays full");
     assert!(livehook.log().contains("journal.size_bytes_max"), "{}", livehook.log());
     assert_eq!(livehook.journal().len() as u64, answered, "nothing is pruned that the sink has not taken");

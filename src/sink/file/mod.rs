@@ -197,6 +197,8 @@ impl FileSink {
         }
 
         let mut lines = self.writer.as_mut().map(Writer::spare_buffer).unwrap_or_default();
+        // What is in it may be a batch that failed.
+        lines.clear();
         lines.reserve_exact(batch.iter().map(|record| record.event.line().len() + 1).sum());
         for record in batch {
             lines.extend_from_slice(record.event.line().as_bytes());
