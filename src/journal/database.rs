@@ -13,6 +13,12 @@ const APPLICATION_ID: i64 = 0x6c76_686b;
 /// The version of the tables below. A later one is refused, an earlier one is brought up to it.
 const VERSION: i64 = 1;
 
+/// The size of a page of a new journal.
+const PAGE_BYTES: i64 = 16 * 1024;
+
+/// After how many pages the write-ahead log is moved into the database.
+const CHECKPOINT_PAGES: i64 = 1000;
+
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -69,9 +75,12 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
     if !is_new {
         check_version(&connection, &path)?;
     }
+    // Counts for a new file only. Measured: larger pages than SQLite's default save system calls in a batch's commit.
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // What a burst made of the write-ahead log is given back at the next checkpoint that empties it.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     if is_new {

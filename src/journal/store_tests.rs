@@ -507,7 +507,7 @@ fn a_backup_beside_the_writer_opens_with_what_was_there() {
         more += 1;
     })
     .unwrap();
-    assert!(last.0 == last.1 && last.1 * 4096 == bytes, "{last:?} {bytes}");
+    assert!(last.0 == last.1 && bytes == last.1 * 16_384, "{last:?} {bytes}");
     assert_eq!(offsets(&target.path().join("copy")), (1..=100).collect::<Vec<_>>());
     let mut copy = open(&target.path().join("copy"));
     assert_eq!(store(&mut copy, [99, 1000]), [Ok(Duplicate), Ok(Stored)]);
