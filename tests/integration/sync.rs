@@ -85,7 +85,7 @@ async fn no_200_leaves_before_the_sync_that_follows_the_write_of_its_event() {
     let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
     // With -D, the program and not strace is the child that is signalled.
     let mut strace = Command::new("strace");
-    strace.args(["-D", "-f", "-y", "-s", "10000", "-e", calls, "-o"]).arg(&trace).arg(PROGRAM);
+    strace.args(["-D", "-f", "-y", "-s", "40000", "-e", calls, "-o"]).arg(&trace).arg(PROGRAM);
     livehook.spawn(strace.stdout(Stdio::null()).stderr(log));
     livehook.ready().await;
 
