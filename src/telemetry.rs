@@ -248,8 +248,8 @@ impl Metrics {
     }
 
     /// Sets the span within which a duplicate is surely told, in seconds.
-    pub fn dedupe_window(&self, age_secs: i64) {
-        self.dedupe_window.set(age_secs);
+    pub fn dedupe_window(&self, span_secs: i64) {
+        self.dedupe_window.set(span_secs);
     }
 
     /// Counts tries of one sink that ended alike.

@@ -33,7 +33,7 @@ const TABLES: &str = "
         received_ms INTEGER NOT NULL,
         line TEXT NOT NULL
     );
-    CREATE TABLE batches (last_offset INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, ids BLOB NOT NULL);
+    CREATE TABLE batches (last_offset INTEGER PRIMARY KEY, ids BLOB NOT NULL);
     CREATE TABLE consumers (
         name TEXT PRIMARY KEY,
         cursor INTEGER NOT NULL,

@@ -143,7 +143,6 @@ impl Store {
                 "INSERT INTO records (offset, id, event_type, received_ms, line) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
             let mut ids = Vec::with_capacity(appends.len() * 16);
-            let mut received_ms = now.wall_ms;
             for Append { event, .. } in appends {
                 if self.window.contains(event.id()) {
                     outcomes.push(Ok(Appended::Duplicate));
@@ -162,7 +161,6 @@ impl Store {
                     event.line()
                 ])?;
                 ids.extend_from_slice(&id);
-                received_ms = event.received_ms();
                 self.window.insert(event.id(), now_secs);
                 stored += 1;
                 next_offset += 1;
@@ -170,8 +168,8 @@ impl Store {
             }
             if stored > 0 {
                 transaction
-                    .prepare_cached("INSERT INTO batches (last_offset, received_ms, ids) VALUES (?1, ?2, ?3)")?
-                    .execute(params![next_offset - 1, received_ms, ids])?;
+                    .prepare_cached("INSERT INTO batches (last_offset, ids) VALUES (?1, ?2)")?
+                    .execute(params![next_offset - 1, ids])?;
             }
             for Advance { consumer, progress, .. } in advances {
                 write_progress(&transaction, &self.consumers[*consumer].name, progress)?;

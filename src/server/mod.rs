@@ -1,7 +1,8 @@
 //! HTTP: the callback endpoint and the admin endpoint.
 //!
 //! [`serve`] runs a listener: connections, their limits and their end. [`Receiver`] and [`Admin`] are what is served, each
-//! an [`Endpoint`]; the receiver without a router, since what it does for a callback counts. Nothing here opens a socket, sees a signal or reads a configuration: these are arguments.
+//! an [`Endpoint`]; the receiver without a router, since what it does for a callback counts. Nothing here opens a socket,
+//! sees a signal or reads a configuration: these are arguments.
 
 mod admin;
 mod answer;
