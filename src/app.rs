@@ -1,11 +1,12 @@
 //! The composition root: opens everything in order, and stops it in reverse.
 //!
-//! The order of opening: ports, journal, sinks, servers. Nothing is accepted before the journal is open, and a port that
+//! The order of opening: ports, journal, index, sinks, servers. Nothing is accepted before the journal is open, and a port that
 //! is taken is found out before anything is written. The order of stopping: the receiver (requests in flight finish), the
-//! sinks (they deliver what is there, or give up at their first failure), the journal, the admin endpoint. Whatever the
+//! sinks and the index (they take what is there, or give up at their first failure), the journal, the admin endpoint. Whatever the
 //! deadline cuts off is in the journal.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +20,8 @@ use tokio::time::Instant;
 use crate::callback::Verifier;
 use crate::config::Config;
 use crate::delivery::{Status, Worker};
-use crate::journal::{Exchange, Opened, SqliteJournal};
+use crate::index;
+use crate::journal::{Consumer, Exchange, Opened, SqliteJournal, Start};
 use crate::server::{self, Admin, Endpoint, Limits, Receiver};
 use crate::telemetry::Metrics;
 
@@ -59,12 +61,20 @@ impl App {
         let admin_address = admin_listener.local_addr()?;
 
         let metrics = Arc::new(Metrics::new());
-        let names: Vec<_> = config.sinks.iter().map(|sink| (sink.name.to_string(), sink.start)).collect();
+        let mut names: Vec<_> = config.sinks.iter().map(|sink| (sink.name.to_string(), sink.start)).collect();
+        if config.index.enabled {
+            names.push((index::CONSUMER.to_owned(), Start::Earliest));
+        }
         let opening = {
-            let (data_dir, options, metrics) = (config.data_dir, config.journal, Arc::clone(&metrics));
+            let (data_dir, options, metrics) = (config.data_dir.clone(), config.journal, Arc::clone(&metrics));
             move || SqliteJournal::open(&data_dir, &options, &names, metrics)
         };
-        let Opened { journal, consumers, exchange } = tokio::task::spawn_blocking(opening).await??;
+        let Opened { journal, mut consumers, exchange } = tokio::task::spawn_blocking(opening).await??;
+        let index_consumer = if config.index.enabled { consumers.pop() } else { None };
+        let index = match index_consumer {
+            Some(consumer) => Some(open_index(config.data_dir, config.index, consumer, Arc::clone(&metrics)).await?),
+            None => None,
+        };
         let exchange = tokio::spawn(run_exchange(exchange));
 
         let (stop_workers, workers_stop) = watch::channel(false);
@@ -80,6 +90,11 @@ impl App {
                 worker.run(stop).await.with_context(|| format!("the sink `{}` has stopped", sink.name))
             });
         }
+
+        let index_status = index.map(|(worker, status)| {
+            workers.spawn(async move { worker.run(workers_stop).await.context("the index has stopped") });
+            status
+        });
 
         let is_draining = Arc::new(AtomicBool::new(false));
         let (stop_receiver, receiver_stop) = watch::channel(false);
@@ -97,6 +112,7 @@ impl App {
             Arc::clone(&journal) as _,
             metrics,
             statuses,
+            index_status,
             Arc::clone(&is_draining),
             server::system_clock,
         );
@@ -146,7 +162,7 @@ impl App {
             result = &mut self.exchange => Some(died("the journal", result)),
             result = &mut self.receiver => Some(died("the receiver", result)),
             result = &mut self.admin => Some(died("the admin endpoint", result)),
-            Some(result) = self.workers.join_next() => Some(died("a sink", result)),
+            Some(result) = self.workers.join_next() => Some(died("a sink or the index", result)),
         };
         if let Some(error) = died {
             return Err(error);
@@ -182,7 +198,7 @@ impl App {
         self.note("the receiver", result);
         self.stop_workers.send_replace(true);
         while let Some(result) = self.workers.join_next().await {
-            self.note("a sink", result);
+            self.note("a sink or the index", result);
         }
     }
 
@@ -206,6 +222,18 @@ impl App {
             self.failure.get_or_insert(error);
         }
     }
+}
+
+async fn open_index(
+    data_dir: PathBuf,
+    options: index::Options,
+    consumer: Box<dyn Consumer>,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<(index::Worker, Arc<index::Status>)> {
+    let status = Arc::new(index::Status::default());
+    let shared = Arc::clone(&status);
+    let opening = move || index::Worker::open(&data_dir, &options, consumer, shared, metrics);
+    Ok((tokio::task::spawn_blocking(opening).await??, status))
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
@@ -269,7 +297,7 @@ mod tests {
             });
         }
         let error = app.run(std::future::ready(()), std::future::pending()).await.unwrap_err();
-        assert_eq!(format!("{error:#}"), "a sink has ended badly: the first");
+        assert_eq!(format!("{error:#}"), "a sink or the index has ended badly: the first");
         assert!(data_dir.join("journal.db").exists());
         assert!(!data_dir.join("journal.db-wal").exists(), "the journal is closed");
     }

@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::callback::EventType;
+use crate::callback::{EventType, ReasonCategory};
 
 pub use log::Log;
 
@@ -98,6 +98,11 @@ struct CallbackLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason_category: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SinkLabels {
     sink: String,
 }
@@ -139,6 +144,11 @@ pub struct Metrics {
     delivery_lag: Family<SinkLabels, Gauge>,
     oldest_pending: Family<SinkLabels, Gauge<f64, AtomicU64>>,
     dead_letters: Family<SinkLabels, Gauge>,
+    streams_live: Gauge,
+    sessions_ended: Family<ReasonLabels, Counter>,
+    session_duration: Histogram,
+    index_lag: Gauge,
+    without_sequence: Counter,
 }
 
 impl Default for Metrics {
@@ -165,6 +175,16 @@ impl Metrics {
         let delivery_lag = Family::<SinkLabels, Gauge>::default();
         let oldest_pending = Family::<SinkLabels, Gauge<f64, AtomicU64>>::default();
         let dead_letters = Family::<SinkLabels, Gauge>::default();
+        let streams_live = Gauge::<i64>::default();
+        let sessions_ended = Family::<ReasonLabels, Counter>::default();
+        for category in ReasonCategory::ALL {
+            // From the start at zero, so that the first one shows as an increase.
+            drop(sessions_ended.get_or_create(&ReasonLabels { reason_category: category.label() }));
+        }
+        // From a second to some six days.
+        let session_duration = Histogram::new(exponential_buckets(1.0, 2.0, 20));
+        let index_lag = Gauge::<i64>::default();
+        let without_sequence = Counter::default();
         registry.register(
             "callbacks",
             "Requests to the receiver, also to a wrong path, by what became of them",
@@ -200,6 +220,19 @@ impl Metrics {
             oldest_pending.clone(),
         );
         registry.register("dead_letters", "Events that a sink gave up on", dead_letters.clone());
+        registry.register("streams_live", "Streams that are live", streams_live.clone());
+        registry.register("sessions_ended", "Sessions that have ended, by why", sessions_ended.clone());
+        registry.register(
+            "session_duration_seconds",
+            "How long the sessions lasted that have ended",
+            session_duration.clone(),
+        );
+        registry.register("index_lag_records", "Records that the index has not taken in", index_lag.clone());
+        registry.register(
+            "events_without_sequence",
+            "Pushes, stops and anomalies that name no push and so belong to no session",
+            without_sequence.clone(),
+        );
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
             registry,
@@ -215,6 +248,11 @@ impl Metrics {
             delivery_lag,
             oldest_pending,
             dead_letters,
+            streams_live,
+            sessions_ended,
+            session_duration,
+            index_lag,
+            without_sequence,
         }
     }
 
@@ -273,6 +311,25 @@ impl Metrics {
     /// Sets how many dead letters a sink has.
     pub fn dead_letters(&self, sink: &str, count: i64) {
         self.dead_letters.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(count);
+    }
+
+    /// Counts a session that has ended, with its duration in ms as far as it is known.
+    pub fn session_ended(&self, category: ReasonCategory, duration_ms: Option<i64>) {
+        self.sessions_ended.get_or_create(&ReasonLabels { reason_category: category.label() }).inc();
+        if let Some(duration_ms) = duration_ms {
+            self.session_duration.observe(duration_ms as f64 / 1000.0);
+        }
+    }
+
+    /// Counts events that should name a push and do not.
+    pub fn events_without_sequence(&self, count: u64) {
+        self.without_sequence.inc_by(count);
+    }
+
+    /// Sets how many streams are live, and how many records the index is behind.
+    pub fn index(&self, streams_live: i64, lag_records: i64) {
+        self.streams_live.set(streams_live);
+        self.index_lag.set(lag_records);
     }
 
     /// Every metric in the OpenMetrics text format.

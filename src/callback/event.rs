@@ -1,5 +1,6 @@
 //! A verified callback, normalised: the CloudEvents 1.0 line that every sink is given.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ pub struct Event {
 
 /// What stands before the partition key in a line, and nowhere earlier: within a string, a quote would be escaped.
 const BEFORE_PARTITION_KEY: &str = r#","partitionkey":""#;
+
+/// What stands before the sequence in a line, which the partition key follows.
+const BEFORE_SEQUENCE: &str = r#","pushsequence":"#;
 
 impl Event {
     /// Makes the event of a callback that was verified at `received_ms` (Unix ms). `verified` is false for one that was
@@ -63,7 +67,7 @@ impl Event {
         }
         line.push_str(r#","datacontenttype":"application/json""#);
         if let Some(sequence) = members::text(&redacted, "sequence") {
-            line.push_str(r#","pushsequence":"#);
+            line.push_str(BEFORE_SEQUENCE);
             json::write_string(&mut line, &sequence);
         }
         line.push_str(BEFORE_PARTITION_KEY);
@@ -117,6 +121,12 @@ impl Event {
         PartitionKey(&self.line[self.partition_key.start as usize..self.partition_key.end as usize])
     }
 
+    /// The vendor's number of the push that it belongs to, where it names one.
+    pub fn push_sequence(&self) -> Option<Cow<'_, str>> {
+        let head = &self.line[..self.partition_key.start as usize - BEFORE_PARTITION_KEY.len()];
+        json::string(&head[head.rfind(BEFORE_SEQUENCE)? + BEFORE_SEQUENCE.len()..])
+    }
+
     /// The event as a CloudEvents 1.0 JSON object on one line, without a line end.
     pub fn line(&self) -> &str {
         &self.line
@@ -156,6 +166,22 @@ mod tests {
         );
         assert_eq!(event.line(), expected.replace("ID", &event.id().to_string()));
         assert_eq!(event.partition_key().as_str(), "test.domain.com/live/test_stream");
+    }
+
+    #[test]
+    fn the_sequence_is_read_back_whatever_the_names_hold() {
+        for (sequence, expected) in [
+            (r#""66744""#, Some("66744")),
+            ("66744", Some("66744")),
+            (r#""a\"\\b""#, Some("a\"\\b")),
+            (r#""""#, None),
+            ("null", None),
+        ] {
+            let stream = r#"x\",\"pushsequence\":\"7"#;
+            let event = event(&format!(r#"{{"event_type":1,"stream_id":"{stream}","sequence":{sequence}}}"#));
+            assert_eq!(event.push_sequence().as_deref(), expected, "{}", event.line());
+        }
+        assert_eq!(event(r#"{"event_type":1,"x":{"pushsequence":"7"}}"#).push_sequence(), None);
     }
 
     #[test]

@@ -58,6 +58,16 @@ impl EventId {
         EventId((u128::from(time_ms) << 80) | (8 << 76) | (high << 64) | (2 << 62) | low)
     }
 
+    /// The time that the id begins with, in Unix ms: that of the event, else when CSS sent it, else 0.
+    pub fn time_ms(self) -> i64 {
+        (self.0 >> 80) as i64
+    }
+
+    /// A bound of all ids of a time (Unix ms): none of that time or later is smaller.
+    pub fn first_of(time_ms: i64) -> EventId {
+        EventId((time_ms.clamp(0, (1 << 48) - 1) as u128) << 80)
+    }
+
     /// The id as the big-endian bytes of the UUID.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
@@ -84,6 +94,12 @@ impl fmt::Display for EventId {
 impl fmt::Debug for EventId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl serde::Serialize for EventId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

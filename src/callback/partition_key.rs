@@ -8,6 +8,11 @@ use std::fmt::Write;
 pub struct PartitionKey<'e>(pub(super) &'e str);
 
 impl<'e> PartitionKey<'e> {
+    /// A key that was written as text.
+    pub(crate) fn from_text(text: &'e str) -> PartitionKey<'e> {
+        PartitionKey(text)
+    }
+
     /// The key as it stands in the event.
     pub fn as_str(self) -> &'e str {
         self.0

@@ -88,6 +88,11 @@ impl NamePattern {
         Ok(NamePattern { text: text.into() })
     }
 
+    /// The one name that it takes, where it has no `*`.
+    pub fn exact(&self) -> Option<&str> {
+        (!self.text.contains('*')).then_some(&*self.text)
+    }
+
     /// Whether the pattern takes this name. Linear in the name for each `*`, so no name is expensive.
     pub fn matches(&self, name: &str) -> bool {
         let Some((first, rest)) = self.text.split_once('*') else {

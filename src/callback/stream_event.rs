@@ -54,17 +54,10 @@ pub struct StreamEvent {
 impl StreamEvent {
     /// The members of a push or stop; `None` for every other kind of event.
     pub fn of(event: &Event) -> Option<StreamEvent> {
-        #[derive(Deserialize)]
-        struct Line<'a> {
-            #[serde(borrow)]
-            data: &'a serde_json::value::RawValue,
-        }
         if !matches!(event.event_type(), EventType::Push | EventType::Stop) {
             return None;
         }
-        let line: Line<'_> = serde_json::from_str(event.line()).ok()?;
-        let callback = Callback::parse(line.data.get().as_bytes()).ok()?;
-        Some(StreamEvent::from_members(&callback.members, event.event_type()))
+        with_members(event, |members| StreamEvent::from_members(members, event.event_type()))
     }
 
     fn from_members(members: &[Member<'_>], event_type: EventType) -> StreamEvent {
@@ -91,6 +84,26 @@ impl StreamEvent {
             height: number("height").filter(|pixels| *pixels > 0),
         }
     }
+}
+
+/// When the file of a `recording` event begins, in Unix ms; `None` for every other kind of event.
+pub fn recording_started_ms(event: &Event) -> Option<i64> {
+    if event.event_type() != EventType::Recording {
+        return None;
+    }
+    with_members(event, |members| members::number(members, "start_time"))?.and_then(|secs| secs.checked_mul(1000))
+}
+
+/// Reads the members of the callback that an event was made of.
+fn with_members<T>(event: &Event, read: impl FnOnce(&[Member<'_>]) -> T) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        data: &'a serde_json::value::RawValue,
+    }
+    let line: Line<'_> = serde_json::from_str(event.line()).ok()?;
+    let callback = Callback::parse(line.data.get().as_bytes()).ok()?;
+    Some(read(&callback.members))
 }
 
 #[cfg(test)]

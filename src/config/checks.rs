@@ -53,6 +53,7 @@ pub(super) fn check(
     checks.receiver_limits(&file.receiver);
     checks.admin(&file.admin, file.receiver.listen);
     checks.journal(file);
+    checks.index(file);
     checks.sinks(sinks);
     checks.sink_paths(file, sinks, surroundings);
 }
@@ -198,6 +199,15 @@ impl Checks<'_> {
             let cure = "a callback can be sent again for as long as its signature counts, and would be stored twice";
             self.mistake(short.value(journal.dedupe_window_secs).cure(cure));
         }
+    }
+
+    fn index(&mut self, file: &File) {
+        let index = &file.index;
+        self.range("index.retention_days", index.retention_days, 1, 36_500);
+        if index.stale_after_secs != 0 {
+            self.range("index.stale_after_secs", index.stale_after_secs, 60, 10 * 365 * DAY_SECS);
+        }
+        self.range("index.bridge_gap_secs", index.bridge_gap_secs, 0, DAY_SECS);
     }
 
     fn sinks(&mut self, sinks: &[(String, SinkConfig)]) {

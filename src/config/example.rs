@@ -14,6 +14,7 @@ use super::tests::Given;
 use super::{Config, File, Overrides};
 use crate::callback::KeyOptions;
 use crate::delivery::RetryOptions;
+use crate::index;
 use crate::journal;
 use crate::server::{AdminOptions, ReceiverOptions};
 use crate::sink::{self, Filter};
@@ -96,6 +97,7 @@ fn the_example_has_every_key_that_the_code_knows_and_no_other() {
         ("receiver", fields::<ReceiverOptions>()),
         ("admin", fields::<AdminOptions>()),
         ("journal", fields::<journal::Options>()),
+        ("index", fields::<index::Options>()),
         ("log", fields::<LogOptions>()),
         ("sinks log", COMMON_KEYS.to_vec()),
         ("sinks log", fields::<sink::log::Options>()),

@@ -26,6 +26,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::callback;
+use crate::index;
 use crate::journal;
 use crate::server::{AdminOptions, ReceiverOptions};
 use crate::telemetry::LogOptions;
@@ -53,6 +54,8 @@ pub struct Config {
     pub admin: AdminOptions,
     /// The journal.
     pub journal: journal::Options,
+    /// The read model.
+    pub index: index::Options,
     /// Diagnostics.
     pub log: LogOptions,
     /// Where events go; at least one.
@@ -70,6 +73,7 @@ struct File {
     receiver: ReceiverOptions,
     admin: AdminOptions,
     journal: journal::Options,
+    index: index::Options,
     log: LogOptions,
     sinks: IgnoredAny,
 }
@@ -82,6 +86,7 @@ impl Default for File {
             receiver: ReceiverOptions::default(),
             admin: AdminOptions::default(),
             journal: journal::Options::default(),
+            index: index::Options::default(),
             log: LogOptions::default(),
             sinks: IgnoredAny,
         }
@@ -143,7 +148,7 @@ impl Config {
 
         if findings.mistakes.is_empty() {
             let verifier = verifier_options(&file.receiver, keys);
-            let File { data_dir, shutdown_grace_secs, receiver, admin, journal, log, .. } = file;
+            let File { data_dir, shutdown_grace_secs, receiver, admin, journal, index, log, .. } = file;
             let sinks = sinks.into_iter().map(|(_, sink)| sink).collect();
             let warnings = findings.warnings;
             return Ok(Config {
@@ -153,6 +158,7 @@ impl Config {
                 verifier,
                 admin,
                 journal,
+                index,
                 log,
                 sinks,
                 warnings,

@@ -14,6 +14,7 @@ use super::{Consumer, JournalError, Offset, Progress, Record, Records};
 
 pub(super) struct SqliteConsumer {
     number: usize,
+    journal_id: String,
     stored: StoredConsumer,
     reader: Arc<Mutex<Reader>>,
     tail: Arc<Tail>,
@@ -24,13 +25,14 @@ pub(super) struct SqliteConsumer {
 impl SqliteConsumer {
     pub(super) fn new(
         number: usize,
+        journal_id: String,
         stored: StoredConsumer,
         reader: Reader,
         tail: Arc<Tail>,
         queue: Arc<Queue>,
         head: watch::Receiver<Offset>,
     ) -> SqliteConsumer {
-        SqliteConsumer { number, stored, reader: Arc::new(Mutex::new(reader)), tail, queue, head }
+        SqliteConsumer { number, journal_id, stored, reader: Arc::new(Mutex::new(reader)), tail, queue, head }
     }
 }
 
@@ -50,6 +52,10 @@ impl Records for SqliteConsumer {
 impl Consumer for SqliteConsumer {
     fn name(&self) -> &str {
         &self.stored.name
+    }
+
+    fn journal_id(&self) -> &str {
+        &self.journal_id
     }
 
     fn cursor(&self) -> Offset {

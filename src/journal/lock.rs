@@ -11,7 +11,7 @@ const FILE_NAME: &str = "livehook.lock";
 
 /// Holds the lock until it is dropped. The system frees it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
@@ -20,7 +20,7 @@ impl Lock {
     ///
     /// # Errors
     /// Another process holds it, or the file cannot be made.
-    pub(super) fn take(data_dir: &Path) -> Result<Lock, JournalError> {
+    pub fn take(data_dir: &Path) -> Result<Lock, JournalError> {
         let path = data_dir.join(FILE_NAME);
         let io = |source| JournalError::Io { path: path.clone(), source };
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;

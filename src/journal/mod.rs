@@ -29,6 +29,7 @@ use serde::Deserialize;
 use crate::callback::Event;
 
 pub use backup::backup;
+pub use lock::Lock;
 pub use reader::Reader;
 pub use sqlite::{Opened, SqliteJournal};
 pub use writer::{Exchange, WriterDied};
@@ -227,6 +228,9 @@ pub struct DeadLetter {
 pub trait Consumer: Records {
     /// The name.
     fn name(&self) -> &str;
+
+    /// The id of the journal, which no other has. Offsets of another one mean nothing here.
+    fn journal_id(&self) -> &str;
 
     /// The place of the last record that is done.
     fn cursor(&self) -> Offset;

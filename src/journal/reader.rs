@@ -26,6 +26,33 @@ impl Reader {
         Ok(Reader { connection: database::open_to_read(data_dir)? })
     }
 
+    /// The id of the journal, which no other has.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn journal_id(&self) -> Result<String, JournalError> {
+        let query = "SELECT value FROM meta WHERE name = 'journal_id'";
+        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
+    }
+
+    /// The offset of the newest record; `None` where there is no record.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn head(&self) -> Result<Option<Offset>, JournalError> {
+        let head: Option<i64> = self.connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
+        Ok(head.map(Offset))
+    }
+
+    /// The record at an offset; `None` where there is none.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn get(&self, offset: Offset) -> Result<Option<Record>, JournalError> {
+        let next = self.read(offset.before(), 1)?.pop();
+        Ok(next.filter(|record| record.offset == offset))
+    }
+
     /// The records after `after`, oldest first: at most `limit`, and of bounded size together.
     ///
     /// # Errors

@@ -74,7 +74,8 @@ impl SqliteJournal {
             .map(|(number, stored)| {
                 let reader = Reader::open(data_dir)?;
                 let (queue, tail, head) = (Arc::clone(&queue), Arc::clone(&tail), head.clone());
-                let consumer = SqliteConsumer::new(number, stored.clone(), reader, tail, queue, head);
+                let journal_id = store.journal_id().to_owned();
+                let consumer = SqliteConsumer::new(number, journal_id, stored.clone(), reader, tail, queue, head);
                 Ok(Box::new(consumer) as Box<dyn Consumer>)
             })
             .collect::<Result<_, JournalError>>()?;

@@ -109,6 +109,10 @@ impl Store {
         &self.consumers
     }
 
+    pub(super) fn journal_id(&self) -> &str {
+        &self.journal_id
+    }
+
     pub(super) fn options(&self) -> &Options {
         &self.options
     }

@@ -4,8 +4,10 @@
 //! - `/readyz`: 200 while the receiver would store an event, else 503. The state of the sinks is detail, and detail is for
 //!   those who could also read the metrics
 //! - `/metrics`: every metric, for Prometheus
+//! - `/api/v1/index/rebuild`: a POST has the index made anew from the journal
 //!
-//! All of it can be read only. It never touches the journal's storage.
+//! What changes something needs the token wherever it comes from, and `application/json`, which no form of a web page can
+//! send. Nothing here touches the journal's storage.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::any;
+use axum::routing::{any, post};
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 
@@ -27,8 +29,12 @@ use super::answer::Answer;
 use super::refusal_log::RefusalLog;
 use super::{AdminOptions, Clock, Token};
 use crate::delivery::Status;
+use crate::index;
 use crate::journal::Journal;
 use crate::telemetry::Metrics;
+
+/// Where the index is made anew.
+const REBUILD_PATH: &str = "/api/v1/index/rebuild";
 
 /// What the admin endpoint works with.
 pub struct Admin {
@@ -37,6 +43,7 @@ pub struct Admin {
     journal: Arc<dyn Journal>,
     metrics: Arc<Metrics>,
     sinks: Vec<Arc<Status>>,
+    index: Option<Arc<index::Status>>,
     draining: Arc<AtomicBool>,
     clock: Clock,
     refusals: RefusalLog,
@@ -49,11 +56,12 @@ impl Admin {
         journal: Arc<dyn Journal>,
         metrics: Arc<Metrics>,
         sinks: Vec<Arc<Status>>,
+        index: Option<Arc<index::Status>>,
         draining: Arc<AtomicBool>,
         clock: Clock,
     ) -> Admin {
         let (token, allowed_hosts) = (options.token.clone(), options.allowed_hosts.clone());
-        Admin { token, allowed_hosts, journal, metrics, sinks, draining, clock, refusals: RefusalLog::default() }
+        Admin { token, allowed_hosts, journal, metrics, sinks, index, draining, clock, refusals: RefusalLog::default() }
     }
 
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
@@ -66,6 +74,7 @@ impl Admin {
             .route("/livez", any(livez))
             .route("/readyz", any(readyz))
             .route("/metrics", any(metrics))
+            .route(REBUILD_PATH, post(rebuild))
             .fallback(not_found)
             .layer(from_fn_with_state((guard, Arc::clone(&self)), check))
             .with_state(self)
@@ -93,6 +102,15 @@ impl Admin {
                 draining,
                 journal: JournalView { head: health.head.0, refuses: health.refuses.map(|error| error.to_string()) },
                 sinks: sinks.collect(),
+                index: self.index.as_ref().map(|status| {
+                    let view = status.view();
+                    IndexView {
+                        cursor: view.cursor,
+                        lag: lag(health.head.0, view.cursor),
+                        rebuilding: view.is_rebuilding,
+                        last_error: view.last_error,
+                    }
+                }),
             }),
         }
     }
@@ -105,6 +123,10 @@ impl Admin {
             let oldest_pending_secs = self.age_secs(view.oldest_pending_ms).unwrap_or(0.0);
             self.metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
             self.metrics.dead_letters(&status.sink, view.dead_letters);
+        }
+        if let Some(index) = &self.index {
+            let view = index.view();
+            self.metrics.index(view.live_streams, lag(head, view.cursor));
         }
     }
 
@@ -139,6 +161,15 @@ struct Detail<'a> {
     draining: bool,
     journal: JournalView,
     sinks: Vec<SinkView<'a>>,
+    index: Option<IndexView>,
+}
+
+#[derive(Serialize)]
+struct IndexView {
+    cursor: i64,
+    lag: i64,
+    rebuilding: bool,
+    last_error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -182,6 +213,7 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     let refused = match guard {
         Guard::Host if !host_is_allowed(&request, &admin.allowed_hosts) => Some(Answer::HOST_NOT_ALLOWED),
         Guard::Token if !is_open && !is_trusted => Some(Answer::UNAUTHORIZED),
+        _ if request.uri().path() == REBUILD_PATH => may_change(&request, admin.token.as_ref()).err(),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Some(Answer::READ_ONLY),
         _ => None,
     };
@@ -200,6 +232,22 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     // Everything here is of the moment.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Whether a request may change something.
+fn may_change(request: &Request, token: Option<&Token>) -> Result<(), Answer> {
+    if request.method() != Method::POST {
+        return Err(Answer::METHOD_NOT_ALLOWED);
+    }
+    if token.is_none() {
+        return Err(Answer::NO_TOKEN);
+    }
+    if !bears_token(request.headers(), token) {
+        return Err(Answer::UNAUTHORIZED);
+    }
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Answer::JSON_REQUIRED) }
 }
 
 fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
@@ -248,6 +296,13 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
     response
 }
 
+/// Asks for the rebuild, which takes its time: how far it is shows in `/readyz`.
+async fn rebuild(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
+    let Some(index) = &admin.index else { return not_found(request).await };
+    index.ask_for_rebuild();
+    (StatusCode::ACCEPTED, Json(serde_json::json!({"rebuilding": true}))).into_response()
+}
+
 async fn not_found(request: Request) -> Response<Body> {
     Answer::not_found(request.uri().path()).into_response(false)
 }
@@ -262,6 +317,7 @@ mod tests {
 
     struct Setup {
         journal: Arc<MemoryJournal>,
+        index: Arc<index::Status>,
         draining: Arc<AtomicBool>,
         router: Router,
     }
@@ -269,6 +325,7 @@ mod tests {
     fn setup(local: &str, token: Option<&str>) -> Setup {
         let journal = Arc::new(MemoryJournal::default());
         let draining = Arc::new(AtomicBool::new(false));
+        let index = Arc::new(index::Status::default());
         let options = AdminOptions {
             token: token.map(|token| Token::new(token).unwrap()),
             allowed_hosts: vec!["ops.example.com".to_owned()],
@@ -279,10 +336,11 @@ mod tests {
             Arc::clone(&journal) as Arc<dyn Journal>,
             Arc::default(),
             vec![Arc::new(Status::new("archive", "file"))],
+            Some(Arc::clone(&index)),
             Arc::clone(&draining),
             || 0,
         );
-        Setup { journal, draining, router: Arc::new(admin).router(local.parse().unwrap()) }
+        Setup { journal, index, draining, router: Arc::new(admin).router(local.parse().unwrap()) }
     }
 
     async fn ask(setup: &Setup, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, String) {
@@ -310,7 +368,7 @@ mod tests {
         assert_eq!(status, 200);
         assert_eq!(
             body,
-            r#"{"ready":true,"draining":false,"journal":{"head":0,"refuses":null},"sinks":[{"name":"archive","type":"file","cursor":0,"lag":0,"oldest_pending_secs":null,"attempt":1,"last_error":null,"dead_letters":0}]}"#
+            r#"{"ready":true,"draining":false,"journal":{"head":0,"refuses":null},"sinks":[{"name":"archive","type":"file","cursor":0,"lag":0,"oldest_pending_secs":null,"attempt":1,"last_error":null,"dead_letters":0}],"index":{"cursor":0,"lag":0,"rebuilding":false,"last_error":null}}"#
         );
         let (status, headers, body) = ask(&setup, "GET", "/metrics", &[]).await;
         assert_eq!(status, 200);

@@ -74,6 +74,16 @@ impl Answer {
         "unauthorized",
         "send the admin token as `Authorization: Bearer <token>`",
     );
+    pub(super) const NO_TOKEN: Answer = Answer::fixed(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "this changes something and so needs the admin token, and there is none: set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN, and restart livehook",
+    );
+    pub(super) const JSON_REQUIRED: Answer = Answer::fixed(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "media_type_not_supported",
+        "send it with `Content-Type: application/json`",
+    );
     pub(super) const HOST_NOT_ALLOWED: Answer = Answer::fixed(
         StatusCode::FORBIDDEN,
         "host_not_allowed",

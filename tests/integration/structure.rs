@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules, top first. One may use those of the lines below its own, and never one beside or above it.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["cli"],
     &["app"],
     &["config"],
@@ -12,6 +12,7 @@ const LAYERS: [&[&str]; 9] = [
     &["sink", "index"],
     &["journal"],
     &["telemetry"],
+    &["session"],
     &["callback"],
 ];
 

@@ -1,0 +1,179 @@
+//! Takes records into the index: what they say of sessions, and where they stand.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::database;
+use super::rows::StoredSession;
+use super::{IndexError, Store};
+use crate::callback::{Event, ReasonCategory, recording_started_ms};
+use crate::journal::{Offset, Record};
+use crate::session::{Fact, Session, StreamKey};
+
+/// How many streams' rows are remembered at most.
+const STREAMS_MAX: usize = 100_000;
+
+/// What a batch has brought, that is told in metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The sessions that have ended with it: why, and how long they lasted in ms as far as is known.
+    pub ended: Vec<(ReasonCategory, Option<i64>)>,
+    /// How many pushes, stops and anomalies named no push.
+    pub without_sequence: u64,
+}
+
+/// A session that a batch changes.
+struct Touched {
+    stored: StoredSession,
+    /// As it was before; `None` for a new one.
+    before: Option<Session>,
+    /// Whether one of its events has not been counted before.
+    is_news: bool,
+}
+
+#[derive(Default)]
+struct Batch {
+    touched: Vec<Touched>,
+    places: HashMap<(i64, String), usize>,
+    applied: Applied,
+}
+
+impl Store {
+    /// Takes in records that follow the cursor, in one transaction with the cursor. A record that is in the index already
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// Nothing of it is in the index, and it may be tried again.
+    pub fn apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
+        let result = self.try_apply(records);
+        if result.is_err() {
+            self.recall()?;
+        }
+        result
+    }
+
+    fn try_apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
+        let Some(last) = records.last() else { return Ok(Applied::default()) };
+        let Store { connection, streams, next_session, counted, .. } = self;
+        if streams.len() > STREAMS_MAX {
+            streams.clear();
+        }
+        let transaction = connection.unchecked_transaction()?;
+        let mut batch = Batch::default();
+        for Record { offset, event } in records {
+            let is_news = *offset > *counted;
+            let key = StreamKey::of(event.partition_key());
+            let stream = stream_number(&transaction, streams, &key)?;
+            let mut session = None;
+            if let Some(fact) = Fact::of(event) {
+                session = Some(batch.take(&transaction, stream, &fact, *offset, is_news, next_session)?);
+            } else if is_news && Fact::is_expected_of(event.event_type()) {
+                batch.applied.without_sequence += 1;
+            }
+            insert_event(&transaction, *offset, event, stream, session)?;
+        }
+        for touched in &batch.touched {
+            touched.stored.write(&transaction)?;
+        }
+        let counted = last.offset.max(*counted);
+        database::keep(&transaction, "cursor", Some(last.offset.0))?;
+        database::keep(&transaction, "cursor_id", Some(last.event.id().to_string()))?;
+        database::keep(&transaction, "counted", Some(counted.0))?;
+        database::keep(&transaction, "next_session", Some(*next_session))?;
+        transaction.commit()?;
+        self.cursor = last.offset;
+        self.counted = counted;
+        batch.note_ends();
+        Ok(batch.applied)
+    }
+}
+
+impl Batch {
+    /// Adds a fact to its session, and gives the session's row.
+    fn take(
+        &mut self,
+        connection: &Connection,
+        stream: i64,
+        fact: &Fact,
+        offset: Offset,
+        is_news: bool,
+        next_session: &mut i64,
+    ) -> rusqlite::Result<i64> {
+        let key = (stream, fact.sequence.clone());
+        let place = match self.places.get(&key) {
+            Some(place) => *place,
+            None => {
+                let found = StoredSession::find(connection, stream, &fact.sequence)?;
+                let before = found.as_ref().map(|stored| stored.session.clone());
+                let stored = found.unwrap_or_else(|| {
+                    let number = *next_session;
+                    *next_session += 1;
+                    let (sequence, session) = (fact.sequence.clone(), Session::default());
+                    StoredSession { number, stream, sequence, offsets: (offset.0, offset.0), session }
+                });
+                self.touched.push(Touched { stored, before, is_news: false });
+                self.places.insert(key, self.touched.len() - 1);
+                self.touched.len() - 1
+            }
+        };
+        let touched = &mut self.touched[place];
+        touched.is_news |= is_news;
+        touched.stored.session.apply(fact);
+        let (first, last) = touched.stored.offsets;
+        touched.stored.offsets = (first.min(offset.0), last.max(offset.0));
+        Ok(touched.stored.number)
+    }
+
+    fn note_ends(&mut self) {
+        let ended = self.touched.iter().filter(|touched| touched.is_news).filter_map(|touched| {
+            let had_ended = touched.before.as_ref().is_some_and(|before| before.stop.is_some());
+            let session = &touched.stored.session;
+            let reason = session.reason().filter(|_| !had_ended)?;
+            Some((reason.category, session.duration_ms()))
+        });
+        self.applied.ended.extend(ended);
+    }
+}
+
+fn stream_number(connection: &Connection, known: &mut HashMap<String, i64>, key: &StreamKey) -> rusqlite::Result<i64> {
+    if let Some(number) = known.get(key.as_str()) {
+        return Ok(*number);
+    }
+    let find = "SELECT number FROM streams WHERE key = ?1";
+    let found = connection.prepare_cached(find)?.query_row([key.as_str()], |row| row.get(0)).optional()?;
+    let number = match found {
+        Some(number) => number,
+        None => {
+            let insert = "INSERT INTO streams (key, stream) VALUES (?1, ?2)";
+            connection.prepare_cached(insert)?.execute(params![key.as_str(), key.stream()])?;
+            connection.last_insert_rowid()
+        }
+    };
+    known.insert(key.as_str().to_owned(), number);
+    Ok(number)
+}
+
+/// Notes where an event stands. One that stands there already, under the same id or at the same place, makes room.
+fn insert_event(
+    connection: &Connection,
+    offset: Offset,
+    event: &Event,
+    stream: i64,
+    session: Option<i64>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            offset.0,
+            event.id().to_bytes(),
+            event.event_type().number(),
+            stream,
+            session,
+            recording_started_ms(event)
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! What can be asked for, and in which order it is given.
+
+use crate::callback::{DomainPattern, NamePattern, ReasonCategory};
+use crate::session::State;
+
+/// Which streams are meant. Each list that is not empty must hold a match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Domains, with `*.` wildcards.
+    pub domains: Vec<DomainPattern>,
+    /// Stream names, with `*`.
+    pub streams: Vec<NamePattern>,
+    /// App names, each in full.
+    pub app_names: Vec<String>,
+}
+
+impl Selection {
+    /// Whether a stream is meant.
+    pub fn takes(&self, domain: &str, app_name: &str, stream: &str) -> bool {
+        (self.domains.is_empty() || self.domains.iter().any(|pattern| pattern.matches(domain)))
+            && (self.streams.is_empty() || self.streams.iter().any(|pattern| pattern.matches(stream)))
+            && (self.app_names.is_empty() || self.app_names.iter().any(|name| name == app_name))
+    }
+
+    /// The stream names, where all of them are whole.
+    pub(super) fn exact_streams(&self) -> Option<Vec<&str>> {
+        if self.streams.is_empty() {
+            return None;
+        }
+        self.streams.iter().map(NamePattern::exact).collect()
+    }
+}
+
+/// What sessions are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// When they started.
+    #[default]
+    Started,
+    /// When they ended; those that have not count as the latest.
+    Ended,
+    /// How long they lasted; those of which it is not known count as the shortest.
+    Duration,
+}
+
+/// Which end comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The largest.
+    #[default]
+    Descending,
+    /// The smallest.
+    Ascending,
+}
+
+/// Which sessions are wanted, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionQuery {
+    /// Of which streams.
+    pub selection: Selection,
+    /// In which states; empty for all.
+    pub states: Vec<State>,
+    /// Started then or later, in Unix ms.
+    pub since_ms: Option<i64>,
+    /// Started before, in Unix ms.
+    pub until_ms: Option<i64>,
+    /// Stopped for one of these reasons; empty for all.
+    pub categories: Vec<ReasonCategory>,
+    /// What they are sorted by.
+    pub sort: Sort,
+    /// Which end comes first.
+    pub order: Order,
+    /// After the one that had this [`super::SessionView::place`].
+    pub after: Option<(i64, i64)>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl Default for SessionQuery {
+    fn default() -> SessionQuery {
+        SessionQuery {
+            selection: Selection::default(),
+            states: Vec::new(),
+            since_ms: None,
+            until_ms: None,
+            categories: Vec::new(),
+            sort: Sort::default(),
+            order: Order::default(),
+            after: None,
+            limit: 100,
+        }
+    }
+}
+
+/// Which broadcasts are wanted: those whose first session is asked for, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BroadcastQuery {
+    /// Of which streams.
+    pub selection: Selection,
+    /// Live, or over; `None` for both.
+    pub is_live: Option<bool>,
+    /// Started then or later, in Unix ms.
+    pub since_ms: Option<i64>,
+    /// Started before, in Unix ms.
+    pub until_ms: Option<i64>,
+    /// After the one that had this [`super::BroadcastView::place`].
+    pub after: Option<(i64, i64)>,
+    /// At most this many.
+    pub limit: usize,
+}

@@ -1,0 +1,116 @@
+//! Broadcasts: sessions of one stream put together.
+
+use std::collections::HashMap;
+
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
+use super::Reader;
+use super::conditions::{Conditions, Names};
+use crate::index::IndexError;
+use crate::index::query::BroadcastQuery;
+use crate::index::view::{BroadcastView, Moment};
+use crate::session::{Broadcast, Span, broadcasts};
+
+/// The broadcasts of a stream, each with the row of its last session, by the row of its first.
+type StreamBroadcasts = HashMap<i64, (Broadcast, i64)>;
+
+impl Reader {
+    /// The broadcasts that are wanted, as they are at `now_ms`, those that began last first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn broadcasts(&self, query: &BroadcastQuery, now_ms: i64) -> Result<Vec<BroadcastView>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let streams = self.streams_by_name(&query.selection)?;
+        let mut wheres = Conditions::default();
+        if let Some(streams) = &streams {
+            wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
+        }
+        wheres.times(query.since_ms, query.until_ms);
+        if let Some((started_ms, number)) = query.after {
+            wheres.text(format!("(started_ms, number) < ({started_ms}, {number})"));
+        }
+        let text = format!(
+            "SELECT stream, started_ms, number FROM sessions {} ORDER BY started_ms DESC, number DESC",
+            wheres.joined()
+        );
+        let mut names = Names::new(self, &query.selection, streams.is_some());
+        let mut known: HashMap<i64, StreamBroadcasts> = HashMap::new();
+        let mut views = Vec::new();
+        let mut statement = self.connection.prepare(&text)?;
+        let mut rows = statement.query(params_from_iter(wheres.values))?;
+        while let Some(row) = rows.next()? {
+            let (stream, number): (i64, i64) = (row.get(0)?, row.get(2)?);
+            if views.len() == query.limit {
+                break;
+            }
+            if !names.take(stream)? {
+                continue;
+            }
+            if !known.contains_key(&stream) {
+                known.insert(stream, self.stream_broadcasts(stream, now_ms)?);
+            }
+            let Some((broadcast, last)) = known.get(&stream).and_then(|broadcasts| broadcasts.get(&number)) else {
+                continue;
+            };
+            if query.is_live.is_none_or(|is_live| is_live == broadcast.ended_ms.is_none()) {
+                views.push(self.broadcast_view(stream, broadcast, number, *last)?);
+            }
+        }
+        drop(rows);
+        drop(statement);
+        transaction.commit()?;
+        Ok(views)
+    }
+
+    fn stream_broadcasts(&self, stream: i64, now_ms: i64) -> Result<StreamBroadcasts, IndexError> {
+        let query =
+            "SELECT number, started_ms, ended_ms, last_ms FROM sessions WHERE stream = ?1 ORDER BY started_ms, number";
+        let live_since_ms = self.live_since_ms(now_ms);
+        let mut statement = self.connection.prepare_cached(query)?;
+        let rows = statement.query_map([stream], |row| {
+            let (started_ms, ended_ms, last_ms): (i64, Option<i64>, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let ended_ms = ended_ms.or((last_ms < live_since_ms).then_some(last_ms));
+            Ok((row.get(0)?, Span { started_ms, ended_ms }))
+        })?;
+        let sessions = rows.collect::<rusqlite::Result<Vec<(i64, Span)>>>()?;
+        let spans: Vec<Span> = sessions.iter().map(|(_, span)| *span).collect();
+        let row_of = |position: usize| sessions.get(position).map_or(0, |(number, _)| *number);
+        let broadcasts = broadcasts(&spans, self.settings.bridge_gap_ms).into_iter().map(|broadcast| {
+            let (first, last) = (row_of(broadcast.first), row_of(broadcast.first + broadcast.count - 1));
+            (first, (broadcast, last))
+        });
+        Ok(broadcasts.collect())
+    }
+
+    fn broadcast_view(
+        &self,
+        stream: i64,
+        broadcast: &Broadcast,
+        first: i64,
+        last: i64,
+    ) -> Result<BroadcastView, IndexError> {
+        let key = self.stream_key(stream)?;
+        let sequence = |number: i64| -> Result<String, IndexError> {
+            let query = "SELECT sequence FROM sessions WHERE number = ?1";
+            Ok(self.connection.prepare_cached(query)?.query_row([number], |row| row.get(0))?)
+        };
+        Ok(BroadcastView {
+            domain: key.domain().into_owned(),
+            app_name: key.app_name().into_owned(),
+            stream: key.stream().into_owned(),
+            is_live: broadcast.ended_ms.is_none(),
+            started: Moment(broadcast.started_ms),
+            ended: broadcast.ended_ms.map(Moment),
+            duration_ms: broadcast.ended_ms.map(|ended_ms| ended_ms - broadcast.started_ms),
+            sessions: broadcast.count,
+            interruptions: broadcast.interruptions,
+            longest_gap_ms: broadcast.longest_gap_ms,
+            gaps_ms: broadcast.gaps_ms,
+            first_session: key.session(&sequence(first)?),
+            last_session: key.session(&sequence(last)?),
+            place: (broadcast.started_ms, first),
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Sessions and streams as rows of the index.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::callback::EventId;
+use crate::session::{Push, Session, Stop};
+
+/// A session as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredSession {
+    /// Its row.
+    pub(super) number: i64,
+    /// The row of its stream.
+    pub(super) stream: i64,
+    /// The vendor's number of the push.
+    pub(super) sequence: String,
+    /// The offsets of the first and the last event that it was made of, 0 where they are of another journal.
+    pub(super) offsets: (i64, i64),
+    /// What its events say.
+    pub(super) session: Session,
+}
+
+/// The columns that [`StoredSession::read`] takes, in its order.
+pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
+    push_id, push_appid, push_node, push_user_address, push_width, push_height,
+    stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
+    stop_duration_ms, stop_errcode, stop_errmsg";
+
+impl StoredSession {
+    /// The session of that sequence.
+    pub(super) fn find(
+        connection: &Connection,
+        stream: i64,
+        sequence: &str,
+    ) -> rusqlite::Result<Option<StoredSession>> {
+        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 AND stream = ?2");
+        let mut statement = connection.prepare_cached(&query)?;
+        statement.query_row(params![sequence, stream], StoredSession::read).optional()
+    }
+
+    /// Reads a row of [`SESSION_COLUMNS`].
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
+        let push = read_event_id(row, 7)?.map(|id| Ok::<_, rusqlite::Error>((id, read_push(row, 8)?))).transpose()?;
+        let stop = read_event_id(row, 13)?.map(|id| Ok::<_, rusqlite::Error>((id, read_stop(row)?))).transpose()?;
+        Ok(StoredSession {
+            number: row.get(0)?,
+            stream: row.get(1)?,
+            sequence: row.get(2)?,
+            offsets: (row.get(3)?, row.get(4)?),
+            session: Session { push, stop, seen_ms: Some((row.get(5)?, row.get(6)?)) },
+        })
+    }
+
+    /// Writes the row, new or changed.
+    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let session = &self.session;
+        let none = (None, &Push::default());
+        let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
+        let none = (None, &Stop::default());
+        let (stop_id, stop) = session.stop.as_ref().map_or(none, |(id, stop)| (Some(id.to_bytes()), stop));
+        let category = session.reason().map(|reason| reason.category.label());
+        connection
+            .prepare_cached(
+                "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
+                    push_id, push_appid, push_node, push_user_address, push_width, push_height,
+                    stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
+                    stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                    ?21, ?22, ?23, ?24, ?25, ?26)
+                 ON CONFLICT (number) DO UPDATE SET
+                    first_offset = excluded.first_offset, last_offset = excluded.last_offset,
+                    first_ms = excluded.first_ms, last_ms = excluded.last_ms,
+                    push_id = excluded.push_id, push_appid = excluded.push_appid, push_node = excluded.push_node,
+                    push_user_address = excluded.push_user_address, push_width = excluded.push_width,
+                    push_height = excluded.push_height,
+                    stop_id = excluded.stop_id, stop_appid = excluded.stop_appid, stop_node = excluded.stop_node,
+                    stop_user_address = excluded.stop_user_address, stop_width = excluded.stop_width,
+                    stop_height = excluded.stop_height, stop_duration_ms = excluded.stop_duration_ms,
+                    stop_errcode = excluded.stop_errcode, stop_errmsg = excluded.stop_errmsg,
+                    started_ms = excluded.started_ms, ended_ms = excluded.ended_ms,
+                    duration_ms = excluded.duration_ms, reason_category = excluded.reason_category",
+            )?
+            .execute(params![
+                self.number,
+                self.stream,
+                self.sequence,
+                self.offsets.0,
+                self.offsets.1,
+                session.first_ms(),
+                session.last_ms(),
+                push_id,
+                push.appid,
+                push.node,
+                push.user_address,
+                push.width,
+                push.height,
+                stop_id,
+                stop.push.appid,
+                stop.push.node,
+                stop.push.user_address,
+                stop.push.width,
+                stop.push.height,
+                stop.push_duration_ms,
+                stop.errcode,
+                stop.errmsg,
+                session.started_ms(),
+                session.ended_ms(),
+                session.duration_ms(),
+                category,
+            ])?;
+        Ok(())
+    }
+}
+
+fn read_push(row: &Row<'_>, from: usize) -> rusqlite::Result<Push> {
+    Ok(Push {
+        appid: row.get(from)?,
+        node: row.get(from + 1)?,
+        user_address: row.get(from + 2)?,
+        width: row.get(from + 3)?,
+        height: row.get(from + 4)?,
+    })
+}
+
+fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
+    Ok(Stop { push: read_push(row, 14)?, push_duration_ms: row.get(19)?, errcode: row.get(20)?, errmsg: row.get(21)? })
+}
+
+/// The event id in a column.
+pub(super) fn read_event_id(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<EventId>> {
+    Ok(row.get::<_, Option<[u8; 16]>>(at)?.map(EventId::from_bytes))
+}

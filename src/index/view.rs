@@ -1,0 +1,143 @@
+//! Streams, sessions and broadcasts as every command and API gives them.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::callback::{EventId, Reason};
+use crate::session::{SessionId, State};
+
+/// A stream that is live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StreamView {
+    /// The push domain, in lower case.
+    pub domain: String,
+    /// The app name.
+    pub app_name: String,
+    /// The stream name.
+    pub stream: String,
+    /// When the oldest of its live sessions started.
+    pub live_since: Moment,
+    /// How many pushes of it are live: more than one where a backup is.
+    pub pushes: usize,
+    /// The live session that started last.
+    pub session: SessionId,
+    /// Of that session: the pusher's address.
+    pub user_address: Option<String>,
+    /// Of that session: the ingest node.
+    pub node: Option<String>,
+    /// Of that session: width of the picture in pixels.
+    pub width: Option<i64>,
+    /// Of that session: height of the picture in pixels.
+    pub height: Option<i64>,
+    /// The latest event of its live sessions.
+    pub last_event: Moment,
+    /// How many anomalies of its live sessions were reported.
+    pub anomalies: i64,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionView {
+    /// What tells it from all others.
+    pub id: SessionId,
+    /// Whether it is on.
+    pub state: State,
+    /// The push domain, in lower case.
+    pub domain: String,
+    /// The app name.
+    pub app_name: String,
+    /// The stream name.
+    pub stream: String,
+    /// The vendor's number of the push.
+    pub sequence: String,
+    /// The account's APPID.
+    pub appid: Option<i64>,
+    /// When it started.
+    pub started: Moment,
+    /// When it stopped.
+    pub ended: Option<Moment>,
+    /// How long it lasted, in ms; not known while it is on.
+    pub duration_ms: Option<i64>,
+    /// Why it stopped.
+    pub reason: Option<ReasonView>,
+    /// The pusher's address.
+    pub user_address: Option<String>,
+    /// The ingest node.
+    pub node: Option<String>,
+    /// Width of the picture in pixels.
+    pub width: Option<i64>,
+    /// Height of the picture in pixels.
+    pub height: Option<i64>,
+    /// Its earliest event.
+    pub first_event: Moment,
+    /// Its latest event.
+    pub last_event: Moment,
+    /// The push event; `null` where none has come.
+    pub push_event_id: Option<EventId>,
+    /// The stop event; `null` where none has come.
+    pub stop_event_id: Option<EventId>,
+    /// How many anomalies of it were reported.
+    pub anomalies: i64,
+    /// How many recordings of its stream are of that time.
+    pub recordings: i64,
+    /// How many screenshots of its stream are of that time.
+    pub screenshots: i64,
+    /// Where it stands among the others in the order that was asked for.
+    #[serde(skip)]
+    pub place: (i64, i64),
+}
+
+/// Why a session stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReasonView {
+    /// What the vendor's code means.
+    #[serde(flatten)]
+    pub reason: Reason,
+    /// The vendor's words.
+    pub errmsg: Option<String>,
+}
+
+/// Sessions of one stream with no more than a short gap between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BroadcastView {
+    /// The push domain, in lower case.
+    pub domain: String,
+    /// The app name.
+    pub app_name: String,
+    /// The stream name.
+    pub stream: String,
+    /// Whether one of its sessions is live.
+    pub is_live: bool,
+    /// When its first session started.
+    pub started: Moment,
+    /// When its last session ended, or for a stale one its last event.
+    pub ended: Option<Moment>,
+    /// From its start to its end, in ms; not known while it is on.
+    pub duration_ms: Option<i64>,
+    /// How many sessions it has.
+    pub sessions: usize,
+    /// How often nothing was pushed in between.
+    pub interruptions: usize,
+    /// How long that was at most, in ms.
+    pub longest_gap_ms: i64,
+    /// How long that was together, in ms.
+    pub gaps_ms: i64,
+    /// Its first session.
+    pub first_session: SessionId,
+    /// Its last session.
+    pub last_session: SessionId,
+    /// Where it stands among the others.
+    #[serde(skip)]
+    pub place: (i64, i64),
+}
+
+/// A moment in Unix ms, written as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let edge = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        serializer.collect_str(&Timestamp::from_millisecond(self.0).unwrap_or(edge))
+    }
+}

@@ -1,0 +1,290 @@
+//! Follows the journal: reads what comes after the index's cursor, takes it in, and tells the journal what it need not
+//! keep for the index any more.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::background::Background;
+use super::store::Source;
+use super::{IndexError, Options, Status, Store};
+use crate::journal::{Consumer, JournalError, Offset, Progress, Record};
+use crate::telemetry::Metrics;
+
+/// How many records are taken in with one commit.
+const BATCH_RECORDS: usize = 4096;
+
+/// How long what came after a pause waits for company: a commit for each event would cost more than all else.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// How often the live streams are counted.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the index is made durable, and the journal told.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often what is too old is looked for.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long an index or a journal that fails is left alone.
+const FAILURE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the index goes on when it is to stop. The rest comes after the next start.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// What a step leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to do at once.
+    More,
+    /// Everything is done up to the end of the journal.
+    Idle,
+    /// Something failed: the next step comes after this wait.
+    Wait(Duration),
+}
+
+/// Keeps the index of a data directory up with its journal.
+pub struct Worker {
+    consumer: Box<dyn Consumer>,
+    background: Background,
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    /// Every record up to here is in the index.
+    cursor: Offset,
+    /// Every record up to here is durable there, and the journal knows.
+    saved: Offset,
+    is_following: bool,
+    is_clearing: bool,
+    /// Up to where a rebuild goes.
+    rebuild_until: Option<Offset>,
+    counted_ms: i64,
+    checkpointed_ms: i64,
+    pruned_ms: i64,
+}
+
+impl Worker {
+    /// Opens the index and makes its worker. It does nothing before its first step. Blocks.
+    ///
+    /// # Errors
+    /// The index cannot be opened.
+    pub fn open(
+        data_dir: &Path,
+        options: &Options,
+        consumer: Box<dyn Consumer>,
+        status: Arc<Status>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Worker, IndexError> {
+        let store = Store::open(data_dir, options)?;
+        let cursor = store.cursor();
+        status.set_cursor(cursor.0);
+        Ok(Worker {
+            saved: consumer.cursor(),
+            consumer,
+            background: Background::start(store)?,
+            status,
+            metrics,
+            cursor,
+            is_following: false,
+            is_clearing: true,
+            rebuild_until: None,
+            counted_ms: 0,
+            checkpointed_ms: 0,
+            pruned_ms: 0,
+        })
+    }
+
+    /// Works until `stop` turns true, and then on for a moment as long as there is something to do.
+    ///
+    /// # Errors
+    /// The journal is closed, or the index's thread has died.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), IndexError> {
+        let mut stopping_since = None;
+        loop {
+            let step = self.step(jiff::Timestamp::now().as_millisecond()).await?;
+            if *stop.borrow() {
+                let since = stopping_since.get_or_insert_with(tokio::time::Instant::now);
+                if step != Step::More || since.elapsed() > STOP_GRACE {
+                    break;
+                }
+                continue;
+            }
+            match step {
+                Step::More => {}
+                Step::Idle => self.pause(&mut stop).await?,
+                Step::Wait(wait) => tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                },
+            }
+        }
+        if let Err(error) = self.save().await {
+            tracing::warn!(
+                "the index could not be made durable: what is missing is taken in after the next start: {error}"
+            );
+        }
+        self.background.close().await;
+        Ok(())
+    }
+
+    /// Returns when there is something to do.
+    async fn pause(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), IndexError> {
+        tokio::select! {
+            result = self.consumer.wait(self.cursor) => result?,
+            () = self.status.rebuild_asked() => return Ok(()),
+            () = tokio::time::sleep(COUNT_INTERVAL) => return Ok(()),
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(GATHER) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        Ok(())
+    }
+
+    /// Does one thing: binds the index to the journal, clears for a rebuild, keeps house, or takes records in. `now_ms` is
+    /// Unix time in ms.
+    ///
+    /// # Errors
+    /// The journal is closed, or the index's thread has died; any other failure is waited out.
+    pub async fn step(&mut self, now_ms: i64) -> Result<Step, IndexError> {
+        match self.try_step(now_ms).await {
+            Err(error @ (IndexError::Journal(JournalError::Closed) | IndexError::Died)) => Err(error),
+            Err(error) => {
+                if self.status.set_error(Some(error.to_string())) {
+                    tracing::warn!(reason = %error, "the index fails: it tries again, and what is received is kept in the journal");
+                }
+                Ok(Step::Wait(FAILURE_WAIT))
+            }
+            Ok(step) => {
+                if self.status.set_error(None) {
+                    tracing::info!("the index goes on");
+                }
+                Ok(step)
+            }
+        }
+    }
+
+    async fn try_step(&mut self, now_ms: i64) -> Result<Step, IndexError> {
+        if !self.is_following {
+            return self.follow().await;
+        }
+        if self.status.is_rebuild_asked() {
+            return self.begin_rebuild().await;
+        }
+        if self.is_clearing {
+            self.is_clearing = self.background.run(Store::clear).await?;
+            return Ok(Step::More);
+        }
+        let records = self.gather().await?;
+        let is_idle = records.is_empty();
+        if !is_idle {
+            self.take_in(records).await?;
+        }
+        let has_more = self.keep_house(now_ms).await?;
+        if self.rebuild_until.is_some_and(|until| self.cursor >= until || is_idle) {
+            self.rebuild_until = None;
+            self.status.set_rebuild_done();
+            tracing::info!(cursor = %self.cursor, "the index has been made anew");
+        }
+        Ok(if is_idle && !has_more { Step::Idle } else { Step::More })
+    }
+
+    async fn follow(&mut self) -> Result<Step, IndexError> {
+        let at_cursor = self.consumer.read(self.cursor.before(), 1).await?.pop();
+        let source = Source {
+            journal_id: self.consumer.journal_id().to_owned(),
+            first: self.first().await?,
+            head: self.consumer.head(),
+            at_cursor: at_cursor.filter(|record| record.offset == self.cursor).map(|record| record.event.id()),
+        };
+        let following = move |store: &mut Store| store.follow(&source).map(|()| store.cursor());
+        self.set_cursor(self.background.run(following).await?);
+        self.is_following = true;
+        Ok(Step::More)
+    }
+
+    async fn begin_rebuild(&mut self) -> Result<Step, IndexError> {
+        let first = self.first().await?.unwrap_or(Offset(self.consumer.head().0 + 1));
+        tracing::info!(from = %first, "the index is being made anew from the journal");
+        let begin = move |store: &mut Store| store.begin_rebuild(first).map(|()| store.cursor());
+        self.set_cursor(self.background.run(begin).await?);
+        self.rebuild_until = Some(self.consumer.head());
+        self.is_clearing = true;
+        self.status.set_rebuild_begun();
+        Ok(Step::More)
+    }
+
+    /// The journal's oldest record.
+    async fn first(&self) -> Result<Option<Offset>, IndexError> {
+        Ok(self.consumer.read(Offset::default(), 1).await?.first().map(|record| record.offset))
+    }
+
+    async fn gather(&self) -> Result<Vec<Record>, IndexError> {
+        let mut records = self.consumer.read(self.cursor, BATCH_RECORDS).await?;
+        while !records.is_empty() && records.len() < BATCH_RECORDS {
+            let after = records.last().map_or(self.cursor, |record| record.offset);
+            let more = self.consumer.read(after, BATCH_RECORDS - records.len()).await?;
+            if more.is_empty() {
+                break;
+            }
+            records.extend(more);
+        }
+        Ok(records)
+    }
+
+    async fn take_in(&mut self, records: Vec<Record>) -> Result<(), IndexError> {
+        let apply = move |store: &mut Store| store.apply(&records).map(|applied| (applied, store.cursor()));
+        let (applied, cursor) = self.background.run(apply).await?;
+        self.set_cursor(cursor);
+        for (category, duration_ms) in applied.ended {
+            self.metrics.session_ended(category, duration_ms);
+        }
+        self.metrics.events_without_sequence(applied.without_sequence);
+        Ok(())
+    }
+
+    /// Does what is due. Whether there is more of it to do at once.
+    async fn keep_house(&mut self, now_ms: i64) -> Result<bool, IndexError> {
+        if is_due(now_ms, self.counted_ms, COUNT_INTERVAL) {
+            self.status.set_live_streams(self.background.run(move |store| store.live_streams(now_ms)).await?);
+            self.counted_ms = now_ms;
+        }
+        if is_due(now_ms, self.checkpointed_ms, CHECKPOINT_INTERVAL) {
+            self.save().await?;
+            self.checkpointed_ms = now_ms;
+        }
+        if !is_due(now_ms, self.pruned_ms, PRUNE_INTERVAL) {
+            return Ok(false);
+        }
+        let first = self.first().await?.unwrap_or(Offset(self.consumer.head().0 + 1));
+        let has_more = self.background.run(move |store| store.prune(first, now_ms)).await?;
+        if !has_more {
+            self.pruned_ms = now_ms;
+        }
+        Ok(has_more)
+    }
+
+    /// Makes the index durable, and lets the journal know.
+    async fn save(&mut self) -> Result<(), IndexError> {
+        if self.saved >= self.cursor {
+            return Ok(());
+        }
+        if let Some(cursor) = self.background.run(Store::checkpoint).await? {
+            self.consumer.advance(Progress { cursor, ..Progress::default() }).await?;
+            self.saved = cursor;
+        }
+        Ok(())
+    }
+
+    fn set_cursor(&mut self, cursor: Offset) {
+        self.cursor = cursor;
+        self.status.set_cursor(cursor.0);
+    }
+}
+
+/// Whether an interval has passed, also by a clock that was set back.
+fn is_due(now_ms: i64, last_ms: i64, interval: Duration) -> bool {
+    now_ms < last_ms || now_ms - last_ms >= interval.as_millis() as i64
+}

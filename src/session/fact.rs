@@ -1,0 +1,108 @@
+//! What one event says of a session.
+
+use super::id::{StreamKey, is_sequence};
+use crate::callback::{Event, EventId, EventType, StreamEvent};
+
+/// The most characters that are kept of a text that only people read.
+const TEXT_CHARACTERS_MAX: usize = 256;
+
+/// What one event says of the session that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The stream.
+    pub stream: StreamKey,
+    /// The vendor's number of the push.
+    pub sequence: String,
+    /// The event.
+    pub id: EventId,
+    /// What it says.
+    pub kind: Kind,
+}
+
+/// The kinds of event that name a push by its sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It has started.
+    Push(Push),
+    /// It has stopped.
+    Stop(Stop),
+    /// It is on, and has trouble.
+    Anomaly,
+}
+
+/// What is known of a session's beginning, and from a stop too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Push {
+    /// The account's APPID.
+    pub appid: Option<i64>,
+    /// The ingest node's address.
+    pub node: Option<String>,
+    /// The pusher's address.
+    pub user_address: Option<String>,
+    /// Picture width in pixels.
+    pub width: Option<i64>,
+    /// Picture height in pixels.
+    pub height: Option<i64>,
+}
+
+/// What is known of a session's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stop {
+    /// What a stop says of the push.
+    pub push: Push,
+    /// How long it lasted by CSS's own measure, in ms.
+    pub push_duration_ms: Option<i64>,
+    /// Why it stopped, after the vendor's table.
+    pub errcode: Option<i64>,
+    /// The vendor's words for it.
+    pub errmsg: Option<String>,
+}
+
+impl Fact {
+    /// What an event says of a session; `None` where it names no push.
+    pub fn of(event: &Event) -> Option<Fact> {
+        if !Fact::is_expected_of(event.event_type()) {
+            return None;
+        }
+        let sequence = event.push_sequence().filter(|sequence| is_sequence(sequence))?;
+        let kind = match StreamEvent::of(event) {
+            Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event)),
+            Some(stream_event) => Kind::Push(Push::of(&stream_event)),
+            None => Kind::Anomaly,
+        };
+        let stream = StreamKey::of(event.partition_key());
+        Some(Fact { stream, sequence: sequence.into_owned(), id: event.id(), kind })
+    }
+
+    /// Whether every event of this type should say something of a session: one that does not lacks its sequence.
+    pub fn is_expected_of(event_type: EventType) -> bool {
+        matches!(event_type, EventType::Push | EventType::Stop | EventType::PushAnomaly)
+    }
+}
+
+impl Push {
+    fn of(event: &StreamEvent) -> Push {
+        Push {
+            appid: event.appid,
+            node: event.node.as_deref().map(bounded),
+            user_address: event.user_address.as_deref().map(bounded),
+            width: event.width,
+            height: event.height,
+        }
+    }
+}
+
+impl Stop {
+    fn of(event: StreamEvent) -> Stop {
+        Stop {
+            push: Push::of(&event),
+            push_duration_ms: event.push_duration_ms,
+            errcode: event.errcode,
+            errmsg: event.errmsg.as_deref().map(bounded),
+        }
+    }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().take(TEXT_CHARACTERS_MAX).collect()
+}

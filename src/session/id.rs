@@ -1,0 +1,151 @@
+//! What tells streams and sessions apart.
+//!
+//! A stream is told by domain, app name and stream name, the domain without regard to case. A session is told by its
+//! stream and the vendor's `sequence`, which push and stop of one push share. Its id is the sequence, a hyphen, and the
+//! first 32 bits of a SHA-256 digest of the stream's key in hexadecimal digits: two streams might share a sequence.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::callback::PartitionKey;
+
+/// The most characters of a sequence. The vendor's have 19 digits.
+const SEQUENCE_CHARACTERS_MAX: usize = 64;
+
+/// A stream, whichever event names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamKey(String);
+
+impl StreamKey {
+    /// The stream that an event is about: its partition key, with the domain in lower case.
+    pub fn of(partition_key: PartitionKey<'_>) -> StreamKey {
+        StreamKey::from_text(partition_key.as_str())
+    }
+
+    /// A key given back from its text.
+    pub fn from_text(text: &str) -> StreamKey {
+        let mut key = text.to_owned();
+        let domain = key.find('/').unwrap_or(key.len());
+        key[..domain].make_ascii_lowercase();
+        StreamKey(key)
+    }
+
+    /// `domain/app name/stream`, each percent-encoded.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The domain, decoded; empty where there is none.
+    pub fn domain(&self) -> Cow<'_, str> {
+        self.parts().domain()
+    }
+
+    /// The app name, decoded; empty where there is none.
+    pub fn app_name(&self) -> Cow<'_, str> {
+        self.parts().app_name()
+    }
+
+    /// The stream name, decoded; empty where there is none.
+    pub fn stream(&self) -> Cow<'_, str> {
+        self.parts().stream()
+    }
+
+    /// The id of the session of a sequence of this stream.
+    pub fn session(&self, sequence: &str) -> SessionId {
+        let digest = Sha256::digest(self.0.as_bytes());
+        let head = [digest[0], digest[1], digest[2], digest[3]];
+        SessionId { sequence: sequence.to_owned(), stream: u32::from_be_bytes(head) }
+    }
+
+    fn parts(&self) -> PartitionKey<'_> {
+        PartitionKey::from_text(&self.0)
+    }
+}
+
+/// Whether a text can be the sequence of a push: 1 to 64 letters, digits, `.`, `_` or `-`. The vendor's are digits.
+pub(super) fn is_sequence(text: &str) -> bool {
+    (1..=SEQUENCE_CHARACTERS_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// The id of a session, such as `2210464508206756938-5d0c1f7a`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId {
+    sequence: String,
+    stream: u32,
+}
+
+impl SessionId {
+    /// The vendor's number of the push.
+    pub fn sequence(&self) -> &str {
+        &self.sequence
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{:08x}", self.sequence, self.stream)
+    }
+}
+
+impl serde::Serialize for SessionId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A text that is no session id.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no session id: it has the form 2210464508206756938-5d0c1f7a")]
+pub struct InvalidSessionId(String);
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<SessionId, InvalidSessionId> {
+        let invalid = || InvalidSessionId(text.chars().take(100).collect());
+        let (sequence, stream) = text.rsplit_once('-').ok_or_else(invalid)?;
+        let is_digest = stream.len() == 8 && stream.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_digest || !is_sequence(sequence) {
+            return Err(invalid());
+        }
+        let stream = u32::from_str_radix(stream, 16).map_err(|_| invalid())?;
+        Ok(SessionId { sequence: sequence.to_owned(), stream })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_the_same_whatever_the_case_of_its_domain() {
+        let key = StreamKey::from_text("Push.Example.COM/Live/a%2Fb");
+        assert_eq!(key, StreamKey::from_text("push.example.com/Live/a%2Fb"));
+        assert_ne!(key, StreamKey::from_text("push.example.com/live/a%2Fb"));
+        assert_eq!((&*key.domain(), &*key.app_name(), &*key.stream()), ("push.example.com", "Live", "a/b"));
+    }
+
+    #[test]
+    fn ids_lead_back_and_tell_streams_apart() {
+        let [first, second] = ["d/a/s", "e/a/s"].map(|key| StreamKey::from_text(key).session("6674468118806626493"));
+        assert_ne!(first, second);
+        // The first 32 bits of SHA-256 of `d/a/s`.
+        assert_eq!(first.to_string(), "6674468118806626493-1ec18d8e");
+        for id in [first, second, StreamKey::from_text("//").session("a-b.c_D")] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_named() {
+        for text in ["", "1", "1-", "1-5d0c1f7", "1-5d0c1f7g", "1-+d0c1f7a", "-5d0c1f7a", "a b-5d0c1f7a", "直-5d0c1f7a"]
+        {
+            assert_eq!(text.parse::<SessionId>(), Err(InvalidSessionId(text.to_owned())), "{text}");
+        }
+        assert!(format!("{}-5d0c1f7a", "1".repeat(65)).parse::<SessionId>().is_err());
+    }
+}

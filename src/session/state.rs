@@ -1,0 +1,175 @@
+//! The state of a session: a merge of facts that knows no order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::fact::{Fact, Kind, Push, Stop};
+use crate::callback::{EventId, Reason};
+
+/// One push, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// The push event of the smallest id, and what it says.
+    pub push: Option<(EventId, Push)>,
+    /// The stop event of the smallest id, and what it says.
+    pub stop: Option<(EventId, Stop)>,
+    /// The times of its earliest and its latest event, in Unix ms; `None` before the first fact.
+    pub seen_ms: Option<(i64, i64)>,
+}
+
+/// Whether a push is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// It has not stopped, as far as is known.
+    Live,
+    /// It has stopped.
+    Ended,
+    /// No stop has come, and no sign of it for so long that it counts as live no more.
+    Stale,
+}
+
+impl Session {
+    /// Adds what an event says. Neither the order of events nor their repetition makes a difference: a push and a stop
+    /// are each the one of the smallest event id, which is the one that happened first.
+    pub fn apply(&mut self, fact: &Fact) {
+        let time_ms = fact.id.time_ms();
+        let (first_ms, last_ms) = self.seen_ms.unwrap_or((time_ms, time_ms));
+        self.seen_ms = Some((first_ms.min(time_ms), last_ms.max(time_ms)));
+        match &fact.kind {
+            Kind::Push(push) => keep_smallest(&mut self.push, fact.id, push),
+            Kind::Stop(stop) => keep_smallest(&mut self.stop, fact.id, stop),
+            Kind::Anomaly => {}
+        }
+    }
+
+    /// When it started, in Unix ms: the time of the push; without one, that of the stop less the duration; else of the
+    /// first event that named it.
+    pub fn started_ms(&self) -> i64 {
+        match (&self.push, &self.stop) {
+            (Some((id, _)), _) => id.time_ms(),
+            (None, Some((id, Stop { push_duration_ms: Some(duration_ms), .. }))) => {
+                id.time_ms().saturating_sub(*duration_ms)
+            }
+            _ => self.first_ms(),
+        }
+    }
+
+    /// When it stopped, in Unix ms; `None` while no stop is known. Never before its start, whatever the clocks of CSS say.
+    pub fn ended_ms(&self) -> Option<i64> {
+        self.stop.as_ref().map(|(id, _)| id.time_ms().max(self.started_ms()))
+    }
+
+    /// How long it lasted, in ms: what CSS says, else the time from push to stop. `None` where neither is known.
+    pub fn duration_ms(&self) -> Option<i64> {
+        let (stop_id, stop) = self.stop.as_ref()?;
+        stop.push_duration_ms.or_else(|| {
+            let (push_id, _) = self.push.as_ref()?;
+            Some(stop_id.time_ms().saturating_sub(push_id.time_ms()).max(0))
+        })
+    }
+
+    /// The time of its earliest event, in Unix ms.
+    pub fn first_ms(&self) -> i64 {
+        self.seen_ms.map_or(0, |(first_ms, _)| first_ms)
+    }
+
+    /// The time of its latest event, in Unix ms.
+    pub fn last_ms(&self) -> i64 {
+        self.seen_ms.map_or(0, |(_, last_ms)| last_ms)
+    }
+
+    /// Whether it is on at `now_ms`. One without a stop is stale once its latest event is older than `stale_after_ms`;
+    /// `None` is never.
+    pub fn state(&self, now_ms: i64, stale_after_ms: Option<i64>) -> State {
+        if self.stop.is_some() {
+            State::Ended
+        } else if self.last_ms() < State::live_since_ms(now_ms, stale_after_ms) {
+            State::Stale
+        } else {
+            State::Live
+        }
+    }
+
+    /// Why it stopped; `None` while it has not.
+    pub fn reason(&self) -> Option<Reason> {
+        let (_, stop) = self.stop.as_ref()?;
+        Some(Reason::of(stop.errcode, stop.errmsg.as_deref()))
+    }
+
+    /// The APPID, as the push says, else the stop.
+    pub fn appid(&self) -> Option<i64> {
+        self.either(|push| push.appid)
+    }
+
+    /// The ingest node, as the push says, else the stop.
+    pub fn node(&self) -> Option<&str> {
+        self.either(|push| push.node.as_deref())
+    }
+
+    /// The pusher's address, as the push says, else the stop.
+    pub fn user_address(&self) -> Option<&str> {
+        self.either(|push| push.user_address.as_deref())
+    }
+
+    /// Width and height of the picture in pixels, as the push says, else the stop. CSS often knows them only at the end.
+    pub fn size(&self) -> Option<(i64, i64)> {
+        self.either(|push| push.width.zip(push.height))
+    }
+
+    fn either<'s, T>(&'s self, part: impl Fn(&'s Push) -> Option<T>) -> Option<T> {
+        let push = self.push.as_ref().map(|(_, push)| push);
+        let stop = self.stop.as_ref().map(|(_, stop)| &stop.push);
+        push.and_then(&part).or_else(|| stop.and_then(&part))
+    }
+}
+
+fn keep_smallest<T: Clone>(kept: &mut Option<(EventId, T)>, id: EventId, value: &T) {
+    if kept.as_ref().is_none_or(|(kept, _)| id < *kept) {
+        *kept = Some((id, value.clone()));
+    }
+}
+
+impl State {
+    /// The earliest that the last sign of a session may be, in Unix ms, for it to count as live.
+    pub fn live_since_ms(now_ms: i64, stale_after_ms: Option<i64>) -> i64 {
+        stale_after_ms.map_or(i64::MIN, |stale_after_ms| now_ms.saturating_sub(stale_after_ms))
+    }
+
+    /// The word for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            State::Live => "live",
+            State::Ended => "ended",
+            State::Stale => "stale",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.label())
+    }
+}
+
+impl serde::Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
+    }
+}
+
+/// A word that is no state.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no state: give live, ended or stale")]
+pub struct InvalidState(String);
+
+impl FromStr for State {
+    type Err = InvalidState;
+
+    fn from_str(text: &str) -> Result<State, InvalidState> {
+        let states = [State::Live, State::Ended, State::Stale];
+        states
+            .into_iter()
+            .find(|state| state.label() == text)
+            .ok_or_else(|| InvalidState(text.chars().take(64).collect()))
+    }
+}
