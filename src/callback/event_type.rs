@@ -1,10 +1,12 @@
-//! The kinds of event, and the names they bear in what livehook writes.
+//! The kinds of event, and the names they bear in what livehook writes. What else is known of each is in the catalogue.
 //!
 //! Source: the vendor's "Event Message Notification" pages of CSS and StreamLive. New numbers appear every year, so the
 //! set is open: an unknown one is carried on.
 
 use std::fmt;
 use std::str::FromStr;
+
+use super::catalogue::KnownType;
 
 /// The kind of an event, after the vendor's member `event_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,55 +55,28 @@ pub enum EventType {
     Unknown(i64),
 }
 
-/// Every known type with its number and its name, the one table that all look-ups read.
-const KNOWN: [(EventType, i64, &str); 20] = [
-    (EventType::Stop, 0, "stop"),
-    (EventType::Push, 1, "push"),
-    (EventType::Recording, 100, "recording"),
-    (EventType::Screenshot, 200, "screenshot"),
-    (EventType::Relay, 314, "relay"),
-    (EventType::AudioModeration, 315, "audio-moderation"),
-    (EventType::ImageModeration, 317, "image-moderation"),
-    (EventType::PushAnomaly, 321, "push-anomaly"),
-    (EventType::Monitoring, 328, "monitoring"),
-    (EventType::StreamLivePush, 329, "streamlive-push"),
-    (EventType::StreamLiveStop, 330, "streamlive-stop"),
-    (EventType::RecordingStatus, 332, "recording-status"),
-    (EventType::Subtitles, 338, "subtitles"),
-    (EventType::RecordingAnomaly, 341, "recording-anomaly"),
-    (EventType::QualityInspection, 343, "quality-inspection"),
-    (EventType::EvaluationThreshold, 344, "evaluation-threshold"),
-    (EventType::EvaluationAverage, 345, "evaluation-average"),
-    (EventType::SmartErasing, 347, "smart-erasing"),
-    (EventType::LiveSummary, 348, "live-summary"),
-    (EventType::Highlights, 349, "highlights"),
-];
-
 impl EventType {
     /// Every known type, in the order of its numbers.
     pub fn known() -> impl Iterator<Item = EventType> {
-        KNOWN.iter().map(|(event_type, _, _)| *event_type)
+        KnownType::all().iter().map(|known| known.event_type)
     }
 
     /// The type of the vendor's number.
     pub fn from_number(number: i64) -> EventType {
-        match KNOWN.binary_search_by_key(&number, |(_, known, _)| *known) {
-            Ok(position) => KNOWN[position].0,
-            Err(_) => EventType::Unknown(number),
-        }
+        KnownType::of_number(number).map_or(EventType::Unknown(number), |known| known.event_type)
     }
 
     /// The vendor's number.
     pub fn number(self) -> i64 {
         match self {
             EventType::Unknown(number) => number,
-            known => KNOWN.iter().find(|(event_type, _, _)| *event_type == known).map_or(-1, |(_, number, _)| *number),
+            known => KnownType::of(known).map_or(-1, |known| known.number),
         }
     }
 
     /// A label from a closed set, for metrics: the name, or `unknown`.
     pub fn label(self) -> &'static str {
-        KNOWN.iter().find(|(event_type, _, _)| *event_type == self).map_or("unknown", |(_, _, name)| name)
+        KnownType::of(self).map_or("unknown", |known| known.name)
     }
 
     /// The CloudEvents `type`, such as `tencent.css.push`.
@@ -147,8 +122,8 @@ impl FromStr for EventType {
             "tencent.streamlive.stop" => "streamlive-stop",
             other => other.strip_prefix("tencent.css.").unwrap_or(other),
         };
-        if let Some((event_type, _, _)) = KNOWN.iter().find(|(_, _, known)| *known == name) {
-            return Ok(*event_type);
+        if let Some(known) = KnownType::of_name(name) {
+            return Ok(known.event_type);
         }
         let digits = name.strip_prefix("event-").unwrap_or(name);
         if digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -191,8 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order_and_every_name_leads_back() {
-        assert!(KNOWN.is_sorted_by_key(|(_, number, _)| *number));
+    fn every_name_and_number_leads_back() {
         for event_type in EventType::known() {
             assert_eq!(EventType::from_number(event_type.number()), event_type);
             assert_eq!(event_type.to_string().parse(), Ok(event_type));

@@ -1,10 +1,11 @@
 //! Members of a callback by meaning: one pair of names for domain and app name, whatever the event type calls them.
 //!
-//! Source: the field tables of the vendor's pages, one for each event type. Payloads mix three pairs of names for
-//! domain and path, give numbers as strings and strings as numbers, and times in seconds or milliseconds.
+//! Which names an event type uses is in the catalogue. Payloads give numbers as strings and strings as numbers, and times
+//! in seconds or milliseconds.
 
 use std::borrow::Cow;
 
+use super::catalogue::{KnownType, TimeMember, TimeUnit};
 use super::event_type::EventType;
 use super::json;
 use super::parse::whole;
@@ -43,50 +44,37 @@ pub(super) fn number(members: &[Member<'_>], name: &str) -> Option<i64> {
     whole(value(members, name)?).map(|(_, number)| number)
 }
 
-/// The domain that the callback is about.
+/// The domain that the callback is about. Where no member is known to hold it, the usual ones are tried.
 pub(super) fn domain<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
-    use EventType::*;
-    match event_type {
-        Push | Stop | Recording | Screenshot | ImageModeration => text(members, "app"),
-        Unknown(_) => text(members, "domain").or_else(|| text(members, "app")),
-        _ => text(members, "domain"),
+    match KnownType::of(event_type).and_then(|known| known.names.domain) {
+        Some(name) => text(members, name),
+        None => text(members, "domain").or_else(|| text(members, "app")),
     }
 }
 
-/// The app name (the path of the push URL).
+/// The app name (the path of the push URL). Where no member is known to hold it, the usual ones are tried.
 pub(super) fn app_name<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
-    use EventType::*;
-    match event_type {
-        AudioModeration | PushAnomaly | RecordingAnomaly | LiveSummary | Highlights => text(members, "path"),
-        Unknown(_) => text(members, "appname").or_else(|| text(members, "path")),
-        _ => text(members, "appname"),
+    match KnownType::of(event_type).and_then(|known| known.names.app_name) {
+        Some(name) => text(members, name),
+        None => text(members, "appname").or_else(|| text(members, "path")),
     }
 }
 
 /// The stream name.
 pub(super) fn stream<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
-    match event_type {
-        EventType::ImageModeration => text(members, "streamId").or_else(|| text(members, "stream_id")),
-        _ => text(members, "stream_id"),
-    }
+    let name = KnownType::of(event_type).map_or("stream_id", |known| known.names.stream);
+    text(members, name).or_else(|| text(members, "stream_id"))
 }
 
-/// The type's own time member, in Unix ms.
+/// The type's own time member, in Unix ms. It is part of an event's id, so the catalogue's answer for a type is for ever.
 pub(super) fn event_time_ms(members: &[Member<'_>], event_type: EventType) -> Option<i64> {
-    use EventType::*;
-    let (name, factor) = match event_type {
-        Monitoring => ("event_time", 1),
-        PushAnomaly => ("data_time", 1),
-        Recording => ("end_time", 1000),
-        Screenshot => ("create_time", 1000),
-        ImageModeration => ("sendTime", 1000),
-        RecordingAnomaly => ("timestamp", 1000),
-        _ => ("event_time", 1000),
-    };
+    let TimeMember { name, unit } = KnownType::of(event_type)
+        .and_then(|known| known.time)
+        .unwrap_or(TimeMember { name: "event_time", unit: TimeUnit::Seconds });
     let time = number(members, name)?;
-    let factor = match event_type {
-        Unknown(_) if time > SECS_PLAUSIBLE_MAX => 1,
-        _ => factor,
+    let unit = match event_type {
+        EventType::Unknown(_) if time > SECS_PLAUSIBLE_MAX => TimeUnit::Milliseconds,
+        _ => unit,
     };
-    time.checked_mul(factor).filter(|time_ms| *time_ms <= TIME_MS_MAX)
+    time.checked_mul(unit.length_ms()).filter(|time_ms| *time_ms <= TIME_MS_MAX)
 }

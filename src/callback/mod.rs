@@ -5,6 +5,7 @@
 //!
 //! Nothing here does I/O, reads a clock or is async: the time is an argument.
 
+mod catalogue;
 mod event;
 mod event_id;
 mod event_type;
@@ -21,6 +22,7 @@ mod refusal;
 mod stream_event;
 mod verify;
 
+pub use catalogue::{KnownType, Names, Signed, TimeMember, TimeUnit};
 pub use event::Event;
 pub use event_id::{EventId, InvalidEventId};
 pub use event_type::{EventType, UnknownEventType};

@@ -99,7 +99,7 @@ fn an_unknown_key_is_told_at_every_depth_with_what_was_meant() {
         (
             "colour = 1",
             &[
-                "1: colour: there is no such key; what can be set here is `data_dir`, `shutdown_grace_secs`, `receiver`, `admin`, `journal`, `log`, `sinks`",
+                "1: colour: there is no such key; what can be set here is `data_dir`, `shutdown_grace_secs`, `receiver`, `admin`, `journal`, `index`, `log`, `sinks`",
             ],
         ),
         (

@@ -435,6 +435,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_rebuild_needs_the_token_and_json_from_anywhere() {
+        let json = ("content-type", "application/json");
+        let right = ("authorization", "Bearer a-long-token");
+        for local in [LOOPBACK, OUTSIDE] {
+            let setup = setup(local, Some("a-long-token"));
+            for (method, headers, status) in [
+                ("GET", vec![json, right], 405),
+                ("POST", vec![json], 401),
+                ("POST", vec![json, ("authorization", "Bearer a-long-toke")], 401),
+                ("POST", vec![right], 415),
+                ("POST", vec![right, ("content-type", "text/plain")], 415),
+            ] {
+                assert_eq!(ask(&setup, method, REBUILD_PATH, &headers).await.0, status, "{local} {method} {headers:?}");
+            }
+            assert!(!setup.index.view().is_rebuilding);
+            let charset = ("content-type", "Application/JSON; charset=utf-8");
+            let (status, _, body) = ask(&setup, "POST", REBUILD_PATH, &[right, charset]).await;
+            assert_eq!((status, body.as_str()), (202, r#"{"rebuilding":true}"#));
+            assert!(setup.index.view().is_rebuilding);
+        }
+        let (status, _, body) = ask(&setup(LOOPBACK, None), "POST", REBUILD_PATH, &[json]).await;
+        assert_eq!(status, 401);
+        assert!(body.contains("`admin.token`"), "{body}");
+    }
+
+    #[tokio::test]
     async fn who_is_refused_is_logged_within_bounds_and_without_what_was_given() {
         let (lines, _guard) = Lines::take();
         let (outside, loopback) = (setup(OUTSIDE, Some("a-long-token")), setup(LOOPBACK, None));

@@ -64,7 +64,7 @@ impl Fact {
         if !Fact::is_expected_of(event.event_type()) {
             return None;
         }
-        let sequence = event.push_sequence().filter(|sequence| is_sequence(sequence))?;
+        let sequence = event.sequence().filter(|sequence| is_sequence(sequence))?;
         let kind = match StreamEvent::of(event) {
             Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event)),
             Some(stream_event) => Kind::Push(Push::of(&stream_event)),

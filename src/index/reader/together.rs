@@ -1,6 +1,7 @@
 //! Broadcasts: sessions of one stream put together.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
@@ -48,10 +49,11 @@ impl Reader {
             if !names.take(stream)? {
                 continue;
             }
-            if !known.contains_key(&stream) {
-                known.insert(stream, self.stream_broadcasts(stream, now_ms)?);
-            }
-            let Some((broadcast, last)) = known.get(&stream).and_then(|broadcasts| broadcasts.get(&number)) else {
+            let of_stream = match known.entry(stream) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.stream_broadcasts(stream, now_ms)?),
+            };
+            let Some((broadcast, last)) = of_stream.get(&number) else {
                 continue;
             };
             if query.is_live.is_none_or(|is_live| is_live == broadcast.ended_ms.is_none()) {
