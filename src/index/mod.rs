@@ -79,9 +79,14 @@ pub enum IndexError {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// The file is damaged.
+    #[error(
+        "the index is damaged: {0}; stop livehook, move `index.db` out of the data directory with the files whose names begin so, and start it again: it is made anew from the journal, and sessions older than that are lost unless a backup has them"
+    )]
+    Damaged(rusqlite::Error),
     /// The database does not do as asked.
     #[error("the index's database: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
     /// The journal does not do as asked.
     #[error(transparent)]
     Journal(#[from] crate::journal::JournalError),
@@ -91,4 +96,13 @@ pub enum IndexError {
     /// The system gives no thread.
     #[error("no thread can be started: {0}")]
     Thread(std::io::Error),
+}
+
+impl From<rusqlite::Error> for IndexError {
+    fn from(error: rusqlite::Error) -> IndexError {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseCorrupt) => IndexError::Damaged(error),
+            _ => IndexError::Database(error),
+        }
+    }
 }
