@@ -94,7 +94,7 @@ pub(super) const CAUSES: [Cause; 17] = [
         subs: &[],
         category: Rejected,
         meaning: "CSS did not allow the push; the sub code, which callbacks lack, would say why",
-        actor: "whoever owns the cause: signer of the URL, operator, account owner",
+        actor: "the signer of the URL, the operator, or the account owner",
         advice: "Check the push URL first: has its txTime passed, does its txSecret fit the domain's key? Then in the \
                  console: the bill, the domain's status, banned streams, IP lists, the limit on pushes. The console's \
                  stream interruption records show the cause.",

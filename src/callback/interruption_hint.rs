@@ -90,7 +90,7 @@ const WRONG: &[&str] = &[
 const REJECTED: &[Rule] = &[
     rule(202, &[&["arrear", "overdue", "unpaid", "insufficient balance", "欠费", "余额不足"]]),
     rule(203, &[SERVICE, &["forcibly", "forced", "by force", "强制"]]),
-    rule(200, &[&["customer", "user info", "客户", "用户信息"], NOT_FOUND]),
+    rule(200, &[&["customer", "user info", "客户信息", "用户信息"], NOT_FOUND]),
     rule(400, &[ADDRESS, &["blocklist", "block list", "blacklist", "black list", "denylist", "黑名单"]]),
     rule(401, &[ADDRESS, &["allowlist", "allow list", "whitelist", "white list", "白名单"]]),
     rule(306, &[CHANNEL, &["not created", "not been created", "not exist", "not found", "未创建", "不存在"]]),

@@ -138,6 +138,7 @@ fn of_two_causes_the_more_special_is_hinted_at() {
         ("authentication failed: txTime is missing", 500),
         ("authentication failed: no txSecret", 502),
         ("authentication failed", 503),
+        ("推流客户端鉴权失败", 503),
         ("the push of this stream name was refused since the domain is disabled", 303),
         ("service disabled, account in arrears", 202),
         ("IP push not allowed: 10.0.0.1 is not in whitelist", 401),
