@@ -1,66 +1,126 @@
-//! Stand-in for the build.
-#![allow(missing_docs)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ReasonCategory {
-    Client,
-    Network,
-    Content,
-    Idle,
-    Internal,
-    Rejected,
-    Operator,
-    Replaced,
-    Unknown,
+//! Why a push ended: what the vendor's `errcode` of a stop means, who has to act, and what to look at first.
+//!
+//! Source: the vendor's pages on stream interruption records and on push callbacks, of several years. The words are ours;
+//! who acts and what to check is our judgement. In older editions of the table, 16 is an internal error of the vendor's.
+//!
+//! A callback brings `errcode` and `errmsg` and no sub code. The codes 18 and 21 mean little without one, so for these two
+//! alone `errmsg` is searched for a hint; what is told from it is marked as a guess, and nothing may depend on it.
+
+mod category;
+mod causes;
+mod hint;
+mod subcodes;
+
+pub use category::{ReasonCategory, UnknownReasonCategory};
+
+use causes::{ABSENT, CAUSES, UNLISTED};
+
+/// What one or more of the vendor's codes stand for.
+pub(super) struct Cause {
+    /// The codes that share it.
+    pub(super) errcodes: &'static [i64],
+    /// The sub codes that share it; none where it is that of the whole code.
+    pub(super) subs: &'static [i64],
+    pub(super) category: ReasonCategory,
+    pub(super) meaning: &'static str,
+    pub(super) actor: &'static str,
+    pub(super) advice: &'static str,
 }
-impl ReasonCategory {
-    pub const ALL: [ReasonCategory; 9] = [
-        ReasonCategory::Client,
-        ReasonCategory::Network,
-        ReasonCategory::Content,
-        ReasonCategory::Idle,
-        ReasonCategory::Internal,
-        ReasonCategory::Rejected,
-        ReasonCategory::Operator,
-        ReasonCategory::Replaced,
-        ReasonCategory::Unknown,
-    ];
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Network => "network",
-            Self::Content => "content",
-            Self::Idle => "idle",
-            Self::Internal => "internal",
-            Self::Rejected => "rejected",
-            Self::Operator => "operator",
-            Self::Replaced => "replaced",
-            Self::Unknown => "unknown",
-        }
+
+/// Every cause, those with a sub code after the others.
+fn causes() -> impl Iterator<Item = &'static Cause> {
+    CAUSES.iter().chain(&subcodes::CAUSES)
+}
+
+/// One line of the vendor's table, explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interruption {
+    /// The vendor's code.
+    pub errcode: i64,
+    /// The vendor's sub code, which only 18 and 21 have; none for these codes as a whole.
+    pub sub: Option<i64>,
+    /// In one word.
+    pub category: ReasonCategory,
+    /// What happened, as part of a sentence.
+    pub meaning: &'static str,
+    /// Who has to act.
+    pub actor: &'static str,
+    /// What to check first, in whole sentences.
+    pub advice: &'static str,
+}
+
+impl Interruption {
+    /// Every line of the table by code and sub code, a code as a whole before its sub codes.
+    pub fn all() -> impl Iterator<Item = Interruption> {
+        let mut all: Vec<Interruption> = causes().flat_map(Interruption::of_cause).collect();
+        all.sort_by_key(|interruption| (interruption.errcode, interruption.sub));
+        all.into_iter()
+    }
+
+    fn of_cause(cause: &'static Cause) -> impl Iterator<Item = Interruption> {
+        let subs = || cause.subs.iter().copied().map(Some).chain(cause.subs.is_empty().then_some(None));
+        let Cause { category, meaning, actor, advice, .. } = *cause;
+        cause.errcodes.iter().flat_map(move |&errcode| {
+            subs().map(move |sub| Interruption { errcode, sub, category, meaning, actor, advice })
+        })
     }
 }
-impl serde::Serialize for ReasonCategory {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(self.label())
-    }
-}
+
+/// What an `errcode` and an `errmsg` say together.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Reason {
+    /// The vendor's code, where the callback has one.
     pub errcode: Option<i64>,
+    /// The vendor's sub code. As a hint it is given where only one has this cause.
     pub sub: Option<i64>,
+    /// In one word.
     pub category: ReasonCategory,
+    /// What happened, as part of a sentence.
     pub meaning: &'static str,
+    /// Who has to act.
     pub actor: &'static str,
+    /// What to check first, in whole sentences.
     pub advice: &'static str,
+    /// Whether the cause was told from `errmsg`, and so is a guess.
     pub is_hint: bool,
 }
+
 impl Reason {
-    pub fn of(errcode: Option<i64>, _errmsg: Option<&str>) -> Reason {
-        let category = match errcode {
-            Some(1 | 2 | 3) => ReasonCategory::Client,
-            Some(21) => ReasonCategory::Replaced,
-            Some(12..=17) => ReasonCategory::Network,
-            _ => ReasonCategory::Unknown,
-        };
-        Reason { errcode, sub: None, category, meaning: "m", actor: "a", advice: "v", is_hint: false }
+    /// The reason of a stop. Every number and every text has one; what nobody can explain is
+    /// [`ReasonCategory::Unknown`].
+    ///
+    /// `errmsg` is looked at for the codes 18 and 21 only.
+    pub fn of(errcode: Option<i64>, errmsg: Option<&str>) -> Reason {
+        let Some(number) = errcode else { return Reason::new(None, None, &ABSENT, false) };
+        if let Some(cause) = errmsg.and_then(|errmsg| hinted(number, errmsg)) {
+            let sub = match cause.subs {
+                [only] => Some(*only),
+                _ => None,
+            };
+            return Reason::new(errcode, sub, cause, true);
+        }
+        let cause = CAUSES.iter().find(|cause| cause.errcodes.contains(&number)).unwrap_or(&UNLISTED);
+        Reason::new(errcode, None, cause, false)
+    }
+
+    fn new(errcode: Option<i64>, sub: Option<i64>, cause: &Cause, is_hint: bool) -> Reason {
+        let Cause { category, meaning, actor, advice, .. } = *cause;
+        Reason { errcode, sub, category, meaning, actor, advice, is_hint }
     }
 }
+
+/// A line of the table as a reason that is sure.
+impl From<Interruption> for Reason {
+    fn from(interruption: Interruption) -> Reason {
+        let Interruption { errcode, sub, category, meaning, actor, advice } = interruption;
+        Reason { errcode: Some(errcode), sub, category, meaning, actor, advice, is_hint: false }
+    }
+}
+
+fn hinted(errcode: i64, errmsg: &str) -> Option<&'static Cause> {
+    let sub = hint::sub(errcode, errmsg)?;
+    subcodes::CAUSES.iter().find(|cause| cause.errcodes.contains(&errcode) && cause.subs.contains(&sub))
+}
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ pub use catalogue::{KnownType, Names, Signed, TimeMember, TimeUnit};
 pub use event::Event;
 pub use event_id::{EventId, InvalidEventId};
 pub use event_type::{EventType, UnknownEventType};
-pub use interruption::{Reason, ReasonCategory};
+pub use interruption::{Interruption, Reason, ReasonCategory, UnknownReasonCategory};
 pub use key::{CallbackKey, KeyError};
 pub use parse::{Callback, Malformed, NESTING_MAX};
 pub use partition_key::PartitionKey;

@@ -2,14 +2,10 @@
 
 use std::borrow::Cow;
 
-use jiff::{SignedDuration, Timestamp};
-
+use super::cell::{Cell, padded};
+use super::human;
 use super::output::{Output, OutputError};
-use super::printable::printable;
 use crate::callback::{Event, StreamEvent};
-
-/// The most characters of a name that are shown.
-const NAME_CHARACTERS_MAX: usize = 64;
 
 /// A table that is aligned while it is written: columns have a least width, and what is wider pushes the rest aside.
 #[derive(Debug, Default)]
@@ -26,7 +22,7 @@ impl Table {
         }
         line(
             output,
-            &received(event.received_ms()),
+            &human::moment(event.received_ms()),
             &event.event_type().to_string(),
             &stream(event),
             &detail(event),
@@ -43,21 +39,14 @@ fn line(
     detail: &str,
     id: &str,
 ) -> Result<(), OutputError> {
-    output.line(format_args!("{received:<20}  {event_type:<9}  {stream:<36}  {detail:<26}  {id}"))
-}
-
-/// RFC 3339 in UTC, to the second, so that it can be given back to `--since`.
-fn received(received_ms: i64) -> String {
-    Timestamp::from_second(received_ms.div_euclid(1000)).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
+    let (stream, detail) = (padded(stream, 36), padded(detail, 26));
+    output.line(format_args!("{received:<20}  {event_type:<9}  {stream}  {detail}  {id}"))
 }
 
 /// Domain, app name and stream with `/` between, absent ones as `-`.
 fn stream(event: &Event) -> String {
     let key = event.partition_key();
-    let part = |text: Cow<'_, str>| match text.is_empty() {
-        true => "-".to_owned(),
-        false => printable(&text, NAME_CHARACTERS_MAX).into_owned(),
-    };
+    let part = |text: Cow<'_, str>| Cell::name(&text).text().to_owned();
     format!("{}/{}/{}", part(key.domain()), part(key.app_name()), part(key.stream()))
 }
 
@@ -69,13 +58,13 @@ fn detail(event: &Event) -> String {
     let mut parts = Vec::new();
     if stream_event.is_stop {
         if let Some(duration_ms) = stream_event.push_duration_ms {
-            parts.push(format!("after {:#}", SignedDuration::from_secs(duration_ms / 1000)));
+            parts.push(format!("after {}", human::duration(duration_ms)));
         }
         if let Some(errcode) = stream_event.errcode {
             parts.push(format!("errcode {errcode}"));
         }
     } else if let Some(address) = stream_event.user_address {
-        parts.push(format!("from {}", printable(&address, NAME_CHARACTERS_MAX)));
+        parts.push(format!("from {}", Cell::name(&address).text()));
     }
     parts.join(", ")
 }
@@ -106,6 +95,7 @@ mod tests {
             r#"{"event_type":0,"app":"push.example.com","appname":"live","stream_id":"demo","push_duration":"128581","errcode":1}"#,
             r#"{"event_type":0,"stream_id":"demo"}"#,
             r#"{"event_type":777}"#,
+            r#"{"event_type":0,"app":"直播","appname":"live","stream_id":"一号","errcode":1}"#,
         ]);
         let rows: Vec<&str> = table.lines().skip(1).collect();
         assert_eq!(
@@ -115,6 +105,7 @@ mod tests {
                 "2026-05-01T12:00:00Z  stop       push.example.com/live/demo            after 2m 8s, errcode 1",
                 "2026-05-01T12:00:00Z  stop       -/-/demo",
                 "2026-05-01T12:00:00Z  event-777  -/-/-",
+                "2026-05-01T12:00:00Z  stop       直播/live/一号                        errcode 1",
             ]
         );
     }

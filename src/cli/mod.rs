@@ -5,17 +5,21 @@
 //! built and signals seen.
 
 mod backup;
+mod cell;
 mod check_config;
 mod completions;
 mod config_arguments;
 mod events;
 mod events_table;
+mod explain;
 mod healthcheck;
 mod http;
+mod human;
 mod input;
 mod key_argument;
 mod keygen;
 mod listen_address;
+mod listing;
 mod moment;
 mod output;
 mod printable;
@@ -23,6 +27,7 @@ mod sample;
 mod send;
 mod serve;
 mod sign;
+mod table;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,6 +68,7 @@ enum Command {
     Sign(sign::Arguments),
     Send(Box<send::Arguments>),
     Events(events::Arguments),
+    Explain(explain::Arguments),
     Backup(backup::Arguments),
     Healthcheck(healthcheck::Arguments),
     Completions(completions::Arguments),
@@ -118,6 +124,7 @@ impl Command {
             Command::Sign(arguments) => sign::run(&arguments, output),
             Command::Send(arguments) => send::run(&arguments, output),
             Command::Events(arguments) => events::run(arguments, output),
+            Command::Explain(arguments) => explain::run(&arguments, output),
             Command::Backup(arguments) => backup::run(&arguments, output),
             Command::Healthcheck(arguments) => healthcheck::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments, output),

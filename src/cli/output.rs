@@ -2,7 +2,9 @@
 //! Talk goes to stderr, through [`talk`].
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
 
 /// Why data could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -29,18 +31,34 @@ pub(super) struct Output<'w> {
     writer: Box<dyn Write + 'w>,
     /// A command that writes nothing must not touch stdout at all: while `serve` runs, a sink may hold it, blocked.
     is_flushed: bool,
+    is_coloured: bool,
 }
 
 impl<'w> Output<'w> {
     /// The process's stdout.
     pub(super) fn stdout() -> Output<'w> {
-        Output { writer: Box::new(BufWriter::new(io::stdout())), is_flushed: true }
+        let stdout = io::stdout();
+        // The choice knows NO_COLOR and terminals without colours. Into a pipe or file none go, even where a variable
+        // demands them: what reads there reads data.
+        let is_coloured = stdout.is_terminal() && AutoStream::choice(&stdout) != ColorChoice::Never;
+        Output { writer: Box::new(BufWriter::new(stdout)), is_flushed: true, is_coloured }
     }
 
     /// Any writer, for tests.
     #[cfg(test)]
     pub(super) fn to(writer: &'w mut dyn Write) -> Output<'w> {
-        Output { writer: Box::new(writer), is_flushed: true }
+        Output { writer: Box::new(writer), is_flushed: true, is_coloured: false }
+    }
+
+    /// The same in colour, for tests.
+    #[cfg(test)]
+    pub(super) fn coloured(self) -> Output<'w> {
+        Output { is_coloured: true, ..self }
+    }
+
+    /// Whether a person sees this on a terminal with colours, and has not asked for none.
+    pub(super) fn is_coloured(&self) -> bool {
+        self.is_coloured
     }
 
     /// Writes bytes as they are.

@@ -1,0 +1,110 @@
+//! The few words into which all reasons of a stop are sorted.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a push ended, in one word; a closed set, fit for a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReasonCategory {
+    /// The pusher ended it.
+    Client,
+    /// The way from the pusher to the vendor broke.
+    Network,
+    /// What was pushed is not what the vendor takes.
+    Content,
+    /// The connection stood, and no data came.
+    Idle,
+    /// A fault of the vendor's.
+    Internal,
+    /// The push was not allowed.
+    Rejected,
+    /// Somebody in charge of the account had it stopped.
+    Operator,
+    /// Another push took its place.
+    Replaced,
+    /// Nobody says.
+    Unknown,
+}
+
+impl ReasonCategory {
+    /// Every category.
+    pub const ALL: [ReasonCategory; 9] = [
+        ReasonCategory::Client,
+        ReasonCategory::Network,
+        ReasonCategory::Content,
+        ReasonCategory::Idle,
+        ReasonCategory::Internal,
+        ReasonCategory::Rejected,
+        ReasonCategory::Operator,
+        ReasonCategory::Replaced,
+        ReasonCategory::Unknown,
+    ];
+
+    /// The word for it, in lower case, as it is written everywhere and read back.
+    pub fn label(self) -> &'static str {
+        match self {
+            ReasonCategory::Client => "client",
+            ReasonCategory::Network => "network",
+            ReasonCategory::Content => "content",
+            ReasonCategory::Idle => "idle",
+            ReasonCategory::Internal => "internal",
+            ReasonCategory::Rejected => "rejected",
+            ReasonCategory::Operator => "operator",
+            ReasonCategory::Replaced => "replaced",
+            ReasonCategory::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for ReasonCategory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.label())
+    }
+}
+
+/// A word that is no reason category.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no reason category: give one of {list}", list = ReasonCategory::ALL.map(ReasonCategory::label).join(", "))]
+pub struct UnknownReasonCategory(String);
+
+impl FromStr for ReasonCategory {
+    type Err = UnknownReasonCategory;
+
+    fn from_str(text: &str) -> Result<ReasonCategory, UnknownReasonCategory> {
+        let found = ReasonCategory::ALL.into_iter().find(|category| category.label() == text);
+        found.ok_or_else(|| UnknownReasonCategory(text.to_owned()))
+    }
+}
+
+impl serde::Serialize for ReasonCategory {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_category_is_read_back_from_its_label() {
+        for category in ReasonCategory::ALL {
+            assert_eq!(category.label().parse(), Ok(category));
+            assert_eq!(serde_json::to_value(category).unwrap(), category.to_string());
+        }
+    }
+
+    #[test]
+    fn another_word_is_named_with_those_that_may_be_given() {
+        for text in ["", "Client", "clients", "18"] {
+            let error = text.parse::<ReasonCategory>().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "`{text}` is no reason category: give one of client, network, content, idle, internal, rejected, \
+                     operator, replaced, unknown"
+                )
+            );
+        }
+    }
+}
