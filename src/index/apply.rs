@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::database;
 use super::rows::StoredSession;
 use super::{IndexError, Store};
-use crate::callback::{Event, ReasonCategory, recording_started_ms};
+use crate::callback::{Event, EventType, ReasonCategory, recording_started_ms};
 use crate::journal::{Offset, Record};
 use crate::session::{Fact, Session, StreamKey};
 
@@ -162,18 +162,14 @@ fn insert_event(
     stream: i64,
     session: Option<i64>,
 ) -> rusqlite::Result<()> {
+    // One that does not say when it began is of the moment when it was done.
+    let begins_ms = (event.event_type() == EventType::Recording)
+        .then(|| recording_started_ms(event).unwrap_or(event.id().time_ms()));
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![
-            offset.0,
-            event.id().to_bytes(),
-            event.event_type().number(),
-            stream,
-            session,
-            recording_started_ms(event)
-        ])?;
+        .execute(params![offset.0, event.id().to_bytes(), event.event_type().number(), stream, session, begins_ms])?;
     Ok(())
 }

@@ -121,7 +121,10 @@ fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
         let mut rows = sessions.query([stream, ends_ms, begins_ms])?;
         while let Some(row) = rows.next()? {
             let (number, started_ms, until_ms): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let within = of_stream.iter().filter(|media| media.ends_ms >= started_ms && media.begins_ms <= until_ms);
+            let recordings_until_ms = until_ms.saturating_add(RECORDING_MS_MAX);
+            let within = of_stream.iter().filter(|media| {
+                media.ends_ms >= started_ms && media.begins_ms <= until_ms && media.ends_ms < recordings_until_ms
+            });
             let (mut recordings, mut screenshots) = (0, 0);
             for media in within {
                 *(if media.is_recording { &mut recordings } else { &mut screenshots }) += 1;
