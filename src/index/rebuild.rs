@@ -45,8 +45,10 @@ impl Store {
         let last: Option<i64> = transaction.query_row(slice, [after, SLICE_ROWS], |row| row.get(0))?;
         match last {
             Some(last) => {
+                // What has been counted of events that have gone could not be counted again.
                 transaction.execute(
-                    "DELETE FROM sessions WHERE number > ?1 AND number <= ?2 AND first_offset >= ?3",
+                    "DELETE FROM sessions WHERE number > ?1 AND number <= ?2 AND first_offset >= ?3
+                     AND anomalies = 0 AND recordings = 0 AND screenshots = 0",
                     params![after, last, from],
                 )?;
                 database::keep(&transaction, "rebuild_after", Some(last))?;
