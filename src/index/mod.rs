@@ -19,6 +19,8 @@ mod status;
 mod store;
 #[cfg(test)]
 mod store_tests;
+#[cfg(test)]
+mod testing;
 mod view;
 mod worker;
 
