@@ -110,6 +110,7 @@ impl Reader {
     /// # Errors
     /// The index cannot be read.
     pub fn sessions_of_sequence(&self, sequence: &str, now_ms: i64) -> Result<Vec<SessionView>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 ORDER BY number");
         let mut statement = self.connection.prepare_cached(&query)?;
         let stored = statement.query_map([sequence], StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -118,7 +119,10 @@ impl Reader {
             let place = (stored.session.started_ms(), stored.number);
             self.session_view(&key, stored, place, now_ms)
         });
-        views.collect()
+        let views = views.collect::<Result<Vec<_>, _>>()?;
+        drop(statement);
+        transaction.commit()?;
+        Ok(views)
     }
 
     /// Where the events of a session stand, in the order of their times, a push first and a stop last among equals: those
@@ -128,6 +132,7 @@ impl Reader {
     /// # Errors
     /// The index cannot be read.
     pub fn session_events(&self, id: &SessionId) -> Result<Vec<Offset>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
         let mut statement = self.connection.prepare_cached(&query)?;
         let stored =
@@ -167,6 +172,8 @@ impl Reader {
                 read(row)?;
             }
         }
+        drop(statement);
+        transaction.commit()?;
         events.sort_unstable();
         Ok(events.into_iter().map(|(_, _, _, offset)| offset).collect())
     }
