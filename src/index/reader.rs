@@ -4,6 +4,8 @@ mod conditions;
 mod live;
 mod past;
 #[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
 mod query_tests;
 mod together;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::database::{self, Settings};
+use super::rows::OPEN_SESSIONS;
 use super::{IndexError, Options};
 use crate::callback::EventId;
 use crate::journal::Offset;
@@ -145,7 +146,8 @@ impl Store {
     /// The disk does not do as asked.
     pub fn live_streams(&self, now_ms: i64) -> Result<i64, IndexError> {
         let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
-        let query = "SELECT count(DISTINCT stream) FROM sessions WHERE ended_ms IS NULL AND last_ms >= ?1";
-        Ok(self.connection.prepare_cached(query)?.query_row([live_since_ms], |row| row.get(0))?)
+        let query =
+            format!("SELECT count(DISTINCT stream) FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= ?1");
+        Ok(self.connection.prepare_cached(&query)?.query_row([live_since_ms], |row| row.get(0))?)
     }
 }
