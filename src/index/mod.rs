@@ -23,6 +23,8 @@ mod store_tests;
 mod testing;
 mod view;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use serde::Deserialize;
 

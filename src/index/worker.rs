@@ -124,8 +124,13 @@ impl Worker {
                 "the index could not be made durable: what is missing is taken in after the next start: {error}"
             );
         }
-        self.background.close().await;
+        self.close().await;
         Ok(())
+    }
+
+    /// Lets go of the index as it is, and returns when its file is closed.
+    pub(super) async fn close(self) {
+        self.background.close().await;
     }
 
     /// Returns when there is something to do.
