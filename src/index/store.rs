@@ -39,6 +39,13 @@ pub struct Source {
     pub at_cursor: Option<EventId>,
 }
 
+impl Source {
+    /// The place before its oldest record. Where it has let go of all, its end: nothing is to come but what is new.
+    fn next(&self) -> Offset {
+        self.first.map_or(self.head, Offset::before)
+    }
+}
+
 impl Store {
     /// Opens the index of a data directory, and makes it where there is none.
     ///
@@ -97,12 +104,18 @@ impl Store {
                 self.begin_again(source, true)?;
             }
             Some(_) => {
-                let missed = source.first.map_or(0, |first| first.before().0 - cursor.0);
+                let next = source.next();
+                let missed = next.0 - cursor.0;
                 if missed > 0 {
                     tracing::warn!(
                         records = missed,
                         "records were pruned before the index had taken them in: it will not know them"
                     );
+                    let transaction = self.connection.unchecked_transaction()?;
+                    database::keep(&transaction, "cursor", Some(next.0))?;
+                    database::keep(&transaction, "cursor_id", None::<String>)?;
+                    transaction.commit()?;
+                    self.recall()?;
                 }
             }
             None => self.begin_again(source, false)?,
@@ -119,7 +132,7 @@ impl Store {
             transaction.execute("UPDATE sessions SET first_offset = 0", [])?;
         }
         database::keep(&transaction, "journal_id", Some(&source.journal_id))?;
-        database::keep(&transaction, "cursor", Some(0))?;
+        database::keep(&transaction, "cursor", Some(source.next().0))?;
         database::keep(&transaction, "cursor_id", None::<String>)?;
         // What has happened before the index was there is no news.
         database::keep(&transaction, "counted", Some(source.head.0))?;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::apply::Applied;
 use super::rebuild::rebuild;
+use super::store::Source;
 use super::testing::{apply_by_chance, at, expected, expected_of, open, options, records, sessions, source};
 use super::{IndexError, Options, Reader, Store};
 use crate::callback::{Event, ReasonCategory};
@@ -115,7 +116,7 @@ proptest! {
         apply_by_chance(directory.path(), &records(&shuffled(old, random)), random);
         let mut store = open(directory.path());
         let new_records = records(new);
-        store.follow(&super::store::Source { journal_id: "journal-2".to_owned(), ..source(&new_records) }).unwrap();
+        store.follow(&Source { journal_id: "journal-2".to_owned(), ..source(&new_records) }).unwrap();
         prop_assert_eq!(store.cursor(), Offset(0));
         prop_assert_eq!(store.apply(&new_records).unwrap(), Applied::default(), "what is old is no news");
         let all: Vec<Event> = old.iter().chain(new).cloned().collect();
@@ -196,7 +197,7 @@ fn a_rebuild_of_a_journal_that_holds_nothing_keeps_every_session() {
     let journal_id = crate::journal::Reader::open(directory.path()).unwrap().journal_id().unwrap();
     let journal = few(&[push(STREAM, "1", 0), anomaly(STREAM, "1", 5), stop(STREAM, "1", 9), screenshot(STREAM, 5)]);
     let mut store = Store::open(directory.path(), &options()).unwrap();
-    store.follow(&super::store::Source { journal_id, ..source(&[]) }).unwrap();
+    store.follow(&Source { journal_id, ..source(&[]) }).unwrap();
     store.apply(&journal).unwrap();
     drop(store);
     let right = sessions(directory.path());
@@ -207,7 +208,7 @@ fn a_rebuild_of_a_journal_that_holds_nothing_keeps_every_session() {
 #[test]
 fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
     let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
-    let same = |store: &Store| super::store::Source {
+    let same = |store: &Store| Source {
         at_cursor: journal.iter().find(|record| record.offset == store.cursor()).map(|record| record.event.id()),
         ..source(&journal)
     };
@@ -223,11 +224,11 @@ fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
     let unchanged = same(&store);
     store.follow(&unchanged).unwrap();
     assert_eq!(store.cursor(), journal[2].offset);
-    store.follow(&super::store::Source { at_cursor: None, ..unchanged.clone() }).unwrap();
+    store.follow(&Source { at_cursor: None, ..unchanged.clone() }).unwrap();
     assert_eq!(store.cursor(), journal[2].offset, "the record has gone, which is no fault");
 
     // A backup, restored: it ends before the cursor.
-    store.follow(&super::store::Source { head: journal[1].offset, ..unchanged.clone() }).unwrap();
+    store.follow(&Source { head: journal[1].offset, ..unchanged.clone() }).unwrap();
     assert_eq!(store.cursor(), Offset(0));
     assert_eq!(store.apply(&journal[..2]).unwrap(), Applied::default());
     assert_eq!(sessions(directory.path()), right, "the session that the backup does not know is kept");
@@ -238,7 +239,7 @@ fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
     // The same, but the index learns of it only when another event stands at its cursor.
     let directory = tempfile::tempdir().unwrap();
     let mut store = opened(directory.path());
-    store.follow(&super::store::Source { at_cursor: Some(other.event.id()), ..unchanged }).unwrap();
+    store.follow(&Source { at_cursor: Some(other.event.id()), ..unchanged }).unwrap();
     assert_eq!(store.cursor(), Offset(0));
     let now = [&journal[..2], &[other]].concat();
     store.apply(&now).unwrap();
@@ -247,6 +248,26 @@ fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
     let reader = Reader::open(directory.path()).unwrap();
     assert_eq!(reader.event(journal[2].event.id()).unwrap(), None, "another event stands there");
     assert_eq!(reader.event(now[2].event.id()).unwrap(), Some(now[2].offset));
+}
+
+#[test]
+fn records_that_have_gone_are_not_waited_for() {
+    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    store.apply(&journal[..1]).unwrap();
+    store.follow(&Source { first: Some(journal[2].offset), ..source(&journal) }).unwrap();
+    assert_eq!(store.cursor(), journal[1].offset);
+    let empty = Source { first: None, ..source(&journal) };
+    store.follow(&empty).unwrap();
+    assert_eq!(store.cursor(), journal[2].offset);
+    drop(store);
+    assert_eq!(open(directory.path()).cursor(), journal[2].offset);
+    // A new index of a journal that is empty now, but was not always.
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::open(directory.path(), &options()).unwrap();
+    store.follow(&empty).unwrap();
+    assert_eq!(store.cursor(), journal[2].offset);
 }
 
 #[test]
