@@ -3,6 +3,10 @@
 mod conditions;
 mod live;
 mod past;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod query_tests;
 mod together;
 
 use std::path::Path;
@@ -75,6 +79,7 @@ impl Reader {
         order: Order,
         limit: usize,
     ) -> Result<Option<Vec<Offset>>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
         let Some(streams) = self.streams_by_name(selection)? else { return Ok(None) };
         let query = match order {
             Order::Ascending => "SELECT offset FROM events WHERE stream = ?1 AND offset > ?2 ORDER BY offset LIMIT ?3",
@@ -90,6 +95,8 @@ impl Reader {
                 offsets.push(offset?);
             }
         }
+        drop(statement);
+        transaction.commit()?;
         offsets.sort_unstable();
         if order == Order::Descending {
             offsets.reverse();
