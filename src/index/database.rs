@@ -39,7 +39,8 @@ const TABLES: &str = "
         begins_ms INTEGER
     );
     CREATE INDEX events_of_stream ON events (stream);
-    CREATE INDEX media_of_stream ON events (stream, event_type, id, begins_ms) WHERE event_type IN (100, 200);
+    -- Not `IN`: SQLite would not see that the index has what a question for one of them needs.
+    CREATE INDEX media_of_stream ON events (stream, event_type, id, begins_ms) WHERE event_type = 100 OR event_type = 200;
     CREATE INDEX anomalies_of_session ON events (session) WHERE event_type = 321;
     CREATE TABLE sessions (
         number INTEGER PRIMARY KEY,

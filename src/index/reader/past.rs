@@ -57,6 +57,7 @@ impl Reader {
     fn sessions_sql(&self, query: &SessionQuery, streams: Option<&[i64]>, now_ms: i64) -> (String, Vec<Value>) {
         let live_since_ms = self.live_since_ms(now_ms);
         let mut wheres = Conditions::default();
+        let mut table = "sessions";
         if let Some(streams) = streams {
             wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
         }
@@ -70,6 +71,9 @@ impl Reader {
             if !query.states.contains(&State::Ended) {
                 // Said once more, so that the index of those that are open is found to fit.
                 wheres.text("ended_ms IS NULL".to_owned());
+                if streams.is_none() {
+                    table = "sessions INDEXED BY open_sessions";
+                }
             }
         }
         if !query.categories.is_empty() {
@@ -90,7 +94,7 @@ impl Reader {
             wheres.text(format!("({sorted}, number) {comparison} ({value}, {number})"));
         }
         let text = format!(
-            "SELECT {SESSION_COLUMNS}, {sorted} AS sorted FROM sessions {wheres} ORDER BY {sorted} {direction}, number {direction}",
+            "SELECT {SESSION_COLUMNS}, {sorted} AS sorted FROM {table} {wheres} ORDER BY {sorted} {direction}, number {direction}",
             wheres = wheres.joined()
         );
         (text, wheres.values)
