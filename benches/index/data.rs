@@ -30,33 +30,30 @@ pub(crate) fn data_dir(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
-/// Builds the data below `directory`, unless an earlier run has left it there.
+/// Builds the data below `directory`, unless an earlier run has left them there; the index alone, where that was removed.
 pub(crate) fn build(directory: &Path, sessions: u64) -> anyhow::Result<()> {
     let (data, complete) = (data_dir(directory), directory.join(format!("complete-{sessions}")));
+    let mib = |name: &str| Ok::<_, std::io::Error>(fs::metadata(data.join(name))?.len() / 1024 / 1024);
+    let events = sessions * EVENTS_PER_SESSION;
     if complete.exists() {
         println!("\nThe data in {} are of an earlier run.", directory.display());
-        return Ok(());
+    } else {
+        if directory.exists() {
+            fs::remove_dir_all(directory)?;
+        }
+        fs::create_dir_all(directory)?;
+        let started = Instant::now();
+        append(&data, sessions)?;
+        let secs = started.elapsed().as_secs_f64();
+        println!("\nStored {events} events of {sessions} sessions in {secs:.0} s: {} MiB.", mib("journal.db")?);
+        fs::write(complete, "")?;
     }
-    if directory.exists() {
-        fs::remove_dir_all(directory)?;
+    if !data.join("index.db").exists() {
+        let (started, before) = (Instant::now(), cpu_us("self")?);
+        index::rebuild(&data, &index::Options::default(), |_, _| {})?;
+        let (secs, cpu_secs) = (started.elapsed().as_secs_f64(), (cpu_us("self")? - before) as f64 / 1e6);
+        println!("\nMade the index in {secs:.0} s, {cpu_secs:.0} s of CPU: {} MiB.", mib("index.db")?);
     }
-    fs::create_dir_all(directory)?;
-    let (started, events) = (Instant::now(), sessions * EVENTS_PER_SESSION);
-    append(&data, sessions)?;
-    let (appended, before) = (started.elapsed(), cpu_us("self")?);
-    index::rebuild(&data, &index::Options::default(), |_, _| {})?;
-    let cpu_secs = (cpu_us("self")? - before) as f64 / 1e6;
-    let mib = |name: &str| Ok::<_, std::io::Error>(fs::metadata(data.join(name))?.len() / 1024 / 1024);
-    println!(
-        "\nBuilt: {events} events of {sessions} sessions in {:.0} s, the index of them in {:.0} s ({cpu_secs:.0} s of CPU, \
-         {:.0} events/s of it); journal.db has {} MiB, index.db {} MiB.",
-        appended.as_secs_f64(),
-        (started.elapsed() - appended).as_secs_f64(),
-        events as f64 / cpu_secs,
-        mib("journal.db")?,
-        mib("index.db")?,
-    );
-    fs::write(complete, "")?;
     Ok(())
 }
 
