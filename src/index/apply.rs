@@ -74,7 +74,7 @@ impl Store {
             insert_event(&transaction, *offset, event, stream, session)?;
         }
         for touched in &batch.touched {
-            touched.stored.write(&transaction)?;
+            touched.stored.write(&transaction, touched.before.as_ref())?;
         }
         let counted = last.offset.max(*counted);
         database::keep(&transaction, "cursor", Some(last.offset.0))?;

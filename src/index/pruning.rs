@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::database::Settings;
+use super::database::{self, Settings};
 use super::rows::read_event_id;
 use super::{IndexError, Store};
 use crate::journal::Offset;
@@ -46,13 +46,13 @@ impl Store {
         transaction
             .prepare_cached(
                 "UPDATE sessions SET anomalies = anomalies + gone.count FROM
-                    (SELECT session, count(*) AS count FROM events
+                    (SELECT session, count(*) AS count FROM events NOT INDEXED
                      WHERE offset <= ?1 AND event_type = 321 AND session IS NOT NULL GROUP BY session) AS gone
                  WHERE number = gone.session",
             )?
             .execute([last])?;
         fold_media(&transaction, last)?;
-        let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events WHERE offset <= ?1", last)?;
+        let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset <= ?1", last)?;
         transaction.prepare_cached("DELETE FROM events WHERE offset <= ?1")?.execute([last])?;
         forget_streams(&transaction, &streams)?;
         transaction.commit()?;
@@ -101,7 +101,7 @@ struct Media {
 fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
     let media = connection
         .prepare_cached(
-            "SELECT stream, event_type, id, begins_ms FROM events
+            "SELECT stream, event_type, id, begins_ms FROM events NOT INDEXED
              WHERE offset <= ?1 AND event_type IN (100, 200) ORDER BY stream",
         )?
         .query_map([last], |row| {
@@ -138,18 +138,53 @@ fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
 
 /// Forgets those of the streams of which nothing is known any more.
 fn forget_streams(connection: &Connection, streams: &[i64]) -> rusqlite::Result<()> {
+    let stretches = database::stretches(connection)?;
+    let mut has_session = connection.prepare_cached("SELECT 1 FROM sessions WHERE stream = ?1")?;
+    let mut has_event = connection.prepare_cached("SELECT 1 FROM events WHERE offset >> 16 = ?1 AND stream = ?2")?;
     for stream in streams {
-        connection
-            .prepare_cached(
-                "DELETE FROM streams WHERE number = ?1
-                 AND NOT EXISTS (SELECT 1 FROM sessions WHERE stream = ?1)
-                 AND NOT EXISTS (SELECT 1 FROM events WHERE stream = ?1)",
-            )?
-            .execute([stream])?;
+        if has_session.exists([stream])? {
+            continue;
+        }
+        let mut is_known = false;
+        // From the newest on, since those that are busy have events there.
+        for stretch in stretches.iter().flat_map(|stretches| stretches.clone().rev()) {
+            is_known = has_event.exists([&stretch, stream])?;
+            if is_known {
+                break;
+            }
+        }
+        if !is_known {
+            connection.prepare_cached("DELETE FROM streams WHERE number = ?1")?.execute([stream])?;
+        }
     }
     Ok(())
 }
 
 fn numbers(connection: &Connection, query: &str, argument: i64) -> rusqlite::Result<Vec<i64>> {
     connection.prepare_cached(query)?.query_map([argument], |row| row.get(0))?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_forgotten_only_when_no_session_and_no_event_is_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection: Connection = database::open(directory.path()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO streams VALUES (1, 'd/a/1', '1'), (2, 'd/a/2', '2'), (3, 'd/a/3', '3');
+                 INSERT INTO events VALUES (5, x'05', 1, 1, NULL, NULL), (900000, x'09', 1, 9, NULL, NULL);
+                 INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms, started_ms)
+                    VALUES (1, 2, '1', 5, 5, 0, 0, 0);",
+            )
+            .unwrap();
+        forget_streams(&connection, &[1, 2, 3]).unwrap();
+        let left: String =
+            connection.query_row("SELECT group_concat(number) FROM streams", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, "1,2");
+    }
 }

@@ -26,6 +26,21 @@ pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset
     stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
     stop_duration_ms, stop_errcode, stop_errmsg";
 
+const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
+        push_id, push_appid, push_node, push_user_address, push_width, push_height,
+        stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
+        stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+        ?24, ?25, ?26)";
+
+/// Has the parameters of [`INSERT`], and leaves the start alone.
+const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
+        push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
+        stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
+        stop_duration_ms = ?20, stop_errcode = ?21, stop_errmsg = ?22, ended_ms = ?24, duration_ms = ?25,
+        reason_category = ?26
+    WHERE number = ?1";
+
 impl StoredSession {
     /// The session of that sequence.
     pub(super) fn find(
@@ -51,63 +66,48 @@ impl StoredSession {
         })
     }
 
-    /// Writes the row, new or changed.
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Writes the row: a new one, or one that is now other than it was `before`. Where its start is as before, the indexes
+    /// by start are left alone: writing the same once more would cost as much as a change.
+    pub(super) fn write(&self, connection: &Connection, before: Option<&Session>) -> rusqlite::Result<()> {
         let session = &self.session;
         let none = (None, &Push::default());
         let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
         let none = (None, &Stop::default());
         let (stop_id, stop) = session.stop.as_ref().map_or(none, |(id, stop)| (Some(id.to_bytes()), stop));
         let category = session.reason().map(|reason| reason.category.label());
-        connection
-            .prepare_cached(
-                "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
-                    push_id, push_appid, push_node, push_user_address, push_width, push_height,
-                    stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
-                    stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                    ?21, ?22, ?23, ?24, ?25, ?26)
-                 ON CONFLICT (number) DO UPDATE SET
-                    first_offset = excluded.first_offset, last_offset = excluded.last_offset,
-                    first_ms = excluded.first_ms, last_ms = excluded.last_ms,
-                    push_id = excluded.push_id, push_appid = excluded.push_appid, push_node = excluded.push_node,
-                    push_user_address = excluded.push_user_address, push_width = excluded.push_width,
-                    push_height = excluded.push_height,
-                    stop_id = excluded.stop_id, stop_appid = excluded.stop_appid, stop_node = excluded.stop_node,
-                    stop_user_address = excluded.stop_user_address, stop_width = excluded.stop_width,
-                    stop_height = excluded.stop_height, stop_duration_ms = excluded.stop_duration_ms,
-                    stop_errcode = excluded.stop_errcode, stop_errmsg = excluded.stop_errmsg,
-                    started_ms = excluded.started_ms, ended_ms = excluded.ended_ms,
-                    duration_ms = excluded.duration_ms, reason_category = excluded.reason_category",
-            )?
-            .execute(params![
-                self.number,
-                self.stream,
-                self.sequence,
-                self.offsets.0,
-                self.offsets.1,
-                session.first_ms(),
-                session.last_ms(),
-                push_id,
-                push.appid,
-                push.node,
-                push.user_address,
-                push.width,
-                push.height,
-                stop_id,
-                stop.push.appid,
-                stop.push.node,
-                stop.push.user_address,
-                stop.push.width,
-                stop.push.height,
-                stop.push_duration_ms,
-                stop.errcode,
-                stop.errmsg,
-                session.started_ms(),
-                session.ended_ms(),
-                session.duration_ms(),
-                category,
-            ])?;
+        connection.prepare_cached(if before.is_some() { UPDATE } else { INSERT })?.execute(params![
+            self.number,
+            self.stream,
+            self.sequence,
+            self.offsets.0,
+            self.offsets.1,
+            session.first_ms(),
+            session.last_ms(),
+            push_id,
+            push.appid,
+            push.node,
+            push.user_address,
+            push.width,
+            push.height,
+            stop_id,
+            stop.push.appid,
+            stop.push.node,
+            stop.push.user_address,
+            stop.push.width,
+            stop.push.height,
+            stop.push_duration_ms,
+            stop.errcode,
+            stop.errmsg,
+            session.started_ms(),
+            session.ended_ms(),
+            session.duration_ms(),
+            category,
+        ])?;
+        if before.is_some_and(|before| before.started_ms() != session.started_ms()) {
+            connection
+                .prepare_cached("UPDATE sessions SET started_ms = ?2 WHERE number = ?1")?
+                .execute([self.number, session.started_ms()])?;
+        }
         Ok(())
     }
 }
