@@ -26,15 +26,18 @@ pub struct Applied {
 /// A session that a batch changes.
 struct Touched {
     stored: StoredSession,
+    /// As it was; `None` for a new one.
+    before: Option<Session>,
     /// Whether it has ended by an event that has not been counted before.
     has_newly_ended: bool,
 }
 
-#[derive(Default)]
 struct Batch {
     touched: Vec<Touched>,
     places: HashMap<(i64, String), usize>,
     applied: Applied,
+    /// Whether what is known of a session is to be found anew from its first event on.
+    is_rebuilding: bool,
 }
 
 impl Store {
@@ -53,12 +56,14 @@ impl Store {
 
     fn try_apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
         let Some(last) = records.last() else { return Ok(Applied::default()) };
-        let Store { connection, streams, next_session, counted, .. } = self;
+        let Store { connection, streams, next_session, counted, rebuild_until, .. } = self;
         if streams.len() > STREAMS_MAX {
             streams.clear();
         }
         let transaction = connection.unchecked_transaction()?;
-        let mut batch = Batch::default();
+        let is_rebuilding = rebuild_until.is_some();
+        let mut batch =
+            Batch { touched: Vec::new(), places: HashMap::new(), applied: Applied::default(), is_rebuilding };
         for Record { offset, event } in records {
             let is_news = *offset > *counted;
             let key = StreamKey::of(event.partition_key());
@@ -72,9 +77,11 @@ impl Store {
             insert_event(&transaction, *offset, event, stream, session)?;
         }
         for touched in &batch.touched {
-            touched.stored.write(&transaction)?;
+            touched.stored.write(&transaction, touched.before.as_ref())?;
         }
         let counted = last.offset.max(*counted);
+        let rebuild_until = rebuild_until.filter(|until| *until > last.offset);
+        database::keep(&transaction, "rebuild_until", rebuild_until.map(|until| until.0))?;
         database::keep(&transaction, "cursor", Some(last.offset.0))?;
         database::keep(&transaction, "cursor_id", Some(last.event.id().to_string()))?;
         database::keep(&transaction, "counted", Some(counted.0))?;
@@ -82,6 +89,7 @@ impl Store {
         transaction.commit()?;
         self.cursor = last.offset;
         self.counted = counted;
+        self.rebuild_until = rebuild_until;
         batch.note_ends();
         Ok(batch.applied)
     }
@@ -103,23 +111,28 @@ impl Batch {
             Some(place) => *place,
             None => {
                 let found = StoredSession::find(connection, stream, &fact.sequence)?;
+                let before = found.as_ref().map(|stored| stored.session.clone());
                 let stored = found.unwrap_or_else(|| {
                     let number = *next_session;
                     *next_session += 1;
                     let (sequence, session) = (fact.sequence.clone(), Session::default());
-                    StoredSession { number, stream, sequence, offsets: (offset.0, offset.0), session }
+                    StoredSession { number, stream, sequence, first_offset: offset.0, session }
                 });
-                self.touched.push(Touched { stored, has_newly_ended: false });
+                self.touched.push(Touched { stored, before, has_newly_ended: false });
                 self.places.insert(key, self.touched.len() - 1);
                 self.touched.len() - 1
             }
         };
         let touched = &mut self.touched[place];
-        let had_ended = touched.stored.session.stop.is_some();
-        touched.stored.session.apply(fact);
-        touched.has_newly_ended |= is_news && !had_ended && touched.stored.session.stop.is_some();
-        let (first, last) = touched.stored.offsets;
-        touched.stored.offsets = (first.min(offset.0), last.max(offset.0));
+        let Touched { stored, before, has_newly_ended } = touched;
+        if self.is_rebuilding && stored.first_offset == offset.0 {
+            // The journal has every event of it, and this is the first.
+            stored.session = Session::default();
+        }
+        let has_ended = stored.session.stop.is_some() || before.as_ref().is_some_and(|before| before.stop.is_some());
+        stored.session.apply(fact);
+        *has_newly_ended |= is_news && !has_ended && stored.session.stop.is_some();
+        stored.first_offset = stored.first_offset.min(offset.0);
         Ok(touched.stored.number)
     }
 

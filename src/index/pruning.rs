@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::database::Settings;
+use super::database::{self, Settings};
 use super::rows::read_event_id;
 use super::{IndexError, Store};
 use crate::journal::Offset;
@@ -142,18 +142,53 @@ fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
 
 /// Forgets those of the streams of which nothing is known any more.
 fn forget_streams(connection: &Connection, streams: &[i64]) -> rusqlite::Result<()> {
+    let stretches = database::stretches(connection)?;
+    let mut has_session = connection.prepare_cached("SELECT 1 FROM sessions WHERE stream = ?1")?;
+    let mut has_event = connection.prepare_cached("SELECT 1 FROM events WHERE offset >> 16 = ?1 AND stream = ?2")?;
     for stream in streams {
-        connection
-            .prepare_cached(
-                "DELETE FROM streams WHERE number = ?1
-                 AND NOT EXISTS (SELECT 1 FROM sessions WHERE stream = ?1)
-                 AND NOT EXISTS (SELECT 1 FROM events WHERE stream = ?1)",
-            )?
-            .execute([stream])?;
+        if has_session.exists([stream])? {
+            continue;
+        }
+        let mut is_known = false;
+        // From the newest on, since those that are busy have events there.
+        for stretch in stretches.iter().flat_map(|stretches| stretches.clone().rev()) {
+            is_known = has_event.exists([&stretch, stream])?;
+            if is_known {
+                break;
+            }
+        }
+        if !is_known {
+            connection.prepare_cached("DELETE FROM streams WHERE number = ?1")?.execute([stream])?;
+        }
     }
     Ok(())
 }
 
 fn numbers(connection: &Connection, query: &str, argument: i64) -> rusqlite::Result<Vec<i64>> {
     connection.prepare_cached(query)?.query_map([argument], |row| row.get(0))?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_forgotten_only_when_no_session_and_no_event_is_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection: Connection = database::open(directory.path()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO streams VALUES (1, 'd/a/1', '1'), (2, 'd/a/2', '2'), (3, 'd/a/3', '3');
+                 INSERT INTO events VALUES (5, x'05', 1, 1, NULL, NULL), (900000, x'09', 1, 9, NULL, NULL);
+                 INSERT INTO sessions (number, stream, sequence, first_offset, first_ms, last_ms, started_ms)
+                    VALUES (1, 2, '1', 5, 0, 0, 0);",
+            )
+            .unwrap();
+        forget_streams(&connection, &[1, 2, 3]).unwrap();
+        let left: String =
+            connection.query_row("SELECT group_concat(number) FROM streams", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, "1,2");
+    }
 }

@@ -81,28 +81,58 @@ impl Reader {
     ) -> Result<Option<Vec<Offset>>, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         let Some(streams) = self.streams_by_name(selection)? else { return Ok(None) };
+        let Some(stretches) = database::stretches(&transaction)? else { return Ok(Some(Vec::new())) };
+        let (first, last) = stretches.into_inner();
+        let at = after.0 >> 16;
+        let stretches: Vec<i64> = match order {
+            Order::Ascending => (at.max(first)..=last).collect(),
+            Order::Descending => (first..=at.min(last)).rev().collect(),
+        };
+        let mut offsets = Vec::new();
+        for stretch in stretches {
+            if offsets.len() >= limit {
+                break;
+            }
+            offsets.extend(self.events_of_stretch(&streams, stretch, after, order, limit)?);
+        }
+        transaction.commit()?;
+        offsets.truncate(limit);
+        Ok(Some(offsets))
+    }
+
+    /// Where events of some streams stand within one stretch, in order; of each stream at most `limit`.
+    fn events_of_stretch(
+        &self,
+        streams: &[i64],
+        stretch: i64,
+        after: Offset,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Offset>, IndexError> {
         let query = match order {
-            Order::Ascending => "SELECT offset FROM events WHERE stream = ?1 AND offset > ?2 ORDER BY offset LIMIT ?3",
+            Order::Ascending => {
+                "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
+                 ORDER BY offset LIMIT ?4"
+            }
             Order::Descending => {
-                "SELECT offset FROM events WHERE stream = ?1 AND offset < ?2 ORDER BY offset DESC LIMIT ?3"
+                "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset < ?3
+                 ORDER BY offset DESC LIMIT ?4"
             }
         };
         let mut statement = self.connection.prepare_cached(query)?;
-        let mut offsets = Vec::new();
+        let mut offsets: Vec<Offset> = Vec::new();
         for stream in streams {
-            let rows = statement.query_map(params![stream, after.0, limit_of(limit)], |row| row.get(0).map(Offset))?;
+            let rows = statement
+                .query_map(params![stretch, stream, after.0, limit_of(limit)], |row| row.get(0).map(Offset))?;
             for offset in rows {
                 offsets.push(offset?);
             }
         }
-        drop(statement);
-        transaction.commit()?;
         offsets.sort_unstable();
         if order == Order::Descending {
             offsets.reverse();
         }
-        offsets.truncate(limit);
-        Ok(Some(offsets))
+        Ok(offsets)
     }
 
     fn stream_key(&self, number: i64) -> Result<StreamKey, IndexError> {
@@ -139,4 +169,89 @@ impl Reader {
 /// A limit as SQL takes it.
 fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::{Callback, NamePattern, Options as VerifierOptions, Verifier};
+    use crate::index::{Options, Store};
+    use crate::journal::Record;
+
+    /// A push of a stream, of the sequence of its offset.
+    fn push(offset: i64, stream: &str) -> Record {
+        let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
+        let body = format!(
+            r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"{stream}","event_time":1700000000,"sequence":"{offset}"}}"#
+        );
+        let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_700_000_000_000).unwrap();
+        Record { offset: Offset(offset), event }
+    }
+
+    fn selection(stream: &str) -> Selection {
+        Selection { streams: vec![NamePattern::new(stream).unwrap()], ..Selection::default() }
+    }
+
+    const NONE: [i64; 0] = [];
+
+    /// Offsets about the edges of stretches.
+    const OFFSETS: [i64; 7] = [1, 65_535, 65_536, 131_071, 131_072, 400_000, 400_001];
+
+    fn filled(directory: &Path) -> Store {
+        let mut store = Store::open(directory, &Options::default()).unwrap();
+        let records = OFFSETS.map(|offset| [push(offset, "a"), push(offset + 2, "b")]);
+        let mut records = records.concat();
+        records.sort_unstable_by_key(|record| record.offset);
+        store.apply(&records).unwrap();
+        store
+    }
+
+    #[test]
+    fn events_of_a_stream_are_found_across_stretches_in_either_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let _store = filled(directory.path());
+        let reader = Reader::open(directory.path()).unwrap();
+        let offsets = |after: i64, order, limit| -> Vec<i64> {
+            let found = reader.events_of_streams(&selection("a"), Offset(after), order, limit).unwrap().unwrap();
+            found.into_iter().map(|offset| offset.0).collect()
+        };
+        assert_eq!(offsets(0, Order::Ascending, 100), OFFSETS);
+        assert_eq!(offsets(65_535, Order::Ascending, 2), [65_536, 131_071]);
+        assert_eq!(offsets(131_072, Order::Ascending, 1), [400_000]);
+        assert_eq!(offsets(400_001, Order::Ascending, 1), NONE);
+        let mut newest_first = OFFSETS;
+        newest_first.reverse();
+        assert_eq!(offsets(i64::MAX, Order::Descending, 100), newest_first);
+        assert_eq!(offsets(400_000, Order::Descending, 2), [131_072, 131_071]);
+        assert_eq!(offsets(1, Order::Descending, 2), NONE);
+        assert_eq!(offsets(i64::MAX, Order::Ascending, 2), NONE);
+        assert_eq!(reader.events_of_streams(&selection("c"), Offset(0), Order::Ascending, 9).unwrap(), Some(vec![]));
+    }
+
+    #[test]
+    fn questions_are_answered_by_the_indexes_made_for_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let _store = filled(directory.path());
+        let reader = Reader::open(directory.path()).unwrap();
+        let plan = |query: &str| -> String {
+            let mut statement = reader.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+            let arguments = vec![1; statement.parameter_count()];
+            let steps = statement.query_map(rusqlite::params_from_iter(arguments), |row| row.get(3)).unwrap();
+            steps.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+        };
+        for (query, index) in [
+            (past::RECORDINGS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+            (past::SCREENSHOTS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+            ("session = ?1 AND event_type = 321", "COVERING INDEX events_of_session (session=? AND event_type=?)"),
+            ("session = ?1", "INDEX events_of_session (session=?)"),
+            (
+                "offset >> 16 = ?1 AND stream = ?2 AND offset < ?3 ORDER BY offset DESC",
+                "INDEX events_of_stream (<expr>=? AND stream=? AND rowid<?)",
+            ),
+        ] {
+            let from = if query.starts_with("events ") { "" } else { "events WHERE " };
+            let plan = plan(&format!("SELECT count(*) FROM {from}{query}"));
+            assert!(plan.contains(index), "{query}: {plan}");
+        }
+    }
 }

@@ -1,65 +1,34 @@
-//! Makes the index anew from the journal. Sessions of which the journal has every event are forgotten first; the others
-//! keep what older events said of them.
+//! Makes the index anew from the journal: takes in every record once more. A session is found anew from its first event
+//! on, if the journal still has that one; else what older events said of it stays. No session is ever gone meanwhile.
 
 use std::path::Path;
-
-use rusqlite::params;
 
 use super::database;
 use super::store::Source;
 use super::{IndexError, Options, Store};
 use crate::journal::{Lock, Offset, Reader};
 
-/// How many rows one slice looks at.
-const SLICE_ROWS: i64 = 5000;
-
 /// How many records are taken in with one commit.
 const BATCH_RECORDS: usize = 5000;
 
 impl Store {
-    /// Begins to make the index anew from the journal, whose oldest record is `first`. [`Store::clear`] comes next. It
-    /// goes on after a crash.
+    /// Begins to make the index anew from the journal, whose records stand from `first` to `last`: they are to be applied
+    /// next. It goes on after a crash.
     ///
     /// # Errors
     /// The disk does not do as asked.
-    pub fn begin_rebuild(&mut self, first: Offset) -> Result<(), IndexError> {
+    pub fn begin_rebuild(&mut self, first: Offset, last: Offset) -> Result<(), IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
-        database::keep(&transaction, "rebuild_from", Some(first.0))?;
-        database::keep(&transaction, "rebuild_after", Some(0))?;
+        database::keep(&transaction, "rebuild_until", Some(last.0))?;
         database::keep(&transaction, "cursor", Some(first.before().0))?;
         database::keep(&transaction, "cursor_id", None::<String>)?;
         transaction.commit()?;
         self.recall()
     }
 
-    /// Forgets some sessions of which the journal has every event. Whether there is more to do before records can be
-    /// applied again.
-    ///
-    /// # Errors
-    /// The disk does not do as asked.
-    pub fn clear(&mut self) -> Result<bool, IndexError> {
-        let Some(from) = database::number(&self.connection, "rebuild_from")? else { return Ok(false) };
-        let after = database::number(&self.connection, "rebuild_after")?.unwrap_or(0);
-        let transaction = self.connection.unchecked_transaction()?;
-        let slice = "SELECT max(number) FROM (SELECT number FROM sessions WHERE number > ?1 ORDER BY number LIMIT ?2)";
-        let last: Option<i64> = transaction.query_row(slice, [after, SLICE_ROWS], |row| row.get(0))?;
-        match last {
-            Some(last) => {
-                // What has been counted of events that have gone could not be counted again.
-                transaction.execute(
-                    "DELETE FROM sessions WHERE number > ?1 AND number <= ?2 AND first_offset >= ?3
-                     AND anomalies = 0 AND recordings = 0 AND screenshots = 0",
-                    params![after, last, from],
-                )?;
-                database::keep(&transaction, "rebuild_after", Some(last))?;
-            }
-            None => {
-                database::keep(&transaction, "rebuild_from", None::<i64>)?;
-                database::keep(&transaction, "rebuild_after", None::<i64>)?;
-            }
-        }
-        transaction.commit()?;
-        Ok(last.is_some())
+    /// Up to where records are applied to make the index anew; `None` where it is not being made anew.
+    pub fn rebuild_until(&self) -> Option<Offset> {
+        self.rebuild_until
     }
 }
 
@@ -78,8 +47,7 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     let head = reader.head()?.unwrap_or(first);
     let at_cursor = reader.get(store.cursor())?.map(|record| record.event.id());
     store.follow(&Source { journal_id: reader.journal_id()?, first: Some(first), head, at_cursor })?;
-    store.begin_rebuild(first)?;
-    while store.clear()? {}
+    store.begin_rebuild(first, head)?;
     let before = store.cursor().0;
     loop {
         let records = reader.read(store.cursor(), BATCH_RECORDS)?;

@@ -20,6 +20,8 @@ pub struct Store {
     pub(super) cursor: Offset,
     /// Up to where records have been counted in metrics, in this life of the index or an earlier one.
     pub(super) counted: Offset,
+    /// Up to where the index is being made anew.
+    pub(super) rebuild_until: Option<Offset>,
     /// The row of the next new session.
     pub(super) next_session: i64,
     /// The rows of streams that were met of late, by their keys.
@@ -63,6 +65,7 @@ impl Store {
             options: options.clone(),
             cursor: Offset::default(),
             counted: Offset::default(),
+            rebuild_until: None,
             next_session: 1,
             streams: HashMap::new(),
         };
@@ -75,6 +78,7 @@ impl Store {
         self.streams.clear();
         self.cursor = Offset(database::number(&self.connection, "cursor")?.unwrap_or(0));
         self.counted = Offset(database::number(&self.connection, "counted")?.unwrap_or(0));
+        self.rebuild_until = database::number(&self.connection, "rebuild_until")?.map(Offset);
         self.next_session = database::number(&self.connection, "next_session")?.unwrap_or(1);
         Ok(())
     }

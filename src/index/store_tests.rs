@@ -28,8 +28,9 @@ fn prune_all(store: &mut Store, first: Offset) {
 }
 
 fn rebuild_open(store: &mut Store, journal: &[Record]) {
-    store.begin_rebuild(journal.first().map_or(Offset(1), |record| record.offset)).unwrap();
-    while store.clear().unwrap() {}
+    let ends = journal.first().zip(journal.last());
+    let (first, last) = ends.map_or((Offset(1), Offset(0)), |(first, last)| (first.offset, last.offset));
+    store.begin_rebuild(first, last).unwrap();
     let cursor = store.cursor();
     let again: Vec<Record> = journal.iter().filter(|record| record.offset > cursor).cloned().collect();
     store.apply(&again).unwrap();
@@ -89,18 +90,16 @@ proptest! {
             prune_all(&mut store, first);
         }
         let counted = store.counted;
-        store.begin_rebuild(first).unwrap();
-        if random.bool() {
-            // The process ends, and the next one goes on.
-            store.clear().unwrap();
-            store = open(directory.path());
-        }
-        while store.clear().unwrap() {}
+        store.begin_rebuild(first, journal.last().map_or(Offset(0), |record| record.offset)).unwrap();
         let mut again: Vec<Record> =
             journal.iter().filter(|record| record.offset > store.cursor()).cloned().collect();
         while !again.is_empty() {
             let batch: Vec<Record> = again.drain(..random.usize(1..=again.len())).collect();
             prop_assert_eq!(store.apply(&batch).unwrap(), Applied::default(), "nothing of it is news");
+            if random.bool() {
+                // The process ends, and the next one goes on.
+                store = open(directory.path());
+            }
         }
         prop_assert_eq!(store.counted, counted);
         prop_assert_eq!(sessions(directory.path()), expected(&history));
@@ -165,20 +164,18 @@ fn a_rebuild_that_ends_at_any_moment_goes_on() {
     let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 10), stop(STREAM, "2", 20)]);
     open(directory.path()).apply(&journal).unwrap();
     let right = sessions(directory.path());
-    for steps in 0..6 {
+    for steps in 0..=journal.len() {
         let mut store = open(directory.path());
-        store.begin_rebuild(journal[0].offset).unwrap();
-        for step in 0..steps {
-            if store.clear().unwrap() {
-                continue;
-            }
-            store.apply(&journal[step % journal.len()..][..1]).unwrap();
+        store.connection.execute("UPDATE sessions SET stop_errcode = 12, push_node = 'wrong'", []).unwrap();
+        store.begin_rebuild(journal[0].offset, journal[3].offset).unwrap();
+        for record in &journal[..steps] {
+            store.apply(std::slice::from_ref(record)).unwrap();
         }
-        // What was to be applied after the cut is what the cursor says.
         drop(store);
         let mut store = open(directory.path());
-        while store.clear().unwrap() {}
-        store.apply(&journal).unwrap();
+        assert_eq!(store.rebuild_until().is_some(), steps < journal.len());
+        store.apply(&journal[steps..]).unwrap();
+        assert_eq!(store.rebuild_until(), None);
         assert_eq!(sessions(directory.path()), right, "after {steps} steps");
     }
 }
@@ -292,8 +289,7 @@ fn an_end_is_told_once_however_often_its_records_come() {
     assert_eq!(store.apply(&journal).unwrap(), Applied::default());
     rebuild_open(&mut store, &journal);
     // Something new of a session whose end has been told, in one batch with that end as a rebuild brings it again.
-    store.begin_rebuild(Offset(1)).unwrap();
-    while store.clear().unwrap() {}
+    store.begin_rebuild(Offset(1), Offset(5)).unwrap();
     let late = few(&[
         push(STREAM, "1", 0),
         stop(STREAM, "1", 60),

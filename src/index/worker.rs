@@ -56,7 +56,6 @@ pub struct Worker {
     /// Every record up to here is durable there, and the journal knows.
     saved: Offset,
     is_following: bool,
-    is_clearing: bool,
     /// Up to where a rebuild goes.
     rebuild_until: Option<Offset>,
     counted_ms: i64,
@@ -77,7 +76,10 @@ impl Worker {
         metrics: Arc<Metrics>,
     ) -> Result<Worker, IndexError> {
         let store = Store::open(data_dir, options)?;
-        let cursor = store.cursor();
+        let (cursor, rebuild_until) = (store.cursor(), store.rebuild_until());
+        if rebuild_until.is_some() {
+            status.set_rebuild_begun();
+        }
         status.set_cursor(cursor.0);
         Ok(Worker {
             saved: consumer.cursor(),
@@ -87,8 +89,7 @@ impl Worker {
             metrics,
             cursor,
             is_following: false,
-            is_clearing: true,
-            rebuild_until: None,
+            rebuild_until,
             counted_ms: 0,
             checkpointed_ms: 0,
             pruned_ms: 0,
@@ -148,7 +149,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Does one thing: binds the index to the journal, clears for a rebuild, keeps house, or takes records in. `now_ms` is
+    /// Does one thing: binds the index to the journal, begins a rebuild, keeps house, or takes records in. `now_ms` is
     /// Unix time in ms.
     ///
     /// # Errors
@@ -177,10 +178,6 @@ impl Worker {
         }
         if self.status.is_rebuild_asked() {
             return self.begin_rebuild().await;
-        }
-        if self.is_clearing {
-            self.is_clearing = self.background.run(Store::clear).await?;
-            return Ok(Step::More);
         }
         let records = self.gather().await?;
         let is_idle = records.is_empty();
@@ -214,11 +211,10 @@ impl Worker {
     async fn begin_rebuild(&mut self) -> Result<Step, IndexError> {
         let (first, head) = self.ends().await?;
         let first = first.unwrap_or(Offset(head.0 + 1));
-        tracing::info!(from = %first, "the index is being made anew from the journal");
-        let begin = move |store: &mut Store| store.begin_rebuild(first).map(|()| store.cursor());
+        tracing::info!(from = %first, to = %head, "the index is being made anew from the journal");
+        let begin = move |store: &mut Store| store.begin_rebuild(first, head).map(|()| store.cursor());
         self.set_cursor(self.background.run(begin).await?);
         self.rebuild_until = Some(head);
-        self.is_clearing = true;
         self.status.set_rebuild_begun();
         Ok(Step::More)
     }

@@ -17,14 +17,13 @@ use crate::session::{SessionId, State, StreamKey};
 /// How many of a session's events are given at most.
 const SESSION_EVENTS_MAX: i64 = 10_000;
 
-/// The events that are recordings of a stream (?1) and overlap a time: finished from ?2 on and before ?4, begun by ?6. The
-/// list of types is that of the index, which SQLite does not take for a subset of it.
-const RECORDINGS: &str = "events INDEXED BY media_of_stream WHERE stream = ?1 AND event_type IN (100, 200)
-    AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
+/// The events that are recordings of a stream (?1) and overlap a time: finished from ?2 on and before ?4, begun by ?6.
+pub(super) const RECORDINGS: &str = "events INDEXED BY media_of_stream
+    WHERE stream = ?1 AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
 
 /// The events that are screenshots of a stream (?1) and of a time: from ?2 on and before ?3.
-const SCREENSHOTS: &str = "events INDEXED BY media_of_stream WHERE stream = ?1 AND event_type IN (100, 200)
-    AND event_type = 200 AND id >= ?2 AND id < ?3";
+pub(super) const SCREENSHOTS: &str = "events INDEXED BY media_of_stream
+    WHERE stream = ?1 AND event_type = 200 AND id >= ?2 AND id < ?3";
 
 impl Reader {
     /// The sessions that are wanted, as they are at `now_ms`.
@@ -159,11 +158,9 @@ impl Reader {
                 events.push((id.time_ms(), rank, id, Offset(row.get(0)?)));
                 Ok(())
             };
-            let own = "SELECT offset, id, event_type FROM events
-                WHERE stream = ?1 AND offset >= ?2 AND offset <= ?3 AND session = ?4 ORDER BY offset LIMIT ?5";
-            let (first, last) = stored.offsets;
+            let own = "SELECT offset, id, event_type FROM events WHERE session = ?1 LIMIT ?2";
             let mut statement = self.connection.prepare_cached(own)?;
-            let mut rows = statement.query(params![stored.stream, first, last, stored.number, SESSION_EVENTS_MAX])?;
+            let mut rows = statement.query(params![stored.number, SESSION_EVENTS_MAX])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }
