@@ -9,7 +9,8 @@ use super::Reader;
 use crate::index::IndexError;
 use crate::index::query::Selection;
 use crate::index::rows::{SESSION_COLUMNS, StoredSession};
-use crate::index::view::{Moment, StreamView};
+use crate::index::view::StreamView;
+use crate::moment::Moment;
 use crate::session::StreamKey;
 
 impl Reader {
