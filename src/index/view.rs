@@ -33,6 +33,9 @@ pub struct StreamView {
     pub last_event: Moment,
     /// How many anomalies of its live sessions were reported.
     pub anomalies: i64,
+    /// Where it stands among the others.
+    #[serde(skip)]
+    pub place: (i64, i64),
 }
 
 /// A session.
