@@ -4,7 +4,7 @@
 //! - `/readyz`: 200 while the receiver would store an event, else 503. The state of the sinks is detail, and detail is for
 //!   those who could also read the metrics
 //! - `/metrics`: every metric, for Prometheus
-//! - `/api/v1/index/rebuild`: a POST has the index made anew from the journal
+//! - `/api/v1`: the API, see [`api`]
 //!
 //! What changes something needs the token wherever it comes from, and `application/json`, which no form of a web page can
 //! send. Nothing here touches the journal's storage.
@@ -22,7 +22,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::{any, post};
+use axum::routing::any;
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ use crate::index;
 use crate::journal::Journal;
 use crate::telemetry::Metrics;
 
-/// Where the index is made anew.
+/// Where something is changed: the index is made anew.
 const REBUILD_PATH: &str = "/api/v1/index/rebuild";
 
 /// The parts of the service that the admin endpoint tells of.
@@ -83,7 +83,6 @@ impl Admin {
             .route("/livez", any(livez))
             .route("/readyz", any(readyz))
             .route("/metrics", any(metrics))
-            .route(REBUILD_PATH, post(rebuild))
             .fallback(not_found)
             .with_state(Arc::clone(&self))
             .nest(api::PREFIX, Arc::clone(&self.api).router().fallback(no_such_api))
@@ -306,13 +305,6 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
     let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
     response
-}
-
-/// Asks for the rebuild, which takes its time: how far it is shows in `/readyz`.
-async fn rebuild(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
-    let Some(index) = &admin.sources.index else { return not_found(request).await };
-    index.ask_for_rebuild();
-    (StatusCode::ACCEPTED, Json(serde_json::json!({"rebuilding": true}))).into_response()
 }
 
 async fn no_such_api(OriginalUri(uri): OriginalUri) -> Problem {

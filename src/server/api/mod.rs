@@ -5,26 +5,34 @@
 
 mod codes;
 mod events;
+mod openapi;
 mod page;
 mod parameters;
 mod problem;
 mod readers;
+mod rebuild;
 mod sessions;
 mod sinks;
 mod streams;
+mod tag;
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::HeaderValue;
 use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
 
 use super::{Clock, Sources};
 use crate::delivery::Status;
+use crate::index;
 use crate::journal::Journal;
 
 pub(super) use problem::Problem;
@@ -39,6 +47,7 @@ pub(super) struct Api {
     readers: Arc<Readers>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Arc<Status>>,
+    index: Option<Arc<index::Status>>,
     clock: Clock,
 }
 
@@ -49,24 +58,40 @@ impl Api {
             readers: Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some())),
             journal: Arc::clone(&sources.journal),
             sinks: sources.sinks.clone(),
+            index: sources.index.clone(),
             clock,
         }
     }
 
     /// The routes, to be put below [`PREFIX`].
     pub(super) fn router(self: Arc<Api>) -> Router {
-        Router::new()
-            .route("/streams", get(streams::list))
-            .route("/streams/{domain}/{app_name}/{stream}", get(streams::one))
-            .route("/sessions", get(sessions::list))
-            .route("/sessions/{id}", get(sessions::one))
-            .route("/broadcasts", get(sessions::broadcasts))
-            .route("/events", get(events::list))
-            .route("/events/{id}", get(events::one))
-            .route("/sinks", get(sinks::list))
-            .route("/error-codes", get(codes::list))
-            .with_state(self)
+        let routes = routes().into_iter();
+        routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(self)
     }
+}
+
+/// Every path below [`PREFIX`], and what answers there. Each has its place in [`openapi`] too.
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
+    [
+        ("/streams", get(streams::list)),
+        // Each of domain, app name and stream name may be empty, which a parameter of the router cannot.
+        ("/streams/{*names}", get(streams::one)),
+        ("/sessions", get(sessions::list)),
+        ("/sessions/{id}", get(sessions::one)),
+        ("/broadcasts", get(sessions::broadcasts)),
+        ("/events", get(events::list)),
+        ("/events/{id}", get(events::one)),
+        ("/sinks", get(sinks::list)),
+        ("/error-codes", get(codes::list)),
+        ("/index/rebuild", post(rebuild::rebuild)),
+        ("/openapi.json", get(openapi::document)),
+    ]
+}
+
+/// Reads the id at the end of a path.
+fn id_of<T: FromStr<Err: Display>>(path: Result<Path<String>, PathRejection>) -> Result<T, Problem> {
+    let Path(text) = path.map_err(|_| Problem::parameter("id", "is not UTF-8, percent-encoded"))?;
+    parameters::parsed("id", &text, str::parse::<T>)
 }
 
 /// An answer in JSON. What it holds is of the moment, unless `cache` says how long it may be kept.
