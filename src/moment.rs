@@ -9,7 +9,7 @@ const FORMS: &str = "RFC 3339 (2026-05-01T12:00:00Z), a date (2026-05-01, from 0
 
 /// A moment in Unix ms, written as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
-#[schema(value_type = String, format = DateTime, examples("2026-05-01T12:00:00Z"))]
+#[schema(value_type = String, description = "A moment as RFC 3339 in UTC.", format = DateTime, examples("2026-05-01T12:00:00Z"))]
 pub struct Moment(pub i64);
 
 impl Moment {

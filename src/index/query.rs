@@ -49,7 +49,7 @@ impl Selection {
 
 /// What sessions are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(rename_all = "lowercase", default = json!("started"))]
 pub enum Sort {
     /// When they started.
     #[default]
@@ -62,7 +62,7 @@ pub enum Sort {
 
 /// Which end comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(rename_all = "lowercase", default = json!("descending"))]
 pub enum Order {
     /// The largest.
     #[default]

@@ -13,7 +13,7 @@ use axum::extract::RawQuery;
 use axum::http::{HeaderMap, Response};
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{OpenApi as Description, RefOr};
+use utoipa::openapi::{OpenApi as Description, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::parameters::Parameters;
@@ -79,9 +79,21 @@ impl Modify for Completed {
         description.info.contact = None;
         let Some(components) = &mut description.components else { return };
         components.security_schemes.insert("token".to_owned(), SecurityScheme::Http(token).into());
-        for schema in components.schemas.values_mut() {
+        for (name, schema) in &mut components.schemas {
             require_nullable(schema);
+            if let Some(item) = name.strip_prefix("Page_") {
+                refer_to_item(schema, item);
+            }
         }
+    }
+}
+
+/// The items of a page are of a type that is described for itself; what is made of a generic type repeats it in full.
+fn refer_to_item(page: &mut RefOr<Schema>, item: &str) {
+    if let RefOr::T(Schema::Object(page)) = page
+        && let Some(RefOr::T(Schema::Array(items))) = page.properties.get_mut("items")
+    {
+        items.items = Ref::from_schema_name(item).into();
     }
 }
 

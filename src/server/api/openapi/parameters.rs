@@ -68,10 +68,10 @@ pub(in super::super) struct SessionParameters {
     #[param(required = false, inline)]
     reason: Vec<ReasonCategory>,
     /// What they are sorted by. Those that have not ended come as if they ended last and were the shortest.
-    #[param(required = false, inline, default = "started")]
+    #[param(required = false, inline)]
     sort: Sort,
     /// Whether the largest or the smallest comes first.
-    #[param(required = false, inline, default = "descending")]
+    #[param(required = false, inline)]
     order: Order,
 }
 
@@ -103,6 +103,6 @@ pub(in super::super) struct EventParameters {
     #[param(required = false, example = json!(["push", "stop"]))]
     r#type: Vec<String>,
     /// Whether the newest or the oldest comes first.
-    #[param(required = false, inline, default = "descending")]
+    #[param(required = false, inline)]
     order: Order,
 }
