@@ -27,7 +27,7 @@ use axum::{Extension, Json, Router};
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::api::{self, Api, Problem};
+use super::api::{self, Api};
 use super::refusal_log::RefusalLog;
 use super::{AdminOptions, Clock, Token};
 use crate::delivery::Status;
@@ -85,7 +85,7 @@ impl Admin {
             .route("/metrics", any(metrics))
             .fallback(not_found)
             .with_state(Arc::clone(&self))
-            .nest(api::PREFIX, Arc::clone(&self.api).router().fallback(no_such_api))
+            .nest(api::PREFIX, Arc::clone(&self.api).router())
             .layer(from_fn_with_state((guard, self), check))
     }
 
@@ -234,7 +234,7 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
         }
         None => {}
     }
-    let is_api = request.uri().path().starts_with(api::PREFIX);
+    let is_api = is_api(request.uri().path());
     let mut response = match refused {
         Some(answer) if is_api => answer.into_problem(close),
         Some(answer) => answer.into_response(close),
@@ -307,12 +307,14 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
     response
 }
 
-async fn no_such_api(OriginalUri(uri): OriginalUri) -> Problem {
-    Answer::not_found(uri.path()).to_problem()
+async fn not_found(OriginalUri(uri): OriginalUri) -> Response<Body> {
+    let answer = Answer::not_found(uri.path());
+    if is_api(uri.path()) { answer.into_problem(false) } else { answer.into_response(false) }
 }
 
-async fn not_found(request: Request) -> Response<Body> {
-    Answer::not_found(request.uri().path()).into_response(false)
+/// Whether what is wrong is told as the API tells it.
+fn is_api(path: &str) -> bool {
+    path.strip_prefix(api::PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
