@@ -174,17 +174,26 @@ fn next_records(reader: &Reader, query: &Query, place: Offset) -> Result<Vec<Rec
         return Ok(in_turn()?);
     }
     let from = if query.order == Order::Descending { place.min(Offset(cursor.0.saturating_add(1))) } else { place };
-    let Some(offsets) = index.events_of_streams(&query.selection, from, query.order, query.limit + 1)? else {
-        return Ok(in_turn()?);
-    };
-    let mut records = Vec::new();
-    for offset in offsets {
-        records.extend(journal.get(offset)?);
+    let mut from = from;
+    loop {
+        let Some(offsets) = index.events_of_streams(&query.selection, from, query.order, query.limit + 1)? else {
+            return Ok(in_turn()?);
+        };
+        let Some(last) = offsets.last().copied() else { break };
+        let mut records = Vec::new();
+        for offset in offsets {
+            records.extend(journal.get(offset)?);
+        }
+        if !records.is_empty() {
+            return Ok(records);
+        }
+        // The journal has none of these any more, but it may have later ones.
+        from = last;
     }
-    if records.is_empty() && query.order == Order::Ascending {
-        return Ok(journal.read(cursor, READ_RECORDS)?);
+    match query.order {
+        Order::Ascending => Ok(journal.read(cursor, READ_RECORDS)?),
+        Order::Descending => Ok(Vec::new()),
     }
-    Ok(records)
 }
 
 /// One event.
