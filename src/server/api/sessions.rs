@@ -68,7 +68,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
 
 /// A session with its events.
 ///
-/// The events are those of its `sequence` that the journal still has, in the order in which they came, 1000 at most.
+/// The events are those of its `sequence`, and the recordings and screenshots of its stream of that time, as far as the journal
+/// still has them: in the order of their times, 1000 at most.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions/{id}",

@@ -87,6 +87,6 @@ pub(in super::super) struct Event {
 pub(in super::super) struct SessionDetail {
     #[serde(flatten)]
     session: SessionView,
-    /// In the order in which they came.
+    /// In the order of their times.
     events: Vec<Event>,
 }
