@@ -17,9 +17,8 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::any;
@@ -28,6 +27,7 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::api::{self, Api};
+use super::guard::{bears_token, host_is_allowed, may_change};
 use super::refusal_log::RefusalLog;
 use super::{AdminOptions, Clock, Token};
 use crate::delivery::Status;
@@ -245,47 +245,6 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     response
 }
 
-/// Whether a request may change something.
-fn may_change(request: &Request, token: Option<&Token>) -> Result<(), Answer> {
-    if request.method() != Method::POST {
-        return Err(Answer::METHOD_NOT_ALLOWED);
-    }
-    if token.is_none() {
-        return Err(Answer::NO_TOKEN);
-    }
-    if !bears_token(request.headers(), token) {
-        return Err(Answer::UNAUTHORIZED);
-    }
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Answer::JSON_REQUIRED) }
-}
-
-fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
-    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-        let (scheme, given) = value.split_at_checked("Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
-    });
-    matches!((token, given), (Some(token), Some(given)) if token.matches(given))
-}
-
-/// Whether the request names a host that only this machine, or whoever configured it, could mean. Any port will do.
-fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        // HTTP/1.0 clients may leave it out; a browser never does, and never sends two.
-        return request.headers().get(HOST).is_none();
-    };
-    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
-    if authority.as_str().contains('@') {
-        return false;
-    }
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-        || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
-}
-
 async fn livez() -> &'static str {
     "ok\n"
 }
@@ -319,6 +278,7 @@ fn is_api(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderMap;
     use tower::Service;
 
     use super::*;

@@ -10,6 +10,7 @@ mod api;
 mod body;
 mod client_address;
 mod connection;
+mod guard;
 mod listener;
 mod network;
 mod phase;
