@@ -2,8 +2,8 @@
 
     cargo build && PYTHONPATH=FOLDER python3 tests/openapi.py
 
-The document must be valid OpenAPI 3.1. Then every operation is called so that it gives each status that is documented for it,
-and each answer must be as the schema of that status says, with no member that the schema does not have. FOLDER holds what
+The document must be valid OpenAPI 3.1. Then every operation is called so that it gives each status that is documented for
+it, and each answer must be as the schema of that status says, with no member that the schema does not have. FOLDER holds what
 tests/requirements.txt lists; tests/run makes one.
 """
 
@@ -45,7 +45,8 @@ class Service:
         self.receiver, self.admin = free_port(), free_port()
         config = f'data_dir = "data"\n[receiver]\nlisten = "127.0.0.1:{self.receiver}"\nkeys = ["{KEY}"]\n'
         config += 'unsigned_event_types = [314]\n'
-        config += f'[admin]\nlisten = "{admin_host}:{self.admin}"\ntoken = "{TOKEN}"\n[index]\nenabled = {str(index).lower()}\n'
+        config += f'[admin]\nlisten = "{admin_host}:{self.admin}"\ntoken = "{TOKEN}"\n'
+        config += f'[index]\nenabled = {str(index).lower()}\n'
         (folder / "config.toml").write_text(config)
         self.folder = folder
 
