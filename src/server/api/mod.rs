@@ -71,8 +71,8 @@ impl Api {
 }
 
 /// Every path below [`PREFIX`], and what answers there. Each has its place in [`openapi`] too.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
-    [
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+    vec![
         ("/streams", get(streams::list)),
         // Each of domain, app name and stream name may be empty, which a parameter of the router cannot.
         ("/streams/{*names}", get(streams::one)),
