@@ -44,7 +44,6 @@ class Service:
     def __init__(self, folder, admin_host="127.0.0.1", index=True):
         self.receiver, self.admin = free_port(), free_port()
         config = f'data_dir = "data"\n[receiver]\nlisten = "127.0.0.1:{self.receiver}"\nkeys = ["{KEY}"]\n'
-        config += 'unsigned_event_types = [314]\n'
         config += f'[admin]\nlisten = "{admin_host}:{self.admin}"\ntoken = "{TOKEN}"\n'
         config += f'[index]\nenabled = {str(index).lower()}\n'
         (folder / "config.toml").write_text(config)

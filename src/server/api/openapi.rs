@@ -34,7 +34,7 @@ have few or no items and still have a `next`. What comes in meanwhile makes no g
 as a date (`2026-05-01`, from 00:00 UTC), as Unix seconds (`1777636800`), or as a span back from now (`15m`, `2h`, `7d`).
 
 **Parameters** are read strictly: one that is unknown, given twice or of a wrong form is answered with 400. Those that \
-choose streams, types, states and reasons may be repeated; each one that is given must have a match.
+choose streams, types, states and reasons may be repeated: one of the values must fit, of each parameter that is given.
 
 **What is wrong** is told as `application/problem+json` (RFC 9457). A path that is not here is answered with 404, a method \
 other than those that are told with 405, in the same form. Every `GET` can be a `HEAD`.
