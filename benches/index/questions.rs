@@ -56,7 +56,7 @@ type Question = fn(&Readers, &Subject, i64) -> anyhow::Result<usize>;
 
 const QUESTIONS: [(&str, Question); 9] = [
     ("streams: all that are live", |readers, _, now_ms| {
-        Ok(readers.index.streams(&Selection::default(), 100_000, now_ms)?.len())
+        Ok(readers.index.streams(&Selection::default(), None, 100_000, now_ms)?.len())
     }),
     ("sessions of a stream, latest 100", |readers, subject, now_ms| {
         let query = SessionQuery { selection: subject.selection.clone(), ..SessionQuery::default() };

@@ -1,13 +1,15 @@
 //! Streams, sessions and broadcasts as every command and API gives them.
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::callback::{EventId, Reason};
+use crate::moment::Moment;
 use crate::session::{SessionId, State};
 
 /// A stream that is live.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LiveStream)]
 pub struct StreamView {
     /// The push domain, in lower case.
     pub domain: String,
@@ -33,10 +35,14 @@ pub struct StreamView {
     pub last_event: Moment,
     /// How many anomalies of its live sessions were reported.
     pub anomalies: i64,
+    /// Where it stands among the others.
+    #[serde(skip)]
+    pub place: (i64, i64),
 }
 
 /// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct SessionView {
     /// What tells it from all others.
     pub id: SessionId,
@@ -88,7 +94,8 @@ pub struct SessionView {
 }
 
 /// Why a session stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SessionReason)]
 pub struct ReasonView {
     /// What the vendor's code means.
     #[serde(flatten)]
@@ -98,7 +105,8 @@ pub struct ReasonView {
 }
 
 /// Sessions of one stream with no more than a short gap between them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Broadcast)]
 pub struct BroadcastView {
     /// The push domain, in lower case.
     pub domain: String,
@@ -129,15 +137,4 @@ pub struct BroadcastView {
     /// Where it stands among the others.
     #[serde(skip)]
     pub place: (i64, i64),
-}
-
-/// A moment in Unix ms, written as RFC 3339 in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let edge = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
-        serializer.collect_str(&Timestamp::from_millisecond(self.0).unwrap_or(edge))
-    }
 }

@@ -4,28 +4,30 @@
 //! - `/readyz`: 200 while the receiver would store an event, else 503. The state of the sinks is detail, and detail is for
 //!   those who could also read the metrics
 //! - `/metrics`: every metric, for Prometheus
-//! - `/api/v1/index/rebuild`: a POST has the index made anew from the journal
+//! - `/api/v1`: the API, see [`api`]
 //!
 //! What changes something needs the token wherever it comes from, and `application/json`, which no form of a web page can
 //! send. Nothing here touches the journal's storage.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::extract::{ConnectInfo, OriginalUri, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::{any, post};
+use axum::routing::any;
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::api::{self, Api};
+use super::guard::{bears_token, host_is_allowed, may_change};
 use super::refusal_log::RefusalLog;
 use super::{AdminOptions, Clock, Token};
 use crate::delivery::Status;
@@ -33,35 +35,42 @@ use crate::index;
 use crate::journal::Journal;
 use crate::telemetry::Metrics;
 
-/// Where the index is made anew.
+/// Where something is changed: the index is made anew.
 const REBUILD_PATH: &str = "/api/v1/index/rebuild";
+
+/// The parts of the service that the admin endpoint tells of.
+#[derive(Clone)]
+pub struct Sources {
+    /// Where the journal and the index are.
+    pub data_dir: PathBuf,
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// Every metric.
+    pub metrics: Arc<Metrics>,
+    /// Each sink.
+    pub sinks: Vec<Arc<Status>>,
+    /// The index; `None` where it is switched off.
+    pub index: Option<Arc<index::Status>>,
+    /// Whether the service is stopping.
+    pub draining: Arc<AtomicBool>,
+}
 
 /// What the admin endpoint works with.
 pub struct Admin {
     token: Option<Token>,
     allowed_hosts: Vec<String>,
-    journal: Arc<dyn Journal>,
-    metrics: Arc<Metrics>,
-    sinks: Vec<Arc<Status>>,
-    index: Option<Arc<index::Status>>,
-    draining: Arc<AtomicBool>,
+    sources: Sources,
     clock: Clock,
     refusals: RefusalLog,
+    api: Arc<Api>,
 }
 
 impl Admin {
-    /// Puts the endpoint together. `draining` turns `/readyz`; `clock` gives the time in Unix ms.
-    pub fn new(
-        options: &AdminOptions,
-        journal: Arc<dyn Journal>,
-        metrics: Arc<Metrics>,
-        sinks: Vec<Arc<Status>>,
-        index: Option<Arc<index::Status>>,
-        draining: Arc<AtomicBool>,
-        clock: Clock,
-    ) -> Admin {
+    /// Puts the endpoint together. `clock` gives the time in Unix ms.
+    pub fn new(options: &AdminOptions, sources: Sources, clock: Clock) -> Admin {
         let (token, allowed_hosts) = (options.token.clone(), options.allowed_hosts.clone());
-        Admin { token, allowed_hosts, journal, metrics, sinks, index, draining, clock, refusals: RefusalLog::default() }
+        let api = Arc::new(Api::new(&sources, clock));
+        Admin { token, allowed_hosts, sources, clock, refusals: RefusalLog::default(), api }
     }
 
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
@@ -74,16 +83,16 @@ impl Admin {
             .route("/livez", any(livez))
             .route("/readyz", any(readyz))
             .route("/metrics", any(metrics))
-            .route(REBUILD_PATH, post(rebuild))
             .fallback(not_found)
-            .layer(from_fn_with_state((guard, Arc::clone(&self)), check))
-            .with_state(self)
+            .with_state(Arc::clone(&self))
+            .nest(api::PREFIX, Arc::clone(&self.api).router())
+            .layer(from_fn_with_state((guard, self), check))
     }
 
     fn readiness(&self, has_detail: bool) -> Readiness<'_> {
-        let health = self.journal.health();
-        let draining = self.draining.load(Ordering::Relaxed);
-        let sinks = self.sinks.iter().map(|status| {
+        let health = self.sources.journal.health();
+        let draining = self.sources.draining.load(Ordering::Relaxed);
+        let sinks = self.sources.sinks.iter().map(|status| {
             let view = status.view();
             SinkView {
                 name: &status.sink,
@@ -102,7 +111,7 @@ impl Admin {
                 draining,
                 journal: JournalView { head: health.head.0, refuses: health.refuses.map(|error| error.to_string()) },
                 sinks: sinks.collect(),
-                index: self.index.as_ref().map(|status| {
+                index: self.sources.index.as_ref().map(|status| {
                     let view = status.view();
                     IndexView {
                         cursor: view.cursor,
@@ -117,16 +126,16 @@ impl Admin {
 
     /// Brings the metrics up to date that are told by states and not by what happens.
     fn refresh_metrics(&self) {
-        let head = self.journal.health().head.0;
-        for status in &self.sinks {
+        let head = self.sources.journal.health().head.0;
+        for status in &self.sources.sinks {
             let view = status.view();
             let oldest_pending_secs = self.age_secs(view.oldest_pending_ms).unwrap_or(0.0);
-            self.metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
-            self.metrics.dead_letters(&status.sink, view.dead_letters);
+            self.sources.metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
+            self.sources.metrics.dead_letters(&status.sink, view.dead_letters);
         }
-        if let Some(index) = &self.index {
+        if let Some(index) = &self.sources.index {
             let view = index.view();
-            self.metrics.index(view.live_streams, lag(head, view.cursor));
+            self.sources.metrics.index(view.live_streams, lag(head, view.cursor));
         }
     }
 
@@ -225,54 +234,15 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
         }
         None => {}
     }
+    let is_api = is_api(request.uri().path());
     let mut response = match refused {
+        Some(answer) if is_api => answer.into_problem(close),
         Some(answer) => answer.into_response(close),
         None => next.run(request).await,
     };
-    // Everything here is of the moment.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Everything here is of the moment, but for what says otherwise.
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// Whether a request may change something.
-fn may_change(request: &Request, token: Option<&Token>) -> Result<(), Answer> {
-    if request.method() != Method::POST {
-        return Err(Answer::METHOD_NOT_ALLOWED);
-    }
-    if token.is_none() {
-        return Err(Answer::NO_TOKEN);
-    }
-    if !bears_token(request.headers(), token) {
-        return Err(Answer::UNAUTHORIZED);
-    }
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Answer::JSON_REQUIRED) }
-}
-
-fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
-    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-        let (scheme, given) = value.split_at_checked("Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
-    });
-    matches!((token, given), (Some(token), Some(given)) if token.matches(given))
-}
-
-/// Whether the request names a host that only this machine, or whoever configured it, could mean. Any port will do.
-fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        // HTTP/1.0 clients may leave it out; a browser never does, and never sends two.
-        return request.headers().get(HOST).is_none();
-    };
-    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
-    if authority.as_str().contains('@') {
-        return false;
-    }
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-        || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
 }
 
 async fn livez() -> &'static str {
@@ -290,25 +260,25 @@ async fn readyz(
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
     admin.refresh_metrics();
-    let mut response = Response::new(Body::from(admin.metrics.encode()));
+    let mut response = Response::new(Body::from(admin.sources.metrics.encode()));
     let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
     response
 }
 
-/// Asks for the rebuild, which takes its time: how far it is shows in `/readyz`.
-async fn rebuild(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
-    let Some(index) = &admin.index else { return not_found(request).await };
-    index.ask_for_rebuild();
-    (StatusCode::ACCEPTED, Json(serde_json::json!({"rebuilding": true}))).into_response()
+async fn not_found(OriginalUri(uri): OriginalUri) -> Response<Body> {
+    let answer = Answer::not_found(uri.path());
+    if is_api(uri.path()) { answer.into_problem(false) } else { answer.into_response(false) }
 }
 
-async fn not_found(request: Request) -> Response<Body> {
-    Answer::not_found(request.uri().path()).into_response(false)
+/// Whether what is wrong is told as the API tells it.
+fn is_api(path: &str) -> bool {
+    path.strip_prefix(api::PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderMap;
     use tower::Service;
 
     use super::*;
@@ -331,15 +301,15 @@ mod tests {
             allowed_hosts: vec!["ops.example.com".to_owned()],
             ..AdminOptions::default()
         };
-        let admin = Admin::new(
-            &options,
-            Arc::clone(&journal) as Arc<dyn Journal>,
-            Arc::default(),
-            vec![Arc::new(Status::new("archive", "file"))],
-            Some(Arc::clone(&index)),
-            Arc::clone(&draining),
-            || 0,
-        );
+        let sources = Sources {
+            data_dir: PathBuf::from("absent"),
+            journal: Arc::clone(&journal) as Arc<dyn Journal>,
+            metrics: Arc::default(),
+            sinks: vec![Arc::new(Status::new("archive", "file"))],
+            index: Some(Arc::clone(&index)),
+            draining: Arc::clone(&draining),
+        };
+        let admin = Admin::new(&options, sources, || 0);
         Setup { journal, index, draining, router: Arc::new(admin).router(local.parse().unwrap()) }
     }
 
@@ -398,7 +368,12 @@ mod tests {
         for path in ["/metrics", "/nothing", "/api/v1/sessions", "/"] {
             let (status, headers, body) = ask(&setup, "GET", path, &[]).await;
             assert_eq!((status, &headers["www-authenticate"]), (401, &HeaderValue::from_static("Bearer")), "{path}");
-            assert!(body.starts_with(r#"{"code":401,"error":"unauthorized","#), "{body}");
+            let start = if path.starts_with(api::PREFIX) {
+                r#"{"status":401,"title":"#
+            } else {
+                r#"{"code":401,"error":"unauthorized","#
+            };
+            assert!(body.starts_with(start), "{body}");
         }
         for wrong in ["Bearer a-long-toke", "Bearer a-long-token2", "a-long-token", "Basic a-long-token", "Bearer", ""]
         {

@@ -6,9 +6,11 @@
 
 mod admin;
 mod answer;
+mod api;
 mod body;
 mod client_address;
 mod connection;
+mod guard;
 mod listener;
 mod network;
 mod phase;
@@ -28,7 +30,7 @@ use serde::Deserialize;
 
 use crate::callback::{DomainPattern, EventType, KeyOptions};
 
-pub use admin::Admin;
+pub use admin::{Admin, Sources};
 pub use client_address::{ClientAddress, client_address};
 pub use listener::{Endpoint, Limits, raise_open_files_limit, serve};
 pub use network::Network;

@@ -9,6 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::callback::PartitionKey;
 
@@ -31,6 +33,11 @@ impl StreamKey {
         let domain = key.find('/').unwrap_or(key.len());
         key[..domain].make_ascii_lowercase();
         StreamKey(key)
+    }
+
+    /// The key of a stream by its names, an absent one empty.
+    pub fn from_parts(domain: &str, app_name: &str, stream: &str) -> StreamKey {
+        StreamKey::from_text(&PartitionKey::encoded(domain, app_name, stream))
     }
 
     /// `domain/app name/stream`, each percent-encoded.
@@ -88,6 +95,19 @@ impl SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}-{:08x}", self.sequence, self.stream)
+    }
+}
+
+impl utoipa::ToSchema for SessionId {}
+
+impl utoipa::PartialSchema for SessionId {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("What tells a session: the vendor's `sequence`, and a digest of its stream."))
+            .pattern(Some("^[A-Za-z0-9._-]{1,64}-[0-9a-f]{8}$"))
+            .examples([serde_json::json!("2210464508206756938-5d0c1f7a")])
+            .into()
     }
 }
 

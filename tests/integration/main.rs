@@ -9,6 +9,7 @@
     reason = "clippy.toml allows these in tests, but clippy does not take the functions that tests share for such"
 )]
 
+mod api;
 mod client;
 mod contract;
 mod crash;

@@ -9,7 +9,8 @@ use super::Reader;
 use crate::index::IndexError;
 use crate::index::query::Selection;
 use crate::index::rows::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
-use crate::index::view::{Moment, StreamView};
+use crate::index::view::StreamView;
+use crate::moment::Moment;
 use crate::session::StreamKey;
 
 /// A stream that is live.
@@ -23,11 +24,17 @@ struct Live {
 }
 
 impl Reader {
-    /// The streams that are live at `now_ms`, those that have come last first.
+    /// The streams that are live at `now_ms`, those that have come last first, after the one that had the place `after`.
     ///
     /// # Errors
     /// The index cannot be read.
-    pub fn streams(&self, selection: &Selection, limit: usize, now_ms: i64) -> Result<Vec<StreamView>, IndexError> {
+    pub fn streams(
+        &self,
+        selection: &Selection,
+        after: Option<(i64, i64)>,
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<Vec<StreamView>, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         let mut live: HashMap<i64, Live> = HashMap::new();
         {
@@ -45,8 +52,9 @@ impl Reader {
                 live.last_ms = last_ms.max(live.last_ms);
             }
         }
-        let mut live: Vec<_> = live.into_iter().collect();
-        live.sort_unstable_by_key(|(stream, live)| (Reverse(live.since_ms), *stream));
+        let is_due = |(stream, live): &(i64, Live)| after.is_none_or(|after| (live.since_ms, *stream) < after);
+        let mut live: Vec<_> = live.into_iter().filter(is_due).collect();
+        live.sort_unstable_by_key(|(stream, live)| Reverse((live.since_ms, *stream)));
         let mut views = Vec::new();
         for (stream, live) in live {
             if views.len() == limit {
@@ -54,14 +62,14 @@ impl Reader {
             }
             let key = self.stream_key(stream)?;
             if selection.takes(&key.domain(), &key.app_name(), &key.stream()) {
-                views.push(self.stream_view(&key, &live)?);
+                views.push(self.stream_view(stream, &key, &live)?);
             }
         }
         transaction.commit()?;
         Ok(views)
     }
 
-    fn stream_view(&self, key: &StreamKey, live: &Live) -> Result<StreamView, IndexError> {
+    fn stream_view(&self, stream: i64, key: &StreamKey, live: &Live) -> Result<StreamView, IndexError> {
         let mut anomalies = 0;
         for session in &live.sessions {
             anomalies += self.anomalies(*session)?;
@@ -85,6 +93,7 @@ impl Reader {
             height: size.map(|(_, height)| height),
             last_event: Moment(live.last_ms),
             anomalies,
+            place: (live.since_ms, stream),
         })
     }
 }

@@ -96,7 +96,7 @@ fn of_stream() -> Selection {
 #[test]
 fn live_streams_are_found_among_the_sessions_that_are_not_over() {
     assert_answers(&["COVERING INDEX open_sessions"], |reader| {
-        assert_eq!(reader.streams(&Selection::default(), 10, NOW_MS).unwrap().len(), 1);
+        assert_eq!(reader.streams(&Selection::default(), None, 10, NOW_MS).unwrap().len(), 1);
         let live = BroadcastQuery { is_live: Some(true), ..broadcasts() };
         assert_eq!(reader.broadcasts(&live, NOW_MS).unwrap().len(), 1);
     });

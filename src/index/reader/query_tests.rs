@@ -65,6 +65,7 @@ fn select(domain: &str, stream: &str, app_name: &str) -> Selection {
         domains: DomainPattern::new(domain).into_iter().collect(),
         streams: NamePattern::new(stream).into_iter().collect(),
         app_names: Some(app_name).filter(|name| !name.is_empty()).into_iter().map(str::to_owned).collect(),
+        key: None,
     }
 }
 
@@ -174,13 +175,13 @@ proptest! {
         let key = |view: &SessionView| (view.domain.clone(), view.app_name.clone(), view.stream.clone());
         let count = live.iter().map(key).collect::<HashSet<_>>().len();
         prop_assert_eq!(store.live_streams(NOW_MS).unwrap(), count as i64);
-        let everything = reader.streams(&Selection::default(), usize::MAX, NOW_MS).unwrap();
+        let everything = reader.streams(&Selection::default(), None, usize::MAX, NOW_MS).unwrap();
         prop_assert_eq!(everything.len(), count);
         prop_assert!(everything.is_sorted_by_key(|stream| std::cmp::Reverse(stream.live_since)));
         let taken: Vec<_> = everything.iter()
             .filter(|stream| selection.takes(&stream.domain, &stream.app_name, &stream.stream)).cloned().collect();
-        prop_assert_eq!(&reader.streams(&selection, usize::MAX, NOW_MS).unwrap(), &taken);
-        prop_assert_eq!(reader.streams(&selection, 1, NOW_MS).unwrap(), &taken[..taken.len().min(1)]);
+        prop_assert_eq!(&reader.streams(&selection, None, usize::MAX, NOW_MS).unwrap(), &taken);
+        prop_assert_eq!(reader.streams(&selection, None, 1, NOW_MS).unwrap(), &taken[..taken.len().min(1)]);
         for stream in everything {
             let name = (stream.domain.clone(), stream.app_name.clone(), stream.stream.clone());
             let of_it: Vec<&SessionView> = live.iter().filter(|view| key(view) == name).collect();
@@ -387,7 +388,7 @@ fn what_is_not_there_is_not_found() {
     for selection in [select("a.com", "none", ""), select("none", "s", ""), select("", "s", "none")] {
         let query = SessionQuery { selection: selection.clone(), ..SessionQuery::default() };
         assert_eq!(reader.sessions(&query, NOW_MS).unwrap(), []);
-        assert_eq!(reader.streams(&selection, 10, NOW_MS).unwrap(), []);
+        assert_eq!(reader.streams(&selection, None, 10, NOW_MS).unwrap(), []);
         assert_eq!(reader.events_of_streams(&selection, Offset(0), Order::Ascending, 10).unwrap(), Some(vec![]));
     }
     assert_eq!(index.sequences(&SessionQuery { limit: 0, ..SessionQuery::default() }), [""; 0]);
@@ -489,7 +490,7 @@ fn a_reader_beside_a_writer_sees_whole_states() {
         assert_eq!(reader.session_events(&id).unwrap().len(), 4);
         let of_stream = reader.events_of_streams(&select("", "s", ""), Offset(0), Order::Ascending, 9).unwrap();
         assert_eq!(of_stream.map(|offsets| offsets.len()), Some(4));
-        reader.streams(&Selection::default(), 9, NOW_MS).unwrap();
+        reader.streams(&Selection::default(), None, 9, NOW_MS).unwrap();
         reader.broadcasts(&all_broadcasts(), NOW_MS).unwrap();
     }
     writer.join().unwrap();

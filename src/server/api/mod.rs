@@ -1,0 +1,111 @@
+//! The API of the admin endpoint: everything that livehook knows, for people's own tools.
+//!
+//! Answers come from the read model and the journal, by way of [`readers`]; nothing here writes. What is asked for wrongly
+//! is answered with a [`problem`] that names the parameter and what it takes. Lists are pages, see [`page`].
+
+mod codes;
+mod events;
+mod openapi;
+mod page;
+mod parameters;
+mod problem;
+mod readers;
+mod rebuild;
+mod sessions;
+mod sinks;
+mod streams;
+mod tag;
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::HeaderValue;
+use axum::http::Response;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::routing::{MethodRouter, get, post};
+use serde::Serialize;
+
+use super::{Clock, Sources};
+use crate::delivery::Status;
+use crate::index;
+use crate::journal::Journal;
+
+pub(super) use problem::Problem;
+
+use readers::Readers;
+
+/// Where the API is.
+pub(super) const PREFIX: &str = "/api/v1";
+
+/// What the API works with.
+pub(super) struct Api {
+    readers: Arc<Readers>,
+    journal: Arc<dyn Journal>,
+    sinks: Vec<Arc<Status>>,
+    index: Option<Arc<index::Status>>,
+    clock: Clock,
+}
+
+impl Api {
+    /// Puts the API together. `clock` gives the time in Unix ms.
+    pub(super) fn new(sources: &Sources, clock: Clock) -> Api {
+        Api {
+            readers: Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some())),
+            journal: Arc::clone(&sources.journal),
+            sinks: sources.sinks.clone(),
+            index: sources.index.clone(),
+            clock,
+        }
+    }
+
+    /// The routes, to be put below [`PREFIX`].
+    pub(super) fn router(self: Arc<Api>) -> Router {
+        let routes = routes().into_iter();
+        routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(self)
+    }
+}
+
+/// Every path below [`PREFIX`], and what answers there. Each has its place in [`openapi`] too.
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+    vec![
+        ("/streams", get(streams::list)),
+        // Each of domain, app name and stream name may be empty, which a parameter of the router cannot.
+        ("/streams/{*names}", get(streams::one)),
+        ("/sessions", get(sessions::list)),
+        ("/sessions/{id}", get(sessions::one)),
+        ("/broadcasts", get(sessions::broadcasts)),
+        ("/events", get(events::list)),
+        ("/events/{id}", get(events::one)),
+        ("/sinks", get(sinks::list)),
+        ("/error-codes", get(codes::list)),
+        ("/index/rebuild", post(rebuild::rebuild)),
+        ("/openapi.json", get(openapi::document)),
+    ]
+}
+
+/// Reads the id at the end of a path.
+fn id_of<T: FromStr<Err: Display>>(path: Result<Path<String>, PathRejection>) -> Result<T, Problem> {
+    let Path(text) = path.map_err(|_| Problem::parameter("id", "is not UTF-8, percent-encoded"))?;
+    parameters::parsed("id", &text, str::parse::<T>)
+}
+
+/// An answer in JSON. What it holds is of the moment, unless `cache` says how long it may be kept.
+fn json(text: String, media_type: &'static str, cache: Option<&'static str>) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if let Some(cache) = cache {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    }
+    response
+}
+
+/// The JSON of a view. Views are structs of numbers, texts and lists of them, which always serialise.
+fn text_of(view: &impl Serialize) -> String {
+    serde_json::to_string(view).unwrap_or_default()
+}

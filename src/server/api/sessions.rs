@@ -1,0 +1,149 @@
+//! `sessions` and `broadcasts`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Response;
+
+use super::events::lines_at;
+use super::openapi::answers;
+use super::openapi::parameters::{BroadcastParameters, Chosen, During, Part, SessionParameters};
+use super::page::{Page, Place};
+use super::parameters::{Parameters, word};
+use super::problem::Problem;
+use super::streams::selection;
+use super::{Api, id_of, json, text_of};
+use crate::callback::ReasonCategory;
+use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort};
+use crate::session::{SessionId, State as SessionState};
+
+/// How many of a session's events are told with it.
+const EVENTS_MAX: usize = 1000;
+
+/// List sessions.
+///
+/// A session is one push, from its start to its stop. By default those that started last come first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    operation_id = "list_sessions",
+    tag = "streams",
+    params(Chosen, During, SessionParameters, Part),
+    responses(
+        (status = 200, body = Page<SessionView>, description = "A page of sessions"),
+        answers::Refused,
+        answers::NoIndex,
+    )
+)]
+pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
+    let now_ms = (api.clock)();
+    let mut parameters = Parameters::of(query.as_deref());
+    let sorts = [("started", Sort::Started), ("ended", Sort::Ended), ("duration", Sort::Duration)];
+    let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
+    let query = SessionQuery {
+        selection: selection(&mut parameters)?,
+        states: parameters.list("state", str::parse::<SessionState>)?,
+        since_ms: parameters.moment("since", now_ms)?,
+        until_ms: parameters.moment("until", now_ms)?,
+        categories: parameters.list("reason", str::parse::<ReasonCategory>)?,
+        sort: parameters.one("sort", |text| word(text, &sorts))?.unwrap_or_default(),
+        order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
+        limit: parameters.limit()?,
+        after: parameters.page("sessions")?.map(|Place(value, number)| (value, number)),
+    };
+    parameters.finish()?;
+    let question = parameters.question("sessions");
+    let text = api.readers.ask(move |reader| {
+        let limit = query.limit;
+        let mut items = reader.index()?.sessions(&SessionQuery { limit: limit + 1, ..query }, now_ms)?;
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
+        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+    });
+    Ok(json(text.await?, "application/json", None))
+}
+
+/// A session with its events.
+///
+/// The events are those of its `sequence`, and the recordings and screenshots of its stream of that time, as far as the journal
+/// still has them: in the order of their times, 1000 at most.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{id}",
+    operation_id = "read_session",
+    tag = "streams",
+    params(("id" = SessionId, Path, description = "The session's `id`")),
+    responses(
+        (status = 200, body = answers::SessionDetail, description = "The session"),
+        answers::Refused,
+        answers::NotFound,
+        answers::NoIndex,
+    )
+)]
+pub(super) async fn one(
+    State(api): State<Arc<Api>>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, Problem> {
+    Parameters::of(query.as_deref()).finish()?;
+    let id: SessionId = id_of(id)?;
+    let now_ms = (api.clock)();
+    let text = api.readers.ask(move |reader| {
+        let index = reader.index()?;
+        let Some(session) = index.session(&id, now_ms)? else {
+            return Err(Problem::not_found(format!("there is no session `{id}`")).into());
+        };
+        let offsets = index.session_events(&id)?;
+        let events = lines_at(&reader.journal, &offsets[..offsets.len().min(EVENTS_MAX)])?;
+        let mut text = text_of(&session);
+        text.pop();
+        Ok(format!(r#"{text},"events":[{}]}}"#, events.join(",")))
+    });
+    Ok(json(text.await?, "application/json", None))
+}
+
+/// List broadcasts.
+///
+/// A broadcast is what viewers see as one: the sessions of a stream with no more than a short gap between them
+/// (`index.bridge_gap_secs`). Those that began last come first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/broadcasts",
+    operation_id = "list_broadcasts",
+    tag = "streams",
+    params(Chosen, During, BroadcastParameters, Part),
+    responses(
+        (status = 200, body = Page<BroadcastView>, description = "A page of broadcasts"),
+        answers::Refused,
+        answers::NoIndex,
+    )
+)]
+pub(super) async fn broadcasts(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, Problem> {
+    let now_ms = (api.clock)();
+    let mut parameters = Parameters::of(query.as_deref());
+    let query = BroadcastQuery {
+        selection: selection(&mut parameters)?,
+        is_live: parameters.one("state", |text| word(text, &[("live", true), ("ended", false)]))?,
+        since_ms: parameters.moment("since", now_ms)?,
+        until_ms: parameters.moment("until", now_ms)?,
+        limit: parameters.limit()?,
+        after: parameters.page("broadcasts")?.map(|Place(value, number)| (value, number)),
+    };
+    parameters.finish()?;
+    let question = parameters.question("broadcasts");
+    let text = api.readers.ask(move |reader| {
+        let limit = query.limit;
+        let mut items = reader.index()?.broadcasts(&BroadcastQuery { limit: limit + 1, ..query }, now_ms)?;
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
+        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+    });
+    Ok(json(text.await?, "application/json", None))
+}
