@@ -19,7 +19,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of the database the writer keeps in memory, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 
-/// `events` tells where each event stands, as long as the journal has it. `sessions` is what the events say together, as
+/// `events` tells where each event stands, as long as the journal has it; of one that the journal has more than once, the
+/// newest place, and `repeats` the others. `sessions` is what the events say together, as
 /// [`crate::session::Session`] has it, and below the line what follows from that, for questions. The counts are of events
 /// that the journal no longer has; those that it has are counted when asked.
 const TABLES: &str = "
@@ -41,6 +42,8 @@ const TABLES: &str = "
     CREATE INDEX events_of_stream ON events (stream);
     CREATE INDEX media_of_stream ON events (stream, event_type, id, begins_ms) WHERE event_type IN (100, 200);
     CREATE INDEX anomalies_of_session ON events (session) WHERE event_type = 321;
+    CREATE TABLE repeats (offset INTEGER PRIMARY KEY, stream INTEGER NOT NULL);
+    CREATE INDEX repeats_of_stream ON repeats (stream);
     CREATE TABLE sessions (
         number INTEGER PRIMARY KEY,
         stream INTEGER NOT NULL,
@@ -89,6 +92,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What the index keeps.
+    pub(super) fn read(connection: &Connection) -> Result<Settings, IndexError> {
+        Ok(Settings {
+            stale_after_ms: number(connection, "stale_after_ms")?,
+            bridge_gap_ms: number(connection, "bridge_gap_ms")?.unwrap_or(0),
+        })
+    }
+
     /// What the configuration says.
     pub fn of(options: &Options) -> Settings {
         let stale_after_ms = i64::from(options.stale_after_secs) * 1000;

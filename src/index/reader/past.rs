@@ -3,8 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
-use super::Reader;
 use super::conditions::{Conditions, Names};
+use super::{Reader, limit_of};
 use crate::callback::{EventId, EventType};
 use crate::index::IndexError;
 use crate::index::pruning::RECORDING_MS_MAX;
@@ -14,8 +14,8 @@ use crate::index::view::{Moment, ReasonView, SessionView};
 use crate::journal::Offset;
 use crate::session::{SessionId, State, StreamKey};
 
-/// How many of a session's events are given at most.
-const SESSION_EVENTS_MAX: i64 = 10_000;
+/// How many of a session's events are given at most, of those that name it and of its recordings and screenshots each.
+pub const SESSION_EVENTS_MAX: usize = 10_000;
 
 /// Which events are recordings of a stream (?1) that overlap a time: finished from ?2 on and before ?4, begun by ?6.
 const RECORDINGS: &str = "stream = ?1 AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
@@ -151,7 +151,8 @@ impl Reader {
                 WHERE stream = ?1 AND offset >= ?2 AND offset <= ?3 AND session = ?4 ORDER BY offset LIMIT ?5";
             let (first, last) = stored.offsets;
             let mut statement = self.connection.prepare_cached(own)?;
-            let mut rows = statement.query(params![stored.stream, first, last, stored.number, SESSION_EVENTS_MAX])?;
+            let mut rows =
+                statement.query(params![stored.stream, first, last, stored.number, limit_of(SESSION_EVENTS_MAX)])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }
@@ -161,8 +162,14 @@ impl Reader {
             );
             let mut statement = self.connection.prepare_cached(&media)?;
             let (begin, end, recordings_end, until_ms) = media_bounds(&stored);
-            let mut rows =
-                statement.query(params![stored.stream, begin, end, recordings_end, SESSION_EVENTS_MAX, until_ms])?;
+            let mut rows = statement.query(params![
+                stored.stream,
+                begin,
+                end,
+                recordings_end,
+                limit_of(SESSION_EVENTS_MAX),
+                until_ms
+            ])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }
