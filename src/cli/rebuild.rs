@@ -28,8 +28,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Has the index made anew. With a URL, the service there is asked in any case.
 pub(super) fn run(data_dir: &Path, config: Option<&Path>, url: Option<Url>) -> anyhow::Result<ExitCode> {
-    let is_here = url.is_none();
-    if is_here {
+    if url.is_none() {
         match rebuild_here(data_dir) {
             Err(IndexError::Journal(JournalError::Locked(_))) => {}
             Err(error) => return Err(error.into()),
@@ -161,7 +160,7 @@ impl Service {
 
 fn no_token(url: &Url) -> anyhow::Error {
     anyhow!(
-        "a service runs at {}, and it makes its index anew only for who has its admin token, and none is configured here. Give \
+        "the service at {} makes its index anew only for who has its admin token, and none is configured here. Give \
          the service's configuration by --config, or the token as LIVEHOOK_ADMIN_TOKEN. If the service has none either, make one \
          with `livehook keygen`, set `admin.token`, and start the service anew; or stop the service and run this again",
         http::shown(url)
@@ -169,8 +168,9 @@ fn no_token(url: &Url) -> anyhow::Error {
 }
 
 fn no_answer(url: &Url, error: reqwest::Error) -> anyhow::Error {
-    http::no_answer(url, TIMEOUT, error)
-        .context("a service holds the data directory and must be asked at its admin endpoint; --url names another one")
+    http::no_answer(url, TIMEOUT, error).context(
+        "the service that writes the index is not found at its admin endpoint: --config or --url say where that is",
+    )
 }
 
 /// Why the service does not do it.

@@ -145,3 +145,14 @@ fn a_rebuild_here_keeps_what_the_service_has_configured() {
     assert_eq!(index::Reader::open(directory.path()).unwrap().settings(), before);
     assert_eq!(members(directory.path(), &["sessions", "--state", "live"], "sequence"), ["130", "120"]);
 }
+
+#[test]
+fn a_rebuild_keeps_sessions_that_the_journal_no_longer_has() {
+    let directory = setup();
+    let journal = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+    for gone in ["offset <= 2", "offset > 0"] {
+        journal.execute(&format!("DELETE FROM records WHERE {gone}"), []).unwrap();
+        written(directory.path(), &["sessions", "--rebuild"]);
+        assert_eq!(members(directory.path(), &["sessions"], "sequence"), ["130", "120", "100", "10"], "{gone}");
+    }
+}

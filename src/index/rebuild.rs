@@ -73,10 +73,11 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     let _lock = Lock::take(data_dir)?;
     let mut store = Store::open(data_dir, &kept_options(data_dir, options)?)?;
     let first = reader.read(Offset::default(), 1)?.first().map(|record| record.offset);
-    let head = reader.head()?.unwrap_or_default();
+    // Of an empty journal there is nothing to make it of, and every session in it is older.
+    let (Some(first), Some(head)) = (first, reader.head()?) else { return Ok(()) };
     let at_cursor = reader.get(store.cursor())?.map(|record| record.event.id());
-    store.follow(&Source { journal_id: reader.journal_id()?, first, head, at_cursor })?;
-    store.begin_rebuild(first.unwrap_or(Offset(1)))?;
+    store.follow(&Source { journal_id: reader.journal_id()?, first: Some(first), head, at_cursor })?;
+    store.begin_rebuild(first)?;
     while store.clear()? {}
     let before = store.cursor().0;
     loop {

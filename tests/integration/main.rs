@@ -15,6 +15,7 @@ mod crash;
 mod event_types;
 mod open_files;
 mod process;
+mod questions;
 mod sender;
 mod shutdown;
 mod sinks;
