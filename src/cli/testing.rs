@@ -18,7 +18,7 @@ impl Journal {
     pub(super) fn write(data_dir: &Path, events: impl IntoIterator<Item = Event>) {
         super::block_on(async {
             // The times may be long ago, and must not be pruned for it; duplicates of an earlier call are wanted.
-            let options = Options { retention_days: 1_000_000, dedupe_window_secs: 0, ..Options::default() };
+            let options = Options { retention_days: 1_000_000, dedupe_ids_max: 1, ..Options::default() };
             let opened = SqliteJournal::open(data_dir, &options, &[], Arc::new(Metrics::default())).unwrap();
             let exchange = tokio::spawn(opened.exchange.run());
             let mut appending = Vec::new();
