@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::database;
 use super::rows::StoredSession;
 use super::{IndexError, Store};
-use crate::callback::{Event, ReasonCategory, recording_started_ms};
+use crate::callback::{Event, EventType, ReasonCategory, recording_started_ms};
 use crate::journal::{Offset, Record};
 use crate::session::{Fact, Session, StreamKey};
 
@@ -26,10 +26,8 @@ pub struct Applied {
 /// A session that a batch changes.
 struct Touched {
     stored: StoredSession,
-    /// As it was before; `None` for a new one.
-    before: Option<Session>,
-    /// Whether one of its events has not been counted before.
-    is_news: bool,
+    /// Whether it has ended by an event that has not been counted before.
+    has_newly_ended: bool,
 }
 
 #[derive(Default)]
@@ -105,32 +103,30 @@ impl Batch {
             Some(place) => *place,
             None => {
                 let found = StoredSession::find(connection, stream, &fact.sequence)?;
-                let before = found.as_ref().map(|stored| stored.session.clone());
                 let stored = found.unwrap_or_else(|| {
                     let number = *next_session;
                     *next_session += 1;
                     let (sequence, session) = (fact.sequence.clone(), Session::default());
                     StoredSession { number, stream, sequence, offsets: (offset.0, offset.0), session }
                 });
-                self.touched.push(Touched { stored, before, is_news: false });
+                self.touched.push(Touched { stored, has_newly_ended: false });
                 self.places.insert(key, self.touched.len() - 1);
                 self.touched.len() - 1
             }
         };
         let touched = &mut self.touched[place];
-        touched.is_news |= is_news;
+        let had_ended = touched.stored.session.stop.is_some();
         touched.stored.session.apply(fact);
+        touched.has_newly_ended |= is_news && !had_ended && touched.stored.session.stop.is_some();
         let (first, last) = touched.stored.offsets;
         touched.stored.offsets = (first.min(offset.0), last.max(offset.0));
         Ok(touched.stored.number)
     }
 
     fn note_ends(&mut self) {
-        let ended = self.touched.iter().filter(|touched| touched.is_news).filter_map(|touched| {
-            let had_ended = touched.before.as_ref().is_some_and(|before| before.stop.is_some());
+        let ended = self.touched.iter().filter(|touched| touched.has_newly_ended).filter_map(|touched| {
             let session = &touched.stored.session;
-            let reason = session.reason().filter(|_| !had_ended)?;
-            Some((reason.category, session.duration_ms()))
+            Some((session.reason()?.category, session.duration_ms()))
         });
         self.applied.ended.extend(ended);
     }
@@ -164,7 +160,9 @@ fn insert_event(
     session: Option<i64>,
 ) -> rusqlite::Result<()> {
     let id = event.id().to_bytes();
-    let begins_ms = recording_started_ms(event);
+    // One that does not say when it began is of the moment when it was done.
+    let begins_ms = (event.event_type() == EventType::Recording)
+        .then(|| recording_started_ms(event).unwrap_or(event.id().time_ms()));
     let row = params![offset.0, id, event.event_type().number(), stream, session, begins_ms];
     let insert = "INSERT OR IGNORE INTO events (offset, id, event_type, stream, session, begins_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

@@ -79,7 +79,7 @@ const TABLES: &str = "
     CREATE UNIQUE INDEX sessions_by_sequence ON sessions (sequence, stream);
     CREATE INDEX sessions_by_start ON sessions (started_ms);
     CREATE INDEX sessions_of_stream ON sessions (stream, started_ms, ended_ms, last_ms);
-    CREATE INDEX open_sessions ON sessions (started_ms, last_ms, stream) WHERE ended_ms IS NULL;
+    CREATE INDEX open_sessions ON sessions (started_ms, last_ms, stream, ended_ms) WHERE ended_ms IS NULL;
 ";
 
 /// What readers in other processes must know of the service's configuration. Kept in the index.

@@ -20,8 +20,12 @@ mod status;
 mod store;
 #[cfg(test)]
 mod store_tests;
+#[cfg(test)]
+mod testing;
 mod view;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use serde::Deserialize;
 

@@ -43,16 +43,17 @@ impl Store {
         let (last, count): (Option<i64>, i64) =
             transaction.prepare_cached(slice)?.query_row([bound, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some(last) = last else { return Ok(false) };
+        // Each statement looks at the slice alone. Left to itself, SQLite would go through all of an index for the order.
         transaction
             .prepare_cached(
                 "UPDATE sessions SET anomalies = anomalies + gone.count FROM
-                    (SELECT session, count(*) AS count FROM events
+                    (SELECT session, count(*) AS count FROM events NOT INDEXED
                      WHERE offset <= ?1 AND event_type = 321 AND session IS NOT NULL GROUP BY session) AS gone
                  WHERE number = gone.session",
             )?
             .execute([last])?;
         fold_media(&transaction, last)?;
-        let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events WHERE offset <= ?1", last)?;
+        let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset <= ?1", last)?;
         transaction.prepare_cached("DELETE FROM events WHERE offset <= ?1")?.execute([last])?;
         transaction.prepare_cached("DELETE FROM repeats WHERE offset <= ?1")?.execute([last])?;
         forget_streams(&transaction, &streams)?;
@@ -102,7 +103,7 @@ struct Media {
 fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
     let media = connection
         .prepare_cached(
-            "SELECT stream, event_type, id, begins_ms FROM events
+            "SELECT stream, event_type, id, begins_ms FROM events NOT INDEXED
              WHERE offset <= ?1 AND event_type IN (100, 200) ORDER BY stream",
         )?
         .query_map([last], |row| {
@@ -122,7 +123,10 @@ fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
         let mut rows = sessions.query([stream, ends_ms, begins_ms])?;
         while let Some(row) = rows.next()? {
             let (number, started_ms, until_ms): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let within = of_stream.iter().filter(|media| media.ends_ms >= started_ms && media.begins_ms <= until_ms);
+            let recordings_until_ms = until_ms.saturating_add(RECORDING_MS_MAX);
+            let within = of_stream.iter().filter(|media| {
+                media.ends_ms >= started_ms && media.begins_ms <= until_ms && media.ends_ms < recordings_until_ms
+            });
             let (mut recordings, mut screenshots) = (0, 0);
             for media in within {
                 *(if media.is_recording { &mut recordings } else { &mut screenshots }) += 1;

@@ -3,6 +3,10 @@
 mod conditions;
 mod live;
 mod past;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod query_tests;
 mod together;
 
 pub use past::SESSION_EVENTS_MAX;
@@ -96,6 +100,7 @@ impl Reader {
         order: Order,
         limit: usize,
     ) -> Result<Option<Vec<Offset>>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
         let Some(streams) = self.streams_by_name(selection)? else { return Ok(None) };
         let query = match order {
             Order::Ascending => {
@@ -115,6 +120,8 @@ impl Reader {
                 offsets.push(offset?);
             }
         }
+        drop(statement);
+        transaction.commit()?;
         offsets.sort_unstable();
         if order == Order::Descending {
             offsets.reverse();

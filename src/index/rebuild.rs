@@ -45,8 +45,10 @@ impl Store {
         let last: Option<i64> = transaction.query_row(slice, [after, SLICE_ROWS], |row| row.get(0))?;
         match last {
             Some(last) => {
+                // What has been counted of events that have gone could not be counted again.
                 transaction.execute(
-                    "DELETE FROM sessions WHERE number > ?1 AND number <= ?2 AND first_offset >= ?3",
+                    "DELETE FROM sessions WHERE number > ?1 AND number <= ?2 AND first_offset >= ?3
+                     AND anomalies = 0 AND recordings = 0 AND screenshots = 0",
                     params![after, last, from],
                 )?;
                 database::keep(&transaction, "rebuild_after", Some(last))?;
@@ -72,9 +74,9 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     let reader = Reader::open(data_dir)?;
     let _lock = Lock::take(data_dir)?;
     let mut store = Store::open(data_dir, &kept_options(data_dir, options)?)?;
-    let first = reader.read(Offset::default(), 1)?.first().map(|record| record.offset);
-    // Of an empty journal there is nothing to make it of, and every session in it is older.
-    let (Some(first), Some(head)) = (first, reader.head()?) else { return Ok(()) };
+    // A journal that has let go of everything has nothing to say, not even how far it was.
+    let Some(first) = reader.read(Offset::default(), 1)?.first().map(|record| record.offset) else { return Ok(()) };
+    let head = reader.head()?.unwrap_or(first);
     let at_cursor = reader.get(store.cursor())?.map(|record| record.event.id());
     store.follow(&Source { journal_id: reader.journal_id()?, first: Some(first), head, at_cursor })?;
     store.begin_rebuild(first)?;

@@ -26,6 +26,10 @@ pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset
     stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
     stop_duration_ms, stop_errcode, stop_errmsg";
 
+/// The table of sessions, where only those without an end (`ended_ms IS NULL`) are asked for. They are few among many, and
+/// SQLite does not know: left to itself, it looks through all.
+pub(super) const OPEN_SESSIONS: &str = "sessions INDEXED BY open_sessions";
+
 impl StoredSession {
     /// The session of that sequence.
     pub(super) fn find(

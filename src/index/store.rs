@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::database::{self, Settings};
+use super::rows::OPEN_SESSIONS;
 use super::{IndexError, Options};
 use crate::callback::EventId;
 use crate::journal::Offset;
@@ -36,6 +37,13 @@ pub struct Source {
     pub head: Offset,
     /// The event of the record that the index's cursor stands at; `None` where there is no such record.
     pub at_cursor: Option<EventId>,
+}
+
+impl Source {
+    /// The place before its oldest record. Where it has let go of all, its end: nothing is to come but what is new.
+    fn next(&self) -> Offset {
+        self.first.map_or(self.head, Offset::before)
+    }
 }
 
 impl Store {
@@ -96,12 +104,18 @@ impl Store {
                 self.begin_again(source, true)?;
             }
             Some(_) => {
-                let missed = source.first.map_or(0, |first| first.before().0 - cursor.0);
+                let next = source.next();
+                let missed = next.0 - cursor.0;
                 if missed > 0 {
                     tracing::warn!(
                         records = missed,
                         "records were pruned before the index had taken them in: it will not know them"
                     );
+                    let transaction = self.connection.unchecked_transaction()?;
+                    database::keep(&transaction, "cursor", Some(next.0))?;
+                    database::keep(&transaction, "cursor_id", None::<String>)?;
+                    transaction.commit()?;
+                    self.recall()?;
                 }
             }
             None => self.begin_again(source, false)?,
@@ -119,7 +133,7 @@ impl Store {
             transaction.execute("UPDATE sessions SET first_offset = 0", [])?;
         }
         database::keep(&transaction, "journal_id", Some(&source.journal_id))?;
-        database::keep(&transaction, "cursor", Some(0))?;
+        database::keep(&transaction, "cursor", Some(source.next().0))?;
         database::keep(&transaction, "cursor_id", None::<String>)?;
         // What has happened before the index was there is no news.
         database::keep(&transaction, "counted", Some(source.head.0))?;
@@ -146,7 +160,8 @@ impl Store {
     /// The disk does not do as asked.
     pub fn live_streams(&self, now_ms: i64) -> Result<i64, IndexError> {
         let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
-        let query = "SELECT count(DISTINCT stream) FROM sessions WHERE ended_ms IS NULL AND last_ms >= ?1";
-        Ok(self.connection.prepare_cached(query)?.query_row([live_since_ms], |row| row.get(0))?)
+        let query =
+            format!("SELECT count(DISTINCT stream) FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= ?1");
+        Ok(self.connection.prepare_cached(&query)?.query_row([live_since_ms], |row| row.get(0))?)
     }
 }

@@ -124,8 +124,13 @@ impl Worker {
                 "the index could not be made durable: what is missing is taken in after the next start: {error}"
             );
         }
-        self.background.close().await;
+        self.close().await;
         Ok(())
+    }
+
+    /// Lets go of the index as it is, and returns when its file is closed.
+    pub(super) async fn close(self) {
+        self.background.close().await;
     }
 
     /// Returns when there is something to do.
@@ -193,10 +198,11 @@ impl Worker {
 
     async fn follow(&mut self) -> Result<Step, IndexError> {
         let at_cursor = self.consumer.read(self.cursor.before(), 1).await?.pop();
+        let (first, head) = self.ends().await?;
         let source = Source {
             journal_id: self.consumer.journal_id().to_owned(),
-            first: self.first().await?,
-            head: self.consumer.head(),
+            first,
+            head,
             at_cursor: at_cursor.filter(|record| record.offset == self.cursor).map(|record| record.event.id()),
         };
         let following = move |store: &mut Store| store.follow(&source).map(|()| store.cursor());
@@ -206,19 +212,23 @@ impl Worker {
     }
 
     async fn begin_rebuild(&mut self) -> Result<Step, IndexError> {
-        let first = self.first().await?.unwrap_or(Offset(self.consumer.head().0 + 1));
+        let (first, head) = self.ends().await?;
+        let first = first.unwrap_or(Offset(head.0 + 1));
         tracing::info!(from = %first, "the index is being made anew from the journal");
         let begin = move |store: &mut Store| store.begin_rebuild(first).map(|()| store.cursor());
         self.set_cursor(self.background.run(begin).await?);
-        self.rebuild_until = Some(self.consumer.head());
+        self.rebuild_until = Some(head);
         self.is_clearing = true;
         self.status.set_rebuild_begun();
         Ok(Step::More)
     }
 
-    /// The journal's oldest record.
-    async fn first(&self) -> Result<Option<Offset>, IndexError> {
-        Ok(self.consumer.read(Offset::default(), 1).await?.first().map(|record| record.offset))
+    /// The journal's oldest record, and its newest. The newest is asked for first: what comes in between is after it, and
+    /// not taken for gone where there is no oldest one.
+    async fn ends(&self) -> Result<(Option<Offset>, Offset), IndexError> {
+        let head = self.consumer.head();
+        let first = self.consumer.read(Offset::default(), 1).await?.first().map(|record| record.offset);
+        Ok((first, head))
     }
 
     async fn gather(&self) -> Result<Vec<Record>, IndexError> {
@@ -258,7 +268,8 @@ impl Worker {
         if !is_due(now_ms, self.pruned_ms, PRUNE_INTERVAL) {
             return Ok(false);
         }
-        let first = self.first().await?.unwrap_or(Offset(self.consumer.head().0 + 1));
+        let (first, head) = self.ends().await?;
+        let first = first.unwrap_or(Offset(head.0 + 1));
         let has_more = self.background.run(move |store| store.prune(first, now_ms)).await?;
         if !has_more {
             self.pruned_ms = now_ms;

@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::Reader;
 use crate::index::IndexError;
 use crate::index::query::Selection;
-use crate::index::rows::{SESSION_COLUMNS, StoredSession};
+use crate::index::rows::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
 use crate::index::view::{Moment, StreamView};
 use crate::session::StreamKey;
 
@@ -21,8 +21,10 @@ impl Reader {
         let transaction = self.connection.unchecked_transaction()?;
         let mut live: HashMap<i64, (i64, usize, i64)> = HashMap::new();
         {
-            let query = "SELECT stream, started_ms, last_ms FROM sessions WHERE ended_ms IS NULL AND last_ms >= ?1";
-            let mut statement = self.connection.prepare_cached(query)?;
+            let query = format!(
+                "SELECT stream, started_ms, last_ms FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= ?1"
+            );
+            let mut statement = self.connection.prepare_cached(&query)?;
             let mut rows = statement.query([self.live_since_ms(now_ms)])?;
             while let Some(row) = rows.next()? {
                 let (started_ms, last_ms): (i64, i64) = (row.get(1)?, row.get(2)?);
