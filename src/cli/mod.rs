@@ -9,7 +9,10 @@ mod cell;
 mod check_config;
 mod completions;
 mod config_arguments;
+mod current_index;
+mod event_detail;
 mod events;
+mod events_source;
 mod events_table;
 mod explain;
 mod healthcheck;
@@ -23,11 +26,20 @@ mod listing;
 mod moment;
 mod output;
 mod printable;
+mod progress;
+mod rebuild;
 mod sample;
+mod selection_arguments;
 mod send;
 mod serve;
+mod session;
+mod session_rows;
+mod sessions;
 mod sign;
+mod streams;
 mod table;
+#[cfg(test)]
+mod testing;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -51,6 +63,7 @@ Examples:
   livehook serve --key test    receive callbacks signed with the key `test`
   livehook send --key test     send a first one to it
   livehook events --follow     see what comes in
+  livehook streams             see which streams are live
 
 The exit code is 0 when a command is done, 1 when it was refused or has
 failed, 2 when it was used wrongly."
@@ -68,6 +81,9 @@ enum Command {
     Sign(sign::Arguments),
     Send(Box<send::Arguments>),
     Events(events::Arguments),
+    Streams(streams::Arguments),
+    Sessions(Box<sessions::Arguments>),
+    Session(session::Arguments),
     Explain(explain::Arguments),
     Backup(backup::Arguments),
     Healthcheck(healthcheck::Arguments),
@@ -124,6 +140,9 @@ impl Command {
             Command::Sign(arguments) => sign::run(&arguments, output),
             Command::Send(arguments) => send::run(&arguments, output),
             Command::Events(arguments) => events::run(arguments, output),
+            Command::Streams(arguments) => streams::run(&arguments, output),
+            Command::Sessions(arguments) => sessions::run(*arguments, output),
+            Command::Session(arguments) => session::run(&arguments, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
             Command::Backup(arguments) => backup::run(&arguments, output),
             Command::Healthcheck(arguments) => healthcheck::run(&arguments),

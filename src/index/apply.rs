@@ -163,7 +163,8 @@ fn stream_number(connection: &Connection, known: &mut HashMap<String, i64>, key:
     Ok(number)
 }
 
-/// Notes where an event stands. One that stands there already, under the same id or at the same place, makes room.
+/// Notes where an event stands. One that stands there already, under the same id or at the same place, makes room; where it
+/// was under the same id is kept too, since the journal has it there.
 fn insert_event(
     connection: &Connection,
     offset: Offset,
@@ -171,14 +172,20 @@ fn insert_event(
     stream: i64,
     session: Option<i64>,
 ) -> rusqlite::Result<()> {
+    let id = event.id().to_bytes();
     // One that does not say when it began is of the moment when it was done.
     let begins_ms = (event.event_type() == EventType::Recording)
         .then(|| recording_started_ms(event).unwrap_or(event.id().time_ms()));
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![offset.0, event.id().to_bytes(), event.event_type().number(), stream, session, begins_ms])?;
+    let row = params![offset.0, id, event.event_type().number(), stream, session, begins_ms];
+    let insert = "INSERT OR IGNORE INTO events (offset, id, event_type, stream, session, begins_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    if connection.prepare_cached(insert)?.execute(row)? > 0 {
+        return Ok(());
+    }
+    let repeat = "INSERT OR IGNORE INTO repeats SELECT offset, stream FROM events WHERE id = ?1 AND offset <> ?2";
+    connection.prepare_cached(repeat)?.execute(params![id, offset.0])?;
+    let replace = "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(replace)?.execute(row)?;
     Ok(())
 }

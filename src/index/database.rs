@@ -20,7 +20,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of the database the writer keeps in memory, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 
-/// `events` tells where each event stands, as long as the journal has it. `sessions` is what the events say together, as
+/// `events` tells where each event stands, as long as the journal has it; of one that the journal has more than once, the
+/// newest place, and `repeats` the others. `sessions` is what the events say together, as
 /// [`crate::session::Session`] has it, and below the line what follows from that, for questions. The counts are of events
 /// that the journal no longer has; those that it has are counted when asked.
 ///
@@ -46,6 +47,8 @@ const TABLES: &str = "
     -- Not `IN`: SQLite would not see that the index has what a question for one of them needs.
     CREATE INDEX media_of_stream ON events (stream, event_type, id, begins_ms) WHERE event_type = 100 OR event_type = 200;
     CREATE INDEX events_of_session ON events (session, event_type) WHERE session IS NOT NULL;
+    CREATE TABLE repeats (offset INTEGER PRIMARY KEY, stream INTEGER NOT NULL);
+    CREATE INDEX repeats_of_stream ON repeats (offset >> 16, stream);
     CREATE TABLE sessions (
         number INTEGER PRIMARY KEY,
         stream INTEGER NOT NULL,
@@ -93,6 +96,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What the index keeps.
+    pub(super) fn read(connection: &Connection) -> Result<Settings, IndexError> {
+        Ok(Settings {
+            stale_after_ms: number(connection, "stale_after_ms")?,
+            bridge_gap_ms: number(connection, "bridge_gap_ms")?.unwrap_or(0),
+        })
+    }
+
     /// What the configuration says.
     pub fn of(options: &Options) -> Settings {
         let stale_after_ms = i64::from(options.stale_after_secs) * 1000;
@@ -178,7 +189,8 @@ fn described(path: &Path, error: rusqlite::Error) -> IndexError {
 
 /// The stretches of the journal that the index knows events of, each of 65,536 offsets; `None` where it knows none.
 pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<RangeInclusive<i64>>> {
-    let query = "SELECT (SELECT min(offset) FROM events) >> 16, (SELECT max(offset) FROM events) >> 16";
+    let query = "SELECT min((SELECT min(offset) FROM events), coalesce((SELECT min(offset) FROM repeats), 9223372036854775807)) >> 16,
+        (SELECT max(offset) FROM events) >> 16";
     connection.prepare_cached(query)?.query_row([], |row| {
         let (first, last): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
         Ok(first.zip(last).map(|(first, last)| first..=last))

@@ -9,6 +9,7 @@
 
 mod apply;
 mod background;
+mod backup;
 mod database;
 mod pruning;
 mod query;
@@ -28,13 +29,14 @@ mod worker_tests;
 
 use serde::Deserialize;
 
+pub use backup::backup;
 pub use database::Settings;
 pub use query::{BroadcastQuery, Order, Selection, SessionQuery, Sort};
-pub use reader::Reader;
+pub use reader::{Reader, SESSION_EVENTS_MAX};
 pub use rebuild::rebuild;
 pub use status::{Status, StatusView};
 pub use store::Store;
-pub use view::{BroadcastView, SessionView, StreamView};
+pub use view::{BroadcastView, ReasonView, SessionView, StreamView};
 pub use worker::{Step, Worker};
 
 /// The name of the index among the journal's consumers. No sink can have it.

@@ -55,6 +55,7 @@ impl Store {
         fold_media(&transaction, last)?;
         let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset <= ?1", last)?;
         transaction.prepare_cached("DELETE FROM events WHERE offset <= ?1")?.execute([last])?;
+        transaction.prepare_cached("DELETE FROM repeats WHERE offset <= ?1")?.execute([last])?;
         forget_streams(&transaction, &streams)?;
         transaction.commit()?;
         // One that was forgotten may be remembered there.

@@ -9,6 +9,8 @@ mod plan_tests;
 mod query_tests;
 mod together;
 
+pub use past::SESSION_EVENTS_MAX;
+
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -17,7 +19,7 @@ use super::IndexError;
 use super::database::{self, Settings};
 use super::query::{Order, Selection};
 use crate::callback::EventId;
-use crate::journal::Offset;
+use crate::journal::{self, Offset};
 use crate::session::{State, StreamKey};
 
 /// How many streams of a name are looked up one by one; more are found by looking at all sessions.
@@ -37,10 +39,7 @@ impl Reader {
     /// There is none, it is of a newer version, or it is no index.
     pub fn open(data_dir: &Path) -> Result<Reader, IndexError> {
         let connection = database::open_to_read(data_dir)?;
-        let settings = Settings {
-            stale_after_ms: database::number(&connection, "stale_after_ms")?,
-            bridge_gap_ms: database::number(&connection, "bridge_gap_ms")?.unwrap_or(0),
-        };
+        let settings = Settings::read(&connection)?;
         Ok(Reader { connection, settings })
     }
 
@@ -57,7 +56,29 @@ impl Reader {
         Ok(Offset(database::number(&self.connection, "cursor")?.unwrap_or(0)))
     }
 
-    /// Where an event stands in the journal; `None` where it is not known.
+    /// Whether this is the index of a journal as that is now, so that offsets mean the same in both. It is not after another
+    /// journal was put in the place of the one that was indexed, also an earlier state of the same, until a service has
+    /// started with it.
+    ///
+    /// # Errors
+    /// The index or the journal cannot be read.
+    pub fn is_of(&self, journal: &journal::Reader) -> Result<bool, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let cursor = self.cursor()?;
+        let cursor_id = database::text(&transaction, "cursor_id")?;
+        let journal_id = database::text(&transaction, "journal_id")?;
+        transaction.commit()?;
+        if journal_id != Some(journal.journal_id()?) {
+            return Ok(false);
+        }
+        Ok(match journal.get(cursor)? {
+            Some(record) => cursor_id.is_none_or(|id| id == record.event.id().to_string()),
+            // Pruned, unless the journal has never come so far.
+            None => journal.head()?.is_none_or(|head| head >= cursor),
+        })
+    }
+
+    /// Where an event stands in the journal, where it has it more than once, the newest; `None` where it is not known.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -112,10 +133,12 @@ impl Reader {
         let query = match order {
             Order::Ascending => {
                 "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
+                 UNION SELECT offset FROM repeats WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
                  ORDER BY offset LIMIT ?4"
             }
             Order::Descending => {
                 "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset < ?3
+                 UNION SELECT offset FROM repeats WHERE offset >> 16 = ?1 AND stream = ?2 AND offset < ?3
                  ORDER BY offset DESC LIMIT ?4"
             }
         };

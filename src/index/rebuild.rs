@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::database;
+use super::database::{self, Settings};
 use super::store::Source;
 use super::{IndexError, Options, Store};
 use crate::journal::{Lock, Offset, Reader};
@@ -32,8 +32,9 @@ impl Store {
     }
 }
 
-/// Makes the index of a data directory anew while no service runs. Blocks, and calls `progress` with the records done
-/// and about how many there are.
+/// Makes the index of a data directory anew while no service runs. `options` are for an index that is not there yet; one
+/// that is keeps the settings that the service has given it. Blocks, and calls `progress` with the records done and about
+/// how many there are.
 ///
 /// # Errors
 /// A service has the data directory, or the disk does not do as asked. A rebuild that was cut off goes on with the next
@@ -41,7 +42,7 @@ impl Store {
 pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64, i64)) -> Result<(), IndexError> {
     let reader = Reader::open(data_dir)?;
     let _lock = Lock::take(data_dir)?;
-    let mut store = Store::open(data_dir, options)?;
+    let mut store = Store::open(data_dir, &kept_options(data_dir, options)?)?;
     // A journal that has let go of everything has nothing to say, not even how far it was.
     let Some(first) = reader.read(Offset::default(), 1)?.first().map(|record| record.offset) else { return Ok(()) };
     let head = reader.head()?.unwrap_or(first);
@@ -59,4 +60,19 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     }
     store.checkpoint()?;
     Ok(())
+}
+
+/// The options, with the settings of the index that is there in place of theirs.
+fn kept_options(data_dir: &Path, options: &Options) -> Result<Options, IndexError> {
+    let settings = match database::open_to_read(data_dir) {
+        Ok(connection) => Settings::read(&connection)?,
+        Err(IndexError::Absent(_)) => return Ok(options.clone()),
+        Err(error) => return Err(error),
+    };
+    let secs = |ms: i64| u32::try_from(ms / 1000).unwrap_or(u32::MAX);
+    Ok(Options {
+        stale_after_secs: settings.stale_after_ms.map_or(0, secs),
+        bridge_gap_secs: secs(settings.bridge_gap_ms),
+        ..options.clone()
+    })
 }

@@ -133,6 +133,7 @@ impl Store {
         let transaction = self.connection.unchecked_transaction()?;
         if offsets_are_void {
             transaction.execute("DELETE FROM events WHERE offset > ?1", [source.head.0])?;
+            transaction.execute("DELETE FROM repeats WHERE offset > ?1", [source.head.0])?;
             transaction.execute("UPDATE sessions SET first_offset = 0", [])?;
         }
         database::keep(&transaction, "journal_id", Some(&source.journal_id))?;

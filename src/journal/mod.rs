@@ -28,7 +28,7 @@ use serde::Deserialize;
 
 use crate::callback::Event;
 
-pub use backup::backup;
+pub use backup::Backup;
 pub use lock::Lock;
 pub use reader::Reader;
 pub use sqlite::{Opened, SqliteJournal};

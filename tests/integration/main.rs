@@ -16,6 +16,7 @@ mod crash;
 mod event_types;
 mod open_files;
 mod process;
+mod questions;
 mod read_model;
 mod sender;
 mod shutdown;

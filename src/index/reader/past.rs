@@ -3,8 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
-use super::Reader;
 use super::conditions::{Conditions, Names};
+use super::{Reader, limit_of};
 use crate::callback::{EventId, EventType};
 use crate::index::IndexError;
 use crate::index::pruning::RECORDING_MS_MAX;
@@ -15,8 +15,8 @@ use crate::journal::Offset;
 use crate::moment::Moment;
 use crate::session::{SessionId, State, StreamKey};
 
-/// How many of a session's events are given at most.
-const SESSION_EVENTS_MAX: i64 = 10_000;
+/// How many of a session's events are given at most, of those that name it and of its recordings and screenshots each.
+pub const SESSION_EVENTS_MAX: usize = 10_000;
 
 /// The events that are recordings of a stream (?1) and overlap a time: finished from ?2 on and before ?4, begun by ?6.
 pub(super) const RECORDINGS: &str = "events INDEXED BY media_of_stream
@@ -161,7 +161,7 @@ impl Reader {
             };
             let own = "SELECT offset, id, event_type FROM events WHERE session = ?1 LIMIT ?2";
             let mut statement = self.connection.prepare_cached(own)?;
-            let mut rows = statement.query(params![stored.number, SESSION_EVENTS_MAX])?;
+            let mut rows = statement.query(params![stored.number, limit_of(SESSION_EVENTS_MAX)])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }
@@ -171,8 +171,14 @@ impl Reader {
             );
             let mut statement = self.connection.prepare_cached(&media)?;
             let (begin, end, recordings_end, until_ms) = media_bounds(&stored);
-            let mut rows =
-                statement.query(params![stored.stream, begin, end, recordings_end, SESSION_EVENTS_MAX, until_ms])?;
+            let mut rows = statement.query(params![
+                stored.stream,
+                begin,
+                end,
+                recordings_end,
+                limit_of(SESSION_EVENTS_MAX),
+                until_ms
+            ])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }
