@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database;
+use super::hours::EventHours;
 use super::rows::StoredSession;
 use super::{IndexError, Store};
 use crate::callback::{Event, ReasonCategory, recording_started_ms};
@@ -36,6 +37,7 @@ struct Touched {
 struct Batch {
     touched: Vec<Touched>,
     places: HashMap<(i64, String), usize>,
+    hours: EventHours,
     applied: Applied,
 }
 
@@ -71,11 +73,14 @@ impl Store {
             } else if is_news && Fact::is_expected_of(event.event_type()) {
                 batch.applied.without_sequence += 1;
             }
-            insert_event(&transaction, *offset, event, stream, session)?;
+            if insert_event(&transaction, *offset, event, stream, session)? {
+                batch.hours.add(event);
+            }
         }
         for touched in &batch.touched {
             touched.stored.write(&transaction)?;
         }
+        batch.hours.write(&transaction)?;
         let counted = last.offset.max(*counted);
         database::keep(&transaction, "cursor", Some(last.offset.0))?;
         database::keep(&transaction, "cursor_id", Some(last.event.id().to_string()))?;
@@ -154,26 +159,31 @@ fn stream_number(connection: &Connection, known: &mut HashMap<String, i64>, key:
     Ok(number)
 }
 
-/// Notes where an event stands. One that stands there already, under the same id or at the same place, makes room.
+/// Notes where an event stands, and tells whether it is new. What stands there already, under the same id or at the same
+/// place, makes room.
 fn insert_event(
     connection: &Connection,
     offset: Offset,
     event: &Event,
     stream: i64,
     session: Option<i64>,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            offset.0,
-            event.id().to_bytes(),
-            event.event_type().number(),
-            stream,
-            session,
-            recording_started_ms(event)
-        ])?;
-    Ok(())
+) -> rusqlite::Result<bool> {
+    let id = event.id().to_bytes();
+    let (number, begins_ms) = (event.event_type().number(), recording_started_ms(event));
+    let insert = || {
+        connection
+            .prepare_cached(
+                "INSERT INTO events (offset, id, event_type, stream, session, begins_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![offset.0, id, number, stream, session, begins_ms])
+    };
+    // Nearly all are new, and that a row was made says so without another look into the table.
+    if insert()? == 1 {
+        return Ok(true);
+    }
+    let known = connection.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
+    connection.prepare_cached("DELETE FROM events WHERE offset = ?1")?.execute([offset.0])?;
+    insert()?;
+    Ok(known == 0)
 }

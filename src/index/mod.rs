@@ -10,6 +10,9 @@
 mod apply;
 mod background;
 mod database;
+mod hours;
+#[cfg(test)]
+mod hours_tests;
 mod pruning;
 mod query;
 mod reader;
@@ -26,7 +29,7 @@ use serde::Deserialize;
 
 pub use database::Settings;
 pub use query::{BroadcastQuery, Order, Selection, SessionQuery, Sort};
-pub use reader::Reader;
+pub use reader::{HourCount, Reader};
 pub use rebuild::rebuild;
 pub use status::{Status, StatusView};
 pub use store::Store;

@@ -1,6 +1,7 @@
 //! Answers questions beside the worker, also from another process. Every call is a few short reads, and blocks.
 
 mod conditions;
+mod hours;
 mod live;
 mod past;
 mod together;
@@ -15,6 +16,8 @@ use super::query::{Order, Selection};
 use crate::callback::EventId;
 use crate::journal::Offset;
 use crate::session::{State, StreamKey};
+
+pub use hours::HourCount;
 
 /// How many streams of a name are looked up one by one; more are found by looking at all sessions.
 const STREAMS_MAX: usize = 500;
