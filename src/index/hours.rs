@@ -9,9 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::IndexError;
 use crate::callback::Event;
-
-/// How long an hour is, in ms.
-const HOUR_MS: i64 = 3_600_000;
+use crate::moment::hour_of;
 
 /// The tables, and what keeps the second one. `hour_ms` is the beginning of the hour in Unix ms, `event_type` the short
 /// name. A count that has come back to 0 may stay as a row.
@@ -49,11 +47,6 @@ pub(super) const TABLES: &str = "
             WHERE hour_ms = old.ended_ms - old.ended_ms % 3600000 AND reason_category = old.reason_category;
     END;
 ";
-
-/// The beginning of the hour that a moment is in; both in Unix ms.
-pub(super) fn hour_of(time_ms: i64) -> i64 {
-    time_ms - time_ms.rem_euclid(HOUR_MS)
-}
 
 /// The new events of a batch. They are of few hours and types, so they are looked for one by one.
 #[derive(Default)]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::hours::hour_of;
 use super::store::Source;
 use super::{HourCount, Options, Reader, Store};
 use crate::callback::{Callback, Event, EventType, Options as VerifierOptions, Verifier};
 use crate::journal::{Offset, Record};
+use crate::moment::hour_of;
 
 /// The beginning of an hour, in Unix seconds.
 const BEGIN_SECS: i64 = 1_700_000_000 - 1_700_000_000 % 3600;

@@ -11,6 +11,7 @@
 
 mod client;
 mod contract;
+mod counts;
 mod crash;
 mod event_types;
 mod open_files;

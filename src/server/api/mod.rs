@@ -9,8 +9,10 @@ mod page;
 mod parameters;
 mod problem;
 mod readers;
+mod refusals;
 mod sessions;
 mod sinks;
+mod stats;
 mod streams;
 
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::routing::get;
 use serde::Serialize;
 
-use super::{Clock, Sources};
+use super::{Clock, Refusals, Sources, Tally};
 use crate::delivery::Status;
 use crate::journal::Journal;
 
@@ -39,6 +41,8 @@ pub(super) struct Api {
     readers: Arc<Readers>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Arc<Status>>,
+    refusals: Arc<Refusals>,
+    tally: Arc<Tally>,
     clock: Clock,
 }
 
@@ -49,6 +53,8 @@ impl Api {
             readers: Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some())),
             journal: Arc::clone(&sources.journal),
             sinks: sources.sinks.clone(),
+            refusals: Arc::clone(&sources.refusals),
+            tally: Arc::clone(&sources.tally),
             clock,
         }
     }
@@ -65,6 +71,8 @@ impl Api {
             .route("/events/{id}", get(events::one))
             .route("/sinks", get(sinks::list))
             .route("/error-codes", get(codes::list))
+            .route("/refusals", get(refusals::list))
+            .route("/stats", get(stats::get))
             .with_state(self)
     }
 }
