@@ -1,6 +1,7 @@
 //! `stats`: how much of what there was, by hour.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -13,6 +14,7 @@ use super::problem::Problem;
 use super::{Api, json, text_of};
 use crate::index::HourCount;
 use crate::moment::{HOUR_MS, Moment, hour_of};
+use crate::server::Tally;
 
 /// How much time is told of when nothing else is asked for.
 const HOURS_DEFAULT: i64 = 24;
@@ -89,37 +91,42 @@ pub(super) async fn get(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) 
     let mut parameters = Parameters::of(query.as_deref());
     let (since_ms, until_ms) = window(&mut parameters, (api.clock)())?;
     parameters.finish()?;
-
-    let counted = api.readers.ask(move |reader| {
-        let Some(index) = &reader.index else { return Ok(None) };
-        Ok(Some((index.event_hours(since_ms, until_ms)?, index.end_hours(since_ms, until_ms)?)))
+    let tally = Arc::clone(&api.tally);
+    let text = api.readers.ask(move |reader| {
+        let counted = match &reader.index {
+            Some(index) => Some((index.event_hours(since_ms, until_ms)?, index.end_hours(since_ms, until_ms)?)),
+            None => None,
+        };
+        Ok(text_of(&Stats::of(since_ms, until_ms, counted, &tally)))
     });
-    let (events, ended) = counted.await?.unzip();
-    let callbacks = api.tally.hours(since_ms, until_ms);
-    let mut callback_totals = BTreeMap::new();
-    for (_, outcome, count) in &callbacks {
-        *callback_totals.entry(*outcome).or_insert(0) += count;
+    Ok(json(text.await?, "application/json", None))
+}
+
+impl Stats {
+    /// Puts them together. `counted` is what the index has counted: events, and ends of sessions.
+    fn of(since_ms: i64, until_ms: i64, counted: Option<(Vec<HourCount>, Vec<HourCount>)>, tally: &Tally) -> Stats {
+        let (events, ended) = counted.unzip();
+        let callbacks = tally.hours(since_ms, until_ms);
+        let totals = Totals {
+            events: events.as_ref().map(|hours| totals(hours.iter().map(|hour| (hour.label.clone(), hour.count)))),
+            ended: ended.as_ref().map(|hours| totals(hours.iter().map(|hour| (hour.label.clone(), hour.count)))),
+            callbacks: totals(callbacks.iter().map(|(_, outcome, count)| (*outcome, *count))),
+        };
+        let event_hour =
+            |hour: HourCount| EventHour { hour: Moment(hour.hour_ms), event_type: hour.label, count: hour.count };
+        let end_hour =
+            |hour: HourCount| EndHour { hour: Moment(hour.hour_ms), reason_category: hour.label, count: hour.count };
+        let callback_hour = |(hour_ms, outcome, count)| CallbackHour { hour: Moment(hour_ms), outcome, count };
+        Stats {
+            since: Moment(since_ms),
+            until: Moment(until_ms),
+            events: events.map(|hours| hours.into_iter().map(event_hour).collect()),
+            ended: ended.map(|hours| hours.into_iter().map(end_hour).collect()),
+            callbacks: callbacks.into_iter().map(callback_hour).collect(),
+            callbacks_since: Moment(tally.since_ms()),
+            totals,
+        }
     }
-    let totals = Totals {
-        events: events.as_deref().map(totals),
-        ended: ended.as_deref().map(totals),
-        callbacks: callback_totals,
-    };
-    let event_hour =
-        |hour: HourCount| EventHour { hour: Moment(hour.hour_ms), event_type: hour.label, count: hour.count };
-    let end_hour =
-        |hour: HourCount| EndHour { hour: Moment(hour.hour_ms), reason_category: hour.label, count: hour.count };
-    let callback_hour = |(hour_ms, outcome, count)| CallbackHour { hour: Moment(hour_ms), outcome, count };
-    let stats = Stats {
-        since: Moment(since_ms),
-        until: Moment(until_ms),
-        events: events.map(|hours| hours.into_iter().map(event_hour).collect()),
-        ended: ended.map(|hours| hours.into_iter().map(end_hour).collect()),
-        callbacks: callbacks.into_iter().map(callback_hour).collect(),
-        callbacks_since: Moment(api.tally.since_ms()),
-        totals,
-    };
-    Ok(json(text_of(&stats), "application/json", None))
 }
 
 /// From the beginning of an hour to a moment, in Unix ms.
@@ -136,10 +143,10 @@ fn window(parameters: &mut Parameters, now_ms: i64) -> Result<(i64, i64), Proble
     Ok((hour_of(since_ms), until_ms))
 }
 
-fn totals(hours: &[HourCount]) -> BTreeMap<String, i64> {
+fn totals<L: Ord, C: AddAssign + Default>(counts: impl Iterator<Item = (L, C)>) -> BTreeMap<L, C> {
     let mut totals = BTreeMap::new();
-    for hour in hours {
-        *totals.entry(hour.label.clone()).or_insert(0) += hour.count;
+    for (label, count) in counts {
+        *totals.entry(label).or_default() += count;
     }
     totals
 }
