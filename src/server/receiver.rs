@@ -247,14 +247,7 @@ impl Endpoint for Receiver {
                 self.tally.count(answer.word(), now_ms);
                 self.metrics.callback(event_type, answer.word(), started.elapsed());
                 if answer.status() < 500 {
-                    self.refusals.note(
-                        now_ms,
-                        client,
-                        &answer,
-                        &hint,
-                        event_type,
-                        body.map(|body| *body).unwrap_or_default(),
-                    );
+                    self.refusals.note(now_ms, client, &answer, &hint, event_type, *body.unwrap_or_default());
                 }
                 answer.into_response(close)
             }
