@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database;
+use super::hours::EventHours;
 use super::rows::StoredSession;
 use super::{IndexError, Store};
 use crate::callback::{Event, EventType, ReasonCategory, recording_started_ms};
@@ -32,9 +33,11 @@ struct Touched {
     has_newly_ended: bool,
 }
 
+#[derive(Default)]
 struct Batch {
     touched: Vec<Touched>,
     places: HashMap<(i64, String), usize>,
+    hours: EventHours,
     applied: Applied,
     /// Whether what is known of a session is to be found anew from its first event on.
     is_rebuilding: bool,
@@ -62,8 +65,7 @@ impl Store {
         }
         let transaction = connection.unchecked_transaction()?;
         let is_rebuilding = rebuild_until.is_some();
-        let mut batch =
-            Batch { touched: Vec::new(), places: HashMap::new(), applied: Applied::default(), is_rebuilding };
+        let mut batch = Batch { is_rebuilding, ..Batch::default() };
         for Record { offset, event } in records {
             let is_news = *offset > *counted;
             let key = StreamKey::of(event.partition_key());
@@ -74,11 +76,14 @@ impl Store {
             } else if is_news && Fact::is_expected_of(event.event_type()) {
                 batch.applied.without_sequence += 1;
             }
-            insert_event(&transaction, *offset, event, stream, session)?;
+            if insert_event(&transaction, *offset, event, stream, session)? {
+                batch.hours.add(event);
+            }
         }
         for touched in &batch.touched {
             touched.stored.write(&transaction, touched.before.as_ref())?;
         }
+        batch.hours.write(&transaction)?;
         let counted = last.offset.max(*counted);
         let rebuild_until = rebuild_until.filter(|until| *until > last.offset);
         database::keep(&transaction, "rebuild_until", rebuild_until.map(|until| until.0))?;
@@ -163,15 +168,15 @@ fn stream_number(connection: &Connection, known: &mut HashMap<String, i64>, key:
     Ok(number)
 }
 
-/// Notes where an event stands. One that stands there already, under the same id or at the same place, makes room; where it
-/// was under the same id is kept too, since the journal has it there.
+/// Notes where an event stands, and tells whether it is new. One that stands there already, under the same id or at the same
+/// place, makes room; where it was under the same id is kept too, since the journal has it there.
 fn insert_event(
     connection: &Connection,
     offset: Offset,
     event: &Event,
     stream: i64,
     session: Option<i64>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let id = event.id().to_bytes();
     // One that does not say when it began is of the moment when it was done.
     let begins_ms = (event.event_type() == EventType::Recording)
@@ -179,13 +184,15 @@ fn insert_event(
     let row = params![offset.0, id, event.event_type().number(), stream, session, begins_ms];
     let insert = "INSERT OR IGNORE INTO events (offset, id, event_type, stream, session, begins_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    // Nearly all are new, and that a row was made says so without another look into the table.
     if connection.prepare_cached(insert)?.execute(row)? > 0 {
-        return Ok(());
+        return Ok(true);
     }
+    let is_known = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?1")?.exists([id])?;
     let repeat = "INSERT OR IGNORE INTO repeats SELECT offset, stream FROM events WHERE id = ?1 AND offset <> ?2";
     connection.prepare_cached(repeat)?.execute(params![id, offset.0])?;
     let replace = "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     connection.prepare_cached(replace)?.execute(row)?;
-    Ok(())
+    Ok(!is_known)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{IndexError, Options};
+use super::{IndexError, Options, hours};
 
 /// `lvix` in ASCII: tells an index from any other database.
 const APPLICATION_ID: i64 = 0x6c76_6978;
@@ -140,6 +140,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
     if count == 0 {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(hours::TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;

@@ -11,6 +11,9 @@ mod apply;
 mod background;
 mod backup;
 mod database;
+mod hours;
+#[cfg(test)]
+mod hours_tests;
 mod pruning;
 mod query;
 mod reader;
@@ -32,7 +35,7 @@ use serde::Deserialize;
 pub use backup::backup;
 pub use database::Settings;
 pub use query::{BroadcastQuery, Order, Selection, SessionQuery, Sort};
-pub use reader::{Reader, SESSION_EVENTS_MAX};
+pub use reader::{HourCount, Reader, SESSION_EVENTS_MAX};
 pub use rebuild::rebuild;
 pub use status::{Status, StatusView};
 pub use store::Store;

@@ -1,13 +1,14 @@
 //! Lets go of what is too old, in slices, so that no step takes long.
 //!
 //! Where an event stands is known as long as the journal has it. What is counted of events goes into their sessions before
-//! the events go. Sessions that have ended, or are stale, go [`super::Options::retention_days`] after their last event.
+//! the events go. Sessions that have ended, or are stale, go [`super::Options::retention_days`] after their last event; so do
+//! the hours in which things were counted.
 
 use rusqlite::{Connection, params};
 
 use super::database::{self, Settings};
 use super::rows::read_event_id;
-use super::{IndexError, Store};
+use super::{IndexError, Store, hours};
 use crate::journal::Offset;
 use crate::session::State;
 
@@ -24,6 +25,7 @@ impl Store {
     /// # Errors
     /// The disk does not do as asked.
     pub fn prune(&mut self, first: Offset, now_ms: i64) -> Result<bool, IndexError> {
+        hours::prune(&self.connection, self.oldest_ms(now_ms))?;
         let has_more_events = self.fold_slice(Some(first))?;
         let has_more_sessions = self.prune_sessions(now_ms)?;
         Ok(has_more_events || has_more_sessions)
@@ -63,9 +65,14 @@ impl Store {
         Ok(count == SLICE_ROWS)
     }
 
-    fn prune_sessions(&mut self, now_ms: i64) -> Result<bool, IndexError> {
+    /// What is older than this goes, in Unix ms.
+    fn oldest_ms(&self, now_ms: i64) -> i64 {
         let day_ms = 86_400_000;
-        let oldest_ms = now_ms.saturating_sub(i64::from(self.options.retention_days) * day_ms);
+        now_ms.saturating_sub(i64::from(self.options.retention_days) * day_ms)
+    }
+
+    fn prune_sessions(&mut self, now_ms: i64) -> Result<bool, IndexError> {
+        let oldest_ms = self.oldest_ms(now_ms);
         let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
         let transaction = self.connection.unchecked_transaction()?;
         let (gone, streams): (Vec<i64>, Vec<i64>) = transaction

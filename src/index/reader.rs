@@ -1,6 +1,7 @@
 //! Answers questions beside the worker, also from another process. Every call is a few short reads, and blocks.
 
 mod conditions;
+mod hours;
 mod live;
 mod past;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use super::query::{Order, Selection};
 use crate::callback::EventId;
 use crate::journal::{self, Offset};
 use crate::session::{State, StreamKey};
+
+pub use hours::HourCount;
 
 /// How many streams of a name are looked up one by one; more are found by looking at all sessions.
 const STREAMS_MAX: usize = 500;

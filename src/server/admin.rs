@@ -29,7 +29,7 @@ use super::answer::Answer;
 use super::api::{self, Api};
 use super::guard::{bears_token, host_is_allowed, may_change};
 use super::refusal_log::RefusalLog;
-use super::{AdminOptions, Clock, Token};
+use super::{AdminOptions, Clock, Refusals, Tally, Token};
 use crate::delivery::Status;
 use crate::index;
 use crate::journal::Journal;
@@ -51,6 +51,10 @@ pub struct Sources {
     pub sinks: Vec<Arc<Status>>,
     /// The index; `None` where it is switched off.
     pub index: Option<Arc<index::Status>>,
+    /// The last callbacks that were refused.
+    pub refusals: Arc<Refusals>,
+    /// How many callbacks came to which end.
+    pub tally: Arc<Tally>,
     /// Whether the service is stopping.
     pub draining: Arc<AtomicBool>,
 }
@@ -307,6 +311,8 @@ mod tests {
             metrics: Arc::default(),
             sinks: vec![Arc::new(Status::new("archive", "file"))],
             index: Some(Arc::clone(&index)),
+            refusals: Arc::new(Refusals::new(0)),
+            tally: Arc::new(Tally::new(0)),
             draining: Arc::clone(&draining),
         };
         let admin = Admin::new(&options, sources, || 0);

@@ -12,6 +12,7 @@
 mod api;
 mod client;
 mod contract;
+mod counts;
 mod crash;
 mod event_types;
 mod open_files;

@@ -11,8 +11,10 @@ mod parameters;
 mod problem;
 mod readers;
 mod rebuild;
+mod refusals;
 mod sessions;
 mod sinks;
+mod stats;
 mod streams;
 mod tag;
 
@@ -30,7 +32,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
 
-use super::{Clock, Sources};
+use super::{Clock, Refusals, Sources, Tally};
 use crate::delivery::Status;
 use crate::index;
 use crate::journal::Journal;
@@ -48,6 +50,8 @@ pub(super) struct Api {
     journal: Arc<dyn Journal>,
     sinks: Vec<Arc<Status>>,
     index: Option<Arc<index::Status>>,
+    refusals: Arc<Refusals>,
+    tally: Arc<Tally>,
     clock: Clock,
 }
 
@@ -59,6 +63,8 @@ impl Api {
             journal: Arc::clone(&sources.journal),
             sinks: sources.sinks.clone(),
             index: sources.index.clone(),
+            refusals: Arc::clone(&sources.refusals),
+            tally: Arc::clone(&sources.tally),
             clock,
         }
     }
@@ -83,6 +89,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/events/{id}", get(events::one)),
         ("/sinks", get(sinks::list)),
         ("/error-codes", get(codes::list)),
+        ("/refusals", get(refusals::list)),
+        ("/stats", get(stats::get)),
         ("/index/rebuild", post(rebuild::rebuild)),
         ("/openapi.json", get(openapi::document)),
     ]
