@@ -183,7 +183,7 @@ async fn refused(url: &Url, response: Response) -> anyhow::Error {
     let message = message.unwrap_or(body);
     let cure = match status {
         401 => "; is the token that of this service?",
-        404 => "; `index.enabled` may be false, or --url does not lead to the admin endpoint",
+        404 => "; --url does not lead to the admin endpoint",
         _ => "",
     };
     anyhow!("{}: answered {status} {}{cure}", http::shown(url), printable(message.trim(), 1000))

@@ -179,7 +179,7 @@ async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
 
     livehook.restart("", &format!("token = \"{TOKEN}\"\n[index]\nenabled = false")).await;
     let told = refusal(&command(path, &["sessions", "--rebuild", "--config", "config.toml"]));
-    assert!(told.contains("answered 404") && told.contains("index.enabled"), "{told}");
+    assert!(told.contains("answered 503") && told.contains("index.enabled"), "{told}");
     livehook.stop().await;
     livehook.restart("", "").await;
     let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN)));

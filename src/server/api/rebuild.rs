@@ -24,8 +24,8 @@ struct RebuildView {
 /// Make the index anew.
 ///
 /// Streams, sessions and broadcasts are put together again from the events that the journal has. That takes its time, in
-/// which they are incomplete: `index.rebuilding` in `/readyz` tells when it is over. Sessions that are older than the journal stay
-/// as they are.
+/// which a session may show less than is known of it, such as a push without its stop: `index.rebuilding` in `/readyz` tells
+/// when it is over. Sessions that are older than the journal stay as they are.
 #[utoipa::path(
     post,
     path = "/api/v1/index/rebuild",
