@@ -87,7 +87,7 @@ const QUESTIONS: [(&str, Question); 9] = [
     ("session with its events and their records", |readers, subject, now_ms| {
         let id = subject.key.session(&subject.sequence);
         readers.index.session(&id, now_ms)?.context("the index does not know a session")?;
-        readers.records(readers.index.session_events(&id)?)
+        readers.records(readers.index.session_events(&id, now_ms)?)
     }),
     ("broadcasts of a stream, latest 100", |readers, subject, now_ms| {
         let selection = subject.selection.clone();

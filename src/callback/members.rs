@@ -65,6 +65,15 @@ pub(super) fn number(members: &[Member<'_>], name: &str) -> Option<i64> {
     whole(value(members, name)?).map(|(_, number)| number)
 }
 
+/// A member as a whole number of either sign, given as a number or as a string.
+pub(super) fn signed_number(members: &[Member<'_>], name: &str) -> Option<i64> {
+    let text = text(members, name)?;
+    match text.strip_prefix('-') {
+        Some(digits) => whole(digits).map(|(_, number)| -number),
+        None => whole(&text).map(|(_, number)| number),
+    }
+}
+
 /// The domain that the callback is about. Where no member is known to hold it, the usual ones are tried.
 pub(super) fn domain<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
     match KnownType::of(event_type).and_then(|known| known.names.domain) {

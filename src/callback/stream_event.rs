@@ -76,7 +76,7 @@ impl StreamEvent {
             user_address: text("user_ip"),
             stream_param: text("stream_param"),
             push_duration_ms: number("push_duration"),
-            errcode: number("errcode"),
+            errcode: members::signed_number(members, "errcode"),
             errmsg: text("errmsg"),
             set_id: number("set_id"),
             idc_id: number("idc_id"),
@@ -137,6 +137,15 @@ mod tests {
         )
         .unwrap();
         assert_eq!((stop.appid, stop.errcode, stop.push_duration_ms), (Some(1), Some(18), Some(128_581)));
+        for (value, errcode) in
+            [("-1", Some(-1)), (r#""-35""#, Some(-35)), ("--1", None), ("1.0", None), (r#""-""#, None)]
+        {
+            let stop = stream_event(&format!(
+                r#"{{"event_type":0,"errcode":{}}}"#,
+                if value == "--1" { r#""--1""# } else { value }
+            ));
+            assert_eq!(stop.unwrap().errcode, errcode, "{value}");
+        }
         assert_eq!(stop.sequence.as_deref(), Some("2210464508206756938"));
     }
 

@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     let view = find(&current, &arguments.id, now_ms)?;
     // Of another journal, the offsets would lead to other events.
     let is_of_journal = current.index.is_of(&current.journal)?;
-    let offsets = if is_of_journal { current.index.session_events(&view.id)? } else { Vec::new() };
+    let offsets = if is_of_journal { current.index.session_events(&view.id, now_ms)? } else { Vec::new() };
     let events = Events { offsets, current: &current };
     let row = SessionRow { view, now_ms };
     match arguments.output {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database;
 use super::hours::EventHours;
+use super::rebuild::Renewals;
 use super::rows::StoredSession;
 use super::{IndexError, Store};
 use crate::callback::{Event, EventType, ReasonCategory, recording_started_ms};
@@ -34,13 +35,13 @@ struct Touched {
 }
 
 #[derive(Default)]
-struct Batch {
+struct Batch<'s> {
     touched: Vec<Touched>,
     places: HashMap<(i64, String), usize>,
     hours: EventHours,
     applied: Applied,
-    /// Whether what is known of a session is to be found anew from its first event on.
-    is_rebuilding: bool,
+    /// What sessions are found to be anew, while the index is being made anew.
+    renewals: Option<&'s mut Renewals>,
 }
 
 impl Store {
@@ -59,13 +60,12 @@ impl Store {
 
     fn try_apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
         let Some(last) = records.last() else { return Ok(Applied::default()) };
-        let Store { connection, streams, next_session, counted, rebuild_until, .. } = self;
+        let Store { connection, streams, next_session, counted, rebuild_until, renewals, .. } = self;
         if streams.len() > STREAMS_MAX {
             streams.clear();
         }
         let transaction = connection.unchecked_transaction()?;
-        let is_rebuilding = rebuild_until.is_some();
-        let mut batch = Batch { is_rebuilding, ..Batch::default() };
+        let mut batch = Batch { renewals: rebuild_until.map(|_| renewals), ..Batch::default() };
         for Record { offset, event } in records {
             let is_news = *offset > *counted;
             let key = StreamKey::of(event.partition_key());
@@ -92,15 +92,19 @@ impl Store {
         database::keep(&transaction, "counted", Some(counted.0))?;
         database::keep(&transaction, "next_session", Some(*next_session))?;
         transaction.commit()?;
+        batch.note_ends();
+        let applied = batch.applied;
         self.cursor = last.offset;
         self.counted = counted;
         self.rebuild_until = rebuild_until;
-        batch.note_ends();
-        Ok(batch.applied)
+        if rebuild_until.is_none() {
+            self.renewals = Renewals::default();
+        }
+        Ok(applied)
     }
 }
 
-impl Batch {
+impl Batch<'_> {
     /// Adds a fact to its session, and gives the session's row.
     fn take(
         &mut self,
@@ -121,24 +125,23 @@ impl Batch {
                     let number = *next_session;
                     *next_session += 1;
                     let (sequence, session) = (fact.sequence.clone(), Session::default());
-                    StoredSession { number, stream, sequence, first_offset: offset.0, session }
+                    StoredSession { number, stream, sequence, offsets: (offset.0, offset.0), session }
                 });
                 self.touched.push(Touched { stored, before, has_newly_ended: false });
                 self.places.insert(key, self.touched.len() - 1);
                 self.touched.len() - 1
             }
         };
-        let touched = &mut self.touched[place];
-        let Touched { stored, before, has_newly_ended } = touched;
-        if self.is_rebuilding && stored.first_offset == offset.0 {
-            // The journal has every event of it, and this is the first.
-            stored.session = Session::default();
-        }
+        let Touched { stored, before, has_newly_ended } = &mut self.touched[place];
         let has_ended = stored.session.stop.is_some() || before.as_ref().is_some_and(|before| before.stop.is_some());
-        stored.session.apply(fact);
+        match &mut self.renewals {
+            Some(renewals) if offset.0 <= stored.offsets.1 => renewals.take_in(stored, fact, offset.0),
+            _ => stored.session.apply(fact),
+        }
+        let (first, last) = stored.offsets;
+        stored.offsets = (first.min(offset.0), last.max(offset.0));
         *has_newly_ended |= is_news && !has_ended && stored.session.stop.is_some();
-        stored.first_offset = stored.first_offset.min(offset.0);
-        Ok(touched.stored.number)
+        Ok(stored.number)
     }
 
     fn note_ends(&mut self) {

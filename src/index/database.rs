@@ -54,6 +54,7 @@ const TABLES: &str = "
         stream INTEGER NOT NULL,
         sequence TEXT NOT NULL,
         first_offset INTEGER NOT NULL,
+        last_offset INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
         last_ms INTEGER NOT NULL,
         push_id BLOB,
@@ -82,6 +83,7 @@ const TABLES: &str = "
     );
     CREATE UNIQUE INDEX sessions_by_sequence ON sessions (sequence, stream);
     CREATE INDEX sessions_by_start ON sessions (started_ms);
+    CREATE INDEX sessions_by_reason ON sessions (reason_category, started_ms) WHERE reason_category IS NOT NULL;
     CREATE INDEX sessions_of_stream ON sessions (stream, started_ms);
     CREATE INDEX open_sessions ON sessions (started_ms, last_ms, stream, ended_ms) WHERE ended_ms IS NULL;
 ";
@@ -157,6 +159,12 @@ pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, IndexError> {
     let connection =
         Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
+    if count == 0 {
+        // It was about to be made when its maker was killed.
+        return Err(IndexError::Absent(path));
+    }
     check_version(&connection, &path)?;
     Ok(connection)
 }

@@ -26,38 +26,46 @@ impl Store {
     /// The disk does not do as asked.
     pub fn prune(&mut self, first: Offset, now_ms: i64) -> Result<bool, IndexError> {
         hours::prune(&self.connection, self.oldest_ms(now_ms))?;
-        let has_more_events = self.fold_slice(Some(first))?;
+        let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
+        let has_more_events = self.fold_slice(i64::MIN, first.before().0, live_since_ms)?;
         let has_more_sessions = self.prune_sessions(now_ms)?;
         Ok(has_more_events || has_more_sessions)
     }
 
-    /// As [`Store::prune`] of events, to the end. `None` is all of them.
-    pub(super) fn fold_events(&mut self, before: Option<Offset>) -> Result<(), IndexError> {
-        while self.fold_slice(before)? {}
+    /// Forgets where the events after an offset stand, as [`Store::prune`] does with the oldest.
+    pub(super) fn fold_events_after(&mut self, after: i64) -> Result<(), IndexError> {
+        // A session without a stop may be on still: nothing tells here.
+        while self.fold_slice(after, i64::MAX, i64::MIN)? {}
         Ok(())
     }
 
-    fn fold_slice(&mut self, before: Option<Offset>) -> Result<bool, IndexError> {
-        let bound = before.map_or(i64::MAX, |before| before.0);
+    fn fold_slice(&mut self, after: i64, until: i64, live_since_ms: i64) -> Result<bool, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
-        let slice =
-            "SELECT max(offset), count(*) FROM (SELECT offset FROM events WHERE offset < ?1 ORDER BY offset LIMIT ?2)";
-        let (last, count): (Option<i64>, i64) =
-            transaction.prepare_cached(slice)?.query_row([bound, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let slice = "SELECT max(offset), count(*) FROM
+            (SELECT offset FROM events WHERE offset > ?1 AND offset <= ?2 ORDER BY offset LIMIT ?3)";
+        let (last, count): (Option<i64>, i64) = transaction
+            .prepare_cached(slice)?
+            .query_row([after, until, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some(last) = last else { return Ok(false) };
         // Each statement looks at the slice alone. Left to itself, SQLite would go through all of an index for the order.
         transaction
             .prepare_cached(
                 "UPDATE sessions SET anomalies = anomalies + gone.count FROM
                     (SELECT session, count(*) AS count FROM events NOT INDEXED
-                     WHERE offset <= ?1 AND event_type = 321 AND session IS NOT NULL GROUP BY session) AS gone
+                     WHERE offset > ?1 AND offset <= ?2 AND event_type = 321 AND session IS NOT NULL
+                     GROUP BY session) AS gone
                  WHERE number = gone.session",
             )?
-            .execute([last])?;
-        fold_media(&transaction, last)?;
-        let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset <= ?1", last)?;
-        transaction.prepare_cached("DELETE FROM events WHERE offset <= ?1")?.execute([last])?;
-        transaction.prepare_cached("DELETE FROM repeats WHERE offset <= ?1")?.execute([last])?;
+            .execute([after, last])?;
+        fold_media(&transaction, after, last, live_since_ms)?;
+        let streams = transaction
+            .prepare_cached("SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset > ?1 AND offset <= ?2")?
+            .query_map([after, last], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<i64>>>()?;
+        for table in ["events", "repeats"] {
+            let delete = format!("DELETE FROM {table} WHERE offset > ?1 AND offset <= ?2");
+            transaction.prepare_cached(&delete)?.execute([after, last])?;
+        }
         forget_streams(&transaction, &streams)?;
         transaction.commit()?;
         // One that was forgotten may be remembered there.
@@ -106,14 +114,15 @@ struct Media {
     ends_ms: i64,
 }
 
-/// Counts the recordings and screenshots up to an offset in the sessions that they fall into.
-fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
+/// Counts the recordings and screenshots between two offsets in the sessions that they fall into, as
+/// [`crate::session::Session::until_ms`] tells their ends.
+fn fold_media(connection: &Connection, after: i64, last: i64, live_since_ms: i64) -> rusqlite::Result<()> {
     let media = connection
         .prepare_cached(
             "SELECT stream, event_type, id, begins_ms FROM events NOT INDEXED
-             WHERE offset <= ?1 AND event_type IN (100, 200) ORDER BY stream",
+             WHERE offset > ?1 AND offset <= ?2 AND event_type IN (100, 200) ORDER BY stream",
         )?
-        .query_map([last], |row| {
+        .query_map([after, last], |row| {
             let ends_ms = read_event_id(row, 2)?.map_or(0, |id| id.time_ms());
             let begins_ms = row.get::<_, Option<i64>>(3)?.unwrap_or(ends_ms);
             Ok(Media { stream: row.get(0)?, is_recording: row.get::<_, i64>(1)? == 100, begins_ms, ends_ms })
@@ -124,10 +133,11 @@ fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
         let begins_ms = of_stream.iter().map(|media| media.begins_ms).min().unwrap_or(0);
         let ends_ms = of_stream.iter().map(|media| media.ends_ms).max().unwrap_or(0);
         let mut sessions = connection.prepare_cached(
-            "SELECT number, started_ms, coalesce(ended_ms, 9223372036854775807) AS until_ms FROM sessions
-             WHERE stream = ?1 AND started_ms <= ?2 AND until_ms >= ?3",
+            "SELECT number, started_ms,
+                coalesce(ended_ms, CASE WHEN last_ms < ?4 THEN last_ms ELSE 9223372036854775807 END) AS until_ms
+             FROM sessions WHERE stream = ?1 AND started_ms <= ?2 AND until_ms >= ?3",
         )?;
-        let mut rows = sessions.query([stream, ends_ms, begins_ms])?;
+        let mut rows = sessions.query([stream, ends_ms, begins_ms, live_since_ms])?;
         while let Some(row) = rows.next()? {
             let (number, started_ms, until_ms): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let recordings_until_ms = until_ms.saturating_add(RECORDING_MS_MAX);
@@ -172,10 +182,6 @@ fn forget_streams(connection: &Connection, streams: &[i64]) -> rusqlite::Result<
     Ok(())
 }
 
-fn numbers(connection: &Connection, query: &str, argument: i64) -> rusqlite::Result<Vec<i64>> {
-    connection.prepare_cached(query)?.query_map([argument], |row| row.get(0))?.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -190,8 +196,8 @@ mod tests {
             .execute_batch(
                 "INSERT INTO streams VALUES (1, 'd/a/1', '1'), (2, 'd/a/2', '2'), (3, 'd/a/3', '3');
                  INSERT INTO events VALUES (5, x'05', 1, 1, NULL, NULL), (900000, x'09', 1, 9, NULL, NULL);
-                 INSERT INTO sessions (number, stream, sequence, first_offset, first_ms, last_ms, started_ms)
-                    VALUES (1, 2, '1', 5, 0, 0, 0);",
+                 INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms, started_ms)
+                    VALUES (1, 2, '1', 5, 5, 0, 0, 0);",
             )
             .unwrap();
         forget_streams(&connection, &[1, 2, 3]).unwrap();

@@ -175,21 +175,23 @@ impl Reader {
             return Ok(Some(number.into_iter().collect()));
         }
         let Some(exact) = selection.exact_streams() else { return Ok(None) };
-        let mut statement =
-            self.connection.prepare_cached("SELECT number, key FROM streams WHERE stream = ?1 LIMIT ?2")?;
+        let mut statement = self.connection.prepare_cached("SELECT number, key FROM streams WHERE stream = ?1")?;
         let mut numbers = Vec::new();
         for name in exact {
-            let mut rows = statement.query(params![name, limit_of(STREAMS_MAX + 1)])?;
+            let mut rows = statement.query([name])?;
             while let Some(row) = rows.next()? {
                 let key = StreamKey::from_text(&row.get::<_, String>(1)?);
                 if selection.takes(&key.domain(), &key.app_name(), &key.stream()) {
                     numbers.push(row.get(0)?);
                 }
+                if numbers.len() > STREAMS_MAX {
+                    return Ok(None);
+                }
             }
         }
         numbers.sort_unstable();
         numbers.dedup();
-        Ok((numbers.len() <= STREAMS_MAX).then_some(numbers))
+        Ok(Some(numbers))
     }
 
     fn live_since_ms(&self, now_ms: i64) -> i64 {

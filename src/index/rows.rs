@@ -14,14 +14,14 @@ pub(super) struct StoredSession {
     pub(super) stream: i64,
     /// The vendor's number of the push.
     pub(super) sequence: String,
-    /// The lowest offset of the events that it was made of, 0 where that is of another journal.
-    pub(super) first_offset: i64,
+    /// The lowest and the highest offset of the events that it was made of; the lowest is 0 where it is of another journal.
+    pub(super) offsets: (i64, i64),
     /// What its events say.
     pub(super) session: Session,
 }
 
 /// The columns that [`StoredSession::read`] takes, in its order.
-pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset, first_ms, last_ms,
+pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
     push_id, push_appid, push_node, push_user_address, push_width, push_height,
     stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
     stop_duration_ms, stop_errcode, stop_errmsg";
@@ -30,18 +30,18 @@ pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset
 /// SQLite does not know: left to itself, it looks through all.
 pub(super) const OPEN_SESSIONS: &str = "sessions INDEXED BY open_sessions";
 
-const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, first_ms, last_ms,
+const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
         push_id, push_appid, push_node, push_user_address, push_width, push_height,
         stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
         stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
 
 /// Has the parameters of [`INSERT`], and leaves the start alone.
-const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, first_ms = ?5, last_ms = ?6,
-        push_id = ?7, push_appid = ?8, push_node = ?9, push_user_address = ?10, push_width = ?11, push_height = ?12,
-        stop_id = ?13, stop_appid = ?14, stop_node = ?15, stop_user_address = ?16, stop_width = ?17, stop_height = ?18,
-        stop_duration_ms = ?19, stop_errcode = ?20, stop_errmsg = ?21, ended_ms = ?23, duration_ms = ?24,
-        reason_category = ?25
+const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
+        push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
+        stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
+        stop_duration_ms = ?20, stop_errcode = ?21, stop_errmsg = ?22, ended_ms = ?24, duration_ms = ?25,
+        reason_category = ?26
     WHERE number = ?1";
 
 impl StoredSession {
@@ -58,14 +58,14 @@ impl StoredSession {
 
     /// Reads a row of [`SESSION_COLUMNS`].
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
-        let push = read_event_id(row, 6)?.map(|id| Ok::<_, rusqlite::Error>((id, read_push(row, 7)?))).transpose()?;
-        let stop = read_event_id(row, 12)?.map(|id| Ok::<_, rusqlite::Error>((id, read_stop(row)?))).transpose()?;
+        let push = read_event_id(row, 7)?.map(|id| Ok::<_, rusqlite::Error>((id, read_push(row, 8)?))).transpose()?;
+        let stop = read_event_id(row, 13)?.map(|id| Ok::<_, rusqlite::Error>((id, read_stop(row)?))).transpose()?;
         Ok(StoredSession {
             number: row.get(0)?,
             stream: row.get(1)?,
             sequence: row.get(2)?,
-            first_offset: row.get(3)?,
-            session: Session { push, stop, seen_ms: Some((row.get(4)?, row.get(5)?)) },
+            offsets: (row.get(3)?, row.get(4)?),
+            session: Session { push, stop, seen_ms: Some((row.get(5)?, row.get(6)?)) },
         })
     }
 
@@ -82,7 +82,8 @@ impl StoredSession {
             self.number,
             self.stream,
             self.sequence,
-            self.first_offset,
+            self.offsets.0,
+            self.offsets.1,
             session.first_ms(),
             session.last_ms(),
             push_id,
@@ -125,7 +126,7 @@ fn read_push(row: &Row<'_>, from: usize) -> rusqlite::Result<Push> {
 }
 
 fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
-    Ok(Stop { push: read_push(row, 13)?, push_duration_ms: row.get(18)?, errcode: row.get(19)?, errmsg: row.get(20)? })
+    Ok(Stop { push: read_push(row, 14)?, push_duration_ms: row.get(19)?, errcode: row.get(20)?, errmsg: row.get(21)? })
 }
 
 /// The event id in a column.

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::database::{self, Settings};
+use super::rebuild::Renewals;
 use super::rows::OPEN_SESSIONS;
 use super::{IndexError, Options};
 use crate::callback::EventId;
@@ -22,6 +23,8 @@ pub struct Store {
     pub(super) counted: Offset,
     /// Up to where the index is being made anew.
     pub(super) rebuild_until: Option<Offset>,
+    /// What sessions are found to be meanwhile.
+    pub(super) renewals: Renewals,
     /// The row of the next new session.
     pub(super) next_session: i64,
     /// The rows of streams that were met of late, by their keys.
@@ -66,6 +69,7 @@ impl Store {
             cursor: Offset::default(),
             counted: Offset::default(),
             rebuild_until: None,
+            renewals: Renewals::default(),
             next_session: 1,
             streams: HashMap::new(),
         };
@@ -79,6 +83,13 @@ impl Store {
         self.cursor = Offset(database::number(&self.connection, "cursor")?.unwrap_or(0));
         self.counted = Offset(database::number(&self.connection, "counted")?.unwrap_or(0));
         self.rebuild_until = database::number(&self.connection, "rebuild_until")?.map(Offset);
+        self.renewals = Renewals::default();
+        if self.rebuild_until.is_some()
+            && let Some(from) = database::number(&self.connection, "rebuild_from")?
+        {
+            // What was found of sessions so far is gone.
+            self.cursor = Offset(from).before();
+        }
         self.next_session = database::number(&self.connection, "next_session")?.unwrap_or(1);
         Ok(())
     }
@@ -97,7 +108,7 @@ impl Store {
                 tracing::warn!(
                     "the index was made of another journal: it keeps its sessions, and takes in all that this journal has"
                 );
-                self.fold_events(None)?;
+                self.fold_events_after(i64::MIN)?;
                 self.begin_again(source, true)?;
             }
             Some(_)
@@ -105,12 +116,13 @@ impl Store {
                     || source.at_cursor.is_some_and(|id| cursor_id.is_some_and(|kept| kept != id.to_string())) =>
             {
                 tracing::warn!(%cursor, head = %source.head, "the journal is not as the index has seen it, as after a restored backup: the index takes in all of it again");
+                self.fold_events_after(source.head.0)?;
                 self.begin_again(source, true)?;
             }
             Some(_) => {
                 let next = source.next();
                 let missed = next.0 - cursor.0;
-                if missed > 0 {
+                if missed > 0 && self.rebuild_until.is_none() {
                     tracing::warn!(
                         records = missed,
                         "records were pruned before the index had taken them in: it will not know them"
@@ -132,7 +144,6 @@ impl Store {
     fn begin_again(&mut self, source: &Source, offsets_are_void: bool) -> Result<(), IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         if offsets_are_void {
-            transaction.execute("DELETE FROM events WHERE offset > ?1", [source.head.0])?;
             transaction.execute("DELETE FROM repeats WHERE offset > ?1", [source.head.0])?;
             transaction.execute("UPDATE sessions SET first_offset = 0", [])?;
         }

@@ -146,7 +146,9 @@ fn view(stream: &StreamKey, sequence: &str, session: &Session, events: &[Event])
 fn is_of_its_time(stream: &StreamKey, session: &Session, event: &Event) -> bool {
     let ends_ms = event.id().time_ms();
     let begins_ms = recording_started_ms(event).unwrap_or(ends_ms);
-    let until_ms = session.ended_ms().unwrap_or(i64::MAX);
+    let stale_after_ms = i64::from(STALE_AFTER_SECS) * 1000;
+    let is_stale = session.last_ms() < NOW_MS - stale_after_ms;
+    let until_ms = session.ended_ms().unwrap_or(if is_stale { session.last_ms() } else { i64::MAX });
     StreamKey::of(event.partition_key()) == *stream
         && ends_ms >= session.started_ms()
         && begins_ms <= until_ms

@@ -16,6 +16,9 @@ use crate::telemetry::Metrics;
 /// How many records are taken in with one commit.
 const BATCH_RECORDS: usize = 4096;
 
+/// How many bytes of events are gathered for one commit; the last page of the journal may go beyond.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
 /// How long what came after a pause waits for company: a commit for each event would cost more than all else.
 const GATHER: Duration = Duration::from_millis(50);
 
@@ -186,6 +189,7 @@ impl Worker {
         }
         let has_more = self.keep_house(now_ms).await?;
         if self.rebuild_until.is_some_and(|until| self.cursor >= until || is_idle) {
+            self.background.run(Store::end_rebuild).await?;
             self.rebuild_until = None;
             self.status.set_rebuild_done();
             tracing::info!(cursor = %self.cursor, "the index has been made anew");
@@ -229,12 +233,17 @@ impl Worker {
 
     async fn gather(&self) -> Result<Vec<Record>, IndexError> {
         let mut records = self.consumer.read(self.cursor, BATCH_RECORDS).await?;
-        while !records.is_empty() && records.len() < BATCH_RECORDS {
-            let after = records.last().map_or(self.cursor, |record| record.offset);
-            let more = self.consumer.read(after, BATCH_RECORDS - records.len()).await?;
+        let bytes = |records: &[Record]| records.iter().map(|record| record.event.line().len()).sum::<usize>();
+        let mut gathered = bytes(&records);
+        while let Some(last) = records.last()
+            && records.len() < BATCH_RECORDS
+            && gathered < BATCH_BYTES
+        {
+            let more = self.consumer.read(last.offset, BATCH_RECORDS - records.len()).await?;
             if more.is_empty() {
                 break;
             }
+            gathered += bytes(&more);
             records.extend(more);
         }
         Ok(records)

@@ -29,7 +29,15 @@ impl Lock {
     pub fn take(data_dir: &Path) -> Result<Lock, JournalError> {
         let path = data_dir.join(FILE_NAME);
         let io = |source| JournalError::Io { path: path.clone(), source };
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| {
+            match error.kind() {
+                ErrorKind::PermissionDenied => io(std::io::Error::new(
+                    error.kind(),
+                    format!("{error}; run this as the user that livehook runs as"),
+                )),
+                _ => io(error),
+            }
+        })?;
         let mut retries = RETRIES;
         while let Err(error) = file.try_lock() {
             match error {

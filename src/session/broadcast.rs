@@ -36,7 +36,8 @@ pub struct Broadcast {
 pub fn broadcasts(spans: &[Span], bridge_gap_ms: i64) -> Vec<Broadcast> {
     let mut broadcasts: Vec<Broadcast> = Vec::new();
     for (position, span) in spans.iter().enumerate() {
-        let gap_ms = broadcasts.last().map(|last| last.ended_ms.map_or(-1, |ended_ms| span.started_ms - ended_ms));
+        let gap_ms =
+            broadcasts.last().map(|last| last.ended_ms.map_or(-1, |ended_ms| span.started_ms.saturating_sub(ended_ms)));
         match (broadcasts.last_mut(), gap_ms) {
             (Some(last), Some(gap_ms)) if gap_ms <= bridge_gap_ms => {
                 last.count += 1;

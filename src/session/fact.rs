@@ -15,6 +15,8 @@ pub struct Fact {
     pub sequence: String,
     /// The event.
     pub id: EventId,
+    /// When it is a sign of the push, in Unix ms: its time, but not one that was ahead when it came.
+    pub seen_ms: i64,
     /// What it says.
     pub kind: Kind,
 }
@@ -66,12 +68,13 @@ impl Fact {
         }
         let sequence = event.sequence().filter(|sequence| is_sequence(sequence))?;
         let kind = match StreamEvent::of(event) {
-            Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event)),
+            Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event, event.id().time_ms())),
             Some(stream_event) => Kind::Push(Push::of(&stream_event)),
             None => Kind::Anomaly,
         };
         let stream = StreamKey::of(event.partition_key());
-        Some(Fact { stream, sequence: sequence.into_owned(), id: event.id(), kind })
+        let seen_ms = event.id().time_ms().min(event.received_ms());
+        Some(Fact { stream, sequence: sequence.into_owned(), id: event.id(), seen_ms, kind })
     }
 
     /// Whether every event of this type should say something of a session: one that does not lacks its sequence.
@@ -93,10 +96,11 @@ impl Push {
 }
 
 impl Stop {
-    fn of(event: StreamEvent) -> Stop {
+    /// The stop of a time, in Unix ms. No push began before time did, so a duration that says so is none.
+    fn of(event: StreamEvent, time_ms: i64) -> Stop {
         Stop {
             push: Push::of(&event),
-            push_duration_ms: event.push_duration_ms,
+            push_duration_ms: event.push_duration_ms.filter(|duration_ms| *duration_ms <= time_ms),
             errcode: event.errcode,
             errmsg: event.errmsg.as_deref().map(bounded),
         }

@@ -33,9 +33,9 @@ impl Session {
     /// Adds what an event says. Neither the order of events nor their repetition makes a difference: a push and a stop
     /// are each the one of the smallest event id, which is the one that happened first.
     pub fn apply(&mut self, fact: &Fact) {
-        let time_ms = fact.id.time_ms();
-        let (first_ms, last_ms) = self.seen_ms.unwrap_or((time_ms, time_ms));
-        self.seen_ms = Some((first_ms.min(time_ms), last_ms.max(time_ms)));
+        let seen_ms = fact.seen_ms;
+        let (first_ms, last_ms) = self.seen_ms.unwrap_or((seen_ms, seen_ms));
+        self.seen_ms = Some((first_ms.min(seen_ms), last_ms.max(seen_ms)));
         match &fact.kind {
             Kind::Push(push) => keep_smallest(&mut self.push, fact.id, push),
             Kind::Stop(stop) => keep_smallest(&mut self.stop, fact.id, stop),
@@ -88,6 +88,16 @@ impl Session {
             State::Stale
         } else {
             State::Live
+        }
+    }
+
+    /// Until when it is on, as far as is known at `now_ms`, in Unix ms: its end, for a stale one the last sign of it, and
+    /// no end for a live one.
+    pub fn until_ms(&self, now_ms: i64, stale_after_ms: Option<i64>) -> i64 {
+        match self.state(now_ms, stale_after_ms) {
+            State::Ended => self.ended_ms().unwrap_or(i64::MAX),
+            State::Stale => self.last_ms(),
+            State::Live => i64::MAX,
         }
     }
 

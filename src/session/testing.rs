@@ -14,7 +14,9 @@ pub(crate) const BEGIN_SECS: i64 = 1_700_000_000;
 /// The verified event of a callback.
 pub(crate) fn event(callback: &Value) -> Event {
     let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-    verifier.verify(&Callback::parse(callback.to_string().as_bytes()).unwrap(), BEGIN_SECS * 1000).unwrap()
+    verifier
+        .verify(&Callback::parse(callback.to_string().as_bytes()).unwrap(), (BEGIN_SECS + 1_000_000_000) * 1000)
+        .unwrap()
 }
 
 /// A callback with other members: a `null` takes one away.

@@ -52,7 +52,11 @@ impl Reader {
                 live.last_ms = last_ms.max(live.last_ms);
             }
         }
-        let is_due = |(stream, live): &(i64, Live)| after.is_none_or(|after| (live.since_ms, *stream) < after);
+        let named = self.streams_by_name(selection)?;
+        let is_due = |(stream, live): &(i64, Live)| {
+            named.as_ref().is_none_or(|named| named.binary_search(stream).is_ok())
+                && after.is_none_or(|after| (live.since_ms, *stream) < after)
+        };
         let mut live: Vec<_> = live.into_iter().filter(is_due).collect();
         live.sort_unstable_by_key(|(stream, live)| Reverse((live.since_ms, *stream)));
         let mut views = Vec::new();

@@ -138,7 +138,7 @@ impl Reader {
     ///
     /// # Errors
     /// The index cannot be read.
-    pub fn session_events(&self, id: &SessionId) -> Result<Vec<Offset>, IndexError> {
+    pub fn session_events(&self, id: &SessionId, now_ms: i64) -> Result<Vec<Offset>, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
         let mut statement = self.connection.prepare_cached(&query)?;
@@ -170,7 +170,7 @@ impl Reader {
                  UNION ALL SELECT offset, id, event_type FROM {SCREENSHOTS} LIMIT ?5"
             );
             let mut statement = self.connection.prepare_cached(&media)?;
-            let (begin, end, recordings_end, until_ms) = media_bounds(&stored);
+            let (begin, end, recordings_end, until_ms) = self.media_bounds(&stored, now_ms);
             let mut rows = statement.query(params![
                 stored.stream,
                 begin,
@@ -196,7 +196,7 @@ impl Reader {
         place: (i64, i64),
         now_ms: i64,
     ) -> Result<SessionView, IndexError> {
-        let (recordings, screenshots) = self.media(&stored)?;
+        let (recordings, screenshots) = self.media(&stored, now_ms)?;
         let anomalies = self.anomalies(stored.number)?;
         let session = &stored.session;
         let errmsg = session.stop.as_ref().and_then(|(_, stop)| stop.errmsg.clone());
@@ -235,23 +235,23 @@ impl Reader {
     }
 
     /// The recordings and the screenshots of a session's stream that are of its time.
-    fn media(&self, stored: &StoredSession) -> Result<(i64, i64), IndexError> {
+    fn media(&self, stored: &StoredSession, now_ms: i64) -> Result<(i64, i64), IndexError> {
         let query = format!(
             "SELECT recordings + (SELECT count(*) FROM {RECORDINGS}),
                     screenshots + (SELECT count(*) FROM {SCREENSHOTS})
              FROM sessions WHERE number = ?5"
         );
-        let (begin, end, recordings_end, until_ms) = media_bounds(stored);
+        let (begin, end, recordings_end, until_ms) = self.media_bounds(stored, now_ms);
         let arguments = params![stored.stream, begin, end, recordings_end, stored.number, until_ms];
         let mut statement = self.connection.prepare_cached(&query)?;
         Ok(statement.query_row(arguments, |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
-}
 
-/// What the parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] are for a session.
-fn media_bounds(stored: &StoredSession) -> ([u8; 16], [u8; 16], [u8; 16], i64) {
-    let bound = |time_ms: i64| EventId::first_of(time_ms).to_bytes();
-    let until_ms = stored.session.ended_ms().unwrap_or(i64::MAX);
-    let begin = bound(stored.session.started_ms());
-    (begin, bound(until_ms.saturating_add(1)), bound(until_ms.saturating_add(RECORDING_MS_MAX)), until_ms)
+    /// What the parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] are for a session.
+    fn media_bounds(&self, stored: &StoredSession, now_ms: i64) -> ([u8; 16], [u8; 16], [u8; 16], i64) {
+        let bound = |time_ms: i64| EventId::first_of(time_ms).to_bytes();
+        let until_ms = stored.session.until_ms(now_ms, self.settings.stale_after_ms);
+        let begin = bound(stored.session.started_ms());
+        (begin, bound(until_ms.saturating_add(1)), bound(until_ms.saturating_add(RECORDING_MS_MAX)), until_ms)
+    }
 }

@@ -154,7 +154,7 @@ fn one_session_and_its_events_are_found_by_sequence() {
     let id = StreamKey::from_text(STREAM).session("1");
     assert_answers(&[], |reader| {
         assert!(reader.session(&id, NOW_MS).unwrap().is_some());
-        assert_eq!(reader.session_events(&id).unwrap().len(), 5);
+        assert_eq!(reader.session_events(&id, NOW_MS).unwrap().len(), 5);
     });
 }
 

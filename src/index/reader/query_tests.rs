@@ -234,7 +234,7 @@ proptest! {
         let reader = Reader::open(directory.path()).unwrap();
         let all = reader.sessions(&SessionQuery { limit: usize::MAX, ..SessionQuery::default() }, NOW_MS).unwrap();
         for view in all {
-            let events: Vec<&Event> = reader.session_events(&view.id).unwrap().into_iter()
+            let events: Vec<&Event> = reader.session_events(&view.id, NOW_MS).unwrap().into_iter()
                 .map(|offset| &journal.iter().find(|record| record.offset == offset).unwrap().event).collect();
             let ids: HashSet<EventId> = events.iter().map(|event| event.id()).collect();
             prop_assert_eq!(ids.len(), events.len(), "each once");
@@ -383,7 +383,7 @@ fn what_is_not_there_is_not_found() {
     let reader = index.reader();
     let id = StreamKey::from_text("other.com/live/s").session("1");
     assert_eq!(reader.session(&id, NOW_MS).unwrap(), None, "the sequence is of another stream");
-    assert_eq!(reader.session_events(&id).unwrap(), []);
+    assert_eq!(reader.session_events(&id, NOW_MS).unwrap(), []);
     assert_eq!(reader.sessions_of_sequence("2", NOW_MS).unwrap(), []);
     for selection in [select("a.com", "none", ""), select("none", "s", ""), select("", "s", "none")] {
         let query = SessionQuery { selection: selection.clone(), ..SessionQuery::default() };
@@ -407,7 +407,7 @@ fn of_equal_times_a_push_comes_first_and_a_stop_last() {
         stop(STREAM, "1", 11),
     ]);
     let id = StreamKey::from_text(STREAM).session("1");
-    let places: Vec<i64> = index.reader().session_events(&id).unwrap().iter().map(|offset| offset.0).collect();
+    let places: Vec<i64> = index.reader().session_events(&id, NOW_MS).unwrap().iter().map(|offset| offset.0).collect();
     assert_eq!((places[0], places[1], places[4], places[5]), (4, 5, 1, 6));
     assert_eq!(places[2..4].iter().sum::<i64>(), 2 + 3);
 }
@@ -449,7 +449,7 @@ fn names_that_mean_harm_are_names() {
         assert_eq!((&*view.stream, &*view.app_name, view.node.as_deref()), (name, name, Some(name)));
         assert_eq!(view.domain, format!("{}.com", name.to_ascii_lowercase()));
         assert_eq!(view.reason.as_ref().unwrap().errmsg.as_deref(), Some(name));
-        let offsets = reader.session_events(&view.id).unwrap();
+        let offsets = reader.session_events(&view.id, NOW_MS).unwrap();
         assert_eq!(offsets.len(), 2, "{name:?}");
         let of_stream = reader.events_of_streams(&selection, Offset(0), Order::Ascending, 10).unwrap();
         assert_eq!(of_stream, (name != "*").then_some(offsets), "{name:?}");
@@ -487,7 +487,7 @@ fn a_reader_beside_a_writer_sees_whole_states() {
     };
     while !is_done.load(std::sync::atomic::Ordering::Acquire) {
         assert_eq!(reader.session(&id, NOW_MS).unwrap(), whole);
-        assert_eq!(reader.session_events(&id).unwrap().len(), 4);
+        assert_eq!(reader.session_events(&id, NOW_MS).unwrap().len(), 4);
         let of_stream = reader.events_of_streams(&select("", "s", ""), Offset(0), Order::Ascending, 9).unwrap();
         assert_eq!(of_stream.map(|offsets| offsets.len()), Some(4));
         reader.streams(&Selection::default(), None, 9, NOW_MS).unwrap();

@@ -114,7 +114,7 @@ impl Reader {
             is_live: broadcast.ended_ms.is_none(),
             started: Moment(broadcast.started_ms),
             ended: broadcast.ended_ms.map(Moment),
-            duration_ms: broadcast.ended_ms.map(|ended_ms| ended_ms - broadcast.started_ms),
+            duration_ms: broadcast.ended_ms.map(|ended_ms| ended_ms.saturating_sub(broadcast.started_ms)),
             sessions: broadcast.count,
             interruptions: broadcast.interruptions,
             longest_gap_ms: broadcast.longest_gap_ms,

@@ -96,7 +96,7 @@ pub(super) async fn one(
         let Some(session) = index.session(&id, now_ms)? else {
             return Err(Problem::not_found(format!("there is no session `{id}`")).into());
         };
-        let offsets = index.session_events(&id)?;
+        let offsets = index.session_events(&id, now_ms)?;
         let events = lines_at(&reader.journal, &offsets[..offsets.len().min(EVENTS_MAX)])?;
         let mut text = text_of(&session);
         text.pop();
