@@ -78,7 +78,7 @@ impl Worker {
     ) -> Result<Worker, IndexError> {
         let store = Store::open(data_dir, options)?;
         let cursor = store.cursor();
-        status.set_cursor(cursor.0);
+        status.set_cursor(cursor);
         Ok(Worker {
             saved: consumer.cursor(),
             consumer,
@@ -280,7 +280,7 @@ impl Worker {
 
     fn set_cursor(&mut self, cursor: Offset) {
         self.cursor = cursor;
-        self.status.set_cursor(cursor.0);
+        self.status.set_cursor(cursor);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod codes;
 mod events;
+mod feed;
 mod page;
 mod parameters;
 mod problem;
@@ -27,6 +28,7 @@ use super::{Clock, Sources};
 use crate::delivery::Status;
 use crate::journal::Journal;
 
+pub(super) use feed::Feed;
 pub(super) use problem::Problem;
 
 use readers::Readers;
@@ -39,18 +41,24 @@ pub(super) struct Api {
     readers: Arc<Readers>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Arc<Status>>,
+    feed: Arc<Feed>,
     clock: Clock,
 }
 
 impl Api {
-    /// Puts the API together. `clock` gives the time in Unix ms.
-    pub(super) fn new(sources: &Sources, clock: Clock) -> Api {
-        Api {
-            readers: Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some())),
-            journal: Arc::clone(&sources.journal),
-            sinks: sources.sinks.clone(),
-            clock,
-        }
+    /// Puts the API together, with a feed of at most so many subscribers. `clock` gives the time in Unix ms.
+    pub(super) fn new(sources: &Sources, subscribers_max: usize, clock: Clock) -> Api {
+        let readers = Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some()));
+        let journal = Arc::clone(&sources.journal);
+        let horizon = sources.index.as_ref().map_or_else(|| journal.head(), |index| index.cursor());
+        let stopping = sources.stopping.clone();
+        let feed = Feed::new(Arc::clone(&readers), Arc::clone(&journal), horizon, stopping, subscribers_max, clock);
+        Api { readers, journal, sinks: sources.sinks.clone(), feed: Arc::new(feed), clock }
+    }
+
+    /// The feed, which is to be run beside the listener.
+    pub(super) fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// The routes, to be put below [`PREFIX`].
@@ -63,6 +71,7 @@ impl Api {
             .route("/broadcasts", get(sessions::broadcasts))
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::one))
+            .route("/feed", get(feed::open))
             .route("/sinks", get(sinks::list))
             .route("/error-codes", get(codes::list))
             .with_state(self)
