@@ -79,9 +79,10 @@ impl Limits {
     }
 
     /// How many subscribers the feed may have: as many as configured, as far as they fit into the limit of open files,
-    /// which is as for the receiver. A cap that is lowered by that is logged.
+    /// which is as for the receiver. A cap that is lowered by that is logged. Where files are so few that there is none
+    /// to spare, subscribers may take half of the other connections of the admin listener.
     pub fn subscribers_max(options: &AdminOptions, open_files: Option<u64>) -> usize {
-        let fit = at_most(open_files.map(|limit| (limit / 2).saturating_sub(RESERVED_FILES).max(limit / 16)));
+        let fit = at_most(open_files.map(|limit| spare(limit).max(limit / 16)));
         if fit < options.subscribers_max {
             tracing::warn!(
                 "admin.subscribers_max = {}: only {fit} subscribers fit into the limit of open files, which is {}; \
@@ -97,8 +98,9 @@ impl Limits {
     /// `open_files` is as for the receiver, `subscribers_max` from [`Limits::subscribers_max`].
     pub fn of_admin(subscribers_max: usize, open_files: Option<u64>) -> Limits {
         let others = at_most(open_files.map(|limit| limit / 8)).min(ADMIN_CONNECTIONS_MAX);
+        let spare = open_files.map_or(usize::MAX, |limit| usize::try_from(spare(limit)).unwrap_or(usize::MAX));
         Limits {
-            connections_max: others + subscribers_max,
+            connections_max: others + subscribers_max.min(spare),
             headers_bytes_max: 16 * 1024,
             headers_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
@@ -135,6 +137,11 @@ impl Endpoint for Router {
         let Ok(response) = self.clone().call(request).await;
         response
     }
+}
+
+/// How many open files are for subscribers of the feed at most.
+fn spare(open_files: u64) -> u64 {
+    (open_files / 2).saturating_sub(RESERVED_FILES)
 }
 
 /// A number of connections, at least one.

@@ -246,6 +246,19 @@ async fn an_answer_of_several_frames_comes_whole_and_may_pause() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_while_more_of_its_answer_is_to_come_gives_up_its_place() {
+    let server = Server::start(cap(1)).await;
+    for _ in 0..2 {
+        let mut client = server.connect().await;
+        client.send("GET /frames HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(client.read_until("one").await);
+        drop(client);
+    }
+    let mut next = server.connect().await;
+    assert_eq!(ask(&mut next).await, 200);
+}
+
+#[tokio::test]
 async fn a_head_may_be_as_large_as_the_limit_and_no_larger() {
     let server = Server::start(limits()).await;
     let head = |bytes: usize| {
@@ -461,11 +474,11 @@ fn the_limit_of_open_files_is_the_highest_allowed() {
 fn connections_leave_some_of_the_open_files_to_others() {
     let options = ReceiverOptions { connections_max: 4096, ..ReceiverOptions::default() };
     for (open_files, receiver, admin, subscribers) in [
-        (None, 4096, 128, 256),
-        (Some(1_048_576), 4096, 128, 256),
-        (Some(4096 + 192 + 256), 4096, 128, 256),
-        (Some(1024), 576, 128, 256),
-        (Some(512), 256, 64, 64),
+        (None, 4096, 128 + 256, 256),
+        (Some(1_048_576), 4096, 128 + 256, 256),
+        (Some(4096 + 192 + 256), 4096, 128 + 256, 256),
+        (Some(1024), 576, 128 + 256, 256),
+        (Some(512), 256, 64 + 64, 64),
         (Some(256), 128, 32, 16),
         (Some(64), 32, 8, 4),
         (Some(0), 1, 1, 1),
@@ -473,7 +486,7 @@ fn connections_leave_some_of_the_open_files_to_others() {
         let fit = Limits::subscribers_max(&AdminOptions::default(), open_files);
         assert_eq!(fit, subscribers, "{open_files:?}");
         assert_eq!(Limits::of_receiver(&options, fit, open_files).connections_max, receiver, "{open_files:?}");
-        assert_eq!(Limits::of_admin(fit, open_files).connections_max, admin + subscribers, "{open_files:?}");
+        assert_eq!(Limits::of_admin(fit, open_files).connections_max, admin, "{open_files:?}");
     }
     let few = ReceiverOptions { connections_max: 10, ..options };
     assert_eq!(Limits::of_receiver(&few, 256, Some(64)).connections_max, 10);
