@@ -46,7 +46,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where it takes callbacks.
     pub(crate) address: SocketAddr,
-    admin: Option<SocketAddr>,
+    /// Where its admin endpoint is, if it has one.
+    pub(crate) admin: Option<SocketAddr>,
     /// From the start of the process to its first 200.
     pub(crate) started_in: Duration,
 }
@@ -62,6 +63,11 @@ impl Server {
 
     /// livehook, with its data in `directory`; what an earlier one left there is taken up.
     pub(crate) fn livehook(directory: &Path) -> anyhow::Result<Server> {
+        Server::livehook_with(directory, "")
+    }
+
+    /// The same, with more in the section `[admin]` of its configuration.
+    pub(crate) fn livehook_with(directory: &Path, admin_more: &str) -> anyhow::Result<Server> {
         let (address, admin) = (free_address()?, free_address()?);
         fs::create_dir_all(directory)?;
         let config = directory.join("config.toml");
@@ -70,7 +76,7 @@ impl Server {
             &config,
             format!(
                 "data_dir = {data:?}\n\n[receiver]\nlisten = \"{address}\"\nkeys = [\"{}\"]\n\n[admin]\nlisten = \
-                 \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n",
+                 \"{admin}\"\n{admin_more}\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n",
                 generator::KEY
             ),
         )?;

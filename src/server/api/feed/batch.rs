@@ -19,10 +19,10 @@ use crate::server::api::text_of;
 use crate::session::{Fact, SessionId};
 
 /// How many bytes a batch has at most, beyond its last record. A subscriber that does not read holds on to one.
-const BATCH_BYTES_MAX: usize = 128 * 1024;
+pub(super) const BATCH_BYTES_MAX: usize = 128 * 1024;
 
 /// How many bytes are handed to a connection at a time.
-const PIECE_BYTES_MAX: usize = 16 * 1024;
+pub(super) const PIECE_BYTES_MAX: usize = 16 * 1024;
 
 /// Some records in a row, as messages.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Batch {
     pub(super) after: Offset,
     /// Every record up to here is in it, or was not wanted.
     pub(super) until: Offset,
-    text: Bytes,
+    pub(super) text: Bytes,
     entries: Vec<Entry>,
     /// How much of the text, from its start, says that records before the first are missing.
     gap_bytes: usize,
@@ -257,7 +257,3 @@ impl Batch {
         ranges
     }
 }
-
-#[cfg(test)]
-#[path = "batch_tests.rs"]
-mod tests;

@@ -1,15 +1,21 @@
+use std::path::Path;
 use std::sync::Arc;
 
-use super::*;
-use crate::callback::{Callback, Options as VerifierOptions, Verifier};
+use bytes::Bytes;
+
+use super::batch::{BATCH_BYTES_MAX, Batch, PIECE_BYTES_MAX, Section, render};
+use super::filter::Filter;
+use super::point::{JournalMark, Point};
+use crate::callback::{Callback, Event, Options as VerifierOptions, Verifier};
 use crate::index;
-use crate::journal::{Journal, Options, SqliteJournal};
+use crate::journal::{self, Journal, Offset, Options, SqliteJournal};
 use crate::server::api::parameters::Parameters;
+use crate::server::api::readers::Reader;
 
 /// A data directory with events, and the index of them.
-struct Data {
+pub(super) struct Data {
     directory: tempfile::TempDir,
-    mark: JournalMark,
+    pub(super) mark: JournalMark,
 }
 
 fn event(body: &str) -> Event {
@@ -18,7 +24,7 @@ fn event(body: &str) -> Event {
 }
 
 /// A push, or a stop for an odd number; of stream and sequence.
-fn body(number: u32, stream: &str, sequence: u32) -> String {
+pub(super) fn body(number: u32, stream: &str, sequence: u32) -> String {
     let event_type = u8::from(number.is_multiple_of(2));
     format!(
         r#"{{"event_type":{event_type},"app":"push.example.com","appname":"live","stream_id":"{stream}","event_time":{},"sequence":"{sequence}","errcode":0}}"#,
@@ -27,7 +33,11 @@ fn body(number: u32, stream: &str, sequence: u32) -> String {
 }
 
 impl Data {
-    async fn of(bodies: &[String]) -> Data {
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(super) async fn of(bodies: &[String]) -> Data {
         let directory = tempfile::tempdir().unwrap();
         let options = Options { retention_days: 100_000, ..Options::default() };
         let opened = SqliteJournal::open(directory.path(), &options, &[], Arc::default()).unwrap();
@@ -51,7 +61,7 @@ impl Data {
         Reader { index: Some(index::Reader::open(path).unwrap()), journal: journal::Reader::open(path).unwrap() }
     }
 
-    fn render(&self, after: i64, until: i64, filter: &Filter) -> Vec<Batch> {
+    pub(super) fn render(&self, after: i64, until: i64, filter: &Filter) -> Vec<Batch> {
         let section = Section { after: Offset(after), until: Offset(until), records_max: 100 };
         render(&self.reader(), section, filter, 1_700_000_100_000).unwrap_or_else(|_| panic!("it cannot be read"))
     }
@@ -75,7 +85,7 @@ impl Data {
     }
 }
 
-fn filter(query: &str) -> Filter {
+pub(super) fn filter(query: &str) -> Filter {
     Filter::of(&mut Parameters::of(Some(query))).unwrap()
 }
 
@@ -103,7 +113,7 @@ fn messages(text: &str) -> Vec<(String, String, Option<i64>)> {
     messages.collect()
 }
 
-fn told(text: &str) -> Vec<String> {
+pub(super) fn told(text: &str) -> Vec<String> {
     let messages = messages(text).into_iter().map(|(kind, about, id)| match id {
         Some(id) => format!("{kind} {about} #{id}"),
         None => format!("{kind} {about}"),

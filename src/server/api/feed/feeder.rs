@@ -236,3 +236,7 @@ impl Feed {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[path = "feeder_tests.rs"]
+mod tests;

@@ -4,6 +4,8 @@
 //! [`filter`] lets pass. Ids of messages are [`point`]s: who comes back with one is given what came after it.
 
 mod batch;
+#[cfg(test)]
+mod batch_tests;
 mod feeder;
 mod filter;
 mod point;
@@ -13,6 +15,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, RawQuery, State};
@@ -34,6 +37,9 @@ use subscriber::{Start, Subscriber};
 
 /// The header in which a client that comes back says where it was.
 const LAST_EVENT_ID: &str = "last-event-id";
+
+/// How often something is sent even where there is nothing to tell: proxies end what is silent for longer.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// After how many seconds a client may try again that finds no place.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("10");
@@ -81,7 +87,7 @@ pub(super) async fn open(
         }
         start(reader, beginning, head)
     });
-    let subscriber = Subscriber::new(Arc::clone(feed), place, peer, filter, start.await?);
+    let subscriber = Subscriber::new(Arc::clone(feed), place, peer, filter, start.await?, HEARTBEAT);
     let mut response = Response::new(Body::from_stream(subscriber.into_stream()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

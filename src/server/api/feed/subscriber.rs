@@ -21,9 +21,6 @@ use super::point::{Gap, JournalMark};
 use crate::journal::Offset;
 use crate::server::api::text_of;
 
-/// How often something is sent even where there is nothing to tell.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-
 /// After how long a client that has lost its connection is to come back, in ms.
 const RETRY_MS: u32 = 3000;
 
@@ -65,12 +62,14 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
+    /// Makes a subscriber. Every `heartbeat` it is sent something even where there is nothing to tell.
     pub(super) fn new(
         feed: Arc<Feed>,
         permit: OwnedSemaphorePermit,
         peer: SocketAddr,
         filter: Filter,
         start: Start,
+        heartbeat: Duration,
     ) -> Subscriber {
         let Start { mark, place, gap } = start;
         let mut text = format!("retry: {RETRY_MS}\n");
@@ -79,7 +78,7 @@ impl Subscriber {
         }
         // It may break off before its first message, and should come back to where it began.
         batch::id(&mut text, &mark.at(place));
-        let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Subscriber {
             feed,
