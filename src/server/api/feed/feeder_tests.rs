@@ -2,6 +2,7 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use super::super::batch_tests::{Data, body, filter, told};
 use super::super::subscriber::{CutOff, Start, Subscriber};
@@ -57,12 +58,16 @@ struct Taking {
 impl Taking {
     /// The next messages; `None` where it has ended in order.
     async fn next(&mut self) -> Option<Result<Vec<String>, CutOff>> {
+        timeout(PATIENCE, self.next_in_time()).await.expect("nothing but heartbeats comes")
+    }
+
+    async fn next_in_time(&mut self) -> Option<Result<Vec<String>, CutOff>> {
         if std::mem::take(&mut self.is_first) {
             let first = self.stream.next().await.unwrap().unwrap();
             assert!(first.starts_with(b"retry: 3000\nid: "), "{first:?}");
         }
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing comes")?;
+            let next = self.stream.next().await?;
             match next {
                 Ok(piece) if self.text.is_empty() && piece.starts_with(b": heartbeat") => continue,
                 Ok(piece) => self.text.extend_from_slice(&piece),
@@ -87,7 +92,7 @@ impl Taking {
     }
 
     async fn is_silent(&mut self) -> bool {
-        tokio::time::timeout(Duration::from_millis(150), self.next()).await.is_err()
+        timeout(Duration::from_millis(150), self.next()).await.is_err()
     }
 }
 
@@ -190,5 +195,5 @@ async fn a_subscriber_for_whom_nothing_comes_moves_on_with_its_heartbeats() {
         let moved_on = format!(": heartbeat\nid: {}\n\n", setup.data.mark.at(Offset(10)));
         while taking.stream.next().await.unwrap().unwrap() != moved_on {}
     };
-    tokio::time::timeout(PATIENCE, heartbeats).await.unwrap();
+    timeout(PATIENCE, heartbeats).await.unwrap();
 }
