@@ -56,8 +56,9 @@ impl App {
     ///
     /// # Errors
     /// A port is taken, or the journal cannot be opened. Nothing runs then.
-    pub async fn start(config: Config) -> anyhow::Result<App> {
+    pub async fn start(mut config: Config) -> anyhow::Result<App> {
         let open_files = server::raise_open_files_limit();
+        config.admin.subscribers_max = Limits::subscribers_max(&config.admin, open_files);
         let receiver_listener = bind(config.receiver.listen, "receiver.listen").await?;
         let admin_listener = bind(config.admin.listen, "admin.listen").await?;
         let receiver_address = receiver_listener.local_addr()?;
@@ -120,15 +121,20 @@ impl App {
             refusals: receiver.refusals(),
             tally: receiver.tally(),
             draining: Arc::clone(&is_draining),
+            // The feed ends with the receiver: after that nothing comes, and nobody is to wait for its subscribers.
+            stopping: receiver_stop.clone(),
         };
-        let admin = Admin::new(&config.admin, sources, server::system_clock);
-        let limits = Limits::of_receiver(&config.receiver, open_files);
+        let subscribers_max = config.admin.subscribers_max;
+        let admin = Arc::new(Admin::new(&config.admin, sources, server::system_clock));
+        let limits = Limits::of_receiver(&config.receiver, subscribers_max, open_files);
         let receiver = tokio::spawn(serve(receiver_listener, receiver, limits, receiver_stop));
-        let limits = Limits::of_admin(open_files);
+        let limits = Limits::of_admin(subscribers_max, open_files);
         let admin_listener = admin_listener.into_std()?;
         let admin = spawn_apart("admin", async move {
             let listener = TcpListener::from_std(admin_listener)?;
-            serve(listener, Arc::new(admin).router(admin_address), limits, admin_stop).await
+            let feed = Arc::clone(&admin).run_feed();
+            let (result, ()) = tokio::join!(serve(listener, admin.router(admin_address), limits, admin_stop), feed);
+            result
         })?;
         Ok(App {
             receiver_address,

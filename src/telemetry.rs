@@ -149,6 +149,7 @@ pub struct Metrics {
     session_duration: Histogram,
     index_lag: Gauge,
     without_sequence: Counter,
+    feed_subscribers: Gauge,
 }
 
 impl Default for Metrics {
@@ -185,6 +186,7 @@ impl Metrics {
         let session_duration = Histogram::new(exponential_buckets(1.0, 2.0, 20));
         let index_lag = Gauge::<i64>::default();
         let without_sequence = Counter::default();
+        let feed_subscribers = Gauge::<i64>::default();
         registry.register(
             "callbacks",
             "Requests to the receiver, also to a wrong path, by what became of them",
@@ -233,6 +235,7 @@ impl Metrics {
             "Pushes, stops and anomalies that name no push and so belong to no session",
             without_sequence.clone(),
         );
+        registry.register("feed_subscribers", "Clients that are subscribed to the feed", feed_subscribers.clone());
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
             registry,
@@ -253,6 +256,7 @@ impl Metrics {
             session_duration,
             index_lag,
             without_sequence,
+            feed_subscribers,
         }
     }
 
@@ -332,6 +336,11 @@ impl Metrics {
         self.index_lag.set(lag_records);
     }
 
+    /// Sets how many clients are subscribed to the feed.
+    pub fn feed_subscribers(&self, count: usize) {
+        self.feed_subscribers.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Every metric in the OpenMetrics text format.
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -373,6 +382,7 @@ mod tests {
             r#"livehook_delivery_lag_records{sink="archive"} 3"#,
             r#"livehook_delivery_oldest_pending_seconds{sink="archive"} 0.5"#,
             r#"livehook_dead_letters{sink="archive"} 0"#,
+            "livehook_feed_subscribers 0",
             r#"livehook_build_info{version=""#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

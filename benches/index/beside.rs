@@ -34,7 +34,7 @@ pub(crate) fn beside(directory: &Path, rounds: usize, secs: u64) -> anyhow::Resu
 fn one(directory: &Path, cores: &str, is_enabled: bool, secs: u64) -> anyhow::Result<Round> {
     let data = directory.join("beside");
     let sections = format!("[index]\nenabled = {is_enabled}\n");
-    let server = Server::livehook_with(&data, Setup { cores, sections: &sections })?;
+    let server = Server::livehook_with(&data, Setup { cores, sections: &sections, ..Setup::default() })?;
     let seen = round(&server, CONNECTIONS, secs)?;
     server.stop()?;
     fs::remove_dir_all(data)?;

@@ -36,13 +36,15 @@ pub(crate) fn pin_self(cores: &str) -> anyhow::Result<()> {
 pub(crate) struct Setup<'a> {
     /// The cores it may use.
     pub(crate) cores: &'a str,
-    /// More sections of its configuration.
+    /// More keys of the section `[admin]` of its configuration.
+    pub(crate) admin_more: &'a str,
+    /// More sections of it.
     pub(crate) sections: &'a str,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Setup { cores: "1", sections: "" }
+        Setup { cores: "1", admin_more: "", sections: "" }
     }
 }
 
@@ -61,7 +63,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where it takes callbacks.
     pub(crate) address: SocketAddr,
-    admin: Option<SocketAddr>,
+    /// Where its admin endpoint is, if it has one.
+    pub(crate) admin: Option<SocketAddr>,
     /// From the start of the process to its first 200.
     pub(crate) started_in: Duration,
 }
@@ -90,8 +93,9 @@ impl Server {
             &config,
             format!(
                 "data_dir = {data:?}\n\n[receiver]\nlisten = \"{address}\"\nkeys = [\"{}\"]\n\n[admin]\nlisten = \
-                 \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n\n{}",
+                 \"{admin}\"\n{}\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n\n{}",
                 generator::KEY,
+                setup.admin_more,
                 setup.sections
             ),
         )?;

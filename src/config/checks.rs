@@ -164,6 +164,7 @@ impl Checks<'_> {
                 _ => {}
             }
         }
+        self.range("admin.subscribers_max", admin.subscribers_max, 1, 100_000);
         for (position, host) in admin.allowed_hosts.iter().enumerate() {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             if host.is_empty() || !host.bytes().all(allowed) {

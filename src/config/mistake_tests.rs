@@ -216,6 +216,7 @@ fn a_bound_that_is_broken_is_told() {
                 "8: receiver.answer_timeout_secs = 0: must be from 1 to 86400",
             ],
         ),
+        ("admin.subscribers_max = 0", &["1: admin.subscribers_max = 0: must be from 1 to 100000"]),
         (
             "[receiver]\nbodies_bytes_max = 262143",
             &["2: receiver.bodies_bytes_max = 262143: must be at least `receiver.body_bytes_max`, which is 262144"],

@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+
+use crate::journal::Offset;
 
 /// The state of the index, written by its worker.
 #[derive(Debug, Default)]
 pub struct Status {
-    cursor: AtomicI64,
+    cursor: watch::Sender<Offset>,
     live_streams: AtomicI64,
     is_rebuilding: AtomicBool,
     last_error: Mutex<Option<String>>,
@@ -33,11 +35,16 @@ impl Status {
     /// The state now. Its parts may be of slightly different moments.
     pub fn view(&self) -> StatusView {
         StatusView {
-            cursor: self.cursor.load(Ordering::Relaxed),
+            cursor: self.cursor.borrow().0,
             live_streams: self.live_streams.load(Ordering::Relaxed),
             is_rebuilding: self.is_rebuilding.load(Ordering::Relaxed) || self.is_rebuild_asked.load(Ordering::Relaxed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
+    }
+
+    /// The last record that is in the index, to be watched. It goes back where the index is made anew.
+    pub fn cursor(&self) -> watch::Receiver<Offset> {
+        self.cursor.subscribe()
     }
 
     /// Asks the worker to make the index anew from the journal.
@@ -67,8 +74,8 @@ impl Status {
         self.is_rebuilding.store(false, Ordering::Release);
     }
 
-    pub(super) fn set_cursor(&self, cursor: i64) {
-        self.cursor.store(cursor, Ordering::Relaxed);
+    pub(super) fn set_cursor(&self, cursor: Offset) {
+        self.cursor.send_replace(cursor);
     }
 
     pub(super) fn set_live_streams(&self, count: i64) {

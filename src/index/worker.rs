@@ -83,7 +83,7 @@ impl Worker {
         if rebuild_until.is_some() {
             status.set_rebuild_begun();
         }
-        status.set_cursor(cursor.0);
+        status.set_cursor(cursor);
         Ok(Worker {
             saved: consumer.cursor(),
             consumer,
@@ -296,7 +296,7 @@ impl Worker {
 
     fn set_cursor(&mut self, cursor: Offset) {
         self.cursor = cursor;
-        self.status.set_cursor(cursor.0);
+        self.status.set_cursor(cursor);
     }
 }
 

@@ -25,6 +25,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::callback::Event;
 
@@ -175,6 +176,9 @@ pub trait Journal: Send + Sync {
 
     /// What can be said of the journal now, without asking its storage.
     fn health(&self) -> Health;
+
+    /// The offset of the newest record, to be watched.
+    fn head(&self) -> watch::Receiver<Offset>;
 }
 
 /// The state of the journal at one moment.

@@ -146,4 +146,8 @@ impl Journal for SqliteJournal {
             head: *self.head.borrow(),
         }
     }
+
+    fn head(&self) -> watch::Receiver<Offset> {
+        self.head.clone()
+    }
 }

@@ -24,6 +24,7 @@ use axum::response::IntoResponse;
 use axum::routing::any;
 use axum::{Extension, Json, Router};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::answer::Answer;
 use super::api::{self, Api};
@@ -57,6 +58,8 @@ pub struct Sources {
     pub tally: Arc<Tally>,
     /// Whether the service is stopping.
     pub draining: Arc<AtomicBool>,
+    /// The same, to be watched.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// What the admin endpoint works with.
@@ -73,8 +76,14 @@ impl Admin {
     /// Puts the endpoint together. `clock` gives the time in Unix ms.
     pub fn new(options: &AdminOptions, sources: Sources, clock: Clock) -> Admin {
         let (token, allowed_hosts) = (options.token.clone(), options.allowed_hosts.clone());
-        let api = Arc::new(Api::new(&sources, clock));
+        let api = Arc::new(Api::new(&sources, options.subscribers_max, clock));
         Admin { token, allowed_hosts, sources, clock, refusals: RefusalLog::default(), api }
+    }
+
+    /// Hands the events that come to the subscribers of the feed, until the service is stopping. To be run beside the
+    /// listener, on the same runtime.
+    pub async fn run_feed(self: Arc<Admin>) {
+        self.api.feed().run().await;
     }
 
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
@@ -141,6 +150,7 @@ impl Admin {
             let view = index.view();
             self.sources.metrics.index(view.live_streams, lag(head, view.cursor));
         }
+        self.sources.metrics.feed_subscribers(self.api.feed().subscribers());
     }
 
     /// Logs, at a bounded rate, that a request is refused. What the sender wrote is not in it.
@@ -314,6 +324,7 @@ mod tests {
             refusals: Arc::new(Refusals::new(0)),
             tally: Arc::new(Tally::new(0)),
             draining: Arc::clone(&draining),
+            stopping: watch::channel(false).1,
         };
         let admin = Admin::new(&options, sources, || 0);
         Setup { journal, index, draining, router: Arc::new(admin).router(local.parse().unwrap()) }

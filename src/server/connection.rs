@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout};
 
 use super::answer::Answer;
-use super::listener::{Endpoint, Limits, log_unreadable};
+use super::listener::{Endpoint, Limits, log_unread, log_unreadable};
 use super::phase::{Connection, Phase, Watched, WatchedBody};
 use super::refusal_log::RefusalLog;
 
@@ -130,6 +130,7 @@ pub(super) async fn run<E: Endpoint>(
         End::Failed(error) if is_between && error.is_parse_too_large() => Some(Answer::HEADERS_TOO_LARGE),
         End::Failed(error) if is_between && error.is_parse() => Some(Answer::NOT_HTTP),
         End::Late(Phase::Head) => Some(Answer::HEAD_TOO_SLOW),
+        End::Late(Phase::Answer) => return log_unread(&shared.refusals, peer),
         End::Failed(_) | End::Late(_) | End::Cut => return,
     };
     if let Some(answer) = &answer {

@@ -24,7 +24,7 @@ use super::answer::Answer;
 use super::connection::{Shared, run};
 use super::phase::{Connection, Phase};
 use super::refusal_log::RefusalLog;
-use super::{ReceiverOptions, limit_secs};
+use super::{AdminOptions, ReceiverOptions, limit_secs};
 
 /// How long accepting rests after an error that would only come again at once, such as having no open file left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -35,8 +35,8 @@ const ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// The most connections of the admin listener.
 const ADMIN_CONNECTIONS_MAX: usize = 128;
 
-/// How many open files are not for connections of the receiver, where there are more than twice as many: those of the
-/// admin listener, the journal, the index and the sinks.
+/// How many open files are not for connections of the receiver nor for subscribers of the feed, where there are more than
+/// twice as many: those of the admin listener, the journal, the index and the sinks.
 const RESERVED_FILES: u64 = ADMIN_CONNECTIONS_MAX as u64 + 96;
 
 /// What clients of a listener may take.
@@ -56,10 +56,11 @@ pub struct Limits {
 
 impl Limits {
     /// The limits of the receiver's listener. `open_files` is how many files the process may have open, if there is a
-    /// limit: connections are files, and leave some to the journal, the sinks and the admin endpoint. A cap that is
-    /// lowered by that is logged.
-    pub fn of_receiver(options: &ReceiverOptions, open_files: Option<u64>) -> Limits {
-        let fit = at_most(open_files.map(|limit| limit - (limit / 2).min(RESERVED_FILES)));
+    /// limit: connections are files, and leave some to the journal, the sinks and the admin endpoint with its
+    /// `subscribers_max`, see [`Limits::subscribers_max`]. A cap that is lowered by that is logged.
+    pub fn of_receiver(options: &ReceiverOptions, subscribers_max: usize, open_files: Option<u64>) -> Limits {
+        let reserved = RESERVED_FILES.saturating_add(subscribers_max as u64);
+        let fit = at_most(open_files.map(|limit| limit - (limit / 2).min(reserved)));
         if fit < options.connections_max {
             tracing::warn!(
                 "receiver.connections_max = {}: only {fit} connections fit into the limit of open files, which is {}; \
@@ -77,10 +78,29 @@ impl Limits {
         }
     }
 
-    /// The limits of the admin listener: few clients, known ones. `open_files` is as for the receiver.
-    pub fn of_admin(open_files: Option<u64>) -> Limits {
+    /// How many subscribers the feed may have: as many as configured, as far as they fit into the limit of open files,
+    /// which is as for the receiver. A cap that is lowered by that is logged. Where files are so few that there is none
+    /// to spare, subscribers may take half of the other connections of the admin listener.
+    pub fn subscribers_max(options: &AdminOptions, open_files: Option<u64>) -> usize {
+        let fit = at_most(open_files.map(|limit| spare(limit).max(limit / 16)));
+        if fit < options.subscribers_max {
+            tracing::warn!(
+                "admin.subscribers_max = {}: only {fit} subscribers fit into the limit of open files, which is {}; \
+                 raise that (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
+                options.subscribers_max,
+                open_files.unwrap_or(u64::MAX),
+            );
+        }
+        options.subscribers_max.min(fit)
+    }
+
+    /// The limits of the admin listener: few clients, known ones, and beside them the subscribers of the feed.
+    /// `open_files` is as for the receiver, `subscribers_max` from [`Limits::subscribers_max`].
+    pub fn of_admin(subscribers_max: usize, open_files: Option<u64>) -> Limits {
+        let others = at_most(open_files.map(|limit| limit / 8)).min(ADMIN_CONNECTIONS_MAX);
+        let spare = open_files.map_or(usize::MAX, |limit| usize::try_from(spare(limit)).unwrap_or(usize::MAX));
         Limits {
-            connections_max: at_most(open_files.map(|limit| limit / 8)).min(ADMIN_CONNECTIONS_MAX),
+            connections_max: others + subscribers_max.min(spare),
             headers_bytes_max: 16 * 1024,
             headers_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
@@ -117,6 +137,11 @@ impl Endpoint for Router {
         let Ok(response) = self.clone().call(request).await;
         response
     }
+}
+
+/// How many open files are for subscribers of the feed at most.
+fn spare(open_files: u64) -> u64 {
+    (open_files / 2).saturating_sub(RESERVED_FILES)
 }
 
 /// A number of connections, at least one.
@@ -260,6 +285,14 @@ pub(super) fn log_unreadable(refusals: &RefusalLog, peer: SocketAddr, answer: &A
             client = %peer.ip().to_canonical(), error = answer.word(), suppressed,
             "a request was refused: {}", answer.message(),
         );
+    }
+}
+
+/// Logs, at a bounded rate, that a client was cut off since it did not read what it had asked for.
+pub(super) fn log_unread(refusals: &RefusalLog, peer: SocketAddr) {
+    if let Some(suppressed) = refusals.admit("not_read", Instant::now()) {
+        let client = peer.ip().to_canonical();
+        tracing::warn!(%client, suppressed, "a client was cut off: it does not read its answer");
     }
 }
 

@@ -162,6 +162,8 @@ pub struct AdminOptions {
     pub token_file: Option<PathBuf>,
     /// Names in the Host header that are accepted on loopback in addition to localhost and addresses.
     pub allowed_hosts: Vec<String>,
+    /// The most subscribers of the feed at once.
+    pub subscribers_max: usize,
 }
 
 impl Default for AdminOptions {
@@ -171,6 +173,7 @@ impl Default for AdminOptions {
             token: None,
             token_file: None,
             allowed_hosts: Vec::new(),
+            subscribers_max: 256,
         }
     }
 }

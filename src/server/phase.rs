@@ -195,6 +195,15 @@ pub(super) struct Watched {
     pub(super) connection: Arc<Connection>,
 }
 
+impl Watched {
+    /// Whether the client has closed its side. hyper does not look while it waits for more of an answer, and a feed that
+    /// has nothing to tell would keep its place for a client that is gone.
+    fn is_left(&self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0) | Err(_)))
+    }
+}
+
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
@@ -233,6 +242,9 @@ impl AsyncWrite for Watched {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         if polled.is_ready() {
             self.connection.flushed();
+            if self.connection.phase() == Phase::Feed && self.is_left(cx) {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
         }
         polled
     }

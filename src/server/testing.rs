@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
@@ -19,6 +20,7 @@ use crate::journal::{AppendError, Appended, Health, Journal, Offset};
 #[derive(Default)]
 pub(super) struct MemoryJournal {
     state: Mutex<State>,
+    head: watch::Sender<Offset>,
 }
 
 #[derive(Default)]
@@ -59,6 +61,7 @@ impl Journal for MemoryJournal {
             };
             if answer == Ok(Appended::Stored) {
                 state.events.push(event);
+                self.head.send_replace(Offset(state.events.len() as i64));
             }
             (answer, state.pause)
         };
@@ -71,6 +74,10 @@ impl Journal for MemoryJournal {
     fn health(&self) -> Health {
         let state = self.state();
         Health { refuses: state.refuses.clone(), head: Offset(state.events.len() as i64) }
+    }
+
+    fn head(&self) -> watch::Receiver<Offset> {
+        self.head.subscribe()
     }
 }
 

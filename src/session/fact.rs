@@ -1,6 +1,8 @@
 //! What one event says of a session.
 
-use super::id::{StreamKey, is_sequence};
+use std::borrow::Cow;
+
+use super::id::{SessionId, StreamKey, is_sequence};
 use crate::callback::{Event, EventId, EventType, StreamEvent};
 
 /// The most characters that are kept of a text that only people read.
@@ -63,10 +65,7 @@ pub struct Stop {
 impl Fact {
     /// What an event says of a session; `None` where it names no push.
     pub fn of(event: &Event) -> Option<Fact> {
-        if !Fact::is_expected_of(event.event_type()) {
-            return None;
-        }
-        let sequence = event.sequence().filter(|sequence| is_sequence(sequence))?;
+        let sequence = sequence_of(event)?;
         let kind = match StreamEvent::of(event) {
             Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event, event.id().time_ms())),
             Some(stream_event) => Kind::Push(Push::of(&stream_event)),
@@ -77,10 +76,21 @@ impl Fact {
         Some(Fact { stream, sequence: sequence.into_owned(), id: event.id(), seen_ms, kind })
     }
 
+    /// The session that an event says something of; `None` where it names no push. Cheaper than all that it says.
+    pub fn session_of(event: &Event) -> Option<SessionId> {
+        Some(StreamKey::of(event.partition_key()).session(&sequence_of(event)?))
+    }
+
     /// Whether every event of this type should say something of a session: one that does not lacks its sequence.
     pub fn is_expected_of(event_type: EventType) -> bool {
         matches!(event_type, EventType::Push | EventType::Stop | EventType::PushAnomaly)
     }
+}
+
+/// The sequence of a push that an event names.
+fn sequence_of(event: &Event) -> Option<Cow<'_, str>> {
+    let sequence = if Fact::is_expected_of(event.event_type()) { event.sequence() } else { None };
+    sequence.filter(|sequence| is_sequence(sequence))
 }
 
 impl Push {

@@ -5,6 +5,7 @@
 
 mod codes;
 mod events;
+mod feed;
 mod openapi;
 mod page;
 mod parameters;
@@ -37,6 +38,7 @@ use crate::delivery::Status;
 use crate::index;
 use crate::journal::Journal;
 
+pub(super) use feed::Feed;
 pub(super) use problem::Problem;
 
 use readers::Readers;
@@ -52,21 +54,33 @@ pub(super) struct Api {
     index: Option<Arc<index::Status>>,
     refusals: Arc<Refusals>,
     tally: Arc<Tally>,
+    feed: Arc<Feed>,
     clock: Clock,
 }
 
 impl Api {
-    /// Puts the API together. `clock` gives the time in Unix ms.
-    pub(super) fn new(sources: &Sources, clock: Clock) -> Api {
+    /// Puts the API together, with a feed of at most so many subscribers. `clock` gives the time in Unix ms.
+    pub(super) fn new(sources: &Sources, subscribers_max: usize, clock: Clock) -> Api {
+        let readers = Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some()));
+        let journal = Arc::clone(&sources.journal);
+        let horizon = sources.index.as_ref().map_or_else(|| journal.head(), |index| index.cursor());
+        let stopping = sources.stopping.clone();
+        let feed = Feed::new(Arc::clone(&readers), Arc::clone(&journal), horizon, stopping, subscribers_max, clock);
         Api {
-            readers: Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some())),
-            journal: Arc::clone(&sources.journal),
+            readers,
+            journal,
             sinks: sources.sinks.clone(),
             index: sources.index.clone(),
             refusals: Arc::clone(&sources.refusals),
             tally: Arc::clone(&sources.tally),
+            feed: Arc::new(feed),
             clock,
         }
+    }
+
+    /// The feed, which is to be run beside the listener.
+    pub(super) fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// The routes, to be put below [`PREFIX`].
@@ -89,6 +103,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/events/{id}", get(events::one)),
         ("/sinks", get(sinks::list)),
         ("/error-codes", get(codes::list)),
+        ("/feed", get(feed::open)),
         ("/refusals", get(refusals::list)),
         ("/stats", get(stats::get)),
         ("/index/rebuild", post(rebuild::rebuild)),

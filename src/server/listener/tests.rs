@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::server::testing::{Client, PATIENCE};
+use crate::server::testing::{Client, Lines, PATIENCE};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const WAIT: &str = "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -208,12 +208,14 @@ async fn no_timer_of_the_connection_runs_while_a_request_is_at_work() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut() {
+    let (lines, _guard) = Lines::take();
     let server = Server::start(Limits { write_timeout: ms(100), ..cap(1) }).await;
     let mut client = server.connect().await;
     client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
     // The only place is taken by somebody at work, until the answer has taken too long.
     let mut next = server.connect().await;
     assert_eq!(ask(&mut next).await, 200);
+    assert_eq!(lines.text().matches("a client was cut off").count(), 1, "{}", lines.text());
 }
 
 #[tokio::test]
@@ -241,6 +243,19 @@ async fn an_answer_of_several_frames_comes_whole_and_may_pause() {
     assert!(client.read_until("\r\n0\r\n\r\n").await);
     assert_eq!(ask(&mut client).await, 200, "the connection is as good as before");
     assert!(client.is_closed().await, "and idle after it");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_more_of_its_answer_is_to_come_gives_up_its_place() {
+    let server = Server::start(cap(1)).await;
+    for _ in 0..2 {
+        let mut client = server.connect().await;
+        client.send("GET /frames HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(client.read_until("one").await);
+        drop(client);
+    }
+    let mut next = server.connect().await;
+    assert_eq!(ask(&mut next).await, 200);
 }
 
 #[tokio::test]
@@ -458,18 +473,21 @@ fn the_limit_of_open_files_is_the_highest_allowed() {
 #[test]
 fn connections_leave_some_of_the_open_files_to_others() {
     let options = ReceiverOptions { connections_max: 4096, ..ReceiverOptions::default() };
-    for (open_files, receiver, admin) in [
-        (None, 4096, 128),
-        (Some(1_048_576), 4096, 128),
-        (Some(4096 + 224), 4096, 128),
-        (Some(1024), 800, 128),
-        (Some(256), 128, 32),
-        (Some(64), 32, 8),
-        (Some(0), 1, 1),
+    for (open_files, receiver, admin, subscribers) in [
+        (None, 4096, 128 + 256, 256),
+        (Some(1_048_576), 4096, 128 + 256, 256),
+        (Some(4096 + 224 + 256), 4096, 128 + 256, 256),
+        (Some(1024), 544, 128 + 256, 256),
+        (Some(512), 256, 64 + 32, 32),
+        (Some(256), 128, 32, 16),
+        (Some(64), 32, 8, 4),
+        (Some(0), 1, 1, 1),
     ] {
-        assert_eq!(Limits::of_receiver(&options, open_files).connections_max, receiver, "{open_files:?}");
-        assert_eq!(Limits::of_admin(open_files).connections_max, admin, "{open_files:?}");
+        let fit = Limits::subscribers_max(&AdminOptions::default(), open_files);
+        assert_eq!(fit, subscribers, "{open_files:?}");
+        assert_eq!(Limits::of_receiver(&options, fit, open_files).connections_max, receiver, "{open_files:?}");
+        assert_eq!(Limits::of_admin(fit, open_files).connections_max, admin, "{open_files:?}");
     }
     let few = ReceiverOptions { connections_max: 10, ..options };
-    assert_eq!(Limits::of_receiver(&few, Some(64)).connections_max, 10);
+    assert_eq!(Limits::of_receiver(&few, 256, Some(64)).connections_max, 10);
 }

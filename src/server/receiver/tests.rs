@@ -42,7 +42,7 @@ fn setup(change: impl FnOnce(&mut ReceiverOptions)) -> Setup {
 async fn start(receiver: Receiver) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { headers_bytes_max: 8192, ..Limits::of_receiver(&ReceiverOptions::default(), None) };
+    let limits = Limits { headers_bytes_max: 8192, ..Limits::of_receiver(&ReceiverOptions::default(), 0, None) };
     tokio::spawn(serve(listener, receiver, limits, std::future::pending()));
     address
 }

@@ -1,0 +1,204 @@
+//! What subscribers of the feed cost: a thousand of them, a thousand events a second, and what those wait that send.
+//!
+//! ```text
+//! cargo bench --bench feed                  both of the following
+//! cargo bench --bench feed -- filtered      each subscriber wants one stream of as many as there are subscribers
+//! cargo bench --bench feed -- open          each subscriber wants everything
+//! ```
+//!
+//! Options: `--subscribers N` (1000), `--rate N` events a second (1000), `--rounds N` (3), `--secs N` for the length of a
+//! round (20), `--dir DIR` for the data (in `target/`). A round is one window without subscribers and one with them, of the
+//! same server, so that the two can be compared. The server runs on core 1; the senders and the subscribers on core 0,
+//! where the senders go first. Nothing else should run meanwhile. Needs Linux, two cores, `taskset`, `chrt` and `sh`, and a hard
+//! limit of open files above the number of subscribers.
+//!
+//! A delivery's latency is from `receivedtime` to the moment at which the subscriber has read the event, in whole ms. With
+//! `open`, the subscribers together would be sent about 1.7 GB a second: that is more than a core can send, or this bench
+//! can read. What the table shows there is that those who are too slow are cut off, what is delivered to the others, and
+//! what it costs those that send.
+
+#![allow(clippy::print_stdout, reason = "printing is what a bench does")]
+
+#[allow(dead_code, reason = "shared with the receiver's bench")]
+#[path = "../receiver/generator.rs"]
+mod generator;
+#[allow(dead_code, reason = "shared with the receiver's bench")]
+#[path = "../receiver/process.rs"]
+mod process;
+#[allow(dead_code, reason = "shared with the receiver's bench")]
+#[path = "../receiver/report.rs"]
+mod report;
+mod sender;
+mod subscribers;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use process::{Server, Setup};
+use report::{percentile, row, table};
+use subscribers::{Seen, Subscribers};
+
+/// What to measure and for how long.
+struct Options {
+    mode: String,
+    subscribers: usize,
+    rate: u32,
+    rounds: usize,
+    window: Duration,
+    dir: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = parse(std::env::args().skip(1).filter(|argument| argument != "--bench"))?;
+    let directory = tempfile::Builder::new().prefix("feed-").tempdir_in(&options.dir)?;
+    process::pin_self("0")?;
+    livehook::server::raise_open_files_limit();
+    report::machine(directory.path())?;
+    match options.mode.as_str() {
+        "filtered" => scenario(directory.path(), &options, true),
+        "open" => scenario(directory.path(), &options, false),
+        "all" => {
+            scenario(directory.path(), &options, true)?;
+            scenario(directory.path(), &options, false)
+        }
+        other => bail!("`{other}` is no mode: choose filtered or open"),
+    }
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+    let mut options = Options {
+        mode: "all".to_owned(),
+        subscribers: 1000,
+        rate: 1000,
+        rounds: 3,
+        window: Duration::from_secs(20),
+        dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+    };
+    while let Some(argument) = arguments.next() {
+        if !argument.starts_with("--") {
+            options.mode = argument;
+            continue;
+        }
+        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
+        let number = || value.parse::<u32>().with_context(|| format!("{argument} {value}: this is no number"));
+        match argument.as_str() {
+            "--subscribers" => options.subscribers = number()?.max(1) as usize,
+            "--rate" => options.rate = number()?.max(16),
+            "--rounds" => options.rounds = number()?.max(1) as usize,
+            "--secs" => options.window = Duration::from_secs(number()?.max(1).into()),
+            "--dir" => options.dir = value.into(),
+            other => bail!("{other} is no option: choose --subscribers, --rate, --rounds, --secs or --dir"),
+        }
+    }
+    Ok(options)
+}
+
+/// One window.
+struct Window {
+    events_per_sec: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    cores: f64,
+    /// Resident memory, in MiB, of every second.
+    memory_mib: Vec<f64>,
+}
+
+fn measure(server: &Server, options: &Options) -> anyhow::Result<Window> {
+    let done = AtomicBool::new(false);
+    let (started, before_us) = (Instant::now(), server.cpu_us()?);
+    let (mut latencies_us, took, memory_mib) = thread::scope(|scope| {
+        let memory = scope.spawn(|| {
+            let mut samples = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                samples.push(server.memory_mib("VmRSS")?);
+                thread::sleep(Duration::from_secs(1));
+            }
+            anyhow::Ok(samples)
+        });
+        let streams = options.subscribers as u64;
+        let latencies_us = sender::drive(server.address, options.rate, streams, options.window);
+        let took = started.elapsed();
+        done.store(true, Ordering::Relaxed);
+        let samples = memory.join().map_err(|_| anyhow::anyhow!("reading the memory panicked"))??;
+        anyhow::Ok((latencies_us?, took, samples))
+    })?;
+    Ok(Window {
+        events_per_sec: latencies_us.len() as f64 / took.as_secs_f64(),
+        p50_ms: f64::from(percentile(&mut latencies_us, 0.50)) / 1000.0,
+        p99_ms: f64::from(percentile(&mut latencies_us, 0.99)) / 1000.0,
+        cores: (server.cpu_us()? - before_us) as f64 / started.elapsed().as_micros() as f64,
+        memory_mib,
+    })
+}
+
+fn scenario(directory: &Path, options: &Options, filtered: bool) -> anyhow::Result<()> {
+    let Options { subscribers, rate, rounds, window, .. } = options;
+    let wanted = if filtered { "one stream each" } else { "everything each" };
+    table(
+        &format!(
+            "{subscribers} subscribers to {wanted}, {rate} events a second, {rounds} rounds of {} s",
+            window.as_secs()
+        ),
+        &[
+            "subscribers",
+            "events/s",
+            "200 p50 ms",
+            "200 p99 ms",
+            "cores",
+            "MiB first",
+            "MiB last",
+            "MiB most",
+            "MB/s to all",
+            "delivery p50 ms",
+            "delivery p99 ms",
+            "cut off",
+        ],
+    );
+    let data = directory.join(if filtered { "filtered" } else { "open" });
+    let server = Server::livehook_with(
+        &data,
+        Setup { admin_more: &format!("subscribers_max = {subscribers}"), ..Setup::default() },
+    )?;
+    let admin = server.admin.context("the server has no admin endpoint")?;
+    sender::drive(server.address, *rate, *subscribers as u64, Duration::from_secs(2))?;
+    for _ in 0..*rounds {
+        print(0, &measure(&server, options)?, None, *window);
+        let taking = Subscribers::start(admin, *subscribers, filtered)?;
+        let with = measure(&server, options)?;
+        // What is under way arrives.
+        thread::sleep(Duration::from_secs(1));
+        print(*subscribers, &with, Some(taking.stop()?), *window);
+        thread::sleep(Duration::from_secs(2));
+    }
+    server.stop()
+}
+
+fn print(subscribers: usize, window: &Window, seen: Option<Seen>, length: Duration) {
+    let first = window.memory_mib.first().copied().unwrap_or_default();
+    let last = window.memory_mib.last().copied().unwrap_or_default();
+    let most = window.memory_mib.iter().copied().fold(0.0, f64::max);
+    let mut cells = vec![
+        subscribers.to_string(),
+        format!("{:.0}", window.events_per_sec),
+        format!("{:.2}", window.p50_ms),
+        format!("{:.2}", window.p99_ms),
+        format!("{:.2}", window.cores),
+        format!("{first:.1}"),
+        format!("{last:.1}"),
+        format!("{most:.1}"),
+    ];
+    match seen {
+        Some(mut seen) => cells.extend([
+            format!("{:.1}", seen.bytes as f64 / 1_000_000.0 / length.as_secs_f64()),
+            percentile(&mut seen.latencies_ms, 0.50).to_string(),
+            percentile(&mut seen.latencies_ms, 0.99).to_string(),
+            seen.cut_off.to_string(),
+        ]),
+        None => cells.extend(["-"; 4].map(str::to_owned)),
+    }
+    row(&cells);
+}

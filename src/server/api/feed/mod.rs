@@ -1,0 +1,145 @@
+//! `feed`: events and changes of sessions as they commit, as server-sent events.
+//!
+//! [`feeder`] makes records into messages once ([`batch`]) and hands them to all; a [`subscriber`] takes what its
+//! [`filter`] lets pass. Ids of messages are [`point`]s: who comes back with one is given what came after it.
+
+mod batch;
+#[cfg(test)]
+mod batch_tests;
+mod feeder;
+mod filter;
+mod point;
+mod subscriber;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+
+use super::Api;
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::readers::{Failure, Reader};
+use crate::journal::Offset;
+
+pub(in crate::server) use feeder::Feed;
+
+use filter::Filter;
+use point::{Gap, GapReason, InvalidPoint, JournalMark, Point};
+use subscriber::{Start, Subscriber};
+
+/// The header in which a client that comes back says where it was.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// How often something is sent even where there is nothing to tell: proxies end what is silent for longer.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// After how many seconds a client may try again that finds no place.
+const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("10");
+
+/// Where a subscriber wants to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Beginning {
+    Now,
+    /// With what was received then or later, in Unix ms.
+    Since(i64),
+    /// Behind what it has.
+    After(Point),
+}
+
+/// Subscribes to the feed.
+pub(super) async fn open(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, Problem> {
+    let feed = &api.feed;
+    let mut parameters = Parameters::of(query.as_deref());
+    let mut filter = Filter::of(&mut parameters)?;
+    let beginning = beginning(&headers, &mut parameters, (api.clock)())?;
+    parameters.finish()?;
+    if *feed.stopping().borrow() {
+        return Ok(unavailable("livehook is stopping: try again in a while"));
+    }
+    let Some(place) = feed.place() else {
+        let most = feed.subscribers_max();
+        return Ok(unavailable(&format!(
+            "there are {most} subscribers, and `admin.subscribers_max` and the limit of open files allow no more: try again later"
+        )));
+    };
+    if let Beginning::Since(since_ms) = beginning {
+        filter = filter.since(since_ms);
+    }
+    // Taken first, so that nothing is missed that comes while the rest is looked at.
+    let head = feed.head();
+    let needs_index = filter.wants_sessions_alone();
+    let start = feed.readers().ask(move |reader| {
+        if needs_index {
+            reader.index()?;
+        }
+        start(reader, beginning, head)
+    });
+    let subscriber = Subscriber::new(Arc::clone(feed), place, peer, filter, start.await?, HEARTBEAT);
+    let mut response = Response::new(Body::from_stream(subscriber.into_stream()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would hold messages back until its buffer is full.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Reads where to begin. What a client has already goes before what it asks for: one that comes back by itself gives the
+/// same parameters as the first time.
+fn beginning(headers: &HeaderMap, parameters: &mut Parameters, now_ms: i64) -> Result<Beginning, Problem> {
+    let since_ms = parameters.moment("since", now_ms)?;
+    let asked = parameters.one("last_event_id", str::parse::<Point>)?;
+    let known = match headers.get(LAST_EVENT_ID) {
+        Some(value) => {
+            let point = value.to_str().map_err(|_| InvalidPoint).and_then(str::parse);
+            Some(point.map_err(|error| Problem::parameter("Last-Event-ID", error))?)
+        }
+        None => asked,
+    };
+    Ok(match (known, since_ms) {
+        (Some(point), _) => Beginning::After(point),
+        (None, Some(since_ms)) => Beginning::Since(since_ms),
+        (None, None) => Beginning::Now,
+    })
+}
+
+/// Finds the place to begin at. `head` is the newest record. Whether records behind a point are missing shows when they
+/// are read.
+fn start(reader: &Reader, beginning: Beginning, head: Offset) -> Result<Start, Failure> {
+    let journal = &reader.journal;
+    let mark = JournalMark::of(&journal.journal_id()?);
+    let (place, reason, from) = match beginning {
+        Beginning::Now => return Ok(Start { mark, place: head, gap: None }),
+        Beginning::Since(since_ms) => {
+            // The place before a record that is there, so that what is no longer kept before it counts for no gap.
+            let first = journal.read(journal.offset_before(since_ms)?, 1)?;
+            let place = first.first().map_or(head, |record| record.offset.before());
+            return Ok(Start { mark, place, gap: None });
+        }
+        Beginning::After(point) if point.journal != mark => (head, GapReason::OtherJournal, point),
+        Beginning::After(point) if point.offset > head => (head, GapReason::BeyondEnd, point),
+        Beginning::After(point) => return Ok(Start { mark, place: point.offset, gap: None }),
+    };
+    let gap = Gap { reason, from, to: mark.at(place) };
+    Ok(Start { mark, place, gap: Some(gap) })
+}
+
+fn unavailable(detail: &str) -> Response<Body> {
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+    let mut response = problem.into_response();
+    response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECS);
+    response
+}
