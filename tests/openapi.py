@@ -8,6 +8,7 @@ tests/requirements.txt lists; tests/run makes one.
 """
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -84,6 +85,11 @@ class Service:
         status, _, body = self.call("POST", "/callback", JSON, self.receiver, done.stdout)
         assert status == 200, body
 
+    def refuse(self, status, body, method="POST", path="/callback", headers=JSON):
+        """Sends what must be refused."""
+        given, _, answer = self.call(method, path, headers, self.receiver, body)
+        assert given == status, f"{given} in place of {status}: {answer}"
+
     def items(self, path):
         return json.loads(self.get(f"/api/v1/{path}")[2])["items"]
 
@@ -103,8 +109,28 @@ def push(stream, sequence, **members):
             "event_time": int(time.time()), **members}
 
 
+def refused(service):
+    """Callbacks that are refused, of every form in which they are told of."""
+    def signed(key, validity_secs, **members):
+        t = int(time.time()) + validity_secs
+        sign = hashlib.md5(f"{key}{t}".encode()).hexdigest()
+        return json.dumps({**push("refused", "9", **members), "t": t, "sign": sign})
+
+    service.refuse(400, '{"event_type": oops}')
+    service.refuse(400, b'{"event_type": "\xff"}')
+    service.refuse(400, "{}")
+    service.refuse(401, json.dumps(push(HOSTILE, "9", event_type=777, **{HOSTILE: HOSTILE})))
+    service.refuse(401, signed("another", 600, stream_param="txSecret=secret"))
+    service.refuse(401, signed("another", 600, long="x" * 5000))
+    service.refuse(401, signed(KEY, -77))
+    service.refuse(404, "{}", path="/" + quote(HOSTILE))
+    service.refuse(405, None, method="GET")
+    service.refuse(413, "x" * 300_000)
+    service.refuse(415, "{}", headers={**JSON, "Content-Encoding": "br"})
+
+
 def fill(service):
-    """A callback of every type, a live stream, one that has ended, and one of hostile names and texts."""
+    """A callback of every type, a live stream, one that has ended, one of hostile names and texts, and refused ones."""
     fixtures = sorted((ROOT / "tests" / "fixtures").glob("*.json"))
     assert len(fixtures) > 20
     for fixture in fixtures:
@@ -115,6 +141,7 @@ def fill(service):
     service.post(push(HOSTILE, "3", app=HOSTILE, appname=HOSTILE))
     service.post(push(HOSTILE, "3", app=HOSTILE, appname=HOSTILE, event_type=0, errcode=99999, errmsg=HOSTILE, node=HOSTILE))
     service.post(push("bare", "4", app=None, appname=None))
+    refused(service)
     wait("the index has them", lambda: json.loads(service.get("/readyz")[2])["index"]["lag"] == 0)
 
 
@@ -196,6 +223,9 @@ def check_answers(description, service):
     description.check(service, "read_openapi", 304, (), {**BEARER, "If-None-Match": headers["ETag"]})
     assert any(stream["stream"] == "demo" for stream in service.items("streams"))
     assert any(session["stream"] == HOSTILE for session in service.items("sessions"))
+    for member in ("event_type", "late_secs", "body_bytes", "fault", "members_bytes", "members"):
+        are_null = {refusal[member] is None for refusal in service.items("refusals")}
+        assert are_null == {False, True}, f"refused callbacks with and without {member} must be seen"
     # Last, since it leaves the index empty for a while.
     description.check(service, "rebuild_index", 202, (), {**BEARER, **JSON})
 
@@ -203,7 +233,7 @@ def check_answers(description, service):
 def check_parameters(description, service):
     """Every documented parameter is taken, with each word and bound; the service tells that it takes no other."""
     samples = {"domain": ["*.example.com"], "stream": ["demo"], "app_name": ["live"], "type": ["push", "321"],
-               "since": ["2h"], "until": ["2026-05-01T12:00:00Z"]}
+               "since": ["2h"], "until": ["2026-05-01T12:00:00Z"], "client": ["127.0.0.1", "2001:db8::/32"]}
     for name in description.operations:
         headers = {**BEARER, **JSON}
         path, queries = description.path(name), description.queries(name)
@@ -241,6 +271,7 @@ def check_refusals(description, service, outside, without_index):
             description.check(service, name, 401, path, JSON)
             description.check(service, name, 415, path, BEARER)
     description.check(without_index, "list_events", 200)
+    description.check(without_index, "read_stats", 200)
 
 
 def main():

@@ -185,7 +185,9 @@ def test_the_api_answers_as_shown(folder):
     with running("livehook", command, port, folder) as process:
         for script, shown in examples:
             for arguments in re.findall(r"^livehook (send.*)$", script, re.M):
-                livehook(*arguments.split(), "--url", f"http://127.0.0.1:{port}/callback", folder=folder)
+                # One of them is refused: the answer that is shown tells.
+                url = ["--url", f"http://127.0.0.1:{port}/callback"]
+                subprocess.run([LIVEHOOK, *arguments.split(), *url], env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=False)
             until("the index has all", lambda: is_indexed(admin_port), process)
             script = re.sub(r"^livehook send.*\n", "", script, flags=re.M)
             script = replace(script, "127.0.0.1:9090", f"127.0.0.1:{admin_port}")

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::answer::Answer;
 use crate::callback::{Callback, EventType, Malformed, Verifier};
@@ -37,6 +40,18 @@ pub(super) const ERRORS: [&str; 13] = [
     "encoding_not_supported",
 ];
 
+/// One of [`ERRORS`], as the description of the API tells it.
+pub(super) struct RefusalWord;
+
+impl ToSchema for RefusalWord {}
+
+impl PartialSchema for RefusalWord {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(ERRORS));
+        words.description(Some("Why a callback was refused, in one word.")).into()
+    }
+}
+
 /// The last refused callbacks. They are gone when the service stops.
 #[derive(Debug)]
 pub struct Refusals {
@@ -53,7 +68,7 @@ struct Kept {
 }
 
 /// A callback that was answered with 4xx.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Refusal {
     /// Tells it from all others of this service's life.
     #[serde(skip)]
@@ -61,14 +76,17 @@ pub(super) struct Refusal {
     /// When it was answered.
     pub(super) received: Moment,
     /// The sender's address, as far as it is known.
+    #[schema(value_type = String, examples("192.0.2.1", "2001:db8::1"))]
     pub(super) client: IpAddr,
     /// The status of the answer.
     pub(super) status: u16,
     /// The word of the answer.
+    #[schema(value_type = RefusalWord)]
     pub(super) error: &'static str,
     /// What the sender was told, and what that means here.
     message: String,
-    /// The kind of event that the sender named.
+    /// The kind of event that the sender named: its short name, `event-<number>` for a type without a name.
+    #[schema(examples("push"))]
     event_type: Option<String>,
     /// What is known of its body.
     #[serde(flatten)]
@@ -76,7 +94,8 @@ pub(super) struct Refusal {
 }
 
 /// What is kept of the body of a refused callback. Of one that was not read whole, nothing is.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = RefusedBody)]
 pub(super) struct Seen {
     /// By how many seconds its signature had expired.
     pub(super) late_secs: Option<i64>,
@@ -86,14 +105,16 @@ pub(super) struct Seen {
     fault: Option<Fault>,
     /// The length of its members as JSON without white space.
     members_bytes: Option<usize>,
-    /// Its members as received, less `sign` and `t`; `null` where they are too long, or where JSON allows them and many that
-    /// read JSON do not.
+    /// Its members as received, less `sign` and `t`, secrets redacted. `null` where they take more than 4096 bytes, or where
+    /// many programs could not read them (half of a surrogate pair, a number larger than all floats).
+    #[schema(value_type = Option<Object>)]
     members: Option<Box<RawValue>>,
 }
 
 /// Where a body is not what it should be.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = BodyFault)]
 enum Fault {
     /// It is not UTF-8.
     Byte {

@@ -19,7 +19,7 @@ use utoipa::{Modify, OpenApi};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::tag::{self, digest_tag};
-use super::{codes, events, rebuild, sessions, sinks, streams};
+use super::{codes, events, rebuild, refusals, sessions, sinks, stats, streams};
 
 /// What the whole of the API has in common, for its users.
 const INTRODUCTION: &str = "What livehook knows: live streams, sessions, broadcasts, events and the state of its sinks.
@@ -34,7 +34,7 @@ have few or no items and still have a `next`. What comes in meanwhile makes no g
 as a date (`2026-05-01`, from 00:00 UTC), as Unix seconds (`1777636800`), or as a span back from now (`15m`, `2h`, `7d`).
 
 **Parameters** are read strictly: one that is unknown, given twice or of a wrong form is answered with 400. Those that \
-choose streams, types, states and reasons may be repeated: one of the values must fit, of each parameter that is given.
+choose streams, types, states, reasons, errors and clients may be repeated: one of the values must fit, of each parameter that is given.
 
 **What is wrong** is told as `application/problem+json` (RFC 9457). A path that is not here is answered with 404, a method \
 other than those that are told with 405, in the same form. Every `GET` can be a `HEAD`.
@@ -55,6 +55,8 @@ Members may be added to answers at any time: pass over those that you do not kno
         events::one,
         sinks::list,
         codes::list,
+        refusals::list,
+        stats::get,
         rebuild::rebuild,
         document
     ),

@@ -7,7 +7,10 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::answers;
+use super::openapi::parameters::{Part, RefusalParameters};
 use super::page::Place;
 use super::parameters::{Parameters, word};
 use super::problem::Problem;
@@ -17,7 +20,7 @@ use crate::server::Network;
 use crate::server::refusals::{ERRORS, Refusal};
 
 /// Some refused callbacks.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RefusalPage<'a> {
     /// When the service started. What was refused before is not known.
     since: Moment,
@@ -27,7 +30,21 @@ struct RefusalPage<'a> {
     next: Option<String>,
 }
 
-/// The last refused callbacks, newest first.
+/// List refused callbacks.
+///
+/// Those that were answered with 4xx, as far as they are the 256 newest since the service started: the newest first. What was
+/// sent is told without `sign`, `t` and secrets; of a body that is no callback, only how long it is and where its fault.
+#[utoipa::path(
+    get,
+    path = "/api/v1/refusals",
+    operation_id = "list_refusals",
+    tag = "service",
+    params(RefusalParameters, Part),
+    responses(
+        (status = 200, body = RefusalPage, description = "A page of refused callbacks"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
     let known = ERRORS.map(|error| (error, error));

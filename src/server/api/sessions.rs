@@ -24,7 +24,8 @@ const EVENTS_MAX: usize = 1000;
 
 /// List sessions.
 ///
-/// A session is one push, from its start to its stop. By default those that started last come first.
+/// A session is one push, from its start to its stop. By default those that started last come first; `since` and `until` are
+/// for `started`.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",
@@ -108,7 +109,7 @@ pub(super) async fn one(
 /// List broadcasts.
 ///
 /// A broadcast is what viewers see as one: the sessions of a stream with no more than a short gap between them
-/// (`index.bridge_gap_secs`). Those that began last come first.
+/// (`index.bridge_gap_secs`). Those that began last come first; `since` and `until` are for `started`.
 #[utoipa::path(
     get,
     path = "/api/v1/broadcasts",

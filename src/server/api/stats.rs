@@ -8,10 +8,14 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::answers;
+use super::openapi::parameters::During;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Api, json, text_of};
+use crate::callback::ReasonCategory;
 use crate::index::HourCount;
 use crate::moment::{HOUR_MS, Moment, hour_of};
 use crate::server::Tally;
@@ -23,7 +27,7 @@ const HOURS_DEFAULT: i64 = 24;
 const DAYS_MAX: i64 = 366;
 
 /// What there was in a time, by hour. Hours in which there was nothing are left out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Stats {
     /// The beginning of the first hour.
     since: Moment,
@@ -42,51 +46,70 @@ struct Stats {
 }
 
 /// How many events of a type were received in an hour.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct EventHour {
     /// The beginning of the hour.
     hour: Moment,
     /// The short name of the type; `unknown` for all that have none.
     #[serde(rename = "type")]
+    #[schema(examples("push"))]
     event_type: String,
     /// How many. One that was received again is not counted again.
     count: i64,
 }
 
 /// How many sessions ended in an hour for a reason.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct EndHour {
     /// The beginning of the hour.
     hour: Moment,
     /// The category of the reason.
+    #[schema(value_type = ReasonCategory)]
     reason_category: String,
     /// How many.
     count: i64,
 }
 
 /// How many callbacks came to an end in an hour.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CallbackHour {
     /// The beginning of the hour.
     hour: Moment,
     /// `stored`, `duplicate`, or the word under `error` of the answer.
+    #[schema(examples("stored", "signature_mismatch"))]
     outcome: &'static str,
     /// How many.
     count: u64,
 }
 
 /// The sums over all hours, by what was counted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Totals {
-    /// By type.
+    /// By type; `null` where the index is switched off.
     events: Option<BTreeMap<String, i64>>,
-    /// By the category of the reason.
+    /// By the category of the reason; `null` where the index is switched off.
+    #[schema(value_type = Option<BTreeMap<ReasonCategory, i64>>)]
     ended: Option<BTreeMap<String, i64>>,
     /// By outcome.
     callbacks: BTreeMap<&'static str, u64>,
 }
 
-/// Counts by hour.
+/// Count by hour.
+///
+/// Events by type, ends of sessions by reason, and callbacks by what became of them, in hours of UTC. `since` is taken back
+/// to the beginning of its hour, and is 24 hours before `until` where it is not given; `until` is now where it is not given. At
+/// most 366 days are told at once.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stats",
+    operation_id = "read_stats",
+    tag = "service",
+    params(During),
+    responses(
+        (status = 200, body = Stats, description = "The counts"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn get(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
     let (since_ms, until_ms) = window(&mut parameters, (api.clock)())?;

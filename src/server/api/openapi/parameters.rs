@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::callback::ReasonCategory;
 use crate::index::{Order, Sort};
+use crate::server::refusals::RefusalWord;
 use crate::session::State;
 
 /// Which streams are meant.
@@ -105,4 +106,19 @@ pub(in super::super) struct EventParameters {
     /// Whether the newest or the oldest comes first.
     #[param(required = false, inline)]
     order: Order,
+}
+
+/// Which refused callbacks are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in super::super) struct RefusalParameters {
+    /// Refused with this word. Repeat it for several.
+    #[param(required = false, inline)]
+    error: Vec<RefusalWord>,
+    /// From this address, or from one of this network. Repeat it for several.
+    #[param(required = false, example = json!(["192.0.2.0/24"]))]
+    client: Vec<String>,
+    /// Refused at this moment or later: RFC 3339, a date, Unix seconds, or a span back from now.
+    #[param(required = false, example = "2h")]
+    since: String,
 }
