@@ -4,11 +4,12 @@
 //! # The life of a callback
 //!
 //! [`server`] reads a request, [`callback`] parses and verifies it, [`journal`] makes it durable, and only then is it
-//! answered with 200. From the journal, [`delivery`] takes it to each [`sink`], one worker a sink. [`app`] puts these
-//! together from one validated [`config`]; [`cli`] is the commands.
+//! answered with 200. From the journal, [`delivery`] takes it to each [`sink`], one worker a sink, and [`index`] puts it
+//! together with the others of its [`session`]. [`app`] puts these together from one validated [`config`]; [`cli`] is the
+//! commands.
 //!
-//! A module may use those below it, never one above: `cli`, `app`, `config`, `server`, `delivery`, `sink`, `journal`,
-//! `telemetry`, `callback`.
+//! A module may use those below it, never one above: `cli`, `app`, `config`, `server`, `delivery`, `sink` and `index`,
+//! `journal`, `telemetry`, `session`, `callback` and `moment`.
 
 pub mod app;
 pub mod callback;

@@ -199,6 +199,56 @@ def test_the_api_answers_as_shown(folder):
             assert form(json.loads(done.stdout)) == form(json.loads(shown)), f"{script}\ngave:\n{done.stdout}"
 
 
+def as_shown(text):
+    """What a command writes, less what is another each time or cannot be seen in a README: moments, spaces at line ends."""
+    return re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "MOMENT", re.sub(r"\s+$", "", text, flags=re.M))
+
+
+def test_the_questions_are_answered_as_shown(folder):
+    port = free_port()
+    command = [LIVEHOOK, "serve", "--key", "test", "--listen", f"127.0.0.1:{port}"]
+    command += ["--admin-listen", f"127.0.0.1:{free_port()}"]
+    text = section("Who is live, and why it stopped")
+    examples = re.findall(r"^```sh\n(.*?)^```\n(?:\n```(?:text|json|csv)\n(.*?)^```$)?", text, re.M | re.S)
+    assert len(examples) > 6 and [shown == "" for _, shown in examples[:2]] == [True, False], "the first one sends, the others ask"
+
+    def ask_all():
+        for script, shown in examples:
+            if shown:
+                done = run(script)
+                assert as_shown(done.stdout) == as_shown(shown), f"{script}\ngave:\n{done.stdout}"
+                assert not done.stderr, f"{script}\nsaid:\n{done.stderr}"
+
+    def run(script):
+        script = script.replace("livehook send", f"livehook send --url http://127.0.0.1:{port}/callback")
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, text=True, check=True, capture_output=True,
+            env={**ENVIRONMENT, "LIVEHOOK_DATA_DIR": str(folder / "livehook-data")},
+        )
+
+    with running("livehook", command, port, folder):
+        run(examples[0][0])
+        ask_all()
+    ask_all()
+    run("livehook sessions --rebuild")
+    ask_all()
+
+
+def test_every_metric_is_in_the_table(folder):
+    port, admin_port = free_port(), free_port()
+    command = [LIVEHOOK, "serve", "--key", "test", "--listen", f"127.0.0.1:{port}"]
+    command += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    with running("livehook", command, port, folder):
+        livehook("send", "--key", "test", "--url", f"http://127.0.0.1:{port}/callback", folder=folder)
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", admin_port, timeout=10)) as connection:
+            connection.request("GET", "/metrics")
+            metrics = connection.getresponse().read().decode()
+    suffixes = {"counter": "_total", "info": "_info"}
+    types = re.findall(r"^# TYPE (\w+) (\w+)$", metrics, re.M)
+    shown = set(re.findall(r"`(livehook_\w+)[`{]", section("Operations")))
+    assert shown == {name + suffixes.get(kind, "") for name, kind in types}
+
+
 def post(port, client, tls, **headers):
     """Posts a fresh callback from a client's address; the status and the body's `error`."""
     body = livehook("sign", "--key", KEY, folder=ROOT, input='{"event_type":1,"app":"push.example.com","stream_id":"s"}')
