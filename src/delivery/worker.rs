@@ -1,7 +1,6 @@
 //! The worker of one sink: reads a batch after the cursor, leaves out what the filter leaves out, delivers the rest, and
 //! moves the cursor up to the lowest record that is not done.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,9 +41,9 @@ pub struct Worker {
     /// Every record up to here has been read.
     position: Offset,
     /// Records that are read and not done, in order. Done ones between them are gone already.
-    pending: VecDeque<Record>,
-    /// How often `pending`, which was read together, has been given to the sink.
-    tries: u32,
+    pending: Vec<Record>,
+    /// How often the sink has tried each of `pending`.
+    attempts: Vec<u32>,
     /// How many attempts in a row brought nothing, for the wait before the next.
     failures: u32,
     /// Progress that the journal has not confirmed.
@@ -76,8 +75,8 @@ impl Worker {
             metrics,
             random: fastrand::Rng::new(),
             is_resumed: false,
-            pending: VecDeque::new(),
-            tries: 0,
+            pending: Vec::new(),
+            attempts: Vec::new(),
             failures: 0,
             unsaved: None,
             journal_failure: None,
@@ -129,7 +128,7 @@ impl Worker {
             }
         };
         if self.is_resumed {
-            self.status.set_oldest_pending_ms(self.pending.front().map(|record| record.event.received_ms()));
+            self.status.set_oldest_pending_ms(self.pending.first().map(|record| record.event.received_ms()));
         }
         Ok(result)
     }
@@ -143,9 +142,9 @@ impl Worker {
             let read = self.consumer.read(self.position, BATCH_RECORDS_MAX).await?;
             let Some(last) = read.last() else { return Ok(Step::Idle) };
             self.position = last.offset;
-            self.tries = 0;
             let count = read.len();
             self.pending = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
+            self.attempts = vec![0; self.pending.len()];
             let filtered = count - self.pending.len();
             if filtered > 0 {
                 self.metrics.deliveries(&self.status.sink, DeliveryOutcome::Filtered, filtered as u64);
@@ -175,23 +174,19 @@ impl Worker {
     }
 
     async fn deliver(&mut self, now_ms: i64) -> Result<Step, JournalError> {
-        let batch = self.pending.make_contiguous();
-        self.status.set_oldest_pending_ms(batch.first().map(|record| record.event.received_ms()));
-        let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
+        self.status.set_oldest_pending_ms(self.pending.first().map(|record| record.event.received_ms()));
+        let mut outcomes = if self.pending.is_empty() { Vec::new() } else { self.sink.deliver(&self.pending).await };
         if outcomes.len() != self.pending.len() {
             // A sink that does not answer for an event has not proven that it has it.
             outcomes
                 .resize(self.pending.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
         }
 
-        self.tries = self.tries.saturating_add(1);
-        let attempt = self.tries;
-        let is_last_attempt = self.retry.attempts_max.is_some_and(|most| attempt >= most);
         let mut dead_letters = Vec::new();
         let mut failure = None;
         let (mut delivered, mut failed) = (0, 0);
-        let mut left = VecDeque::new();
-        for (record, outcome) in self.pending.drain(..).zip(outcomes) {
+        let attempts = std::mem::take(&mut self.attempts);
+        for ((record, outcome), tried) in std::mem::take(&mut self.pending).into_iter().zip(outcomes).zip(attempts) {
             let error = match outcome {
                 Ok(()) => {
                     delivered += 1;
@@ -199,20 +194,24 @@ impl Worker {
                 }
                 Err(error) => error,
             };
-            let age_secs = now_ms.saturating_sub(record.event.received_ms()) / 1000;
-            let is_too_old =
-                self.retry.age_secs_max.is_some_and(|most| age_secs >= i64::try_from(most).unwrap_or(i64::MAX));
-            if is_last_attempt || is_too_old || matches!(error, DeliveryError::Permanent { .. }) {
+            let attempts = if error == DeliveryError::Held { tried } else { tried.saturating_add(1) };
+            if self.is_given_up(&error, &record, attempts, now_ms) {
                 let reason = error.to_string();
-                tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts = attempt, reason, "gave up on an event: it is a dead letter now");
-                dead_letters.push(DeadLetter { record, attempts: attempt, reason, failed_ms: now_ms });
-            } else {
+                tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
+                dead_letters.push(DeadLetter { record, attempts, reason, failed_ms: now_ms });
+                continue;
+            }
+            if error != DeliveryError::Held {
                 failed += 1;
                 failure.get_or_insert(error);
-                left.push_back(record);
             }
+            self.pending.push(record);
+            self.attempts.push(attempts);
         }
-        self.pending = left;
+        if failure.is_none() && !self.pending.is_empty() && delivered == 0 && dead_letters.is_empty() {
+            // One that holds others back without failing itself would make the worker spin.
+            failure = Some(DeliveryError::transient("the sink held events back and said of none that it had failed"));
+        }
         for (outcome, count) in [
             (DeliveryOutcome::Delivered, delivered),
             (DeliveryOutcome::Transient, failed),
@@ -234,10 +233,23 @@ impl Worker {
         Ok(wait.map_or(Step::More, Step::Wait))
     }
 
+    /// Whether an event is to be a dead letter after this failure.
+    fn is_given_up(&self, error: &DeliveryError, record: &Record, attempts: u32, now_ms: i64) -> bool {
+        let age_secs = now_ms.saturating_sub(record.event.received_ms()) / 1000;
+        let age_secs_max = self.retry.age_secs_max.map_or(i64::MAX, |most| i64::try_from(most).unwrap_or(i64::MAX));
+        match error {
+            DeliveryError::Permanent { .. } => true,
+            DeliveryError::Held => age_secs >= age_secs_max,
+            DeliveryError::Transient { .. } => {
+                age_secs >= age_secs_max || self.retry.attempts_max.is_some_and(|most| attempts >= most)
+            }
+        }
+    }
+
     /// What is done, as the journal is to know it.
     fn progress(&self, dead_letters: Vec<DeadLetter>) -> Progress {
         Progress {
-            cursor: self.pending.front().map_or(self.position, |record| record.offset.before()),
+            cursor: self.pending.first().map_or(self.position, |record| record.offset.before()),
             state: self.sink.state(),
             dead_letters,
             urgent: !self.pending.is_empty() || self.consumer.head() > self.position,
@@ -261,7 +273,7 @@ impl Worker {
     fn fail(&mut self, error: &DeliveryError) -> Duration {
         let retry_after = match error {
             DeliveryError::Transient { retry_after, .. } => *retry_after,
-            DeliveryError::Permanent { .. } => None,
+            DeliveryError::Held | DeliveryError::Permanent { .. } => None,
         };
         self.note_failure(&error.to_string());
         self.retry.wait(self.failures.max(1), self.random.f64(), retry_after)

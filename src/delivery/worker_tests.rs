@@ -57,7 +57,7 @@ impl Sink for Scripted {
             let error = errors.iter().find(|(number, _)| record.offset.0 == i64::from(*number) + 1);
             let outcome = match error {
                 Some((_, error)) => Err(error.clone()),
-                None if failed_keys.contains(&key) => Err(DeliveryError::transient("one before it is not done")),
+                None if failed_keys.contains(&key) => Err(DeliveryError::Held),
                 None => {
                     script.taken.push(record.offset.0);
                     Ok(())
@@ -253,6 +253,22 @@ async fn attempts_are_counted_also_beside_neighbours_that_succeed() {
     bench.settle().await;
     assert_eq!(bench.given(), [vec![1, 2, 3], vec![2, 3], vec![2]]);
     assert_eq!(bench.dead_letters(), [(2, 3, "no room".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_held_back_for_its_stream_loses_no_attempt() {
+    let retry = RetryOptions { attempts_max: Some(2), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..0, Filter::default(), retry).await;
+    for number in 0..3 {
+        assert_eq!(bench.journal.append(event_of("one", number)).await, Ok(Appended::Stored));
+    }
+    for _ in 0..2 {
+        bench.answer(vec![(0, transient())]);
+    }
+    bench.answer(vec![(1, transient())]);
+    bench.settle().await;
+    assert_eq!(bench.given(), [vec![1, 2, 3], vec![1, 2, 3], vec![2, 3], vec![2, 3]]);
+    assert_eq!(bench.dead_letters(), [(1, 2, "no room".to_owned())]);
 }
 
 #[tokio::test]
