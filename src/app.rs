@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -22,11 +22,14 @@ use crate::config::Config;
 use crate::delivery::{Status, Worker};
 use crate::index;
 use crate::journal::{Consumer, Exchange, Opened, SqliteJournal, Start};
-use crate::server::{self, Admin, Endpoint, Limits, Receiver};
+use crate::server::{self, Admin, Endpoint, Limits, Receiver, Sources};
 use crate::telemetry::Metrics;
 
 /// What the journal needs at most to settle, taken off the grace that requests and sinks get.
 const JOURNAL_GRACE: Duration = Duration::from_secs(1);
+
+/// How nice the admin endpoint's thread is to others, on the system's scale from 0 to 19.
+const APART_NICENESS: i32 = 5;
 
 /// A running livehook.
 pub struct App {
@@ -61,18 +64,19 @@ impl App {
         let admin_address = admin_listener.local_addr()?;
 
         let metrics = Arc::new(Metrics::new());
+        let data_dir = config.data_dir;
         let mut names: Vec<_> = config.sinks.iter().map(|sink| (sink.name.to_string(), sink.start)).collect();
         if config.index.enabled {
             names.push((index::CONSUMER.to_owned(), Start::Earliest));
         }
         let opening = {
-            let (data_dir, options, metrics) = (config.data_dir.clone(), config.journal, Arc::clone(&metrics));
+            let (data_dir, options, metrics) = (data_dir.clone(), config.journal, Arc::clone(&metrics));
             move || SqliteJournal::open(&data_dir, &options, &names, metrics)
         };
         let Opened { journal, mut consumers, exchange } = tokio::task::spawn_blocking(opening).await??;
         let index_consumer = if config.index.enabled { consumers.pop() } else { None };
         let index = match index_consumer {
-            Some(consumer) => Some(open_index(config.data_dir, config.index, consumer, Arc::clone(&metrics)).await?),
+            Some(consumer) => Some(open_index(data_dir.clone(), config.index, consumer, Arc::clone(&metrics)).await?),
             None => None,
         };
         let exchange = tokio::spawn(run_exchange(exchange));
@@ -107,19 +111,23 @@ impl App {
             Arc::clone(&is_draining),
             server::system_clock,
         )?;
-        let admin = Admin::new(
-            &config.admin,
-            Arc::clone(&journal) as _,
+        let sources = Sources {
+            data_dir,
+            journal: Arc::clone(&journal) as _,
             metrics,
-            statuses,
-            index_status,
-            Arc::clone(&is_draining),
-            server::system_clock,
-        );
+            sinks: statuses,
+            index: index_status,
+            draining: Arc::clone(&is_draining),
+        };
+        let admin = Admin::new(&config.admin, sources, server::system_clock);
         let limits = Limits::of_receiver(&config.receiver, open_files);
         let receiver = tokio::spawn(serve(receiver_listener, receiver, limits, receiver_stop));
         let limits = Limits::of_admin(open_files);
-        let admin = tokio::spawn(serve(admin_listener, Arc::new(admin).router(admin_address), limits, admin_stop));
+        let admin_listener = admin_listener.into_std()?;
+        let admin = spawn_apart("admin", async move {
+            let listener = TcpListener::from_std(admin_listener)?;
+            serve(listener, Arc::new(admin).router(admin_address), limits, admin_stop).await
+        })?;
         Ok(App {
             receiver_address,
             admin_address,
@@ -254,6 +262,22 @@ async fn serve(
     })
     .await;
     Ok(())
+}
+
+/// Runs a future on a thread of its own that yields the processor to all others: what it does for those that ask must not
+/// delay what is done for CSS.
+fn spawn_apart(name: &str, future: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> anyhow::Result<Task> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (ends, ended) = oneshot::channel();
+    let work = move || {
+        // On Linux this is for the calling thread and those that it starts. Where it is refused, it is as any other.
+        let _ = rustix::process::setpriority_process(None, APART_NICENESS);
+        let _ = ends.send(runtime.block_on(future));
+        // What blocks still must not hold up the end.
+        runtime.shutdown_background();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)?;
+    Ok(tokio::spawn(async { ended.await.context("the thread has panicked")? }))
 }
 
 async fn run_exchange(exchange: Exchange) -> anyhow::Result<()> {

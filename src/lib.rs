@@ -17,6 +17,7 @@ pub mod config;
 pub mod delivery;
 pub mod index;
 pub mod journal;
+pub mod moment;
 pub mod server;
 pub mod session;
 pub mod sink;

@@ -13,6 +13,17 @@ impl<'e> PartitionKey<'e> {
         PartitionKey(text)
     }
 
+    /// The text of the key of a stream.
+    pub(crate) fn encoded(domain: &str, app_name: &str, stream: &str) -> String {
+        let mut text = String::new();
+        encode_part(&mut text, domain);
+        text.push('/');
+        encode_part(&mut text, app_name);
+        text.push('/');
+        encode_part(&mut text, stream);
+        text
+    }
+
     /// The key as it stands in the event.
     pub fn as_str(self) -> &'e str {
         self.0

@@ -1,7 +1,7 @@
 //! What can be asked for, and in which order it is given.
 
 use crate::callback::{DomainPattern, NamePattern, ReasonCategory};
-use crate::session::State;
+use crate::session::{State, StreamKey};
 
 /// Which streams are meant. Each list that is not empty must hold a match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,14 +12,28 @@ pub struct Selection {
     pub streams: Vec<NamePattern>,
     /// App names, each in full.
     pub app_names: Vec<String>,
+    /// This stream alone.
+    pub key: Option<StreamKey>,
 }
 
 impl Selection {
+    /// One stream and no other.
+    pub fn of_stream(domain: &str, app_name: &str, stream: &str) -> Selection {
+        let key = StreamKey::from_parts(domain, app_name, stream);
+        Selection { key: Some(key), ..Selection::default() }
+    }
+
     /// Whether a stream is meant.
     pub fn takes(&self, domain: &str, app_name: &str, stream: &str) -> bool {
         (self.domains.is_empty() || self.domains.iter().any(|pattern| pattern.matches(domain)))
             && (self.streams.is_empty() || self.streams.iter().any(|pattern| pattern.matches(stream)))
+            && self.key.as_ref().is_none_or(|key| *key == StreamKey::from_parts(domain, app_name, stream))
             && (self.app_names.is_empty() || self.app_names.iter().any(|name| name == app_name))
+    }
+
+    /// Whether streams are named in full, so that the index finds them without looking at all.
+    pub fn names_streams(&self) -> bool {
+        self.key.is_some() || self.exact_streams().is_some()
     }
 
     /// The stream names, where all of them are whole.
@@ -93,7 +107,7 @@ impl Default for SessionQuery {
 }
 
 /// Which broadcasts are wanted: those whose first session is asked for, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BroadcastQuery {
     /// Of which streams.
     pub selection: Selection,

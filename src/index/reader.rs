@@ -106,6 +106,11 @@ impl Reader {
 
     /// The rows of the streams that are meant, where their names are given in full and they are not too many.
     fn streams_by_name(&self, selection: &Selection) -> Result<Option<Vec<i64>>, IndexError> {
+        if let Some(key) = &selection.key {
+            let mut statement = self.connection.prepare_cached("SELECT number FROM streams WHERE key = ?1")?;
+            let number = statement.query_row([key.as_str()], |row| row.get(0)).optional()?;
+            return Ok(Some(number.into_iter().collect()));
+        }
         let Some(exact) = selection.exact_streams() else { return Ok(None) };
         let mut statement =
             self.connection.prepare_cached("SELECT number, key FROM streams WHERE stream = ?1 LIMIT ?2")?;

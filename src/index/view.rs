@@ -1,9 +1,9 @@
 //! Streams, sessions and broadcasts as every command and API gives them.
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::callback::{EventId, Reason};
+use crate::moment::Moment;
 use crate::session::{SessionId, State};
 
 /// A stream that is live.
@@ -33,6 +33,9 @@ pub struct StreamView {
     pub last_event: Moment,
     /// How many anomalies of its live sessions were reported.
     pub anomalies: i64,
+    /// Where it stands among the others.
+    #[serde(skip)]
+    pub place: (i64, i64),
 }
 
 /// A session.
@@ -129,15 +132,4 @@ pub struct BroadcastView {
     /// Where it stands among the others.
     #[serde(skip)]
     pub place: (i64, i64),
-}
-
-/// A moment in Unix ms, written as RFC 3339 in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let edge = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
-        serializer.collect_str(&Timestamp::from_millisecond(self.0).unwrap_or(edge))
-    }
 }

@@ -10,12 +10,13 @@
 //! send. Nothing here touches the journal's storage.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, OriginalUri, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -26,6 +27,7 @@ use axum::{Extension, Json, Router};
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::api::{self, Api, Problem};
 use super::refusal_log::RefusalLog;
 use super::{AdminOptions, Clock, Token};
 use crate::delivery::Status;
@@ -36,32 +38,39 @@ use crate::telemetry::Metrics;
 /// Where the index is made anew.
 const REBUILD_PATH: &str = "/api/v1/index/rebuild";
 
+/// The parts of the service that the admin endpoint tells of.
+#[derive(Clone)]
+pub struct Sources {
+    /// Where the journal and the index are.
+    pub data_dir: PathBuf,
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// Every metric.
+    pub metrics: Arc<Metrics>,
+    /// Each sink.
+    pub sinks: Vec<Arc<Status>>,
+    /// The index; `None` where it is switched off.
+    pub index: Option<Arc<index::Status>>,
+    /// Whether the service is stopping.
+    pub draining: Arc<AtomicBool>,
+}
+
 /// What the admin endpoint works with.
 pub struct Admin {
     token: Option<Token>,
     allowed_hosts: Vec<String>,
-    journal: Arc<dyn Journal>,
-    metrics: Arc<Metrics>,
-    sinks: Vec<Arc<Status>>,
-    index: Option<Arc<index::Status>>,
-    draining: Arc<AtomicBool>,
+    sources: Sources,
     clock: Clock,
     refusals: RefusalLog,
+    api: Arc<Api>,
 }
 
 impl Admin {
-    /// Puts the endpoint together. `draining` turns `/readyz`; `clock` gives the time in Unix ms.
-    pub fn new(
-        options: &AdminOptions,
-        journal: Arc<dyn Journal>,
-        metrics: Arc<Metrics>,
-        sinks: Vec<Arc<Status>>,
-        index: Option<Arc<index::Status>>,
-        draining: Arc<AtomicBool>,
-        clock: Clock,
-    ) -> Admin {
+    /// Puts the endpoint together. `clock` gives the time in Unix ms.
+    pub fn new(options: &AdminOptions, sources: Sources, clock: Clock) -> Admin {
         let (token, allowed_hosts) = (options.token.clone(), options.allowed_hosts.clone());
-        Admin { token, allowed_hosts, journal, metrics, sinks, index, draining, clock, refusals: RefusalLog::default() }
+        let api = Arc::new(Api::new(&sources, clock));
+        Admin { token, allowed_hosts, sources, clock, refusals: RefusalLog::default(), api }
     }
 
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
@@ -76,14 +85,15 @@ impl Admin {
             .route("/metrics", any(metrics))
             .route(REBUILD_PATH, post(rebuild))
             .fallback(not_found)
-            .layer(from_fn_with_state((guard, Arc::clone(&self)), check))
-            .with_state(self)
+            .with_state(Arc::clone(&self))
+            .nest(api::PREFIX, Arc::clone(&self.api).router().fallback(no_such_api))
+            .layer(from_fn_with_state((guard, self), check))
     }
 
     fn readiness(&self, has_detail: bool) -> Readiness<'_> {
-        let health = self.journal.health();
-        let draining = self.draining.load(Ordering::Relaxed);
-        let sinks = self.sinks.iter().map(|status| {
+        let health = self.sources.journal.health();
+        let draining = self.sources.draining.load(Ordering::Relaxed);
+        let sinks = self.sources.sinks.iter().map(|status| {
             let view = status.view();
             SinkView {
                 name: &status.sink,
@@ -102,7 +112,7 @@ impl Admin {
                 draining,
                 journal: JournalView { head: health.head.0, refuses: health.refuses.map(|error| error.to_string()) },
                 sinks: sinks.collect(),
-                index: self.index.as_ref().map(|status| {
+                index: self.sources.index.as_ref().map(|status| {
                     let view = status.view();
                     IndexView {
                         cursor: view.cursor,
@@ -117,16 +127,16 @@ impl Admin {
 
     /// Brings the metrics up to date that are told by states and not by what happens.
     fn refresh_metrics(&self) {
-        let head = self.journal.health().head.0;
-        for status in &self.sinks {
+        let head = self.sources.journal.health().head.0;
+        for status in &self.sources.sinks {
             let view = status.view();
             let oldest_pending_secs = self.age_secs(view.oldest_pending_ms).unwrap_or(0.0);
-            self.metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
-            self.metrics.dead_letters(&status.sink, view.dead_letters);
+            self.sources.metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
+            self.sources.metrics.dead_letters(&status.sink, view.dead_letters);
         }
-        if let Some(index) = &self.index {
+        if let Some(index) = &self.sources.index {
             let view = index.view();
-            self.metrics.index(view.live_streams, lag(head, view.cursor));
+            self.sources.metrics.index(view.live_streams, lag(head, view.cursor));
         }
     }
 
@@ -225,12 +235,14 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
         }
         None => {}
     }
+    let is_api = request.uri().path().starts_with(api::PREFIX);
     let mut response = match refused {
+        Some(answer) if is_api => answer.into_problem(close),
         Some(answer) => answer.into_response(close),
         None => next.run(request).await,
     };
-    // Everything here is of the moment.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Everything here is of the moment, but for what says otherwise.
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -290,7 +302,7 @@ async fn readyz(
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
     admin.refresh_metrics();
-    let mut response = Response::new(Body::from(admin.metrics.encode()));
+    let mut response = Response::new(Body::from(admin.sources.metrics.encode()));
     let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
     response
@@ -298,9 +310,13 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
 
 /// Asks for the rebuild, which takes its time: how far it is shows in `/readyz`.
 async fn rebuild(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
-    let Some(index) = &admin.index else { return not_found(request).await };
+    let Some(index) = &admin.sources.index else { return not_found(request).await };
     index.ask_for_rebuild();
     (StatusCode::ACCEPTED, Json(serde_json::json!({"rebuilding": true}))).into_response()
+}
+
+async fn no_such_api(OriginalUri(uri): OriginalUri) -> Problem {
+    Answer::not_found(uri.path()).to_problem()
 }
 
 async fn not_found(request: Request) -> Response<Body> {
@@ -331,15 +347,15 @@ mod tests {
             allowed_hosts: vec!["ops.example.com".to_owned()],
             ..AdminOptions::default()
         };
-        let admin = Admin::new(
-            &options,
-            Arc::clone(&journal) as Arc<dyn Journal>,
-            Arc::default(),
-            vec![Arc::new(Status::new("archive", "file"))],
-            Some(Arc::clone(&index)),
-            Arc::clone(&draining),
-            || 0,
-        );
+        let sources = Sources {
+            data_dir: PathBuf::from("absent"),
+            journal: Arc::clone(&journal) as Arc<dyn Journal>,
+            metrics: Arc::default(),
+            sinks: vec![Arc::new(Status::new("archive", "file"))],
+            index: Some(Arc::clone(&index)),
+            draining: Arc::clone(&draining),
+        };
+        let admin = Admin::new(&options, sources, || 0);
         Setup { journal, index, draining, router: Arc::new(admin).router(local.parse().unwrap()) }
     }
 
@@ -398,7 +414,12 @@ mod tests {
         for path in ["/metrics", "/nothing", "/api/v1/sessions", "/"] {
             let (status, headers, body) = ask(&setup, "GET", path, &[]).await;
             assert_eq!((status, &headers["www-authenticate"]), (401, &HeaderValue::from_static("Bearer")), "{path}");
-            assert!(body.starts_with(r#"{"code":401,"error":"unauthorized","#), "{body}");
+            let start = if path.starts_with(api::PREFIX) {
+                r#"{"status":401,"title":"#
+            } else {
+                r#"{"code":401,"error":"unauthorized","#
+            };
+            assert!(body.starts_with(start), "{body}");
         }
         for wrong in ["Bearer a-long-toke", "Bearer a-long-token2", "a-long-token", "Basic a-long-token", "Bearer", ""]
         {

@@ -7,11 +7,13 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Serialize;
 
+use super::api::Problem;
 use crate::callback::Refusal;
 
 /// How much of a path an answer or a log line quotes, in characters.
@@ -137,6 +139,21 @@ impl Answer {
         let view = View { code: self.status.as_u16(), error: self.word, message: &self.message };
         // A struct of a number and two strings always serialises.
         serde_json::to_vec(&view).unwrap_or_default()
+    }
+
+    /// The same as the API tells what is wrong.
+    pub(super) fn to_problem(&self) -> Problem {
+        Problem::new(self.status, self.word, self.message.clone())
+    }
+
+    /// The answer for the API's router, with [`Answer::into_response`]'s headers.
+    pub(super) fn into_problem(self, close: bool) -> Response<Body> {
+        let (mut parts, body) = self.to_problem().into_response().into_parts();
+        let plain = self.into_response(close);
+        for (name, value) in plain.headers() {
+            parts.headers.entry(name).or_insert(value.clone());
+        }
+        Response::from_parts(parts, body)
     }
 
     /// The answer for the router. With `close`, the connection ends after it: what is left of the request's body is

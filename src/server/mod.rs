@@ -6,6 +6,7 @@
 
 mod admin;
 mod answer;
+mod api;
 mod body;
 mod client_address;
 mod connection;
@@ -28,7 +29,7 @@ use serde::Deserialize;
 
 use crate::callback::{DomainPattern, EventType, KeyOptions};
 
-pub use admin::Admin;
+pub use admin::{Admin, Sources};
 pub use client_address::{ClientAddress, client_address};
 pub use listener::{Endpoint, Limits, raise_open_files_limit, serve};
 pub use network::Network;

@@ -33,6 +33,11 @@ impl StreamKey {
         StreamKey(key)
     }
 
+    /// The key of a stream by its names, an absent one empty.
+    pub fn from_parts(domain: &str, app_name: &str, stream: &str) -> StreamKey {
+        StreamKey::from_text(&PartitionKey::encoded(domain, app_name, stream))
+    }
+
     /// `domain/app name/stream`, each percent-encoded.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 10] = [
     &["journal"],
     &["telemetry"],
     &["session"],
-    &["callback"],
+    &["callback", "moment"],
 ];
 
 const LINES_MAX: usize = 500;

@@ -9,15 +9,22 @@ use super::Reader;
 use crate::index::IndexError;
 use crate::index::query::Selection;
 use crate::index::rows::{SESSION_COLUMNS, StoredSession};
-use crate::index::view::{Moment, StreamView};
+use crate::index::view::StreamView;
+use crate::moment::Moment;
 use crate::session::StreamKey;
 
 impl Reader {
-    /// The streams that are live at `now_ms`, those that have come last first.
+    /// The streams that are live at `now_ms`, those that have come last first, after the one that had the place `after`.
     ///
     /// # Errors
     /// The index cannot be read.
-    pub fn streams(&self, selection: &Selection, limit: usize, now_ms: i64) -> Result<Vec<StreamView>, IndexError> {
+    pub fn streams(
+        &self,
+        selection: &Selection,
+        after: Option<(i64, i64)>,
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<Vec<StreamView>, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         let mut live: HashMap<i64, (i64, usize, i64)> = HashMap::new();
         {
@@ -32,8 +39,11 @@ impl Reader {
                 *pushes += 1;
             }
         }
-        let mut live: Vec<_> = live.into_iter().collect();
-        live.sort_unstable_by_key(|(stream, (since_ms, _, _))| (Reverse(*since_ms), *stream));
+        let is_due = |(stream, (since_ms, _, _)): &(i64, (i64, usize, i64))| {
+            after.is_none_or(|after| (*since_ms, *stream) < after)
+        };
+        let mut live: Vec<_> = live.into_iter().filter(is_due).collect();
+        live.sort_unstable_by_key(|(stream, (since_ms, _, _))| Reverse((*since_ms, *stream)));
         let mut views = Vec::new();
         for (stream, (since_ms, pushes, last_ms)) in live {
             if views.len() == limit {
@@ -84,6 +94,7 @@ impl Reader {
             height: size.map(|(_, height)| height),
             last_event: Moment(last_ms),
             anomalies,
+            place: (since_ms, number),
         })
     }
 }

@@ -10,8 +10,9 @@ use crate::index::IndexError;
 use crate::index::pruning::RECORDING_MS_MAX;
 use crate::index::query::{Order, SessionQuery, Sort};
 use crate::index::rows::{SESSION_COLUMNS, StoredSession, read_event_id};
-use crate::index::view::{Moment, ReasonView, SessionView};
+use crate::index::view::{ReasonView, SessionView};
 use crate::journal::Offset;
+use crate::moment::Moment;
 use crate::session::{SessionId, State, StreamKey};
 
 /// How many of a session's events are given at most.

@@ -10,7 +10,8 @@ use super::Reader;
 use super::conditions::{Conditions, Names};
 use crate::index::IndexError;
 use crate::index::query::BroadcastQuery;
-use crate::index::view::{BroadcastView, Moment};
+use crate::index::view::BroadcastView;
+use crate::moment::Moment;
 use crate::session::{Broadcast, Span, broadcasts};
 
 /// The broadcasts of a stream, each with the row of its last session, by the row of its first.

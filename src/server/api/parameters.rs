@@ -1,0 +1,159 @@
+//! The parameters of a request, read strictly: what is unknown, given twice or of a wrong form is answered, not passed over.
+
+use std::fmt::Display;
+
+use sha2::{Digest, Sha256};
+
+use super::page::Place;
+use super::problem::{Problem, quoted};
+use crate::moment;
+
+/// How many items a page has when nothing else is asked for.
+const LIMIT_DEFAULT: usize = 100;
+
+/// How many items a page has at most.
+pub(super) const LIMIT_MAX: usize = 1000;
+
+/// The parameters of one request. Each must be asked for by name before [`Parameters::finish`].
+pub(super) struct Parameters {
+    given: Vec<(String, String)>,
+    known: Vec<&'static str>,
+}
+
+impl Parameters {
+    /// Reads the query of a URL, which may be absent.
+    pub(super) fn of(query: Option<&str>) -> Parameters {
+        let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
+        Parameters { given, known: Vec::new() }
+    }
+
+    /// Every value of a parameter that may be repeated.
+    pub(super) fn list<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, Problem> {
+        self.known.push(name);
+        let values = self.given.iter().filter(|(given, _)| given == name);
+        values.map(|(_, value)| parse(value).map_err(|error| Problem::parameter(name, error))).collect()
+    }
+
+    /// The value of a parameter that may be given once.
+    pub(super) fn one<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Problem> {
+        let mut values = self.list(name, parse)?;
+        if values.len() > 1 {
+            return Err(Problem::parameter(name, "is given more than once"));
+        }
+        Ok(values.pop())
+    }
+
+    /// A moment as Unix ms, in the forms that the command line takes too.
+    pub(super) fn moment(&mut self, name: &'static str, now_ms: i64) -> Result<Option<i64>, Problem> {
+        self.one(name, |text| moment::parse(text, now_ms))
+    }
+
+    /// How many items are wanted.
+    pub(super) fn limit(&mut self) -> Result<usize, Problem> {
+        let limit = self.one("limit", |text| {
+            text.parse()
+                .ok()
+                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+                .ok_or_else(|| format!("must be a whole number from 1 to {LIMIT_MAX}"))
+        })?;
+        Ok(limit.unwrap_or(LIMIT_DEFAULT))
+    }
+
+    /// The place after which the page begins, from the token that the page before gave. It holds for the same question
+    /// alone.
+    pub(super) fn page(&mut self, list: &'static str) -> Result<Option<Place>, Problem> {
+        let question = self.question(list);
+        self.one("page", |token| {
+            Place::from_token(token, question).ok_or(
+                "is no token of this list with these parameters: take `next` of the page before, and change nothing else",
+            )
+        })
+    }
+
+    /// What a page token holds for: the list, and every parameter but where the page begins and how long it is.
+    pub(super) fn question(&self, list: &'static str) -> u64 {
+        let mut filters: Vec<_> =
+            self.given.iter().filter(|(name, _)| !matches!(name.as_str(), "page" | "limit")).collect();
+        filters.sort_unstable();
+        let mut digest = Sha256::new();
+        digest.update(list);
+        for (name, value) in filters {
+            for part in [name, value] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+        }
+        let digest: [u8; 32] = digest.finalize().into();
+        u64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8]))
+    }
+
+    /// That nothing was given that was not asked for.
+    pub(super) fn finish(&self) -> Result<(), Problem> {
+        let Some((name, _)) = self.given.iter().find(|(name, _)| !self.known.contains(&name.as_str())) else {
+            return Ok(());
+        };
+        let known = match self.known.as_slice() {
+            [] => "this takes none".to_owned(),
+            known => format!("this takes {}", known.join(", ")),
+        };
+        Err(Problem::parameter(name, format!("there is no such parameter; {known}")))
+    }
+}
+
+/// Reads one of a few words.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        format!("`{}` is none of {}", quoted(text), known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(problem: Problem) -> String {
+        serde_json::to_value(&problem).unwrap()["detail"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let read = |query: &str| {
+            let mut parameters = Parameters::of(Some(query));
+            parameters.limit()?;
+            parameters.moment("since", 0)?;
+            parameters.finish()
+        };
+        assert_eq!(read("limit=5&since=2026-05-01"), Ok(()));
+        for (query, said) in [
+            ("limit=0", "`limit`: must be a whole number from 1 to 1000"),
+            ("limit=1001", "from 1 to 1000"),
+            ("limit=", "from 1 to 1000"),
+            ("limit=1&limit=2", "`limit`: is given more than once"),
+            ("since=yesterday", "`since`: give RFC 3339"),
+            ("sinse=15m", "`sinse`: there is no such parameter; this takes limit, since"),
+            ("a%0Ab=1", "`a\\nb`: there is no such parameter"),
+        ] {
+            let told = detail(read(query).unwrap_err());
+            assert!(told.contains(said), "{query}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_token_holds_for_the_same_question() {
+        let question = |query: &str, list| Parameters::of(Some(query)).question(list);
+        let first = question("stream=a&since=1&limit=5", "sessions");
+        assert_eq!(first, question("since=1&limit=9&page=x&stream=a", "sessions"));
+        assert_ne!(first, question("stream=a&since=1", "events"));
+        assert_ne!(first, question("stream=a&since=2", "sessions"));
+        assert_ne!(question("a=b&c=d", ""), question("a=bc&=d", ""));
+    }
+}

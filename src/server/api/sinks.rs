@@ -1,0 +1,56 @@
+//! `sinks`: how each sink is doing.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::Response;
+use serde::Serialize;
+
+use super::page::Page;
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::{Api, json, text_of};
+use crate::moment::Moment;
+
+/// How one sink is doing.
+#[derive(Debug, Serialize)]
+pub(super) struct SinkView {
+    /// Its configured name.
+    name: String,
+    /// Its kind.
+    #[serde(rename = "type")]
+    type_name: &'static str,
+    /// The record up to which it has everything.
+    cursor: i64,
+    /// How many records it has not passed.
+    lag: i64,
+    /// When the oldest event was received that it has not taken.
+    oldest_pending: Option<Moment>,
+    /// The attempt that is under way or waited for; 1 when all is well.
+    attempt: u32,
+    /// Why the last attempt failed; `null` once one succeeded.
+    last_error: Option<String>,
+    /// How many events it has given up on.
+    dead_letters: i64,
+}
+
+/// Every sink, in the order of the configuration.
+pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
+    Parameters::of(query.as_deref()).finish()?;
+    let head = api.journal.health().head.0;
+    let items = api.sinks.iter().map(|status| {
+        let view = status.view();
+        SinkView {
+            name: status.sink.clone(),
+            type_name: status.type_name,
+            cursor: view.cursor,
+            lag: head.saturating_sub(view.cursor).max(0),
+            oldest_pending: view.oldest_pending_ms.map(Moment),
+            attempt: view.attempt,
+            last_error: view.last_error,
+            dead_letters: view.dead_letters,
+        }
+    });
+    Ok(json(text_of(&Page { items: items.collect(), next: None }), "application/json", None))
+}
