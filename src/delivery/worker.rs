@@ -1,14 +1,20 @@
 //! The worker of one sink: reads a batch after the cursor, leaves out what the filter leaves out, delivers the rest, and
 //! moves the cursor up to the lowest record that is not done.
 
+mod again;
+mod redrive;
+mod replay;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use again::Again;
+
 use super::{RetryOptions, Status};
 use crate::journal::{Consumer, DeadLetter, JournalError, Offset, Progress, Record};
-use crate::sink::{DeliveryError, Filter, Sink};
+use crate::sink::{DeliveryError, Filter, Outcome, Sink};
 use crate::telemetry::{DeliveryOutcome, Metrics};
 
 /// How many records are read and delivered at a time.
@@ -22,7 +28,7 @@ const JOURNAL_WAIT: Duration = Duration::from_secs(1);
 pub enum Step {
     /// There is more to do at once.
     More,
-    /// Everything is done up to the end of the journal.
+    /// Everything is done up to the end of the journal. What failed when it was sent once more may be left, for later.
     Idle,
     /// An attempt failed: the next one comes after this wait.
     Wait(Duration),
@@ -50,6 +56,8 @@ pub struct Worker {
     unsaved: Option<Progress>,
     /// Why the journal failed last; `None` once it did not.
     journal_failure: Option<String>,
+    /// What is sent once more, beside what is new.
+    again: Again,
 }
 
 impl Worker {
@@ -80,6 +88,7 @@ impl Worker {
             failures: 0,
             unsaved: None,
             journal_failure: None,
+            again: Again::default(),
         }
     }
 
@@ -90,15 +99,21 @@ impl Worker {
     /// The journal is closed.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
         loop {
-            let step = self.step(jiff::Timestamp::now().as_millisecond()).await?;
+            let now_ms = jiff::Timestamp::now().as_millisecond();
+            let step = self.step(now_ms).await?;
             let is_stopping = *stop.borrow();
+            self.again.is_stopping = is_stopping;
             match step {
                 Step::More => {}
                 _ if is_stopping => return Ok(()),
-                Step::Idle => tokio::select! {
-                    result = self.consumer.wait(self.position) => result?,
-                    _ = stop.wait_for(|stop| *stop) => {}
-                },
+                Step::Idle => {
+                    let again = self.again.wait(now_ms);
+                    tokio::select! {
+                        result = self.consumer.wait(self.position) => result?,
+                        () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
+                        _ = stop.wait_for(|stop| *stop) => {}
+                    }
+                }
                 Step::Wait(wait) => tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     _ = stop.wait_for(|stop| *stop) => {}
@@ -107,7 +122,7 @@ impl Worker {
         }
     }
 
-    /// Does one thing: saves progress, resumes the sink, reads, or delivers. `now_ms` is Unix time in ms.
+    /// Does one thing: saves progress, resumes the sink, reads, delivers, or sends something once more. `now_ms` is Unix time in ms.
     ///
     /// # Errors
     /// The journal is closed; any other failure is waited out.
@@ -138,9 +153,14 @@ impl Worker {
         if !self.is_resumed {
             return self.resume().await;
         }
+        if self.again.is_overdue()
+            && let Some(step) = self.send_again(now_ms).await?
+        {
+            return Ok(step);
+        }
         if self.pending.is_empty() {
             let read = self.consumer.read(self.position, BATCH_RECORDS_MAX).await?;
-            let Some(last) = read.last() else { return Ok(Step::Idle) };
+            let Some(last) = read.last() else { return Ok(self.send_again(now_ms).await?.unwrap_or(Step::Idle)) };
             self.position = last.offset;
             let count = read.len();
             self.pending = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
@@ -175,18 +195,15 @@ impl Worker {
 
     async fn deliver(&mut self, now_ms: i64) -> Result<Step, JournalError> {
         self.status.set_oldest_pending_ms(self.pending.first().map(|record| record.event.received_ms()));
-        let mut outcomes = if self.pending.is_empty() { Vec::new() } else { self.sink.deliver(&self.pending).await };
-        if outcomes.len() != self.pending.len() {
-            // A sink that does not answer for an event has not proven that it has it.
-            outcomes
-                .resize(self.pending.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
-        }
+        let pending = std::mem::take(&mut self.pending);
+        let outcomes = self.hand_over(&pending).await;
+        self.again.batches = self.again.batches.saturating_add(1);
 
         let mut dead_letters = Vec::new();
         let mut failure = None;
         let (mut delivered, mut failed) = (0, 0);
         let attempts = std::mem::take(&mut self.attempts);
-        for ((record, outcome), tried) in std::mem::take(&mut self.pending).into_iter().zip(outcomes).zip(attempts) {
+        for ((record, outcome), tried) in pending.into_iter().zip(outcomes).zip(attempts) {
             let error = match outcome {
                 Ok(()) => {
                     delivered += 1;
@@ -195,7 +212,7 @@ impl Worker {
                 Err(error) => error,
             };
             let attempts = if error == DeliveryError::Held { tried } else { tried.saturating_add(1) };
-            if self.is_given_up(&error, &record, attempts, now_ms) {
+            if self.is_given_up(&error, record.event.received_ms(), attempts, now_ms) {
                 let reason = error.to_string();
                 tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
                 dead_letters.push(DeadLetter { record, attempts, reason, failed_ms: now_ms });
@@ -233,9 +250,19 @@ impl Worker {
         Ok(wait.map_or(Step::More, Step::Wait))
     }
 
-    /// Whether an event is to be a dead letter after this failure.
-    fn is_given_up(&self, error: &DeliveryError, record: &Record, attempts: u32, now_ms: i64) -> bool {
-        let age_secs = now_ms.saturating_sub(record.event.received_ms()) / 1000;
+    /// Has the sink take a batch, and gives an outcome for each event.
+    async fn hand_over(&mut self, batch: &[Record]) -> Vec<Outcome> {
+        let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
+        if outcomes.len() != batch.len() {
+            // A sink that does not answer for an event has not proven that it has it.
+            outcomes.resize(batch.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
+        }
+        outcomes
+    }
+
+    /// Whether an event is to be a dead letter after this failure; its age counts since `since_ms`.
+    fn is_given_up(&self, error: &DeliveryError, since_ms: i64, attempts: u32, now_ms: i64) -> bool {
+        let age_secs = now_ms.saturating_sub(since_ms) / 1000;
         let age_secs_max = self.retry.age_secs_max.map_or(i64::MAX, |most| i64::try_from(most).unwrap_or(i64::MAX));
         match error {
             DeliveryError::Permanent { .. } => true,
@@ -252,21 +279,27 @@ impl Worker {
             cursor: self.pending.first().map_or(self.position, |record| record.offset.before()),
             state: self.sink.state(),
             dead_letters,
+            settled: Vec::new(),
+            replay: None,
             urgent: !self.pending.is_empty() || self.consumer.head() > self.position,
         }
     }
 
     async fn save(&mut self) -> Result<(), JournalError> {
         let Some(progress) = &self.unsaved else { return Ok(()) };
-        let dead_letters = progress.dead_letters.len();
+        let has_dead_letters = !progress.dead_letters.is_empty() || !progress.settled.is_empty();
         self.consumer.advance(progress.clone()).await?;
         self.unsaved = None;
         self.status.set_cursor(self.consumer.cursor().0);
-        if dead_letters > 0 {
-            self.status.set_dead_letters(self.consumer.dead_letters());
-            self.metrics.dead_letters(&self.status.sink, self.consumer.dead_letters());
+        if has_dead_letters {
+            self.tell_dead_letters();
         }
         Ok(())
+    }
+
+    fn tell_dead_letters(&self) {
+        self.status.set_dead_letters(self.consumer.dead_letters());
+        self.metrics.dead_letters(&self.status.sink, self.consumer.dead_letters());
     }
 
     /// Notes a failed attempt, and tells how long to wait.

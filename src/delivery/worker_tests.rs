@@ -11,10 +11,10 @@ use crate::journal::{self, Appended, Journal, JournalError, Offset, Opened, Reco
 use crate::sink::{DeliveryError, Filter, Outcome, Sink};
 use crate::telemetry::Metrics;
 
-const NOW_MS: i64 = 1_700_000_000_000;
+pub(super) const NOW_MS: i64 = 1_700_000_000_000;
 
 /// An event of a stream of its own.
-fn event(number: u32) -> Event {
+pub(super) fn event(number: u32) -> Event {
     event_of(&format!("s{number}"), number)
 }
 
@@ -30,15 +30,15 @@ fn event_of(stream: &str, number: u32) -> Event {
 /// What a sink was given and took, and what it is to answer: for each call a list of events, by their number, and their
 /// errors. As every sink must, it takes no event of a stream after one that it did not take.
 #[derive(Default)]
-struct Script {
+pub(super) struct Script {
     resumes: VecDeque<Result<i64, DeliveryError>>,
     calls: VecDeque<Vec<(u32, DeliveryError)>>,
-    given: Vec<Vec<i64>>,
+    pub(super) given: Vec<Vec<i64>>,
     taken: Vec<i64>,
 }
 
 #[derive(Clone, Default)]
-struct Scripted(Arc<Mutex<Script>>);
+pub(super) struct Scripted(pub(super) Arc<Mutex<Script>>);
 
 #[async_trait]
 impl Sink for Scripted {
@@ -76,20 +76,20 @@ impl Sink for Scripted {
     }
 }
 
-struct Bench {
-    directory: tempfile::TempDir,
-    journal: Arc<SqliteJournal>,
-    worker: Worker,
-    script: Scripted,
-    status: Arc<Status>,
+pub(super) struct Bench {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) journal: Arc<SqliteJournal>,
+    pub(super) worker: Worker,
+    pub(super) script: Scripted,
+    pub(super) status: Arc<Status>,
 }
 
 impl Bench {
-    async fn new(events: std::ops::Range<u32>, filter: Filter, retry: RetryOptions) -> Bench {
+    pub(super) async fn new(events: std::ops::Range<u32>, filter: Filter, retry: RetryOptions) -> Bench {
         Bench::open(tempfile::tempdir().unwrap(), events, filter, retry).await
     }
 
-    async fn open(
+    pub(super) async fn open(
         directory: tempfile::TempDir,
         events: std::ops::Range<u32>,
         filter: Filter,
@@ -110,24 +110,24 @@ impl Bench {
         Bench { directory, journal, worker, script, status }
     }
 
-    async fn step(&mut self) -> Step {
+    pub(super) async fn step(&mut self) -> Step {
         self.worker.step(NOW_MS).await.unwrap()
     }
 
     /// Steps until there is nothing more to do, without waiting.
-    async fn settle(&mut self) {
+    pub(super) async fn settle(&mut self) {
         while self.step().await != Step::Idle {}
     }
 
-    fn given(&self) -> Vec<Vec<i64>> {
+    pub(super) fn given(&self) -> Vec<Vec<i64>> {
         self.script.0.lock().unwrap().given.clone()
     }
 
-    fn answer(&self, errors: Vec<(u32, DeliveryError)>) {
+    pub(super) fn answer(&self, errors: Vec<(u32, DeliveryError)>) {
         self.script.0.lock().unwrap().calls.push_back(errors);
     }
 
-    fn dead_letters(&self) -> Vec<(i64, i64, String)> {
+    pub(super) fn dead_letters(&self) -> Vec<(i64, i64, String)> {
         let database = rusqlite::Connection::open(self.directory.path().join("journal.db")).unwrap();
         let mut statement =
             database.prepare("SELECT offset, attempts, reason FROM dead_letters ORDER BY number").unwrap();
@@ -135,14 +135,14 @@ impl Bench {
         rows.collect::<Result<_, _>>().unwrap()
     }
 
-    async fn stop(self) -> tempfile::TempDir {
+    pub(super) async fn stop(self) -> tempfile::TempDir {
         self.journal.close();
         self.journal.join();
         self.directory
     }
 }
 
-fn transient() -> DeliveryError {
+pub(super) fn transient() -> DeliveryError {
     DeliveryError::transient("no room")
 }
 

@@ -10,7 +10,7 @@ use super::queue::{Advance, Queue};
 use super::reader::Reader;
 use super::store::StoredConsumer;
 use super::tail::Tail;
-use super::{Consumer, JournalError, Offset, Progress, Record, Records};
+use super::{Consumer, JournalError, NumberedLetter, Offset, Progress, Record, Records, Replay};
 
 pub(super) struct SqliteConsumer {
     number: usize,
@@ -20,6 +20,8 @@ pub(super) struct SqliteConsumer {
     tail: Arc<Tail>,
     queue: Arc<Queue>,
     head: watch::Receiver<Offset>,
+    dead_letters: watch::Receiver<Vec<i64>>,
+    has_news: bool,
 }
 
 impl SqliteConsumer {
@@ -31,8 +33,20 @@ impl SqliteConsumer {
         tail: Arc<Tail>,
         queue: Arc<Queue>,
         head: watch::Receiver<Offset>,
+        dead_letters: watch::Receiver<Vec<i64>>,
     ) -> SqliteConsumer {
-        SqliteConsumer { number, journal_id, stored, reader: Arc::new(Mutex::new(reader)), tail, queue, head }
+        let reader = Arc::new(Mutex::new(reader));
+        // What was put back before the start is news too.
+        SqliteConsumer { number, journal_id, stored, reader, tail, queue, head, dead_letters, has_news: true }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let reader = Arc::clone(&self.reader);
+        let ask = move || question(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(ask).await.map_err(|_| JournalError::Closed)?
     }
 }
 
@@ -42,9 +56,7 @@ impl Records for SqliteConsumer {
         if let Some(records) = self.tail.read(after, limit) {
             return Ok(records);
         }
-        let reader = Arc::clone(&self.reader);
-        let read = move || reader.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit);
-        tokio::task::spawn_blocking(read).await.map_err(|_| JournalError::Closed)?
+        self.ask(move |reader| reader.read(after, limit)).await
     }
 }
 
@@ -71,11 +83,33 @@ impl Consumer for SqliteConsumer {
     }
 
     fn dead_letters(&self) -> i64 {
-        self.stored.dead_letters
+        self.dead_letters.borrow().get(self.number).copied().unwrap_or(0)
+    }
+
+    fn take_news(&mut self) -> bool {
+        let has_changed = self.dead_letters.has_changed().unwrap_or(false);
+        self.dead_letters.mark_unchanged();
+        std::mem::take(&mut self.has_news) || has_changed
+    }
+
+    async fn redriven(&self, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
+        let sink = self.stored.name.clone();
+        self.ask(move |reader| reader.redriven(&sink, limit)).await
+    }
+
+    async fn replay(&self) -> Result<Option<Replay>, JournalError> {
+        let sink = self.stored.name.clone();
+        self.ask(move |reader| reader.running_replay(&sink)).await
     }
 
     async fn wait(&mut self, after: Offset) -> Result<(), JournalError> {
-        self.head.wait_for(|head| *head > after).await.map(|_| ()).map_err(|_| JournalError::Closed)
+        tokio::select! {
+            head = self.head.wait_for(|head| *head > after) => head.map(|_| ()).map_err(|_| JournalError::Closed),
+            news = self.dead_letters.changed() => {
+                self.has_news = true;
+                news.map_err(|_| JournalError::Closed)
+            }
+        }
     }
 
     async fn advance(&mut self, progress: Progress) -> Result<(), JournalError> {
@@ -83,7 +117,6 @@ impl Consumer for SqliteConsumer {
         self.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
         settled.await.map_err(|_| JournalError::Closed)??;
         self.stored.cursor = self.stored.cursor.max(progress.cursor);
-        self.stored.dead_letters += progress.dead_letters.len() as i64;
         if progress.state.is_some() {
             self.stored.state = progress.state;
         }
