@@ -97,8 +97,10 @@ impl Bench {
     ) -> Bench {
         let metrics = Arc::new(Metrics::new());
         let names = [("sink".to_owned(), Start::Earliest)];
+        // The events are of long ago, and must not be pruned for it.
+        let options = journal::Options { retention_days: 1_000_000, ..journal::Options::default() };
         let Opened { journal, mut consumers, exchange } =
-            SqliteJournal::open(directory.path(), &journal::Options::default(), &names, Arc::clone(&metrics)).unwrap();
+            SqliteJournal::open(directory.path(), &options, &names, Arc::clone(&metrics)).unwrap();
         tokio::spawn(exchange.run());
         for number in events {
             assert_eq!(journal.append(event(number)).await, Ok(Appended::Stored));
