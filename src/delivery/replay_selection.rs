@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_selection_is_kept_as_it_was_asked_for() {
-        let selection = ReplaySelection { since_ms: Some(1), domains: vec!["*.d.com".to_owned()], ..Default::default() };
+        let selection =
+            ReplaySelection { since_ms: Some(1), domains: vec!["*.d.com".to_owned()], ..Default::default() };
         let kept = serde_json::to_string(&selection).unwrap();
         assert_eq!(serde_json::from_str::<ReplaySelection>(&kept).unwrap(), selection);
     }

@@ -17,7 +17,8 @@ const SLICE_LETTERS: usize = 1000;
 const PAGE_LETTERS_MAX: usize = 10_000;
 
 /// The columns of a dead letter, those of its record first.
-const COLUMNS: &str = "offset, id, event_type, received_ms, line, number, consumer, redriven_ms, attempts, reason, failed_ms";
+const COLUMNS: &str =
+    "offset, id, event_type, received_ms, line, number, consumer, redriven_ms, attempts, reason, failed_ms";
 
 /// A dead letter with what it is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,8 +213,7 @@ pub(super) fn change_slice(
         let columns = "number, consumer, failed_ms, redriven_ms IS NOT NULL, octet_length(line)";
         let mut statement = transaction.prepare_cached(&selection.query(columns))?;
         let limit = SLICE_LETTERS as i64;
-        let parameters =
-            params![after, last, selection.sink, selection.numbers_json(), selection.ids_json(), limit];
+        let parameters = params![after, last, selection.sink, selection.numbers_json(), selection.ids_json(), limit];
         let found: Vec<(i64, String, i64, bool, i64)> = statement
             .query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
             .collect::<Result<_, _>>()?;
@@ -272,7 +272,9 @@ pub(super) fn settle(connection: &Connection, sink: &str, settled: &SettledLette
     let SettledLetter { number, failure } = settled;
     let Some(LetterFailure { attempts, reason, failed_ms }) = failure else {
         return connection
-            .prepare_cached("DELETE FROM dead_letters WHERE number = ?1 AND consumer = ?2 RETURNING octet_length(line)")?
+            .prepare_cached(
+                "DELETE FROM dead_letters WHERE number = ?1 AND consumer = ?2 RETURNING octet_length(line)",
+            )?
             .query_row(params![number, sink], |row| row.get(0))
             .optional();
     };

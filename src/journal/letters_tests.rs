@@ -280,8 +280,13 @@ async fn a_replay_keeps_its_place_until_it_ends() {
     let cancel = async |number| bench.journal.change(Change::CancelReplay(number)).await.unwrap().count;
     assert_eq!((cancel(2).await, cancel(2).await, cancel(1).await, cancel(77).await), (1, 0, 0, 0));
     assert_eq!(bench.consumers[0].replay().await.unwrap(), None);
-    let all: Vec<(i64, bool)> =
-        bench.reader().replays(i64::MAX, 10).unwrap().iter().map(|replay| (replay.number, replay.is_cancelled)).collect();
+    let all: Vec<(i64, bool)> = bench
+        .reader()
+        .replays(i64::MAX, 10)
+        .unwrap()
+        .iter()
+        .map(|replay| (replay.number, replay.is_cancelled))
+        .collect();
     assert_eq!(all, [(2, true), (1, false)]);
 }
 

@@ -11,7 +11,8 @@ const RUNNING_MAX: i64 = 100;
 /// How many of the newest replays are remembered.
 const REMEMBERED_MAX: i64 = 1000;
 
-const COLUMNS: &str = "number, consumer, selection, created_ms, first, last, cursor, counted, done, failed, last_reason,
+const COLUMNS: &str =
+    "number, consumer, selection, created_ms, first, last, cursor, counted, done, failed, last_reason,
      ended_ms, is_cancelled";
 
 /// A replay to be begun.
@@ -94,9 +95,8 @@ impl Reader {
 
     /// The replay that a sink is to work on.
     pub(super) fn running_replay(&self, sink: &str) -> Result<Option<Replay>, JournalError> {
-        let query = format!(
-            "SELECT {COLUMNS} FROM replays WHERE consumer = ?1 AND ended_ms IS NULL ORDER BY number LIMIT 1"
-        );
+        let query =
+            format!("SELECT {COLUMNS} FROM replays WHERE consumer = ?1 AND ended_ms IS NULL ORDER BY number LIMIT 1");
         Ok(self.connection.prepare_cached(&query)?.query_row([sink], replay).optional()?)
     }
 }
@@ -135,10 +135,8 @@ pub(super) fn begin(connection: &Connection, order: &NewReplay, now_ms: i64) -> 
         params![sink, selection, now_ms, first.0, last.0, counted],
     )?;
     let number = transaction.last_insert_rowid();
-    transaction.execute(
-        "DELETE FROM replays WHERE ended_ms IS NOT NULL AND number <= ?1",
-        [number - REMEMBERED_MAX],
-    )?;
+    transaction
+        .execute("DELETE FROM replays WHERE ended_ms IS NOT NULL AND number <= ?1", [number - REMEMBERED_MAX])?;
     transaction.commit()?;
     Ok(Some(number))
 }

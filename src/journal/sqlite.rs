@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::change::Slice;
 use super::consumer::SqliteConsumer;
 use super::lock::Lock;
-use super::change::Slice;
 use super::queue::{Alter, Append, Queue};
 use super::reader::Reader;
 use super::store::{Moment, Store};

@@ -9,7 +9,9 @@ use super::change::{Slice, Sliced};
 use super::pruning::stored_bytes;
 use super::queue::{Advance, Append};
 use super::window::Window;
-use super::{AppendError, Appended, DeadLetter, JournalError, Offset, Options, Progress, Start, database, letters, replays};
+use super::{
+    AppendError, Appended, DeadLetter, JournalError, Offset, Options, Progress, Start, database, letters, replays,
+};
 use crate::callback::EventId;
 
 /// A moment on both clocks. The wall clock may jump; the other one only goes on.
@@ -216,7 +218,8 @@ impl Store {
     pub(super) fn alter(&mut self, slice: Slice, now: Moment) -> Result<Sliced, JournalError> {
         let sliced = slice.apply(&self.connection, now.wall_ms)?;
         if sliced.letters.removed_bytes > 0 {
-            self.dead_letters_bytes = self.dead_letters_bytes.saturating_sub(sliced.letters.removed_bytes.unsigned_abs());
+            self.dead_letters_bytes =
+                self.dead_letters_bytes.saturating_sub(sliced.letters.removed_bytes.unsigned_abs());
             for consumer in &mut self.consumers {
                 let removed = sliced.letters.changed.get(&consumer.name).copied().unwrap_or(0);
                 consumer.dead_letters -= i64::try_from(removed).unwrap_or(0);

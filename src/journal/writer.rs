@@ -81,7 +81,17 @@ impl Writer {
         began: Instant,
     ) -> Writer {
         let store = State::Open(Box::new(store));
-        Writer { queue, settled, refuses, metrics, dead_letters, store, began, next_housekeeping: began, warned_percent: 0 }
+        Writer {
+            queue,
+            settled,
+            refuses,
+            metrics,
+            dead_letters,
+            store,
+            began,
+            next_housekeeping: began,
+            warned_percent: 0,
+        }
     }
 
     /// Works until the queue is closed and empty.
@@ -136,7 +146,10 @@ impl Writer {
         };
         match result {
             Ok(outcomes) => {
-                if advances.iter().any(|advance| !advance.progress.dead_letters.is_empty() || !advance.progress.settled.is_empty()) {
+                if advances
+                    .iter()
+                    .any(|advance| !advance.progress.dead_letters.is_empty() || !advance.progress.settled.is_empty())
+                {
                     self.publish_dead_letters();
                 }
                 let stored = outcomes.iter().filter(|outcome| **outcome == Ok(Appended::Stored)).count();

@@ -4,7 +4,7 @@
 //! - `/readyz`: 200 while the receiver would store an event, else 503. The state of the sinks is detail, and detail is for
 //!   those who could also read the metrics
 //! - `/metrics`: every metric, for Prometheus
-//! - `/api/v1/index/rebuild`: a POST has the index made anew from the journal
+//! - `/api/v1/`: the questions and changes of [`api`]; a POST to `index/rebuild` has the index made anew from the journal
 //!
 //! What changes something needs the token wherever it comes from, and `application/json`, which no form of a web page can
 //! send. Nothing here touches the journal's storage.
@@ -223,7 +223,7 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     let refused = match guard {
         Guard::Host if !host_is_allowed(&request, &admin.allowed_hosts) => Some(Answer::HOST_NOT_ALLOWED),
         Guard::Token if !is_open && !is_trusted => Some(Answer::UNAUTHORIZED),
-        _ if request.uri().path() == REBUILD_PATH => may_change(&request, admin.token.as_ref()).err(),
+        _ if api::is_change(request.method(), request.uri().path()) => may_change(&request, admin.token.as_ref()).err(),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Some(Answer::READ_ONLY),
         _ => None,
     };

@@ -120,7 +120,8 @@ impl Worker {
         let mut is_left = false;
         for _ in 0..2 {
             self.again.is_turn_of_replays = !self.again.is_turn_of_replays;
-            let turn = if self.again.is_turn_of_replays { self.replay(now_ms).await? } else { self.redrive(now_ms).await? };
+            let turn =
+                if self.again.is_turn_of_replays { self.replay(now_ms).await? } else { self.redrive(now_ms).await? };
             match turn {
                 Turn::Taken => return Ok(Some(Step::More)),
                 Turn::Later => is_left = true,

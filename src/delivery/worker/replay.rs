@@ -111,13 +111,23 @@ impl Worker {
         let selection: ReplaySelection =
             serde_json::from_str(&stored.order.selection).map_err(|error| error.to_string())?;
         let filter = selection.filter(&self.filter).map_err(|(member, reason)| format!("{member}: {reason}"))?;
-        tracing::info!(sink = self.status.sink, replay = stored.number, events = stored.order.counted, "a replay goes on");
+        tracing::info!(
+            sink = self.status.sink,
+            replay = stored.number,
+            events = stored.order.counted,
+            "a replay goes on"
+        );
         Ok(Run::new(stored, filter))
     }
 
     /// Ends a replay of which it cannot be read any more what was meant, as after a downgrade.
     async fn give_up(&mut self, stored: &Replay, reason: String, now_ms: i64) -> Result<Turn, JournalError> {
-        tracing::warn!(sink = self.status.sink, replay = stored.number, reason, "a replay cannot be read, and has ended");
+        tracing::warn!(
+            sink = self.status.sink,
+            replay = stored.number,
+            reason,
+            "a replay cannot be read, and has ended"
+        );
         let replay = ReplayProgress {
             number: stored.number,
             last_reason: Some(reason),
@@ -152,7 +162,13 @@ impl Worker {
         let replay = run.progress(stored, now_ms);
         if replay.ended_ms.is_some() {
             let (done, failed) = (stored.done + replay.done, stored.failed + replay.failed);
-            tracing::info!(sink = self.status.sink, replay = stored.number, done, failed, "a replay has come to its end");
+            tracing::info!(
+                sink = self.status.sink,
+                replay = stored.number,
+                done,
+                failed,
+                "a replay has come to its end"
+            );
         } else {
             self.again.run = Some(run);
         }

@@ -1,14 +1,18 @@
 //! The API of the admin endpoint: everything that livehook knows, for people's own tools.
 //!
-//! Answers come from the read model and the journal, by way of [`readers`]; nothing here writes. What is asked for wrongly
+//! Answers come from the read model and the journal, by way of [`readers`]; what is changed is changed by the journal, see
+//! [`changes`]. What is asked for wrongly
 //! is answered with a [`problem`] that names the parameter and what it takes. Lists are pages, see [`page`].
 
+mod changes;
 mod codes;
+mod dead_letters;
 mod events;
 mod page;
 mod parameters;
 mod problem;
 mod readers;
+mod replays;
 mod sessions;
 mod sinks;
 mod streams;
@@ -17,16 +21,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderValue;
 use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::{Clock, Sources};
 use crate::delivery::Status;
 use crate::journal::Journal;
 
+pub(super) use changes::is_change;
 pub(super) use problem::Problem;
 
 use readers::Readers;
@@ -40,6 +46,8 @@ pub(super) struct Api {
     journal: Arc<dyn Journal>,
     sinks: Vec<Arc<Status>>,
     clock: Clock,
+    /// Held by who counts what a replay would send.
+    counting: tokio::sync::Mutex<()>,
 }
 
 impl Api {
@@ -50,7 +58,13 @@ impl Api {
             journal: Arc::clone(&sources.journal),
             sinks: sources.sinks.clone(),
             clock,
+            counting: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The state of a configured sink.
+    fn sink(&self, name: &str) -> Option<&Status> {
+        self.sinks.iter().find(|status| status.sink == name).map(Arc::as_ref)
     }
 
     /// The routes, to be put below [`PREFIX`].
@@ -64,7 +78,15 @@ impl Api {
             .route("/events", get(events::list))
             .route("/events/{id}", get(events::one))
             .route("/sinks", get(sinks::list))
+            .route("/dead-letters", get(dead_letters::list))
+            .route("/dead-letters/{number}", get(dead_letters::one))
+            .route("/dead-letters/redrive", post(dead_letters::redrive))
+            .route("/dead-letters/drop", post(dead_letters::drop))
+            .route("/replays", get(replays::list).post(replays::begin))
+            .route("/replays/{number}", get(replays::one))
+            .route("/replays/{number}/cancel", post(replays::cancel))
             .route("/error-codes", get(codes::list))
+            .layer(DefaultBodyLimit::max(changes::BODY_BYTES_MAX))
             .with_state(self)
     }
 }
