@@ -12,32 +12,29 @@ use super::store::StoredConsumer;
 use super::tail::Tail;
 use super::{Consumer, JournalError, NumberedLetter, Offset, Progress, Record, Records, Replay};
 
+/// What all consumers of a journal have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) journal_id: String,
+    pub(super) tail: Arc<Tail>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) head: watch::Receiver<Offset>,
+    /// How many dead letters each has. Sent also where only what is to be done with them has changed.
+    pub(super) dead_letters: watch::Receiver<Vec<i64>>,
+}
+
 pub(super) struct SqliteConsumer {
     number: usize,
-    journal_id: String,
     stored: StoredConsumer,
     reader: Arc<Mutex<Reader>>,
-    tail: Arc<Tail>,
-    queue: Arc<Queue>,
-    head: watch::Receiver<Offset>,
-    dead_letters: watch::Receiver<Vec<i64>>,
+    shared: Shared,
     has_news: bool,
 }
 
 impl SqliteConsumer {
-    pub(super) fn new(
-        number: usize,
-        journal_id: String,
-        stored: StoredConsumer,
-        reader: Reader,
-        tail: Arc<Tail>,
-        queue: Arc<Queue>,
-        head: watch::Receiver<Offset>,
-        dead_letters: watch::Receiver<Vec<i64>>,
-    ) -> SqliteConsumer {
-        let reader = Arc::new(Mutex::new(reader));
+    pub(super) fn new(number: usize, stored: StoredConsumer, reader: Reader, shared: Shared) -> SqliteConsumer {
         // What was put back before the start is news too.
-        SqliteConsumer { number, journal_id, stored, reader, tail, queue, head, dead_letters, has_news: true }
+        SqliteConsumer { number, stored, reader: Arc::new(Mutex::new(reader)), shared, has_news: true }
     }
 
     async fn ask<T: Send + 'static>(
@@ -53,7 +50,7 @@ impl SqliteConsumer {
 #[async_trait]
 impl Records for SqliteConsumer {
     async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
-        if let Some(records) = self.tail.read(after, limit) {
+        if let Some(records) = self.shared.tail.read(after, limit) {
             return Ok(records);
         }
         self.ask(move |reader| reader.read(after, limit)).await
@@ -67,7 +64,7 @@ impl Consumer for SqliteConsumer {
     }
 
     fn journal_id(&self) -> &str {
-        &self.journal_id
+        &self.shared.journal_id
     }
 
     fn cursor(&self) -> Offset {
@@ -79,16 +76,16 @@ impl Consumer for SqliteConsumer {
     }
 
     fn head(&self) -> Offset {
-        *self.head.borrow()
+        *self.shared.head.borrow()
     }
 
     fn dead_letters(&self) -> i64 {
-        self.dead_letters.borrow().get(self.number).copied().unwrap_or(0)
+        self.shared.dead_letters.borrow().get(self.number).copied().unwrap_or(0)
     }
 
     fn take_news(&mut self) -> bool {
-        let has_changed = self.dead_letters.has_changed().unwrap_or(false);
-        self.dead_letters.mark_unchanged();
+        let has_changed = self.shared.dead_letters.has_changed().unwrap_or(false);
+        self.shared.dead_letters.mark_unchanged();
         std::mem::take(&mut self.has_news) || has_changed
     }
 
@@ -104,8 +101,8 @@ impl Consumer for SqliteConsumer {
 
     async fn wait(&mut self, after: Offset) -> Result<(), JournalError> {
         tokio::select! {
-            head = self.head.wait_for(|head| *head > after) => head.map(|_| ()).map_err(|_| JournalError::Closed),
-            news = self.dead_letters.changed() => {
+            head = self.shared.head.wait_for(|head| *head > after) => head.map(|_| ()).map_err(|_| JournalError::Closed),
+            news = self.shared.dead_letters.changed() => {
                 self.has_news = true;
                 news.map_err(|_| JournalError::Closed)
             }
@@ -114,7 +111,7 @@ impl Consumer for SqliteConsumer {
 
     async fn advance(&mut self, progress: Progress) -> Result<(), JournalError> {
         let (reply, settled) = oneshot::channel();
-        self.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
+        self.shared.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
         settled.await.map_err(|_| JournalError::Closed)??;
         self.stored.cursor = self.stored.cursor.max(progress.cursor);
         if progress.state.is_some() {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::change::Slice;
-use super::consumer::SqliteConsumer;
+use super::consumer::{Shared, SqliteConsumer};
 use super::lock::Lock;
 use super::queue::{Alter, Append, Queue};
 use super::reader::Reader;
@@ -69,17 +69,20 @@ impl SqliteJournal {
         let (head_sender, head) = watch::channel(store.head());
         let (dead_letters_sender, dead_letters) = watch::channel(store.dead_letters());
         let tail = Arc::new(Tail::default());
+        let shared = Shared {
+            journal_id: store.journal_id().to_owned(),
+            tail: Arc::clone(&tail),
+            queue: Arc::clone(&queue),
+            head: head.clone(),
+            dead_letters,
+        };
         let consumers = store
             .consumers()
             .iter()
             .enumerate()
             .map(|(number, stored)| {
                 let reader = Reader::open(data_dir)?;
-                let (queue, tail, head) = (Arc::clone(&queue), Arc::clone(&tail), head.clone());
-                let journal_id = store.journal_id().to_owned();
-                let dead_letters = dead_letters.clone();
-                let consumer =
-                    SqliteConsumer::new(number, journal_id, stored.clone(), reader, tail, queue, head, dead_letters);
+                let consumer = SqliteConsumer::new(number, stored.clone(), reader, shared.clone());
                 Ok(Box::new(consumer) as Box<dyn Consumer>)
             })
             .collect::<Result<_, JournalError>>()?;
