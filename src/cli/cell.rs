@@ -56,6 +56,13 @@ impl Cell {
         Cell::limited(text, NAME_CHARACTERS_MAX)
     }
 
+    /// A stream by its domain, app name and name, with `/` between.
+    pub(super) fn stream(domain: &str, app_name: &str, stream: &str) -> Cell {
+        let [domain, app_name, stream] = [domain, app_name, stream].map(Cell::name);
+        // The parts are escaped already.
+        Cell { text: format!("{}/{}/{}", domain.text, app_name.text, stream.text), tone: Tone::Plain }
+    }
+
     /// What may be absent, and is `-` then.
     pub(super) fn optional(text: Option<impl fmt::Display>) -> Cell {
         text.map_or_else(|| Cell::new(""), Cell::new)
@@ -124,6 +131,12 @@ mod tests {
         assert_eq!(Cell::name("\u{202e}x").text(), "\\u{202e}x");
         assert_eq!((Cell::new("").text(), Cell::name("").text()), ("-", "-"));
         assert_eq!((Cell::optional(None::<i64>).text(), Cell::optional(Some(-5)).text()), ("-", "-5"));
+    }
+
+    #[test]
+    fn a_stream_has_three_parts_whatever_is_in_them() {
+        assert_eq!(Cell::stream("d", "", "s").text(), "d/-/s");
+        assert_eq!(Cell::stream("a\\n", "\u{1b}[2J", "直播").text(), "a\\\\n/\\u{1b}[2J/直播");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) fn show<R: Row>(rows: &[R], form: Form, output: &mut Output<'_>) -> a
 }
 
 /// A row as JSON on one line that is harmless to a terminal, with the escapes that events have, too.
-fn json_line(row: &impl Serialize) -> anyhow::Result<String> {
+pub(super) fn json_line(row: &impl Serialize) -> anyhow::Result<String> {
     let json = serde_json::to_string(row).context("a row cannot be written")?;
     let is_harmful = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
     if !json.contains(is_harmful) {

@@ -9,6 +9,7 @@ mod cell;
 mod check_config;
 mod completions;
 mod config_arguments;
+mod dead_letters;
 mod events;
 mod events_table;
 mod explain;
@@ -18,16 +19,22 @@ mod human;
 mod input;
 mod key_argument;
 mod keygen;
+mod letter_rows;
 mod listen_address;
 mod listing;
 mod moment;
 mod output;
 mod printable;
+mod progress;
+mod replay;
 mod sample;
 mod send;
 mod serve;
+mod service;
 mod sign;
 mod table;
+#[cfg(test)]
+mod testing;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,6 +75,8 @@ enum Command {
     Sign(sign::Arguments),
     Send(Box<send::Arguments>),
     Events(events::Arguments),
+    DeadLetters(Box<dead_letters::Arguments>),
+    Replay(Box<replay::Arguments>),
     Explain(explain::Arguments),
     Backup(backup::Arguments),
     Healthcheck(healthcheck::Arguments),
@@ -124,6 +133,8 @@ impl Command {
             Command::Sign(arguments) => sign::run(&arguments, output),
             Command::Send(arguments) => send::run(&arguments, output),
             Command::Events(arguments) => events::run(arguments, output),
+            Command::DeadLetters(arguments) => dead_letters::run(*arguments, output),
+            Command::Replay(arguments) => replay::run(*arguments, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
             Command::Backup(arguments) => backup::run(&arguments, output),
             Command::Healthcheck(arguments) => healthcheck::run(&arguments),

@@ -114,15 +114,15 @@ impl Config {
     /// # Errors
     /// The file cannot be read or is no TOML, or the address is none.
     pub fn find_admin_listen(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<SocketAddr, Mistakes> {
-        let found = sources::file(path, surroundings)?;
-        let path = found.as_ref().map(|(path, _)| path.as_path());
-        let text = found.as_ref().map_or("", |(_, text)| text);
-        let document = Document::parse(text).map_err(|mistake| Mistakes::new(path, vec![mistake]))?;
-        let mut findings = Findings::default();
-        let mut file: File = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
-        findings.mistakes.retain(|mistake| mistake.key == "admin.listen");
-        sources::admin_listen(&mut file, surroundings, &mut findings);
-        if findings.mistakes.is_empty() { Ok(file.admin.listen) } else { Err(Mistakes::new(path, findings.mistakes)) }
+        Ok(find_admin(path, surroundings, &["admin.listen"], sources::admin_listen)?.listen)
+    }
+
+    /// The same with the token, for those that change something.
+    ///
+    /// # Errors
+    /// The file or that of the token cannot be read, or the address or the token is none.
+    pub fn find_admin(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<AdminOptions, Mistakes> {
+        find_admin(path, surroundings, &["admin.listen", "admin.token", "admin.token_file"], sources::admin)
     }
 
     /// Makes a configuration of the file's text (with the path to name in mistakes), the environment and the flags.
@@ -174,6 +174,25 @@ impl Config {
     pub fn summary(&self) -> Summary<'_> {
         Summary(self)
     }
+}
+
+/// Finds what a service's admin endpoint is configured as. Of the mistakes in the file only those of `keys` matter; `override_file`
+/// puts the environment over it.
+fn find_admin(
+    path: Option<&Path>,
+    surroundings: &dyn Surroundings,
+    keys: &[&str],
+    override_file: fn(&mut File, &dyn Surroundings, &mut Findings),
+) -> Result<AdminOptions, Mistakes> {
+    let found = sources::file(path, surroundings)?;
+    let path = found.as_ref().map(|(path, _)| path.as_path());
+    let text = found.as_ref().map_or("", |(_, text)| text);
+    let document = Document::parse(text).map_err(|mistake| Mistakes::new(path, vec![mistake]))?;
+    let mut findings = Findings::default();
+    let mut file: File = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
+    findings.mistakes.retain(|mistake| keys.contains(&mistake.key.as_str()));
+    override_file(&mut file, surroundings, &mut findings);
+    if findings.mistakes.is_empty() { Ok(file.admin) } else { Err(Mistakes::new(path, findings.mistakes)) }
 }
 
 fn verifier_options(receiver: &ReceiverOptions, keys: Vec<sources::SourcedKey>) -> callback::Options {

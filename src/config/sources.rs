@@ -143,6 +143,12 @@ pub(super) fn admin_listen(file: &mut File, surroundings: &dyn Surroundings, fin
     sources.variable("LIVEHOOK_ADMIN_LISTEN", "admin.listen", &mut file.admin.listen);
 }
 
+/// The same for the address and the token.
+pub(super) fn admin(file: &mut File, surroundings: &dyn Surroundings, findings: &mut Findings) {
+    admin_listen(file, surroundings, findings);
+    Sources { surroundings, findings, keys: Vec::new() }.token(&mut file.admin);
+}
+
 /// A key and where it came from.
 pub(super) type SourcedKey = (String, KeyOptions);
 

@@ -378,3 +378,23 @@ fn the_admin_address_is_found_as_the_service_finds_it_whatever_else_is_wrong() {
     let told = listen(&given).unwrap_err();
     assert!(told.contains("admin.listen = \"x\""), "{told}");
 }
+
+#[test]
+fn the_token_is_found_with_the_admin_address_and_never_shown() {
+    let admin = |given: &Given| Config::find_admin(None, given).map_err(|mistakes| mistakes.to_string());
+    assert_eq!(admin(&Given::default()).unwrap().token, None);
+    let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml");
+    let of_file = given.file("a.toml", "unknown = 1\n[admin]\nlisten = \"127.0.0.1:5\"\ntoken = \"hunter22\"");
+    let found = admin(&of_file).unwrap();
+    assert!(found.token.as_ref().unwrap().matches(b"hunter22") && found.listen.port() == 5);
+    assert!(!format!("{found:?}").contains("hunter22"));
+    let of_variable = of_file.variable("LIVEHOOK_ADMIN_TOKEN", "of-the-variable");
+    assert!(admin(&of_variable).unwrap().token.unwrap().matches(b"of-the-variable"));
+
+    let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", "admin.token_file = \"t\"");
+    assert!(admin(&given).unwrap_err().contains("admin.token_file = \"t\": cannot be read"));
+    assert!(admin(&given.file("t", "hunter22\n")).unwrap().token.unwrap().matches(b"hunter22"));
+    let given = Given::default().variable("LIVEHOOK_ADMIN_TOKEN", "hunter22 spaced");
+    let told = admin(&given).unwrap_err();
+    assert!(told.contains("token") && !told.contains("hunter22"), "{told}");
+}

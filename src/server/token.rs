@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use axum::http::HeaderValue;
+use axum::http::header::InvalidHeaderValue;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
@@ -37,6 +39,16 @@ impl Token {
         self.0.len() < 16
     }
 
+    /// The `Authorization` header that carries the token, for who asks a service. It is marked as not to be shown.
+    ///
+    /// # Errors
+    /// None that a token can cause: it holds nothing that a header cannot.
+    pub fn authorization(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut header = HeaderValue::try_from(format!("Bearer {}", self.0))?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+
     /// Whether the given text is the token.
     pub fn matches(&self, given: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(given).into()
@@ -52,5 +64,17 @@ impl fmt::Debug for Token {
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Token, D::Error> {
         Token::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_carries_the_token_and_does_not_show_it() {
+        let header = Token::new("a-long-token").unwrap().authorization().unwrap();
+        assert_eq!(header, "Bearer a-long-token");
+        assert!(!format!("{header:?}").contains("a-long-token"));
     }
 }
