@@ -12,6 +12,7 @@
 mod client;
 mod contract;
 mod crash;
+mod dead_letters;
 mod event_types;
 mod open_files;
 mod process;
