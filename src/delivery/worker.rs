@@ -142,6 +142,8 @@ impl Worker {
                 step
             }
         };
+        // Somebody may have dropped some.
+        self.status.set_dead_letters(self.consumer.dead_letters());
         if self.is_resumed {
             self.status.set_oldest_pending_ms(self.pending.first().map(|record| record.event.received_ms()));
         }

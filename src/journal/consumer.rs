@@ -102,9 +102,10 @@ impl Consumer for SqliteConsumer {
     async fn wait(&mut self, after: Offset) -> Result<(), JournalError> {
         tokio::select! {
             head = self.shared.head.wait_for(|head| *head > after) => head.map(|_| ()).map_err(|_| JournalError::Closed),
-            news = self.shared.dead_letters.changed() => {
+            // When the writer is gone, it is told by the head, once all is settled.
+            Ok(()) = self.shared.dead_letters.changed() => {
                 self.has_news = true;
-                news.map_err(|_| JournalError::Closed)
+                Ok(())
             }
         }
     }

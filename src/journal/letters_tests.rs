@@ -300,4 +300,14 @@ async fn replays_that_run_and_that_are_remembered_are_bounded() {
     assert_eq!(begin().await, None);
     bench.journal.change(Change::CancelReplay(1)).await.unwrap();
     assert!(begin().await.is_some());
+    for _ in 0..5 {
+        bench.journal.change(Change::CancelReplay(2)).await.unwrap();
+        bench.journal.change(Change::CancelReplay(100)).await.unwrap();
+        let number = begin().await.unwrap();
+        bench.journal.change(Change::CancelReplay(number)).await.unwrap();
+    }
+    let numbers: Vec<i64> =
+        bench.reader().replays(i64::MAX, 1000).unwrap().iter().map(|replay| replay.number).collect();
+    assert!(!numbers.contains(&1) && !numbers.contains(&2), "ended long ago: {numbers:?}");
+    assert!(numbers.contains(&3) && numbers.contains(&100), "not ended, or not long ago: {numbers:?}");
 }

@@ -8,8 +8,8 @@ use super::{JournalError, Offset, Reader, database};
 /// How many replays may wait or run at once.
 const RUNNING_MAX: i64 = 100;
 
-/// How many of the newest replays are remembered.
-const REMEMBERED_MAX: i64 = 1000;
+/// How many of the newest replays are remembered, beside those that have not ended.
+const REMEMBERED_MAX: i64 = 100;
 
 const COLUMNS: &str =
     "number, consumer, selection, created_ms, first, last, cursor, counted, done, failed, last_reason,
