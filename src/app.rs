@@ -118,6 +118,8 @@ impl App {
             metrics,
             sinks: statuses,
             index: index_status,
+            refusals: receiver.refusals(),
+            tally: receiver.tally(),
             draining: Arc::clone(&is_draining),
         };
         let admin = Admin::new(&config.admin, sources, server::system_clock);

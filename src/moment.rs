@@ -7,8 +7,17 @@ use serde::{Serialize, Serializer};
 const FORMS: &str = "RFC 3339 (2026-05-01T12:00:00Z), a date (2026-05-01, from 00:00 UTC), Unix seconds \
 (1777636800), or a span back from now (15m, 2h, 7d)";
 
+/// How long an hour is, in ms.
+pub const HOUR_MS: i64 = 3_600_000;
+
+/// The beginning of the hour that a moment is in, by UTC; both in Unix ms.
+pub fn hour_of(time_ms: i64) -> i64 {
+    time_ms.saturating_sub(time_ms.rem_euclid(HOUR_MS))
+}
+
 /// A moment in Unix ms, written as RFC 3339 in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(value_type = String, description = "A moment as RFC 3339 in UTC.", format = DateTime, examples("2026-05-01T12:00:00Z"))]
 pub struct Moment(pub i64);
 
 impl Moment {

@@ -2,7 +2,7 @@
 
     cargo build && python3 tests/readme.py
 
-Needs bash, curl, md5sum, openssl, nginx and caddy, and Linux, where the whole of 127.0.0.0/8 is this machine: that gives a
+Needs bash, curl, jq, md5sum, openssl, nginx and caddy, and Linux, where the whole of 127.0.0.0/8 is this machine: that gives a
 client an address that differs from the proxy's. Ports and paths of the README are replaced by free ones, the rest runs as
 written.
 """
@@ -25,6 +25,7 @@ BINARIES = ROOT / "target" / "debug"
 LIVEHOOK = BINARIES / "livehook"
 README = (ROOT / "README.md").read_text()
 KEY = "readme0123456789readme0123456789"
+TOKEN = "readme-token-0123456789"
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("LIVEHOOK_")},
     "PATH": f"{BINARIES}:{os.environ['PATH']}:/usr/sbin",
@@ -113,7 +114,8 @@ def test_every_configuration_is_valid(folder):
         config.write_text(block)
         subprocess.run(
             [LIVEHOOK, "check-config", "--config", config],
-            env={**ENVIRONMENT, "LIVEHOOK_KEYS": KEY}, cwd=folder, check=True, stdout=subprocess.DEVNULL,
+            env={**ENVIRONMENT, "LIVEHOOK_KEYS": KEY, "LIVEHOOK_ADMIN_TOKEN": TOKEN}, cwd=folder, check=True,
+            stdout=subprocess.DEVNULL,
         )
 
 
@@ -155,6 +157,48 @@ def test_a_backup_can_be_served(folder):
         assert [event["subject"] for event in events(folder)] == ["before", "restored"]
 
 
+def is_indexed(admin_port):
+    """Whether the index has every event: it is a moment behind the answer to a callback."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", admin_port, timeout=10)) as connection:
+        connection.request("GET", "/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
+        readiness = json.loads(connection.getresponse().read())
+        return readiness["index"]["cursor"] == readiness["journal"]["head"]
+
+
+def form(value):
+    """An example or an answer, less what is another each time: moments, ids and large numbers."""
+    if isinstance(value, dict):
+        return {name: form(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [form(item) for item in value]
+    is_made_up = isinstance(value, str) and re.fullmatch(r"[0-9TZ:.-]{10,}|[0-9a-f-]{20,}", value)
+    return "..." if is_made_up or (isinstance(value, int) and value > 1000) else value
+
+
+def test_the_api_answers_as_shown(folder):
+    port, admin_port = free_port(), free_port()
+    command = ["env", f"LIVEHOOK_ADMIN_TOKEN={TOKEN}", LIVEHOOK, "serve", "--key", "test", "--listen", f"127.0.0.1:{port}"]
+    command += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    text = section("API").split("### From outside")[0]
+    examples = re.findall(r"^```sh\n(.*?)^```\n\n```json\n(.*?)^```$", text, re.M | re.S)
+    assert len(examples) == len(blocks("sh", text)) > 4, "every call is shown with its answer"
+    with running("livehook", command, port, folder) as process:
+        for script, shown in examples:
+            for arguments in re.findall(r"^livehook (send.*)$", script, re.M):
+                # One of them is refused: the answer that is shown tells.
+                url = ["--url", f"http://127.0.0.1:{port}/callback"]
+                subprocess.run([LIVEHOOK, *arguments.split(), *url], env=ENVIRONMENT, stdout=subprocess.DEVNULL, check=False)
+            until("the index has all", lambda: is_indexed(admin_port), process)
+            script = re.sub(r"^livehook send.*\n", "", script, flags=re.M)
+            script = replace(script, "127.0.0.1:9090", f"127.0.0.1:{admin_port}")
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**ENVIRONMENT, "LIVEHOOK_ADMIN_TOKEN": TOKEN},
+                text=True, stdout=subprocess.PIPE, check=False,
+            )
+            assert done.returncode == 0, f"{script}\nended with {done.returncode}:\n{done.stdout}"
+            assert form(json.loads(done.stdout)) == form(json.loads(shown)), f"{script}\ngave:\n{done.stdout}"
+
+
 def post(port, client, tls, **headers):
     """Posts a fresh callback from a client's address; the status and the body's `error`."""
     body = livehook("sign", "--key", KEY, folder=ROOT, input='{"event_type":1,"app":"push.example.com","stream_id":"s"}')
@@ -188,33 +232,86 @@ def check_a_proxy(name, command, port, tls, receiver_port, folder):
         assert post(receiver_port, "127.0.0.3", False, **forged) == refused, "a header from no trusted proxy"
 
 
-def test_nginx(folder):
-    receiver_port, port = free_port(), free_port()
+def check_an_admin_proxy(name, command, port, tls, livehook_ports, folder):
+    """Whoever has the token reads through the proxy, also of a stream whose path a proxy might tidy; nobody else does."""
+    receiver_port, admin_port = livehook_ports
+    # Any address that is not the loopback's will do in place of the README's.
+    serve = ["env", f"LIVEHOOK_ADMIN_TOKEN={TOKEN}", LIVEHOOK, "serve", "--key", KEY]
+    serve += ["--listen", f"127.0.0.1:{receiver_port}", "--admin-listen", f"0.0.0.0:{admin_port}"]
+    callback = '{"event_type":1,"app":"push.example.com","stream_id":"a/b","sequence":"1","event_time":1777636800}'
+    with running("livehook", serve, receiver_port, folder) as process, running(name, command, port, folder):
+        body = livehook("sign", "--key", KEY, folder=ROOT, input=callback)
+        scheme = "https" if tls else "http"
+        curl = ["curl", "-sk", "--resolve", f"livehook.example.com:{port}:127.0.0.1", "--path-as-is"]
+        url = f"{scheme}://livehook.example.com:{port}/api/v1/"
+        callback_url = f"http://127.0.0.1:{receiver_port}/callback"
+        subprocess.run([*curl, "--data", body, callback_url], check=True, stdout=subprocess.DEVNULL)
+        until("the index has it", lambda: is_indexed(admin_port), process)
+
+        def ask(path, *options):
+            done = subprocess.run([*curl, *options, url + path], check=True, text=True, stdout=subprocess.PIPE)
+            return json.loads(done.stdout)
+
+        assert ask("streams").get("status") == 401, "without a token"
+        bearer = ["-H", f"Authorization: Bearer {TOKEN}"]
+        assert ask("streams/push.example.com//a%2Fb", *bearer)["stream"] == "a/b"
+        assert ask("events", *bearer)["items"][0]["subject"] == "a/b"
+
+
+def nginx(block, names, folder):
+    """The command of an nginx with a certificate and a block of the README's, whose `names` (old, new) are replaced."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hooks.example.com",
          "-keyout", "hook.key", "-out", "hook.pem"], cwd=folder, check=True, stderr=subprocess.DEVNULL,
     )
-    block = replace(blocks("nginx")[0], "127.0.0.1:8080", f"127.0.0.1:{receiver_port}")
-    block = replace(block, "listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
-    block = replace(block, "/etc/ssl/hooks.example.com.pem", f"{folder}/hook.pem")
-    block = replace(block, "/etc/ssl/hooks.example.com.key", f"{folder}/hook.key")
+    for old, new in names:
+        block = replace(block, old, new)
+    block, count = re.subn(r"/etc/ssl/\w+\.example\.com\.(pem|key)", rf"{folder}/hook.\1", block)
+    assert count == 2, block
     paths = "".join(f"{use}_temp_path {folder}/{use};\n" for use in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "nginx.conf").write_text(
         f"daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr;\n"
         f"events {{}}\nhttp {{\naccess_log off;\n{paths}{block}}}\n"
     )
-    command = ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+    return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+def caddy(block, names, folder):
+    """The command of a caddy without TLS, for which it would ask an authority for a certificate of a name not ours."""
+    for old, new in names:
+        block = replace(block, old, new)
+    (folder / "Caddyfile").write_text("{\n    admin off\n}\n" + block)
+    return ["env", f"HOME={folder}", "caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+
+
+def test_nginx(folder):
+    receiver_port, port = free_port(), free_port()
+    names = [("127.0.0.1:8080", f"127.0.0.1:{receiver_port}"), ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")]
+    command = nginx(blocks("nginx", section("Behind a proxy"))[0], names, folder)
     check_a_proxy("nginx", command, port, True, receiver_port, folder)
 
 
 def test_caddy(folder):
     receiver_port, port = free_port(), free_port()
-    block = replace(blocks("caddyfile")[0], "127.0.0.1:8080", f"127.0.0.1:{receiver_port}")
-    # Without TLS, for which Caddy would ask an authority on the internet, and for a certificate of a name not ours.
-    block = replace(block, "hooks.example.com {", f"http://hooks.example.com:{port} {{\n    bind 127.0.0.1")
-    (folder / "Caddyfile").write_text("{\n    admin off\n}\n" + block)
-    command = ["env", f"HOME={folder}", "caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+    names = [("127.0.0.1:8080", f"127.0.0.1:{receiver_port}")]
+    names += [("hooks.example.com {", f"http://hooks.example.com:{port} {{\n    bind 127.0.0.1")]
+    command = caddy(blocks("caddyfile", section("Behind a proxy"))[0], names, folder)
     check_a_proxy("caddy", command, port, False, receiver_port, folder)
+
+
+def test_nginx_before_the_admin_endpoint(folder):
+    receiver_port, admin_port, port = free_port(), free_port(), free_port()
+    names = [("10.0.0.5:9090", f"127.0.0.1:{admin_port}"), ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")]
+    command = nginx(blocks("nginx", section("API"))[0], names, folder)
+    check_an_admin_proxy("nginx", command, port, True, (receiver_port, admin_port), folder)
+
+
+def test_caddy_before_the_admin_endpoint(folder):
+    receiver_port, admin_port, port = free_port(), free_port(), free_port()
+    names = [("10.0.0.5:9090", f"127.0.0.1:{admin_port}")]
+    names += [("livehook.example.com {", f"http://livehook.example.com:{port} {{\n    bind 127.0.0.1")]
+    command = caddy(blocks("caddyfile", section("API"))[0], names, folder)
+    check_an_admin_proxy("caddy", command, port, False, (receiver_port, admin_port), folder)
 
 
 def main():

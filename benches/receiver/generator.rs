@@ -1,5 +1,6 @@
-//! Sends signed push events, each another one, and times the answers. It must cost less than what it measures: requests
-//! are made once and only their sequence is written anew, answers are compared and not parsed.
+//! Sends signed pushes and stops in turns, each another one, of ten thousand streams, and times the answers. It must cost
+//! less than what it measures: requests are made once and only a few digits are written anew, answers are compared and not
+//! parsed.
 
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
@@ -18,8 +19,17 @@ use tokio::task::{JoinSet, LocalSet};
 /// The callback key of the receivers measured.
 pub(crate) const KEY: &str = "bench0123456789bench0123456789be";
 
-/// Of 19 digits, as in real callbacks. Never used twice, whatever the server, so no event is a duplicate.
-static NEXT_SEQUENCE: AtomicU64 = AtomicU64::new(1_000_000_000_000_000_000);
+/// Counts events. Never used twice, whatever the server, so no event is a duplicate.
+static NEXT_EVENT: AtomicU64 = AtomicU64::new(0);
+
+/// Sequences have 19 digits.
+const FIRST_SEQUENCE: u64 = 1_000_000_000_000_000_000;
+
+/// Spreads sequences over 62 bits; being odd, it gives none twice.
+const SEQUENCE_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// How many streams there are.
+const STREAMS: u64 = 10_000;
 
 /// When to stop.
 #[derive(Clone, Copy)]
@@ -41,38 +51,71 @@ pub(crate) struct Seen {
     pub(crate) latencies_us: Vec<u32>,
 }
 
-/// A request whose sequence can be set.
+/// A request whose sequence and stream can be set.
 #[derive(Clone)]
 struct Request {
     bytes: Vec<u8>,
-    sequence_at: usize,
+    /// Where digits stand, and how many.
+    sequence: (usize, usize),
+    streams: [(usize, usize); 2],
 }
 
 impl Request {
-    fn new() -> anyhow::Result<Request> {
+    fn new(event_type: u8) -> anyhow::Result<Request> {
         let now_secs = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         // A day ahead in place of ten minutes, so that filling a journal needs no second request.
         let t = now_secs + 86_400;
         let sign = hex::encode(CallbackKey::new(KEY)?.sign(&t.to_string()));
-        let sequence = "0000000000000000000";
+        let (sequence, stream) = ("0000000000000000000", "room-0000");
+        let end = if event_type == 1 {
+            r#""errcode":0,"errmsg":"ok""#
+        } else {
+            r#""errcode":1,"errmsg":"The push client actively stopped the push","push_duration":"128581""#
+        };
         let body = format!(
-            r#"{{"app":"push.example.com","appid":1250000000,"appname":"live","channel_id":"room-4711","errcode":0,"errmsg":"ok","event_time":{now_secs},"event_type":1,"height":1080,"idc_id":46,"node":"203.0.113.92","sequence":"{sequence}","set_id":2,"sign":"{sign}","stream_id":"room-4711","stream_param":"txSecret=0123456789abcdef0123456789abcdef&txTime=6A1B2C3D&user=4711&device=7f3a9c52&app=example&version=8.12.0","t":{t},"user_ip":"198.51.100.94","width":1920}}"#
+            r#"{{"app":"push.example.com","appid":1250000000,"appname":"live","channel_id":"{stream}","event_time":{now_secs},"event_type":{event_type},"height":1080,"idc_id":46,"node":"203.0.113.92","sequence":"{sequence}","set_id":2,"sign":"{sign}","stream_id":"{stream}","stream_param":"txSecret=0123456789abcdef0123456789abcdef&txTime=6A1B2C3D&user=4711&device=7f3a9c52&app=example&version=8.12.0","t":{t},"user_ip":"198.51.100.94","width":1920,{end}}}"#
         );
         let length = body.len();
         let text = format!(
             "POST /callback HTTP/1.1\r\nHost: livehook\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
-        let sequence_at = text.find(sequence).context("the request has no sequence")?;
-        Ok(Request { bytes: text.into_bytes(), sequence_at })
+        let at = |text_at: Option<usize>| text_at.context("the request lacks what is to be set");
+        let sequence = (at(text.find(sequence))?, sequence.len());
+        let digits = |found: usize| (found + "room-".len(), 4);
+        let streams = [digits(at(text.find(stream))?), digits(at(text.rfind(stream))?)];
+        Ok(Request { bytes: text.into_bytes(), sequence, streams })
     }
 
-    /// Makes this request another event.
-    fn renew(&mut self) {
-        let mut sequence = NEXT_SEQUENCE.fetch_add(1, Ordering::Relaxed);
-        for digit in self.bytes[self.sequence_at..self.sequence_at + 19].iter_mut().rev() {
-            *digit = b'0' + (sequence % 10) as u8;
-            sequence /= 10;
+    fn write(&mut self, (at, length): (usize, usize), mut number: u64) {
+        for digit in self.bytes[at..at + length].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
         }
+    }
+}
+
+/// Gives the requests of a connection.
+struct Requests {
+    push: Request,
+    stop: Request,
+}
+
+impl Requests {
+    fn new() -> anyhow::Result<Requests> {
+        Ok(Requests { push: Request::new(1)?, stop: Request::new(0)? })
+    }
+
+    /// Another event: a push, or the stop of the one before, whichever connection has sent that.
+    fn next(&mut self) -> &[u8] {
+        let event = NEXT_EVENT.fetch_add(1, Ordering::Relaxed);
+        let session = event / 2;
+        let request = if event.is_multiple_of(2) { &mut self.push } else { &mut self.stop };
+        // In no order, as in real callbacks.
+        request.write(request.sequence, FIRST_SEQUENCE + (session.wrapping_mul(SEQUENCE_STEP) & (u64::MAX >> 2)));
+        for stream in request.streams {
+            request.write(stream, session % STREAMS);
+        }
+        &request.bytes
     }
 }
 
@@ -98,15 +141,15 @@ struct Load {
 }
 
 async fn send_on_one_connection(load: Rc<Load>, server: SocketAddr) -> anyhow::Result<()> {
-    let mut request = Request::new()?;
+    let mut requests = Requests::new()?;
     let mut stream = TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
     let mut buffer = [0; ANSWER_BYTES_MAX];
     while load.left.get() > 0 {
         load.left.set(load.left.get() - 1);
-        request.renew();
+        let request = requests.next();
         let sent = Instant::now();
-        stream.write_all(&request.bytes).await?;
+        stream.write_all(request).await?;
         let mut filled = 0;
         while !is_answered(&buffer[..filled])? {
             let read = stream.read(&mut buffer[filled..]).await?;
@@ -159,7 +202,7 @@ pub(crate) fn drive(server: SocketAddr, connections: usize, plan: Plan) -> anyho
 /// Sends one event at a time on a connection that stays open.
 struct Sender {
     stream: std::net::TcpStream,
-    request: Request,
+    requests: Requests,
 }
 
 impl Sender {
@@ -167,12 +210,11 @@ impl Sender {
         let stream = std::net::TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        Ok(Sender { stream, request: Request::new()? })
+        Ok(Sender { stream, requests: Requests::new()? })
     }
 
     fn send(&mut self) -> anyhow::Result<()> {
-        self.request.renew();
-        self.stream.write_all(&self.request.bytes)?;
+        self.stream.write_all(self.requests.next())?;
         let mut buffer = [0; ANSWER_BYTES_MAX];
         let mut filled = 0;
         while !is_answered(&buffer[..filled])? {

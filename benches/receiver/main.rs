@@ -13,7 +13,7 @@
 //! generator on core 0, so nothing else should run meanwhile. Needs Linux, two cores, `taskset` and `sh`.
 //!
 //! What is measured is the real binary with its defaults (`synchronous=FULL`, deduplication) and one file sink. Its CPU
-//! is user and system time of the whole process, from the first event until the file sink has the last. While the
+//! is user and system time of the whole process, from the first event until the file sink and the index have the last. While the
 //! generator is busy for less than all of its time, it is not what limits. A run takes five minutes beside the build, and
 //! `full` ten.
 
@@ -23,6 +23,7 @@ mod bare;
 mod generator;
 mod process;
 mod report;
+mod round;
 mod scenarios;
 
 use std::net::SocketAddr;
@@ -49,7 +50,7 @@ fn main() -> anyhow::Result<()> {
     }
     let options = parse(arguments)?;
     let directory = tempfile::Builder::new().prefix("receiver-").tempdir_in(&options.dir)?;
-    process::pin_self_to_core_0()?;
+    process::pin_self("0")?;
     report::machine(directory.path())?;
     match options.mode.as_str() {
         "throughput" => scenarios::throughput(directory.path(), options.rounds, options.secs),

@@ -1,4 +1,4 @@
-//! The servers measured, each a process of its own on core 1, and what the system knows of them.
+//! The servers measured, each a process of its own, on core 1 if not set up otherwise, and what the system knows of them.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,22 +18,37 @@ pub(crate) const LIVEHOOK: &str = env!("CARGO_BIN_EXE_livehook");
 /// The unit of the times in `/proc/PID/stat`: user space sees a hundredth of a second on every architecture we run on.
 const US_PER_TICK: u64 = 10_000;
 
-/// Keeps the generator off the servers' core; threads that start later inherit it.
-pub(crate) fn pin_self_to_core_0() -> anyhow::Result<()> {
+/// Keeps the generator on these cores, off the server's; threads that start later inherit it.
+pub(crate) fn pin_self(cores: &str) -> anyhow::Result<()> {
     let pinned = Command::new("taskset")
-        .args(["--cpu-list", "--pid", "0", &std::process::id().to_string()])
+        .args(["--cpu-list", "--pid", cores, &std::process::id().to_string()])
         .stdout(Stdio::null())
         .status()
         .context("taskset (package util-linux) is needed")?;
     if !pinned.success() {
-        bail!("taskset could not pin the generator to core 0");
+        bail!("taskset could not pin the generator to {cores}");
     }
     Ok(())
 }
 
-fn on_core_1(program: &Path) -> Command {
+/// How a livehook is set up where not with its defaults.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup<'a> {
+    /// The cores it may use.
+    pub(crate) cores: &'a str,
+    /// More sections of its configuration.
+    pub(crate) sections: &'a str,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Setup { cores: "1", sections: "" }
+    }
+}
+
+fn on_cores(cores: &str, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", "1"]).arg(program).stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(["--cpu-list", cores]).arg(program).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
@@ -55,13 +70,18 @@ impl Server {
     /// The bare handler.
     pub(crate) fn bare() -> anyhow::Result<Server> {
         let address = free_address()?;
-        let mut command = on_core_1(&std::env::current_exe()?);
+        let mut command = on_cores("1", &std::env::current_exe()?);
         command.arg("serve-bare").arg(address.to_string());
         Server::start(command, address, None)
     }
 
     /// livehook, with its data in `directory`; what an earlier one left there is taken up.
     pub(crate) fn livehook(directory: &Path) -> anyhow::Result<Server> {
+        Server::livehook_with(directory, Setup::default())
+    }
+
+    /// The same, set up another way.
+    pub(crate) fn livehook_with(directory: &Path, setup: Setup<'_>) -> anyhow::Result<Server> {
         let (address, admin) = (free_address()?, free_address()?);
         fs::create_dir_all(directory)?;
         let config = directory.join("config.toml");
@@ -70,11 +90,12 @@ impl Server {
             &config,
             format!(
                 "data_dir = {data:?}\n\n[receiver]\nlisten = \"{address}\"\nkeys = [\"{}\"]\n\n[admin]\nlisten = \
-                 \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n",
-                generator::KEY
+                 \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n\n{}",
+                generator::KEY,
+                setup.sections
             ),
         )?;
-        let mut command = on_core_1(Path::new(LIVEHOOK));
+        let mut command = on_cores(setup.cores, Path::new(LIVEHOOK));
         command.args(["serve", "--config"]).arg(config);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("LIVEHOOK_") {
@@ -116,17 +137,18 @@ impl Server {
         Ok(kib.parse::<f64>()? / 1024.0)
     }
 
-    /// Returns once the file sink has every event.
+    /// Returns once the file sink and the index have every event.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         let Some(admin) = self.admin else { return Ok(()) };
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(600) {
-            if metric(admin, "livehook_delivery_lag_records{sink=\"archive\"}")? == 0.0 {
+            let lag = metric(admin, "livehook_delivery_lag_records{sink=\"archive\"}")?;
+            if lag == 0.0 && metric(admin, "livehook_index_lag_records")? == 0.0 {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(50));
         }
-        bail!("the file sink did not catch up within ten minutes");
+        bail!("the file sink or the index did not catch up within ten minutes");
     }
 
     /// Asks the server to stop, as a service manager would, and waits for it.

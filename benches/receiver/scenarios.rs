@@ -3,75 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::generator::{self, Plan};
-use crate::process::{self, Server};
+use crate::process::Server;
 use crate::report::{median, ms, percentile, row, sync_ms, table};
-
-/// What one server did in one round.
-struct Round {
-    rate: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    cpu_us: f64,
-    generator_busy: f64,
-    idle_mib: f64,
-    peak_mib: f64,
-}
-
-fn round(server: &Server, connections: usize, secs: u64) -> anyhow::Result<Round> {
-    thread::sleep(Duration::from_millis(500));
-    let idle_mib = server.memory_mib("VmRSS")?;
-    let plan = Plan::Timed { warm_up: Duration::from_secs(1), window: Duration::from_secs(secs) };
-    let (started, server_before, self_before) = (Instant::now(), server.cpu_us()?, process::cpu_us("self")?);
-    let mut seen = generator::drive(server.address, connections, plan)?;
-    let generator_us = process::cpu_us("self")? - self_before;
-    let generator_busy = generator_us as f64 / started.elapsed().as_micros() as f64;
-    server.settle()?;
-    Ok(Round {
-        rate: seen.rate,
-        p50_ms: f64::from(percentile(&mut seen.latencies_us, 0.50)) / 1000.0,
-        p99_ms: f64::from(percentile(&mut seen.latencies_us, 0.99)) / 1000.0,
-        cpu_us: (server.cpu_us()? - server_before) as f64 / seen.events as f64,
-        generator_busy,
-        idle_mib,
-        peak_mib: server.memory_mib("VmHWM")?,
-    })
-}
-
-fn middle(rounds: &[Round], value: impl Fn(&Round) -> f64) -> f64 {
-    median(rounds.iter().map(value).collect())
-}
-
-fn round_row(connections: usize, name: &str, rounds: &[Round], yardstick_us: f64) {
-    let cpu_us = middle(rounds, |round| round.cpu_us);
-    row(&[
-        connections.to_string(),
-        name.to_owned(),
-        format!("{:.0}", middle(rounds, |round| round.rate)),
-        format!("{:.2}", middle(rounds, |round| round.p50_ms)),
-        format!("{:.2}", middle(rounds, |round| round.p99_ms)),
-        format!("{cpu_us:.1}"),
-        format!("{:.2}", cpu_us / yardstick_us),
-        format!("{:.1}", middle(rounds, |round| round.idle_mib)),
-        format!("{:.1}", middle(rounds, |round| round.peak_mib)),
-        format!("{:.0} %", 100.0 * middle(rounds, |round| round.generator_busy)),
-    ]);
-}
-
-const ROUND_COLUMNS: [&str; 10] = [
-    "connections",
-    "server",
-    "events/s",
-    "p50 ms",
-    "p99 ms",
-    "CPU us/event",
-    "ratio",
-    "idle MiB",
-    "peak MiB",
-    "generator busy",
-];
+use crate::round::{ROUND_COLUMNS, Round, middle, round, round_row};
 
 /// As fast as it goes, the bare handler and livehook in turns, each time with an empty journal.
 pub(crate) fn throughput(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
@@ -88,7 +25,7 @@ pub(crate) fn throughput(directory: &Path, rounds: usize, secs: u64) -> anyhow::
             server.stop()?;
             fs::remove_dir_all(data)?;
         }
-        let yardstick_us = middle(&bare, |round| round.cpu_us);
+        let yardstick_us = middle(&bare, Round::cpu_us);
         round_row(connections, "bare axum", &bare, yardstick_us);
         round_row(connections, "livehook", &livehook, yardstick_us);
     }
@@ -164,7 +101,7 @@ pub(crate) fn full(directory: &Path, rounds: usize, secs: u64, stored: u64) -> a
         full.push(round(&server, 256, secs)?);
         server.stop()?;
     }
-    let yardstick_us = middle(&empty, |round| round.cpu_us);
+    let yardstick_us = middle(&empty, Round::cpu_us);
     round_row(256, "livehook, empty", &empty, yardstick_us);
     round_row(256, "livehook, full", &full, yardstick_us);
     Ok(())

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::event_id::EventId;
 use super::event_type::EventType;
 use super::json;
-use super::members::{self, Member};
+use super::members;
 use super::parse::Callback;
 use super::partition_key::{PartitionKey, encode_part};
 use super::redact::Redactor;
@@ -39,12 +39,7 @@ impl Event {
         let event_type = callback.event_type;
         let id = EventId::of(callback);
 
-        let redacted: Vec<Member<'_>> = callback
-            .members
-            .iter()
-            .map(|member| redactor.member(&member.name, &member.value))
-            .map(|(name, value)| Member { name, value })
-            .collect();
+        let redacted = members::redacted(&callback.members, redactor);
         let domain = members::domain(&redacted, event_type).unwrap_or_default();
         let app_name = members::app_name(&redacted, event_type).unwrap_or_default();
         let stream = members::stream(&redacted, event_type);
@@ -78,16 +73,9 @@ impl Event {
         line.push('/');
         encode_part(&mut line, stream.as_deref().unwrap_or_default());
         let partition_key = key_start..line.len() as u32;
-        let _ = write!(line, r#"","verified":{verified},"receivedtime":"{:.3}","data":{{"#, timestamp(received_ms));
-        for (position, member) in redacted.iter().enumerate() {
-            if position > 0 {
-                line.push(',');
-            }
-            json::write_string(&mut line, &member.name);
-            line.push(':');
-            line.push_str(&member.value);
-        }
-        line.push_str("}}");
+        let _ = write!(line, r#"","verified":{verified},"receivedtime":"{:.3}","data":"#, timestamp(received_ms));
+        members::write_object(&mut line, &redacted);
+        line.push('}');
 
         Event { id, event_type, received_ms, line: line.into(), partition_key }
     }

@@ -19,7 +19,8 @@ use super::members;
 use super::parse::Callback;
 
 /// The key of an event, 16 bytes, written as a UUID.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(value_type = String, format = "uuid", examples("0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42"))]
 pub struct EventId(u128);
 
 impl EventId {

@@ -67,7 +67,7 @@ impl Interruption {
 }
 
 /// What an `errcode` and an `errmsg` say together.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Reason {
     /// The vendor's code, where the callback has one.
     pub errcode: Option<i64>,

@@ -9,6 +9,7 @@ use super::catalogue::{KnownType, TimeMember, TimeUnit};
 use super::event_type::EventType;
 use super::json;
 use super::parse::whole;
+use super::redact::Redactor;
 
 /// The last instant of the year 9999 in Unix ms: later times have no RFC 3339 text, so they count as absent.
 const TIME_MS_MAX: i64 = 253_402_300_799_999;
@@ -21,6 +22,26 @@ const SECS_PLAUSIBLE_MAX: i64 = 100_000_000_000;
 pub(super) struct Member<'a> {
     pub(super) name: Cow<'a, str>,
     pub(super) value: Cow<'a, str>,
+}
+
+/// The members as they may be stored and shown.
+pub(super) fn redacted<'m>(members: &'m [Member<'_>], redactor: &Redactor) -> Vec<Member<'m>> {
+    let redacted = members.iter().map(|member| redactor.member(&member.name, &member.value));
+    redacted.map(|(name, value)| Member { name, value }).collect()
+}
+
+/// Writes members as one JSON object.
+pub(super) fn write_object(output: &mut String, members: &[Member<'_>]) {
+    output.push('{');
+    for (position, member) in members.iter().enumerate() {
+        if position > 0 {
+            output.push(',');
+        }
+        json::write_string(output, &member.name);
+        output.push(':');
+        output.push_str(&member.value);
+    }
+    output.push('}');
 }
 
 /// The compact JSON text of a member.

@@ -136,6 +136,11 @@ impl<'a> Callback<'a> {
         Ok(callback)
     }
 
+    /// About how many bytes its members are as one JSON object without white space, `sign` and `t` left out.
+    pub fn members_bytes(&self) -> usize {
+        2 + self.members.iter().map(|member| member.name.len() + member.value.len() + 4).sum::<usize>()
+    }
+
     /// The kind of event that the sender names.
     pub fn event_type(&self) -> EventType {
         self.event_type

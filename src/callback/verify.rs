@@ -96,6 +96,14 @@ impl Verifier {
         Ok(Event::new(callback, verified, now_ms, &self.redactor))
     }
 
+    /// The members of a callback as one JSON object, for people to see where there is no event: without `sign` and `t`, and
+    /// redacted as those of an event are.
+    pub fn redacted_members(&self, callback: &Callback<'_>) -> String {
+        let mut object = String::with_capacity(callback.members_bytes() + 64);
+        members::write_object(&mut object, &members::redacted(&callback.members, &self.redactor));
+        object
+    }
+
     /// Whether the callback is proven genuine; false for one that is accepted without proof.
     fn check_signature(&self, callback: &Callback<'_>, domain: Option<&str>, now_secs: i64) -> Result<bool, Refusal> {
         let options = &self.options;

@@ -1,12 +1,13 @@
 //! `livehook backup`: a consistent copy of the data directory.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::DataDirArguments;
 use super::output::{Output, talk};
-use crate::journal;
+use super::progress::Progress;
+use crate::index;
+use crate::journal::Backup;
 
 /// Copy the data directory while the service runs, or when it does not
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,8 @@ Examples:
 
 To restore: stop the service, move its data directory away, copy the backup
 into its place, start the service. What was received after the backup is not in
-it. While a backup runs, the write-ahead log beside the journal grows.")]
+it; sessions that are older than the journal are. While a backup runs, the
+write-ahead logs in the data directory grow.")]
 pub(super) struct Arguments {
     /// Where to write the copy: a directory that is empty or not there yet
     #[arg(value_name = "DIR")]
@@ -30,8 +32,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let data_dir = &arguments.data_dir.data_dir;
     let target = &arguments.target;
-    let mut progress = Progress::new(io::stderr().is_terminal());
-    let bytes = journal::backup(data_dir, target, |done, total| progress.show(done, total))?;
+    let backup = Backup::begin(data_dir, target)?;
+    let mut progress = Progress::new("of the index copied");
+    let index_bytes = index::backup(&backup, |done, total| progress.show(done, total))?;
+    progress.end();
+    let mut progress = Progress::new("of the journal copied");
+    let bytes = index_bytes + backup.finish(|done, total| progress.show(done, total))?;
     progress.end();
     output.line(format_args!("{}\t{bytes}", target.display()))?;
     output.flush()?;
@@ -43,32 +49,6 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
 fn restore_hint(data_dir: &Path, target: &Path) -> String {
     let (data_dir, target) = (data_dir.display(), target.display());
     format!("to restore: stop the service, move {data_dir} away, copy {target} to {data_dir}, start the service")
-}
-
-/// How far a copy has got, shown on a terminal alone, in one line that is written over.
-struct Progress {
-    is_shown: bool,
-    percent: Option<u64>,
-}
-
-impl Progress {
-    fn new(is_shown: bool) -> Progress {
-        Progress { is_shown, percent: None }
-    }
-
-    fn show(&mut self, done: u64, total: u64) {
-        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
-        if self.is_shown && self.percent != Some(percent) {
-            self.percent = Some(percent);
-            let _ = write!(io::stderr(), "\r{percent} % copied");
-        }
-    }
-
-    fn end(&self) {
-        if self.percent.is_some() {
-            talk("");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,17 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::ValueEnum;
 
 use super::DataDirArguments;
+use super::events_source::Source;
 use super::events_table::Table;
 use super::moment;
-use super::output::{Output, talk};
-use crate::callback::{DomainPattern, Event, EventType, NamePattern};
+use super::output::{Output, OutputError, talk};
+use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern};
 use crate::journal::{JournalError, Offset, Reader, Record};
 use crate::sink::Filter;
-
-/// How many records are asked for at once.
-const PAGE_RECORDS: usize = 1000;
 
 /// How often `--follow` looks for new records.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -34,7 +33,8 @@ Examples:
   livehook events --since 15m --type stop    stops of the last 15 minutes
   livehook events --since 2026-05-01 --until 2026-05-02
   livehook events --domain '*.example.com' --stream 'room-*' --follow
-  livehook events --since 7d --output json | jq .data.errcode")]
+  livehook events --since 7d --output json | jq .data.errcode
+  livehook events --id 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42 --output json")]
 pub(super) struct Arguments {
     #[command(flatten)]
     data_dir: DataDirArguments,
@@ -57,6 +57,10 @@ pub(super) struct Arguments {
     /// At most this many: the newest, or with --since the first
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
+    /// Only the event of this id; without it, the exit code is 1
+    #[arg(long, value_name = "ID")]
+    #[arg(conflicts_with_all = ["types", "streams", "domains", "since", "until", "limit", "follow"])]
+    id: Option<EventId>,
     /// Go on with new events as they come; with --since and --limit, until there are so many
     #[arg(long)]
     follow: bool,
@@ -75,24 +79,34 @@ enum Form {
 
 /// Prints the events.
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Arguments { data_dir, types, streams, domains, since, until, limit, follow, output: form } = arguments;
+    let Arguments { data_dir, types, streams, domains, since, until, limit, id, follow, output: form } = arguments;
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
         return Err(super::usage_error("--since is not before --until: nothing can match"));
     }
-    let reader = Reader::open(&data_dir.data_dir)?;
     let selection = Selection { filter: Filter { types, domains, streams }, since, until };
+    let source = Source::open(&data_dir.data_dir, &selection.filter)?;
+    if let Some(id) = id {
+        let Some(record) = source.find(id)? else {
+            bail!(
+                "the journal has no event {id}: it may be older than `journal.retention_days`, or of another service"
+            );
+        };
+        Listing::new(Offset::default(), Offset::default(), form).event(&record.event, output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let limit = limit.map(NonZeroUsize::get);
 
-    let mut listing = Listing { after: selection.start(&reader, limit)?, shown: 0, form, table: Table::default() };
-    listing.show(&reader, &selection, limit, output)?;
+    let end = selection.end(source.journal())?;
+    let mut listing = Listing::new(selection.start(&source, limit)?, end, form);
+    listing.show(&source, &selection, limit, output)?;
     output.flush()?;
     // The newest N are followed by all that come after them; of those since a moment, N are all that is wanted.
     let limit = limit.filter(|_| since.is_some());
     while follow && limit != Some(listing.shown) {
         std::thread::sleep(POLL_INTERVAL);
-        listing.show(&reader, &selection, limit, output)?;
+        listing.show(&source, &selection, limit, output)?;
         output.flush()?;
     }
     if listing.shown == 0 {
@@ -116,27 +130,30 @@ impl Selection {
             && self.filter.passes(event)
     }
 
-    /// Whether the time of this record, and so of those after it, is too late.
-    fn ends_before(&self, event: &Event) -> bool {
-        self.until.is_some_and(|until| event.received_ms() >= until.saturating_add(CLOCK_SLACK_MS))
+    /// The offset after which all is too late.
+    fn end(&self, journal: &Reader) -> Result<Offset, JournalError> {
+        let Some(until) = self.until else { return Ok(Offset(i64::MAX)) };
+        // The reader looks for what is older than it is told, to be sure that nothing is missed; here, for what is younger.
+        let end = journal.offset_before(until.saturating_add(2 * CLOCK_SLACK_MS))?;
+        Ok(Offset(end.0 + 1))
     }
 
     /// The offset after which to begin.
-    fn start(&self, reader: &Reader, limit: Option<usize>) -> Result<Offset, JournalError> {
+    fn start(&self, source: &Source, limit: Option<usize>) -> anyhow::Result<Offset> {
         match (self.since, limit) {
-            (Some(since), _) => reader.offset_before(since),
-            (None, Some(limit)) => self.start_of_newest(reader, limit),
+            (Some(since), _) => Ok(source.journal().offset_before(since)?),
+            (None, Some(limit)) => self.start_of_newest(source, limit),
             (None, None) => Ok(Offset::default()),
         }
     }
 
     /// The offset after which the newest `limit` records that match stand. Nothing is kept on the way back, so that a
     /// large number costs time and no memory.
-    fn start_of_newest(&self, reader: &Reader, limit: usize) -> Result<Offset, JournalError> {
+    fn start_of_newest(&self, source: &Source, limit: usize) -> anyhow::Result<Offset> {
         let mut found = 0;
         let mut before = Offset(i64::MAX);
         loop {
-            let page = reader.read_back(before, PAGE_RECORDS)?;
+            let page = source.read_back(before)?;
             if page.is_empty() {
                 return Ok(Offset::default());
             }
@@ -154,34 +171,44 @@ impl Selection {
 /// How far the listing has got.
 struct Listing {
     after: Offset,
+    end: Offset,
     shown: usize,
     form: Form,
     table: Table,
 }
 
 impl Listing {
+    fn new(after: Offset, end: Offset, form: Form) -> Listing {
+        Listing { after, end, shown: 0, form, table: Table::default() }
+    }
+
+    /// Shows an event.
+    fn event(&mut self, event: &Event, output: &mut Output<'_>) -> Result<(), OutputError> {
+        match self.form {
+            Form::Table => self.table.row(event, output),
+            Form::Json => output.line(event.line()),
+        }
+    }
+
     /// Shows what matches from here to the end of the journal, up to a limit.
     fn show(
         &mut self,
-        reader: &Reader,
+        source: &Source,
         selection: &Selection,
         limit: Option<usize>,
         output: &mut Output<'_>,
     ) -> anyhow::Result<()> {
         loop {
-            let page = reader.read(self.after, PAGE_RECORDS)?;
+            let page = source.read(self.after)?;
             if page.is_empty() {
                 return Ok(());
             }
             for Record { offset, event } in page {
-                if selection.ends_before(&event) {
+                if offset > self.end {
                     return Ok(());
                 }
                 if selection.takes(&event) {
-                    match self.form {
-                        Form::Table => self.table.row(&event, output)?,
-                        Form::Json => output.line(event.line())?,
-                    }
+                    self.event(&event, output)?;
                     self.shown += 1;
                 }
                 self.after = offset;

@@ -1,11 +1,9 @@
 //! Events as a table for people: one line each, written as they come.
 
-use std::borrow::Cow;
-
 use super::cell::{Cell, padded};
-use super::human;
 use super::output::{Output, OutputError};
-use crate::callback::{Event, StreamEvent};
+use super::{event_detail, human};
+use crate::callback::Event;
 
 /// A table that is aligned while it is written: columns have a least width, and what is wider pushes the rest aside.
 #[derive(Debug, Default)]
@@ -20,12 +18,14 @@ impl Table {
             self.has_head = true;
             line(output, "RECEIVED", "TYPE", "STREAM", "DETAIL", "ID")?;
         }
+        let key = event.partition_key();
+        let stream = Cell::stream(&key.domain(), &key.app_name(), &key.stream());
         line(
             output,
             &human::moment(event.received_ms()),
             &event.event_type().to_string(),
-            &stream(event),
-            &detail(event),
+            stream.text(),
+            &event_detail::brief(event),
             &event.id().to_string(),
         )
     }
@@ -41,32 +41,6 @@ fn line(
 ) -> Result<(), OutputError> {
     let (stream, detail) = (padded(stream, 36), padded(detail, 26));
     output.line(format_args!("{received:<20}  {event_type:<9}  {stream}  {detail}  {id}"))
-}
-
-/// Domain, app name and stream with `/` between, absent ones as `-`.
-fn stream(event: &Event) -> String {
-    let key = event.partition_key();
-    let part = |text: Cow<'_, str>| Cell::name(&text).text().to_owned();
-    format!("{}/{}/{}", part(key.domain()), part(key.app_name()), part(key.stream()))
-}
-
-/// From where a push comes; how long it lasted and why it stopped.
-fn detail(event: &Event) -> String {
-    let Some(stream_event) = StreamEvent::of(event) else {
-        return String::new();
-    };
-    let mut parts = Vec::new();
-    if stream_event.is_stop {
-        if let Some(duration_ms) = stream_event.push_duration_ms {
-            parts.push(format!("after {}", human::duration(duration_ms)));
-        }
-        if let Some(errcode) = stream_event.errcode {
-            parts.push(format!("errcode {errcode}"));
-        }
-    } else if let Some(address) = stream_event.user_address {
-        parts.push(format!("from {}", Cell::name(&address).text()));
-    }
-    parts.join(", ")
 }
 
 #[cfg(test)]

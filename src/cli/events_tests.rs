@@ -93,13 +93,13 @@ fn pages_join_without_a_gap() {
 fn following_shows_what_comes_later_once() {
     let directory = tempfile::tempdir().unwrap();
     journal(directory.path(), 3);
-    let reader = Reader::open(directory.path()).unwrap();
     let selection = Selection { filter: Filter::default(), since: None, until: None };
-    let start = selection.start(&reader, Some(1)).unwrap();
-    let mut listing = Listing { after: start, shown: 0, form: Form::Json, table: Table::default() };
+    let source = Source::open(directory.path(), &selection.filter).unwrap();
+    let start = selection.start(&source, Some(1)).unwrap();
+    let mut listing = Listing::new(start, selection.end(source.journal()).unwrap(), Form::Json);
     let mut show = |limit| {
         let mut written = Vec::new();
-        listing.show(&reader, &selection, limit, &mut Output::to(&mut written)).unwrap();
+        listing.show(&source, &selection, limit, &mut Output::to(&mut written)).unwrap();
         String::from_utf8(written).unwrap().lines().count()
     };
     assert_eq!((show(Some(1)), show(None)), (1, 0));

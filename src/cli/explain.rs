@@ -119,9 +119,13 @@ fn explain(reason: &Reason, subs: Vec<Listed>, output: &mut Output<'_>) -> anyho
     Ok(())
 }
 
-/// A category as it is shown to people: good where a stop is most often wanted, bad where something is to be mended.
-pub(super) fn category_cell(category: ReasonCategory) -> Cell {
-    Cell::new(category).toned(match category {
+fn category_cell(category: ReasonCategory) -> Cell {
+    Cell::new(category).toned(category_tone(category))
+}
+
+/// How a category is shown to people: good where a stop is most often wanted, bad where something is to be mended.
+pub(super) fn category_tone(category: ReasonCategory) -> Tone {
+    match category {
         ReasonCategory::Client => Tone::Good,
         ReasonCategory::Operator | ReasonCategory::Replaced | ReasonCategory::Unknown => Tone::Warning,
         ReasonCategory::Network
@@ -129,7 +133,7 @@ pub(super) fn category_cell(category: ReasonCategory) -> Cell {
         | ReasonCategory::Idle
         | ReasonCategory::Internal
         | ReasonCategory::Rejected => Tone::Bad,
-    })
+    }
 }
 
 /// A reason as a row.

@@ -9,8 +9,11 @@ mod cell;
 mod check_config;
 mod completions;
 mod config_arguments;
+mod current_index;
 mod dead_letters;
+mod event_detail;
 mod events;
+mod events_source;
 mod events_table;
 mod explain;
 mod healthcheck;
@@ -26,12 +29,18 @@ mod moment;
 mod output;
 mod printable;
 mod progress;
+mod rebuild;
 mod replay;
 mod sample;
+mod selection_arguments;
 mod send;
 mod serve;
 mod service;
+mod session;
+mod session_rows;
+mod sessions;
 mod sign;
+mod streams;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -58,6 +67,7 @@ Examples:
   livehook serve --key test    receive callbacks signed with the key `test`
   livehook send --key test     send a first one to it
   livehook events --follow     see what comes in
+  livehook streams             see which streams are live
 
 The exit code is 0 when a command is done, 1 when it was refused or has
 failed, 2 when it was used wrongly."
@@ -77,6 +87,9 @@ enum Command {
     Events(events::Arguments),
     DeadLetters(Box<dead_letters::Arguments>),
     Replay(Box<replay::Arguments>),
+    Streams(streams::Arguments),
+    Sessions(Box<sessions::Arguments>),
+    Session(session::Arguments),
     Explain(explain::Arguments),
     Backup(backup::Arguments),
     Healthcheck(healthcheck::Arguments),
@@ -135,6 +148,9 @@ impl Command {
             Command::Events(arguments) => events::run(arguments, output),
             Command::DeadLetters(arguments) => dead_letters::run(*arguments, output),
             Command::Replay(arguments) => replay::run(*arguments, output),
+            Command::Streams(arguments) => streams::run(&arguments, output),
+            Command::Sessions(arguments) => sessions::run(*arguments, output),
+            Command::Session(arguments) => session::run(&arguments, output),
             Command::Explain(arguments) => explain::run(&arguments, output),
             Command::Backup(arguments) => backup::run(&arguments, output),
             Command::Healthcheck(arguments) => healthcheck::run(&arguments),

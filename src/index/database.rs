@@ -1,11 +1,12 @@
 //! The index's file: how it is opened, what is in it, which version it has.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{IndexError, Options};
+use super::{IndexError, Options, hours};
 
 /// `lvix` in ASCII: tells an index from any other database.
 const APPLICATION_ID: i64 = 0x6c76_6978;
@@ -19,9 +20,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of the database the writer keeps in memory, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 
-/// `events` tells where each event stands, as long as the journal has it. `sessions` is what the events say together, as
+/// `events` tells where each event stands, as long as the journal has it; of one that the journal has more than once, the
+/// newest place, and `repeats` the others. `sessions` is what the events say together, as
 /// [`crate::session::Session`] has it, and below the line what follows from that, for questions. The counts are of events
 /// that the journal no longer has; those that it has are counted when asked.
+///
+/// Streams come in no order, so an index by stream alone would have another page written for nearly each event. That of
+/// events is divided by [`stretches`]: a batch writes to the pages of its own.
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE streams (
@@ -38,15 +43,17 @@ const TABLES: &str = "
         session INTEGER,
         begins_ms INTEGER
     );
-    CREATE INDEX events_of_stream ON events (stream);
-    CREATE INDEX media_of_stream ON events (stream, event_type, id, begins_ms) WHERE event_type IN (100, 200);
-    CREATE INDEX anomalies_of_session ON events (session) WHERE event_type = 321;
+    CREATE INDEX events_of_stream ON events (offset >> 16, stream);
+    -- Not `IN`: SQLite would not see that the index has what a question for one of them needs.
+    CREATE INDEX media_of_stream ON events (stream, event_type, id, begins_ms) WHERE event_type = 100 OR event_type = 200;
+    CREATE INDEX events_of_session ON events (session, event_type) WHERE session IS NOT NULL;
+    CREATE TABLE repeats (offset INTEGER PRIMARY KEY, stream INTEGER NOT NULL);
+    CREATE INDEX repeats_of_stream ON repeats (offset >> 16, stream);
     CREATE TABLE sessions (
         number INTEGER PRIMARY KEY,
         stream INTEGER NOT NULL,
         sequence TEXT NOT NULL,
         first_offset INTEGER NOT NULL,
-        last_offset INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
         last_ms INTEGER NOT NULL,
         push_id BLOB,
@@ -75,8 +82,8 @@ const TABLES: &str = "
     );
     CREATE UNIQUE INDEX sessions_by_sequence ON sessions (sequence, stream);
     CREATE INDEX sessions_by_start ON sessions (started_ms);
-    CREATE INDEX sessions_of_stream ON sessions (stream, started_ms, ended_ms, last_ms);
-    CREATE INDEX open_sessions ON sessions (started_ms, last_ms, stream) WHERE ended_ms IS NULL;
+    CREATE INDEX sessions_of_stream ON sessions (stream, started_ms);
+    CREATE INDEX open_sessions ON sessions (started_ms, last_ms, stream, ended_ms) WHERE ended_ms IS NULL;
 ";
 
 /// What readers in other processes must know of the service's configuration. Kept in the index.
@@ -89,6 +96,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What the index keeps.
+    pub(super) fn read(connection: &Connection) -> Result<Settings, IndexError> {
+        Ok(Settings {
+            stale_after_ms: number(connection, "stale_after_ms")?,
+            bridge_gap_ms: number(connection, "bridge_gap_ms")?.unwrap_or(0),
+        })
+    }
+
     /// What the configuration says.
     pub fn of(options: &Options) -> Settings {
         let stale_after_ms = i64::from(options.stale_after_secs) * 1000;
@@ -125,6 +140,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
     if count == 0 {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(hours::TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
@@ -170,6 +186,16 @@ fn described(path: &Path, error: rusqlite::Error) -> IndexError {
         Some(rusqlite::ErrorCode::NotADatabase) => IndexError::Foreign(path.to_owned()),
         _ => error.into(),
     }
+}
+
+/// The stretches of the journal that the index knows events of, each of 65,536 offsets; `None` where it knows none.
+pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<RangeInclusive<i64>>> {
+    let query = "SELECT min((SELECT min(offset) FROM events), coalesce((SELECT min(offset) FROM repeats), 9223372036854775807)) >> 16,
+        (SELECT max(offset) FROM events) >> 16";
+    connection.prepare_cached(query)?.query_row([], |row| {
+        let (first, last): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(first.zip(last).map(|(first, last)| first..=last))
+    })
 }
 
 /// A number kept under a name.

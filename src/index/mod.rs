@@ -9,7 +9,11 @@
 
 mod apply;
 mod background;
+mod backup;
 mod database;
+mod hours;
+#[cfg(test)]
+mod hours_tests;
 mod pruning;
 mod query;
 mod reader;
@@ -19,18 +23,23 @@ mod status;
 mod store;
 #[cfg(test)]
 mod store_tests;
+#[cfg(test)]
+mod testing;
 mod view;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use serde::Deserialize;
 
+pub use backup::backup;
 pub use database::Settings;
 pub use query::{BroadcastQuery, Order, Selection, SessionQuery, Sort};
-pub use reader::Reader;
+pub use reader::{HourCount, Reader, SESSION_EVENTS_MAX};
 pub use rebuild::rebuild;
 pub use status::{Status, StatusView};
 pub use store::Store;
-pub use view::{BroadcastView, SessionView, StreamView};
+pub use view::{BroadcastView, ReasonView, SessionView, StreamView};
 pub use worker::{Step, Worker};
 
 /// The name of the index among the journal's consumers. No sink can have it.

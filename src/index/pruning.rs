@@ -1,13 +1,14 @@
 //! Lets go of what is too old, in slices, so that no step takes long.
 //!
 //! Where an event stands is known as long as the journal has it. What is counted of events goes into their sessions before
-//! the events go. Sessions that have ended, or are stale, go [`super::Options::retention_days`] after their last event.
+//! the events go. Sessions that have ended, or are stale, go [`super::Options::retention_days`] after their last event; so do
+//! the hours in which things were counted.
 
 use rusqlite::{Connection, params};
 
-use super::database::Settings;
+use super::database::{self, Settings};
 use super::rows::read_event_id;
-use super::{IndexError, Store};
+use super::{IndexError, Store, hours};
 use crate::journal::Offset;
 use crate::session::State;
 
@@ -24,6 +25,7 @@ impl Store {
     /// # Errors
     /// The disk does not do as asked.
     pub fn prune(&mut self, first: Offset, now_ms: i64) -> Result<bool, IndexError> {
+        hours::prune(&self.connection, self.oldest_ms(now_ms))?;
         let has_more_events = self.fold_slice(Some(first))?;
         let has_more_sessions = self.prune_sessions(now_ms)?;
         Ok(has_more_events || has_more_sessions)
@@ -43,17 +45,19 @@ impl Store {
         let (last, count): (Option<i64>, i64) =
             transaction.prepare_cached(slice)?.query_row([bound, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some(last) = last else { return Ok(false) };
+        // Each statement looks at the slice alone. Left to itself, SQLite would go through all of an index for the order.
         transaction
             .prepare_cached(
                 "UPDATE sessions SET anomalies = anomalies + gone.count FROM
-                    (SELECT session, count(*) AS count FROM events
+                    (SELECT session, count(*) AS count FROM events NOT INDEXED
                      WHERE offset <= ?1 AND event_type = 321 AND session IS NOT NULL GROUP BY session) AS gone
                  WHERE number = gone.session",
             )?
             .execute([last])?;
         fold_media(&transaction, last)?;
-        let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events WHERE offset <= ?1", last)?;
+        let streams = numbers(&transaction, "SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset <= ?1", last)?;
         transaction.prepare_cached("DELETE FROM events WHERE offset <= ?1")?.execute([last])?;
+        transaction.prepare_cached("DELETE FROM repeats WHERE offset <= ?1")?.execute([last])?;
         forget_streams(&transaction, &streams)?;
         transaction.commit()?;
         // One that was forgotten may be remembered there.
@@ -61,9 +65,14 @@ impl Store {
         Ok(count == SLICE_ROWS)
     }
 
-    fn prune_sessions(&mut self, now_ms: i64) -> Result<bool, IndexError> {
+    /// What is older than this goes, in Unix ms.
+    fn oldest_ms(&self, now_ms: i64) -> i64 {
         let day_ms = 86_400_000;
-        let oldest_ms = now_ms.saturating_sub(i64::from(self.options.retention_days) * day_ms);
+        now_ms.saturating_sub(i64::from(self.options.retention_days) * day_ms)
+    }
+
+    fn prune_sessions(&mut self, now_ms: i64) -> Result<bool, IndexError> {
+        let oldest_ms = self.oldest_ms(now_ms);
         let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
         let transaction = self.connection.unchecked_transaction()?;
         let (gone, streams): (Vec<i64>, Vec<i64>) = transaction
@@ -101,7 +110,7 @@ struct Media {
 fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
     let media = connection
         .prepare_cached(
-            "SELECT stream, event_type, id, begins_ms FROM events
+            "SELECT stream, event_type, id, begins_ms FROM events NOT INDEXED
              WHERE offset <= ?1 AND event_type IN (100, 200) ORDER BY stream",
         )?
         .query_map([last], |row| {
@@ -121,7 +130,10 @@ fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
         let mut rows = sessions.query([stream, ends_ms, begins_ms])?;
         while let Some(row) = rows.next()? {
             let (number, started_ms, until_ms): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let within = of_stream.iter().filter(|media| media.ends_ms >= started_ms && media.begins_ms <= until_ms);
+            let recordings_until_ms = until_ms.saturating_add(RECORDING_MS_MAX);
+            let within = of_stream.iter().filter(|media| {
+                media.ends_ms >= started_ms && media.begins_ms <= until_ms && media.ends_ms < recordings_until_ms
+            });
             let (mut recordings, mut screenshots) = (0, 0);
             for media in within {
                 *(if media.is_recording { &mut recordings } else { &mut screenshots }) += 1;
@@ -138,18 +150,53 @@ fn fold_media(connection: &Connection, last: i64) -> rusqlite::Result<()> {
 
 /// Forgets those of the streams of which nothing is known any more.
 fn forget_streams(connection: &Connection, streams: &[i64]) -> rusqlite::Result<()> {
+    let stretches = database::stretches(connection)?;
+    let mut has_session = connection.prepare_cached("SELECT 1 FROM sessions WHERE stream = ?1")?;
+    let mut has_event = connection.prepare_cached("SELECT 1 FROM events WHERE offset >> 16 = ?1 AND stream = ?2")?;
     for stream in streams {
-        connection
-            .prepare_cached(
-                "DELETE FROM streams WHERE number = ?1
-                 AND NOT EXISTS (SELECT 1 FROM sessions WHERE stream = ?1)
-                 AND NOT EXISTS (SELECT 1 FROM events WHERE stream = ?1)",
-            )?
-            .execute([stream])?;
+        if has_session.exists([stream])? {
+            continue;
+        }
+        let mut is_known = false;
+        // From the newest on, since those that are busy have events there.
+        for stretch in stretches.iter().flat_map(|stretches| stretches.clone().rev()) {
+            is_known = has_event.exists([&stretch, stream])?;
+            if is_known {
+                break;
+            }
+        }
+        if !is_known {
+            connection.prepare_cached("DELETE FROM streams WHERE number = ?1")?.execute([stream])?;
+        }
     }
     Ok(())
 }
 
 fn numbers(connection: &Connection, query: &str, argument: i64) -> rusqlite::Result<Vec<i64>> {
     connection.prepare_cached(query)?.query_map([argument], |row| row.get(0))?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_forgotten_only_when_no_session_and_no_event_is_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection: Connection = database::open(directory.path()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO streams VALUES (1, 'd/a/1', '1'), (2, 'd/a/2', '2'), (3, 'd/a/3', '3');
+                 INSERT INTO events VALUES (5, x'05', 1, 1, NULL, NULL), (900000, x'09', 1, 9, NULL, NULL);
+                 INSERT INTO sessions (number, stream, sequence, first_offset, first_ms, last_ms, started_ms)
+                    VALUES (1, 2, '1', 5, 0, 0, 0);",
+            )
+            .unwrap();
+        forget_streams(&connection, &[1, 2, 3]).unwrap();
+        let left: String =
+            connection.query_row("SELECT group_concat(number) FROM streams", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, "1,2");
+    }
 }

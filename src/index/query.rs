@@ -1,5 +1,7 @@
 //! What can be asked for, and in which order it is given.
 
+use utoipa::ToSchema;
+
 use crate::callback::{DomainPattern, NamePattern, ReasonCategory};
 use crate::session::{State, StreamKey};
 
@@ -46,7 +48,8 @@ impl Selection {
 }
 
 /// What sessions are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase", default = json!("started"))]
 pub enum Sort {
     /// When they started.
     #[default]
@@ -58,7 +61,8 @@ pub enum Sort {
 }
 
 /// Which end comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase", default = json!("descending"))]
 pub enum Order {
     /// The largest.
     #[default]

@@ -1,9 +1,16 @@
 //! Answers questions beside the worker, also from another process. Every call is a few short reads, and blocks.
 
 mod conditions;
+mod hours;
 mod live;
 mod past;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod query_tests;
 mod together;
+
+pub use past::SESSION_EVENTS_MAX;
 
 use std::path::Path;
 
@@ -13,8 +20,10 @@ use super::IndexError;
 use super::database::{self, Settings};
 use super::query::{Order, Selection};
 use crate::callback::EventId;
-use crate::journal::Offset;
+use crate::journal::{self, Offset};
 use crate::session::{State, StreamKey};
+
+pub use hours::HourCount;
 
 /// How many streams of a name are looked up one by one; more are found by looking at all sessions.
 const STREAMS_MAX: usize = 500;
@@ -33,10 +42,7 @@ impl Reader {
     /// There is none, it is of a newer version, or it is no index.
     pub fn open(data_dir: &Path) -> Result<Reader, IndexError> {
         let connection = database::open_to_read(data_dir)?;
-        let settings = Settings {
-            stale_after_ms: database::number(&connection, "stale_after_ms")?,
-            bridge_gap_ms: database::number(&connection, "bridge_gap_ms")?.unwrap_or(0),
-        };
+        let settings = Settings::read(&connection)?;
         Ok(Reader { connection, settings })
     }
 
@@ -53,7 +59,29 @@ impl Reader {
         Ok(Offset(database::number(&self.connection, "cursor")?.unwrap_or(0)))
     }
 
-    /// Where an event stands in the journal; `None` where it is not known.
+    /// Whether this is the index of a journal as that is now, so that offsets mean the same in both. It is not after another
+    /// journal was put in the place of the one that was indexed, also an earlier state of the same, until a service has
+    /// started with it.
+    ///
+    /// # Errors
+    /// The index or the journal cannot be read.
+    pub fn is_of(&self, journal: &journal::Reader) -> Result<bool, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let cursor = self.cursor()?;
+        let cursor_id = database::text(&transaction, "cursor_id")?;
+        let journal_id = database::text(&transaction, "journal_id")?;
+        transaction.commit()?;
+        if journal_id != Some(journal.journal_id()?) {
+            return Ok(false);
+        }
+        Ok(match journal.get(cursor)? {
+            Some(record) => cursor_id.is_none_or(|id| id == record.event.id().to_string()),
+            // Pruned, unless the journal has never come so far.
+            None => journal.head()?.is_none_or(|head| head >= cursor),
+        })
+    }
+
+    /// Where an event stands in the journal, where it has it more than once, the newest; `None` where it is not known.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -75,17 +103,53 @@ impl Reader {
         order: Order,
         limit: usize,
     ) -> Result<Option<Vec<Offset>>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
         let Some(streams) = self.streams_by_name(selection)? else { return Ok(None) };
+        let Some(stretches) = database::stretches(&transaction)? else { return Ok(Some(Vec::new())) };
+        let (first, last) = stretches.into_inner();
+        let at = after.0 >> 16;
+        let stretches: Vec<i64> = match order {
+            Order::Ascending => (at.max(first)..=last).collect(),
+            Order::Descending => (first..=at.min(last)).rev().collect(),
+        };
+        let mut offsets = Vec::new();
+        for stretch in stretches {
+            if offsets.len() >= limit {
+                break;
+            }
+            offsets.extend(self.events_of_stretch(&streams, stretch, after, order, limit)?);
+        }
+        transaction.commit()?;
+        offsets.truncate(limit);
+        Ok(Some(offsets))
+    }
+
+    /// Where events of some streams stand within one stretch, in order; of each stream at most `limit`.
+    fn events_of_stretch(
+        &self,
+        streams: &[i64],
+        stretch: i64,
+        after: Offset,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Offset>, IndexError> {
         let query = match order {
-            Order::Ascending => "SELECT offset FROM events WHERE stream = ?1 AND offset > ?2 ORDER BY offset LIMIT ?3",
+            Order::Ascending => {
+                "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
+                 UNION SELECT offset FROM repeats WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
+                 ORDER BY offset LIMIT ?4"
+            }
             Order::Descending => {
-                "SELECT offset FROM events WHERE stream = ?1 AND offset < ?2 ORDER BY offset DESC LIMIT ?3"
+                "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset < ?3
+                 UNION SELECT offset FROM repeats WHERE offset >> 16 = ?1 AND stream = ?2 AND offset < ?3
+                 ORDER BY offset DESC LIMIT ?4"
             }
         };
         let mut statement = self.connection.prepare_cached(query)?;
-        let mut offsets = Vec::new();
+        let mut offsets: Vec<Offset> = Vec::new();
         for stream in streams {
-            let rows = statement.query_map(params![stream, after.0, limit_of(limit)], |row| row.get(0).map(Offset))?;
+            let rows = statement
+                .query_map(params![stretch, stream, after.0, limit_of(limit)], |row| row.get(0).map(Offset))?;
             for offset in rows {
                 offsets.push(offset?);
             }
@@ -94,8 +158,7 @@ impl Reader {
         if order == Order::Descending {
             offsets.reverse();
         }
-        offsets.truncate(limit);
-        Ok(Some(offsets))
+        Ok(offsets)
     }
 
     fn stream_key(&self, number: i64) -> Result<StreamKey, IndexError> {
@@ -137,4 +200,89 @@ impl Reader {
 /// A limit as SQL takes it.
 fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::{Callback, NamePattern, Options as VerifierOptions, Verifier};
+    use crate::index::{Options, Store};
+    use crate::journal::Record;
+
+    /// A push of a stream, of the sequence of its offset.
+    fn push(offset: i64, stream: &str) -> Record {
+        let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
+        let body = format!(
+            r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"{stream}","event_time":1700000000,"sequence":"{offset}"}}"#
+        );
+        let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_700_000_000_000).unwrap();
+        Record { offset: Offset(offset), event }
+    }
+
+    fn selection(stream: &str) -> Selection {
+        Selection { streams: vec![NamePattern::new(stream).unwrap()], ..Selection::default() }
+    }
+
+    const NONE: [i64; 0] = [];
+
+    /// Offsets about the edges of stretches.
+    const OFFSETS: [i64; 7] = [1, 65_535, 65_536, 131_071, 131_072, 400_000, 400_001];
+
+    fn filled(directory: &Path) -> Store {
+        let mut store = Store::open(directory, &Options::default()).unwrap();
+        let records = OFFSETS.map(|offset| [push(offset, "a"), push(offset + 2, "b")]);
+        let mut records = records.concat();
+        records.sort_unstable_by_key(|record| record.offset);
+        store.apply(&records).unwrap();
+        store
+    }
+
+    #[test]
+    fn events_of_a_stream_are_found_across_stretches_in_either_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let _store = filled(directory.path());
+        let reader = Reader::open(directory.path()).unwrap();
+        let offsets = |after: i64, order, limit| -> Vec<i64> {
+            let found = reader.events_of_streams(&selection("a"), Offset(after), order, limit).unwrap().unwrap();
+            found.into_iter().map(|offset| offset.0).collect()
+        };
+        assert_eq!(offsets(0, Order::Ascending, 100), OFFSETS);
+        assert_eq!(offsets(65_535, Order::Ascending, 2), [65_536, 131_071]);
+        assert_eq!(offsets(131_072, Order::Ascending, 1), [400_000]);
+        assert_eq!(offsets(400_001, Order::Ascending, 1), NONE);
+        let mut newest_first = OFFSETS;
+        newest_first.reverse();
+        assert_eq!(offsets(i64::MAX, Order::Descending, 100), newest_first);
+        assert_eq!(offsets(400_000, Order::Descending, 2), [131_072, 131_071]);
+        assert_eq!(offsets(1, Order::Descending, 2), NONE);
+        assert_eq!(offsets(i64::MAX, Order::Ascending, 2), NONE);
+        assert_eq!(reader.events_of_streams(&selection("c"), Offset(0), Order::Ascending, 9).unwrap(), Some(vec![]));
+    }
+
+    #[test]
+    fn questions_are_answered_by_the_indexes_made_for_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let _store = filled(directory.path());
+        let reader = Reader::open(directory.path()).unwrap();
+        let plan = |query: &str| -> String {
+            let mut statement = reader.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+            let arguments = vec![1; statement.parameter_count()];
+            let steps = statement.query_map(rusqlite::params_from_iter(arguments), |row| row.get(3)).unwrap();
+            steps.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+        };
+        for (query, index) in [
+            (past::RECORDINGS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+            (past::SCREENSHOTS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+            ("session = ?1 AND event_type = 321", "COVERING INDEX events_of_session (session=? AND event_type=?)"),
+            ("session = ?1", "INDEX events_of_session (session=?)"),
+            (
+                "offset >> 16 = ?1 AND stream = ?2 AND offset < ?3 ORDER BY offset DESC",
+                "INDEX events_of_stream (<expr>=? AND stream=? AND rowid<?)",
+            ),
+        ] {
+            let from = if query.starts_with("events ") { "" } else { "events WHERE " };
+            let plan = plan(&format!("SELECT count(*) FROM {from}{query}"));
+            assert!(plan.contains(index), "{query}: {plan}");
+        }
+    }
 }

@@ -14,17 +14,35 @@ pub(super) struct StoredSession {
     pub(super) stream: i64,
     /// The vendor's number of the push.
     pub(super) sequence: String,
-    /// The offsets of the first and the last event that it was made of, 0 where they are of another journal.
-    pub(super) offsets: (i64, i64),
+    /// The lowest offset of the events that it was made of, 0 where that is of another journal.
+    pub(super) first_offset: i64,
     /// What its events say.
     pub(super) session: Session,
 }
 
 /// The columns that [`StoredSession::read`] takes, in its order.
-pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
+pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset, first_ms, last_ms,
     push_id, push_appid, push_node, push_user_address, push_width, push_height,
     stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
     stop_duration_ms, stop_errcode, stop_errmsg";
+
+/// The table of sessions, where only those without an end (`ended_ms IS NULL`) are asked for. They are few among many, and
+/// SQLite does not know: left to itself, it looks through all.
+pub(super) const OPEN_SESSIONS: &str = "sessions INDEXED BY open_sessions";
+
+const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, first_ms, last_ms,
+        push_id, push_appid, push_node, push_user_address, push_width, push_height,
+        stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
+        stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+
+/// Has the parameters of [`INSERT`], and leaves the start alone.
+const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, first_ms = ?5, last_ms = ?6,
+        push_id = ?7, push_appid = ?8, push_node = ?9, push_user_address = ?10, push_width = ?11, push_height = ?12,
+        stop_id = ?13, stop_appid = ?14, stop_node = ?15, stop_user_address = ?16, stop_width = ?17, stop_height = ?18,
+        stop_duration_ms = ?19, stop_errcode = ?20, stop_errmsg = ?21, ended_ms = ?23, duration_ms = ?24,
+        reason_category = ?25
+    WHERE number = ?1";
 
 impl StoredSession {
     /// The session of that sequence.
@@ -40,74 +58,58 @@ impl StoredSession {
 
     /// Reads a row of [`SESSION_COLUMNS`].
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
-        let push = read_event_id(row, 7)?.map(|id| Ok::<_, rusqlite::Error>((id, read_push(row, 8)?))).transpose()?;
-        let stop = read_event_id(row, 13)?.map(|id| Ok::<_, rusqlite::Error>((id, read_stop(row)?))).transpose()?;
+        let push = read_event_id(row, 6)?.map(|id| Ok::<_, rusqlite::Error>((id, read_push(row, 7)?))).transpose()?;
+        let stop = read_event_id(row, 12)?.map(|id| Ok::<_, rusqlite::Error>((id, read_stop(row)?))).transpose()?;
         Ok(StoredSession {
             number: row.get(0)?,
             stream: row.get(1)?,
             sequence: row.get(2)?,
-            offsets: (row.get(3)?, row.get(4)?),
-            session: Session { push, stop, seen_ms: Some((row.get(5)?, row.get(6)?)) },
+            first_offset: row.get(3)?,
+            session: Session { push, stop, seen_ms: Some((row.get(4)?, row.get(5)?)) },
         })
     }
 
-    /// Writes the row, new or changed.
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Writes the row: a new one, or one that is now other than it was `before`. Where its start is as before, the indexes
+    /// by start are left alone: writing the same once more would cost as much as a change.
+    pub(super) fn write(&self, connection: &Connection, before: Option<&Session>) -> rusqlite::Result<()> {
         let session = &self.session;
         let none = (None, &Push::default());
         let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
         let none = (None, &Stop::default());
         let (stop_id, stop) = session.stop.as_ref().map_or(none, |(id, stop)| (Some(id.to_bytes()), stop));
         let category = session.reason().map(|reason| reason.category.label());
-        connection
-            .prepare_cached(
-                "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
-                    push_id, push_appid, push_node, push_user_address, push_width, push_height,
-                    stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
-                    stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                    ?21, ?22, ?23, ?24, ?25, ?26)
-                 ON CONFLICT (number) DO UPDATE SET
-                    first_offset = excluded.first_offset, last_offset = excluded.last_offset,
-                    first_ms = excluded.first_ms, last_ms = excluded.last_ms,
-                    push_id = excluded.push_id, push_appid = excluded.push_appid, push_node = excluded.push_node,
-                    push_user_address = excluded.push_user_address, push_width = excluded.push_width,
-                    push_height = excluded.push_height,
-                    stop_id = excluded.stop_id, stop_appid = excluded.stop_appid, stop_node = excluded.stop_node,
-                    stop_user_address = excluded.stop_user_address, stop_width = excluded.stop_width,
-                    stop_height = excluded.stop_height, stop_duration_ms = excluded.stop_duration_ms,
-                    stop_errcode = excluded.stop_errcode, stop_errmsg = excluded.stop_errmsg,
-                    started_ms = excluded.started_ms, ended_ms = excluded.ended_ms,
-                    duration_ms = excluded.duration_ms, reason_category = excluded.reason_category",
-            )?
-            .execute(params![
-                self.number,
-                self.stream,
-                self.sequence,
-                self.offsets.0,
-                self.offsets.1,
-                session.first_ms(),
-                session.last_ms(),
-                push_id,
-                push.appid,
-                push.node,
-                push.user_address,
-                push.width,
-                push.height,
-                stop_id,
-                stop.push.appid,
-                stop.push.node,
-                stop.push.user_address,
-                stop.push.width,
-                stop.push.height,
-                stop.push_duration_ms,
-                stop.errcode,
-                stop.errmsg,
-                session.started_ms(),
-                session.ended_ms(),
-                session.duration_ms(),
-                category,
-            ])?;
+        connection.prepare_cached(if before.is_some() { UPDATE } else { INSERT })?.execute(params![
+            self.number,
+            self.stream,
+            self.sequence,
+            self.first_offset,
+            session.first_ms(),
+            session.last_ms(),
+            push_id,
+            push.appid,
+            push.node,
+            push.user_address,
+            push.width,
+            push.height,
+            stop_id,
+            stop.push.appid,
+            stop.push.node,
+            stop.push.user_address,
+            stop.push.width,
+            stop.push.height,
+            stop.push_duration_ms,
+            stop.errcode,
+            stop.errmsg,
+            session.started_ms(),
+            session.ended_ms(),
+            session.duration_ms(),
+            category,
+        ])?;
+        if before.is_some_and(|before| before.started_ms() != session.started_ms()) {
+            connection
+                .prepare_cached("UPDATE sessions SET started_ms = ?2 WHERE number = ?1")?
+                .execute([self.number, session.started_ms()])?;
+        }
         Ok(())
     }
 }
@@ -123,7 +125,7 @@ fn read_push(row: &Row<'_>, from: usize) -> rusqlite::Result<Push> {
 }
 
 fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
-    Ok(Stop { push: read_push(row, 14)?, push_duration_ms: row.get(19)?, errcode: row.get(20)?, errmsg: row.get(21)? })
+    Ok(Stop { push: read_push(row, 13)?, push_duration_ms: row.get(18)?, errcode: row.get(19)?, errmsg: row.get(20)? })
 }
 
 /// The event id in a column.

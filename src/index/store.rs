@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::database::{self, Settings};
+use super::rows::OPEN_SESSIONS;
 use super::{IndexError, Options};
 use crate::callback::EventId;
 use crate::journal::Offset;
@@ -19,6 +20,8 @@ pub struct Store {
     pub(super) cursor: Offset,
     /// Up to where records have been counted in metrics, in this life of the index or an earlier one.
     pub(super) counted: Offset,
+    /// Up to where the index is being made anew.
+    pub(super) rebuild_until: Option<Offset>,
     /// The row of the next new session.
     pub(super) next_session: i64,
     /// The rows of streams that were met of late, by their keys.
@@ -38,6 +41,13 @@ pub struct Source {
     pub at_cursor: Option<EventId>,
 }
 
+impl Source {
+    /// The place before its oldest record. Where it has let go of all, its end: nothing is to come but what is new.
+    fn next(&self) -> Offset {
+        self.first.map_or(self.head, Offset::before)
+    }
+}
+
 impl Store {
     /// Opens the index of a data directory, and makes it where there is none.
     ///
@@ -55,6 +65,7 @@ impl Store {
             options: options.clone(),
             cursor: Offset::default(),
             counted: Offset::default(),
+            rebuild_until: None,
             next_session: 1,
             streams: HashMap::new(),
         };
@@ -67,6 +78,7 @@ impl Store {
         self.streams.clear();
         self.cursor = Offset(database::number(&self.connection, "cursor")?.unwrap_or(0));
         self.counted = Offset(database::number(&self.connection, "counted")?.unwrap_or(0));
+        self.rebuild_until = database::number(&self.connection, "rebuild_until")?.map(Offset);
         self.next_session = database::number(&self.connection, "next_session")?.unwrap_or(1);
         Ok(())
     }
@@ -96,12 +108,18 @@ impl Store {
                 self.begin_again(source, true)?;
             }
             Some(_) => {
-                let missed = source.first.map_or(0, |first| first.before().0 - cursor.0);
+                let next = source.next();
+                let missed = next.0 - cursor.0;
                 if missed > 0 {
                     tracing::warn!(
                         records = missed,
                         "records were pruned before the index had taken them in: it will not know them"
                     );
+                    let transaction = self.connection.unchecked_transaction()?;
+                    database::keep(&transaction, "cursor", Some(next.0))?;
+                    database::keep(&transaction, "cursor_id", None::<String>)?;
+                    transaction.commit()?;
+                    self.recall()?;
                 }
             }
             None => self.begin_again(source, false)?,
@@ -115,10 +133,11 @@ impl Store {
         let transaction = self.connection.unchecked_transaction()?;
         if offsets_are_void {
             transaction.execute("DELETE FROM events WHERE offset > ?1", [source.head.0])?;
+            transaction.execute("DELETE FROM repeats WHERE offset > ?1", [source.head.0])?;
             transaction.execute("UPDATE sessions SET first_offset = 0", [])?;
         }
         database::keep(&transaction, "journal_id", Some(&source.journal_id))?;
-        database::keep(&transaction, "cursor", Some(0))?;
+        database::keep(&transaction, "cursor", Some(source.next().0))?;
         database::keep(&transaction, "cursor_id", None::<String>)?;
         // What has happened before the index was there is no news.
         database::keep(&transaction, "counted", Some(source.head.0))?;
@@ -145,7 +164,8 @@ impl Store {
     /// The disk does not do as asked.
     pub fn live_streams(&self, now_ms: i64) -> Result<i64, IndexError> {
         let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
-        let query = "SELECT count(DISTINCT stream) FROM sessions WHERE ended_ms IS NULL AND last_ms >= ?1";
-        Ok(self.connection.prepare_cached(query)?.query_row([live_since_ms], |row| row.get(0))?)
+        let query =
+            format!("SELECT count(DISTINCT stream) FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= ?1");
+        Ok(self.connection.prepare_cached(&query)?.query_row([live_since_ms], |row| row.get(0))?)
     }
 }

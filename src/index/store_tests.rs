@@ -1,1 +1,433 @@
+//! What the index says depends on which events there are, not on how they came to it. Over real files.
 
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::apply::Applied;
+use super::rebuild::rebuild;
+use super::store::Source;
+use super::testing::{apply_by_chance, at, expected, expected_of, open, options, records, sessions, source};
+use super::{IndexError, Options, Reader, Store};
+use crate::callback::{Event, ReasonCategory};
+use crate::journal::{Offset, Record};
+use crate::session::Fact;
+use crate::session::testing::{anomaly, event, fold, history, push, recording, screenshot, shuffled, stop, with};
+
+const STREAM: &str = "a.com/live/s";
+
+fn config() -> ProptestConfig {
+    ProptestConfig::with_cases(40)
+}
+
+fn few(callbacks: &[serde_json::Value]) -> Vec<Record> {
+    records(&callbacks.iter().map(event).collect::<Vec<_>>())
+}
+
+fn prune_all(store: &mut Store, first: Offset) {
+    while store.prune(first, at(0)).unwrap() {}
+}
+
+fn rebuild_open(store: &mut Store, journal: &[Record]) {
+    let ends = journal.first().zip(journal.last());
+    let (first, last) = ends.map_or((Offset(1), Offset(0)), |(first, last)| (first.offset, last.offset));
+    store.begin_rebuild(first, last).unwrap();
+    let cursor = store.cursor();
+    let again: Vec<Record> = journal.iter().filter(|record| record.offset > cursor).cloned().collect();
+    store.apply(&again).unwrap();
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn order_batches_and_repetition_change_nothing(history in history(), seed in any::<u64>()) {
+        let random = &mut fastrand::Rng::with_seed(seed);
+        let (once, by_chance) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        open(once.path()).apply(&records(&history)).unwrap();
+        prop_assert_eq!(sessions(once.path()), expected(&history));
+        let journal = records(&shuffled(&history, random));
+        let applied = apply_by_chance(by_chance.path(), &journal, random);
+        prop_assert_eq!(sessions(by_chance.path()), expected(&history));
+        // And each end was told once, as each event that names no push.
+        let ended = fold(&history).values().filter(|session| session.stop.is_some()).count();
+        prop_assert_eq!(applied.ended.len(), ended);
+        let without = journal.iter().filter(|record| {
+            Fact::is_expected_of(record.event.event_type()) && Fact::of(&record.event).is_none()
+        });
+        prop_assert_eq!(applied.without_sequence, without.count() as u64);
+        let cursor = journal.last().map_or(Offset(0), |record| record.offset);
+        prop_assert_eq!(Reader::open(by_chance.path()).unwrap().cursor().unwrap(), cursor);
+    }
+
+    #[test]
+    fn counts_stay_right_when_the_journal_lets_go_of_records(history in history(), seed in any::<u64>()) {
+        let random = &mut fastrand::Rng::with_seed(seed);
+        let directory = tempfile::tempdir().unwrap();
+        let journal = records(&shuffled(&history, random));
+        apply_by_chance(directory.path(), &journal, random);
+        let mut first = Offset(0);
+        while first <= journal.last().map_or(Offset(0), |record| record.offset) {
+            first.0 += random.i64(1..10);
+            prune_all(&mut open(directory.path()), first);
+            prop_assert_eq!(sessions(directory.path()), expected(&history), "before {}", first);
+        }
+        let left: i64 = open(directory.path()).connection
+            .query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
+        prop_assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn a_rebuild_of_a_part_of_the_journal_gives_the_same(history in history(), seed in any::<u64>()) {
+        let random = &mut fastrand::Rng::with_seed(seed);
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = records(&shuffled(&history, random));
+        apply_by_chance(directory.path(), &journal, random);
+        // The journal has let go of some; the index knows of it, or not yet.
+        journal.drain(..random.usize(0..=journal.len() / 2));
+        let first = journal.first().map_or(Offset(1), |record| record.offset);
+        let mut store = open(directory.path());
+        if random.bool() {
+            prune_all(&mut store, first);
+        }
+        let counted = store.counted;
+        store.begin_rebuild(first, journal.last().map_or(Offset(0), |record| record.offset)).unwrap();
+        let mut again: Vec<Record> =
+            journal.iter().filter(|record| record.offset > store.cursor()).cloned().collect();
+        while !again.is_empty() {
+            let batch: Vec<Record> = again.drain(..random.usize(1..=again.len())).collect();
+            prop_assert_eq!(store.apply(&batch).unwrap(), Applied::default(), "nothing of it is news");
+            if random.bool() {
+                // The process ends, and the next one goes on.
+                store = open(directory.path());
+            }
+        }
+        prop_assert_eq!(store.counted, counted);
+        prop_assert_eq!(sessions(directory.path()), expected(&history));
+    }
+
+    #[test]
+    fn another_journal_adds_to_what_the_first_one_said(
+        history in history(), seed in any::<u64>(), until in 0..40usize,
+    ) {
+        let random = &mut fastrand::Rng::with_seed(seed);
+        let directory = tempfile::tempdir().unwrap();
+        let (old, new) = history.split_at(until.min(history.len()));
+        apply_by_chance(directory.path(), &records(&shuffled(old, random)), random);
+        let mut store = open(directory.path());
+        let new_records = records(new);
+        store.follow(&Source { journal_id: "journal-2".to_owned(), ..source(&new_records) }).unwrap();
+        prop_assert_eq!(store.cursor(), Offset(0));
+        prop_assert_eq!(store.apply(&new_records).unwrap(), Applied::default(), "what is old is no news");
+        let all: Vec<Event> = old.iter().chain(new).cloned().collect();
+        let found = sessions(directory.path());
+        let mut wanted = expected(&all);
+        // What the first journal said of recordings was counted when it went; sessions of the second one come too late.
+        for (found, wanted) in found.iter().zip(&mut wanted) {
+            for name in ["recordings", "screenshots"] {
+                wanted[name] = found[name].clone();
+            }
+        }
+        prop_assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn a_rebuild_renews_what_the_journal_covers_and_keeps_what_is_older() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = few(&[
+        push(STREAM, "old", 0),
+        anomaly(STREAM, "old", 1),
+        stop(STREAM, "old", 9),
+        push(STREAM, "both", 10),
+        push(STREAM, "new", 20),
+        stop(STREAM, "new", 30),
+        stop(STREAM, "both", 40),
+    ]);
+    let mut store = open(directory.path());
+    store.apply(&journal).unwrap();
+    let right = sessions(directory.path());
+    prune_all(&mut store, journal[4].offset);
+    let spoil = "UPDATE sessions SET stop_errcode = 99, ended_ms = 1, duration_ms = 1, push_node = 'x', first_ms = 5";
+    store.connection.execute(&format!("{spoil} WHERE sequence = 'new'"), []).unwrap();
+    assert_ne!(sessions(directory.path()), right);
+    rebuild_open(&mut store, &journal[4..]);
+    assert_eq!(sessions(directory.path()), right);
+    store.connection.execute(&format!("{spoil} WHERE sequence = 'old'"), []).unwrap();
+    let spoilt = sessions(directory.path());
+    rebuild_open(&mut store, &journal[4..]);
+    assert_eq!(sessions(directory.path()), spoilt, "what the journal says nothing of is kept as it is");
+}
+
+#[test]
+fn a_rebuild_that_ends_at_any_moment_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 10), stop(STREAM, "2", 20)]);
+    open(directory.path()).apply(&journal).unwrap();
+    let right = sessions(directory.path());
+    for steps in 0..=journal.len() {
+        let mut store = open(directory.path());
+        store.connection.execute("UPDATE sessions SET stop_errcode = 12, push_node = 'wrong'", []).unwrap();
+        store.begin_rebuild(journal[0].offset, journal[3].offset).unwrap();
+        for record in &journal[..steps] {
+            store.apply(std::slice::from_ref(record)).unwrap();
+        }
+        drop(store);
+        let mut store = open(directory.path());
+        assert_eq!(store.rebuild_until().is_some(), steps < journal.len());
+        store.apply(&journal[steps..]).unwrap();
+        assert_eq!(store.rebuild_until(), None);
+        assert_eq!(sessions(directory.path()), right, "after {steps} steps");
+    }
+}
+
+#[test]
+fn a_rebuild_of_a_journal_that_holds_nothing_keeps_every_session() {
+    let directory = tempfile::tempdir().unwrap();
+    // Makes an empty journal, whose id the index then knows.
+    let metrics = std::sync::Arc::new(crate::telemetry::Metrics::new());
+    let opened =
+        crate::journal::SqliteJournal::open(directory.path(), &crate::journal::Options::default(), &[], metrics)
+            .unwrap();
+    opened.journal.close();
+    opened.journal.join();
+    drop(opened);
+    let journal_id = crate::journal::Reader::open(directory.path()).unwrap().journal_id().unwrap();
+    let journal = few(&[push(STREAM, "1", 0), anomaly(STREAM, "1", 5), stop(STREAM, "1", 9), screenshot(STREAM, 5)]);
+    let mut store = Store::open(directory.path(), &options()).unwrap();
+    store.follow(&Source { journal_id, ..source(&[]) }).unwrap();
+    store.apply(&journal).unwrap();
+    drop(store);
+    let right = sessions(directory.path());
+    rebuild(directory.path(), &options(), |_, _| {}).unwrap();
+    assert_eq!(sessions(directory.path()), right);
+}
+
+#[test]
+fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
+    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
+    let same = |store: &Store| Source {
+        at_cursor: journal.iter().find(|record| record.offset == store.cursor()).map(|record| record.event.id()),
+        ..source(&journal)
+    };
+    let opened = |directory: &std::path::Path| {
+        let mut store = open(directory);
+        store.apply(&journal).unwrap();
+        store
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = opened(directory.path());
+    let right = sessions(directory.path());
+
+    let unchanged = same(&store);
+    store.follow(&unchanged).unwrap();
+    assert_eq!(store.cursor(), journal[2].offset);
+    store.follow(&Source { at_cursor: None, ..unchanged.clone() }).unwrap();
+    assert_eq!(store.cursor(), journal[2].offset, "the record has gone, which is no fault");
+
+    // A backup, restored: it ends before the cursor.
+    store.follow(&Source { head: journal[1].offset, ..unchanged.clone() }).unwrap();
+    assert_eq!(store.cursor(), Offset(0));
+    assert_eq!(store.apply(&journal[..2]).unwrap(), Applied::default());
+    assert_eq!(sessions(directory.path()), right, "the session that the backup does not know is kept");
+    // And then it takes in something else, which is news.
+    let other = Record { offset: journal[2].offset, event: event(&stop(STREAM, "2", 50)) };
+    assert_eq!(store.apply(std::slice::from_ref(&other)).unwrap().ended, [(ReasonCategory::Client, Some(30_000))]);
+
+    // The same, but the index learns of it only when another event stands at its cursor.
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = opened(directory.path());
+    store.follow(&Source { at_cursor: Some(other.event.id()), ..unchanged }).unwrap();
+    assert_eq!(store.cursor(), Offset(0));
+    let now = [&journal[..2], &[other]].concat();
+    store.apply(&now).unwrap();
+    let events: Vec<Event> = journal.iter().chain(&now).map(|record| record.event.clone()).collect();
+    assert_eq!(sessions(directory.path()), expected(&events));
+    let reader = Reader::open(directory.path()).unwrap();
+    assert_eq!(reader.event(journal[2].event.id()).unwrap(), None, "another event stands there");
+    assert_eq!(reader.event(now[2].event.id()).unwrap(), Some(now[2].offset));
+}
+
+#[test]
+fn records_that_have_gone_are_not_waited_for() {
+    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    store.apply(&journal[..1]).unwrap();
+    store.follow(&Source { first: Some(journal[2].offset), ..source(&journal) }).unwrap();
+    assert_eq!(store.cursor(), journal[1].offset);
+    let empty = Source { first: None, ..source(&journal) };
+    store.follow(&empty).unwrap();
+    assert_eq!(store.cursor(), journal[2].offset);
+    drop(store);
+    assert_eq!(open(directory.path()).cursor(), journal[2].offset);
+    // A new index of a journal that is empty now, but was not always.
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::open(directory.path(), &options()).unwrap();
+    store.follow(&empty).unwrap();
+    assert_eq!(store.cursor(), journal[2].offset);
+}
+
+#[test]
+fn an_end_is_told_once_however_often_its_records_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = few(&[
+        push(STREAM, "1", 0),
+        stop(STREAM, "1", 60),
+        with(stop(STREAM, "1", 61), json!({"errcode": 12})),
+        with(push(STREAM, "2", 70), json!({"sequence": null})),
+        with(stop(STREAM, "3", 70), json!({"errcode": 12, "push_duration": "1500"})),
+    ]);
+    let wanted = Applied {
+        ended: vec![(ReasonCategory::Client, Some(60_000)), (ReasonCategory::Network, Some(1500))],
+        without_sequence: 1,
+    };
+    let mut store = open(directory.path());
+    assert_eq!(store.apply(&journal).unwrap(), wanted);
+    assert_eq!(store.apply(&journal).unwrap(), Applied::default());
+    drop(store);
+    let mut store = open(directory.path());
+    assert_eq!(store.apply(&journal).unwrap(), Applied::default());
+    rebuild_open(&mut store, &journal);
+    // Something new of a session whose end has been told, in one batch with that end as a rebuild brings it again.
+    store.begin_rebuild(Offset(1), Offset(5)).unwrap();
+    let late = few(&[
+        push(STREAM, "1", 0),
+        stop(STREAM, "1", 60),
+        with(stop(STREAM, "1", 61), json!({"errcode": 12})),
+        with(push(STREAM, "2", 70), json!({"sequence": null})),
+        with(stop(STREAM, "3", 70), json!({"errcode": 12, "push_duration": "1500"})),
+        anomaly(STREAM, "1", 30),
+        stop(STREAM, "4", 80),
+    ]);
+    assert_eq!(store.apply(&late).unwrap().ended, [(ReasonCategory::Client, None)]);
+}
+
+#[test]
+fn a_batch_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = few(&[
+        push(STREAM, "1", 0),
+        stop(STREAM, "1", 9),
+        push("new.com/live/s", "2", 10),
+        screenshot("new.com/live/s", 12),
+        with(stop(STREAM, "3", 20), json!({"sequence": null})),
+        stop("new.com/live/s", "2", 30),
+    ]);
+    let mut store = open(directory.path());
+    store.apply(&journal[..1]).unwrap();
+    let before = (sessions(directory.path()), store.cursor(), store.counted, store.next_session);
+    let triggers = [
+        ("sessions", "BEFORE INSERT ON sessions"),
+        ("events", "BEFORE INSERT ON events WHEN new.event_type = 200"),
+        ("cursor", "BEFORE INSERT ON meta WHEN new.name = 'next_session'"),
+    ];
+    for (name, when) in triggers {
+        let poison = format!("CREATE TRIGGER {name}_fails {when} BEGIN SELECT raise(ABORT, 'no'); END");
+        store.connection.execute_batch(&poison).unwrap();
+        assert!(matches!(store.apply(&journal[1..]), Err(IndexError::Database(_))), "{name}");
+        assert_eq!((sessions(directory.path()), store.cursor(), store.counted, store.next_session), before, "{name}");
+        store.connection.execute_batch(&format!("DROP TRIGGER {name}_fails")).unwrap();
+    }
+    // And a disk that is full.
+    let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    store.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let many: Vec<Event> = (0..2000).map(|number| event(&push(STREAM, &format!("n{number}"), number))).collect();
+    assert!(matches!(store.apply(&records(&many)[1..]), Err(IndexError::Database(_))));
+    assert_eq!((sessions(directory.path()), store.cursor(), store.counted, store.next_session), before);
+    store.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+
+    let applied = store.apply(&journal[1..]).unwrap();
+    assert_eq!((applied.ended.len(), applied.without_sequence), (2, 1));
+    let events: Vec<Event> = journal.iter().map(|record| record.event.clone()).collect();
+    assert_eq!(sessions(directory.path()), expected(&events));
+}
+
+#[test]
+fn sessions_go_when_they_are_old_and_over_and_no_other_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::open(
+        directory.path(),
+        &Options { retention_days: 2, stale_after_secs: 5 * 86_400, ..Options::default() },
+    )
+    .unwrap();
+    store.follow(&source(&[])).unwrap();
+    let journal = few(&[
+        push(STREAM, "ended", 0),
+        stop(STREAM, "ended", 9),
+        push(STREAM, "open", 0),
+        push(STREAM, "signs", 0),
+        anomaly(STREAM, "signs", 2 * 86_400),
+        stop("b.com/live/only", "ended", 9),
+    ]);
+    store.apply(&journal).unwrap();
+    let first = Offset(journal.last().unwrap().offset.0 + 1);
+    let mut left_after = |secs: i64| {
+        while store.prune(first, at(secs)).unwrap() {}
+        let query = "SELECT sequence FROM sessions ORDER BY number";
+        let mut statement = store.connection.prepare(query).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap()
+    };
+    let day = 86_400;
+    assert_eq!(left_after(2 * day + 9), ["ended", "open", "signs", "ended"]);
+    assert_eq!(left_after(2 * day + 10), ["open", "signs"]);
+    assert_eq!(left_after(5 * day), ["open", "signs"], "a live one stays, however old");
+    assert_eq!(left_after(5 * day + 1), ["signs"]);
+    assert_eq!(left_after(7 * day + 2), Vec::<String>::new());
+    let streams: i64 = store.connection.query_row("SELECT count(*) FROM streams", [], |row| row.get(0)).unwrap();
+    assert_eq!(streams, 0, "streams go with the last that is known of them");
+    // One that was forgotten is made again when it comes again.
+    store.apply(&records(&[event(&push(STREAM, "again", 0))])).unwrap();
+    assert_eq!(store.live_streams(at(1)).unwrap(), 1);
+}
+
+#[test]
+fn pruning_goes_by_slices() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    let mut events = vec![event(&push(STREAM, "1", 0))];
+    events.extend(
+        (1..5000).map(|secs| event(&if secs % 2 == 0 { anomaly(STREAM, "1", secs) } else { screenshot(STREAM, secs) })),
+    );
+    let journal = records(&events);
+    store.apply(&journal).unwrap();
+    let right = expected(&events);
+    let first = Offset(journal.last().unwrap().offset.0 + 1);
+    for more in [true, true, false] {
+        assert_eq!(store.prune(first, at(0)).unwrap(), more);
+        assert_eq!(sessions(directory.path()), right);
+    }
+}
+
+#[test]
+fn recordings_count_alike_before_and_after_their_records_have_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let events: Vec<Event> = [
+        push(STREAM, "1", 0),
+        stop(STREAM, "1", 100),
+        recording(STREAM, -50, -1),
+        recording(STREAM, -50, 0),
+        recording(STREAM, 100, 200),
+        recording(STREAM, 101, 200),
+        recording(STREAM, 0, 48 * 3600 + 99),
+        recording(STREAM, 0, 48 * 3600 + 100),
+        with(recording(STREAM, 0, 50), json!({"start_time": null})),
+        with(recording(STREAM, 0, 101), json!({"start_time": null})),
+        screenshot(STREAM, -1),
+        screenshot(STREAM, 0),
+        screenshot(STREAM, 100),
+        screenshot(STREAM, 101),
+    ]
+    .iter()
+    .map(event)
+    .collect();
+    let mut store = open(directory.path());
+    store.apply(&records(&events)).unwrap();
+    let counts = || {
+        let found = &sessions(directory.path())[0];
+        (found["recordings"].as_i64().unwrap(), found["screenshots"].as_i64().unwrap())
+    };
+    assert_eq!(counts(), (4, 2));
+    prune_all(&mut store, Offset(1000));
+    assert_eq!(counts(), (4, 2));
+    assert_eq!(sessions(directory.path()), expected_of(&fold(&events), &events));
+}

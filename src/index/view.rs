@@ -1,13 +1,15 @@
 //! Streams, sessions and broadcasts as every command and API gives them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::callback::{EventId, Reason};
 use crate::moment::Moment;
 use crate::session::{SessionId, State};
 
 /// A stream that is live.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LiveStream)]
 pub struct StreamView {
     /// The push domain, in lower case.
     pub domain: String,
@@ -39,7 +41,8 @@ pub struct StreamView {
 }
 
 /// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct SessionView {
     /// What tells it from all others.
     pub id: SessionId,
@@ -91,7 +94,8 @@ pub struct SessionView {
 }
 
 /// Why a session stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SessionReason)]
 pub struct ReasonView {
     /// What the vendor's code means.
     #[serde(flatten)]
@@ -101,7 +105,8 @@ pub struct ReasonView {
 }
 
 /// Sessions of one stream with no more than a short gap between them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Broadcast)]
 pub struct BroadcastView {
     /// The push domain, in lower case.
     pub domain: String,

@@ -56,7 +56,6 @@ pub struct Worker {
     /// Every record up to here is durable there, and the journal knows.
     saved: Offset,
     is_following: bool,
-    is_clearing: bool,
     /// Up to where a rebuild goes.
     rebuild_until: Option<Offset>,
     counted_ms: i64,
@@ -77,7 +76,10 @@ impl Worker {
         metrics: Arc<Metrics>,
     ) -> Result<Worker, IndexError> {
         let store = Store::open(data_dir, options)?;
-        let cursor = store.cursor();
+        let (cursor, rebuild_until) = (store.cursor(), store.rebuild_until());
+        if rebuild_until.is_some() {
+            status.set_rebuild_begun();
+        }
         status.set_cursor(cursor.0);
         Ok(Worker {
             saved: consumer.cursor(),
@@ -87,8 +89,7 @@ impl Worker {
             metrics,
             cursor,
             is_following: false,
-            is_clearing: true,
-            rebuild_until: None,
+            rebuild_until,
             counted_ms: 0,
             checkpointed_ms: 0,
             pruned_ms: 0,
@@ -124,8 +125,13 @@ impl Worker {
                 "the index could not be made durable: what is missing is taken in after the next start: {error}"
             );
         }
-        self.background.close().await;
+        self.close().await;
         Ok(())
+    }
+
+    /// Lets go of the index as it is, and returns when its file is closed.
+    pub(super) async fn close(self) {
+        self.background.close().await;
     }
 
     /// Returns when there is something to do.
@@ -143,7 +149,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Does one thing: binds the index to the journal, clears for a rebuild, keeps house, or takes records in. `now_ms` is
+    /// Does one thing: binds the index to the journal, begins a rebuild, keeps house, or takes records in. `now_ms` is
     /// Unix time in ms.
     ///
     /// # Errors
@@ -173,10 +179,6 @@ impl Worker {
         if self.status.is_rebuild_asked() {
             return self.begin_rebuild().await;
         }
-        if self.is_clearing {
-            self.is_clearing = self.background.run(Store::clear).await?;
-            return Ok(Step::More);
-        }
         let records = self.gather().await?;
         let is_idle = records.is_empty();
         if !is_idle {
@@ -193,10 +195,11 @@ impl Worker {
 
     async fn follow(&mut self) -> Result<Step, IndexError> {
         let at_cursor = self.consumer.read(self.cursor.before(), 1).await?.pop();
+        let (first, head) = self.ends().await?;
         let source = Source {
             journal_id: self.consumer.journal_id().to_owned(),
-            first: self.first().await?,
-            head: self.consumer.head(),
+            first,
+            head,
             at_cursor: at_cursor.filter(|record| record.offset == self.cursor).map(|record| record.event.id()),
         };
         let following = move |store: &mut Store| store.follow(&source).map(|()| store.cursor());
@@ -206,19 +209,22 @@ impl Worker {
     }
 
     async fn begin_rebuild(&mut self) -> Result<Step, IndexError> {
-        let first = self.first().await?.unwrap_or(Offset(self.consumer.head().0 + 1));
-        tracing::info!(from = %first, "the index is being made anew from the journal");
-        let begin = move |store: &mut Store| store.begin_rebuild(first).map(|()| store.cursor());
+        let (first, head) = self.ends().await?;
+        let first = first.unwrap_or(Offset(head.0 + 1));
+        tracing::info!(from = %first, to = %head, "the index is being made anew from the journal");
+        let begin = move |store: &mut Store| store.begin_rebuild(first, head).map(|()| store.cursor());
         self.set_cursor(self.background.run(begin).await?);
-        self.rebuild_until = Some(self.consumer.head());
-        self.is_clearing = true;
+        self.rebuild_until = Some(head);
         self.status.set_rebuild_begun();
         Ok(Step::More)
     }
 
-    /// The journal's oldest record.
-    async fn first(&self) -> Result<Option<Offset>, IndexError> {
-        Ok(self.consumer.read(Offset::default(), 1).await?.first().map(|record| record.offset))
+    /// The journal's oldest record, and its newest. The newest is asked for first: what comes in between is after it, and
+    /// not taken for gone where there is no oldest one.
+    async fn ends(&self) -> Result<(Option<Offset>, Offset), IndexError> {
+        let head = self.consumer.head();
+        let first = self.consumer.read(Offset::default(), 1).await?.first().map(|record| record.offset);
+        Ok((first, head))
     }
 
     async fn gather(&self) -> Result<Vec<Record>, IndexError> {
@@ -258,7 +264,8 @@ impl Worker {
         if !is_due(now_ms, self.pruned_ms, PRUNE_INTERVAL) {
             return Ok(false);
         }
-        let first = self.first().await?.unwrap_or(Offset(self.consumer.head().0 + 1));
+        let (first, head) = self.ends().await?;
+        let first = first.unwrap_or(Offset(head.0 + 1));
         let has_more = self.background.run(move |store| store.prune(first, now_ms)).await?;
         if !has_more {
             self.pruned_ms = now_ms;

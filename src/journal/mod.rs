@@ -33,7 +33,7 @@ use serde::Deserialize;
 
 use crate::callback::Event;
 
-pub use backup::backup;
+pub use backup::Backup;
 pub use change::{Change, Changed, change_unserved};
 pub use letters::{LetterAction, LetterFailure, LetterPage, LetterSelection, NumberedLetter, SettledLetter};
 pub use lock::Lock;

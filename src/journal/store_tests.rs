@@ -512,17 +512,19 @@ fn a_backup_beside_the_writer_opens_with_what_was_there() {
     let target = tempfile::tempdir().unwrap();
     let mut last = (0, 0);
     let mut more = 100;
-    let bytes = backup(directory.path(), &target.path().join("copy"), |done, all| {
+    let backup = Backup::begin(directory.path(), &target.path().join("copy")).unwrap();
+    let bytes = backup.finish(|done, all| {
         last = (done, all);
         store(&mut journal, [more]);
         more += 1;
-    })
-    .unwrap();
+    });
+    let bytes = bytes.unwrap();
     assert!(last.0 == last.1 && bytes == last.1 * 16_384, "{last:?} {bytes}");
     assert_eq!(offsets(&target.path().join("copy")), (1..=100).collect::<Vec<_>>());
     let mut copy = open(&target.path().join("copy"));
     assert_eq!(store(&mut copy, [99, 1000]), [Ok(Duplicate), Ok(Stored)]);
-    assert!(backup(directory.path(), target.path(), |_, _| {}).unwrap_err().to_string().contains("not empty"));
+    let taken = Backup::begin(directory.path(), target.path()).err();
+    assert!(taken.is_some_and(|error| error.to_string().contains("not empty")));
 }
 
 #[test]

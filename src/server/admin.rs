@@ -4,7 +4,7 @@
 //! - `/readyz`: 200 while the receiver would store an event, else 503. The state of the sinks is detail, and detail is for
 //!   those who could also read the metrics
 //! - `/metrics`: every metric, for Prometheus
-//! - `/api/v1/`: the questions and changes of [`api`]; a POST to `index/rebuild` has the index made anew from the journal
+//! - `/api/v1`: the API, see [`api`]
 //!
 //! What changes something needs the token wherever it comes from, and `application/json`, which no form of a web page can
 //! send. Nothing here touches the journal's storage.
@@ -17,25 +17,26 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::{any, post};
+use axum::routing::any;
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::api::{self, Api, Problem};
+use super::api::{self, Api};
+use super::guard::{bears_token, host_is_allowed, may_change};
 use super::refusal_log::RefusalLog;
-use super::{AdminOptions, Clock, Token};
+use super::{AdminOptions, Clock, Refusals, Tally, Token};
 use crate::delivery::Status;
 use crate::index;
 use crate::journal::Journal;
 use crate::telemetry::Metrics;
 
-/// Where the index is made anew.
+/// Where something is changed: the index is made anew.
+#[cfg(test)]
 const REBUILD_PATH: &str = "/api/v1/index/rebuild";
 
 /// The parts of the service that the admin endpoint tells of.
@@ -51,6 +52,10 @@ pub struct Sources {
     pub sinks: Vec<Arc<Status>>,
     /// The index; `None` where it is switched off.
     pub index: Option<Arc<index::Status>>,
+    /// The last callbacks that were refused.
+    pub refusals: Arc<Refusals>,
+    /// How many callbacks came to which end.
+    pub tally: Arc<Tally>,
     /// Whether the service is stopping.
     pub draining: Arc<AtomicBool>,
 }
@@ -83,10 +88,9 @@ impl Admin {
             .route("/livez", any(livez))
             .route("/readyz", any(readyz))
             .route("/metrics", any(metrics))
-            .route(REBUILD_PATH, post(rebuild))
             .fallback(not_found)
             .with_state(Arc::clone(&self))
-            .nest(api::PREFIX, Arc::clone(&self.api).router().fallback(no_such_api))
+            .nest(api::PREFIX, Arc::clone(&self.api).router())
             .layer(from_fn_with_state((guard, self), check))
     }
 
@@ -235,7 +239,7 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
         }
         None => {}
     }
-    let is_api = request.uri().path().starts_with(api::PREFIX);
+    let is_api = is_api(request.uri().path());
     let mut response = match refused {
         Some(answer) if is_api => answer.into_problem(close),
         Some(answer) => answer.into_response(close),
@@ -244,47 +248,6 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     // Everything here is of the moment, but for what says otherwise.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// Whether a request may change something.
-fn may_change(request: &Request, token: Option<&Token>) -> Result<(), Answer> {
-    if request.method() != Method::POST {
-        return Err(Answer::METHOD_NOT_ALLOWED);
-    }
-    if token.is_none() {
-        return Err(Answer::NO_TOKEN);
-    }
-    if !bears_token(request.headers(), token) {
-        return Err(Answer::UNAUTHORIZED);
-    }
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Answer::JSON_REQUIRED) }
-}
-
-fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
-    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-        let (scheme, given) = value.split_at_checked("Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
-    });
-    matches!((token, given), (Some(token), Some(given)) if token.matches(given))
-}
-
-/// Whether the request names a host that only this machine, or whoever configured it, could mean. Any port will do.
-fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        // HTTP/1.0 clients may leave it out; a browser never does, and never sends two.
-        return request.headers().get(HOST).is_none();
-    };
-    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
-    if authority.as_str().contains('@') {
-        return false;
-    }
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-        || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
 }
 
 async fn livez() -> &'static str {
@@ -308,23 +271,19 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
     response
 }
 
-/// Asks for the rebuild, which takes its time: how far it is shows in `/readyz`.
-async fn rebuild(State(admin): State<Arc<Admin>>, request: Request) -> Response<Body> {
-    let Some(index) = &admin.sources.index else { return not_found(request).await };
-    index.ask_for_rebuild();
-    (StatusCode::ACCEPTED, Json(serde_json::json!({"rebuilding": true}))).into_response()
+async fn not_found(OriginalUri(uri): OriginalUri) -> Response<Body> {
+    let answer = Answer::not_found(uri.path());
+    if is_api(uri.path()) { answer.into_problem(false) } else { answer.into_response(false) }
 }
 
-async fn no_such_api(OriginalUri(uri): OriginalUri) -> Problem {
-    Answer::not_found(uri.path()).to_problem()
-}
-
-async fn not_found(request: Request) -> Response<Body> {
-    Answer::not_found(request.uri().path()).into_response(false)
+/// Whether what is wrong is told as the API tells it.
+fn is_api(path: &str) -> bool {
+    path.strip_prefix(api::PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderMap;
     use tower::Service;
 
     use super::*;
@@ -353,6 +312,8 @@ mod tests {
             metrics: Arc::default(),
             sinks: vec![Arc::new(Status::new("archive", "file"))],
             index: Some(Arc::clone(&index)),
+            refusals: Arc::new(Refusals::new(0)),
+            tally: Arc::new(Tally::new(0)),
             draining: Arc::clone(&draining),
         };
         let admin = Admin::new(&options, sources, || 0);

@@ -121,6 +121,10 @@ impl Answer {
         Answer { status, word: refusal.word(), message: refusal.to_string().into() }
     }
 
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     pub(super) fn word(&self) -> &'static str {
         self.word
     }

@@ -36,8 +36,8 @@ const ROOM_PAUSE: Duration = Duration::from_millis(20);
 const ADMIN_CONNECTIONS_MAX: usize = 128;
 
 /// How many open files are not for connections of the receiver, where there are more than twice as many: those of the
-/// admin listener, the journal and the sinks.
-const RESERVED_FILES: u64 = ADMIN_CONNECTIONS_MAX as u64 + 64;
+/// admin listener, the journal, the index and the sinks.
+const RESERVED_FILES: u64 = ADMIN_CONNECTIONS_MAX as u64 + 96;
 
 /// What clients of a listener may take.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,11 +10,14 @@ mod api;
 mod body;
 mod client_address;
 mod connection;
+mod guard;
 mod listener;
 mod network;
 mod phase;
 mod receiver;
 mod refusal_log;
+mod refusals;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod token;
@@ -34,6 +37,8 @@ pub use client_address::{ClientAddress, client_address};
 pub use listener::{Endpoint, Limits, raise_open_files_limit, serve};
 pub use network::Network;
 pub use receiver::{Receiver, ReceiverError};
+pub use refusals::Refusals;
+pub use tally::Tally;
 pub use token::Token;
 pub use url_path::UrlPath;
 

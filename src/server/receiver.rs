@@ -4,7 +4,7 @@
 //! else on this listener, and nothing here knows how events are stored or where they go.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ use super::answer::{self, Answer};
 use super::body::{self, BodyError, Budget};
 use super::client_address::{ClientAddress, client_address};
 use super::refusal_log::RefusalLog;
-use super::{Clock, Endpoint, Network, ReceiverOptions, UrlPath, limit_secs};
+use super::refusals::Seen;
+use super::{Clock, Endpoint, Network, ReceiverOptions, Refusals, Tally, UrlPath, limit_secs};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::journal::{Appended, Journal};
 use crate::telemetry::Metrics;
@@ -49,7 +50,9 @@ pub struct Receiver {
     metrics: Arc<Metrics>,
     draining: Arc<AtomicBool>,
     clock: Clock,
-    refusals: RefusalLog,
+    refusal_log: RefusalLog,
+    refusals: Arc<Refusals>,
+    tally: Arc<Tally>,
 }
 
 impl Receiver {
@@ -83,18 +86,24 @@ impl Receiver {
             metrics,
             draining,
             clock,
-            refusals: RefusalLog::default(),
+            refusal_log: RefusalLog::default(),
+            refusals: Arc::new(Refusals::new(clock())),
+            tally: Arc::new(Tally::new(clock())),
         })
     }
 
+    /// The last callbacks that were refused.
+    pub fn refusals(&self) -> Arc<Refusals> {
+        Arc::clone(&self.refusals)
+    }
+
+    /// How many callbacks came to which end.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
     /// Takes a callback until it is durable.
-    async fn take(
-        &self,
-        parts: &Parts,
-        peer: SocketAddr,
-        body: Body,
-        started: Instant,
-    ) -> Result<(EventType, Appended), Rejected> {
+    async fn take(&self, parts: &Parts, peer: SocketAddr, body: Body, started: Instant) -> Result<Taken, Rejected> {
         let has_body = !body.is_end_stream();
         self.check_head(parts, peer, has_body).map_err(|rejected| Rejected { close: has_body, ..rejected })?;
 
@@ -107,7 +116,7 @@ impl Receiver {
         drop(bytes);
         share.cover(event.line().len());
 
-        let (id, event_type) = (event.id(), event.event_type());
+        let (id, event_type, received_ms) = (event.id(), event.event_type(), event.received_ms());
         // A journal hands the event to its writer when it is first polled: it is stored even if nobody waits any more.
         let appended = match timeout_at((started + self.answer_timeout).into(), self.journal.append(event)).await {
             Ok(Ok(appended)) => appended,
@@ -118,7 +127,11 @@ impl Receiver {
             }
         };
         tracing::debug!(event.id = %id, event.r#type = %event_type, "a callback was taken: {appended:?}");
-        Ok((event_type, appended))
+        let outcome = match appended {
+            Appended::Stored => "stored",
+            Appended::Duplicate => "duplicate",
+        };
+        Ok(Taken { event_type, received_ms, outcome })
     }
 
     /// What can be judged before the body: the client, then the form of the request.
@@ -146,12 +159,17 @@ impl Receiver {
 
     /// From the bytes of a body to a verified event.
     fn judge(&self, body: &[u8]) -> Result<Event, Rejected> {
-        let callback = Callback::parse(body).map_err(|malformed| Rejected::of(&malformed.into(), None))?;
+        let callback = Callback::parse(body).map_err(|malformed| {
+            let seen = Seen::malformed(&malformed, body.len());
+            Rejected { body: Some(Box::new(seen)), ..Rejected::of(&malformed.into(), None) }
+        })?;
         self.verifier.verify(&callback, (self.clock)()).map_err(|refusal| {
+            let mut seen = Seen::parsed(&callback, &self.verifier, body.len());
             if let Refusal::SignatureExpired { by_secs } = refusal {
                 self.metrics.expired_by(by_secs);
+                seen.late_secs = Some(by_secs);
             }
-            Rejected::of(&refusal, Some(callback.event_type()))
+            Rejected { body: Some(Box::new(seen)), ..Rejected::of(&refusal, Some(callback.event_type())) }
         })
     }
 
@@ -188,10 +206,9 @@ impl Receiver {
     }
 
     /// Logs a rejection, at a bounded rate. What the sender wrote is not in it, or is escaped.
-    fn log(&self, parts: &Parts, peer: SocketAddr, rejected: &Rejected) {
+    fn log(&self, client: IpAddr, rejected: &Rejected) {
         let error = rejected.answer.word();
-        let Some(suppressed) = self.refusals.admit(error, Instant::now()) else { return };
-        let client = self.client(parts, peer).address;
+        let Some(suppressed) = self.refusal_log.admit(error, Instant::now()) else { return };
         let event_type = rejected.event_type.map_or("none", EventType::label);
         let (message, hint) = (rejected.answer.message(), &rejected.hint);
         if error == Answer::UNAVAILABLE.word() {
@@ -217,21 +234,33 @@ impl Endpoint for Receiver {
             Err(Rejected { hint, close, ..Rejected::new(Answer::not_found(path)) })
         };
         match taken {
-            Ok((event_type, appended)) => {
-                let outcome = match appended {
-                    Appended::Stored => "stored",
-                    Appended::Duplicate => "duplicate",
-                };
+            Ok(Taken { event_type, received_ms, outcome }) => {
+                self.tally.count(outcome, received_ms);
                 self.metrics.callback(Some(event_type), outcome, started.elapsed());
                 answer::stored()
             }
             Err(rejected) => {
-                self.log(&parts, peer, &rejected);
-                self.metrics.callback(rejected.event_type, rejected.answer.word(), started.elapsed());
-                rejected.answer.into_response(rejected.close)
+                let client = self.client(&parts, peer).address;
+                self.log(client, &rejected);
+                let Rejected { answer, event_type, hint, close, body } = rejected;
+                let now_ms = (self.clock)();
+                self.tally.count(answer.word(), now_ms);
+                self.metrics.callback(event_type, answer.word(), started.elapsed());
+                if answer.status() < 500 {
+                    self.refusals.note(now_ms, client, &answer, &hint, event_type, *body.unwrap_or_default());
+                }
+                answer.into_response(close)
             }
         }
     }
+}
+
+/// A callback that is answered with 200.
+#[derive(Debug)]
+struct Taken {
+    event_type: EventType,
+    received_ms: i64,
+    outcome: &'static str,
 }
 
 /// A request that is not answered with 200.
@@ -243,11 +272,13 @@ struct Rejected {
     hint: Cow<'static, str>,
     /// Whether the connection ends, as some of the request is unread.
     close: bool,
+    /// What is known of the body, once it is read.
+    body: Option<Box<Seen>>,
 }
 
 impl Rejected {
     fn new(answer: Answer) -> Rejected {
-        Rejected { answer, event_type: None, hint: Cow::Borrowed(""), close: false }
+        Rejected { answer, event_type: None, hint: Cow::Borrowed(""), close: false, body: None }
     }
 
     fn of(refusal: &Refusal, event_type: Option<EventType>) -> Rejected {

@@ -9,6 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::callback::PartitionKey;
 
@@ -93,6 +95,19 @@ impl SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}-{:08x}", self.sequence, self.stream)
+    }
+}
+
+impl utoipa::ToSchema for SessionId {}
+
+impl utoipa::PartialSchema for SessionId {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("What tells a session: the vendor's `sequence`, and a digest of its stream."))
+            .pattern(Some("^[A-Za-z0-9._-]{1,64}-[0-9a-f]{8}$"))
+            .examples([serde_json::json!("2210464508206756938-5d0c1f7a")])
+            .into()
     }
 }
 

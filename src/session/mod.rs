@@ -13,6 +13,8 @@ mod id;
 #[cfg(test)]
 mod scenario_tests;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use broadcast::{Broadcast, Span, broadcasts};
 pub use fact::{Fact, Kind, Push, Stop};

@@ -18,7 +18,8 @@ pub struct Session {
 }
 
 /// Whether a push is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(as = SessionState, rename_all = "lowercase")]
 pub enum State {
     /// It has not stopped, as far as is known.
     Live,

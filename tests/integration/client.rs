@@ -103,6 +103,12 @@ impl Client {
         self.receive().await
     }
 
+    /// Asks for a path by another method, without a body.
+    pub(crate) async fn ask(&mut self, method: &str, path: &str, headers: &str) -> std::io::Result<Answer> {
+        self.raw(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
+        self.receive_in_time(method == "HEAD").await
+    }
+
     /// Sends bytes as they are.
     pub(crate) async fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes).await
@@ -110,10 +116,10 @@ impl Client {
 
     /// Reads one answer. An end of the connection before it is an error.
     pub(crate) async fn receive(&mut self) -> std::io::Result<Answer> {
-        tokio::time::timeout(Duration::from_secs(30), self.receive_in_time()).await?
+        tokio::time::timeout(Duration::from_secs(30), self.receive_in_time(false)).await?
     }
 
-    async fn receive_in_time(&mut self) -> std::io::Result<Answer> {
+    async fn receive_in_time(&mut self, is_head_alone: bool) -> std::io::Result<Answer> {
         let end = loop {
             if let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end;
@@ -122,10 +128,8 @@ impl Client {
         };
         let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
         let lower = head.to_ascii_lowercase();
-        let length = lower
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |text| text.parse().unwrap());
+        let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.filter(|_| !is_head_alone).map_or(0, |text| text.parse().unwrap());
         while self.buffer.len() < end + 4 + length {
             self.fill().await?;
         }

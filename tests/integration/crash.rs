@@ -15,7 +15,8 @@ use super::process::Livehook;
 
 const CONNECTIONS: usize = 16;
 
-fn rounds() -> u64 {
+/// How often the program is killed.
+pub(crate) fn rounds() -> u64 {
     std::env::var("LIVEHOOK_CRASH_ROUNDS")
         .map_or(50, |rounds| rounds.parse().expect("LIVEHOOK_CRASH_ROUNDS is a number"))
 }

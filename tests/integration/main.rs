@@ -9,13 +9,17 @@
     reason = "clippy.toml allows these in tests, but clippy does not take the functions that tests share for such"
 )]
 
+mod api;
 mod client;
 mod contract;
+mod counts;
 mod crash;
 mod dead_letters;
 mod event_types;
 mod open_files;
 mod process;
+mod questions;
+mod read_model;
 mod sender;
 mod shutdown;
 mod sinks;

@@ -17,9 +17,9 @@ async fn limited(livehook: &mut Livehook, open_files: u32) {
 async fn where_open_files_are_few_the_caps_of_connections_keep_both_listeners_free() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
-    limited(&mut livehook, 64).await;
+    limited(&mut livehook, 128).await;
     let mut idle = Vec::new();
-    for _ in 0..70 {
+    for _ in 0..140 {
         idle.push(Client::connect(livehook.receiver).await.unwrap());
         idle.push(Client::connect(livehook.admin).await.unwrap());
     }
@@ -28,7 +28,7 @@ async fn where_open_files_are_few_the_caps_of_connections_keep_both_listeners_fr
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     assert_eq!(client.post(&signed(1, now_secs())).await.unwrap().status, 200, "{}", livehook.log());
     let log = livehook.log();
-    assert!(log.contains("receiver.connections_max = 4096: ") && log.contains("open files, which is 64"), "{log}");
+    assert!(log.contains("receiver.connections_max = 4096: ") && log.contains("open files, which is 128"), "{log}");
     assert!(!log.contains("no new connection can be accepted"), "{log}");
     livehook.stop().await;
 }

@@ -24,13 +24,18 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// Starts with the tests' key and a file sink, and `config` beside.
     pub(crate) async fn start(config: &str) -> TestApp {
+        TestApp::start_with_admin(config, "127.0.0.1:0").await
+    }
+
+    /// The same, with the admin endpoint on a certain address.
+    pub(crate) async fn start_with_admin(config: &str, admin_listen: &str) -> TestApp {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("events.jsonl");
         let text = format!("{config}\n[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"{}\"\n", file.display());
         let overrides = Overrides {
             data_dir: Some(directory.path().join("data")),
             listen: Some("127.0.0.1:0".to_owned()),
-            admin_listen: Some("127.0.0.1:0".to_owned()),
+            admin_listen: Some(admin_listen.to_owned()),
             keys: vec![KEY.into()],
             ..Overrides::default()
         };

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Why a push ended, in one word; a closed set, fit for a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum ReasonCategory {
     /// The pusher ended it.
     Client,

@@ -3,26 +3,28 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
-use super::Reader;
 use super::conditions::{Conditions, Names};
+use super::{Reader, limit_of};
 use crate::callback::{EventId, EventType};
 use crate::index::IndexError;
 use crate::index::pruning::RECORDING_MS_MAX;
 use crate::index::query::{Order, SessionQuery, Sort};
-use crate::index::rows::{SESSION_COLUMNS, StoredSession, read_event_id};
+use crate::index::rows::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession, read_event_id};
 use crate::index::view::{ReasonView, SessionView};
 use crate::journal::Offset;
 use crate::moment::Moment;
 use crate::session::{SessionId, State, StreamKey};
 
-/// How many of a session's events are given at most.
-const SESSION_EVENTS_MAX: i64 = 10_000;
+/// How many of a session's events are given at most, of those that name it and of its recordings and screenshots each.
+pub const SESSION_EVENTS_MAX: usize = 10_000;
 
-/// Which events are recordings of a stream (?1) that overlap a time: finished from ?2 on and before ?4, begun by ?6.
-const RECORDINGS: &str = "stream = ?1 AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
+/// The events that are recordings of a stream (?1) and overlap a time: finished from ?2 on and before ?4, begun by ?6.
+pub(super) const RECORDINGS: &str = "events INDEXED BY media_of_stream
+    WHERE stream = ?1 AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
 
-/// Which events are screenshots of a stream (?1) of a time: from ?2 on and before ?3.
-const SCREENSHOTS: &str = "stream = ?1 AND event_type = 200 AND id >= ?2 AND id < ?3";
+/// The events that are screenshots of a stream (?1) and of a time: from ?2 on and before ?3.
+pub(super) const SCREENSHOTS: &str = "events INDEXED BY media_of_stream
+    WHERE stream = ?1 AND event_type = 200 AND id >= ?2 AND id < ?3";
 
 impl Reader {
     /// The sessions that are wanted, as they are at `now_ms`.
@@ -58,6 +60,7 @@ impl Reader {
     fn sessions_sql(&self, query: &SessionQuery, streams: Option<&[i64]>, now_ms: i64) -> (String, Vec<Value>) {
         let live_since_ms = self.live_since_ms(now_ms);
         let mut wheres = Conditions::default();
+        let mut table = "sessions";
         if let Some(streams) = streams {
             wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
         }
@@ -71,6 +74,9 @@ impl Reader {
             if !query.states.contains(&State::Ended) {
                 // Said once more, so that the index of those that are open is found to fit.
                 wheres.text("ended_ms IS NULL".to_owned());
+                if streams.is_none() {
+                    table = OPEN_SESSIONS;
+                }
             }
         }
         if !query.categories.is_empty() {
@@ -91,7 +97,7 @@ impl Reader {
             wheres.text(format!("({sorted}, number) {comparison} ({value}, {number})"));
         }
         let text = format!(
-            "SELECT {SESSION_COLUMNS}, {sorted} AS sorted FROM sessions {wheres} ORDER BY {sorted} {direction}, number {direction}",
+            "SELECT {SESSION_COLUMNS}, {sorted} AS sorted FROM {table} {wheres} ORDER BY {sorted} {direction}, number {direction}",
             wheres = wheres.joined()
         );
         (text, wheres.values)
@@ -111,6 +117,7 @@ impl Reader {
     /// # Errors
     /// The index cannot be read.
     pub fn sessions_of_sequence(&self, sequence: &str, now_ms: i64) -> Result<Vec<SessionView>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 ORDER BY number");
         let mut statement = self.connection.prepare_cached(&query)?;
         let stored = statement.query_map([sequence], StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -119,7 +126,10 @@ impl Reader {
             let place = (stored.session.started_ms(), stored.number);
             self.session_view(&key, stored, place, now_ms)
         });
-        views.collect()
+        let views = views.collect::<Result<Vec<_>, _>>()?;
+        drop(statement);
+        transaction.commit()?;
+        Ok(views)
     }
 
     /// Where the events of a session stand, in the order of their times, a push first and a stop last among equals: those
@@ -129,6 +139,7 @@ impl Reader {
     /// # Errors
     /// The index cannot be read.
     pub fn session_events(&self, id: &SessionId) -> Result<Vec<Offset>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
         let mut statement = self.connection.prepare_cached(&query)?;
         let stored =
@@ -148,26 +159,32 @@ impl Reader {
                 events.push((id.time_ms(), rank, id, Offset(row.get(0)?)));
                 Ok(())
             };
-            let own = "SELECT offset, id, event_type FROM events
-                WHERE stream = ?1 AND offset >= ?2 AND offset <= ?3 AND session = ?4 ORDER BY offset LIMIT ?5";
-            let (first, last) = stored.offsets;
+            let own = "SELECT offset, id, event_type FROM events WHERE session = ?1 LIMIT ?2";
             let mut statement = self.connection.prepare_cached(own)?;
-            let mut rows = statement.query(params![stored.stream, first, last, stored.number, SESSION_EVENTS_MAX])?;
+            let mut rows = statement.query(params![stored.number, limit_of(SESSION_EVENTS_MAX)])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }
             let media = format!(
-                "SELECT offset, id, event_type FROM events WHERE {RECORDINGS}
-                 UNION ALL SELECT offset, id, event_type FROM events WHERE {SCREENSHOTS} LIMIT ?5"
+                "SELECT offset, id, event_type FROM {RECORDINGS}
+                 UNION ALL SELECT offset, id, event_type FROM {SCREENSHOTS} LIMIT ?5"
             );
             let mut statement = self.connection.prepare_cached(&media)?;
             let (begin, end, recordings_end, until_ms) = media_bounds(&stored);
-            let mut rows =
-                statement.query(params![stored.stream, begin, end, recordings_end, SESSION_EVENTS_MAX, until_ms])?;
+            let mut rows = statement.query(params![
+                stored.stream,
+                begin,
+                end,
+                recordings_end,
+                limit_of(SESSION_EVENTS_MAX),
+                until_ms
+            ])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }
         }
+        drop(statement);
+        transaction.commit()?;
         events.sort_unstable();
         Ok(events.into_iter().map(|(_, _, _, offset)| offset).collect())
     }
@@ -220,8 +237,8 @@ impl Reader {
     /// The recordings and the screenshots of a session's stream that are of its time.
     fn media(&self, stored: &StoredSession) -> Result<(i64, i64), IndexError> {
         let query = format!(
-            "SELECT recordings + (SELECT count(*) FROM events WHERE {RECORDINGS}),
-                    screenshots + (SELECT count(*) FROM events WHERE {SCREENSHOTS})
+            "SELECT recordings + (SELECT count(*) FROM {RECORDINGS}),
+                    screenshots + (SELECT count(*) FROM {SCREENSHOTS})
              FROM sessions WHERE number = ?5"
         );
         let (begin, end, recordings_end, until_ms) = media_bounds(stored);

@@ -10,6 +10,7 @@ use super::Reader;
 use super::conditions::{Conditions, Names};
 use crate::index::IndexError;
 use crate::index::query::BroadcastQuery;
+use crate::index::rows::OPEN_SESSIONS;
 use crate::index::view::BroadcastView;
 use crate::moment::Moment;
 use crate::session::{Broadcast, Span, broadcasts};
@@ -30,6 +31,13 @@ impl Reader {
             wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
         }
         wheres.times(query.since_ms, query.until_ms);
+        if query.is_live == Some(true) {
+            // Only streams that are live have one, and they are few.
+            let live_since_ms = self.live_since_ms(now_ms);
+            wheres.text(format!(
+                "stream IN (SELECT stream FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= {live_since_ms})"
+            ));
+        }
         if let Some((started_ms, number)) = query.after {
             wheres.text(format!("(started_ms, number) < ({started_ms}, {number})"));
         }

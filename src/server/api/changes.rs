@@ -3,6 +3,8 @@
 use std::fmt::Display;
 
 use axum::body::Bytes;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
@@ -53,9 +55,13 @@ pub(super) fn wrong(member: &str, rule: impl Display) -> Problem {
     Problem::parameter(member, rule)
 }
 
+/// What stands in a path where a number should.
+pub(super) type NumberInPath = Result<Path<String>, PathRejection>;
+
 /// The number in a path.
-pub(super) fn number(text: &str) -> Result<i64, Problem> {
-    text.parse().map_err(|_| Problem::parameter("number", "must be a whole number, as the list shows it"))
+pub(super) fn number(path: NumberInPath) -> Result<i64, Problem> {
+    let number = path.ok().and_then(|Path(text)| text.parse().ok());
+    number.ok_or_else(|| Problem::parameter("number", "must be a whole number, as the list shows it"))
 }
 
 /// The journal did not make the change.

@@ -4,13 +4,26 @@ use axum::body::Body;
 use axum::extract::RawQuery;
 use axum::http::Response;
 
+use super::openapi::answers;
 use super::page::Page;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{json, text_of};
 use crate::callback::{Interruption, Reason};
 
-/// Every code.
+/// What the vendor's codes mean.
+///
+/// Each `errcode` of a stop, and each sub code where there are any: what it means, who has to act, and what to check first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/error-codes",
+    operation_id = "list_error_codes",
+    tag = "service",
+    responses(
+        (status = 200, body = Page<Reason>, description = "All of them, in order; there is no further page"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn list(RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     Parameters::of(query.as_deref()).finish()?;
     let items: Vec<Reason> = Interruption::all().map(Reason::from).collect();

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::changes::{self, check_span, wrong};
+use super::changes::{self, NumberInPath, check_span, wrong};
+use super::openapi::answers;
+use super::openapi::parameters::{During, LetterParameters, Part};
 use super::page::{Page, Place};
 use super::parameters::Parameters;
 use super::problem::{Problem, quoted};
@@ -21,7 +24,8 @@ use crate::moment::Moment;
 const NAMED_MAX: usize = 1000;
 
 /// A dead letter.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
 pub(crate) struct LetterView {
     /// What it is called by.
     number: i64,
@@ -43,6 +47,7 @@ pub(crate) struct LetterView {
     received: Moment,
     /// The event, as every sink gets it; only where one dead letter is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = answers::Event, required = false)]
     event: Option<Box<RawValue>>,
 }
 
@@ -64,7 +69,20 @@ impl LetterView {
     }
 }
 
-/// Dead letters by number.
+/// List dead letters.
+///
+/// What sinks gave up on, by number, which is the order in which they became dead letters. The moments are those of the last failure.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead-letters",
+    operation_id = "list_dead_letters",
+    tag = "deliveries",
+    params(LetterParameters, During, Part),
+    responses(
+        (status = 200, body = Page<LetterView>, description = "A page of dead letters, without their events"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
@@ -86,14 +104,28 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     Ok(json(text_of(&Page { items, next }), "application/json", None))
 }
 
-/// One dead letter, with its event.
+/// Read a dead letter.
+///
+/// With its event.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead-letters/{number}",
+    operation_id = "read_dead_letter",
+    tag = "deliveries",
+    params(("number" = i64, Path, description = "Its number")),
+    responses(
+        (status = 200, body = LetterView, description = "The dead letter"),
+        answers::Refused,
+        answers::NotFound,
+    )
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path(number): Path<String>,
+    number: NumberInPath,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Problem> {
     Parameters::of(query.as_deref()).finish()?;
-    let number = changes::number(&number)?;
+    let number = changes::number(number)?;
     let letter = api.readers.ask(move |reader| Ok(reader.journal.dead_letter(number)?)).await?;
     let letter = letter.ok_or_else(|| Problem::not_found(format!("there is no dead letter {number}, or no longer")))?;
     // What is stored is JSON: it was written by livehook.
@@ -102,15 +134,22 @@ pub(super) async fn one(
     Ok(json(text_of(&view), "application/json", None))
 }
 
-/// Which dead letters a change is for.
-#[derive(Debug, Default, Deserialize)]
+/// Which dead letters a change is for: those that are all of what is given; `numbers` and `ids` are one choice together.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = DeadLetterRequest)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Selection {
+    /// All of them; must be said, and beside nothing else.
     all: bool,
+    /// Those of this sink.
     sink: Option<String>,
+    /// Those of these numbers.
     numbers: Vec<i64>,
+    /// Those of these events.
     ids: Vec<String>,
+    /// Those that failed last then or later, in the forms of the parameters.
     since: Option<String>,
+    /// Those that failed last before.
     until: Option<String>,
 }
 
@@ -140,7 +179,8 @@ impl Selection {
 }
 
 /// What a change did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChangedDeadLetters)]
 struct ChangedView {
     /// How many were put back, or dropped.
     count: u64,
@@ -148,7 +188,25 @@ struct ChangedView {
     without_sink: std::collections::BTreeMap<String, u64>,
 }
 
-/// Puts dead letters back.
+/// Put dead letters back.
+///
+/// Each is sent to its own sink again, with the id that it has, and goes away once it has arrived. One that fails again stays.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead-letters/redrive",
+    operation_id = "redrive_dead_letters",
+    tag = "deliveries",
+    request_body = Selection,
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ChangedView, description = "How many were put back"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The sink is not configured"),
+        (status = 413, description = "The body is larger than 256 KiB"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn redrive(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response<Body>, Problem> {
     let selection = changes::read::<Selection>(&body)?.selection((api.clock)())?;
     if let Some(sink) = selection.sink.as_deref().filter(|sink| api.sink(sink).is_none()) {
@@ -164,7 +222,24 @@ pub(super) async fn redrive(State(api): State<Arc<Api>>, body: Bytes) -> Result<
     change(&api, LetterAction::Redrive, selection).await
 }
 
-/// Removes dead letters for good.
+/// Remove dead letters for good.
+///
+/// Also those that are put back and have not been delivered yet.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead-letters/drop",
+    operation_id = "drop_dead_letters",
+    tag = "deliveries",
+    request_body = Selection,
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ChangedView, description = "How many were dropped"),
+        (status = 413, description = "The body is larger than 256 KiB"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn drop(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response<Body>, Problem> {
     let selection = changes::read::<Selection>(&body)?.selection((api.clock)())?;
     change(&api, LetterAction::Drop, selection).await

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, Response};
 
-use super::page::Place;
+use super::openapi::answers;
+use super::openapi::parameters::{Chosen, During, EventParameters, Known, Part};
+use super::page::{Page, Place};
 use super::parameters::{Parameters, word};
 use super::problem::Problem;
 use super::readers::{Failure, Reader};
 use super::streams::selection;
-use super::{Api, json};
+use super::tag::tagged;
+use super::{Api, id_of, json};
 use crate::callback::{Event, EventId, EventType};
 use crate::index::{Order, Selection};
 use crate::journal::{self, JournalError, Offset, Record};
@@ -79,7 +82,21 @@ impl Query {
     }
 }
 
-/// Events in the order in which they came, by default the newest first.
+/// List events.
+///
+/// In the order in which they came, by default the newest first; `since` and `until` are for `receivedtime`. A page may have
+/// few or no events and still have a `next`, where the parameters take few of many.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    operation_id = "list_events",
+    tag = "events",
+    params(Chosen, During, EventParameters, Part),
+    responses(
+        (status = 200, body = Page<answers::Event>, description = "A page of events"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
@@ -157,28 +174,62 @@ fn next_records(reader: &Reader, query: &Query, place: Offset) -> Result<Vec<Rec
         return Ok(in_turn()?);
     }
     let from = if query.order == Order::Descending { place.min(Offset(cursor.0.saturating_add(1))) } else { place };
-    let Some(offsets) = index.events_of_streams(&query.selection, from, query.order, query.limit + 1)? else {
-        return Ok(in_turn()?);
-    };
-    let mut records = Vec::new();
-    for offset in offsets {
-        records.extend(journal.get(offset)?);
+    let mut from = from;
+    loop {
+        let Some(offsets) = index.events_of_streams(&query.selection, from, query.order, query.limit + 1)? else {
+            return Ok(in_turn()?);
+        };
+        let Some(last) = offsets.last().copied() else { break };
+        let mut records = Vec::new();
+        for offset in offsets {
+            records.extend(journal.get(offset)?);
+        }
+        if !records.is_empty() {
+            return Ok(records);
+        }
+        // The journal has none of these any more, but it may have later ones.
+        from = last;
     }
-    if records.is_empty() && query.order == Order::Ascending {
-        return Ok(journal.read(cursor, READ_RECORDS)?);
+    match query.order {
+        Order::Ascending => Ok(journal.read(cursor, READ_RECORDS)?),
+        Order::Descending => Ok(Vec::new()),
     }
-    Ok(records)
 }
 
-/// One event. It never changes, so it may be kept.
+/// One event.
+///
+/// It never changes, so it may be kept.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events/{id}",
+    operation_id = "read_event",
+    tag = "events",
+    params(("id" = EventId, Path, description = "The event's `id`"), Known),
+    responses(
+        (
+            status = 200,
+            body = answers::Event,
+            content_type = "application/cloudevents+json",
+            description = "The event",
+            headers(
+                ("ETag" = String, description = "To be given back as `If-None-Match`"),
+                ("Cache-Control" = String, description = "How long it may be kept unasked"),
+            )
+        ),
+        answers::Unchanged,
+        answers::Refused,
+        answers::NotFound,
+        answers::NoIndex,
+    )
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Problem> {
     Parameters::of(query.as_deref()).finish()?;
-    let id: EventId = id.parse().map_err(|error| Problem::parameter("id", error))?;
+    let id: EventId = id_of(id)?;
     let text = api.readers.ask(move |reader| {
         let offset = reader.index()?.event(id)?;
         let record = offset.map(|offset| reader.journal.get(offset)).transpose()?.flatten();
@@ -188,18 +239,9 @@ pub(super) async fn one(
         }
     });
     let text = text.await?;
-    let tag = format!("\"{id}\"");
-    let is_known =
-        headers.get_all(IF_NONE_MATCH).iter().any(|known| known.to_str().is_ok_and(|known| known.contains(&tag)));
-    let mut response = json(text, "application/cloudevents+json", Some("private, max-age=86400, immutable"));
-    if is_known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Body::empty();
-    }
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    Ok(response)
+    Ok(tagged(&headers, &id.to_string(), "private, max-age=86400, immutable", || {
+        json(text, "application/cloudevents+json", None)
+    }))
 }
 
 /// The lines of the records at some offsets, those that the journal still has.

@@ -8,28 +8,37 @@ mod changes;
 mod codes;
 mod dead_letters;
 mod events;
+mod openapi;
 mod page;
 mod parameters;
 mod problem;
 mod readers;
+mod rebuild;
+mod refusals;
 mod replays;
 mod sessions;
 mod sinks;
+mod stats;
 mod streams;
+mod tag;
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::HeaderValue;
 use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
 
-use super::{Clock, Sources};
+use super::{Clock, Refusals, Sources, Tally};
 use crate::delivery::Status;
+use crate::index;
 use crate::journal::Journal;
 
 pub(super) use changes::is_change;
@@ -45,6 +54,9 @@ pub(super) struct Api {
     readers: Arc<Readers>,
     journal: Arc<dyn Journal>,
     sinks: Vec<Arc<Status>>,
+    index: Option<Arc<index::Status>>,
+    refusals: Arc<Refusals>,
+    tally: Arc<Tally>,
     clock: Clock,
     /// Held by who counts what a replay would send.
     counting: tokio::sync::Mutex<()>,
@@ -57,6 +69,9 @@ impl Api {
             readers: Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some())),
             journal: Arc::clone(&sources.journal),
             sinks: sources.sinks.clone(),
+            index: sources.index.clone(),
+            refusals: Arc::clone(&sources.refusals),
+            tally: Arc::clone(&sources.tally),
             clock,
             counting: tokio::sync::Mutex::default(),
         }
@@ -69,26 +84,45 @@ impl Api {
 
     /// The routes, to be put below [`PREFIX`].
     pub(super) fn router(self: Arc<Api>) -> Router {
-        Router::new()
-            .route("/streams", get(streams::list))
-            .route("/streams/{domain}/{app_name}/{stream}", get(streams::one))
-            .route("/sessions", get(sessions::list))
-            .route("/sessions/{id}", get(sessions::one))
-            .route("/broadcasts", get(sessions::broadcasts))
-            .route("/events", get(events::list))
-            .route("/events/{id}", get(events::one))
-            .route("/sinks", get(sinks::list))
-            .route("/dead-letters", get(dead_letters::list))
-            .route("/dead-letters/{number}", get(dead_letters::one))
-            .route("/dead-letters/redrive", post(dead_letters::redrive))
-            .route("/dead-letters/drop", post(dead_letters::drop))
-            .route("/replays", get(replays::list).post(replays::begin))
-            .route("/replays/{number}", get(replays::one))
-            .route("/replays/{number}/cancel", post(replays::cancel))
-            .route("/error-codes", get(codes::list))
+        let routes = routes().into_iter();
+        routes
+            .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
             .layer(DefaultBodyLimit::max(changes::BODY_BYTES_MAX))
             .with_state(self)
     }
+}
+
+/// Every path below [`PREFIX`], and what answers there. Each has its place in [`openapi`] too.
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+    vec![
+        ("/streams", get(streams::list)),
+        // Each of domain, app name and stream name may be empty, which a parameter of the router cannot.
+        ("/streams/{*names}", get(streams::one)),
+        ("/sessions", get(sessions::list)),
+        ("/sessions/{id}", get(sessions::one)),
+        ("/broadcasts", get(sessions::broadcasts)),
+        ("/events", get(events::list)),
+        ("/events/{id}", get(events::one)),
+        ("/sinks", get(sinks::list)),
+        ("/dead-letters", get(dead_letters::list)),
+        ("/dead-letters/{number}", get(dead_letters::one)),
+        ("/dead-letters/redrive", post(dead_letters::redrive)),
+        ("/dead-letters/drop", post(dead_letters::drop)),
+        ("/replays", get(replays::list).post(replays::begin)),
+        ("/replays/{number}", get(replays::one)),
+        ("/replays/{number}/cancel", post(replays::cancel)),
+        ("/error-codes", get(codes::list)),
+        ("/refusals", get(refusals::list)),
+        ("/stats", get(stats::get)),
+        ("/index/rebuild", post(rebuild::rebuild)),
+        ("/openapi.json", get(openapi::document)),
+    ]
+}
+
+/// Reads the id at the end of a path.
+fn id_of<T: FromStr<Err: Display>>(path: Result<Path<String>, PathRejection>) -> Result<T, Problem> {
+    let Path(text) = path.map_err(|_| Problem::parameter("id", "is not UTF-8, percent-encoded"))?;
+    parameters::parsed("id", &text, str::parse::<T>)
 }
 
 /// An answer in JSON. What it holds is of the moment, unless `cache` says how long it may be kept.

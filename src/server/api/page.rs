@@ -2,6 +2,7 @@
 //! repetition.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Where an item stands in its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ fn mixed(place: Place) -> u64 {
 }
 
 /// Some items of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Page<T> {
     /// In order.
     pub(super) items: Vec<T>,

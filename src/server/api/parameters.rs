@@ -9,7 +9,7 @@ use super::problem::{Problem, quoted};
 use crate::moment;
 
 /// How many items a page has when nothing else is asked for.
-const LIMIT_DEFAULT: usize = 100;
+pub(super) const LIMIT_DEFAULT: usize = 100;
 
 /// How many items a page has at most.
 pub(super) const LIMIT_MAX: usize = 1000;
@@ -35,7 +35,7 @@ impl Parameters {
     ) -> Result<Vec<T>, Problem> {
         self.known.push(name);
         let values = self.given.iter().filter(|(given, _)| given == name);
-        values.map(|(_, value)| parse(value).map_err(|error| Problem::parameter(name, error))).collect()
+        values.map(|(_, value)| parsed(name, value, &parse)).collect()
     }
 
     /// The value of a parameter that may be given once.
@@ -108,11 +108,23 @@ impl Parameters {
     }
 }
 
+/// Reads a value. What an error quotes of it is cut and escaped: it is told of the value as it may be quoted.
+pub(super) fn parsed<T, E: Display>(
+    name: &str,
+    value: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, Problem> {
+    parse(value).map_err(|error| match parse(&quoted(value)) {
+        Err(error) => Problem::parameter(name, error),
+        Ok(_) => Problem::parameter(name, quoted(&error.to_string())),
+    })
+}
+
 /// Reads one of a few words.
 pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        format!("`{}` is none of {}", quoted(text), known.join(", "))
+        format!("`{text}` is none of {}", known.join(", "))
     })
 }
 
@@ -140,6 +152,7 @@ mod tests {
             ("limit=1&limit=2", "`limit`: is given more than once"),
             ("since=yesterday", "`since`: give RFC 3339"),
             ("sinse=15m", "`sinse`: there is no such parameter; this takes limit, since"),
+            ("since=%E2%80%AEa", "`since`: give RFC 3339"),
             ("a%0Ab=1", "`a\\nb`: there is no such parameter"),
         ] {
             let told = detail(read(query).unwrap_err());

@@ -5,9 +5,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A problem. Its members are for the client, and quote nothing but what the client sent, cut and escaped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// The status once more.
     status: u16,
@@ -17,8 +18,9 @@ pub(crate) struct Problem {
     error: &'static str,
     /// What is wrong and what would be right.
     detail: String,
-    /// The parameter that it is about.
+    /// The parameter that it is about. Left out where it is about none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     parameter: Option<String>,
 }
 

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::changes::{self, check_span, wrong};
+use super::changes::{self, NumberInPath, check_span, wrong};
+use super::openapi::answers;
+use super::openapi::parameters::Part;
 use super::page::{Page, Place};
 use super::parameters::Parameters;
 use super::problem::{Problem, quoted};
@@ -27,8 +30,9 @@ const CLOCK_SLACK_MS: i64 = 3_600_000;
 const PATTERNS_MAX: usize = 1000;
 
 /// A replay.
-#[derive(Debug, Serialize)]
-struct ReplayView {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Replay)]
+pub(crate) struct ReplayView {
     /// What it is called by.
     id: i64,
     /// The sink that is given the events.
@@ -56,12 +60,18 @@ struct ReplayView {
 }
 
 /// Which events, as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReplaySelection)]
 struct Selection {
+    /// Received then or later.
     since: Option<Moment>,
+    /// Received before.
     until: Option<Moment>,
+    /// Of these types.
     types: Vec<String>,
+    /// Of these domains.
     domains: Vec<String>,
+    /// Of these streams.
     streams: Vec<String>,
 }
 
@@ -99,7 +109,20 @@ impl ReplayView {
     }
 }
 
-/// Replays, newest first.
+/// List replays.
+///
+/// The newest first. Of those that have ended, the newest 100 are remembered.
+#[utoipa::path(
+    get,
+    path = "/api/v1/replays",
+    operation_id = "list_replays",
+    tag = "deliveries",
+    params(Part),
+    responses(
+        (status = 200, body = Page<ReplayView>, description = "A page of replays"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
     let limit = parameters.limit()?;
@@ -114,14 +137,28 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     Ok(json(text_of(&Page { items, next: last.filter(|_| has_more) }), "application/json", None))
 }
 
-/// One replay, and how far it is.
+/// Read how far a replay is.
+///
+/// What is done is told in steps of some events.
+#[utoipa::path(
+    get,
+    path = "/api/v1/replays/{number}",
+    operation_id = "read_replay",
+    tag = "deliveries",
+    params(("number" = i64, Path, description = "Its number")),
+    responses(
+        (status = 200, body = ReplayView, description = "The replay"),
+        answers::Refused,
+        answers::NotFound,
+    )
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path(number): Path<String>,
+    number: NumberInPath,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Problem> {
     Parameters::of(query.as_deref()).finish()?;
-    shown(&api, changes::number(&number)?, StatusCode::OK).await
+    shown(&api, changes::number(number)?, StatusCode::OK).await
 }
 
 async fn shown(api: &Arc<Api>, number: i64, status: StatusCode) -> Result<Response<Body>, Problem> {
@@ -133,25 +170,63 @@ async fn shown(api: &Arc<Api>, number: i64, status: StatusCode) -> Result<Respon
 }
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ReplayRequest)]
 #[serde(deny_unknown_fields)]
 struct Request {
+    /// The sink to send to.
     sink: String,
+    /// Received then or later, in the forms of the parameters.
     #[serde(default)]
     since: Option<String>,
+    /// Received before.
     #[serde(default)]
     until: Option<String>,
+    /// Of these types, by name or number.
     #[serde(default)]
     types: Vec<String>,
+    /// Of these domains, or below them as in `*.example.com`.
     #[serde(default)]
     domains: Vec<String>,
+    /// Of these streams, each `*` any characters.
     #[serde(default)]
     streams: Vec<String>,
+    /// Whether they are only counted.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Begins a replay, or with `dry_run` only counts what it would send.
+/// What a replay would send.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReplayDryRun)]
+struct DryRun {
+    /// The sink.
+    sink: String,
+    /// How many events.
+    counted: i64,
+}
+
+/// Send recorded events to a sink again.
+///
+/// Those that the journal has when it is asked for, that are selected and that the filter of the sink passes, in their order. The cursor of
+/// the sink stays where it is. With `dry_run` they are only counted.
+#[utoipa::path(
+    post,
+    path = "/api/v1/replays",
+    operation_id = "begin_replay",
+    tag = "deliveries",
+    request_body = Request,
+    security(("token" = [])),
+    responses(
+        (status = 200, body = DryRun, description = "How many it would be"),
+        (status = 202, body = ReplayView, description = "It has begun"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "As many replays wait or run as may"),
+        (status = 413, description = "The body is larger than 256 KiB"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn begin(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(&body)?;
@@ -177,7 +252,7 @@ pub(super) async fn begin(State(api): State<Arc<Api>>, body: Bytes) -> Result<Re
     let _counting = api.counting.lock().await;
     let (first, counted) = api.readers.ask(move |reader| Ok(count(reader, &selection, &filter, last)?)).await?;
     if dry_run {
-        return Ok(json(text_of(&serde_json::json!({"sink": sink, "counted": counted})), "application/json", None));
+        return Ok(json(text_of(&DryRun { sink, counted }), "application/json", None));
     }
 
     let order = NewReplay { sink, selection: kept, first, last, counted };
@@ -219,9 +294,27 @@ fn count(
     }
 }
 
-/// Ends a replay.
-pub(super) async fn cancel(State(api): State<Arc<Api>>, Path(number): Path<String>) -> Result<Response<Body>, Problem> {
-    let number = changes::number(&number)?;
+/// End a replay.
+///
+/// One that has ended already stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/v1/replays/{number}/cancel",
+    operation_id = "cancel_replay",
+    tag = "deliveries",
+    params(("number" = i64, Path, description = "Its number")),
+    request_body = Option<serde_json::Value>,
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ReplayView, description = "The replay as it is now"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::Refused,
+        answers::NotFound,
+    )
+)]
+pub(super) async fn cancel(State(api): State<Arc<Api>>, number: NumberInPath) -> Result<Response<Body>, Problem> {
+    let number = changes::number(number)?;
     let changed = api.journal.change(Change::CancelReplay(number)).await.map_err(changes::not_changed)?;
     if changed.count > 0 {
         tracing::info!(replay = number, "a replay was cancelled");

@@ -3,23 +3,41 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Response;
 
 use super::events::lines_at;
+use super::openapi::answers;
+use super::openapi::parameters::{BroadcastParameters, Chosen, During, Part, SessionParameters};
 use super::page::{Page, Place};
 use super::parameters::{Parameters, word};
 use super::problem::Problem;
 use super::streams::selection;
-use super::{Api, json, text_of};
+use super::{Api, id_of, json, text_of};
 use crate::callback::ReasonCategory;
-use crate::index::{BroadcastQuery, Order, SessionQuery, Sort};
+use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort};
 use crate::session::{SessionId, State as SessionState};
 
 /// How many of a session's events are told with it.
 const EVENTS_MAX: usize = 1000;
 
-/// Sessions, by default those that started last first.
+/// List sessions.
+///
+/// A session is one push, from its start to its stop. By default those that started last come first; `since` and `until` are
+/// for `started`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    operation_id = "list_sessions",
+    tag = "streams",
+    params(Chosen, During, SessionParameters, Part),
+    responses(
+        (status = 200, body = Page<SessionView>, description = "A page of sessions"),
+        answers::Refused,
+        answers::NoIndex,
+    )
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
@@ -49,14 +67,30 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     Ok(json(text.await?, "application/json", None))
 }
 
-/// One session, with its events that the journal still has.
+/// A session with its events.
+///
+/// The events are those of its `sequence`, and the recordings and screenshots of its stream of that time, as far as the journal
+/// still has them: in the order of their times, 1000 at most.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{id}",
+    operation_id = "read_session",
+    tag = "streams",
+    params(("id" = SessionId, Path, description = "The session's `id`")),
+    responses(
+        (status = 200, body = answers::SessionDetail, description = "The session"),
+        answers::Refused,
+        answers::NotFound,
+        answers::NoIndex,
+    )
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Problem> {
     Parameters::of(query.as_deref()).finish()?;
-    let id: SessionId = id.parse().map_err(|error| Problem::parameter("id", error))?;
+    let id: SessionId = id_of(id)?;
     let now_ms = (api.clock)();
     let text = api.readers.ask(move |reader| {
         let index = reader.index()?;
@@ -72,7 +106,22 @@ pub(super) async fn one(
     Ok(json(text.await?, "application/json", None))
 }
 
-/// Broadcasts, those that began last first.
+/// List broadcasts.
+///
+/// A broadcast is what viewers see as one: the sessions of a stream with no more than a short gap between them
+/// (`index.bridge_gap_secs`). Those that began last come first; `since` and `until` are for `started`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/broadcasts",
+    operation_id = "list_broadcasts",
+    tag = "streams",
+    params(Chosen, During, BroadcastParameters, Part),
+    responses(
+        (status = 200, body = Page<BroadcastView>, description = "A page of broadcasts"),
+        answers::Refused,
+        answers::NoIndex,
+    )
+)]
 pub(super) async fn broadcasts(
     State(api): State<Arc<Api>>,
     RawQuery(query): RawQuery,

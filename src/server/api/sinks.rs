@@ -6,7 +6,9 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::answers;
 use super::page::Page;
 use super::parameters::Parameters;
 use super::problem::Problem;
@@ -14,7 +16,8 @@ use super::{Api, json, text_of};
 use crate::moment::Moment;
 
 /// How one sink is doing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sink)]
 pub(super) struct SinkView {
     /// Its configured name.
     name: String,
@@ -35,7 +38,19 @@ pub(super) struct SinkView {
     dead_letters: i64,
 }
 
-/// Every sink, in the order of the configuration.
+/// How each sink is doing.
+///
+/// In the order of the configuration.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sinks",
+    operation_id = "list_sinks",
+    tag = "service",
+    responses(
+        (status = 200, body = Page<SinkView>, description = "All of them; there is no further page"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     Parameters::of(query.as_deref()).finish()?;
     let head = api.journal.health().head.0;

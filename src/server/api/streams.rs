@@ -1,18 +1,23 @@
 //! `streams`: who is live; and all about one stream.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::Response;
+use axum::extract::{RawQuery, State};
+use axum::http::{Response, Uri};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::answers;
+use super::openapi::parameters::{Chosen, Part};
 use super::page::{Page, Place};
 use super::parameters::Parameters;
 use super::problem::{Problem, quoted};
 use super::{Api, json, text_of};
 use crate::callback::{DomainPattern, NamePattern};
-use crate::index::{BroadcastQuery, BroadcastView, Selection, SessionQuery, SessionView};
+use crate::index::{BroadcastQuery, BroadcastView, Selection, SessionQuery, SessionView, StreamView};
 use crate::session::State as SessionState;
 
 /// How many sessions are told of one stream.
@@ -28,7 +33,21 @@ pub(super) fn selection(parameters: &mut Parameters) -> Result<Selection, Proble
     })
 }
 
+/// Who is live.
+///
 /// The streams that are live now, those that have come last first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/streams",
+    operation_id = "list_streams",
+    tag = "streams",
+    params(Chosen, Part),
+    responses(
+        (status = 200, body = Page<StreamView>, description = "A page of streams"),
+        answers::Refused,
+        answers::NoIndex,
+    )
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
     let selection = selection(&mut parameters)?;
@@ -47,8 +66,21 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     Ok(json(text.await?, "application/json", None))
 }
 
+/// The names in `/streams/{domain}/{app_name}/{stream}`. They are told apart before they are decoded, since each may hold a
+/// slash.
+fn names(uri: &Uri) -> Result<[String; 3], Problem> {
+    let parts = uri.path().strip_prefix("/streams/").unwrap_or_default().split('/');
+    let names: Result<Vec<String>, _> =
+        parts.map(|part| percent_decode_str(part).decode_utf8().map(Cow::into_owned)).collect();
+    let names = names.map_err(|_| Problem::parameter("stream", "the names are not UTF-8, percent-encoded"))?;
+    names.try_into().map_err(|_| {
+        Problem::not_found("a stream is named `streams/{domain}/{app_name}/{stream}`, each part percent-encoded, and empty where the stream has none")
+    })
+}
+
 /// All about one stream.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stream)]
 pub(super) struct StreamDetail {
     /// The push domain, in lower case.
     domain: String,
@@ -64,13 +96,34 @@ pub(super) struct StreamDetail {
     sessions: Vec<SessionView>,
 }
 
-/// One stream, live or not.
+/// All about one stream.
+///
+/// Live or not, with its broadcast that began last and its 20 newest sessions. Each part of the path is percent-encoded; one
+/// that the stream does not have is empty, as in `push.example.com//room-1`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/streams/{domain}/{app_name}/{stream}",
+    operation_id = "read_stream",
+    tag = "streams",
+    params(
+        ("domain" = String, Path, description = "The push domain, compared without case", example = "push.example.com"),
+        ("app_name" = String, Path, description = "The app name", example = "live"),
+        ("stream" = String, Path, description = "The stream name", example = "room-1"),
+    ),
+    responses(
+        (status = 200, body = StreamDetail, description = "The stream"),
+        answers::Refused,
+        answers::NotFound,
+        answers::NoIndex,
+    )
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path((domain, app_name, stream)): Path<(String, String, String)>,
+    uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Problem> {
     Parameters::of(query.as_deref()).finish()?;
+    let [domain, app_name, stream] = names(&uri)?;
     let now_ms = (api.clock)();
     let text = api.readers.ask(move |reader| {
         let index = reader.index()?;

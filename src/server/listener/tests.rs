@@ -461,8 +461,8 @@ fn connections_leave_some_of_the_open_files_to_others() {
     for (open_files, receiver, admin) in [
         (None, 4096, 128),
         (Some(1_048_576), 4096, 128),
-        (Some(4096 + 192), 4096, 128),
-        (Some(1024), 832, 128),
+        (Some(4096 + 224), 4096, 128),
+        (Some(1024), 800, 128),
         (Some(256), 128, 32),
         (Some(64), 32, 8),
         (Some(0), 1, 1),

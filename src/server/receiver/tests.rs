@@ -4,6 +4,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::callback::{CallbackKey, KeyOptions, Options};
 use crate::journal::AppendError;
+use crate::server::refusals::ERRORS;
 use crate::server::testing::{Client, Lines, MemoryJournal, Reply};
 use crate::server::{Limits, serve};
 
@@ -124,6 +125,7 @@ async fn every_form_of_sending_a_body_is_understood() {
 #[tokio::test]
 async fn every_answer_of_the_contract() {
     let Setup { receiver, journal, metrics, .. } = setup(|options| options.body_bytes_max = 1000);
+    let refusals = receiver.refusals();
     let address = start(receiver).await;
     let expired = SAMPLE.replace("1545030873", "1545030872").replace(
         "ca3e25e5dc17a6f9909a9ae7281e300d",
@@ -160,6 +162,8 @@ async fn every_answer_of_the_contract() {
     assert!(ask(address, &table[10].0).await.has("allow: POST"));
     assert!(ask(address, &table[7].0).await.body.contains("expired 1 s ago"));
     assert!(ask(address, &table[8].0).await.body.contains("`/`"));
+    let kept = refusals.page(|refusal| ERRORS.contains(&refusal.error), None, 256);
+    assert_eq!(kept.len(), table.len() - 1 + 3, "each but the one that was refused before its path was read");
     let identity = post("/callback", "Content-Encoding: Identity\r\n", SAMPLE);
     assert_eq!(ask(address, &identity).await.status, 200);
     assert_eq!(journal.events().len(), 1);
@@ -212,6 +216,7 @@ async fn a_large_unread_body_does_not_destroy_the_answer() {
 async fn a_journal_that_cannot_take_the_event_is_answered_with_503() {
     let Setup { receiver, journal, draining, .. } = setup(|_| {});
     let receiver = Receiver { answer_timeout: Duration::from_millis(100), ..receiver };
+    let (refusals, tally) = (receiver.refusals(), receiver.tally());
     let address = start(receiver).await;
     let health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(ask(address, health).await.status, 200);
@@ -232,6 +237,8 @@ async fn a_journal_that_cannot_take_the_event_is_answered_with_503() {
 
     journal.pause(Duration::from_secs(60));
     assert_eq!(ask(address, &post("/callback", "", SAMPLE)).await.error(), (503, "unavailable".to_owned()));
+    assert!(refusals.page(|_| true, None, 1).is_empty(), "what could not be stored was not refused");
+    assert_eq!(tally.hours(i64::MIN, i64::MAX)[0].1, "unavailable");
 }
 
 #[tokio::test]

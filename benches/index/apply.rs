@@ -1,0 +1,70 @@
+//! How many events a second the index takes in.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use livehook::index::{Options, Store};
+use livehook::journal::{Offset, Record};
+
+use crate::data;
+use crate::mix::Mix;
+use crate::process::cpu_us;
+use crate::report::{median, row, table};
+
+/// The batches measured: what the worker takes in when it is behind, and what a quiet receiver has in a moment.
+const BATCHES: [usize; 2] = [4096, 50];
+
+/// Into an empty index and into a full one, in turns; each round with a copy of its own, and events of its own.
+pub(crate) fn apply(directory: &Path, full: &Path, rounds: usize, events: usize) -> anyhow::Result<()> {
+    table(
+        &format!("{events} events into the index, median of {rounds} rounds"),
+        &["index", "batch", "events/s of CPU", "CPU us/event", "events/s", "index MiB"],
+    );
+    let scratch = directory.join("apply");
+    for is_full in [false, true] {
+        let mut seen = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+        let mut mib = 0;
+        for round in 0..rounds {
+            for (batch, (cpu, wall)) in BATCHES.iter().zip(&mut seen) {
+                fs::create_dir_all(&scratch)?;
+                if is_full {
+                    fs::copy(data::data_dir(full).join("index.db"), scratch.join("index.db"))?;
+                }
+                let (cpu_us, elapsed) = take_in(&scratch, 2 + round as u64, events, *batch)?;
+                cpu.push(cpu_us as f64 / events as f64);
+                wall.push(events as f64 / elapsed.as_secs_f64());
+                mib = fs::metadata(scratch.join("index.db"))?.len() / 1024 / 1024;
+                fs::remove_dir_all(&scratch)?;
+            }
+        }
+        for (batch, (cpu, wall)) in BATCHES.iter().zip(seen) {
+            let us = median(cpu);
+            row(&[
+                if is_full { "full" } else { "empty" }.to_owned(),
+                batch.to_string(),
+                format!("{:.0}", 1e6 / us),
+                format!("{us:.1}"),
+                format!("{:.0}", median(wall)),
+                mib.to_string(),
+            ]);
+        }
+    }
+    Ok(())
+}
+
+/// Takes events into the index in `scratch`, and tells the CPU time of it in microseconds and the time.
+fn take_in(scratch: &Path, seed: u64, events: usize, batch: usize) -> anyhow::Result<(u64, Duration)> {
+    let mut store = Store::open(scratch, &Options::default())?;
+    let mut mix = Mix::new(seed, jiff::Timestamp::now().as_millisecond(), 50)?;
+    let first = store.cursor().0 + 1;
+    let records = (first..first + events as i64)
+        .map(|offset| Ok(Record { offset: Offset(offset), event: mix.next_event()? }))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let (before, started) = (cpu_us("self")?, Instant::now());
+    for records in records.chunks(batch) {
+        store.apply(records)?;
+    }
+    store.checkpoint()?;
+    Ok((cpu_us("self")? - before, started.elapsed()))
+}

@@ -1,0 +1,42 @@
+//! What the index costs the receiver: with and without it, in turns.
+
+use std::fs;
+use std::path::Path;
+
+use crate::process::{self, Server, Setup};
+use crate::report::table;
+use crate::round::{ROUND_COLUMNS, Round, middle, round, round_row};
+
+/// How many connections send.
+const CONNECTIONS: usize = 64;
+
+/// The server on core 1 and the generator on core 0, and then both on both.
+pub(crate) fn beside(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
+    for (title, server_cores, own_cores) in [
+        ("The receiver on one core of its own", "1", "0"),
+        ("The receiver and the generator on both cores", "0-1", "0-1"),
+    ] {
+        process::pin_self(own_cores)?;
+        table(&format!("{title}, median of {rounds} rounds of {secs} s"), &ROUND_COLUMNS);
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            for (is_enabled, seen) in [(false, &mut without), (true, &mut with)] {
+                seen.push(one(directory, server_cores, is_enabled, secs)?);
+            }
+        }
+        let yardstick_us = middle(&without, Round::cpu_us);
+        round_row(CONNECTIONS, "without the index", &without, yardstick_us);
+        round_row(CONNECTIONS, "with the index", &with, yardstick_us);
+    }
+    process::pin_self("0")
+}
+
+fn one(directory: &Path, cores: &str, is_enabled: bool, secs: u64) -> anyhow::Result<Round> {
+    let data = directory.join("beside");
+    let sections = format!("[index]\nenabled = {is_enabled}\n");
+    let server = Server::livehook_with(&data, Setup { cores, sections: &sections })?;
+    let seen = round(&server, CONNECTIONS, secs)?;
+    server.stop()?;
+    fs::remove_dir_all(data)?;
+    Ok(seen)
+}

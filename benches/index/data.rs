@@ -1,0 +1,96 @@
+//! The data directory with a past of a month: the journal appended to as by the receiver, the index made of it.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use livehook::index;
+use livehook::journal::{self, Journal, Opened, SqliteJournal};
+use livehook::telemetry::Metrics;
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::mix::{EVENTS_PER_SESSION, Mix};
+use crate::process::cpu_us;
+
+/// How many appends wait at a time.
+const APPENDING: usize = 2048;
+
+/// How long the past is, in ms.
+const PAST_MS: i64 = 25 * 86_400_000;
+
+/// What every server and bench has in `[journal]`: nothing may be pruned while it is measured.
+pub(crate) const JOURNAL_SECTION: &str = "[journal]\nretention_days = 3650\nsize_bytes_max = 109951162777600\n";
+
+/// The data directory below `directory`, as [`crate::process::Server`] wants it.
+pub(crate) fn data_dir(directory: &Path) -> PathBuf {
+    directory.join("data")
+}
+
+/// Builds the data below `directory`, unless an earlier run has left them there; the index alone, where that was removed.
+pub(crate) fn build(directory: &Path, sessions: u64) -> anyhow::Result<()> {
+    let (data, complete) = (data_dir(directory), directory.join(format!("complete-{sessions}")));
+    let mib = |name: &str| Ok::<_, std::io::Error>(fs::metadata(data.join(name))?.len() / 1024 / 1024);
+    let events = sessions * EVENTS_PER_SESSION;
+    if complete.exists() {
+        println!("\nThe data in {} are of an earlier run.", directory.display());
+    } else {
+        if directory.exists() {
+            fs::remove_dir_all(directory)?;
+        }
+        fs::create_dir_all(directory)?;
+        let started = Instant::now();
+        append(&data, sessions)?;
+        let secs = started.elapsed().as_secs_f64();
+        println!("\nStored {events} events of {sessions} sessions in {secs:.0} s: {} MiB.", mib("journal.db")?);
+        fs::write(complete, "")?;
+    }
+    if !data.join("index.db").exists() {
+        let (started, before) = (Instant::now(), cpu_us("self")?);
+        index::rebuild(&data, &index::Options::default(), |_, _| {})?;
+        let (secs, cpu_secs) = (started.elapsed().as_secs_f64(), (cpu_us("self")? - before) as f64 / 1e6);
+        println!("\nMade the index in {secs:.0} s, {cpu_secs:.0} s of CPU: {} MiB.", mib("index.db")?);
+    }
+    Ok(())
+}
+
+/// Fills a journal with events that end now.
+fn append(data: &Path, sessions: u64) -> anyhow::Result<()> {
+    let options = journal::Options {
+        size_bytes_max: u64::MAX,
+        queue_events_max: APPENDING as u32,
+        batch_events_max: APPENDING as u32,
+        ..journal::Options::default()
+    };
+    let Opened { journal, exchange, .. } = SqliteJournal::open(data, &options, &[], Arc::new(Metrics::new()))?;
+    let first_ms = jiff::Timestamp::now().as_millisecond() - PAST_MS;
+    let mix = Rc::new(RefCell::new(Mix::new(1, first_ms, PAST_MS / sessions as i64)?));
+    let left = Rc::new(RefCell::new(sessions * EVENTS_PER_SESSION));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let exchange = tokio::task::spawn_local(exchange.run());
+        let mut tasks = JoinSet::new();
+        for _ in 0..APPENDING {
+            let (journal, mix, left) = (Arc::clone(&journal), Rc::clone(&mix), Rc::clone(&left));
+            tasks.spawn_local(async move {
+                while *left.borrow() > 0 {
+                    *left.borrow_mut() -= 1;
+                    let event = mix.borrow_mut().next_event()?;
+                    journal.append(event).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
+        journal.close();
+        exchange.await?.context("the journal has died")?;
+        anyhow::Ok(())
+    })?;
+    journal.join();
+    Ok(())
+}

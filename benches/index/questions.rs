@@ -1,0 +1,210 @@
+//! How long the index and the journal take to answer, beside a receiver under load.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use livehook::callback::{EventId, NamePattern};
+use livehook::index::{self, BroadcastQuery, Order, Selection, SessionQuery};
+use livehook::journal::{self, Offset};
+use livehook::session::StreamKey;
+
+use crate::data::{JOURNAL_SECTION, data_dir};
+use crate::generator;
+use crate::process::{LIVEHOOK, Server, Setup};
+use crate::report::{median, percentile, row, table};
+
+/// How many events a second the receiver takes in meanwhile.
+const RATE: u32 = 1000;
+
+/// What is asked for: about a session, known from one of its events that was picked at random.
+struct Subject {
+    id: EventId,
+    key: StreamKey,
+    sequence: String,
+    selection: Selection,
+    time_ms: i64,
+}
+
+/// What is open while a question is asked.
+struct Readers {
+    index: index::Reader,
+    journal: journal::Reader,
+}
+
+impl Readers {
+    fn open(data: &Path) -> anyhow::Result<Readers> {
+        Ok(Readers { index: index::Reader::open(data)?, journal: journal::Reader::open(data)? })
+    }
+
+    /// How many of the records are there.
+    fn records(&self, offsets: Vec<Offset>) -> anyhow::Result<usize> {
+        let mut count = 0;
+        for offset in offsets {
+            count += usize::from(self.journal.get(offset)?.is_some());
+        }
+        Ok(count)
+    }
+}
+
+/// Asks something, and tells how many things it was given.
+type Question = fn(&Readers, &Subject, i64) -> anyhow::Result<usize>;
+
+const QUESTIONS: [(&str, Question); 9] = [
+    ("streams: all that are live", |readers, _, now_ms| {
+        Ok(readers.index.streams(&Selection::default(), None, 100_000, now_ms)?.len())
+    }),
+    ("sessions of a stream, latest 100", |readers, subject, now_ms| {
+        let query = SessionQuery { selection: subject.selection.clone(), ..SessionQuery::default() };
+        Ok(readers.index.sessions(&query, now_ms)?.len())
+    }),
+    ("sessions of an hour, latest 100", |readers, subject, now_ms| {
+        let (since_ms, until_ms) = (Some(subject.time_ms - 3_600_000), Some(subject.time_ms));
+        let query = SessionQuery { since_ms, until_ms, ..SessionQuery::default() };
+        Ok(readers.index.sessions(&query, now_ms)?.len())
+    }),
+    ("sessions that are live, latest 100", |readers, _, now_ms| {
+        let query = SessionQuery { states: vec![livehook::session::State::Live], ..SessionQuery::default() };
+        Ok(readers.index.sessions(&query, now_ms)?.len())
+    }),
+    ("sessions stopped for a reason, latest 100", |readers, _, now_ms| {
+        let categories = vec![livehook::callback::ReasonCategory::Client];
+        let query = SessionQuery { categories, ..SessionQuery::default() };
+        Ok(readers.index.sessions(&query, now_ms)?.len())
+    }),
+    ("event by id, with its record", |readers, subject, _| {
+        readers.records(readers.index.event(subject.id)?.into_iter().collect())
+    }),
+    ("events of a stream, latest 50, with their records", |readers, subject, _| {
+        let end = Offset(i64::MAX);
+        let offsets = readers.index.events_of_streams(&subject.selection, end, Order::Descending, 50)?;
+        readers.records(offsets.context("the stream's name is given in full")?)
+    }),
+    ("session with its events and their records", |readers, subject, now_ms| {
+        let id = subject.key.session(&subject.sequence);
+        readers.index.session(&id, now_ms)?.context("the index does not know a session")?;
+        readers.records(readers.index.session_events(&id)?)
+    }),
+    ("broadcasts of a stream, latest 100", |readers, subject, now_ms| {
+        let selection = subject.selection.clone();
+        let query =
+            BroadcastQuery { selection, is_live: None, since_ms: None, until_ms: None, after: None, limit: 100 };
+        Ok(readers.index.broadcasts(&query, now_ms)?.len())
+    }),
+];
+
+/// Each question `count` times with readers opened for it, as by a command, and as often with readers kept open.
+pub(crate) fn questions(full: &Path, count: usize) -> anyhow::Result<()> {
+    let data = data_dir(full);
+    let server = Server::livehook_with(full, Setup { sections: JOURNAL_SECTION, ..Setup::default() })?;
+    server.settle()?;
+    let address = server.address;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let load = thread::spawn(move || {
+        let mut rates = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            rates.push(generator::drive_steadily(address, RATE, Duration::from_secs(2))?.rate);
+        }
+        anyhow::Ok(median(rates))
+    });
+    thread::sleep(Duration::from_secs(1));
+    table(
+        &format!("{count} questions of each kind, beside {RATE} events/s"),
+        &["question", "answers", "opened: p50 ms", "p99 ms", "kept open: p50 ms", "p99 ms"],
+    );
+    let kept = Readers::open(&data)?;
+    let mut random = fastrand::Rng::with_seed(7);
+    for (name, question) in QUESTIONS {
+        let (mut opened_us, mut kept_us, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (first, second) = (subject(&kept.journal, &mut random)?, subject(&kept.journal, &mut random)?);
+            let now_ms = jiff::Timestamp::now().as_millisecond();
+            let started = Instant::now();
+            question(&Readers::open(&data)?, &first, now_ms)?;
+            opened_us.push(micros(started.elapsed()));
+            let started = Instant::now();
+            answers.push(question(&kept, &second, now_ms)? as u32);
+            kept_us.push(micros(started.elapsed()));
+        }
+        row(&[
+            name.to_owned(),
+            percentile(&mut answers, 0.5).to_string(),
+            ms(&mut opened_us, 0.5),
+            ms(&mut opened_us, 0.99),
+            ms(&mut kept_us, 0.5),
+            ms(&mut kept_us, 0.99),
+        ]);
+    }
+    command(&data, &kept.journal, &mut random, count)?;
+    is_over.store(true, Ordering::Relaxed);
+    let rate = load.join().map_err(|_| anyhow::anyhow!("the load panicked"))??;
+    println!("\nThe receiver took in {rate:.0} events/s meanwhile.");
+    server.settle()?;
+    server.stop()
+}
+
+/// The command as people run it, from its start to its end; nothing where it is not there yet.
+fn command(data: &Path, journal: &journal::Reader, random: &mut fastrand::Rng, count: usize) -> anyhow::Result<()> {
+    let mut times_us = Vec::new();
+    for _ in 0..count {
+        let subject = subject(journal, random)?;
+        let stream = subject.key.stream().into_owned();
+        let started = Instant::now();
+        let status = Command::new(LIVEHOOK)
+            .args(["sessions", "--stream", &stream, "--data-dir"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        times_us.push(micros(started.elapsed()));
+        match status.code() {
+            Some(0) => {}
+            Some(2) => return Ok(()),
+            _ => bail!("`livehook sessions` failed: {status}"),
+        }
+    }
+    let none = || String::from("-");
+    row(&[
+        "the command `livehook sessions --stream`".to_owned(),
+        none(),
+        ms(&mut times_us, 0.5),
+        ms(&mut times_us, 0.99),
+        none(),
+        none(),
+    ]);
+    Ok(())
+}
+
+/// Streams with many sessions are asked for more often.
+fn subject(journal: &journal::Reader, random: &mut fastrand::Rng) -> anyhow::Result<Subject> {
+    let head = journal.head()?.context("the journal is empty")?;
+    loop {
+        let records = journal.read(Offset(random.i64(0..head.0)), 1)?;
+        let event = &records.first().context("the journal has a newest record")?.event;
+        let Some(sequence) = event.sequence() else { continue };
+        let key = StreamKey::of(event.partition_key());
+        let streams = vec![NamePattern::new(&key.stream())?];
+        let selection = Selection { streams, ..Selection::default() };
+        return Ok(Subject {
+            id: event.id(),
+            sequence: sequence.into_owned(),
+            selection,
+            time_ms: event.id().time_ms(),
+            key,
+        });
+    }
+}
+
+fn ms(values_us: &mut [u32], share: f64) -> String {
+    format!("{:.2}", f64::from(percentile(values_us, share)) / 1000.0)
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,90 @@
+//! A round: one server, as fast as it goes, for a time; and rounds as a row of a table.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::generator::{self, Plan};
+use crate::process::{self, Server};
+use crate::report::{median, ms, percentile, row};
+
+/// What one server did in one round.
+pub(crate) struct Round {
+    rate: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    cpu_us: f64,
+    generator_busy: f64,
+    /// How long after the last answer the file sink and the index had the last event.
+    settled_ms: f64,
+    idle_mib: f64,
+    peak_mib: f64,
+}
+
+impl Round {
+    /// User and system time of the server for each event, in microseconds.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        self.cpu_us
+    }
+}
+
+/// Drives a server, and waits until what it took is everywhere.
+pub(crate) fn round(server: &Server, connections: usize, secs: u64) -> anyhow::Result<Round> {
+    thread::sleep(Duration::from_millis(500));
+    let idle_mib = server.memory_mib("VmRSS")?;
+    let plan = Plan::Timed { warm_up: Duration::from_secs(1), window: Duration::from_secs(secs) };
+    let (started, server_before, self_before) = (Instant::now(), server.cpu_us()?, process::cpu_us("self")?);
+    let mut seen = generator::drive(server.address, connections, plan)?;
+    let generator_us = process::cpu_us("self")? - self_before;
+    let generator_busy = generator_us as f64 / started.elapsed().as_micros() as f64;
+    let answered = Instant::now();
+    server.settle()?;
+    let settled_ms = ms(answered.elapsed());
+    Ok(Round {
+        rate: seen.rate,
+        p50_ms: f64::from(percentile(&mut seen.latencies_us, 0.50)) / 1000.0,
+        p99_ms: f64::from(percentile(&mut seen.latencies_us, 0.99)) / 1000.0,
+        cpu_us: (server.cpu_us()? - server_before) as f64 / seen.events as f64,
+        generator_busy,
+        settled_ms,
+        idle_mib,
+        peak_mib: server.memory_mib("VmHWM")?,
+    })
+}
+
+/// The median of a value.
+pub(crate) fn middle(rounds: &[Round], value: impl Fn(&Round) -> f64) -> f64 {
+    median(rounds.iter().map(value).collect())
+}
+
+/// Prints the medians of rounds, their CPU time also as a multiple of `yardstick_us`.
+pub(crate) fn round_row(connections: usize, name: &str, rounds: &[Round], yardstick_us: f64) {
+    let cpu_us = middle(rounds, |round| round.cpu_us);
+    row(&[
+        connections.to_string(),
+        name.to_owned(),
+        format!("{:.0}", middle(rounds, |round| round.rate)),
+        format!("{:.2}", middle(rounds, |round| round.p50_ms)),
+        format!("{:.2}", middle(rounds, |round| round.p99_ms)),
+        format!("{cpu_us:.1}"),
+        format!("{:.2}", cpu_us / yardstick_us),
+        format!("{:.1}", middle(rounds, |round| round.idle_mib)),
+        format!("{:.1}", middle(rounds, |round| round.peak_mib)),
+        format!("{:.0}", middle(rounds, |round| round.settled_ms)),
+        format!("{:.0} %", 100.0 * middle(rounds, |round| round.generator_busy)),
+    ]);
+}
+
+/// What [`round_row`] prints.
+pub(crate) const ROUND_COLUMNS: [&str; 11] = [
+    "connections",
+    "server",
+    "events/s",
+    "p50 ms",
+    "p99 ms",
+    "CPU us/event",
+    "ratio",
+    "idle MiB",
+    "peak MiB",
+    "settled ms",
+    "generator busy",
+];

@@ -1,0 +1,56 @@
+//! `livehook streams`: which streams are live now.
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::DataDirArguments;
+use super::current_index::CurrentIndex;
+use super::listing::{self, Form};
+use super::output::{Output, talk};
+use super::selection_arguments::{SelectionArguments, parse_limit};
+use super::session_rows::StreamRow;
+
+/// Show the streams that are live now, those that have come last first
+///
+/// A stream is live as long as any push of it is. SINCE is when the oldest of its live pushes started; the rest of a line
+/// is of the newest, whose session is named last. A push of which nothing was heard for `index.stale_after_secs` counts as live no
+/// more. Works while the service runs and when it does not.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  livehook streams
+  livehook streams --domain '*.example.com' --stream 'room-*'
+  livehook streams --output json | jq -r .stream
+  livehook session 2210464508206756938-5d0c1f7a    all about one of them")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    data_dir: DataDirArguments,
+    #[command(flatten)]
+    selection: SelectionArguments,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = parse_limit)]
+    limit: usize,
+    /// How to show them
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
+    output: Form,
+}
+
+/// Prints the streams.
+pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    let Arguments { data_dir, selection, limit, output: form } = arguments;
+    let current = CurrentIndex::open(&data_dir.data_dir)?;
+    let now_ms = Timestamp::now().as_millisecond();
+    let mut views = current.index.streams(&selection.selection(), None, limit + 1, now_ms)?;
+    let has_more = views.len() > *limit;
+    views.truncate(*limit);
+    let rows: Vec<StreamRow> = views.into_iter().map(|view| StreamRow { view, now_ms }).collect();
+    listing::show(&rows, *form, output)?;
+    output.flush()?;
+    if has_more {
+        talk(format_args!("more than {limit} streams are live: --limit N shows more"));
+    } else if rows.is_empty() {
+        talk("no stream is live, or none that was asked for");
+    }
+    Ok(ExitCode::SUCCESS)
+}

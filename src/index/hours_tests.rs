@@ -1,0 +1,192 @@
+//! Counts by hour depend on which events there are, not on how they came. Over real files.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::store::Source;
+use super::{HourCount, Options, Reader, Store};
+use crate::callback::{Callback, Event, EventType, Options as VerifierOptions, Verifier};
+use crate::journal::{Offset, Record};
+use crate::moment::hour_of;
+
+/// The beginning of an hour, in Unix seconds.
+const BEGIN_SECS: i64 = 1_700_000_000 - 1_700_000_000 % 3600;
+
+/// Counts by hour and label.
+type Counts = Vec<(i64, String, i64)>;
+
+fn open(directory: &std::path::Path, retention_days: u32) -> Store {
+    let mut store = Store::open(directory, &Options { retention_days, ..Options::default() }).unwrap();
+    let head = store.cursor();
+    store.follow(&Source { journal_id: "journal-1".to_owned(), first: None, head, at_cursor: None }).unwrap();
+    store
+}
+
+fn event(callback: &Value, received_secs: i64) -> Event {
+    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
+    let body = callback.to_string();
+    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), (BEGIN_SECS + received_secs) * 1000).unwrap()
+}
+
+fn callback(event_type: i64, sequence: &str, secs: i64, errcode: i64) -> Value {
+    json!({"event_type": event_type, "app": "a.com", "appname": "live", "stream_id": "s", "sequence": sequence,
+        "event_time": BEGIN_SECS + secs, "errcode": errcode})
+}
+
+fn records(events: &[Event]) -> Vec<Record> {
+    events
+        .iter()
+        .enumerate()
+        .map(|(at, event)| Record { offset: Offset(at as i64 * 2 + 1), event: event.clone() })
+        .collect()
+}
+
+/// Different events of a few pushes over some hours: several stops of one push for different reasons, stops before their
+/// push, and types that make no session.
+fn history() -> impl Strategy<Value = Vec<Event>> {
+    let event_type = prop::sample::select(vec![0, 0, 0, 1, 1, 100, 777, 778]);
+    let sequence = prop::sample::select(vec!["1", "2", "3", "4"]);
+    let errcode = prop::sample::select(vec![1, 12, 18, 21, 99]);
+    prop::collection::vec((event_type, sequence, 0..30i64, errcode), 0..40).prop_map(|parts| {
+        let mut events: Vec<Event> = parts
+            .into_iter()
+            .map(|(event_type, sequence, step, errcode)| {
+                event(&callback(event_type, sequence, step * 600, errcode), step * 700)
+            })
+            .collect();
+        events.sort_unstable_by_key(Event::id);
+        events.dedup_by_key(|event| event.id());
+        events
+    })
+}
+
+fn counts(hours: Vec<HourCount>) -> Counts {
+    hours.into_iter().map(|hour| (hour.hour_ms, hour.label, hour.count)).collect()
+}
+
+fn event_hours(directory: &std::path::Path) -> Counts {
+    counts(Reader::open(directory).unwrap().event_hours(i64::MIN, i64::MAX).unwrap())
+}
+
+fn end_hours(directory: &std::path::Path) -> Counts {
+    counts(Reader::open(directory).unwrap().end_hours(i64::MIN, i64::MAX).unwrap())
+}
+
+/// What a count over the events gives.
+fn expected_events(events: &[Event]) -> Counts {
+    let mut counts = BTreeMap::new();
+    for event in events {
+        *counts.entry((hour_of(event.received_ms()), event.event_type().label().to_owned())).or_insert(0) += 1;
+    }
+    counts.into_iter().map(|((hour_ms, label), count)| (hour_ms, label, count)).collect()
+}
+
+/// What a count over the sessions gives.
+fn expected_ends(store: &Store) -> Counts {
+    let query = "SELECT ended_ms / 3600000 * 3600000, reason_category, count(*) FROM sessions
+        WHERE ended_ms IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2";
+    let mut statement = store.connection.prepare(query).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn rebuild(store: &mut Store, journal: &[Record]) {
+    store.begin_rebuild(first(journal), journal.last().map_or(Offset(0), |record| record.offset)).unwrap();
+    store.apply(journal).unwrap();
+}
+
+/// The oldest record, or what comes after all where none is left.
+fn first(journal: &[Record]) -> Offset {
+    journal.first().map_or(Offset(i64::MAX), |record| record.offset)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn order_batches_repetition_and_rebuilds_change_no_count(history in history(), seed in any::<u64>()) {
+        let random = &mut fastrand::Rng::with_seed(seed);
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path(), 1_000_000);
+        let mut arrived = history.clone();
+        arrived.extend(history.iter().filter(|_| random.u8(0..4) == 0).cloned());
+        random.shuffle(&mut arrived);
+        let journal = records(&arrived);
+        let mut rest = journal.as_slice();
+        while !rest.is_empty() {
+            let (batch, more) = rest.split_at(random.usize(1..=rest.len().min(12)));
+            for _ in 0..random.u8(1..3) {
+                store.apply(batch).unwrap();
+            }
+            if random.u8(0..4) == 0 {
+                store = open(directory.path(), 1_000_000);
+            }
+            prop_assert_eq!(end_hours(directory.path()), expected_ends(&store));
+            rest = more;
+        }
+        prop_assert_eq!(event_hours(directory.path()), expected_events(&history));
+        let ends = end_hours(directory.path());
+
+        rebuild(&mut store, &journal);
+        prop_assert_eq!(event_hours(directory.path()), expected_events(&history));
+        prop_assert_eq!(end_hours(directory.path()), ends.clone());
+
+        // Rows that are not as they should be count as they are, and a rebuild puts both right.
+        store.connection.execute("UPDATE sessions SET ended_ms = 1 WHERE number % 2 = 0 AND ended_ms IS NOT NULL", []).unwrap();
+        prop_assert_eq!(end_hours(directory.path()), expected_ends(&store));
+        rebuild(&mut store, &journal);
+        prop_assert_eq!(end_hours(directory.path()), ends.clone());
+
+        // When the journal lets go of records, what was counted of them stays, and the rest is not counted again.
+        let kept = &journal[random.usize(0..=journal.len())..];
+        while store.prune(first(kept), BEGIN_SECS * 1000).unwrap() {}
+        rebuild(&mut store, kept);
+        prop_assert_eq!(event_hours(directory.path()), expected_events(&history));
+        prop_assert_eq!(end_hours(directory.path()), ends);
+        prop_assert_eq!(end_hours(directory.path()), expected_ends(&store));
+    }
+}
+
+#[test]
+fn hours_go_with_the_sessions_and_never_before_the_retention_is_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path(), 1);
+    let events: Vec<Event> =
+        (0..4).map(|hour| event(&callback(0, &hour.to_string(), hour * 3600 + 1800, 1), hour * 3600 + 1800)).collect();
+    store.apply(&records(&events)).unwrap();
+    let prune = |store: &mut Store, secs: i64| while store.prune(Offset(1), (BEGIN_SECS + secs) * 1000).unwrap() {};
+    prune(&mut store, 86_400);
+    assert_eq!((end_hours(directory.path()).len(), event_hours(directory.path()).len()), (4, 4));
+    prune(&mut store, 86_400 + 3600 + 60);
+    assert_eq!((end_hours(directory.path()).len(), event_hours(directory.path()).len()), (2, 2));
+    // Half an hour into the third hour, the session that ended within it is about to go; its hour has gone.
+    assert_eq!(expected_ends(&store).len(), 3);
+    rebuild(&mut store, &records(&events));
+    prune(&mut store, 86_400 + 3600 + 60);
+    assert_eq!((end_hours(directory.path()).len(), event_hours(directory.path()).len()), (2, 2));
+    assert_eq!(end_hours(directory.path()), expected_ends(&store)[1..]);
+    prune(&mut store, 10 * 86_400);
+    assert_eq!((end_hours(directory.path()), event_hours(directory.path())), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_part_of_the_hours_is_found_and_types_without_a_name_are_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let events: Vec<Event> = [(1, 0), (777, 3599), (778, 3600), (0, 3600), (779, 3601), (0, 7200)]
+        .into_iter()
+        .map(|(event_type, secs)| event(&callback(event_type, "1", secs, 1), secs))
+        .collect();
+    open(directory.path(), 365).apply(&records(&events)).unwrap();
+    let reader = Reader::open(directory.path()).unwrap();
+    let hour = |hour: i64| (BEGIN_SECS + hour * 3600) * 1000;
+    assert_eq!(
+        counts(reader.event_hours(hour(1), hour(2)).unwrap()),
+        [(hour(1), "stop".to_owned(), 1), (hour(1), "unknown".to_owned(), 2)]
+    );
+    assert_eq!(reader.event_hours(hour(0), hour(0) + 1).unwrap().len(), 2);
+    assert_eq!(reader.event_hours(hour(3), hour(9)).unwrap(), []);
+    assert_eq!(counts(reader.end_hours(hour(0), hour(9)).unwrap()), [(hour(1), "client".to_owned(), 1)]);
+    assert_eq!(EventType::Unknown(778).label(), "unknown");
+}

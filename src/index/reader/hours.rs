@@ -1,0 +1,45 @@
+//! What was counted by hour.
+
+use rusqlite::params;
+
+use super::Reader;
+use crate::index::IndexError;
+
+/// How much of something was counted in one hour.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HourCount {
+    /// The beginning of the hour, in Unix ms. Hours are of UTC.
+    pub hour_ms: i64,
+    /// What was counted: the short name of an event type, or a reason category.
+    pub label: String,
+    /// How often; never 0.
+    pub count: i64,
+}
+
+impl Reader {
+    /// How many events of each type were received in each hour that began from `since_ms` to before `until_ms`, in that
+    /// order. An event that was received again counts once.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn event_hours(&self, since_ms: i64, until_ms: i64) -> Result<Vec<HourCount>, IndexError> {
+        self.hours("SELECT hour_ms, event_type, count FROM event_hours", since_ms, until_ms)
+    }
+
+    /// How many sessions ended for each category of reasons in each hour that began from `since_ms` to before `until_ms`,
+    /// in that order.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn end_hours(&self, since_ms: i64, until_ms: i64) -> Result<Vec<HourCount>, IndexError> {
+        self.hours("SELECT hour_ms, reason_category, count FROM end_hours", since_ms, until_ms)
+    }
+
+    fn hours(&self, columns: &str, since_ms: i64, until_ms: i64) -> Result<Vec<HourCount>, IndexError> {
+        let query = format!("{columns} WHERE hour_ms >= ?1 AND hour_ms < ?2 AND count > 0 ORDER BY 1, 2");
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let read =
+            |row: &rusqlite::Row<'_>| Ok(HourCount { hour_ms: row.get(0)?, label: row.get(1)?, count: row.get(2)? });
+        Ok(statement.query_map(params![since_ms, until_ms], read)?.collect::<rusqlite::Result<_>>()?)
+    }
+}

@@ -1,0 +1,92 @@
+//! The answers that several questions have in common, and the event, as the description tells them.
+
+#![allow(dead_code, reason = "these are read by a macro and made by nobody")]
+
+use utoipa::{IntoResponses, ToSchema};
+
+use super::super::problem::Problem;
+use crate::callback::EventId;
+use crate::index::SessionView;
+use crate::moment::Moment;
+
+/// What every question may be answered with.
+#[derive(IntoResponses)]
+pub(in super::super) enum Refused {
+    /// A parameter is unknown, given more than once, or of a wrong form; `parameter` names it, `detail` says what it takes.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadParameter(Problem),
+    /// The token is missing or wrong, and needed: the listener is not bound to a loopback address, or something would change.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// The listener is bound to a loopback address, and the `Host` header names something else.
+    #[response(status = 403, content_type = "application/problem+json")]
+    HostNotAllowed(Problem),
+    /// livehook could not read its data; its log has the cause.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+}
+
+/// There is nothing of that name, or no longer.
+#[derive(IntoResponses)]
+#[response(status = 404, content_type = "application/problem+json")]
+pub(in super::super) struct NotFound(Problem);
+
+/// The index is switched off (`index.enabled = false`).
+#[derive(IntoResponses)]
+#[response(status = 503, content_type = "application/problem+json")]
+pub(in super::super) struct NoIndex(Problem);
+
+/// What the client has kept still holds.
+#[derive(IntoResponses)]
+#[response(status = 304, headers(
+    ("ETag" = String, description = "The tag that still holds"),
+    ("Cache-Control" = String, description = "How long it may be kept unasked"),
+))]
+pub(in super::super) struct Unchanged;
+
+/// An event: one callback of CSS, as every sink and every answer gives it. A CloudEvents 1.0 object.
+#[derive(serde::Serialize, ToSchema)]
+pub(in super::super) struct Event {
+    /// The version of CloudEvents.
+    #[schema(examples("1.0"))]
+    specversion: String,
+    /// The same for every retry and every instance: what tells duplicates.
+    id: EventId,
+    /// `/tencent-css/<appid>/<domain>/<app name>`, each percent-encoded, an absent one empty.
+    #[schema(format = "uri-reference", examples("/tencent-css/12345678/push.example.com/live"))]
+    source: String,
+    /// `tencent.css.` or `tencent.streamlive.` and the name of the type, `event-<number>` for a type without a name.
+    #[schema(rename = "type", pattern = "^tencent\\.(css|streamlive)\\.[a-z0-9-]+$", examples("tencent.css.push"))]
+    event_type: String,
+    /// The stream name. Left out where the callback has none.
+    #[schema(required = false)]
+    subject: String,
+    /// When it happened. Left out where the callback does not say.
+    #[schema(required = false)]
+    time: Moment,
+    /// What `data` is.
+    #[schema(examples("application/json"))]
+    datacontenttype: String,
+    /// The vendor's number of the push, which pairs a push with its stop. Left out where the callback has none.
+    #[schema(required = false)]
+    pushsequence: String,
+    /// Domain, app name and stream, each percent-encoded, an absent one empty. Events of one key stay in order.
+    #[schema(examples("push.example.com/live/room-1"))]
+    partitionkey: String,
+    /// Whether its signature was verified; false for a type that is accepted without one.
+    verified: bool,
+    /// When livehook received it.
+    receivedtime: Moment,
+    /// The members of the callback as received, less `sign` and `t`, secrets redacted.
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
+}
+
+/// A session, and its events that the journal still has.
+#[derive(serde::Serialize, ToSchema)]
+pub(in super::super) struct SessionDetail {
+    #[serde(flatten)]
+    session: SessionView,
+    /// In the order of their times.
+    events: Vec<Event>,
+}

@@ -1,0 +1,55 @@
+//! What a request to the admin endpoint must have: the token, the right host, and the form of what changes something.
+//!
+//! Each is a question about one request. Who is asked what, the admin endpoint decides.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method};
+
+use super::Token;
+use super::answer::Answer;
+
+/// Whether a request may change something.
+pub(super) fn may_change(request: &Request, token: Option<&Token>) -> Result<(), Answer> {
+    if request.method() != Method::POST {
+        return Err(Answer::METHOD_NOT_ALLOWED);
+    }
+    if token.is_none() {
+        return Err(Answer::NO_TOKEN);
+    }
+    if !bears_token(request.headers(), token) {
+        return Err(Answer::UNAUTHORIZED);
+    }
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Answer::JSON_REQUIRED) }
+}
+
+/// Whether a request has the token; no request has one that is not configured.
+pub(super) fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
+    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
+        let (scheme, given) = value.split_at_checked("Bearer ".len())?;
+        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
+    });
+    matches!((token, given), (Some(token), Some(given)) if token.matches(given))
+}
+
+/// Whether the request names a host that only this machine, or whoever configured it, could mean. Any port will do.
+pub(super) fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        // HTTP/1.0 clients may leave it out; a browser never does, and never sends two.
+        return request.headers().get(HOST).is_none();
+    };
+    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+}

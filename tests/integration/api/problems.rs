@@ -1,0 +1,112 @@
+//! What is asked for wrongly, or by whom it must not be.
+
+use serde_json::json;
+
+use super::super::client::Client;
+use super::super::test_app::TestApp;
+use super::{ask, problem};
+
+#[tokio::test]
+async fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
+    let app = TestApp::start("").await;
+    let long = "x".repeat(10_000);
+    for (path, parameter, said) in [
+        ("streams?limit=0", "limit", "from 1 to 1000"),
+        ("events?limit=1001", "limit", "from 1 to 1000"),
+        ("events?limit=1e3", "limit", "from 1 to 1000"),
+        ("sessions?limit=-1", "limit", "from 1 to 1000"),
+        ("sessions?limit=5&limit=5", "limit", "more than once"),
+        ("sessions?since=yesterday", "since", "RFC 3339"),
+        ("events?until=1777636800000", "until", "not milliseconds"),
+        ("broadcasts?since=", "since", "RFC 3339"),
+        ("sessions?sort=name", "sort", "`name` is none of started, ended, duration"),
+        ("events?order=up", "order", "`up` is none of descending, ascending"),
+        ("sessions?state=dead", "state", "give live, ended or stale"),
+        ("broadcasts?state=stale", "state", "live, ended"),
+        ("sessions?reason=boredom", "reason", "give one of client, network"),
+        ("events?type=pushed", "type", "give a name such as push"),
+        ("events?domain=*", "domain", "whole first label"),
+        ("events?stream=", "stream", "empty"),
+        ("events?strem=a", "strem", "there is no such parameter; this takes domain, stream, app_name, type"),
+        ("sinks?limit=5", "limit", "this takes none"),
+        ("error-codes?a=%22%0A%E2%80%AE", "a", "this takes none"),
+        ("events?%22%0A%E2%80%AE=1", "\\\"\\n\\u{202e}", "there is no such parameter"),
+        ("events?type=%22%0A%E2%80%AE", "type", "`\\\"\\n\\u{202e}` is no event type"),
+        ("events?domain=%22%0A%E2%80%AE", "domain", "\\\"\\n\\u{202e}"),
+        (&format!("events?type={long}"), "type", "is no event type: give a name such as"),
+        (&format!("sessions?reason={long}"), "reason", "is no reason category: give one of"),
+        (&format!("sessions?{long}=1"), &"x".repeat(128), "there is no such parameter"),
+        ("events/1", "id", "it has the form 0167c013"),
+        ("events/%FF", "id", "UTF-8"),
+        ("sessions/%22%0A%E2%80%AE", "id", "it has the form 2210464508206756938-5d0c1f7a"),
+        ("streams/%FF/a/b", "stream", "UTF-8"),
+        ("openapi.json?pretty=1", "pretty", "this takes none"),
+    ] {
+        let told = problem(&ask(&app, path).await, 400);
+        assert_eq!(
+            (&told["parameter"], &told["error"]),
+            (&json!(parameter), &json!("bad_parameter")),
+            "{path}: {told}"
+        );
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.contains(said) && detail.len() < 1000, "{path}: {told}");
+        assert!(!detail.chars().any(|character| character.is_control() || character == '\u{202e}'), "{path}: {told}");
+    }
+    for path in ["", "/", "nothing", "streams/a", "streams/a/b", "streams/a/b/c", "streams/a/b/c/d", "events/a/b"] {
+        problem(&ask(&app, path).await, 404);
+    }
+    problem(&ask(&app, "sessions/1-00000000").await, 404);
+    problem(&ask(&app, "events/0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42").await, 404);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_so_as_a_problem() {
+    let token = "a-token-of-the-tests-only";
+    let config = format!("[admin]\ntoken = \"{token}\"\n");
+    let app = TestApp::start(&config).await;
+    let outside = TestApp::start_with_admin(&config, "0.0.0.0:0").await;
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let reads = [
+        "streams",
+        "sessions",
+        "broadcasts",
+        "events",
+        "sinks",
+        "error-codes",
+        "openapi.json",
+        "streams/a/b/c",
+        "nothing",
+    ];
+    for read in reads {
+        let path = format!("/api/v1/{read}");
+        let mut client = Client::connect(outside.admin).await.unwrap();
+        let answer = client.get(&path, "").await.unwrap();
+        problem(&answer, 401);
+        assert!(answer.head.contains("www-authenticate: Bearer"), "{answer:?}");
+        problem(&client.get(&path, "Authorization: Bearer guess\r\n").await.unwrap(), 401);
+        assert_ne!(client.get(&path, &bearer).await.unwrap().status, 401, "{path}");
+
+        let mut client = Client::connect(app.admin).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: evil.example.com\r\n{bearer}\r\n");
+        client.raw(request.as_bytes()).await.unwrap();
+        problem(&client.receive().await.unwrap(), 403);
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            let answer = client.ask(method, &path, &bearer).await.unwrap();
+            problem(&answer, 405);
+            assert!(answer.head.contains("allow: GET, HEAD"), "{method} {path}: {answer:?}");
+        }
+    }
+    let rebuild = "/api/v1/index/rebuild";
+    let mut client = Client::connect(app.admin).await.unwrap();
+    let json = "Content-Type: application/json\r\n";
+    let answer = client.get(rebuild, &bearer).await.unwrap();
+    problem(&answer, 405);
+    assert!(answer.head.contains("allow: POST"), "{answer:?}");
+    problem(&client.ask("POST", rebuild, json).await.unwrap(), 401);
+    problem(&client.ask("POST", rebuild, &bearer).await.unwrap(), 415);
+    problem(&client.ask("POST", &format!("{rebuild}?now=1"), &format!("{bearer}{json}")).await.unwrap(), 400);
+    assert_eq!(client.ask("POST", rebuild, &format!("{bearer}{json}")).await.unwrap().status, 202);
+    app.stop().await;
+    outside.stop().await;
+}

@@ -1,0 +1,224 @@
+//! Who is live, and why it stopped: asked on the command line of the real program, beside a running service and without
+//! one.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::client::KEY;
+use super::process::{Livehook, PROGRAM};
+
+/// The admin token of these tests.
+const TOKEN: &str = "a-token-for-the-tests-only";
+
+/// Runs a command beside the data directory of a service.
+fn command(directory: &Path, line: &[&str]) -> Output {
+    with_token(directory, line, None)
+}
+
+/// The same with a token in the environment.
+fn with_token(directory: &Path, line: &[&str], token: Option<&str>) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(line).current_dir(directory).env("LIVEHOOK_DATA_DIR", "data");
+    command.env_remove("LIVEHOOK_CONFIG").env_remove("LIVEHOOK_ADMIN_LISTEN").env_remove("LIVEHOOK_ADMIN_TOKEN");
+    if let Some(token) = token {
+        command.env("LIVEHOOK_ADMIN_TOKEN", token);
+    }
+    command.output().unwrap()
+}
+
+/// What a command that must succeed writes, and says.
+fn answer(directory: &Path, line: &[&str]) -> (String, String) {
+    let output = command(directory, line);
+    let (stdout, stderr) = texts(&output);
+    assert!(output.status.success(), "{line:?}: {stderr}");
+    (stdout, stderr)
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// What a command that must fail says.
+fn refusal(output: &Output) -> String {
+    let (_, stderr) = texts(output);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    stderr
+}
+
+/// The objects that a command gives.
+fn objects(directory: &Path, line: &[&str]) -> Vec<Value> {
+    let (stdout, _) = answer(directory, &[line, &["--output", "json"]].concat());
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A member of each of them.
+fn members(directory: &Path, line: &[&str], member: &str) -> Vec<String> {
+    objects(directory, line).iter().map(|object| object[member].as_str().unwrap().to_owned()).collect()
+}
+
+impl Livehook {
+    /// Sends made-up callbacks, as the command does.
+    fn send(&self, line: &[&str]) {
+        let url = format!("http://{}/callback", self.receiver);
+        answer(&self.directory, &[&["send", "--key", KEY, "--url", &url], line].concat());
+    }
+
+    async fn restart(&mut self, head: &str, more: &str) {
+        self.configure_again(head, more);
+        self.start();
+        self.ready().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_just_sent_is_in_the_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut livehook = Livehook::configure(path, "", "");
+    livehook.start();
+    livehook.ready().await;
+    for number in 0..20 {
+        let stream = format!("room-{number}");
+        livehook.send(&["--stream", &stream]);
+        assert_eq!(members(path, &["streams", "--limit", "1", "--stream", &stream], "stream"), [stream]);
+    }
+    livehook.send(&["--event", "pair", "--stream", "ended", "--errcode", "12"]);
+    assert_eq!(objects(path, &["streams"]).len(), 20);
+    let sessions = objects(path, &["sessions", "--state", "ended"]);
+    assert_eq!((sessions.len(), &sessions[0]["reason"]["category"]), (1, &"network".into()));
+
+    let id = sessions[0]["id"].as_str().unwrap();
+    let session = &objects(path, &["session", id])[0];
+    assert_eq!((session["events"].as_array().unwrap().len(), &session["events_gone"]), (2, &0.into()));
+    let (text, _) = answer(path, &["session", session["sequence"].as_str().unwrap()]);
+    let (explained, _) = answer(path, &["explain", "12"]);
+    let meaning = explained.lines().find_map(|line| line.strip_prefix("meaning")).unwrap().trim();
+    assert!(text.contains(meaning), "{text} does not have {meaning}");
+
+    let event = session["events"][0]["id"].as_str().unwrap();
+    assert_eq!(objects(path, &["events", "--id", event])[0], session["events"][0]);
+    assert_eq!(objects(path, &["events", "--stream", "ended"]), *session["events"].as_array().unwrap());
+    assert_eq!(objects(path, &["sessions", "--broadcasts", "--stream", "ended"]).len(), 1);
+    let (table, _) = answer(path, &["streams"]);
+    assert!(table.lines().all(|line| line.len() <= 140) && !table.contains('\u{1b}'), "{table}");
+    assert!(refusal(&command(path, &["session", "1"])).contains("there is no session `1`"));
+    assert!(
+        refusal(&command(path, &["events", "--id", "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42"])).contains("has no event")
+    );
+    livehook.stop().await;
+
+    // The answers are the same without the service, and nobody is waited for.
+    assert_eq!(objects(path, &["streams"]).len(), 20);
+    assert_eq!(&objects(path, &["session", id])[0], session);
+}
+
+#[tokio::test]
+async fn without_a_service_what_is_missing_is_told_and_a_rebuild_brings_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    assert!(refusal(&command(path, &["streams"])).contains("there is no index here"));
+    let mut livehook = Livehook::configure(path, "", "[index]\nstale_after_secs = 1000000");
+    livehook.start();
+    livehook.ready().await;
+    livehook.send(&["--stream", "first"]);
+    livehook.stop().await;
+
+    livehook.restart("", "[index]\nenabled = false").await;
+    livehook.send(&["--stream", "second"]);
+    livehook.stop().await;
+    let began = Instant::now();
+    let (answered, told) = answer(path, &["streams"]);
+    assert!(began.elapsed() < Duration::from_millis(1500), "nobody is there to wait for");
+    assert!(answered.contains("first") && !answered.contains("second"), "{answered}");
+    assert!(told.contains("No service runs") && told.contains("--rebuild"), "{told}");
+
+    let (written, told) = answer(path, &["sessions", "--rebuild"]);
+    assert_eq!((written.as_str(), told.as_str()), ("", "the index has been made anew\n"));
+    let (answered, told) = answer(path, &["streams"]);
+    assert!(answered.contains("first") && answered.contains("second"), "{answered}");
+    assert_eq!(told, "");
+    let settings = livehook::index::Reader::open(&path.join("data")).unwrap().settings();
+    assert_eq!(settings.stale_after_ms, Some(1_000_000_000), "as the service had it");
+}
+
+#[tokio::test]
+async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut livehook = Livehook::configure(path, "", &format!("token = \"{TOKEN}\""));
+    livehook.start();
+    livehook.ready().await;
+    livehook.send(&["--count", "500"]);
+    livehook.send(&["--event", "pair", "--stream", "ended"]);
+    let before = objects(path, &["sessions", "--limit", "1000"]);
+    let url = format!("http://{}", livehook.admin);
+
+    let (written, told) = answer(path, &["sessions", "--rebuild", "--config", "config.toml"]);
+    assert_eq!((written.as_str(), told.as_str()), ("", "the service has made the index anew\n"));
+    assert_eq!(livehook.log().matches("the index has been made anew").count(), 1, "{}", livehook.log());
+    assert_eq!(objects(path, &["sessions", "--limit", "1000"]), before);
+    let by_variable = with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN));
+    assert!(by_variable.status.success(), "{}", texts(&by_variable).1);
+
+    // From elsewhere there is no data directory.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let from_elsewhere = with_token(elsewhere.path(), &["sessions", "--rebuild", "--url", &url], Some(TOKEN));
+    assert!(from_elsewhere.status.success(), "{}", texts(&from_elsewhere).1);
+
+    let told = refusal(&command(path, &["sessions", "--rebuild", "--url", &url]));
+    assert!(told.contains("LIVEHOOK_ADMIN_TOKEN") && told.contains("stop the service"), "{told}");
+    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some("another-token-altogether")));
+    assert!(told.contains("answered 401") && !told.contains("another-token"), "{told}");
+    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", "http://127.0.0.1:1"], Some(TOKEN)));
+    assert!(told.contains("no connection") && told.contains("--url"), "{told}");
+    livehook.stop().await;
+
+    livehook.restart("", &format!("token = \"{TOKEN}\"\n[index]\nenabled = false")).await;
+    let told = refusal(&command(path, &["sessions", "--rebuild", "--config", "config.toml"]));
+    assert!(told.contains("answered 503") && told.contains("index.enabled"), "{told}");
+    livehook.stop().await;
+    livehook.restart("", "").await;
+    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN)));
+    assert!(told.contains("answered 401") && told.contains("admin.token"), "{told}");
+}
+
+#[tokio::test]
+async fn a_backup_brings_back_sessions_that_are_older_than_the_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut livehook = Livehook::configure(path, "", "");
+    livehook.start();
+    livehook.ready().await;
+    livehook.send(&["--event", "pair", "--stream", "old"]);
+    let old = members(path, &["sessions"], "id");
+    livehook.send(&["--stream", "new"]);
+    livehook.stop().await;
+    // As pruning does it after some time.
+    let journal = rusqlite::Connection::open(path.join("data/journal.db")).unwrap();
+    assert_eq!(journal.execute("DELETE FROM records WHERE offset <= 2", []).unwrap(), 2);
+    drop(journal);
+
+    livehook.restart("", "").await;
+    let (written, _) = answer(path, &["backup", "copy"]);
+    let bytes = |name: &str| path.join("copy").join(name).metadata().unwrap().len();
+    assert_eq!(written, format!("copy\t{}\n", bytes("journal.db") + bytes("index.db")));
+    livehook.send(&["--stream", "later"]);
+    livehook.stop().await;
+
+    std::fs::rename(path.join("data"), path.join("lost")).unwrap();
+    std::fs::rename(path.join("copy"), path.join("data")).unwrap();
+    let (_, told) = answer(path, &["sessions"]);
+    assert_eq!(told, "", "the copy of the index is of the copy of the journal");
+    livehook.restart("", "").await;
+    livehook.send(&["--stream", "latest"]);
+    let streams = members(path, &["sessions", "--sort", "started", "--reverse"], "stream");
+    assert_eq!(streams, ["old", "new", "latest"]);
+    let (session, _) = answer(path, &["session", &old[0]]);
+    assert!(session.contains("live/old") && session.ends_with("Gone from the journal: 1 push, 1 stop\n"), "{session}");
+    livehook.stop().await;
+    assert!(!livehook.log().contains("WARN"), "{}", livehook.log());
+}

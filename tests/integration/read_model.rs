@@ -1,0 +1,291 @@
+//! Sessions, as the program that runs knows them: after SIGKILL at random moments under load, what the index says is what an
+//! index says that is made anew from the journal, and what the senders know. And what its metrics tell.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use livehook::index::{Options, Reader, SessionQuery, rebuild};
+use livehook::journal;
+use serde_json::Value;
+
+use super::client::{Client, expected_id, now_secs, sign};
+use super::crash::rounds;
+use super::process::Livehook;
+use super::test_app::TestApp;
+
+const CONNECTIONS: usize = 8;
+
+const TOKEN: &str = "a-token-for-the-tests-only";
+
+/// When the first push begins, in Unix seconds.
+const BEGIN_SECS: u64 = 1_703_731_478;
+
+/// Three numbers are a push, an anomaly of it and its stop; a stream has many pushes, one after the other.
+fn members(number: u64) -> String {
+    let push = number / 3;
+    let (stream, sequence) = (push % 20, 6_674_468_118_806_000_000 + push);
+    let begin_secs = BEGIN_SECS + push * 60;
+    let named = format!(r#""stream_id":"s{stream}","sequence":"{sequence}","appid":12345678"#);
+    let of_push = format!(r#"{named},"app":"push.example.com","appname":"live","user_ip":"2001:db8::1""#);
+    match number % 3 {
+        0 => format!(r#"{of_push},"event_type":1,"event_time":{begin_secs},"errcode":0"#),
+        1 => format!(
+            r#"{named},"event_type":321,"domain":"Push.Example.com","path":"live","data_time":{}"#,
+            (begin_secs + 5) * 1000
+        ),
+        _ => format!(
+            r#"{of_push},"event_type":0,"event_time":{},"errcode":{},"push_duration":"{}""#,
+            begin_secs + 30,
+            push % 25,
+            30_000 + push % 1000
+        ),
+    }
+}
+
+fn body(number: u64) -> String {
+    sign(&members(number), now_secs() + 600)
+}
+
+/// What a sender knows after it lost its connection.
+#[derive(Default)]
+struct Sent {
+    answered: Vec<u64>,
+    unanswered: Vec<u64>,
+}
+
+/// Sends without a pause until the connection breaks: what was not answered last time, what is new, and now and then again
+/// what has been answered, as CSS does when the answer came too late.
+async fn send_until_cut(livehook: SocketAddr, mut again: Vec<u64>, next: Arc<AtomicU64>) -> Sent {
+    let mut sent = Sent::default();
+    let Ok(mut client) = Client::connect(livehook).await else {
+        return Sent { unanswered: again, ..sent };
+    };
+    loop {
+        let number = again.pop().unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
+        match client.post(&body(number)).await {
+            Ok(answer) if answer.status == 200 => {
+                sent.answered.push(number);
+                if fastrand::u8(0..8) == 0 {
+                    again.push(sent.answered[fastrand::usize(..sent.answered.len())]);
+                }
+            }
+            Ok(answer) => panic!("{answer:?}"),
+            Err(_) => {
+                sent.unanswered = again;
+                sent.unanswered.push(number);
+                return sent;
+            }
+        }
+    }
+}
+
+/// Has the index made anew, and gives the answer's status if the program lives that long.
+async fn ask_for_rebuild(admin: SocketAddr) -> std::io::Result<u16> {
+    let mut client = Client::connect(admin).await?;
+    let headers = format!(
+        "Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 0\r\n"
+    );
+    client.raw(format!("POST /api/v1/index/rebuild HTTP/1.1\r\n{headers}\r\n").as_bytes()).await?;
+    Ok(client.receive().await?.status)
+}
+
+/// Every session of a data directory, in full.
+fn sessions(data_dir: &Path) -> Vec<Value> {
+    let query = SessionQuery { limit: usize::MAX, ..SessionQuery::default() };
+    let views = Reader::open(data_dir).unwrap().sessions(&query, now_ms()).unwrap();
+    let mut views: Vec<Value> = views.iter().map(|view| serde_json::to_value(view).unwrap()).collect();
+    views.sort_by_key(|view| view["id"].as_str().unwrap().to_owned());
+    views
+}
+
+/// A moment at which the events of the test are hours old: what is not over is live.
+fn now_ms() -> i64 {
+    (BEGIN_SECS as i64 + 3600) * 1000
+}
+
+/// Waits until the index has everything that is in the journal.
+async fn wait_for_index(livehook: &Livehook) {
+    let data_dir = livehook.path("data");
+    let head = journal::Reader::open(&data_dir).unwrap().head().unwrap().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Reader::open(&data_dir).unwrap().cursor().unwrap() < head {
+        assert!(Instant::now() < deadline, "the index does not keep up: {}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What an index says that is made of a copy of the journal, beside no index or beside a copy of the one that there is.
+fn rebuilt(data_dir: &Path, with_index: bool) -> Vec<Value> {
+    let directory = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(data_dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with("journal.db") || (with_index && name.starts_with("index.db")) {
+            std::fs::copy(entry.path(), directory.path().join(name)).unwrap();
+        }
+    }
+    rebuild(directory.path(), &Options::default(), |_, _| {}).unwrap();
+    sessions(directory.path())
+}
+
+#[tokio::test]
+#[ignore = "kills the real program many times: run by tests/run"]
+async fn sessions_survive_every_kill_and_are_those_of_an_index_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut livehook = Livehook::configure(directory.path(), "", "");
+    // The events are years old, and each must stay.
+    livehook.configure_again("", &format!("token = \"{TOKEN}\"\n[index]\nretention_days = 36500\n"));
+    let next = Arc::new(AtomicU64::new(0));
+    let mut answered = HashSet::new();
+    let mut unanswered: Vec<Vec<u64>> = vec![Vec::new(); CONNECTIONS];
+    for _ in 0..rounds() {
+        // Some lives end before they have begun to serve, while the index binds itself to the journal.
+        for _ in 0..random.u64(0..3) {
+            livehook.start();
+            tokio::time::sleep(Duration::from_micros(random.u64(0..40_000))).await;
+            livehook.kill();
+        }
+        livehook.start();
+        livehook.ready().await;
+        let senders: Vec<_> = unanswered
+            .drain(..)
+            .map(|again| tokio::spawn(send_until_cut(livehook.receiver, again, Arc::clone(&next))))
+            .collect();
+        if random.u8(0..3) == 0 {
+            tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
+            assert_eq!(ask_for_rebuild(livehook.admin).await.unwrap(), 202);
+        }
+        tokio::time::sleep(Duration::from_millis(random.u64(1..200))).await;
+        livehook.kill();
+        for sender in senders {
+            let sent = sender.await.unwrap();
+            answered.extend(sent.answered);
+            unanswered.push(sent.unanswered);
+        }
+    }
+    livehook.start();
+    livehook.ready().await;
+    wait_for_index(&livehook).await;
+    livehook.stop().await;
+
+    let data_dir = livehook.path("data");
+    let found = sessions(&data_dir);
+    assert!(found.len() > 10 && answered.len() > 30, "{} of {} answered", found.len(), answered.len());
+    for with_index in [false, true] {
+        for (found, rebuilt) in found.iter().zip(rebuilt(&data_dir, with_index)) {
+            assert_eq!(*found, rebuilt, "beside an index: {with_index}");
+        }
+        assert_eq!(rebuilt(&data_dir, with_index).len(), found.len());
+    }
+    check_senders(&found, &answered);
+    println!("{} rounds, {} answered, {} sessions", rounds(), answered.len(), found.len());
+}
+
+/// What was answered is in its session, and once.
+fn check_senders(sessions: &[Value], answered: &HashSet<u64>) {
+    let by_sequence: std::collections::HashMap<&str, &Value> =
+        sessions.iter().map(|session| (session["sequence"].as_str().unwrap(), session)).collect();
+    assert_eq!(by_sequence.len(), sessions.len(), "a push is in two sessions");
+    for number in answered {
+        let sequence = (6_674_468_118_806_000_000 + number / 3).to_string();
+        let Some(session) = by_sequence.get(&*sequence) else { panic!("{number} was answered and is in no session") };
+        let id = expected_id(&body(*number)).to_string();
+        match number % 3 {
+            0 => assert_eq!(session["push_event_id"], id, "{session}"),
+            1 => assert_eq!(session["anomalies"], 1, "{session}"),
+            _ => {
+                assert_eq!((&session["stop_event_id"], &session["state"]), (&id.into(), &"ended".into()), "{session}");
+                assert_eq!(session["duration_ms"], 30_000 + number / 3 % 1000, "{session}");
+            }
+        }
+    }
+}
+
+/// Waits until all these lines are in the metrics, which the index's worker sets at its own pace.
+async fn wait_for_metrics(app: &TestApp, lines: &[&str]) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let metrics = app.metrics().await;
+        let missing = lines.iter().find(|line| !metrics.lines().any(|found| found == **line));
+        let Some(missing) = missing else { return };
+        assert!(Instant::now() < deadline, "{missing} is not in\n{metrics}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Callbacks of today.
+async fn post(app: &TestApp, callbacks: &[&str]) {
+    let mut client = Client::connect(app.receiver).await.unwrap();
+    for members in callbacks {
+        let members = format!(r#""app":"d.com","appname":"live","event_time":{},{members}"#, now_secs());
+        assert_eq!(client.post(&sign(&members, now_secs() + 600)).await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn metrics_tell_who_is_live_and_what_has_ended() {
+    let app = TestApp::start("").await;
+    wait_for_metrics(&app, &["livehook_streams_live 0", "livehook_index_lag_records 0"]).await;
+    post(
+        &app,
+        &[
+            r#""event_type":1,"stream_id":"a","sequence":"1""#,
+            r#""event_type":1,"stream_id":"a","sequence":"2""#,
+            r#""event_type":1,"stream_id":"b","sequence":"3""#,
+            r#""event_type":1,"stream_id":"c""#,
+        ],
+    )
+    .await;
+    wait_for_metrics(&app, &["livehook_streams_live 2", "livehook_events_without_sequence_total 1"]).await;
+    post(
+        &app,
+        &[
+            r#""event_type":0,"stream_id":"a","sequence":"1","errcode":1,"push_duration":"1500""#,
+            r#""event_type":0,"stream_id":"b","sequence":"3","errcode":12,"push_duration":"3000""#,
+            r#""event_type":0,"stream_id":"b","sequence":"3","errcode":1,"push_duration":"9999""#,
+            r#""event_type":0,"stream_id":"b","errcode":12"#,
+        ],
+    )
+    .await;
+    let lines = [
+        "livehook_streams_live 1",
+        r#"livehook_sessions_ended_total{reason_category="rejected"} 0"#,
+        "livehook_session_duration_seconds_count 2",
+        "livehook_events_without_sequence_total 2",
+        "livehook_index_lag_records 0",
+    ];
+    wait_for_metrics(&app, &lines).await;
+    // Whichever of the two stops counts, the session has ended once.
+    let metrics = app.metrics().await;
+    let ended: u64 = metrics
+        .lines()
+        .filter(|line| line.starts_with("livehook_sessions_ended_total{"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(ended, 2, "{metrics}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_index_nothing_else_is_missing() {
+    let config = format!("[admin]\ntoken = \"{TOKEN}\"\n[index]\nenabled = false\n");
+    let app = TestApp::start(&config).await;
+    post(&app, &[r#""event_type":1,"stream_id":"a","sequence":"1""#]).await;
+    app.wait_for_events(1).await;
+    assert!(!app.data_dir().join("index.db").exists());
+    let mut client = Client::connect(app.admin).await.unwrap();
+    let authorization = format!("Authorization: Bearer {TOKEN}\r\n");
+    let metrics = client.get("/metrics", &authorization).await.unwrap();
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.body.contains("livehook_streams_live 0\n"), "{}", metrics.body);
+    assert_eq!(ask_for_rebuild(app.admin).await.unwrap(), 503);
+    assert_eq!(client.get("/readyz", "").await.unwrap().status, 200);
+    app.stop().await;
+}

@@ -1,0 +1,293 @@
+"""Holds the API of the real service against what it says of itself in openapi.json.
+
+    cargo build && PYTHONPATH=FOLDER python3 tests/openapi.py
+
+The document must be valid OpenAPI 3.1. Then every operation is called so that it gives each status that is documented
+for it, and each answer must be as the schema of that status says, with no member that the schema does not have. FOLDER holds what
+tests/requirements.txt lists; tests/run makes one.
+"""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+ROOT = Path(__file__).resolve().parent.parent
+LIVEHOOK = ROOT / "target" / "debug" / "livehook"
+KEY = "openapi0123456789openapi0123456789"
+TOKEN = "token0123456789token0123456789"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+JSON = {"Content-Type": "application/json"}
+NOBODY = "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42"
+HOSTILE = 'a/b%2F?#&+ "\'\\<>\u202e\u2028\x00\x1b[31m\U0001f600'
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Service:
+    """A running livehook."""
+
+    def __init__(self, folder, admin_host="127.0.0.1", index=True):
+        self.receiver, self.admin = free_port(), free_port()
+        config = f'data_dir = "data"\n[receiver]\nlisten = "127.0.0.1:{self.receiver}"\nkeys = ["{KEY}"]\n'
+        config += f'[admin]\nlisten = "{admin_host}:{self.admin}"\ntoken = "{TOKEN}"\n'
+        config += f'[index]\nenabled = {str(index).lower()}\n'
+        (folder / "config.toml").write_text(config)
+        self.folder = folder
+
+    @contextlib.contextmanager
+    def running(self):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVEHOOK_")}
+        command = [LIVEHOOK, "serve", "--config", "config.toml"]
+        with open(self.folder / "log", "w") as log:
+            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=log)
+            try:
+                wait("the service is ready", lambda: self.get("/readyz")[0] == 200)
+                yield self
+            except BaseException:
+                print((self.folder / "log").read_text(), file=sys.stderr)
+                raise
+            finally:
+                process.terminate()
+                process.wait(20)
+
+    def call(self, method, path, headers, port=None, body=None):
+        """The status, the headers and the body of an answer."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port or self.admin, timeout=20)) as connection:
+            connection.request(method, path, body, {"Host": "localhost", **headers})
+            answer = connection.getresponse()
+            # A stream of events has no end; its first line will do.
+            is_stream = answer.getheader("Content-Type") == "text/event-stream"
+            return answer.status, answer.headers, answer.readline() if is_stream else answer.read()
+
+    def get(self, path):
+        return self.call("GET", path, BEARER)
+
+    def post(self, members):
+        done = subprocess.run(
+            [LIVEHOOK, "sign", "--key", KEY], input=json.dumps(members).encode(), stdout=subprocess.PIPE, check=True
+        )
+        status, _, body = self.call("POST", "/callback", JSON, self.receiver, done.stdout)
+        assert status == 200, body
+
+    def refuse(self, status, body, method="POST", path="/callback", headers=JSON):
+        """Sends what must be refused."""
+        given, _, answer = self.call(method, path, headers, self.receiver, body)
+        assert given == status, f"{given} in place of {status}: {answer}"
+
+    def items(self, path):
+        return json.loads(self.get(f"/api/v1/{path}")[2])["items"]
+
+
+def wait(what, is_done, timeout_secs=20):
+    end = time.monotonic() + timeout_secs
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if is_done():
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {timeout_secs} s")
+
+
+def push(stream, sequence, **members):
+    return {"event_type": 1, "app": "push.example.com", "appname": "live", "stream_id": stream, "sequence": sequence,
+            "event_time": int(time.time()), **members}
+
+
+def refused(service):
+    """Callbacks that are refused, of every form in which they are told of."""
+    def signed(key, validity_secs, **members):
+        t = int(time.time()) + validity_secs
+        sign = hashlib.md5(f"{key}{t}".encode()).hexdigest()
+        return json.dumps({**push("refused", "9", **members), "t": t, "sign": sign})
+
+    service.refuse(400, '{"event_type": oops}')
+    service.refuse(400, b'{"event_type": "\xff"}')
+    service.refuse(400, "{}")
+    service.refuse(401, json.dumps(push(HOSTILE, "9", event_type=777, **{HOSTILE: HOSTILE})))
+    service.refuse(401, signed("another", 600, stream_param="txSecret=secret"))
+    service.refuse(401, signed("another", 600, long="x" * 5000))
+    service.refuse(401, signed(KEY, -77))
+    service.refuse(404, "{}", path="/" + quote(HOSTILE))
+    service.refuse(405, None, method="GET")
+    service.refuse(413, "x" * 300_000)
+    service.refuse(415, "{}", headers={**JSON, "Content-Encoding": "br"})
+
+
+def fill(service):
+    """A callback of every type, a live stream, one that has ended, one of hostile names and texts, and refused ones."""
+    fixtures = sorted((ROOT / "tests" / "fixtures").glob("*.json"))
+    assert len(fixtures) > 20
+    for fixture in fixtures:
+        service.post(json.loads(fixture.read_text()))
+    service.post(push("demo", "1", appid=7, node="192.0.2.1", user_ip="192.0.2.2", width=1280, height=720))
+    service.post(push("over", "2"))
+    service.post(push("over", "2", event_type=0, errcode=18, errmsg="the client has closed", push_duration="1000"))
+    service.post(push(HOSTILE, "3", app=HOSTILE, appname=HOSTILE))
+    service.post(push(HOSTILE, "3", app=HOSTILE, appname=HOSTILE, event_type=0, errcode=99999, errmsg=HOSTILE, node=HOSTILE))
+    service.post(push("bare", "4", app=None, appname=None))
+    refused(service)
+    wait("the index has them", lambda: json.loads(service.get("/readyz")[2])["index"]["lag"] == 0)
+
+
+def closed(document, node, is_part=False):
+    """A schema that takes no member that it does not have."""
+    if isinstance(node, list):
+        return [closed(document, item, is_part) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if is_part and "$ref" in node:
+        node = document["components"]["schemas"][node["$ref"].rsplit("/", 1)[1]]
+    result = {name: closed(document, value, name == "allOf") for name, value in node.items()}
+    if not is_part and ("properties" in node or "allOf" in node):
+        result["unevaluatedProperties"] = False
+    return result
+
+
+class Description:
+    """What the document says, and which parts of it have been seen to be true."""
+
+    def __init__(self, document):
+        OpenAPIV31SpecValidator(document).validate()
+        self.components = closed(document, document["components"])
+        self.operations = {
+            operation["operationId"]: (method.upper(), path, operation)
+            for path, item in document["paths"].items() for method, operation in item.items()
+        }
+        self.left = {(name, status) for name, (_, _, one) in self.operations.items() for status in one["responses"]}
+
+    def check(self, service, name, status, path=(), headers=None, query=None):
+        """Calls an operation, and holds the answer against the schema."""
+        method, template, operation = self.operations[name]
+        values = iter(path)
+        url = re.sub(r"\{\w+\}", lambda _: quote(next(values), safe=""), template)
+        url += "?" + urlencode(query, doseq=True) if query else ""
+        given, answer_headers, body = service.call(method, url, BEARER if headers is None else headers)
+        assert given == status, f"{method} {url}: {given} in place of {status}: {body}"
+        answer = operation["responses"][str(status)]
+        for header in answer.get("headers", {}):
+            assert answer_headers[header], f"{method} {url}: {status} without {header}"
+        self.left.discard((name, str(status)))
+        if "content" not in answer:
+            assert body == b"", f"{method} {url}: {body}"
+            return answer_headers, None
+        (media_type, content), = answer["content"].items()
+        assert answer_headers["Content-Type"] == media_type, f"{method} {url}: {answer_headers['Content-Type']}"
+        if media_type == "text/event-stream":
+            return answer_headers, None
+        schema = {**closed({"components": self.components}, content.get("schema", {})), "components": self.components}
+        value = json.loads(body)
+        checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        errors = [f"{error.json_path}: {error.message}" for error in checker.iter_errors(value)]
+        assert not errors, f"{method} {url}: {status}:\n" + "\n".join(errors)
+        return answer_headers, value
+
+    def queries(self, name):
+        parameters = self.operations[name][2].get("parameters", [])
+        return {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == "query"}
+
+    def path(self, name):
+        """Something for each parameter of an operation's path."""
+        return [NOBODY if name == "read_event" else "1-00000000"] * self.operations[name][1].count("{")
+
+
+def check_answers(description, service):
+    """What is there."""
+    for name in description.operations:
+        if "{" not in description.operations[name][1] and name != "rebuild_index":
+            description.check(service, name, 200)
+    for session in service.items("sessions?limit=1000"):
+        names = [session["domain"], session["app_name"], session["stream"]]
+        description.check(service, "read_session", 200, [session["id"]])
+        description.check(service, "read_stream", 200, names)
+    for event in service.items("events?limit=1000"):
+        headers, _ = description.check(service, "read_event", 200, [event["id"]])
+        known = {**BEARER, "If-None-Match": headers["ETag"]}
+        description.check(service, "read_event", 304, [event["id"]], known)
+    headers, _ = description.check(service, "read_openapi", 200)
+    description.check(service, "read_openapi", 304, (), {**BEARER, "If-None-Match": headers["ETag"]})
+    assert any(stream["stream"] == "demo" for stream in service.items("streams"))
+    assert any(session["stream"] == HOSTILE for session in service.items("sessions"))
+    for member in ("event_type", "late_secs", "body_bytes", "fault", "members_bytes", "members"):
+        are_null = {refusal[member] is None for refusal in service.items("refusals")}
+        assert are_null == {False, True}, f"refused callbacks with and without {member} must be seen"
+    # Last, since it leaves the index empty for a while.
+    description.check(service, "rebuild_index", 202, (), {**BEARER, **JSON})
+
+
+def check_parameters(description, service):
+    """Every documented parameter is taken, with each word and bound; the service tells that it takes no other."""
+    samples = {"domain": ["*.example.com"], "stream": ["demo"], "app_name": ["live"], "type": ["push", "321"],
+               "since": ["2h"], "until": ["2026-05-01T12:00:00Z"], "client": ["127.0.0.1", "2001:db8::/32"]}
+    for name in description.operations:
+        headers = {**BEARER, **JSON}
+        path, queries = description.path(name), description.queries(name)
+        _, problem = description.check(service, name, 400, path, headers, {"no_such": "1"})
+        taken = re.search(r"this takes (.*)", problem["detail"]).group(1)
+        assert set(queries) == (set() if taken == "none" else set(taken.split(", "))), f"{name}: {taken}"
+        for query, schema in queries.items():
+            if query == "page":
+                description.check(service, name, 400, path, headers, {"page": "0" * 48})
+                continue
+            bounds = [schema[bound] for bound in ("minimum", "maximum") if bound in schema]
+            words = samples.get(query) or bounds or schema.get("enum") or schema["items"]["enum"]
+            for word in words:
+                description.check(service, name, 200, path, headers, {query: word})
+            if schema["type"] == "array":
+                description.check(service, name, 200, path, headers, {query: words * 2})
+            else:
+                description.check(service, name, 400, path, headers, {query: [words[0]] * 2})
+            if bounds:
+                description.check(service, name, 400, path, headers, {query: schema["maximum"] + 1})
+                description.check(service, name, 400, path, headers, {query: schema["minimum"] - 1})
+
+
+def check_refusals(description, service, outside, without_index):
+    """What is not there, or not to be had."""
+    for name, (_, _, operation) in description.operations.items():
+        path, statuses = description.path(name), operation["responses"]
+        description.check(service, name, 403, path, {"Host": "evil.example.com", **BEARER, **JSON})
+        description.check(outside, name, 401, path, JSON)
+        if "404" in statuses:
+            description.check(service, name, 404, path)
+        if "503" in statuses:
+            description.check(without_index, name, 503, path, {**BEARER, **JSON})
+        if operation.get("security") == [{"token": []}]:
+            description.check(service, name, 401, path, JSON)
+            description.check(service, name, 415, path, BEARER)
+    description.check(without_index, "list_events", 200)
+    description.check(without_index, "read_stats", 200)
+
+
+def main():
+    with contextlib.ExitStack() as stack:
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livehook-openapi-"))) for _ in range(3)]
+        service = stack.enter_context(Service(folders[0]).running())
+        outside = stack.enter_context(Service(folders[1], admin_host="0.0.0.0").running())
+        without_index = stack.enter_context(Service(folders[2], index=False).running())
+        fill(service)
+        description = Description(json.loads(service.get("/api/v1/openapi.json")[2]))
+        check_parameters(description, service)
+        check_answers(description, service)
+        check_refusals(description, service, outside, without_index)
+        left = {f"{name} {status}" for name, status in description.left if status != "500"}
+        assert not left, f"these are documented and were not seen: {sorted(left)}"
+    print(f"ok: {len(description.operations)} operations are as they say")
+
+
+main()
