@@ -308,6 +308,39 @@ async fn a_replay_by_command_is_counted_waited_for_listed_and_cancelled() {
     assert!(told.contains("is `livehook serve` running"), "{told}");
 }
 
+#[tokio::test]
+async fn interrupted_the_command_leaves_the_replay_to_go_on_until_it_is_cancelled() {
+    let mut service = Service::start().await;
+    service.livehook.stop().await;
+    service.livehook.configure_again("", &Service::config("file").replace(", attempts_max = 1", ""));
+    service.start_again().await;
+    service.post(0..3).await;
+    service.wait_for_arrivals(3).await;
+    service.fail();
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(service.directory.path()).args(["replay", "--sink", "file", "--config", "config.toml"]);
+    let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let replay = || Reader::open(&service.livehook.path("data")).unwrap().replay(1).unwrap();
+    service.wait_until("it is tried", || replay().is_some_and(|replay| replay.last_reason.is_some())).await;
+    // By then the command may not have come to its waiting.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.contains("the replay 1 goes on"), "{told}");
+    assert!(told.contains("the sink fails, and is tried again"), "{told}");
+    assert_eq!(replay().unwrap().ended_ms, None);
+
+    let (_, told) = service.done(&["replay", "--cancel", "1"]);
+    assert!(told.contains("the replay 1 is cancelled: 0 of 3"), "{told}");
+    service.mend();
+    service.post(3..4).await;
+    service.wait_for_arrivals(4).await;
+    assert_eq!(service.arrived().len(), 4, "nothing of it comes after the end");
+    let told = service.failed(&["replay", "--watch", "1"]);
+    assert!(told.contains("was cancelled, after 0 of 3"), "{told}");
+}
+
 /// Posts to the API, and gives the status and the answer.
 async fn post(app: &TestApp, path: &str, token: &str, body: &str) -> (u16, Value) {
     let mut client = Client::connect(app.admin).await.unwrap();

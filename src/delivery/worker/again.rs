@@ -179,3 +179,34 @@ impl Worker {
         self.save().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_grow_while_they_are_quick_and_shrink_to_one_event() {
+        let mut again = Again::default();
+        let quick = Duration::from_millis(1);
+        again.note_time(3, quick);
+        assert_eq!(again.events_max(), EVENTS_FIRST, "one that was not full shows nothing");
+        for _ in 0..10 {
+            again.note_time(again.events_max(), quick);
+        }
+        assert_eq!(again.events_max(), EVENTS_MAX);
+        for _ in 0..10 {
+            again.note_time(again.events_max(), Duration::from_secs(10));
+        }
+        assert_eq!(again.events_max(), 1);
+    }
+
+    #[test]
+    fn a_pause_ends_in_time_and_when_the_clock_is_set_back() {
+        let pause = Some((10_000, Duration::from_secs(2)));
+        let again = Again { is_needed: true, pause, ..Again::default() };
+        let wait_ms = |now_ms| again.wait(now_ms).unwrap().as_millis();
+        assert_eq!((wait_ms(10_000), wait_ms(11_500), wait_ms(12_000), wait_ms(9_999)), (2000, 500, 0, 0));
+        assert_eq!(Again { is_stopping: true, ..again }.wait(12_000), None);
+        assert_eq!(Again::default().wait(0), None);
+    }
+}
