@@ -4,11 +4,12 @@ use std::fmt::Display;
 
 use axum::body::Bytes;
 use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::PREFIX;
+use super::parameters::Parameters;
 use super::problem::{Problem, quoted};
 use crate::journal::JournalError;
 use crate::moment;
@@ -26,9 +27,21 @@ pub(crate) fn is_change(method: &Method, path: &str) -> bool {
     }
 }
 
-/// Reads a body strictly: what is unknown in it is answered, not passed over.
-pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
+/// The body of a request, or why it is none.
+pub(super) type GivenBody = Result<Bytes, BytesRejection>;
+
+/// Reads a body strictly: what is unknown in it is answered, not passed over. Parameters are unknown here.
+pub(super) fn read<T: DeserializeOwned>(query: Option<&str>, body: GivenBody) -> Result<T, Problem> {
+    Parameters::of(query).finish()?;
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body is larger than {BODY_BYTES_MAX} bytes: ask for less, more than once"),
+        ),
+        _ => Problem::new(StatusCode::BAD_REQUEST, "bad_body", "the body breaks off"),
+    })?;
+    serde_json::from_slice(&body).map_err(|error| {
         Problem::new(
             StatusCode::BAD_REQUEST,
             "bad_body",

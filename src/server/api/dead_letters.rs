@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::changes::{self, NumberInPath, check_span, wrong};
+use super::changes::{self, GivenBody, NumberInPath, check_span, wrong};
 use super::openapi::answers;
 use super::openapi::parameters::{During, LetterParameters, Part};
 use super::page::{Page, Place};
@@ -201,14 +201,18 @@ struct ChangedView {
     responses(
         (status = 200, body = ChangedView, description = "How many were put back"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The sink is not configured"),
-        (status = 413, description = "The body is larger than 256 KiB"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is larger than 256 KiB"),
         (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
         answers::Refused,
     )
 )]
-pub(super) async fn redrive(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response<Body>, Problem> {
-    let selection = changes::read::<Selection>(&body)?.selection((api.clock)())?;
+pub(super) async fn redrive(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    body: GivenBody,
+) -> Result<Response<Body>, Problem> {
+    let selection = changes::read::<Selection>(query.as_deref(), body)?.selection((api.clock)())?;
     if let Some(sink) = selection.sink.as_deref().filter(|sink| api.sink(sink).is_none()) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -234,14 +238,18 @@ pub(super) async fn redrive(State(api): State<Arc<Api>>, body: Bytes) -> Result<
     security(("token" = [])),
     responses(
         (status = 200, body = ChangedView, description = "How many were dropped"),
-        (status = 413, description = "The body is larger than 256 KiB"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is larger than 256 KiB"),
         (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
         answers::Refused,
     )
 )]
-pub(super) async fn drop(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response<Body>, Problem> {
-    let selection = changes::read::<Selection>(&body)?.selection((api.clock)())?;
+pub(super) async fn drop(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    body: GivenBody,
+) -> Result<Response<Body>, Problem> {
+    let selection = changes::read::<Selection>(query.as_deref(), body)?.selection((api.clock)())?;
     change(&api, LetterAction::Drop, selection).await
 }
 

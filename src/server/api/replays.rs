@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::changes::{self, NumberInPath, check_span, wrong};
+use super::changes::{self, GivenBody, NumberInPath, check_span, wrong};
 use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
@@ -221,15 +221,19 @@ struct DryRun {
         (status = 200, body = DryRun, description = "How many it would be"),
         (status = 202, body = ReplayView, description = "It has begun"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "As many replays wait or run as may"),
-        (status = 413, description = "The body is larger than 256 KiB"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is larger than 256 KiB"),
         (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
         answers::Refused,
     )
 )]
-pub(super) async fn begin(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response<Body>, Problem> {
+pub(super) async fn begin(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    body: GivenBody,
+) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
-    let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(&body)?;
+    let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(query.as_deref(), body)?;
     let status = api.sink(&sink).ok_or_else(|| {
         let names: Vec<&str> = api.sinks.iter().map(|status| status.sink.as_str()).collect();
         wrong("sink", format!("there is no sink `{}`; configured are {}", quoted(&sink), names.join(", ")))
@@ -313,7 +317,12 @@ fn count(
         answers::NotFound,
     )
 )]
-pub(super) async fn cancel(State(api): State<Arc<Api>>, number: NumberInPath) -> Result<Response<Body>, Problem> {
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    number: NumberInPath,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, Problem> {
+    Parameters::of(query.as_deref()).finish()?;
     let number = changes::number(number)?;
     let changed = api.journal.change(Change::CancelReplay(number)).await.map_err(changes::not_changed)?;
     if changed.count > 0 {
