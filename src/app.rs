@@ -86,7 +86,8 @@ impl App {
         let mut workers = JoinSet::new();
         let mut statuses = Vec::new();
         for (sink, consumer) in config.sinks.into_iter().zip(consumers) {
-            let status = Arc::new(Status::new(sink.name.as_str(), sink.sink.type_name()));
+            let status = Status::new(sink.name.as_str(), sink.sink.type_name()).with_filter(sink.filter.clone());
+            let status = Arc::new(status);
             statuses.push(Arc::clone(&status));
             let worker =
                 Worker::new(consumer, sink.sink.build(), sink.filter, sink.retry, status, Arc::clone(&metrics));

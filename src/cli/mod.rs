@@ -10,6 +10,7 @@ mod check_config;
 mod completions;
 mod config_arguments;
 mod current_index;
+mod dead_letters;
 mod event_detail;
 mod events;
 mod events_source;
@@ -21,6 +22,7 @@ mod human;
 mod input;
 mod key_argument;
 mod keygen;
+mod letter_rows;
 mod listen_address;
 mod listing;
 mod moment;
@@ -28,10 +30,12 @@ mod output;
 mod printable;
 mod progress;
 mod rebuild;
+mod replay;
 mod sample;
 mod selection_arguments;
 mod send;
 mod serve;
+mod service;
 mod session;
 mod session_rows;
 mod sessions;
@@ -81,6 +85,8 @@ enum Command {
     Sign(sign::Arguments),
     Send(Box<send::Arguments>),
     Events(events::Arguments),
+    DeadLetters(Box<dead_letters::Arguments>),
+    Replay(Box<replay::Arguments>),
     Streams(streams::Arguments),
     Sessions(Box<sessions::Arguments>),
     Session(session::Arguments),
@@ -140,6 +146,8 @@ impl Command {
             Command::Sign(arguments) => sign::run(&arguments, output),
             Command::Send(arguments) => send::run(&arguments, output),
             Command::Events(arguments) => events::run(arguments, output),
+            Command::DeadLetters(arguments) => dead_letters::run(*arguments, output),
+            Command::Replay(arguments) => replay::run(*arguments, output),
             Command::Streams(arguments) => streams::run(&arguments, output),
             Command::Sessions(arguments) => sessions::run(*arguments, output),
             Command::Session(arguments) => session::run(&arguments, output),

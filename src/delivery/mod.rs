@@ -1,6 +1,9 @@
-//! From the journal to the sinks: one worker a sink, with retries and dead letters.
+//! From the journal to the sinks: one worker a sink, with retries, dead letters and replays.
 
+#[cfg(test)]
+mod again_tests;
 mod backoff;
+mod replay_selection;
 mod status;
 mod worker;
 #[cfg(test)]
@@ -8,6 +11,7 @@ mod worker_tests;
 
 use serde::Deserialize;
 
+pub use replay_selection::{ReplayFilter, ReplaySelection};
 pub use status::{Status, StatusView};
 pub use worker::{Step, Worker};
 

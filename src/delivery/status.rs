@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::sink::Filter;
+
 /// The state of one sink's delivery, written by its worker and read by the admin endpoint.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -10,6 +12,8 @@ pub struct Status {
     pub sink: String,
     /// The `type`, as in the configuration.
     pub type_name: &'static str,
+    /// Which events the sink is given.
+    pub filter: Filter,
     cursor: AtomicI64,
     oldest_pending_ms: AtomicI64,
     attempt: AtomicU32,
@@ -36,6 +40,11 @@ impl Status {
     /// The status of a worker that has not begun.
     pub fn new(sink: &str, type_name: &'static str) -> Status {
         Status { sink: sink.to_owned(), type_name, attempt: AtomicU32::new(1), ..Status::default() }
+    }
+
+    /// The same for a sink that is given some events only.
+    pub fn with_filter(self, filter: Filter) -> Status {
+        Status { filter, ..self }
     }
 
     /// The state now. Its parts may be of slightly different moments.

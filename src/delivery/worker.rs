@@ -1,15 +1,20 @@
 //! The worker of one sink: reads a batch after the cursor, leaves out what the filter leaves out, delivers the rest, and
 //! moves the cursor up to the lowest record that is not done.
 
-use std::collections::VecDeque;
+mod again;
+mod redrive;
+mod replay;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use again::Again;
+
 use super::{RetryOptions, Status};
 use crate::journal::{Consumer, DeadLetter, JournalError, Offset, Progress, Record};
-use crate::sink::{DeliveryError, Filter, Sink};
+use crate::sink::{DeliveryError, Filter, Outcome, Sink};
 use crate::telemetry::{DeliveryOutcome, Metrics};
 
 /// How many records are read and delivered at a time.
@@ -23,7 +28,7 @@ const JOURNAL_WAIT: Duration = Duration::from_secs(1);
 pub enum Step {
     /// There is more to do at once.
     More,
-    /// Everything is done up to the end of the journal.
+    /// Everything is done up to the end of the journal. What failed when it was sent once more may be left, for later.
     Idle,
     /// An attempt failed: the next one comes after this wait.
     Wait(Duration),
@@ -42,15 +47,17 @@ pub struct Worker {
     /// Every record up to here has been read.
     position: Offset,
     /// Records that are read and not done, in order. Done ones between them are gone already.
-    pending: VecDeque<Record>,
-    /// How often `pending`, which was read together, has been given to the sink.
-    tries: u32,
+    pending: Vec<Record>,
+    /// How often the sink has tried each of `pending`.
+    attempts: Vec<u32>,
     /// How many attempts in a row brought nothing, for the wait before the next.
     failures: u32,
     /// Progress that the journal has not confirmed.
     unsaved: Option<Progress>,
     /// Why the journal failed last; `None` once it did not.
     journal_failure: Option<String>,
+    /// What is sent once more, beside what is new.
+    again: Again,
 }
 
 impl Worker {
@@ -76,11 +83,12 @@ impl Worker {
             metrics,
             random: fastrand::Rng::new(),
             is_resumed: false,
-            pending: VecDeque::new(),
-            tries: 0,
+            pending: Vec::new(),
+            attempts: Vec::new(),
             failures: 0,
             unsaved: None,
             journal_failure: None,
+            again: Again::default(),
         }
     }
 
@@ -91,15 +99,21 @@ impl Worker {
     /// The journal is closed.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
         loop {
-            let step = self.step(jiff::Timestamp::now().as_millisecond()).await?;
+            let now_ms = jiff::Timestamp::now().as_millisecond();
+            let step = self.step(now_ms).await?;
             let is_stopping = *stop.borrow();
+            self.again.is_stopping = is_stopping;
             match step {
                 Step::More => {}
                 _ if is_stopping => return Ok(()),
-                Step::Idle => tokio::select! {
-                    result = self.consumer.wait(self.position) => result?,
-                    _ = stop.wait_for(|stop| *stop) => {}
-                },
+                Step::Idle => {
+                    let again = self.again.wait(now_ms);
+                    tokio::select! {
+                        result = self.consumer.wait(self.position) => result?,
+                        () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
+                        _ = stop.wait_for(|stop| *stop) => {}
+                    }
+                }
                 Step::Wait(wait) => tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     _ = stop.wait_for(|stop| *stop) => {}
@@ -108,7 +122,7 @@ impl Worker {
         }
     }
 
-    /// Does one thing: saves progress, resumes the sink, reads, or delivers. `now_ms` is Unix time in ms.
+    /// Does one thing: saves progress, resumes the sink, reads, delivers, or sends something once more. `now_ms` is Unix time in ms.
     ///
     /// # Errors
     /// The journal is closed; any other failure is waited out.
@@ -128,8 +142,10 @@ impl Worker {
                 step
             }
         };
+        // Somebody may have dropped some.
+        self.status.set_dead_letters(self.consumer.dead_letters());
         if self.is_resumed {
-            self.status.set_oldest_pending_ms(self.pending.front().map(|record| record.event.received_ms()));
+            self.status.set_oldest_pending_ms(self.pending.first().map(|record| record.event.received_ms()));
         }
         Ok(result)
     }
@@ -139,13 +155,18 @@ impl Worker {
         if !self.is_resumed {
             return self.resume().await;
         }
+        if self.again.is_overdue()
+            && let Some(step) = self.send_again(now_ms).await?
+        {
+            return Ok(step);
+        }
         if self.pending.is_empty() {
             let read = self.consumer.read(self.position, BATCH_RECORDS_MAX).await?;
-            let Some(last) = read.last() else { return Ok(Step::Idle) };
+            let Some(last) = read.last() else { return Ok(self.send_again(now_ms).await?.unwrap_or(Step::Idle)) };
             self.position = last.offset;
-            self.tries = 0;
             let count = read.len();
             self.pending = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
+            self.attempts = vec![0; self.pending.len()];
             let filtered = count - self.pending.len();
             if filtered > 0 {
                 self.metrics.deliveries(&self.status.sink, DeliveryOutcome::Filtered, filtered as u64);
@@ -175,23 +196,16 @@ impl Worker {
     }
 
     async fn deliver(&mut self, now_ms: i64) -> Result<Step, JournalError> {
-        let batch = self.pending.make_contiguous();
-        self.status.set_oldest_pending_ms(batch.first().map(|record| record.event.received_ms()));
-        let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
-        if outcomes.len() != self.pending.len() {
-            // A sink that does not answer for an event has not proven that it has it.
-            outcomes
-                .resize(self.pending.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
-        }
+        self.status.set_oldest_pending_ms(self.pending.first().map(|record| record.event.received_ms()));
+        let pending = std::mem::take(&mut self.pending);
+        let outcomes = self.hand_over(&pending).await;
+        self.again.batches = self.again.batches.saturating_add(1);
 
-        self.tries = self.tries.saturating_add(1);
-        let attempt = self.tries;
-        let is_last_attempt = self.retry.attempts_max.is_some_and(|most| attempt >= most);
         let mut dead_letters = Vec::new();
         let mut failure = None;
         let (mut delivered, mut failed) = (0, 0);
-        let mut left = VecDeque::new();
-        for (record, outcome) in self.pending.drain(..).zip(outcomes) {
+        let attempts = std::mem::take(&mut self.attempts);
+        for ((record, outcome), tried) in pending.into_iter().zip(outcomes).zip(attempts) {
             let error = match outcome {
                 Ok(()) => {
                     delivered += 1;
@@ -199,20 +213,24 @@ impl Worker {
                 }
                 Err(error) => error,
             };
-            let age_secs = now_ms.saturating_sub(record.event.received_ms()) / 1000;
-            let is_too_old =
-                self.retry.age_secs_max.is_some_and(|most| age_secs >= i64::try_from(most).unwrap_or(i64::MAX));
-            if is_last_attempt || is_too_old || matches!(error, DeliveryError::Permanent { .. }) {
+            let attempts = if error == DeliveryError::Held { tried } else { tried.saturating_add(1) };
+            if self.is_given_up(&error, record.event.received_ms(), attempts, now_ms) {
                 let reason = error.to_string();
-                tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts = attempt, reason, "gave up on an event: it is a dead letter now");
-                dead_letters.push(DeadLetter { record, attempts: attempt, reason, failed_ms: now_ms });
-            } else {
+                tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
+                dead_letters.push(DeadLetter { record, attempts, reason, failed_ms: now_ms });
+                continue;
+            }
+            if error != DeliveryError::Held {
                 failed += 1;
                 failure.get_or_insert(error);
-                left.push_back(record);
             }
+            self.pending.push(record);
+            self.attempts.push(attempts);
         }
-        self.pending = left;
+        if failure.is_none() && !self.pending.is_empty() && delivered == 0 && dead_letters.is_empty() {
+            // One that holds others back without failing itself would make the worker spin.
+            failure = Some(DeliveryError::transient("the sink held events back and said of none that it had failed"));
+        }
         for (outcome, count) in [
             (DeliveryOutcome::Delivered, delivered),
             (DeliveryOutcome::Transient, failed),
@@ -234,34 +252,63 @@ impl Worker {
         Ok(wait.map_or(Step::More, Step::Wait))
     }
 
+    /// Has the sink take a batch, and gives an outcome for each event.
+    async fn hand_over(&mut self, batch: &[Record]) -> Vec<Outcome> {
+        let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
+        if outcomes.len() != batch.len() {
+            // A sink that does not answer for an event has not proven that it has it.
+            outcomes.resize(batch.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
+        }
+        outcomes
+    }
+
+    /// Whether an event is to be a dead letter after this failure; its age counts since `since_ms`.
+    fn is_given_up(&self, error: &DeliveryError, since_ms: i64, attempts: u32, now_ms: i64) -> bool {
+        let age_secs = now_ms.saturating_sub(since_ms) / 1000;
+        let age_secs_max = self.retry.age_secs_max.map_or(i64::MAX, |most| i64::try_from(most).unwrap_or(i64::MAX));
+        match error {
+            DeliveryError::Permanent { .. } => true,
+            DeliveryError::Held => age_secs >= age_secs_max,
+            DeliveryError::Transient { .. } => {
+                age_secs >= age_secs_max || self.retry.attempts_max.is_some_and(|most| attempts >= most)
+            }
+        }
+    }
+
     /// What is done, as the journal is to know it.
     fn progress(&self, dead_letters: Vec<DeadLetter>) -> Progress {
         Progress {
-            cursor: self.pending.front().map_or(self.position, |record| record.offset.before()),
+            cursor: self.pending.first().map_or(self.position, |record| record.offset.before()),
             state: self.sink.state(),
             dead_letters,
+            settled: Vec::new(),
+            replay: None,
             urgent: !self.pending.is_empty() || self.consumer.head() > self.position,
         }
     }
 
     async fn save(&mut self) -> Result<(), JournalError> {
         let Some(progress) = &self.unsaved else { return Ok(()) };
-        let dead_letters = progress.dead_letters.len();
+        let has_dead_letters = !progress.dead_letters.is_empty() || !progress.settled.is_empty();
         self.consumer.advance(progress.clone()).await?;
         self.unsaved = None;
         self.status.set_cursor(self.consumer.cursor().0);
-        if dead_letters > 0 {
-            self.status.set_dead_letters(self.consumer.dead_letters());
-            self.metrics.dead_letters(&self.status.sink, self.consumer.dead_letters());
+        if has_dead_letters {
+            self.tell_dead_letters();
         }
         Ok(())
+    }
+
+    fn tell_dead_letters(&self) {
+        self.status.set_dead_letters(self.consumer.dead_letters());
+        self.metrics.dead_letters(&self.status.sink, self.consumer.dead_letters());
     }
 
     /// Notes a failed attempt, and tells how long to wait.
     fn fail(&mut self, error: &DeliveryError) -> Duration {
         let retry_after = match error {
             DeliveryError::Transient { retry_after, .. } => *retry_after,
-            DeliveryError::Permanent { .. } => None,
+            DeliveryError::Held | DeliveryError::Permanent { .. } => None,
         };
         self.note_failure(&error.to_string());
         self.retry.wait(self.failures.max(1), self.random.f64(), retry_after)

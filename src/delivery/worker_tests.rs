@@ -11,10 +11,10 @@ use crate::journal::{self, Appended, Journal, JournalError, Offset, Opened, Reco
 use crate::sink::{DeliveryError, Filter, Outcome, Sink};
 use crate::telemetry::Metrics;
 
-const NOW_MS: i64 = 1_700_000_000_000;
+pub(super) const NOW_MS: i64 = 1_700_000_000_000;
 
 /// An event of a stream of its own.
-fn event(number: u32) -> Event {
+pub(super) fn event(number: u32) -> Event {
     event_of(&format!("s{number}"), number)
 }
 
@@ -30,15 +30,15 @@ fn event_of(stream: &str, number: u32) -> Event {
 /// What a sink was given and took, and what it is to answer: for each call a list of events, by their number, and their
 /// errors. As every sink must, it takes no event of a stream after one that it did not take.
 #[derive(Default)]
-struct Script {
+pub(super) struct Script {
     resumes: VecDeque<Result<i64, DeliveryError>>,
     calls: VecDeque<Vec<(u32, DeliveryError)>>,
-    given: Vec<Vec<i64>>,
+    pub(super) given: Vec<Vec<i64>>,
     taken: Vec<i64>,
 }
 
 #[derive(Clone, Default)]
-struct Scripted(Arc<Mutex<Script>>);
+pub(super) struct Scripted(pub(super) Arc<Mutex<Script>>);
 
 #[async_trait]
 impl Sink for Scripted {
@@ -57,7 +57,7 @@ impl Sink for Scripted {
             let error = errors.iter().find(|(number, _)| record.offset.0 == i64::from(*number) + 1);
             let outcome = match error {
                 Some((_, error)) => Err(error.clone()),
-                None if failed_keys.contains(&key) => Err(DeliveryError::transient("one before it is not done")),
+                None if failed_keys.contains(&key) => Err(DeliveryError::Held),
                 None => {
                     script.taken.push(record.offset.0);
                     Ok(())
@@ -76,20 +76,20 @@ impl Sink for Scripted {
     }
 }
 
-struct Bench {
-    directory: tempfile::TempDir,
-    journal: Arc<SqliteJournal>,
-    worker: Worker,
-    script: Scripted,
-    status: Arc<Status>,
+pub(super) struct Bench {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) journal: Arc<SqliteJournal>,
+    pub(super) worker: Worker,
+    pub(super) script: Scripted,
+    pub(super) status: Arc<Status>,
 }
 
 impl Bench {
-    async fn new(events: std::ops::Range<u32>, filter: Filter, retry: RetryOptions) -> Bench {
+    pub(super) async fn new(events: std::ops::Range<u32>, filter: Filter, retry: RetryOptions) -> Bench {
         Bench::open(tempfile::tempdir().unwrap(), events, filter, retry).await
     }
 
-    async fn open(
+    pub(super) async fn open(
         directory: tempfile::TempDir,
         events: std::ops::Range<u32>,
         filter: Filter,
@@ -97,8 +97,10 @@ impl Bench {
     ) -> Bench {
         let metrics = Arc::new(Metrics::new());
         let names = [("sink".to_owned(), Start::Earliest)];
+        // The events are of long ago, and must not be pruned for it.
+        let options = journal::Options { retention_days: 1_000_000, ..journal::Options::default() };
         let Opened { journal, mut consumers, exchange } =
-            SqliteJournal::open(directory.path(), &journal::Options::default(), &names, Arc::clone(&metrics)).unwrap();
+            SqliteJournal::open(directory.path(), &options, &names, Arc::clone(&metrics)).unwrap();
         tokio::spawn(exchange.run());
         for number in events {
             assert_eq!(journal.append(event(number)).await, Ok(Appended::Stored));
@@ -110,24 +112,24 @@ impl Bench {
         Bench { directory, journal, worker, script, status }
     }
 
-    async fn step(&mut self) -> Step {
+    pub(super) async fn step(&mut self) -> Step {
         self.worker.step(NOW_MS).await.unwrap()
     }
 
     /// Steps until there is nothing more to do, without waiting.
-    async fn settle(&mut self) {
+    pub(super) async fn settle(&mut self) {
         while self.step().await != Step::Idle {}
     }
 
-    fn given(&self) -> Vec<Vec<i64>> {
+    pub(super) fn given(&self) -> Vec<Vec<i64>> {
         self.script.0.lock().unwrap().given.clone()
     }
 
-    fn answer(&self, errors: Vec<(u32, DeliveryError)>) {
+    pub(super) fn answer(&self, errors: Vec<(u32, DeliveryError)>) {
         self.script.0.lock().unwrap().calls.push_back(errors);
     }
 
-    fn dead_letters(&self) -> Vec<(i64, i64, String)> {
+    pub(super) fn dead_letters(&self) -> Vec<(i64, i64, String)> {
         let database = rusqlite::Connection::open(self.directory.path().join("journal.db")).unwrap();
         let mut statement =
             database.prepare("SELECT offset, attempts, reason FROM dead_letters ORDER BY number").unwrap();
@@ -135,14 +137,14 @@ impl Bench {
         rows.collect::<Result<_, _>>().unwrap()
     }
 
-    async fn stop(self) -> tempfile::TempDir {
+    pub(super) async fn stop(self) -> tempfile::TempDir {
         self.journal.close();
         self.journal.join();
         self.directory
     }
 }
 
-fn transient() -> DeliveryError {
+pub(super) fn transient() -> DeliveryError {
     DeliveryError::transient("no room")
 }
 
@@ -253,6 +255,22 @@ async fn attempts_are_counted_also_beside_neighbours_that_succeed() {
     bench.settle().await;
     assert_eq!(bench.given(), [vec![1, 2, 3], vec![2, 3], vec![2]]);
     assert_eq!(bench.dead_letters(), [(2, 3, "no room".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_held_back_for_its_stream_loses_no_attempt() {
+    let retry = RetryOptions { attempts_max: Some(2), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..0, Filter::default(), retry).await;
+    for number in 0..3 {
+        assert_eq!(bench.journal.append(event_of("one", number)).await, Ok(Appended::Stored));
+    }
+    for _ in 0..2 {
+        bench.answer(vec![(0, transient())]);
+    }
+    bench.answer(vec![(1, transient())]);
+    bench.settle().await;
+    assert_eq!(bench.given(), [vec![1, 2, 3], vec![1, 2, 3], vec![2, 3], vec![2, 3]]);
+    assert_eq!(bench.dead_letters(), [(1, 2, "no room".to_owned())]);
 }
 
 #[tokio::test]

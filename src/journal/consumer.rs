@@ -10,41 +10,50 @@ use super::queue::{Advance, Queue};
 use super::reader::Reader;
 use super::store::StoredConsumer;
 use super::tail::Tail;
-use super::{Consumer, JournalError, Offset, Progress, Record, Records};
+use super::{Consumer, JournalError, NumberedLetter, Offset, Progress, Record, Records, Replay};
+
+/// What all consumers of a journal have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) journal_id: String,
+    pub(super) tail: Arc<Tail>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) head: watch::Receiver<Offset>,
+    /// How many dead letters each has. Sent also where only what is to be done with them has changed.
+    pub(super) dead_letters: watch::Receiver<Vec<i64>>,
+}
 
 pub(super) struct SqliteConsumer {
     number: usize,
-    journal_id: String,
     stored: StoredConsumer,
     reader: Arc<Mutex<Reader>>,
-    tail: Arc<Tail>,
-    queue: Arc<Queue>,
-    head: watch::Receiver<Offset>,
+    shared: Shared,
+    has_news: bool,
 }
 
 impl SqliteConsumer {
-    pub(super) fn new(
-        number: usize,
-        journal_id: String,
-        stored: StoredConsumer,
-        reader: Reader,
-        tail: Arc<Tail>,
-        queue: Arc<Queue>,
-        head: watch::Receiver<Offset>,
-    ) -> SqliteConsumer {
-        SqliteConsumer { number, journal_id, stored, reader: Arc::new(Mutex::new(reader)), tail, queue, head }
+    pub(super) fn new(number: usize, stored: StoredConsumer, reader: Reader, shared: Shared) -> SqliteConsumer {
+        // What was put back before the start is news too.
+        SqliteConsumer { number, stored, reader: Arc::new(Mutex::new(reader)), shared, has_news: true }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let reader = Arc::clone(&self.reader);
+        let ask = move || question(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(ask).await.map_err(|_| JournalError::Closed)?
     }
 }
 
 #[async_trait]
 impl Records for SqliteConsumer {
     async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
-        if let Some(records) = self.tail.read(after, limit) {
+        if let Some(records) = self.shared.tail.read(after, limit) {
             return Ok(records);
         }
-        let reader = Arc::clone(&self.reader);
-        let read = move || reader.lock().unwrap_or_else(PoisonError::into_inner).read(after, limit);
-        tokio::task::spawn_blocking(read).await.map_err(|_| JournalError::Closed)?
+        self.ask(move |reader| reader.read(after, limit)).await
     }
 }
 
@@ -55,7 +64,7 @@ impl Consumer for SqliteConsumer {
     }
 
     fn journal_id(&self) -> &str {
-        &self.journal_id
+        &self.shared.journal_id
     }
 
     fn cursor(&self) -> Offset {
@@ -67,23 +76,45 @@ impl Consumer for SqliteConsumer {
     }
 
     fn head(&self) -> Offset {
-        *self.head.borrow()
+        *self.shared.head.borrow()
     }
 
     fn dead_letters(&self) -> i64 {
-        self.stored.dead_letters
+        self.shared.dead_letters.borrow().get(self.number).copied().unwrap_or(0)
+    }
+
+    fn take_news(&mut self) -> bool {
+        let has_changed = self.shared.dead_letters.has_changed().unwrap_or(false);
+        self.shared.dead_letters.mark_unchanged();
+        std::mem::take(&mut self.has_news) || has_changed
+    }
+
+    async fn redriven(&self, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
+        let sink = self.stored.name.clone();
+        self.ask(move |reader| reader.redriven(&sink, limit)).await
+    }
+
+    async fn replay(&self) -> Result<Option<Replay>, JournalError> {
+        let sink = self.stored.name.clone();
+        self.ask(move |reader| reader.running_replay(&sink)).await
     }
 
     async fn wait(&mut self, after: Offset) -> Result<(), JournalError> {
-        self.head.wait_for(|head| *head > after).await.map(|_| ()).map_err(|_| JournalError::Closed)
+        tokio::select! {
+            head = self.shared.head.wait_for(|head| *head > after) => head.map(|_| ()).map_err(|_| JournalError::Closed),
+            // When the writer is gone, it is told by the head, once all is settled.
+            Ok(()) = self.shared.dead_letters.changed() => {
+                self.has_news = true;
+                Ok(())
+            }
+        }
     }
 
     async fn advance(&mut self, progress: Progress) -> Result<(), JournalError> {
         let (reply, settled) = oneshot::channel();
-        self.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
+        self.shared.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
         settled.await.map_err(|_| JournalError::Closed)??;
         self.stored.cursor = self.stored.cursor.max(progress.cursor);
-        self.stored.dead_letters += progress.dead_letters.len() as i64;
         if progress.state.is_some() {
             self.stored.state = progress.state;
         }

@@ -11,7 +11,7 @@ use super::JournalError;
 const APPLICATION_ID: i64 = 0x6c76_686b;
 
 /// The version of the tables below. A later one is refused, an earlier one is brought up to it.
-const VERSION: i64 = 1;
+const VERSION: i64 = 1 + MIGRATIONS.len() as i64;
 
 /// The size of a page of a new journal.
 const PAGE_BYTES: i64 = 16 * 1024;
@@ -22,7 +22,7 @@ const CHECKPOINT_PAGES: i64 = 1000;
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// `records` is the log. `batches` holds its newest ids once more, many to a row, so that they are read back at start
+/// The tables of version 1. `records` is the log. `batches` holds its newest ids once more, many to a row, so that they are read back at start
 /// without the bodies. A retired consumer keeps its row, so that it can be told apart from a new one.
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -55,6 +55,30 @@ const TABLES: &str = "
     CREATE INDEX dead_letters_of_consumer ON dead_letters (consumer, number);
 ";
 
+/// What brings each version to the next, the first one version 1. A new journal goes through all of them too, so that it is
+/// the same as one that grew up.
+const MIGRATIONS: [&str; 1] = ["
+    ALTER TABLE dead_letters ADD COLUMN redriven_ms INTEGER;
+    CREATE INDEX dead_letters_redriven ON dead_letters (consumer, number) WHERE redriven_ms IS NOT NULL;
+    CREATE INDEX dead_letters_of_event ON dead_letters (id);
+    CREATE TABLE replays (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        consumer TEXT NOT NULL,
+        selection TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        cursor INTEGER NOT NULL,
+        counted INTEGER NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        last_reason TEXT,
+        ended_ms INTEGER,
+        is_cancelled INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX replays_running ON replays (consumer, number) WHERE ended_ms IS NULL;
+"];
+
 /// Where the journal of a data directory is.
 pub(super) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("journal.db")
@@ -86,6 +110,8 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
     if is_new {
         create(&connection)?;
         sync_directory(data_dir)?;
+    } else {
+        migrate(&connection)?;
     }
     checkpoint(&connection)?;
     Ok(connection)
@@ -102,6 +128,15 @@ pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, JournalError> 
     connection.busy_timeout(BUSY_TIMEOUT)?;
     check_version(&connection, &path)?;
     Ok(connection)
+}
+
+/// That a journal that is only read has the tables of this version: what has come since it was made is not in it.
+pub(super) fn check_current(connection: &Connection) -> Result<(), JournalError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < VERSION {
+        return Err(JournalError::Older { path: connection.path().unwrap_or_default().into(), known: VERSION });
+    }
+    Ok(())
 }
 
 /// Moves everything from the write-ahead log into the database and syncs both.
@@ -128,8 +163,23 @@ fn create(connection: &Connection) -> Result<(), JournalError> {
     transaction.execute_batch(TABLES)?;
     transaction.execute("INSERT INTO meta VALUES ('journal_id', ?1), ('first_offset', 1)", [hex::encode(id)])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "user_version", 1)?;
     transaction.commit()?;
+    migrate(connection)
+}
+
+/// Brings a journal of an earlier version up to this one, at once or not at all.
+fn migrate(connection: &Connection) -> Result<(), JournalError> {
+    let transaction = connection.unchecked_transaction()?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let missing = MIGRATIONS.iter().skip(usize::try_from(found - 1).unwrap_or(0));
+    for migration in missing {
+        transaction.execute_batch(migration)?;
+    }
+    if found < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+    }
     Ok(())
 }
 
@@ -174,7 +224,7 @@ mod tests {
         open(directory.path()).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
         for error in [open(directory.path()).unwrap_err(), open_to_read(directory.path()).unwrap_err()] {
             assert!(
-                error.to_string().contains("journal.db: the journal has version 2, made by a newer livehook"),
+                error.to_string().contains("journal.db: the journal has version 3, made by a newer livehook"),
                 "{error}"
             );
         }
@@ -190,6 +240,57 @@ mod tests {
         Connection::open(path(directory.path())).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
         assert!(matches!(open(directory.path()), Err(JournalError::Foreign(_))));
         assert!(matches!(open_to_read(directory.path()), Err(JournalError::Foreign(_))));
+    }
+
+    /// The tables and indexes as they are described in the file.
+    fn schema(connection: &Connection) -> Vec<String> {
+        let query = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let mut statement = connection.prepare(query).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    fn version_1(directory: &Path) {
+        let connection = Connection::open(path(directory)).unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection.execute_batch("INSERT INTO meta VALUES ('journal_id', 'x'), ('first_offset', 1)").unwrap();
+        connection
+            .execute_batch("INSERT INTO dead_letters VALUES (7, 'archive', 3, 'poison', 11, 5, x'00', 1, 10, '{}')")
+            .unwrap();
+    }
+
+    #[test]
+    fn version_1_becomes_what_a_new_journal_is_and_keeps_its_dead_letters() {
+        let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        version_1(old.path());
+        let error = check_current(&open_to_read(old.path()).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("start `livehook serve`"), "{error}");
+        for _ in 0..2 {
+            let connection = open(old.path()).unwrap();
+            let kept = connection
+                .query_row("SELECT number, consumer, attempts, reason, redriven_ms FROM dead_letters", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })
+                .unwrap();
+            assert_eq!(kept, (7, "archive".to_owned(), 3, "poison".to_owned(), None::<i64>));
+            assert_eq!(schema(&connection), schema(&open(new.path()).unwrap()));
+        }
+        check_current(&open_to_read(old.path()).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_version_1_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        version_1(directory.path());
+        let connection = Connection::open(path(directory.path())).unwrap();
+        connection.execute_batch("CREATE TABLE replays (theirs)").unwrap();
+        let before = schema(&connection);
+        open(directory.path()).unwrap_err();
+        assert_eq!(schema(&connection), before);
+        assert_eq!(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap(), 1);
+        connection.execute_batch("DROP TABLE replays").unwrap();
+        open(directory.path()).unwrap();
     }
 
     #[test]

@@ -5,12 +5,17 @@
 //! assume how they are made, nor that offsets are dense.
 
 mod backup;
+mod change;
 mod consumer;
 mod database;
+mod letters;
+#[cfg(test)]
+mod letters_tests;
 mod lock;
 mod pruning;
 mod queue;
 mod reader;
+mod replays;
 mod sqlite;
 #[cfg(test)]
 mod sqlite_tests;
@@ -30,8 +35,11 @@ use tokio::sync::watch;
 use crate::callback::Event;
 
 pub use backup::Backup;
+pub use change::{Change, Changed, change_unserved};
+pub use letters::{LetterAction, LetterFailure, LetterPage, LetterSelection, NumberedLetter, SettledLetter};
 pub use lock::Lock;
 pub use reader::Reader;
+pub use replays::{NewReplay, Replay, ReplayProgress};
 pub use sqlite::{Opened, SqliteJournal};
 pub use writer::{Exchange, WriterDied};
 
@@ -107,6 +115,16 @@ pub enum JournalError {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// The file is of an earlier version of livehook, and is only to be read.
+    #[error(
+        "{path}: the journal was made by an older livehook: start `livehook serve` of this one with it once, which brings it up to version {known}"
+    )]
+    Older {
+        /// The journal's file.
+        path: std::path::PathBuf,
+        /// The version that this program reads.
+        known: i64,
+    },
     /// The file is no journal.
     #[error("{0}: this is not a livehook journal; move it away, or choose another `data_dir`")]
     Foreign(std::path::PathBuf),
@@ -179,6 +197,12 @@ pub trait Journal: Send + Sync {
 
     /// The offset of the newest record, to be watched.
     fn head(&self) -> watch::Receiver<Offset>;
+
+    /// Changes dead letters or replays, and returns once that is durable. Those of a sink learn of it.
+    ///
+    /// # Errors
+    /// It is not durable, or a part of it is; the same change may be asked for again.
+    async fn change(&self, change: Change) -> Result<Changed, JournalError>;
 }
 
 /// The state of the journal at one moment.
@@ -210,6 +234,10 @@ pub struct Progress {
     pub state: Option<Vec<u8>>,
     /// Records given up on, copied before the cursor passes them.
     pub dead_letters: Vec<DeadLetter>,
+    /// What became of dead letters that were sent again.
+    pub settled: Vec<SettledLetter>,
+    /// How far the consumer's replay got.
+    pub replay: Option<ReplayProgress>,
     /// Whether the consumer has more to do and waits for this; otherwise it may ride on a later batch.
     pub urgent: bool,
 }
@@ -248,7 +276,22 @@ pub trait Consumer: Records {
     /// How many dead letters it has.
     fn dead_letters(&self) -> i64;
 
-    /// Returns when there may be records after `after`.
+    /// Whether somebody changed dead letters or replays since this was asked last.
+    fn take_news(&mut self) -> bool;
+
+    /// Its dead letters that were put back, lowest number first: at most `limit`, and of bounded size together.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    async fn redriven(&self, limit: usize) -> Result<Vec<NumberedLetter>, JournalError>;
+
+    /// The oldest of its replays that have not ended.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    async fn replay(&self) -> Result<Option<Replay>, JournalError>;
+
+    /// Returns when there may be records after `after`, or there is news.
     ///
     /// # Errors
     /// The journal is closed.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::change::{Slice, Sliced};
 use super::{AppendError, Appended, JournalError, Progress};
 use crate::callback::Event;
 
@@ -28,11 +29,18 @@ pub(super) struct Advance {
     pub(super) reply: oneshot::Sender<Result<(), JournalError>>,
 }
 
-/// What the writer takes in one turn. Both may be empty: then it is time for its housekeeping.
+/// A part of what people change, and who waits for it to be durable.
+pub(super) struct Alter {
+    pub(super) slice: Slice,
+    pub(super) reply: oneshot::Sender<Result<Sliced, JournalError>>,
+}
+
+/// What the writer takes in one turn. All may be empty: then it is time for its housekeeping.
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) appends: Vec<Append>,
     pub(super) advances: Vec<Advance>,
+    pub(super) alters: Vec<Alter>,
     /// The queue is closed and this is the rest.
     pub(super) is_last: bool,
 }
@@ -50,6 +58,7 @@ struct Waiting {
     /// How many of `appends` are handed over, the first ones.
     handed_over: usize,
     advances: Vec<Advance>,
+    alters: Vec<Alter>,
     /// When the first of `advances` came.
     since: Option<Instant>,
     is_urgent: bool,
@@ -103,6 +112,18 @@ impl Queue {
         Ok(())
     }
 
+    /// Bounded by the requests that are answered at once, since each has one on its way at most.
+    pub(super) fn alter(&self, alter: Alter) -> Result<(), JournalError> {
+        let mut waiting = self.lock();
+        if waiting.is_closed {
+            return Err(JournalError::Closed);
+        }
+        waiting.alters.push(alter);
+        drop(waiting);
+        self.changed.notify_one();
+        Ok(())
+    }
+
     /// Lets nothing more in; what waits is still given out.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
@@ -119,6 +140,7 @@ impl Queue {
             let is_due = waiting.is_closed
                 || waiting.is_urgent
                 || waiting.handed_over > 0
+                || !waiting.alters.is_empty()
                 || now >= until
                 || ride_ends.is_some_and(|ride_ends| now >= ride_ends);
             if is_due {
@@ -128,7 +150,8 @@ impl Queue {
                 waiting.since = None;
                 waiting.is_urgent = false;
                 let advances = std::mem::take(&mut waiting.advances);
-                return Work { appends, advances, is_last: waiting.is_closed && waiting.appends.is_empty() };
+                let alters = std::mem::take(&mut waiting.alters);
+                return Work { appends, advances, alters, is_last: waiting.is_closed && waiting.appends.is_empty() };
             }
             let wake = ride_ends.map_or(until, |ride_ends| ride_ends.min(until));
             waiting = self.changed.wait_timeout(waiting, wake - now).unwrap_or_else(PoisonError::into_inner).0;

@@ -9,12 +9,12 @@ use super::{JournalError, Offset, Record, database};
 use crate::callback::{Event, EventId, EventType};
 
 /// How many bytes of events one call gives at most, beyond its first record.
-const READ_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// An open journal, to be read only.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Reader {
@@ -119,7 +119,8 @@ impl Reader {
     }
 }
 
-fn record(row: &Row<'_>) -> Result<Record, JournalError> {
+/// The record in the first columns of a row: offset, id, event type, time of arrival, line.
+pub(super) fn record(row: &Row<'_>) -> Result<Record, JournalError> {
     let offset = Offset(row.get(0)?);
     let corrupt = |_| JournalError::Corrupt(offset);
     let id: [u8; 16] =

@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::consumer::SqliteConsumer;
+use super::change::Slice;
+use super::consumer::{Shared, SqliteConsumer};
 use super::lock::Lock;
-use super::queue::{Append, Queue};
+use super::queue::{Alter, Append, Queue};
 use super::reader::Reader;
 use super::store::{Moment, Store};
 use super::tail::Tail;
 use super::writer::{Exchange, Refuses, Writer};
-use super::{AppendError, Appended, Consumer, Health, Journal, JournalError, Offset, Options, Start};
+use super::{AppendError, Appended, Change, Changed, Consumer, Health, Journal, JournalError, Offset, Options, Start};
 use crate::callback::Event;
 use crate::telemetry::Metrics;
 
@@ -66,16 +67,22 @@ impl SqliteJournal {
 
         let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));
         let (head_sender, head) = watch::channel(store.head());
+        let (dead_letters_sender, dead_letters) = watch::channel(store.dead_letters());
         let tail = Arc::new(Tail::default());
+        let shared = Shared {
+            journal_id: store.journal_id().to_owned(),
+            tail: Arc::clone(&tail),
+            queue: Arc::clone(&queue),
+            head: head.clone(),
+            dead_letters,
+        };
         let consumers = store
             .consumers()
             .iter()
             .enumerate()
             .map(|(number, stored)| {
                 let reader = Reader::open(data_dir)?;
-                let (queue, tail, head) = (Arc::clone(&queue), Arc::clone(&tail), head.clone());
-                let journal_id = store.journal_id().to_owned();
-                let consumer = SqliteConsumer::new(number, journal_id, stored.clone(), reader, tail, queue, head);
+                let consumer = SqliteConsumer::new(number, stored.clone(), reader, shared.clone());
                 Ok(Box::new(consumer) as Box<dyn Consumer>)
             })
             .collect::<Result<_, JournalError>>()?;
@@ -83,7 +90,15 @@ impl SqliteJournal {
         let (settled_sender, settled) = mpsc::channel(SETTLED_MAX);
         let refuses = Refuses::default();
         let is_closing = Arc::new(AtomicBool::new(false));
-        let writer = Writer::new(store, Arc::clone(&queue), settled_sender, Arc::clone(&refuses), metrics, began);
+        let writer = Writer::new(
+            store,
+            Arc::clone(&queue),
+            settled_sender,
+            Arc::clone(&refuses),
+            metrics,
+            dead_letters_sender,
+            began,
+        );
         let writer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run()).map_err(io)?;
         let submitted = Arc::new(Notify::new());
         let exchange = Exchange {
@@ -138,6 +153,19 @@ impl Journal for SqliteJournal {
         self.queue.append(Append { event, reply })?;
         self.submitted.notify_one();
         settled.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    async fn change(&self, change: Change) -> Result<Changed, JournalError> {
+        let mut changed = Changed::default();
+        let mut next = Some(Slice::first(change));
+        while let Some(slice) = next {
+            let (reply, settled) = oneshot::channel();
+            self.queue.alter(Alter { slice, reply })?;
+            let sliced = settled.await.map_err(|_| JournalError::Closed)??;
+            changed.add(sliced.changed);
+            next = sliced.next;
+        }
+        Ok(changed)
     }
 
     fn health(&self) -> Health {

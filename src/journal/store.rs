@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
+use super::change::{Slice, Sliced};
 use super::pruning::stored_bytes;
 use super::queue::{Advance, Append};
 use super::window::Window;
-use super::{AppendError, Appended, DeadLetter, JournalError, Offset, Options, Progress, Start, database};
+use super::{
+    AppendError, Appended, DeadLetter, JournalError, Offset, Options, Progress, Start, database, letters, replays,
+};
 use crate::callback::EventId;
 
 /// A moment on both clocks. The wall clock may jump; the other one only goes on.
@@ -109,6 +112,11 @@ impl Store {
         &self.consumers
     }
 
+    /// How many dead letters each consumer has, in their order.
+    pub(super) fn dead_letters(&self) -> Vec<i64> {
+        self.consumers.iter().map(|consumer| consumer.dead_letters).collect()
+    }
+
     pub(super) fn journal_id(&self) -> &str {
         &self.journal_id
     }
@@ -140,6 +148,7 @@ impl Store {
 
         let mut outcomes = Vec::with_capacity(appends.len());
         let mut stored = 0;
+        let mut removed = Vec::with_capacity(advances.len());
         let mut next_offset = self.next_offset;
         let transaction = self.connection.unchecked_transaction()?;
         {
@@ -176,7 +185,7 @@ impl Store {
                     .execute(params![next_offset - 1, ids])?;
             }
             for Advance { consumer, progress, .. } in advances {
-                write_progress(&transaction, &self.consumers[*consumer].name, progress)?;
+                removed.push(write_progress(&transaction, &self.consumers[*consumer].name, progress)?);
             }
         }
         if stored > 0 || !advances.is_empty() {
@@ -187,17 +196,36 @@ impl Store {
 
         self.next_offset = next_offset;
         self.unmeasured_bytes += bytes;
-        for Advance { consumer, progress, .. } in advances {
+        for (Advance { consumer, progress, .. }, removed) in advances.iter().zip(removed) {
             let stored = &mut self.consumers[*consumer];
             stored.cursor = stored.cursor.max(progress.cursor);
             stored.dead_letters += progress.dead_letters.len() as i64;
             let lines = progress.dead_letters.iter().map(|letter| letter.record.event.line().len() as u64);
             self.dead_letters_bytes += lines.sum::<u64>();
+            stored.dead_letters -= removed.count;
+            self.dead_letters_bytes = self.dead_letters_bytes.saturating_sub(removed.bytes.unsigned_abs());
             if progress.state.is_some() {
                 stored.state.clone_from(&progress.state);
             }
         }
         Ok(outcomes)
+    }
+
+    /// Makes a part of what people change durable.
+    ///
+    /// # Errors
+    /// As with [`Store::commit`].
+    pub(super) fn alter(&mut self, slice: Slice, now: Moment) -> Result<Sliced, JournalError> {
+        let sliced = slice.apply(&self.connection, now.wall_ms)?;
+        if sliced.letters.removed_bytes > 0 {
+            self.dead_letters_bytes =
+                self.dead_letters_bytes.saturating_sub(sliced.letters.removed_bytes.unsigned_abs());
+            for consumer in &mut self.consumers {
+                let removed = sliced.letters.changed.get(&consumer.name).copied().unwrap_or(0);
+                consumer.dead_letters -= i64::try_from(removed).unwrap_or(0);
+            }
+        }
+        Ok(sliced)
     }
 
     /// Remembers the ids of the newest batches as if they had just been stored: their true age cannot be told, since the
@@ -230,6 +258,10 @@ impl Store {
                     pending_records = (head - cursor).max(0),
                     "this sink is no longer configured: its cursor is retired and holds nothing back"
                 );
+                transaction.execute(
+                    "UPDATE dead_letters SET redriven_ms = NULL WHERE consumer = ?1 AND redriven_ms IS NOT NULL",
+                    [&name],
+                )?;
                 transaction.execute("UPDATE consumers SET is_retired = 1 WHERE name = ?1", [name])?;
             }
         }
@@ -278,7 +310,14 @@ fn check_cursor(consumer: &StoredConsumer, first_offset: i64, head: i64) -> Resu
     Ok(())
 }
 
-fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> rusqlite::Result<()> {
+/// The dead letters that went, since they were delivered.
+#[derive(Default)]
+struct Removed {
+    count: i64,
+    bytes: i64,
+}
+
+fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> rusqlite::Result<Removed> {
     connection
         .prepare_cached("UPDATE consumers SET cursor = max(cursor, ?2), state = coalesce(?3, state) WHERE name = ?1")?
         .execute(params![name, progress.cursor.0, progress.state])?;
@@ -300,7 +339,17 @@ fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> r
                 record.event.line()
             ])?;
     }
-    Ok(())
+    let mut removed = Removed::default();
+    for settled in &progress.settled {
+        if let Some(bytes) = letters::settle(connection, name, settled)? {
+            removed.count += 1;
+            removed.bytes += bytes;
+        }
+    }
+    if let Some(replay) = &progress.replay {
+        replays::advance(connection, replay)?;
+    }
+    Ok(removed)
 }
 
 /// The monotonic time in whole seconds, as the window counts.

@@ -392,8 +392,13 @@ fn progress_and_dead_letters_are_stored_together_and_a_cursor_never_goes_back() 
     store(&mut journal, 0..3);
     let record = Reader::open(directory.path()).unwrap().read(Offset(1), 1).unwrap().remove(0);
     let letter = DeadLetter { record, attempts: 7, reason: "poison".to_owned(), failed_ms: WALL_MS };
-    let progress =
-        Progress { cursor: Offset(2), state: Some(b"at 2".to_vec()), dead_letters: vec![letter], urgent: true };
+    let progress = Progress {
+        cursor: Offset(2),
+        state: Some(b"at 2".to_vec()),
+        dead_letters: vec![letter],
+        urgent: true,
+        ..Progress::default()
+    };
     advance(&mut journal, 0, progress);
     pass(&mut journal, 0, Offset(1));
     drop(journal);
@@ -444,7 +449,13 @@ fn progress_that_cannot_be_stored_whole_moves_nothing() {
     store(&mut journal, 0..3);
     let record = Reader::open(directory.path()).unwrap().read(Offset(1), 1).unwrap().remove(0);
     let letter = DeadLetter { record, attempts: 1, reason: "poison".to_owned(), failed_ms: WALL_MS };
-    let progress = Progress { cursor: Offset(2), state: Some(b"2".to_vec()), dead_letters: vec![letter], urgent: true };
+    let progress = Progress {
+        cursor: Offset(2),
+        state: Some(b"2".to_vec()),
+        dead_letters: vec![letter],
+        urgent: true,
+        ..Progress::default()
+    };
     let other = Connection::open(database::path(directory.path())).unwrap();
     other.execute_batch("ALTER TABLE dead_letters RENAME TO hidden").unwrap();
     let advances = [Advance { consumer: 0, progress, reply: oneshot::channel().0 }];

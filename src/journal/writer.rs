@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::pruning::Housekeeping;
-use super::queue::{Append, Queue, Work};
+use super::queue::{Alter, Append, Queue, Work};
 use super::store::{Moment, Store};
 use super::tail::Tail;
 use super::{AppendError, Appended, JournalError, Offset, Record};
@@ -52,6 +52,8 @@ pub(super) struct Writer {
     settled: mpsc::Sender<Settled>,
     refuses: Refuses,
     metrics: Arc<Metrics>,
+    /// How many dead letters each consumer has. Sent also where only what is to be done with them has changed.
+    dead_letters: watch::Sender<Vec<i64>>,
     store: State,
     began: Instant,
     next_housekeeping: Instant,
@@ -75,10 +77,21 @@ impl Writer {
         settled: mpsc::Sender<Settled>,
         refuses: Refuses,
         metrics: Arc<Metrics>,
+        dead_letters: watch::Sender<Vec<i64>>,
         began: Instant,
     ) -> Writer {
         let store = State::Open(Box::new(store));
-        Writer { queue, settled, refuses, metrics, store, began, next_housekeeping: began, warned_percent: 0 }
+        Writer {
+            queue,
+            settled,
+            refuses,
+            metrics,
+            dead_letters,
+            store,
+            began,
+            next_housekeeping: began,
+            warned_percent: 0,
+        }
     }
 
     /// Works until the queue is closed and empty.
@@ -87,14 +100,18 @@ impl Writer {
         let _closed_at_the_end = CloseQueue(Arc::clone(&self.queue));
         loop {
             let patience = self.next_housekeeping.saturating_duration_since(Instant::now());
-            let work = self.queue.take(patience);
+            let mut work = self.queue.take(patience);
             let is_last = work.is_last;
+            let alters = std::mem::take(&mut work.alters);
             let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: self.began.elapsed() };
             let settled = self.step(work, now);
             if let Some(settled) = settled
                 && self.settled.blocking_send(settled).is_err()
             {
                 return;
+            }
+            for alter in alters {
+                self.alter(alter, now);
             }
             if is_last {
                 return;
@@ -129,6 +146,12 @@ impl Writer {
         };
         match result {
             Ok(outcomes) => {
+                if advances
+                    .iter()
+                    .any(|advance| !advance.progress.dead_letters.is_empty() || !advance.progress.settled.is_empty())
+                {
+                    self.publish_dead_letters();
+                }
                 let stored = outcomes.iter().filter(|outcome| **outcome == Ok(Appended::Stored)).count();
                 if stored > 0 {
                     self.metrics.commit(stored, began.elapsed());
@@ -154,8 +177,30 @@ impl Writer {
             }
             Err(error) => {
                 self.fail(&error);
-                self.step(Work { appends, advances, is_last: false }, now)
+                self.step(Work { appends, advances, ..Work::default() }, now)
             }
+        }
+    }
+
+    /// Changes what somebody wants changed.
+    fn alter(&mut self, Alter { slice, reply }: Alter, now: Moment) {
+        let result = match &mut self.store {
+            State::Open(store) => store.alter(slice, now),
+            State::Broken { reason, .. } => Err(JournalError::Broken(reason.clone())),
+        };
+        match &result {
+            Ok(_) => self.publish_dead_letters(),
+            Err(JournalError::Broken(_)) => {}
+            Err(error) => self.fail(error),
+        }
+        // Who gave up waiting is gone.
+        let _ = reply.send(result);
+    }
+
+    /// Before whoever waits is answered: they may look at once.
+    fn publish_dead_letters(&self) {
+        if let State::Open(store) = &self.store {
+            self.dead_letters.send_replace(store.dead_letters());
         }
     }
 

@@ -37,6 +37,7 @@ use crate::journal::Journal;
 use crate::telemetry::Metrics;
 
 /// Where something is changed: the index is made anew.
+#[cfg(test)]
 const REBUILD_PATH: &str = "/api/v1/index/rebuild";
 
 /// The parts of the service that the admin endpoint tells of.
@@ -236,7 +237,7 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     let refused = match guard {
         Guard::Host if !host_is_allowed(&request, &admin.allowed_hosts) => Some(Answer::HOST_NOT_ALLOWED),
         Guard::Token if !is_open && !is_trusted => Some(Answer::UNAUTHORIZED),
-        _ if request.uri().path() == REBUILD_PATH => may_change(&request, admin.token.as_ref()).err(),
+        _ if api::is_change(request.method(), request.uri().path()) => may_change(&request, admin.token.as_ref()).err(),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Some(Answer::READ_ONLY),
         _ => None,
     };

@@ -14,7 +14,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::callback::Event;
-use crate::journal::{AppendError, Appended, Health, Journal, Offset};
+use crate::journal::{AppendError, Appended, Change, Changed, Health, Journal, JournalError, Offset};
 
 /// Keeps what it is given, refuses or dawdles when told to.
 #[derive(Default)]
@@ -69,6 +69,10 @@ impl Journal for MemoryJournal {
             tokio::time::sleep(pause).await;
         }
         answer
+    }
+
+    async fn change(&self, _: Change) -> Result<Changed, JournalError> {
+        Err(JournalError::Closed)
     }
 
     fn health(&self) -> Health {

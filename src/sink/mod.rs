@@ -30,6 +30,9 @@ pub enum DeliveryError {
         /// How long the other side asked to be left alone.
         retry_after: Option<Duration>,
     },
+    /// It was not tried, since an earlier event of its stream is not done: it keeps its place and loses no attempt.
+    #[error("an earlier event of the same stream is not done")]
+    Held,
     /// No further try can succeed: the event becomes a dead letter.
     #[error("{reason}")]
     Permanent {
@@ -85,8 +88,8 @@ pub trait Sink: Send {
         Ok(cursor)
     }
 
-    /// Delivers events, oldest first, and answers for each in the same order. `Ok` is proven success. After a failure, a
-    /// later event of the same partition key must not be delivered: it is answered as transient.
+    /// Delivers events, oldest first, and answers for each in the same order. `Ok` is proven success. After a
+    /// transient failure, a later event of the same partition key must not be delivered: it is answered as held.
     ///
     /// Dropping the future gives up on it; what was delivered until then may come again.
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome>;

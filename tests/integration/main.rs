@@ -14,6 +14,7 @@ mod client;
 mod contract;
 mod counts;
 mod crash;
+mod dead_letters;
 mod event_types;
 mod feed;
 mod open_files;

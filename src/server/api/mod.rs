@@ -1,9 +1,12 @@
 //! The API of the admin endpoint: everything that livehook knows, for people's own tools.
 //!
-//! Answers come from the read model and the journal, by way of [`readers`]; nothing here writes. What is asked for wrongly
+//! Answers come from the read model and the journal, by way of [`readers`]; what is changed is changed by the journal, see
+//! [`changes`]. What is asked for wrongly
 //! is answered with a [`problem`] that names the parameter and what it takes. Lists are pages, see [`page`].
 
+mod changes;
 mod codes;
+mod dead_letters;
 mod events;
 mod feed;
 mod openapi;
@@ -13,6 +16,7 @@ mod problem;
 mod readers;
 mod rebuild;
 mod refusals;
+mod replays;
 mod sessions;
 mod sinks;
 mod stats;
@@ -25,8 +29,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::HeaderValue;
 use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -38,6 +42,7 @@ use crate::delivery::Status;
 use crate::index;
 use crate::journal::Journal;
 
+pub(super) use changes::is_change;
 pub(super) use feed::Feed;
 pub(super) use problem::Problem;
 
@@ -56,6 +61,8 @@ pub(super) struct Api {
     tally: Arc<Tally>,
     feed: Arc<Feed>,
     clock: Clock,
+    /// Held by who counts what a replay would send.
+    counting: tokio::sync::Mutex<()>,
 }
 
 impl Api {
@@ -75,6 +82,7 @@ impl Api {
             tally: Arc::clone(&sources.tally),
             feed: Arc::new(feed),
             clock,
+            counting: tokio::sync::Mutex::default(),
         }
     }
 
@@ -83,10 +91,18 @@ impl Api {
         &self.feed
     }
 
+    /// The state of a configured sink.
+    fn sink(&self, name: &str) -> Option<&Status> {
+        self.sinks.iter().find(|status| status.sink == name).map(Arc::as_ref)
+    }
+
     /// The routes, to be put below [`PREFIX`].
     pub(super) fn router(self: Arc<Api>) -> Router {
         let routes = routes().into_iter();
-        routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(self)
+        routes
+            .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+            .layer(DefaultBodyLimit::max(changes::BODY_BYTES_MAX))
+            .with_state(self)
     }
 }
 
@@ -102,6 +118,13 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/events", get(events::list)),
         ("/events/{id}", get(events::one)),
         ("/sinks", get(sinks::list)),
+        ("/dead-letters", get(dead_letters::list)),
+        ("/dead-letters/{number}", get(dead_letters::one)),
+        ("/dead-letters/redrive", post(dead_letters::redrive)),
+        ("/dead-letters/drop", post(dead_letters::drop)),
+        ("/replays", get(replays::list).post(replays::begin)),
+        ("/replays/{number}", get(replays::one)),
+        ("/replays/{number}/cancel", post(replays::cancel)),
         ("/error-codes", get(codes::list)),
         ("/feed", get(feed::open)),
         ("/refusals", get(refusals::list)),

@@ -19,7 +19,7 @@ use utoipa::{Modify, OpenApi};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::tag::{self, digest_tag};
-use super::{codes, events, rebuild, refusals, sessions, sinks, stats, streams};
+use super::{codes, dead_letters, events, rebuild, refusals, replays, sessions, sinks, stats, streams};
 
 /// What the whole of the API has in common, for its users.
 const INTRODUCTION: &str = "What livehook knows: live streams, sessions, broadcasts, events and the state of its sinks.
@@ -54,6 +54,14 @@ Members may be added to answers at any time: pass over those that you do not kno
         events::list,
         events::one,
         sinks::list,
+        dead_letters::list,
+        dead_letters::one,
+        dead_letters::redrive,
+        dead_letters::drop,
+        replays::list,
+        replays::begin,
+        replays::one,
+        replays::cancel,
         codes::list,
         refusals::list,
         stats::get,
@@ -64,6 +72,7 @@ Members may be added to answers at any time: pass over those that you do not kno
     tags(
         (name = "streams", description = "Who is live, and what was: streams, sessions and broadcasts"),
         (name = "events", description = "What CSS has told, as every sink gets it"),
+        (name = "deliveries", description = "What is to be sent to sinks once more: dead letters and replays"),
         (name = "service", description = "How livehook itself is doing, and what it knows by heart"),
     ),
     modifiers(&Completed)
@@ -82,7 +91,10 @@ impl Modify for Completed {
         let Some(components) = &mut description.components else { return };
         components.security_schemes.insert("token".to_owned(), SecurityScheme::Http(token).into());
         for (name, schema) in &mut components.schemas {
-            require_nullable(schema);
+            // What a request may say as `null` may as well be left out.
+            if !name.ends_with("Request") {
+                require_nullable(schema);
+            }
             if let Some(item) = name.strip_prefix("Page_") {
                 refer_to_item(schema, item);
             }

@@ -5,7 +5,7 @@
 
 use utoipa::{IntoParams, ToSchema};
 
-use crate::callback::ReasonCategory;
+use crate::callback::{EventId, ReasonCategory};
 use crate::index::{Order, Sort};
 use crate::server::refusals::RefusalWord;
 use crate::session::State;
@@ -74,6 +74,18 @@ pub(in super::super) struct SessionParameters {
     /// Whether the largest or the smallest comes first.
     #[param(required = false, inline)]
     order: Order,
+}
+
+/// Which dead letters are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in super::super) struct LetterParameters {
+    /// Those of this sink, also of one that is not configured.
+    #[param(required = false)]
+    sink: String,
+    /// Those of this event. Repeat it for several.
+    #[param(required = false)]
+    id: Vec<EventId>,
 }
 
 /// Which broadcasts are wanted.

@@ -1,0 +1,317 @@
+//! `livehook replay`: has a running service send recorded events to one of its sinks again.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::cell::Cell;
+use super::listing::{self, Form, Row};
+use super::moment;
+use super::output::{Output, talk};
+use super::printable::printable;
+use super::progress::Progress;
+use super::service::{Service, ServiceArguments};
+use super::table::Column;
+use crate::callback::{DomainPattern, EventType, NamePattern};
+use crate::moment::Moment;
+
+/// How often the service is asked how far it is.
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
+
+/// How many replays `--list` shows.
+const LISTED: usize = 20;
+
+/// Send recorded events to one sink again
+///
+/// The service does it beside its other work, through the sink that it has, in the order of the journal. The sink's cursor
+/// stays where it is, its filter holds, and every event keeps its id. A replay survives a restart of the service. The
+/// command waits for it; interrupted, it leaves the replay to go on. What the sink refuses for good is counted, and the exit
+/// code is 1 then.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  livehook replay --sink archive --since 2h
+  livehook replay --sink archive --type stop --domain '*.example.com' --dry-run
+  livehook replay --list
+  livehook replay --watch 7
+  livehook replay --cancel 7")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    what: What,
+    /// Only what was received then or later: RFC 3339 (2026-05-01T12:00:00Z), a date (from 00:00 UTC), Unix seconds, or
+    /// a span back from now (15m, 2h, 7d)
+    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now, conflicts_with_all = ["list", "watch", "cancel"])]
+    since: Option<i64>,
+    /// Only what was received before, in the same forms
+    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now, conflicts_with_all = ["list", "watch", "cancel"])]
+    until: Option<i64>,
+    /// Only this event type: a name (push, stop, recording), or a number; repeat it for more
+    #[arg(long = "type", value_name = "TYPE", conflicts_with_all = ["list", "watch", "cancel"])]
+    types: Vec<EventType>,
+    /// Only this stream, each `*` any characters; repeat it for more
+    #[arg(long = "stream", value_name = "STREAM", value_parser = NamePattern::new, conflicts_with_all = ["list", "watch", "cancel"])]
+    streams: Vec<NamePattern>,
+    /// Only this domain, or those below it as in `*.example.com`; repeat it for more
+    #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new, conflicts_with_all = ["list", "watch", "cancel"])]
+    domains: Vec<DomainPattern>,
+    /// Count what would be sent, and send nothing; the number goes to stdout
+    #[arg(long, conflicts_with_all = ["list", "watch", "cancel"])]
+    dry_run: bool,
+    /// Do not wait for the end
+    #[arg(long, conflicts_with_all = ["list", "watch", "cancel", "dry_run"])]
+    no_wait: bool,
+    #[command(flatten)]
+    service: ServiceArguments,
+    /// How --list shows them
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table, requires = "list")]
+    output: Form,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The sink to send to
+    #[arg(long, value_name = "NAME")]
+    sink: Option<String>,
+    /// List the newest replays
+    #[arg(long)]
+    list: bool,
+    /// Wait for the end of a replay
+    #[arg(long, value_name = "ID")]
+    watch: Option<i64>,
+    /// End a replay
+    #[arg(long, value_name = "ID")]
+    cancel: Option<i64>,
+}
+
+/// Does what is asked for.
+pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    if let (Some(since), Some(until)) = (arguments.since, arguments.until)
+        && since >= until
+    {
+        return Err(super::usage_error("--since is not before --until: nothing can match"));
+    }
+    let service = arguments.service.clone().find()?;
+    super::block_on(async {
+        match &arguments.what {
+            What { list: true, .. } => list(&service, arguments.output, output).await,
+            What { watch: Some(id), .. } => watch(&service, *id).await,
+            What { cancel: Some(id), .. } => cancel(&service, *id).await,
+            What { .. } => begin(&service, &arguments, output).await,
+        }
+    })?
+}
+
+/// A replay as the service tells it.
+#[derive(Debug, Deserialize, serde::Serialize)]
+struct Replay {
+    id: i64,
+    sink: String,
+    state: String,
+    has_sink: bool,
+    selection: Value,
+    counted: u64,
+    done: u64,
+    failed: u64,
+    missed: Option<u64>,
+    last_reason: Option<String>,
+    created: String,
+    ended: Option<String>,
+}
+
+impl Row for Replay {
+    const COLUMNS: &'static [Column] = &[
+        Column::right("ID"),
+        Column::left("SINK"),
+        Column::left("STATE"),
+        Column::right("EVENTS"),
+        Column::right("DONE"),
+        Column::right("FAILED"),
+        Column::left("CREATED"),
+        Column::left("LAST FAILURE"),
+    ];
+
+    const CSV_MEMBERS: &'static [&'static str] =
+        &["id", "sink", "state", "counted", "done", "failed", "missed", "last_reason", "created", "ended"];
+
+    fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::new(self.id),
+            Cell::new(&self.sink),
+            Cell::new(&self.state),
+            Cell::new(self.counted),
+            Cell::new(self.done),
+            Cell::new(self.failed),
+            Cell::new(&self.created),
+            Cell::name(self.last_reason.as_deref().unwrap_or_default()),
+        ]
+    }
+}
+
+/// Patterns as the service reads them.
+fn texts(patterns: &[impl ToString]) -> Vec<String> {
+    patterns.iter().map(ToString::to_string).collect()
+}
+
+fn read(answer: Value) -> anyhow::Result<Replay> {
+    serde_json::from_value(answer).context("this is no answer of livehook")
+}
+
+async fn begin(service: &Service, arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    let body = json!({
+        "sink": arguments.what.sink,
+        "since": arguments.since.map(Moment),
+        "until": arguments.until.map(Moment),
+        "types": texts(&arguments.types),
+        "streams": texts(&arguments.streams),
+        "domains": texts(&arguments.domains),
+        "dry_run": arguments.dry_run,
+    });
+    let answer = service.post("replays", &body).await?;
+    if arguments.dry_run {
+        output.line(&answer["counted"])?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let replay = read(answer)?;
+    talk(format_args!("replay {} has begun: {} events go to the sink `{}`", replay.id, replay.counted, replay.sink));
+    if arguments.no_wait {
+        talk(format_args!("`livehook replay --watch {}` waits for its end", replay.id));
+        return Ok(ExitCode::SUCCESS);
+    }
+    watch(service, replay.id).await
+}
+
+async fn list(service: &Service, form: Form, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    let answer = service.get(&format!("replays?limit={LISTED}")).await?;
+    let replays: Vec<Replay> =
+        serde_json::from_value(answer["items"].clone()).context("this is no answer of livehook")?;
+    listing::show(&replays, form, output)?;
+    output.flush()?;
+    if replays.is_empty() {
+        talk("there was no replay");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until a replay has ended, or until the command is interrupted.
+async fn watch(service: &Service, id: i64) -> anyhow::Result<ExitCode> {
+    let mut progress = Progress::new("sent again");
+    let ended = tokio::select! {
+        ended = wait(service, id, &mut progress) => Some(ended),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    progress.end();
+    let Some(ended) = ended else {
+        talk(format_args!(
+            "the replay {id} goes on: `livehook replay --watch {id}` waits for it, `livehook replay --cancel {id}` ends it"
+        ));
+        return Ok(ExitCode::SUCCESS);
+    };
+    tell(&ended?)
+}
+
+async fn wait(service: &Service, id: i64, progress: &mut Progress) -> anyhow::Result<Replay> {
+    let mut told = None;
+    loop {
+        let answer = service.get(&format!("replays/{id}")).await;
+        let replay = read(answer.with_context(|| {
+            format!("the replay {id} goes on when the service runs: `livehook replay --watch {id}` shows how far it is")
+        })?)?;
+        progress.show(replay.done + replay.failed, replay.counted);
+        if replay.ended.is_some() {
+            return Ok(replay);
+        }
+        if replay.last_reason.is_some() && replay.last_reason != told {
+            progress.end();
+            let reason = replay.last_reason.as_deref().unwrap_or_default();
+            talk(format_args!("the sink fails, and is tried again where that can help: {}", printable(reason, 1000)));
+            told = replay.last_reason;
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Says how a replay ended.
+fn tell(replay: &Replay) -> anyhow::Result<ExitCode> {
+    let Replay { id, sink, state, counted, done, failed, missed, last_reason, .. } = replay;
+    if state == "cancelled" {
+        bail!("the replay {id} was cancelled, after {done} of {counted} events");
+    }
+    talk(format_args!("the sink `{sink}` took {done} of {counted} events"));
+    let missed = missed.unwrap_or(0);
+    if missed > 0 {
+        talk(format_args!("{missed} were pruned from the journal before their turn"));
+    }
+    if *failed > 0 {
+        let reason = last_reason.as_deref().unwrap_or("for no known reason");
+        talk(format_args!("it refused {failed}, the last one: {}", printable(reason, 1000)));
+    }
+    Ok(if *failed == 0 && missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn cancel(service: &Service, id: i64) -> anyhow::Result<ExitCode> {
+    let replay = read(service.post(&format!("replays/{id}/cancel"), &json!({})).await?)?;
+    if replay.state != "cancelled" {
+        bail!("the replay {id} had come to its end before");
+    }
+    talk(format_args!("the replay {id} is cancelled: {} of {} events were sent", replay.done, replay.counted));
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<(), clap::Error> {
+        let line = ["livehook", "replay"].iter().chain(line).copied();
+        super::super::Arguments::try_parse_from(line).map(|_| ())
+    }
+
+    #[test]
+    fn one_thing_is_asked_for_at_a_time() {
+        for line in
+            [&["--sink", "a", "--since", "2h", "--dry-run"][..], &["--list", "--output", "json"], &["--watch", "7"]]
+        {
+            parse(line).unwrap();
+        }
+        for line in [
+            &[][..],
+            &["--sink", "a", "--list"],
+            &["--watch", "7", "--cancel", "7"],
+            &["--list", "--since", "2h"],
+            &["--since", "2h"],
+            &["--watch", "x"],
+            &["--sink", "a", "--type", "pushed"],
+            &["--sink", "a", "--dry-run", "--no-wait"],
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_replay_of_which_something_did_not_arrive_has_failed() {
+        let replay = |failed: u64, missed: u64| Replay {
+            id: 1,
+            sink: "a".to_owned(),
+            state: "done".to_owned(),
+            has_sink: true,
+            selection: Value::Null,
+            counted: 9,
+            done: 9 - failed - missed,
+            failed,
+            missed: Some(missed),
+            last_reason: None,
+            created: String::new(),
+            ended: Some(String::new()),
+        };
+        assert_eq!(tell(&replay(0, 0)).unwrap(), ExitCode::SUCCESS);
+        assert_eq!(tell(&replay(1, 0)).unwrap(), ExitCode::FAILURE);
+        assert_eq!(tell(&replay(0, 1)).unwrap(), ExitCode::FAILURE);
+        assert!(tell(&Replay { state: "cancelled".to_owned(), ..replay(0, 0) }).is_err());
+    }
+}

@@ -1,0 +1,287 @@
+//! What is sent once more: dead letters that were put back, and replays, one step at a time on a real journal.
+
+use std::sync::Arc;
+
+use super::worker_tests::{Bench, NOW_MS, event, transient};
+use super::*;
+use crate::journal::{Change, Journal, LetterAction, LetterSelection, NewReplay, Offset, Reader, Replay};
+use crate::sink::{DeliveryError, Filter};
+
+fn poison(number: u32) -> (u32, DeliveryError) {
+    (number, DeliveryError::permanent(format!("poison {number}")))
+}
+
+impl Bench {
+    async fn change(&self, action: LetterAction, numbers: &[i64]) -> u64 {
+        let selection = LetterSelection { numbers: numbers.to_vec(), ..LetterSelection::default() };
+        self.journal.change(Change::Letters(action, selection)).await.unwrap().count
+    }
+
+    async fn append(&self, numbers: std::ops::Range<u32>) {
+        for number in numbers {
+            self.journal.append(event(number)).await.unwrap();
+        }
+    }
+
+    /// Begins a replay of everything up to `last`.
+    async fn replay(&self, selection: ReplaySelection, last: i64) -> i64 {
+        let order = NewReplay {
+            sink: "sink".to_owned(),
+            selection: serde_json::to_string(&selection).unwrap(),
+            first: Offset(0),
+            last: Offset(last),
+            counted: last,
+        };
+        self.journal.change(Change::BeginReplay(order)).await.unwrap().replay.unwrap()
+    }
+
+    fn replayed(&self, number: i64) -> Replay {
+        Reader::open(self.directory.path()).unwrap().replay(number).unwrap().unwrap()
+    }
+
+    /// Steps at a later time until there is nothing more to do.
+    async fn settle_at(&mut self, now_ms: i64) {
+        while self.worker.step(now_ms).await.unwrap() != Step::Idle {}
+    }
+}
+
+#[tokio::test]
+async fn a_redriven_one_goes_to_the_sink_again_and_away_without_the_cursor() {
+    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![poison(0), poison(1)]);
+    bench.settle().await;
+    assert_eq!(bench.status.view().dead_letters, 2);
+    assert_eq!(bench.change(LetterAction::Redrive, &[1]).await, 1);
+    bench.settle().await;
+    assert_eq!(bench.given(), [vec![1, 2, 3], vec![1]]);
+    assert_eq!(bench.dead_letters(), [(2, 1, "poison 1".to_owned())]);
+    assert_eq!((bench.status.view().dead_letters, bench.status.view().cursor), (1, 3));
+}
+
+#[tokio::test]
+async fn one_that_fails_again_stays_with_its_attempts_added_and_is_left_alone() {
+    let retry = RetryOptions { attempts_max: Some(2), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    bench.answer(vec![poison(0)]);
+    bench.settle().await;
+    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.answer(vec![(0, transient())]);
+    bench.answer(vec![(0, DeliveryError::transient("no room still"))]);
+    bench.settle().await;
+    assert_eq!(bench.given(), [[1], [1]], "the second try waits");
+    bench.settle_at(NOW_MS + 60_000).await;
+    assert_eq!(bench.dead_letters(), [(1, 3, "no room still".to_owned())]);
+    bench.settle_at(NOW_MS + 120_000).await;
+    assert_eq!(bench.given().len(), 3);
+    assert_eq!(bench.status.view().dead_letters, 1);
+}
+
+#[tokio::test]
+async fn the_age_of_a_redriven_one_begins_anew() {
+    let retry = RetryOptions { age_secs_max: Some(3600), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    bench.answer(vec![poison(0)]);
+    bench.settle().await;
+    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.answer(vec![(0, transient())]);
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    bench.settle_at(now_ms).await;
+    bench.settle_at(now_ms + 60_000).await;
+    assert!(bench.dead_letters().is_empty(), "received years ago, it was tried again");
+}
+
+#[tokio::test]
+async fn new_events_do_not_wait_for_one_that_is_tried_again() {
+    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![poison(0)]);
+    bench.settle().await;
+    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.answer(vec![(0, transient())]);
+    bench.settle().await;
+    bench.append(1..3).await;
+    bench.settle().await;
+    assert_eq!(bench.given(), [vec![1], vec![1], vec![2, 3]]);
+    bench.settle_at(NOW_MS + 60_000).await;
+    assert_eq!(bench.given().last(), Some(&vec![1]));
+}
+
+#[tokio::test]
+async fn redriven_ones_have_their_turn_also_while_new_ones_fail() {
+    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![poison(0), (1, transient())]);
+    for _ in 0..20 {
+        bench.answer(vec![(1, transient())]);
+    }
+    while !matches!(bench.step().await, Step::Wait(_)) {}
+    bench.change(LetterAction::Redrive, &[1]).await;
+    for _ in 0..12 {
+        bench.step().await;
+    }
+    assert!(bench.dead_letters().is_empty());
+    assert_eq!(bench.given().iter().filter(|batch| **batch == [1]).count(), 1, "{:?}", bench.given());
+    assert_eq!(bench.status.view().cursor, 1);
+}
+
+#[tokio::test]
+async fn what_the_cursor_has_not_passed_is_not_sent_again() {
+    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![(0, transient()), poison(1)]);
+    for _ in 0..12 {
+        bench.answer(vec![(0, transient())]);
+    }
+    while !matches!(bench.step().await, Step::Wait(_)) {}
+    bench.change(LetterAction::Redrive, &[1]).await;
+    let replay = bench.replay(ReplaySelection::default(), 3).await;
+    for _ in 0..12 {
+        bench.step().await;
+    }
+    assert_eq!(bench.given().iter().filter(|batch| **batch != [1]).count(), 1, "{:?}", bench.given());
+    bench.settle_at(NOW_MS + 60_000).await;
+    bench.settle_at(NOW_MS + 120_000).await;
+    assert!(bench.dead_letters().is_empty());
+    assert_eq!((bench.replayed(replay).done, bench.status.view().cursor), (3, 3));
+}
+
+#[tokio::test]
+async fn what_is_dropped_meanwhile_is_not_tried_again() {
+    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![poison(0), poison(1)]);
+    bench.settle().await;
+    bench.change(LetterAction::Redrive, &[1, 2]).await;
+    bench.answer(vec![(0, transient()), (1, transient())]);
+    bench.settle().await;
+    assert_eq!(bench.change(LetterAction::Drop, &[1]).await, 1);
+    bench.settle_at(NOW_MS + 60_000).await;
+    assert_eq!(bench.given(), [vec![1, 2], vec![1, 2], vec![2]]);
+    assert_eq!(bench.status.view().dead_letters, 0);
+}
+
+#[tokio::test]
+async fn a_redrive_goes_on_after_a_restart() {
+    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![poison(0)]);
+    bench.settle().await;
+    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.answer(vec![(0, transient())]);
+    bench.settle().await;
+    let directory = bench.stop().await;
+    let mut bench = Bench::open(directory, 2..2, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    assert_eq!(bench.given(), [[1]]);
+    assert!(bench.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_replay_sends_what_was_asked_for_in_order_and_leaves_the_cursor() {
+    let mut bench = Bench::new(0..40, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    let pushes = ReplaySelection { types: vec!["push".to_owned()], ..ReplaySelection::default() };
+    let replay = bench.replay(pushes, 39).await;
+    bench.append(40..42).await;
+    bench.settle().await;
+    let given = bench.given();
+    assert_eq!(given[1], [41, 42], "what is new comes first");
+    let replayed: Vec<i64> = given[2..].concat();
+    assert_eq!(replayed, (2..=39).step_by(2).collect::<Vec<_>>());
+    let stored = bench.replayed(replay);
+    assert_eq!((stored.done, stored.failed, stored.cursor), (19, 0, Offset(39)));
+    assert!(stored.ended_ms.is_some() && !stored.is_cancelled);
+    assert_eq!(bench.status.view().cursor, 42);
+}
+
+#[tokio::test]
+async fn a_replay_leaves_out_what_the_sinks_filter_does() {
+    let filter = Filter { types: vec!["stop".parse().unwrap()], ..Filter::default() };
+    let mut bench = Bench::new(0..4, filter, RetryOptions::default()).await;
+    bench.settle().await;
+    let replay = bench.replay(ReplaySelection::default(), 4).await;
+    bench.settle().await;
+    assert_eq!(bench.given(), [[1, 3], [1, 3]]);
+    assert_eq!(bench.replayed(replay).done, 2);
+}
+
+#[tokio::test]
+async fn in_a_replay_what_may_succeed_is_tried_again_and_the_rest_counted() {
+    let mut bench = Bench::new(0..4, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    let replay = bench.replay(ReplaySelection::default(), 4).await;
+    bench.answer(vec![poison(1), (2, transient())]);
+    bench.settle().await;
+    let stored = bench.replayed(replay);
+    assert_eq!((stored.done, stored.cursor, stored.ended_ms), (0, Offset(0), None), "the batch is not done");
+    assert_eq!(stored.last_reason.as_deref(), Some("no room"));
+    bench.settle_at(NOW_MS + 60_000).await;
+    assert_eq!(bench.given()[1..], [vec![1, 2, 3, 4], vec![3]]);
+    let stored = bench.replayed(replay);
+    assert_eq!((stored.done, stored.failed), (3, 1));
+    assert!(stored.ended_ms.is_some());
+    assert!(bench.dead_letters().is_empty(), "it is recorded, and was delivered before");
+}
+
+#[tokio::test]
+async fn a_replay_goes_on_where_it_was_after_a_restart() {
+    let mut bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    let replay = bench.replay(ReplaySelection::default(), 100).await;
+    bench.step().await;
+    let first = bench.given()[1].len();
+    assert!((1..100).contains(&first));
+    assert_eq!(bench.replayed(replay).done, first as i64);
+    let directory = bench.stop().await;
+    let mut bench = Bench::open(directory, 100..100, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    assert_eq!(bench.given().concat(), (first as i64 + 1..=100).collect::<Vec<_>>());
+    assert_eq!(bench.replayed(replay).done, 100);
+}
+
+#[tokio::test]
+async fn a_cancelled_replay_ends_at_once_and_the_next_begins() {
+    let mut bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    let first = bench.replay(ReplaySelection::default(), 100).await;
+    let second = bench.replay(ReplaySelection::default(), 2).await;
+    bench.step().await;
+    bench.journal.change(Change::CancelReplay(first)).await.unwrap();
+    bench.settle().await;
+    assert_eq!(bench.given().last(), Some(&vec![1, 2]));
+    let stored = bench.replayed(first);
+    assert!(stored.is_cancelled && stored.done < 100);
+    assert_eq!(bench.replayed(second).done, 2);
+}
+
+#[tokio::test]
+async fn a_replay_that_nobody_can_read_any_more_ends_with_the_reason() {
+    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    let unknown = ReplaySelection { types: vec!["of-the-future!".to_owned()], ..ReplaySelection::default() };
+    let replay = bench.replay(unknown, 2).await;
+    bench.settle().await;
+    let stored = bench.replayed(replay);
+    assert!(stored.ended_ms.is_some() && stored.last_reason.unwrap().contains("types"));
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_leaves_the_rest_of_a_replay() {
+    let bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let script = bench.script.clone();
+    let worker = tokio::spawn(bench.worker.run(stopped));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let given = || script.0.lock().unwrap().given.len();
+    while given() < 1 {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    stop.send(true).unwrap();
+    let order = NewReplay {
+        sink: "sink".to_owned(),
+        selection: "{}".to_owned(),
+        first: Offset(0),
+        last: Offset(100),
+        counted: 100,
+    };
+    let journal = Arc::clone(&bench.journal);
+    journal.change(Change::BeginReplay(order)).await.unwrap();
+    worker.await.unwrap().unwrap();
+    assert!(given() < 4);
+}

@@ -1,0 +1,212 @@
+//! A replay: recorded events go to the sink again, in their order, up to where the journal ended when it was asked for.
+//!
+//! Its place is stored only where all before it is done, so that its counts are right after any crash; what was sent after
+//! it is sent once more then.
+
+use std::collections::VecDeque;
+
+use super::Worker;
+use super::again::{Tally, Turn};
+use crate::delivery::{ReplayFilter, ReplaySelection};
+use crate::journal::{JournalError, Offset, Progress, Record, Replay, ReplayProgress};
+use crate::sink::DeliveryError;
+
+/// How many records are read at a time, and how often in one turn when none of them is meant.
+const READ_RECORDS: usize = 1000;
+const READS_MAX: u32 = 10;
+
+/// The replay that is under way.
+pub(super) struct Run {
+    number: i64,
+    filter: ReplayFilter,
+    last: Offset,
+    /// Every record up to here has been read.
+    position: Offset,
+    /// What is read and not tried.
+    queue: VecDeque<Record>,
+    /// What is being tried, each with how often it was.
+    batch: Vec<(Record, u32)>,
+    /// When the batch was begun, in Unix ms.
+    began_ms: i64,
+    /// How many of the batch are done.
+    done: i64,
+    failed: i64,
+    reason: Option<String>,
+}
+
+impl Run {
+    fn new(replay: &Replay, filter: ReplayFilter) -> Run {
+        Run {
+            number: replay.number,
+            filter,
+            last: replay.order.last,
+            position: replay.cursor,
+            queue: VecDeque::new(),
+            batch: Vec::new(),
+            began_ms: 0,
+            done: 0,
+            failed: 0,
+            reason: None,
+        }
+    }
+
+    /// Takes in records that were read, up to the last one that may be sent.
+    fn take_in(&mut self, records: Vec<Record>, cursor: Offset) {
+        if records.is_empty() {
+            self.position = self.last;
+        }
+        for record in records {
+            if record.offset > self.last {
+                self.position = self.last;
+                return;
+            }
+            if record.offset > cursor {
+                return;
+            }
+            self.position = record.offset;
+            if self.filter.takes(&record.event) {
+                self.queue.push_back(record);
+            }
+        }
+    }
+
+    /// The place up to which all is done, when the batch is.
+    fn cursor(&self) -> Offset {
+        self.queue.front().map_or(self.position, |record| record.offset.before())
+    }
+
+    /// What is to be stored: the place once the batch is done, else only why it is not.
+    fn progress(&mut self, stored: &Replay, now_ms: i64) -> ReplayProgress {
+        let number = self.number;
+        let last_reason = self.reason.clone().filter(|reason| stored.last_reason.as_ref() != Some(reason));
+        if !self.batch.is_empty() {
+            return ReplayProgress { number, last_reason, ..ReplayProgress::default() };
+        }
+        let cursor = self.cursor();
+        let (done, failed) = (std::mem::take(&mut self.done), std::mem::take(&mut self.failed));
+        let ended_ms = (cursor >= self.last).then_some(now_ms);
+        ReplayProgress { number, cursor, done, failed, last_reason, ended_ms }
+    }
+}
+
+impl Worker {
+    /// Does a part of the oldest replay that has not ended.
+    pub(super) async fn replay(&mut self, now_ms: i64) -> Result<Turn, JournalError> {
+        // Read each time, so that one that was cancelled ends.
+        let Some(stored) = self.consumer.replay().await? else {
+            self.again.run = None;
+            return Ok(Turn::Nothing);
+        };
+        let run = match self.again.run.take().filter(|run| run.number == stored.number) {
+            Some(run) => run,
+            None => match self.begin(&stored) {
+                Ok(run) => run,
+                Err(reason) => return self.give_up(&stored, reason, now_ms).await,
+            },
+        };
+        self.go_on(run, &stored, now_ms).await
+    }
+
+    fn begin(&self, stored: &Replay) -> Result<Run, String> {
+        let selection: ReplaySelection =
+            serde_json::from_str(&stored.order.selection).map_err(|error| error.to_string())?;
+        let filter = selection.filter(&self.filter).map_err(|(member, reason)| format!("{member}: {reason}"))?;
+        tracing::info!(
+            sink = self.status.sink,
+            replay = stored.number,
+            events = stored.order.counted,
+            "a replay goes on"
+        );
+        Ok(Run::new(stored, filter))
+    }
+
+    /// Ends a replay of which it cannot be read any more what was meant, as after a downgrade.
+    async fn give_up(&mut self, stored: &Replay, reason: String, now_ms: i64) -> Result<Turn, JournalError> {
+        tracing::warn!(
+            sink = self.status.sink,
+            replay = stored.number,
+            reason,
+            "a replay cannot be read, and has ended"
+        );
+        let replay = ReplayProgress {
+            number: stored.number,
+            last_reason: Some(reason),
+            ended_ms: Some(now_ms),
+            ..ReplayProgress::default()
+        };
+        let progress = |progress| Progress { replay: Some(replay), ..progress };
+        self.settle_again(Tally::default(), progress, now_ms).await?;
+        Ok(Turn::Taken)
+    }
+
+    async fn go_on(&mut self, mut run: Run, stored: &Replay, now_ms: i64) -> Result<Turn, JournalError> {
+        let cursor = self.consumer.cursor();
+        let from = run.position;
+        for _ in 0..READS_MAX {
+            if !run.queue.is_empty() || !run.batch.is_empty() || run.position >= run.last.min(cursor) {
+                break;
+            }
+            run.take_in(self.consumer.read(run.position, READ_RECORDS).await?, cursor);
+        }
+        if run.batch.is_empty() {
+            if run.queue.is_empty() && run.position == from && run.position < run.last {
+                self.again.run = Some(run);
+                return Ok(Turn::Later);
+            }
+            let count = run.queue.len().min(self.again.events_max());
+            run.batch = run.queue.drain(..count).map(|record| (record, 0)).collect();
+            run.began_ms = now_ms;
+        }
+
+        let tally = self.try_batch(&mut run, now_ms).await;
+        let replay = run.progress(stored, now_ms);
+        if replay.ended_ms.is_some() {
+            let (done, failed) = (stored.done + replay.done, stored.failed + replay.failed);
+            tracing::info!(
+                sink = self.status.sink,
+                replay = stored.number,
+                done,
+                failed,
+                "a replay has come to its end"
+            );
+        } else {
+            self.again.run = Some(run);
+        }
+        self.settle_again(tally, |progress| Progress { replay: Some(replay), ..progress }, now_ms).await?;
+        Ok(Turn::Taken)
+    }
+
+    async fn try_batch(&mut self, run: &mut Run, now_ms: i64) -> Tally {
+        let mut tally = Tally::default();
+        if run.batch.is_empty() {
+            return tally;
+        }
+        let batch = std::mem::take(&mut run.batch);
+        let records: Vec<Record> = batch.iter().map(|(record, _)| record.clone()).collect();
+        let outcomes = self.deliver_again(&records).await;
+        let mut is_any_done = false;
+        for ((record, tried), outcome) in batch.into_iter().zip(outcomes) {
+            let Err(error) = outcome else {
+                tally.delivered += 1;
+                run.done += 1;
+                is_any_done = true;
+                continue;
+            };
+            let attempts = if error == DeliveryError::Held { tried } else { tried.saturating_add(1) };
+            if error != DeliveryError::Held {
+                run.reason = Some(error.to_string());
+            }
+            // The events are old: what counts is for how long they are tried now.
+            if self.is_given_up(&error, run.began_ms, attempts, now_ms) {
+                tally.given_up += 1;
+                run.failed += 1;
+                is_any_done = true;
+                continue;
+            }
+            run.batch.push((record, attempts));
+            tally.note(error);
+        }
+        tally.blame_the_sink_if(!is_any_done && !run.batch.is_empty());
+        tally
+    }
+}

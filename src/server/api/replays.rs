@@ -1,0 +1,332 @@
+//! `replays`: recorded events that are sent to one sink again.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::changes::{self, GivenBody, NumberInPath, check_span, wrong};
+use super::openapi::answers;
+use super::openapi::parameters::Part;
+use super::page::{Page, Place};
+use super::parameters::Parameters;
+use super::problem::{Problem, quoted};
+use super::readers::Reader;
+use super::{Api, json, text_of};
+use crate::delivery::{ReplayFilter, ReplaySelection};
+use crate::journal::{Change, JournalError, NewReplay, Offset, Replay};
+use crate::moment::Moment;
+
+/// How many records are read at a time while they are counted.
+const READ_RECORDS: usize = 1000;
+
+/// How far a clock that was set back may have displaced the times of records. The journal's reader reckons with the same.
+const CLOCK_SLACK_MS: i64 = 3_600_000;
+
+/// How many patterns of one kind a request may hold.
+const PATTERNS_MAX: usize = 1000;
+
+/// A replay.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Replay)]
+pub(crate) struct ReplayView {
+    /// What it is called by.
+    id: i64,
+    /// The sink that is given the events.
+    sink: String,
+    /// `running`, `done` or `cancelled`.
+    state: &'static str,
+    /// Whether the sink is configured: without it, the replay waits.
+    has_sink: bool,
+    /// Which events.
+    selection: Selection,
+    /// How many they were when it was asked for.
+    counted: i64,
+    /// How many the sink took.
+    done: i64,
+    /// How many it refused for good. Each is in the journal still, and none becomes a dead letter.
+    failed: i64,
+    /// Once it is done: how many were pruned before their turn.
+    missed: Option<i64>,
+    /// Why the last one failed that did.
+    last_reason: Option<String>,
+    /// When it was asked for.
+    created: Moment,
+    /// When it ended.
+    ended: Option<Moment>,
+}
+
+/// Which events, as the API shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReplaySelection)]
+struct Selection {
+    /// Received then or later.
+    since: Option<Moment>,
+    /// Received before.
+    until: Option<Moment>,
+    /// Of these types.
+    types: Vec<String>,
+    /// Of these domains.
+    domains: Vec<String>,
+    /// Of these streams.
+    streams: Vec<String>,
+}
+
+impl From<ReplaySelection> for Selection {
+    fn from(selection: ReplaySelection) -> Selection {
+        let ReplaySelection { since_ms, until_ms, types, domains, streams } = selection;
+        Selection { since: since_ms.map(Moment), until: until_ms.map(Moment), types, domains, streams }
+    }
+}
+
+impl ReplayView {
+    fn new(replay: Replay, api: &Api) -> ReplayView {
+        let NewReplay { sink, selection, counted, .. } = replay.order;
+        let state = match (replay.ended_ms, replay.is_cancelled) {
+            (None, _) => "running",
+            (Some(_), true) => "cancelled",
+            (Some(_), false) => "done",
+        };
+        let missed = (counted - replay.done - replay.failed).max(0);
+        ReplayView {
+            id: replay.number,
+            has_sink: api.sink(&sink).is_some(),
+            sink,
+            state,
+            // One that cannot be read was written by another version, and is shown as if nothing was selected.
+            selection: serde_json::from_str::<ReplaySelection>(&selection).unwrap_or_default().into(),
+            counted,
+            done: replay.done,
+            failed: replay.failed,
+            missed: (state == "done").then_some(missed),
+            last_reason: replay.last_reason,
+            created: Moment(replay.created_ms),
+            ended: replay.ended_ms.map(Moment),
+        }
+    }
+}
+
+/// List replays.
+///
+/// The newest first. Of those that have ended, the newest 100 are remembered.
+#[utoipa::path(
+    get,
+    path = "/api/v1/replays",
+    operation_id = "list_replays",
+    tag = "deliveries",
+    params(Part),
+    responses(
+        (status = 200, body = Page<ReplayView>, description = "A page of replays"),
+        answers::Refused,
+    )
+)]
+pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
+    let mut parameters = Parameters::of(query.as_deref());
+    let limit = parameters.limit()?;
+    let before = parameters.page("replays")?.map_or(i64::MAX, |Place(number, _)| number);
+    parameters.finish()?;
+    let question = parameters.question("replays");
+    let mut replays = api.readers.ask(move |reader| Ok(reader.journal.replays(before, limit + 1)?)).await?;
+    let has_more = replays.len() > limit;
+    replays.truncate(limit);
+    let last = replays.last().map(|replay| Place(replay.number, 0).token(question));
+    let items = replays.into_iter().map(|replay| ReplayView::new(replay, &api)).collect();
+    Ok(json(text_of(&Page { items, next: last.filter(|_| has_more) }), "application/json", None))
+}
+
+/// Read how far a replay is.
+///
+/// What is done is told in steps of some events.
+#[utoipa::path(
+    get,
+    path = "/api/v1/replays/{number}",
+    operation_id = "read_replay",
+    tag = "deliveries",
+    params(("number" = i64, Path, description = "Its number")),
+    responses(
+        (status = 200, body = ReplayView, description = "The replay"),
+        answers::Refused,
+        answers::NotFound,
+    )
+)]
+pub(super) async fn one(
+    State(api): State<Arc<Api>>,
+    number: NumberInPath,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, Problem> {
+    Parameters::of(query.as_deref()).finish()?;
+    shown(&api, changes::number(number)?, StatusCode::OK).await
+}
+
+async fn shown(api: &Arc<Api>, number: i64, status: StatusCode) -> Result<Response<Body>, Problem> {
+    let replay = api.readers.ask(move |reader| Ok(reader.journal.replay(number)?)).await?;
+    let replay = replay.ok_or_else(|| Problem::not_found(format!("there is no replay {number}, or no longer")))?;
+    let mut response = json(text_of(&ReplayView::new(replay, api)), "application/json", None);
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// What is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ReplayRequest)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    /// The sink to send to.
+    sink: String,
+    /// Received then or later, in the forms of the parameters.
+    #[serde(default)]
+    since: Option<String>,
+    /// Received before.
+    #[serde(default)]
+    until: Option<String>,
+    /// Of these types, by name or number.
+    #[serde(default)]
+    types: Vec<String>,
+    /// Of these domains, or below them as in `*.example.com`.
+    #[serde(default)]
+    domains: Vec<String>,
+    /// Of these streams, each `*` any characters.
+    #[serde(default)]
+    streams: Vec<String>,
+    /// Whether they are only counted.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What a replay would send.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReplayDryRun)]
+struct DryRun {
+    /// The sink.
+    sink: String,
+    /// How many events.
+    counted: i64,
+}
+
+/// Send recorded events to a sink again.
+///
+/// Those that the journal has when it is asked for, that are selected and that the filter of the sink passes, in their order. The cursor of
+/// the sink stays where it is. With `dry_run` they are only counted.
+#[utoipa::path(
+    post,
+    path = "/api/v1/replays",
+    operation_id = "begin_replay",
+    tag = "deliveries",
+    request_body = Request,
+    security(("token" = [])),
+    responses(
+        (status = 200, body = DryRun, description = "How many it would be"),
+        (status = 202, body = ReplayView, description = "It has begun"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "As many replays wait or run as may"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is larger than 256 KiB"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::Refused,
+    )
+)]
+pub(super) async fn begin(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    body: GivenBody,
+) -> Result<Response<Body>, Problem> {
+    let now_ms = (api.clock)();
+    let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(query.as_deref(), body)?;
+    let status = api.sink(&sink).ok_or_else(|| {
+        let names: Vec<&str> = api.sinks.iter().map(|status| status.sink.as_str()).collect();
+        wrong("sink", format!("there is no sink `{}`; configured are {}", quoted(&sink), names.join(", ")))
+    })?;
+    let selection = ReplaySelection {
+        since_ms: changes::moment("since", since.as_deref(), now_ms)?,
+        until_ms: changes::moment("until", until.as_deref(), now_ms)?,
+        types,
+        domains,
+        streams,
+    };
+    check_span(selection.since_ms, selection.until_ms)?;
+    if [&selection.types, &selection.domains, &selection.streams].iter().any(|list| list.len() > PATTERNS_MAX) {
+        return Err(wrong("types", format!("no list may hold more than {PATTERNS_MAX}")));
+    }
+    let filter = selection.filter(&status.filter).map_err(|(member, rule)| wrong(member, rule))?;
+    let kept = text_of(&selection);
+    let last = api.journal.health().head;
+    // One at a time: a large journal takes its time.
+    let _counting = api.counting.lock().await;
+    let (first, counted) = api.readers.ask(move |reader| Ok(count(reader, &selection, &filter, last)?)).await?;
+    if dry_run {
+        return Ok(json(text_of(&DryRun { sink, counted }), "application/json", None));
+    }
+
+    let order = NewReplay { sink, selection: kept, first, last, counted };
+    let changed = api.journal.change(Change::BeginReplay(order)).await.map_err(changes::not_changed)?;
+    let Some(number) = changed.replay else {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "too_many_replays",
+            "as many replays wait or run as may: let some end, or cancel them",
+        ));
+    };
+    tracing::info!(replay = number, events = counted, "a replay was asked for");
+    shown(&api, number, StatusCode::ACCEPTED).await
+}
+
+/// The place before the first record that may be meant, and how many events are.
+fn count(
+    reader: &Reader,
+    selection: &ReplaySelection,
+    filter: &ReplayFilter,
+    last: Offset,
+) -> Result<(Offset, i64), JournalError> {
+    let first = match selection.since_ms {
+        Some(since_ms) => reader.journal.offset_before(since_ms)?,
+        None => Offset::default(),
+    };
+    let ends_ms = selection.until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
+    let (mut place, mut counted) = (first, 0);
+    loop {
+        let records = reader.journal.read(place, READ_RECORDS)?;
+        let Some(newest) = records.last() else { return Ok((first, counted)) };
+        place = newest.offset;
+        for record in records {
+            if record.offset > last || record.event.received_ms() >= ends_ms {
+                return Ok((first, counted));
+            }
+            counted += i64::from(filter.takes(&record.event));
+        }
+    }
+}
+
+/// End a replay.
+///
+/// One that has ended already stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/v1/replays/{number}/cancel",
+    operation_id = "cancel_replay",
+    tag = "deliveries",
+    params(("number" = i64, Path, description = "Its number")),
+    request_body = Option<serde_json::Value>,
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ReplayView, description = "The replay as it is now"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::Refused,
+        answers::NotFound,
+    )
+)]
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    number: NumberInPath,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, Problem> {
+    Parameters::of(query.as_deref()).finish()?;
+    let number = changes::number(number)?;
+    let changed = api.journal.change(Change::CancelReplay(number)).await.map_err(changes::not_changed)?;
+    if changed.count > 0 {
+        tracing::info!(replay = number, "a replay was cancelled");
+    }
+    shown(&api, number, StatusCode::OK).await
+}

@@ -1,0 +1,434 @@
+//! Dead letters, redrive and replay on the real program: by its commands and its API, and over kills.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use livehook::callback::EventId;
+use livehook::journal::{LetterSelection, Reader};
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client, id_of, now_secs, signed};
+use super::process::{Livehook, PROGRAM};
+use super::test_app::TestApp;
+
+const TOKEN: &str = "a-token-for-the-tests";
+
+/// A service with a file sink that gives an event up at its first failure.
+struct Service {
+    livehook: Livehook,
+    directory: tempfile::TempDir,
+    moved: usize,
+}
+
+impl Service {
+    async fn start() -> Service {
+        let directory = tempfile::tempdir().unwrap();
+        let livehook = Livehook::configure(directory.path(), "", &Service::config("file"));
+        let mut service = Service { livehook, directory, moved: 0 };
+        service.start_again().await;
+        service
+    }
+
+    fn config(sink: &str) -> String {
+        format!(
+            "token = \"{TOKEN}\"\n[[sinks]]\nname = \"{sink}\"\ntype = \"file\"\npath = \"events.jsonl\"\nretry = {{ wait_ms_first = 20, wait_ms_max = 50, attempts_max = 1 }}\n"
+        )
+    }
+
+    async fn start_again(&mut self) {
+        self.livehook.start();
+        self.livehook.ready().await;
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("events.jsonl")
+    }
+
+    /// From now on the file is a directory, which nobody can write to.
+    fn fail(&mut self) {
+        self.moved += 1;
+        std::fs::rename(self.path(), self.directory.path().join(format!("moved-{}", self.moved))).unwrap();
+        std::fs::create_dir(self.path()).unwrap();
+    }
+
+    fn mend(&self) {
+        std::fs::remove_dir(self.path()).unwrap();
+    }
+
+    /// Every whole line that arrived, as the id of its event.
+    fn arrived(&self) -> Vec<EventId> {
+        let moved = (1..=self.moved).map(|number| self.directory.path().join(format!("moved-{number}")));
+        let mut ids = Vec::new();
+        for path in moved.chain([self.path()]) {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let whole = text.rfind('\n').map_or(0, |end| end + 1);
+            // A kill may leave a piece of a line of what is sent again, on a line of its own.
+            let lines = text[..whole].lines().filter(|line| serde_json::from_str::<Value>(line).is_ok());
+            ids.extend(lines.map(id_of));
+        }
+        ids
+    }
+
+    async fn wait_for_arrivals(&self, count: usize) {
+        self.wait_until(&format!("{count} arrive"), || self.arrived().len() >= count).await;
+    }
+
+    async fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "waited for that {what}: {}", self.livehook.log());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    fn dead_letters(&self) -> Vec<EventId> {
+        let reader = Reader::open(&self.livehook.path("data")).unwrap();
+        let (mut ids, mut next) = (Vec::new(), Some(0));
+        while let Some(after) = next {
+            let page = reader.dead_letters(&LetterSelection::default(), after, 1_000_000).unwrap();
+            ids.extend(page.letters.iter().map(|letter| letter.letter.record.event.id()));
+            next = page.next;
+        }
+        ids
+    }
+
+    async fn post(&self, numbers: std::ops::Range<u64>) {
+        let senders = (0..8).map(|sender| {
+            let (address, numbers) = (self.livehook.receiver, numbers.clone());
+            tokio::spawn(async move {
+                let mut client = Client::connect(address).await.unwrap();
+                for number in numbers.filter(|number| number % 8 == sender) {
+                    assert_eq!(client.post(&signed(number, now_secs())).await.unwrap().status, 200);
+                }
+            })
+        });
+        for sender in senders.collect::<Vec<_>>() {
+            sender.await.unwrap();
+        }
+    }
+
+    /// Has so many events become dead letters, and mends the sink.
+    async fn give_up(&mut self, numbers: std::ops::Range<u64>) {
+        let count = self.dead_letters().len() + (numbers.end - numbers.start) as usize;
+        self.fail();
+        self.post(numbers).await;
+        self.wait_until("they are given up", || self.dead_letters().len() == count).await;
+        self.mend();
+    }
+
+    fn command(&self, line: &[&str]) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command
+            .current_dir(self.directory.path())
+            .env("LIVEHOOK_DATA_DIR", "data")
+            .env("LIVEHOOK_CONFIG", "config.toml");
+        command.args(line).output().unwrap()
+    }
+
+    /// What a command that succeeds writes to stdout and stderr.
+    fn done(&self, line: &[&str]) -> (String, String) {
+        let output = self.command(line);
+        let texts = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert!(output.status.success(), "{line:?}: {texts:?}");
+        texts.into()
+    }
+
+    /// What one that fails writes to stderr.
+    fn failed(&self, line: &[&str]) -> String {
+        let output = self.command(line);
+        assert_eq!(output.status.code(), Some(1), "{line:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn by_command_beside_the_service_what_was_given_up_is_seen_sent_again_and_dropped() {
+    let mut service = Service::start().await;
+    service.post(0..3).await;
+    service.wait_for_arrivals(3).await;
+    service.give_up(3..8).await;
+
+    let (listed, _) = service.done(&["dead-letters", "list", "--output", "json"]);
+    let letters: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(letters.len(), 5);
+    assert!(letters.iter().all(|letter| letter["sink"] == "file" && letter["attempts"] == 1), "{listed}");
+    assert!(letters[0]["reason"].as_str().unwrap().contains("is a directory"), "{listed}");
+
+    let (_, told) = service.done(&["dead-letters", "drop", "--id", "1"]);
+    assert!(told.contains("dropped: 1"), "{told}");
+    let (_, told) = service.done(&["dead-letters", "redrive", "--sink", "file"]);
+    assert!(told.contains("put back, to be sent again: 4"), "{told}");
+    service.wait_for_arrivals(7).await;
+    service.wait_until("they are gone", || service.dead_letters().is_empty()).await;
+    let (arrived, dropped) = (service.arrived(), letters[0]["id"].as_str().unwrap().parse().unwrap());
+    assert_eq!(arrived.len(), 7, "each once");
+    assert!(!arrived.contains(&dropped));
+    let metrics = Client::connect(service.livehook.admin).await.unwrap().get("/metrics", "").await.unwrap().body;
+    assert!(metrics.contains("livehook_dead_letters{sink=\"file\"} 0\n"), "{metrics}");
+    service.livehook.stop().await;
+    assert_eq!(service.arrived().len(), 7);
+}
+
+#[tokio::test]
+async fn without_a_service_a_redrive_waits_for_its_start_and_for_its_sink() {
+    let mut service = Service::start().await;
+    service.post(0..1).await;
+    service.wait_for_arrivals(1).await;
+    service.give_up(1..4).await;
+    service.livehook.stop().await;
+    service.livehook.configure_again("", &Service::config("other"));
+    service.start_again().await;
+    let told = service.failed(&["dead-letters", "redrive", "--sink", "file"]);
+    assert!(told.contains("the sink `file` is not configured"), "{told}");
+    let told = service.failed(&["dead-letters", "redrive", "--all"]);
+    assert!(told.contains("3 of the sink `file` cannot be sent again"), "{told}");
+    service.livehook.stop().await;
+
+    service.livehook.configure_again("", &Service::config("file"));
+    service.start_again().await;
+    service.livehook.stop().await;
+    let (_, told) = service.done(&["dead-letters", "redrive", "--all"]);
+    assert!(told.contains("for the next start of the service: 3"), "{told}");
+    assert_eq!(service.dead_letters().len(), 3);
+    service.start_again().await;
+    service.wait_until("they are gone", || service.dead_letters().is_empty()).await;
+    assert_eq!(service.arrived().len(), 4);
+}
+
+/// How often a service is killed before it may do the rest in peace.
+const KILLS: u32 = 8;
+
+/// Starts a command, and kills the service again and again, each time when something has just been written to the sink. Then
+/// waits until all is done. `check` is called while it is dead.
+async fn killed_until(
+    service: &mut Service,
+    line: &[&str],
+    is_done: impl Fn(&Service) -> bool,
+    check: impl Fn(&Service),
+) {
+    let length = |service: &Service| std::fs::metadata(service.path()).unwrap().len();
+    let mut before = length(service);
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(service.directory.path()).env("LIVEHOOK_DATA_DIR", "data").args(line);
+    let mut child = command.args(["--config", "config.toml"]).spawn().unwrap();
+    for kill in 0..KILLS {
+        service.wait_until("it writes", || length(service) != before || (kill > 0 && is_done(service))).await;
+        service.livehook.kill();
+        // The answer may be lost, which is no matter once it writes.
+        let _ = child.wait();
+        check(service);
+        assert!(kill > 0 || !is_done(service), "no kill came in the middle");
+        before = length(service);
+        service.start_again().await;
+        if line.contains(&"redrive") {
+            // A kill may have cut the request short, so that some are not put back.
+            service.done(line);
+        }
+    }
+    service.wait_until("all is done", || is_done(service)).await;
+    service.livehook.stop().await;
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_redrive_each_is_a_dead_letter_until_it_has_arrived() {
+    let mut service = Service::start().await;
+    service.post(0..1).await;
+    service.wait_for_arrivals(1).await;
+    service.give_up(1..3000).await;
+    // What is given up goes to the file that is there now.
+    std::fs::write(service.path(), "").unwrap();
+    let all: HashSet<EventId> = service.dead_letters().into_iter().collect();
+    let check = |service: &Service| {
+        let left: HashSet<EventId> = service.dead_letters().into_iter().collect();
+        let arrived: HashSet<EventId> = service.arrived().into_iter().collect();
+        assert!(all.iter().all(|id| left.contains(id) || arrived.contains(id)), "one is lost");
+    };
+    let line = ["dead-letters", "redrive", "--all"];
+    killed_until(&mut service, &line, |service| service.dead_letters().is_empty(), check).await;
+    assert!(all.is_subset(&service.arrived().into_iter().collect()));
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_replay_it_goes_on_and_sends_each_at_least_once_more() {
+    const COUNT: usize = 5000;
+    let mut service = Service::start().await;
+    service.post(0..COUNT as u64).await;
+    service.wait_for_arrivals(COUNT).await;
+    let replay = |service: &Service| Reader::open(&service.livehook.path("data")).unwrap().replay(1).unwrap().unwrap();
+    let check = |service: &Service| {
+        let stored = replay(service);
+        assert!(stored.done <= stored.order.counted && stored.failed == 0);
+    };
+    let line = ["replay", "--sink", "file", "--no-wait"];
+    killed_until(&mut service, &line, |service| replay(service).ended_ms.is_some(), check).await;
+    let stored = replay(&service);
+    assert_eq!((stored.order.counted, stored.done), (COUNT as i64, COUNT as i64));
+    let mut times = HashMap::new();
+    for id in service.arrived() {
+        *times.entry(id).or_insert(0) += 1;
+    }
+    assert_eq!(times.len(), COUNT);
+    assert!(times.values().all(|times| *times >= 2));
+    assert!(service.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_replay_by_command_is_counted_waited_for_listed_and_cancelled() {
+    let mut service = Service::start().await;
+    service.post(0..10).await;
+    service.wait_for_arrivals(10).await;
+    let (counted, _) = service.done(&["replay", "--sink", "file", "--type", "push", "--dry-run"]);
+    assert_eq!(counted, "5\n");
+    assert_eq!(service.done(&["replay", "--list", "--output", "json"]).0, "", "nothing has begun");
+    let (_, told) = service.done(&["replay", "--sink", "file", "--type", "push"]);
+    assert!(told.contains("the sink `file` took 5 of 5 events"), "{told}");
+    assert_eq!(service.arrived().len(), 15);
+    let (_, told) = service.done(&["replay", "--sink", "file", "--since", "2h", "--stream", "s3"]);
+    assert!(told.contains("took 1 of 1 events"), "{told}");
+
+    service.fail();
+    let (_, told) = service.done(&["replay", "--sink", "file", "--stream", "s4", "--no-wait"]);
+    assert!(told.contains("--watch 3"), "{told}");
+    let told = service.failed(&["replay", "--watch", "3"]);
+    assert!(told.contains("it refused 1, the last one: ") && told.contains("is a directory"), "{told}");
+    service.mend();
+    let told = service.failed(&["replay", "--cancel", "3"]);
+    assert!(told.contains("had come to its end before"), "{told}");
+    let (listed, _) = service.done(&["replay", "--list", "--output", "json"]);
+    let states: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(states.iter().map(|replay| replay["id"].as_i64().unwrap()).collect::<Vec<_>>(), [3, 2, 1]);
+    assert_eq!((&states[0]["state"], &states[0]["failed"]), (&json!("done"), &json!(1)));
+
+    let told = service.failed(&["replay", "--sink", "none"]);
+    assert!(told.contains("there is no sink `none`; configured are file"), "{told}");
+    service.livehook.stop().await;
+    let told = service.failed(&["replay", "--sink", "file"]);
+    assert!(told.contains("is `livehook serve` running"), "{told}");
+}
+
+#[tokio::test]
+async fn interrupted_the_command_leaves_the_replay_to_go_on_until_it_is_cancelled() {
+    let mut service = Service::start().await;
+    service.livehook.stop().await;
+    service.livehook.configure_again("", &Service::config("file").replace(", attempts_max = 1", ""));
+    service.start_again().await;
+    service.post(0..3).await;
+    service.wait_for_arrivals(3).await;
+    service.fail();
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(service.directory.path()).args(["replay", "--sink", "file", "--config", "config.toml"]);
+    let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let replay = || Reader::open(&service.livehook.path("data")).unwrap().replay(1).unwrap();
+    service.wait_until("it is tried", || replay().is_some_and(|replay| replay.last_reason.is_some())).await;
+    // By then the command may not have come to its waiting.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.contains("the replay 1 goes on"), "{told}");
+    assert!(told.contains("the sink fails, and is tried again"), "{told}");
+    assert_eq!(replay().unwrap().ended_ms, None);
+
+    let (_, told) = service.done(&["replay", "--cancel", "1"]);
+    assert!(told.contains("the replay 1 is cancelled: 0 of 3"), "{told}");
+    service.mend();
+    service.post(3..4).await;
+    service.wait_for_arrivals(4).await;
+    assert_eq!(service.arrived().len(), 4, "nothing of it comes after the end");
+    let told = service.failed(&["replay", "--watch", "1"]);
+    assert!(told.contains("was cancelled, after 0 of 3"), "{told}");
+}
+
+/// Posts to the API, and gives the status and the answer.
+async fn post(app: &TestApp, path: &str, token: &str, body: &str) -> (u16, Value) {
+    let mut client = Client::connect(app.admin).await.unwrap();
+    let request = format!(
+        "POST /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.raw(request.as_bytes()).await.unwrap();
+    let Answer { status, body, .. } = client.receive().await.unwrap();
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+async fn get(app: &TestApp, path: &str) -> (u16, Value) {
+    let answer = Client::connect(app.admin).await.unwrap().get(&format!("/api/v1/{path}"), "").await.unwrap();
+    (answer.status, serde_json::from_str(&answer.body).unwrap())
+}
+
+#[tokio::test]
+async fn the_api_changes_nothing_without_the_token_or_without_a_selection() {
+    let app = TestApp::start(&format!("[admin]\ntoken = \"{TOKEN}\"\n")).await;
+    for path in ["dead-letters/redrive", "dead-letters/drop", "replays", "replays/1/cancel"] {
+        assert_eq!(post(&app, path, "wrong", "{\"all\":true}").await.0, 401, "{path}");
+    }
+    for (path, body, said) in [
+        ("dead-letters/drop", "{}", "nothing is selected"),
+        ("dead-letters/redrive", "{\"all\":false}", "nothing is selected"),
+        ("dead-letters/redrive", "{\"all\":true,\"sink\":\"file\"}", "cannot be said beside"),
+        ("dead-letters/redrive", "{\"number\":[1]}", "unknown field `number`"),
+        ("dead-letters/redrive", "{\"since\":\"yesterday\"}", "`since`: give RFC 3339"),
+        ("dead-letters/redrive", "{\"since\":\"1h\",\"until\":\"2h\"}", "`until`: is not after"),
+        ("dead-letters/drop", "{\"ids\":[\"x\"]}", "`ids`"),
+        ("dead-letters/drop", "[", "the body is not as it must be"),
+        ("replays", "{}", "missing field `sink`"),
+        ("replays", "{\"sink\":\"none\"}", "there is no sink `none`"),
+        ("replays", "{\"sink\":\"file\",\"types\":[\"pushed\"]}", "`types`"),
+        ("replays", "{\"sink\":\"file\",\"domains\":[\"a.*.com\"]}", "`domains`"),
+        ("replays/x/cancel", "{}", "`number`"),
+    ] {
+        let (status, problem) = post(&app, path, TOKEN, body).await;
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(status == 400 && detail.contains(said), "{path} {body}: {problem}");
+    }
+    let (status, problem) = post(&app, "dead-letters/redrive", TOKEN, "{\"sink\":\"gone\"}").await;
+    assert_eq!((status, &problem["error"]), (409, &json!("no_such_sink")));
+    let (status, changed) = post(&app, "dead-letters/drop", TOKEN, "{\"all\":true}").await;
+    assert_eq!((status, changed), (200, json!({"count": 0, "without_sink": {}})));
+    for (path, status) in [
+        ("dead-letters", 200),
+        ("dead-letters?sink=file&limit=5&since=2h", 200),
+        ("dead-letters?sinks=file", 400),
+        ("dead-letters/7", 404),
+        ("dead-letters/x", 400),
+        ("replays", 200),
+        ("replays/7", 404),
+        ("replays?since=2h", 400),
+    ] {
+        assert_eq!(get(&app, path).await.0, status, "{path}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_api_tells_of_a_replay_and_of_what_it_would_send() {
+    let app = TestApp::start(&format!("[admin]\ntoken = \"{TOKEN}\"\n")).await;
+    let mut client = Client::connect(app.receiver).await.unwrap();
+    for number in 0..6 {
+        client.post(&signed(number, now_secs())).await.unwrap();
+    }
+    app.wait_for_events(6).await;
+    let body = "{\"sink\":\"file\",\"types\":[\"stop\"],\"dry_run\":true}";
+    assert_eq!(post(&app, "replays", TOKEN, body).await, (200, json!({"sink": "file", "counted": 3})));
+    let (status, begun) =
+        post(&app, "replays", TOKEN, "{\"sink\":\"file\",\"since\":\"1h\",\"types\":[\"stop\"]}").await;
+    assert_eq!((status, &begun["id"], &begun["counted"]), (202, &json!(1), &json!(3)));
+    app.wait_for_events(9).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let replay = loop {
+        let (_, replay) = get(&app, "replays/1").await;
+        if replay["state"] == "done" {
+            break replay;
+        }
+        assert!(Instant::now() < deadline, "{replay}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!((&replay["done"], &replay["failed"], &replay["missed"]), (&json!(3), &json!(0), &json!(0)));
+    assert_eq!(replay["selection"]["types"], json!(["stop"]));
+    assert_eq!(get(&app, "replays").await.1["items"].as_array().unwrap().len(), 1);
+    assert_eq!(post(&app, "replays/1/cancel", TOKEN, "{}").await.1["state"], "done");
+    assert_eq!(post(&app, "replays/9/cancel", TOKEN, "{}").await.0, 404);
+    assert_eq!(app.stop().await.len(), 9);
+}
