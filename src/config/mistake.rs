@@ -15,7 +15,8 @@ const SHOWN_CHARACTERS_MAX: usize = 60;
 pub(super) const MISTAKES_MAX: usize = 100;
 
 /// Words that, within the name of a key, say that its value is a secret.
-const SECRET_WORDS: [&str; 7] = ["key", "keys", "token", "secret", "password", "passphrase", "authorization"];
+const SECRET_WORDS: [&str; 8] =
+    ["key", "keys", "token", "secret", "secrets", "password", "passphrase", "authorization"];
 
 /// One mistake: where, what, the rule that it breaks, and the cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_name_of_a_key_tells_whether_its_value_is_secret() {
-        for key in ["receiver.keys[0]", "receiver.keys[1].key", "admin.token", "sinks[0].signing_key", "x.Auth-Token"] {
+        for key in ["receiver.keys[0]", "receiver.keys[1].key", "admin.token", "sinks[0].secrets[1]", "x.Auth-Token"] {
             assert!(is_secret(key), "{key}");
         }
         for key in ["receiver.keys[0].domains[1]", "receiver.keys_file", "admin.token_file", "sinks[0].path"] {

@@ -80,7 +80,7 @@ impl Options {
         let mut mistakes = Vec::new();
         let mut check = |holds: bool, key: &str, value: &dyn fmt::Display, rule: &str| {
             if !holds {
-                mistakes.push(Mistake { key: key.to_owned(), value: value.to_string(), rule: rule.to_owned() });
+                mistakes.push(Mistake { key: key.to_owned(), value: Some(value.to_string()), rule: rule.to_owned() });
             }
         };
         let ends_in_separator = self.path.as_os_str().as_encoded_bytes().ends_with(b"/");
