@@ -237,6 +237,14 @@ fn no_secret_is_ever_shown() {
         "admin.token = \"hunter2\" \"",
         "admin.token = hunter2",
         "[[sinks]]\nname = \"a\"\ntype = \"log\"\ntoken = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://a:hunter2@b/\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = [\"hunter2\"]",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecret = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = \"X: hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = { Host = \"hunter2\" }",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = { X = [\"hunter2\"] }",
     ] {
         let mistakes = keyed(text).unwrap_err();
         let told = format!("{mistakes} {mistakes:?}");
@@ -377,4 +385,35 @@ fn the_admin_address_is_found_as_the_service_finds_it_whatever_else_is_wrong() {
     let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", "admin.listen = \"x\"");
     let told = listen(&given).unwrap_err();
     assert!(told.contains("admin.listen = \"x\""), "{told}");
+}
+
+const WEBHOOK: &str = "[[sinks]]\nname = \"my-hook\"\ntype = \"http\"\nurl = \"https://me.example/x?key=hunter2\"\n";
+
+#[test]
+fn the_secrets_of_a_sink_are_those_of_all_its_sources() {
+    let secrets: Vec<String> =
+        [1, 2].map(|byte| sink::http::WebhookSecret::from_bytes(&[byte; 24]).unwrap().reveal()).into();
+    let given = Given::default()
+        .variable("LIVEHOOK_KEYS", "0123456789abcdef")
+        .variable("LIVEHOOK_SINK_MY_HOOK_SECRETS", &secrets[0])
+        .variable("LIVEHOOK_SINK_OTHER_SECRETS", "of another")
+        .file("f", &secrets[1]);
+    let config = load(&format!("{WEBHOOK}secrets_file = \"f\""), &given, &Overrides::default()).unwrap();
+    let sink::Options::Http(options) = &config.sinks[0].sink else { panic!() };
+    assert_eq!(options.secrets.len(), 2);
+    assert_eq!(config.warnings, [""; 0]);
+    let shown = format!("{config:?} {}", config.summary());
+    assert!(!shown.contains("whsec_") && !shown.contains("hunter2") && shown.contains("http to https://me.example/x,"));
+
+    let unsigned = keyed(WEBHOOK).unwrap();
+    assert!(unsigned.warnings[0].starts_with("the sink `my-hook`: there is no secret"), "{:?}", unsigned.warnings);
+
+    let wrong = Given::default().variable("LIVEHOOK_SINK_MY_HOOK_SECRETS", "hunter2");
+    let mistakes = load(WEBHOOK, &wrong.variable("LIVEHOOK_KEYS", "k"), &Overrides::default()).unwrap_err();
+    assert_eq!(
+        told(&mistakes),
+        [
+            "sinks[0].secrets: LIVEHOOK_SINK_MY_HOOK_SECRETS: must be `whsec_` and base64 of 24 to 64 bytes; `livehook keygen --webhook` makes one"
+        ]
+    );
 }
