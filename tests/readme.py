@@ -179,6 +179,25 @@ def test_the_receiver_in_node(folder):
     check_a_receiver("receiver.js", "node", blocks("js", section("Sinks"))[0], folder)
 
 
+def test_the_programs_of_the_command_sink(folder):
+    port, admin_port = free_port(), free_port()
+    programs = [block for block in blocks("python", section("Sinks")) if "sys.stdin" in block]
+    configs = [block for block in blocks("toml", section("Sinks")) if 'type = "command"' in block]
+    for name, program in zip(("notify.py", "notify_lines.py"), programs, strict=True):
+        (folder / name).write_text(program)
+    (folder / "config.toml").write_text("".join(configs))
+    serve = [LIVEHOOK, "serve", "--config", "config.toml", "--key", "test", "--listen", f"127.0.0.1:{port}"]
+    serve += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    with running("livehook", serve, port, folder) as process:
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        send = ["send", "--key", "test", "--url", f"http://127.0.0.1:{port}/callback", "--event", "stop"]
+        livehook(*send, "--stream", "demo", folder=folder)
+        log = folder / "livehook.log"
+        for said in ("demo stopped:", "tencent.css.stop demo"):
+            until(said, lambda: said in log.read_text(), process)
+        assert "the sink fails" not in log.read_text()
+
+
 def test_a_backup_can_be_served(folder):
     port, admin_port = free_port(), free_port()
     command = [LIVEHOOK, "serve", "--key", "test", "--listen", f"127.0.0.1:{port}"]

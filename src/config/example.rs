@@ -58,6 +58,7 @@ fn every_value_of_the_example_is_the_default() {
     let mut example = load(&example);
     let mut defaults = load("receiver.keys = [\"0123456789abcdef\"]");
 
+    let notify = example.sinks.pop().unwrap();
     let backend = example.sinks.pop().unwrap();
     let archive = example.sinks.pop().unwrap();
     assert_eq!(example.sinks, defaults.sinks, "the first sink is the one that there is without any");
@@ -65,6 +66,8 @@ fn every_value_of_the_example_is_the_default() {
     assert_eq!(archive.sink, sink::Options::File(required));
     let required = toml::from_str("url = \"https://example.com/events\"").unwrap();
     assert_eq!(backend.sink, sink::Options::Http(required));
+    let required = toml::from_str("program = \"/usr/local/bin/notify\"").unwrap();
+    assert_eq!(notify.sink, sink::Options::Command(required));
     assert_eq!(example.warnings.len(), 1, "it is unsigned");
     example.warnings.clear();
 
@@ -120,6 +123,7 @@ fn the_example_has_every_key_that_the_code_knows_and_no_other() {
         ("sinks log.retry", fields::<RetryOptions>()),
         ("sinks file", fields::<sink::file::Options>()),
         ("sinks http", fields::<sink::http::Options>()),
+        ("sinks command", fields::<sink::command::Options>()),
     ] {
         known.extend(fields.into_iter().map(|field| format!("{table}.{field}")));
     }

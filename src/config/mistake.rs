@@ -157,7 +157,8 @@ impl Findings {
 pub(super) fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
     let name = name.split('[').next().unwrap_or(name).to_ascii_lowercase();
-    name == "headers" || !name.ends_with("_file") && name.split(['_', '-']).any(|word| SECRET_WORDS.contains(&word))
+    matches!(name.as_str(), "headers" | "environment")
+        || !name.ends_with("_file") && name.split(['_', '-']).any(|word| SECRET_WORDS.contains(&word))
 }
 
 /// The value as it may be shown; `None` for a secret. Lists and tables are only named, since a secret may be in them.

@@ -239,6 +239,8 @@ fn no_secret_is_ever_shown() {
         "[[sinks]]\nname = \"a\"\ntype = \"log\"\ntoken = \"hunter2\"",
         "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://a:hunter2@b/\"",
         "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"command\"\nprogram = \"x\"\nenvironment = \"X=hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"command\"\nprogram = \"x\"\nenvironment = { LIVEHOOK_EVENT_ID = \"hunter2\" }",
         "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = [\"hunter2\"]",
         "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = \"hunter2\"",
         "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecret = \"hunter2\"",
@@ -413,7 +415,7 @@ fn the_secrets_of_a_sink_are_those_of_all_its_sources() {
     assert_eq!(
         told(&mistakes),
         [
-            "sinks[0].secrets: LIVEHOOK_SINK_MY_HOOK_SECRETS: must be `whsec_` and base64 of 24 to 64 bytes; `livehook keygen --webhook` makes one"
+            "1: sinks[0].secrets: LIVEHOOK_SINK_MY_HOOK_SECRETS: must be `whsec_` and base64 of 24 to 64 bytes; `livehook keygen --webhook` makes one"
         ]
     );
 }

@@ -1,12 +1,14 @@
 //! Several deliveries at once, and still in order within a stream: a batch is split into lanes, of which each is
 //! delivered from its first event to its last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{DeliveryError, Outcome};
+use crate::callback::PartitionKey;
 use crate::journal::Record;
 
 /// Positions in a batch, ascending. Events of one stream are all in the same lane.
@@ -51,16 +53,102 @@ pub(super) async fn run<F>(
 where
     F: Future<Output = Vec<(usize, Outcome)>>,
 {
-    let mut outcomes = vec![Err(DeliveryError::Held); batch.len()];
+    let mut outcomes = Vec::with_capacity(batch.len());
     let mut waiting = lanes.into_iter();
     let mut running: FuturesUnordered<F> = waiting.by_ref().take(concurrency.max(1)).map(&deliver).collect();
     while let Some(answers) = running.next().await {
-        for (position, outcome) in answers {
-            outcomes[position] = outcome;
-        }
+        outcomes.extend(answers);
         running.extend(waiting.next().map(&deliver));
     }
+    in_place(batch, outcomes)
+}
+
+/// Answers in the order of the batch. What there is none for was not tried.
+pub(super) fn in_place(batch: &[Record], answers: Vec<(usize, Outcome)>) -> Vec<Outcome> {
+    let mut outcomes = vec![Err(DeliveryError::Held); batch.len()];
+    for (position, outcome) in answers {
+        outcomes[position] = outcome;
+    }
     outcomes
+}
+
+/// What became of an attempt, and whether the other end seems to take nothing at all.
+pub(super) struct Attempt {
+    pub(super) outcome: Outcome,
+    pub(super) is_outage: bool,
+}
+
+/// The way through a lane, one event after the other. One that fails holds up the later ones of its stream; an outage all.
+pub(super) struct Walk<'w> {
+    batch: &'w [Record],
+    lane: std::vec::IntoIter<usize>,
+    outages: &'w Outages,
+    failed: HashSet<PartitionKey<'w>>,
+    outcomes: Vec<(usize, Outcome)>,
+}
+
+impl<'w> Walk<'w> {
+    pub(super) fn new(batch: &'w [Record], lane: Lane, outages: &'w Outages) -> Walk<'w> {
+        let outcomes = Vec::with_capacity(lane.len());
+        Walk { batch, lane: lane.into_iter(), outages, failed: HashSet::new(), outcomes }
+    }
+
+    /// The next event to try, with its position.
+    pub(super) fn next(&mut self) -> Option<(usize, &'w Record)> {
+        if self.outages.is_over() {
+            return None;
+        }
+        let free = |position: &usize| !self.failed.contains(&self.batch[*position].event.partition_key());
+        self.lane.find(free).map(|position| (position, &self.batch[position]))
+    }
+
+    /// Takes what became of it.
+    pub(super) fn note(&mut self, position: usize, attempt: Attempt) {
+        self.outages.note(attempt.is_outage);
+        if matches!(attempt.outcome, Err(DeliveryError::Transient { .. })) {
+            self.failed.insert(self.batch[position].event.partition_key());
+        }
+        self.outcomes.push((position, attempt.outcome));
+    }
+
+    /// The answers for all that was tried.
+    pub(super) fn finish(self) -> Vec<(usize, Outcome)> {
+        self.outcomes
+    }
+}
+
+/// Tells when the other end takes nothing: after as many outages in a row as deliveries run at once, so that in a true
+/// outage nobody waits for more than one of each, and at least two, so that one event that always times out does not
+/// keep all others from being tried. Once told, it holds to the end of the batch, whatever is still under way.
+pub(super) struct Outages {
+    in_a_row: AtomicUsize,
+    most: usize,
+}
+
+impl Outages {
+    /// For one batch.
+    pub(super) fn new(concurrency: usize) -> Outages {
+        Outages { in_a_row: AtomicUsize::new(0), most: concurrency.max(2) }
+    }
+
+    /// Whether nothing more is to be tried.
+    pub(super) fn is_over(&self) -> bool {
+        self.in_a_row.load(Ordering::Relaxed) >= self.most
+    }
+
+    /// Takes note of an attempt.
+    pub(super) fn note(&self, is_outage: bool) {
+        if self.is_over() {
+            return;
+        }
+        let in_a_row = if is_outage { self.in_a_row.load(Ordering::Relaxed) + 1 } else { 0 };
+        self.in_a_row.store(in_a_row, Ordering::Relaxed);
+    }
+
+    /// Tries nothing more.
+    pub(super) fn end(&self) {
+        self.in_a_row.store(self.most, Ordering::Relaxed);
+    }
 }
 
 /// The answers for a batch of which nothing could be tried: the first event failed, and no other loses an attempt.
@@ -123,6 +211,23 @@ mod tests {
         let held = || Err(DeliveryError::Held);
         assert_eq!(outcomes, [Ok(()), held(), held(), held(), held(), held()]);
         assert_eq!(run(&[], Vec::new(), 3, deliver).await, []);
+    }
+
+    #[test]
+    fn outages_in_a_row_end_a_batch() {
+        let outages = Outages::new(3);
+        for is_outage in [true, true, false, true, true] {
+            outages.note(is_outage);
+            assert!(!outages.is_over());
+        }
+        outages.note(true);
+        outages.note(false);
+        assert!(outages.is_over());
+        let outages = Outages::new(0);
+        outages.note(true);
+        assert!(!outages.is_over(), "one may be the event's own fault");
+        outages.end();
+        assert!(outages.is_over());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A sink delivers what it is given, once it is told to, and says of each event what became of it. It does not read the
 //! journal on its own, decide on retries, or move a cursor: that is the delivery worker's.
 
+pub mod command;
 pub mod file;
 mod filter;
 #[cfg(test)]
@@ -134,11 +135,13 @@ pub enum Options {
     File(file::Options),
     /// `type = "http"`
     Http(http::Options),
+    /// `type = "command"`
+    Command(command::Options),
 }
 
 impl Options {
     /// Every `type` that can be configured.
-    pub const TYPES: [&str; 3] = ["log", "file", "http"];
+    pub const TYPES: [&str; 4] = ["log", "file", "http", "command"];
 
     /// Reads the own keys of a sink of this `type`.
     ///
@@ -149,6 +152,7 @@ impl Options {
             "log" => log::Options::deserialize(keys).map(Options::Log),
             "file" => file::Options::deserialize(keys).map(Options::File),
             "http" => http::Options::deserialize(keys).map(Options::Http),
+            "command" => command::Options::deserialize(keys).map(Options::Command),
             unknown => Err(D::Error::unknown_variant(unknown, &Options::TYPES)),
         }
     }
@@ -159,13 +163,14 @@ impl Options {
             Options::Log(_) => "log",
             Options::File(_) => "file",
             Options::Http(_) => "http",
+            Options::Command(_) => "command",
         }
     }
 
     /// The file that no second sink may write to.
     pub fn exclusive_path(&self) -> Option<&Path> {
         match self {
-            Options::Log(_) | Options::Http(_) => None,
+            Options::Log(_) | Options::Http(_) | Options::Command(_) => None,
             Options::File(options) => Some(&options.path),
         }
     }
@@ -176,13 +181,14 @@ impl Options {
             Options::Log(_) => None,
             Options::File(options) => Some(options.path.display().to_string()),
             Options::Http(options) => Some(options.url.shown()),
+            Options::Command(options) => Some(options.program.display().to_string()),
         }
     }
 
     /// Takes the secrets that are not in the table, and returns what is wrong with them.
     pub fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
         match self {
-            Options::Log(_) | Options::File(_) => Vec::new(),
+            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
             Options::Http(options) => options.take_secrets(sources),
         }
     }
@@ -193,13 +199,14 @@ impl Options {
             Options::Log(_) => Vec::new(),
             Options::File(options) => options.mistakes(),
             Options::Http(options) => options.mistakes(),
+            Options::Command(options) => options.mistakes(),
         }
     }
 
     /// What is allowed and yet worth a look, each in a sentence.
     pub fn warnings(&self) -> Vec<String> {
         match self {
-            Options::Log(_) | Options::File(_) => Vec::new(),
+            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
             Options::Http(options) => options.warnings(),
         }
     }
@@ -210,6 +217,7 @@ impl Options {
             Options::Log(options) => Box::new(log::LogSink::new(options.clone())),
             Options::File(options) => Box::new(file::FileSink::new(options.clone())),
             Options::Http(options) => Box::new(http::HttpSink::new(options.clone())),
+            Options::Command(options) => Box::new(command::CommandSink::new(options.clone())),
         }
     }
 }

@@ -15,12 +15,11 @@ mod signature;
 mod tests;
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
 
-use super::lanes::{self, Lane};
+use super::lanes::{self, Lane, Outages};
 use super::{DeliveryError, Outcome, Sink};
 use crate::callback::PartitionKey;
 use crate::journal::{Offset, Record, Records};
@@ -62,7 +61,7 @@ impl HttpSink {
             connection,
             events_max: options.batch_events_max,
             bytes_max: options.batch_bytes_max,
-            outages: Outages { in_a_row: AtomicUsize::new(0), most: concurrency.max(2) },
+            outages: Outages::new(concurrency),
         };
         Ok(lanes::run(batch, lanes, concurrency, |lane| delivery.lane(lane)).await)
     }
@@ -118,7 +117,10 @@ impl<'d> Delivery<'d> {
             }
             let records: Vec<&Record> = request.iter().map(|position| &self.batch[*position]).collect();
             let verdict = self.connection.post(&self.headers, &records).await;
-            self.outages.note(&verdict);
+            self.outages.note(matches!(verdict, Verdict::Outage(_)));
+            if let Verdict::Outage(DeliveryError::Transient { retry_after: Some(_), .. }) = verdict {
+                self.outages.end();
+            }
             let error = match verdict {
                 Verdict::Delivered => {
                     outcomes.extend(request.into_iter().map(|position| (position, Ok(()))));
@@ -161,33 +163,5 @@ impl<'d> Delivery<'d> {
             }
         }
         requests
-    }
-}
-
-/// Tells when a receiver takes nothing: after as many outages in a row as requests run at once, so that in a true
-/// outage nobody waits for more than one of each, and at least two, so that one event that always times out does not
-/// keep all others from being tried.
-struct Outages {
-    in_a_row: AtomicUsize,
-    most: usize,
-}
-
-impl Outages {
-    fn is_over(&self) -> bool {
-        self.in_a_row.load(Ordering::Relaxed) >= self.most
-    }
-
-    fn note(&self, verdict: &Verdict) {
-        match verdict {
-            // Once told, it holds to the end of the batch, whatever is still under way.
-            _ if self.is_over() => {}
-            Verdict::Outage(DeliveryError::Transient { retry_after: Some(_), .. }) => {
-                self.in_a_row.store(self.most, Ordering::Relaxed);
-            }
-            Verdict::Outage(_) => {
-                self.in_a_row.fetch_add(1, Ordering::Relaxed);
-            }
-            Verdict::Delivered | Verdict::Refused(_) => self.in_a_row.store(0, Ordering::Relaxed),
-        }
     }
 }

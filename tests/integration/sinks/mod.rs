@@ -3,6 +3,7 @@
 //!
 //! A new sink is one file here with a [`Subject`]: how its other end is run and fails, and what arrived there.
 
+mod command;
 mod file;
 mod http;
 mod log;
