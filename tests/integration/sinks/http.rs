@@ -136,7 +136,7 @@ async fn the_http_sink_conforms_with_lists() {
 }
 
 #[tokio::test]
-#[ignore = "takes a minute: run by tests/run"]
+#[ignore = "takes two minutes: run by tests/run"]
 async fn a_backlog_of_100000_events_is_delivered_with_flat_memory() {
     const EVENTS: u64 = 100_000;
     const MEMORY_KIB_MAX: u64 = 16 * 1024;
