@@ -21,6 +21,12 @@ pub(crate) const KEY: &str = "bench0123456789bench0123456789be";
 /// Of 19 digits, as in real callbacks. Never used twice, whatever the server, so no event is a duplicate.
 static NEXT_SEQUENCE: AtomicU64 = AtomicU64::new(1_000_000_000_000_000_000);
 
+/// Over how many streams the events are spread, up to 5000.
+pub(crate) static STREAMS: AtomicU64 = AtomicU64::new(1);
+
+/// The number of the first stream.
+const FIRST_STREAM: u64 = 4711;
+
 /// When to stop.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan {
@@ -46,6 +52,7 @@ pub(crate) struct Seen {
 struct Request {
     bytes: Vec<u8>,
     sequence_at: usize,
+    stream_at: usize,
 }
 
 impl Request {
@@ -63,16 +70,24 @@ impl Request {
             "POST /callback HTTP/1.1\r\nHost: livehook\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
         let sequence_at = text.find(sequence).context("the request has no sequence")?;
-        Ok(Request { bytes: text.into_bytes(), sequence_at })
+        let before_stream = r#""stream_id":"room-"#;
+        let stream_at = text.find(before_stream).context("the request has no stream")? + before_stream.len();
+        Ok(Request { bytes: text.into_bytes(), sequence_at, stream_at })
     }
 
     /// Makes this request another event.
     fn renew(&mut self) {
-        let mut sequence = NEXT_SEQUENCE.fetch_add(1, Ordering::Relaxed);
-        for digit in self.bytes[self.sequence_at..self.sequence_at + 19].iter_mut().rev() {
-            *digit = b'0' + (sequence % 10) as u8;
-            sequence /= 10;
-        }
+        let sequence = NEXT_SEQUENCE.fetch_add(1, Ordering::Relaxed);
+        write_digits(&mut self.bytes[self.sequence_at..self.sequence_at + 19], sequence);
+        let stream = FIRST_STREAM + sequence % STREAMS.load(Ordering::Relaxed);
+        write_digits(&mut self.bytes[self.stream_at..self.stream_at + 4], stream);
+    }
+}
+
+fn write_digits(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 

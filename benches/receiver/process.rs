@@ -37,7 +37,7 @@ fn on_core_1(program: &Path) -> Command {
     command
 }
 
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
@@ -62,6 +62,11 @@ impl Server {
 
     /// livehook, with its data in `directory`; what an earlier one left there is taken up.
     pub(crate) fn livehook(directory: &Path) -> anyhow::Result<Server> {
+        Server::livehook_with(directory, "")
+    }
+
+    /// The same, with more sinks than the file.
+    pub(crate) fn livehook_with(directory: &Path, sinks: &str) -> anyhow::Result<Server> {
         let (address, admin) = (free_address()?, free_address()?);
         fs::create_dir_all(directory)?;
         let config = directory.join("config.toml");
@@ -70,7 +75,7 @@ impl Server {
             &config,
             format!(
                 "data_dir = {data:?}\n\n[receiver]\nlisten = \"{address}\"\nkeys = [\"{}\"]\n\n[admin]\nlisten = \
-                 \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n",
+                 \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n{sinks}",
                 generator::KEY
             ),
         )?;
@@ -118,15 +123,23 @@ impl Server {
 
     /// Returns once the file sink has every event.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
-        let Some(admin) = self.admin else { return Ok(()) };
+        if self.admin.is_none() {
+            return Ok(());
+        }
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(600) {
-            if metric(admin, "livehook_delivery_lag_records{sink=\"archive\"}")? == 0.0 {
+            if self.lag("archive")? == 0 {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(50));
         }
         bail!("the file sink did not catch up within ten minutes");
+    }
+
+    /// How many events a sink has not taken.
+    pub(crate) fn lag(&self, sink: &str) -> anyhow::Result<u64> {
+        let admin = self.admin.context("a bare server has no sink")?;
+        Ok(metric(admin, &format!("livehook_delivery_lag_records{{sink=\"{sink}\"}}"))? as u64)
     }
 
     /// Asks the server to stop, as a service manager would, and waits for it.
