@@ -21,6 +21,10 @@ const USER_AGENT: &str = concat!("livehook/", env!("CARGO_PKG_VERSION"));
 const SINGLE: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
 const BATCH: HeaderValue = HeaderValue::from_static("application/cloudevents-batch+json");
 
+/// How long a connection is kept without use. Servers close theirs after some time, of which Node's 5 s are the shortest
+/// that is common: a request that crosses such a close gets no answer, and would be a failure for nothing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// The most of an answer that is read, in bytes. Beyond it, the connection is given up: a receiver has little to say.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -63,6 +67,7 @@ impl Connection {
             .timeout(timeout)
             .connect_timeout(Duration::from_secs(options.connect_timeout_secs))
             .pool_max_idle_per_host(options.concurrency)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_nodelay(true)
             .build()
             .map_err(|error| DeliveryError::transient(format!("no HTTP client can be made: {}", innermost(&error))))?;

@@ -1,8 +1,10 @@
 //! `command`, with a script that fails while a file is there.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use super::{Fault, Subject, conforms};
+use super::{Fault, Subject, conforms, post};
+use crate::process::Livehook;
 
 /// What the script does with an event in `$event`: how it fails, how it is done, and how it refuses.
 const EACH: &str = r#"
@@ -82,4 +84,34 @@ async fn the_command_sink_conforms() {
 async fn the_command_sink_conforms_with_a_program_that_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Command { directory: directory.path().to_owned(), mode: "lines" }, directory.path()).await;
+}
+
+#[tokio::test]
+async fn no_program_outlives_livehook() {
+    for mode in ["each", "lines"] {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "sleep 1000 & echo $! > child; echo $$ > id; wait";
+        let sink = format!(
+            "[[sinks]]\nname = \"it\"\ntype = \"command\"\nprogram = \"sh\"\narguments = [\"-c\", \"{script}\"]\nmode = \"{mode}\"\n"
+        );
+        let mut livehook = Livehook::configure(directory.path(), "shutdown_grace_secs = 2", &sink);
+        livehook.start();
+        livehook.ready().await;
+        post(&livehook, 0..1).await;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !std::fs::read_to_string(livehook.path("id")).is_ok_and(|id| id.ends_with('\n')) {
+            assert!(Instant::now() < deadline, "the program does not start: {}", livehook.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        livehook.stop().await;
+        for name in ["id", "child"] {
+            let id = std::fs::read_to_string(livehook.path(name)).unwrap();
+            let stat = format!("/proc/{}/stat", id.trim());
+            // One that nobody has waited for yet is dead even so.
+            while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+                assert!(Instant::now() < deadline, "{mode}: the {name} lives on");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
 }
