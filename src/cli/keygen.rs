@@ -22,8 +22,7 @@ Examples:
   livehook keygen                   one, for a template and for livehook
   livehook keygen --count 3         three
   livehook keygen > callback.key    into a file, for `keys_file` or --key-file
-  livehook keygen --webhook         a secret for `secrets` of a sink and for its
-                                    receiver, whsec_...")]
+  livehook keygen --webhook         a secret for `secrets` of a sink, whsec_...")]
 pub(super) struct Arguments {
     /// How many keys to make, one a line
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
