@@ -14,8 +14,12 @@ use crate::journal::Record;
 /// Positions in a batch, ascending. Events of one stream are all in the same lane.
 pub(super) type Lane = Vec<usize>;
 
-/// A lane for each stream, in the order of their first events.
-pub(super) fn by_stream(batch: &[Record]) -> Vec<Lane> {
+/// A lane for each stream, in the order of their first events; a single one for all where one is all that may run at once,
+/// so that events then go out in the order in which they came.
+pub(super) fn by_stream(batch: &[Record], concurrency: usize) -> Vec<Lane> {
+    if concurrency <= 1 {
+        return by_hash(batch, 1);
+    }
     let mut lanes: Vec<Lane> = Vec::new();
     let mut lane_of = HashMap::new();
     for (position, record) in batch.iter().enumerate() {
@@ -170,7 +174,8 @@ mod tests {
     #[test]
     fn a_stream_is_in_one_lane_and_in_order() {
         let batch = records_of_streams(&["a", "b", "a", "c", "b", "a"]);
-        assert_eq!(by_stream(&batch), [vec![0, 2, 5], vec![1, 4], vec![3]]);
+        assert_eq!(by_stream(&batch, 2), [vec![0, 2, 5], vec![1, 4], vec![3]]);
+        assert_eq!(by_stream(&batch, 1), [vec![0, 1, 2, 3, 4, 5]]);
         for lanes_max in [0, 1, 2, 16] {
             let lanes = by_hash(&batch, lanes_max);
             assert!(lanes.len() <= lanes_max.max(1) && lanes.iter().map(Vec::len).sum::<usize>() == batch.len());
@@ -206,7 +211,7 @@ mod tests {
                 lane[..lane.len() - 1].iter().map(|position| (*position, Ok(()))).collect()
             }
         };
-        let outcomes = run(&batch, by_stream(&batch), 3, deliver).await;
+        let outcomes = run(&batch, by_stream(&batch, 3), 3, deliver).await;
         assert_eq!(most.get(), 3);
         let held = || Err(DeliveryError::Held);
         assert_eq!(outcomes, [Ok(()), held(), held(), held(), held(), held()]);

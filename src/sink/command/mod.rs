@@ -60,7 +60,8 @@ impl Sink for CommandSink {
                     }
                     walk.finish()
                 };
-                lanes::run(batch, lanes::by_stream(batch), options.concurrency, walk).await
+                let lanes = lanes::by_stream(batch, options.concurrency);
+                lanes::run(batch, lanes, options.concurrency, walk).await
             }
             Mode::Lines => {
                 let mut walk = Walk::new(batch, (0..batch.len()).collect(), &outages);

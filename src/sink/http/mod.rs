@@ -41,18 +41,12 @@ impl HttpSink {
         HttpSink { options, connection: None }
     }
 
-    async fn connection(&mut self) -> Result<&Connection, DeliveryError> {
-        if self.connection.is_none() {
-            self.connection = Some(Connection::new(&self.options).await?);
-        }
-        self.connection.as_ref().ok_or(DeliveryError::Held)
-    }
-
     async fn try_deliver(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, DeliveryError> {
-        let (concurrency, options) = (self.options.concurrency, self.options.clone());
-        let connection = self.connection().await?;
+        let HttpSink { options, connection } = self;
+        let connection = connected(connection, options).await?;
+        let concurrency = options.concurrency;
         let lanes = match options.batch_events_max {
-            1 => lanes::by_stream(batch),
+            1 => lanes::by_stream(batch, concurrency),
             _ => lanes::by_hash(batch, concurrency),
         };
         let delivery = Delivery {
@@ -67,10 +61,21 @@ impl HttpSink {
     }
 }
 
+/// The connection, made where there is none yet.
+async fn connected<'c>(
+    connection: &'c mut Option<Connection>,
+    options: &Options,
+) -> Result<&'c Connection, DeliveryError> {
+    match connection {
+        Some(connection) => Ok(connection),
+        none => Ok(none.insert(Connection::new(options).await?)),
+    }
+}
+
 #[async_trait]
 impl Sink for HttpSink {
     async fn resume(&mut self, cursor: Offset, _: Option<&[u8]>, _: &dyn Records) -> Result<Offset, DeliveryError> {
-        self.connection().await?;
+        connected(&mut self.connection, &self.options).await?;
         Ok(cursor)
     }
 
@@ -83,7 +88,7 @@ impl Sink for HttpSink {
     }
 
     async fn probe(&mut self) -> Result<String, DeliveryError> {
-        self.connection().await?.probe().await
+        connected(&mut self.connection, &self.options).await?.probe().await
     }
 }
 

@@ -236,6 +236,20 @@ async fn streams_run_side_by_side_and_each_in_order() {
 }
 
 #[tokio::test]
+async fn one_at_a_time_events_go_out_as_they_came() {
+    let batch = records_of_streams(&["a", "b", "a", "c", "b", "a"]);
+    for (more, expected) in [
+        ("", vec![vec![0], vec![1], vec![2], vec![3], vec![4], vec![5]]),
+        ("batch_events_max = 4", vec![vec![0, 1, 2, 3], vec![4, 5]]),
+    ] {
+        let receiver = Receiver::start(|_| status(200));
+        let mut sink = receiver.sink(&format!("concurrency = 1\n{more}"));
+        assert!(all_delivered(&sink.deliver(&batch).await, &batch));
+        assert_eq!(receiver.numbers(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_receiver_that_takes_nothing_is_left_alone_and_costs_few_attempts() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let away = Receiver { address: nobody, seen: Arc::default() };
