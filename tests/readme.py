@@ -2,7 +2,7 @@
 
     cargo build && python3 tests/readme.py
 
-Needs bash, curl, jq, md5sum, openssl, nginx and caddy, and Linux, where the whole of 127.0.0.0/8 is this machine: that gives a
+Needs bash, curl, jq, md5sum, openssl, node, nginx and caddy, and Linux, where the whole of 127.0.0.0/8 is this machine: that gives a
 client an address that differs from the proxy's. Ports and paths of the README are replaced by free ones, the rest runs as
 written.
 """
@@ -108,7 +108,13 @@ def events(folder):
     return [json.loads(line) for line in lines]
 
 
+def make_secret(folder):
+    script = next(block for block in blocks("sh", section("Sinks")) if "keygen --webhook" in block)
+    subprocess.run(["bash", "-euc", script], cwd=folder, env=ENVIRONMENT, check=True)
+
+
 def test_every_configuration_is_valid(folder):
+    make_secret(folder)
     for number, block in enumerate(blocks("toml")):
         config = folder / f"{number}.toml"
         config.write_text(block)
@@ -138,6 +144,60 @@ def test_the_first_events_arrive(folder):
                 assert "HTTP/1.1 200 OK" in done.stdout, f"{script}\ngave:\n{done.stdout}"
             streams = [event["subject"] for event in events(folder)]
     assert streams == ["demo", "demo", "test_stream"], streams
+
+
+def check_a_receiver(name, command, source, folder):
+    """Runs a receiver and livehook as they stand; only what livehook signed is taken."""
+    port, receiver_port, admin_port = free_port(), free_port(), free_port()
+    make_secret(folder)
+    (folder / name).write_text(replace(source, "8000", str(port)))
+    config = next(block for block in blocks("toml", section("Sinks")) if 'type = "http"' in block)
+    (folder / "config.toml").write_text(replace(config, ":8000/", f":{port}/"))
+    serve = [LIVEHOOK, "serve", "--config", "config.toml", "--key", "test", "--listen", f"127.0.0.1:{receiver_port}"]
+    serve += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    send = ["send", "--key", "test", "--url", f"http://127.0.0.1:{receiver_port}/callback", "--stream", "demo"]
+    with running(name, [command, name], port, folder) as receiver, running("livehook", serve, receiver_port, folder):
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        livehook(*send, folder=folder)
+        said = folder / f"{name}.log"
+        until("the event arrives", lambda: "tencent.css.push demo" in said.read_text(), receiver)
+        event = events(folder)[0]
+        assert f'{event["id"]} tencent.css.push demo' in said.read_text()
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            forged = {"webhook-id": event["id"], "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,x"}
+            for headers in (forged, {}):
+                connection.request("POST", "/events", json.dumps(event), headers)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == 401, f"{name} takes what livehook did not sign"
+        assert said.read_text().count("tencent.css.push") == 1
+
+
+def test_the_receiver_in_python(folder):
+    check_a_receiver("receiver.py", sys.executable, blocks("python", section("Sinks"))[0], folder)
+
+
+def test_the_receiver_in_node(folder):
+    check_a_receiver("receiver.js", "node", blocks("js", section("Sinks"))[0], folder)
+
+
+def test_the_programs_of_the_command_sink(folder):
+    port, admin_port = free_port(), free_port()
+    programs = [block for block in blocks("python", section("Sinks")) if "sys.stdin" in block]
+    configs = [block for block in blocks("toml", section("Sinks")) if 'type = "command"' in block]
+    for name, program in zip(("notify.py", "notify_lines.py"), programs, strict=True):
+        (folder / name).write_text(program)
+    (folder / "config.toml").write_text("".join(configs))
+    serve = [LIVEHOOK, "serve", "--config", "config.toml", "--key", "test", "--listen", f"127.0.0.1:{port}"]
+    serve += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    with running("livehook", serve, port, folder) as process:
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        send = ["send", "--key", "test", "--url", f"http://127.0.0.1:{port}/callback", "--event", "stop"]
+        livehook(*send, "--stream", "demo", folder=folder)
+        log = folder / "livehook.log"
+        for said in ("demo stopped:", "tencent.css.stop demo"):
+            until(said, lambda: said in log.read_text(), process)
+        assert "the sink fails" not in log.read_text()
 
 
 def test_a_backup_can_be_served(folder):

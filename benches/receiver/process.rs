@@ -54,7 +54,7 @@ fn on_cores(cores: &str, program: &Path) -> Command {
     command
 }
 
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
@@ -146,13 +146,19 @@ impl Server {
         let Some(admin) = self.admin else { return Ok(()) };
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(600) {
-            let lag = metric(admin, "livehook_delivery_lag_records{sink=\"archive\"}")?;
-            if lag == 0.0 && metric(admin, "livehook_index_lag_records")? == 0.0 {
+            let lag = metric(admin, "livehook_index_lag_records")?;
+            if lag == 0.0 && self.lag("archive")? == 0 {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(50));
         }
         bail!("the file sink or the index did not catch up within ten minutes");
+    }
+
+    /// How many events a sink has not taken.
+    pub(crate) fn lag(&self, sink: &str) -> anyhow::Result<u64> {
+        let admin = self.admin.context("a bare server has no sink")?;
+        Ok(metric(admin, &format!("livehook_delivery_lag_records{{sink=\"{sink}\"}}"))? as u64)
     }
 
     /// Asks the server to stop, as a service manager would, and waits for it.

@@ -121,8 +121,8 @@ impl Greeting {
 /// The sink as a person knows it.
 fn sink(config: &SinkConfig) -> String {
     let (name, kind) = (&config.name, config.sink.type_name());
-    match config.sink.exclusive_path() {
-        Some(path) => format!("the sink `{name}` ({kind}, {})", path.display()),
+    match config.sink.target() {
+        Some(target) => format!("the sink `{name}` ({kind}, {target})"),
         None => format!("the sink `{name}` ({kind})"),
     }
 }

@@ -23,6 +23,8 @@ use crate::telemetry::LogOptions;
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const KEY_PLACEHOLDER: &str = "a callback key";
 const TOKEN_PLACEHOLDER: &str = "a-token-of-your-own";
+const SECRET_PLACEHOLDER: &str = "whsec_a-secret-of-your-own";
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// The example with the `# ` removed before each `# key = value` and `# [table]` of which `wanted` holds.
 fn uncommented(wanted: impl Fn(&str) -> bool) -> String {
@@ -45,7 +47,9 @@ fn load(text: &str) -> Config {
 }
 
 fn keyed(rest: &str) -> String {
-    rest.replace(KEY_PLACEHOLDER, "0123456789abcdef").replace(TOKEN_PLACEHOLDER, "0123456789abcdef")
+    rest.replace(KEY_PLACEHOLDER, "0123456789abcdef")
+        .replace(TOKEN_PLACEHOLDER, "0123456789abcdef")
+        .replace(SECRET_PLACEHOLDER, SECRET)
 }
 
 #[test]
@@ -54,10 +58,18 @@ fn every_value_of_the_example_is_the_default() {
     let mut example = load(&example);
     let mut defaults = load("receiver.keys = [\"0123456789abcdef\"]");
 
+    let notify = example.sinks.pop().unwrap();
+    let backend = example.sinks.pop().unwrap();
     let archive = example.sinks.pop().unwrap();
     assert_eq!(example.sinks, defaults.sinks, "the first sink is the one that there is without any");
     let required = toml::from_str("path = \"events.jsonl\"").unwrap();
     assert_eq!(archive.sink, sink::Options::File(required));
+    let required = toml::from_str("url = \"https://example.com/events\"").unwrap();
+    assert_eq!(backend.sink, sink::Options::Http(required));
+    let required = toml::from_str("program = \"/usr/local/bin/notify\"").unwrap();
+    assert_eq!(notify.sink, sink::Options::Command(required));
+    assert_eq!(example.warnings.len(), 1, "it is unsigned");
+    example.warnings.clear();
 
     (example.sinks, defaults.sinks) = (Vec::new(), Vec::new());
     assert_eq!(format!("{example:#?}"), format!("{defaults:#?}"));
@@ -70,21 +82,27 @@ fn every_key_of_the_example_is_known_and_of_a_good_value() {
     let text = Some((Path::new("config.example.toml"), example.as_str()));
     let mistakes = Config::load(text, &Overrides::default(), &Given::default()).unwrap_err();
     let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
-    assert_eq!(keys, ["receiver.keys_file", "admin.token_file"], "{mistakes}");
+    assert_eq!(keys, ["receiver.keys_file", "admin.token_file", "sinks[2].secrets_file"], "{mistakes}");
 
-    let example = keyed(&uncommented(|line| !line.starts_with("keys_file") && !line.starts_with("token_file")));
+    let is_file = |line: &str| ["keys_file", "token_file", "secrets_file"].iter().any(|name| line.starts_with(name));
+    let example = keyed(&uncommented(|line| !is_file(line)));
     assert_eq!(load(&example).warnings, [""; 0]);
 }
 
 #[test]
 fn the_placeholders_of_the_example_are_refused() {
-    let wanted = |line: &str| with_default(line) || line.starts_with("keys = ") || line.starts_with("token = ");
+    let wanted = |line: &str| {
+        with_default(line)
+            || line.starts_with("keys = ")
+            || ["token = ", "secrets = "].iter().any(|name| line.starts_with(name))
+    };
     let example = uncommented(wanted);
     let text = Some((Path::new("config.example.toml"), example.as_str()));
     let mistakes = Config::load(text, &Overrides::default(), &Given::default()).unwrap_err();
-    assert_eq!(mistakes.iter().count(), 2, "{mistakes}");
+    assert_eq!(mistakes.iter().count(), 3, "{mistakes}");
     assert!(mistakes.to_string().contains("the key is the placeholder of the example file"), "{mistakes}");
     assert!(mistakes.to_string().contains("the token is the placeholder of the example file"), "{mistakes}");
+    assert!(mistakes.to_string().contains("the secret is the placeholder of the example file"), "{mistakes}");
 }
 
 #[test]
@@ -104,6 +122,8 @@ fn the_example_has_every_key_that_the_code_knows_and_no_other() {
         ("sinks log.filter", fields::<Filter>()),
         ("sinks log.retry", fields::<RetryOptions>()),
         ("sinks file", fields::<sink::file::Options>()),
+        ("sinks http", fields::<sink::http::Options>()),
+        ("sinks command", fields::<sink::command::Options>()),
     ] {
         known.extend(fields.into_iter().map(|field| format!("{table}.{field}")));
     }
@@ -118,7 +138,11 @@ fn the_example_has_every_key_that_the_code_knows_and_no_other() {
         note(&mut shown, &format!("sinks {type_name}"), sink);
     }
     // What every sink has is shown once, with the first.
-    shown.retain(|key| !["sinks file.name", "sinks file.type"].contains(&key.as_str()));
+    let is_shown_before = |key: &str| {
+        let later = sink::Options::TYPES[1..].iter();
+        later.flat_map(|name| [format!("sinks {name}.name"), format!("sinks {name}.type")]).any(|name| name == key)
+    };
+    shown.retain(|key| !is_shown_before(key));
     assert_eq!(shown, known);
 }
 

@@ -15,7 +15,8 @@ const SHOWN_CHARACTERS_MAX: usize = 60;
 pub(super) const MISTAKES_MAX: usize = 100;
 
 /// Words that, within the name of a key, say that its value is a secret.
-const SECRET_WORDS: [&str; 7] = ["key", "keys", "token", "secret", "password", "passphrase", "authorization"];
+const SECRET_WORDS: [&str; 8] =
+    ["key", "keys", "token", "secret", "secrets", "password", "passphrase", "authorization"];
 
 /// One mistake: where, what, the rule that it breaks, and the cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +157,8 @@ impl Findings {
 pub(super) fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
     let name = name.split('[').next().unwrap_or(name).to_ascii_lowercase();
-    !name.ends_with("_file") && name.split(['_', '-']).any(|word| SECRET_WORDS.contains(&word))
+    matches!(name.as_str(), "headers" | "environment")
+        || !name.ends_with("_file") && name.split(['_', '-']).any(|word| SECRET_WORDS.contains(&word))
 }
 
 /// The value as it may be shown; `None` for a secret. Lists and tables are only named, since a secret may be in them.
@@ -199,10 +201,23 @@ mod tests {
 
     #[test]
     fn the_name_of_a_key_tells_whether_its_value_is_secret() {
-        for key in ["receiver.keys[0]", "receiver.keys[1].key", "admin.token", "sinks[0].signing_key", "x.Auth-Token"] {
+        for key in [
+            "receiver.keys[0]",
+            "receiver.keys[1].key",
+            "admin.token",
+            "sinks[0].secrets[1]",
+            "sinks[0].headers",
+            "x.Auth-Token",
+        ] {
             assert!(is_secret(key), "{key}");
         }
-        for key in ["receiver.keys[0].domains[1]", "receiver.keys_file", "admin.token_file", "sinks[0].path"] {
+        for key in [
+            "receiver.keys[0].domains[1]",
+            "receiver.keys_file",
+            "admin.token_file",
+            "sinks[0].path",
+            "receiver.headers_bytes_max",
+        ] {
             assert!(!is_secret(key), "{key}");
         }
     }

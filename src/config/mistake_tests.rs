@@ -132,17 +132,20 @@ fn a_sink_with_a_mistake_is_told() {
             "[[sinks]]",
             &[
                 "1: sinks[0].name: is missing; give each sink a name of its own, such as \"archive\"",
-                "1: sinks[0].type: is missing; give one of `log`, `file`",
+                "1: sinks[0].type: is missing; give one of `log`, `file`, `http`, `command`",
             ],
         ),
         (
             "[[sinks]]\nname = \"A b\"\ntype = \"flie\"",
             &[
                 "2: sinks[0].name = \"A b\": must be 1 to 64 of the characters a-z, 0-9, - and _",
-                "3: sinks[0].type = \"flie\": must be one of `log`, `file`; did you mean `file`?",
+                "3: sinks[0].type = \"flie\": must be one of `log`, `file`, `http`, `command`; did you mean `file`?",
             ],
         ),
-        ("[[sinks]]\nname = \"a\"\ntype = 1", &["3: sinks[0].type = 1: must be one of `log`, `file`"]),
+        (
+            "[[sinks]]\nname = \"a\"\ntype = 1",
+            &["3: sinks[0].type = 1: must be one of `log`, `file`, `http`, `command`"],
+        ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"file\"\nstart = \"soon\"",
             &["1: sinks[0].path: is missing", "4: sinks[0].start = \"soon\": must be one of `now`, `earliest`"],

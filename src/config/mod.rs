@@ -143,7 +143,7 @@ impl Config {
         let mut findings = Findings::default();
         let mut file: File = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
         let keys = sources::apply(&mut file, overrides, surroundings, &mut findings);
-        let sinks = sinks::read_sinks(document.root.get("sinks"), &mut findings);
+        let sinks = sinks::read_sinks(document.root.get("sinks"), surroundings, &mut findings);
         checks::check(&file, &keys, &sinks, surroundings, &mut findings);
 
         if findings.mistakes.is_empty() {

@@ -3,6 +3,8 @@
 //! Some keys are for every sink; the rest are the options of its `type`, which that sink knows.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -10,9 +12,10 @@ use toml::{Table, Value};
 use super::document::{element_path, member_path};
 use super::mistake::{Findings, Mistake, closest, listed, shown};
 use super::reader::{read, read_by};
+use super::sources::Surroundings;
 use crate::delivery::RetryOptions;
 use crate::journal::Start;
-use crate::sink::{self, Filter};
+use crate::sink::{self, Filter, SecretSources};
 
 /// The keys that every sink has, whatever its type.
 pub(super) const COMMON_KEYS: [&str; 5] = ["name", "type", "start", "filter", "retry"];
@@ -84,7 +87,11 @@ impl<'de> Deserialize<'de> for SinkName {
 }
 
 /// Reads `[[sinks]]`, each with its path. What is wrong is noted; a sink of which too much is wrong is left out.
-pub(super) fn read_sinks(value: Option<&Value>, findings: &mut Findings) -> Vec<(String, SinkConfig)> {
+pub(super) fn read_sinks(
+    value: Option<&Value>,
+    surroundings: &dyn Surroundings,
+    findings: &mut Findings,
+) -> Vec<(String, SinkConfig)> {
     let elements = match value {
         None => return vec![(element_path("sinks", 0), SinkConfig::log())],
         Some(Value::Array(elements)) if elements.is_empty() => {
@@ -99,7 +106,7 @@ pub(super) fn read_sinks(value: Option<&Value>, findings: &mut Findings) -> Vec<
     let sinks = elements.iter().enumerate().filter_map(|(position, element)| {
         let path = element_path("sinks", position);
         match element {
-            Value::Table(table) => read_sink(element, table, &path, findings).map(|sink| (path, sink)),
+            Value::Table(table) => read_sink(element, table, &path, surroundings, findings).map(|sink| (path, sink)),
             _ => {
                 findings.mistake(Mistake::new(path, "must be a table").cure("begin each sink with [[sinks]]"));
                 None
@@ -109,18 +116,36 @@ pub(super) fn read_sinks(value: Option<&Value>, findings: &mut Findings) -> Vec<
     sinks.collect()
 }
 
-fn read_sink(element: &Value, table: &Table, path: &str, findings: &mut Findings) -> Option<SinkConfig> {
+fn read_sink(
+    element: &Value,
+    table: &Table,
+    path: &str,
+    surroundings: &dyn Surroundings,
+    findings: &mut Findings,
+) -> Option<SinkConfig> {
     if !table.contains_key("name") {
         let missing = Mistake::new(member_path(path, "name"), "is missing");
         findings.mistake(missing.cure("give each sink a name of its own, such as \"archive\""));
     }
-    let name = member(table, path, "name", findings);
+    let name: Option<SinkName> = member(table, path, "name", findings);
     let filter = member(table, path, "filter", findings).unwrap_or_default();
     let retry = member(table, path, "retry", findings).unwrap_or_default();
     let start = member(table, path, "start", findings).unwrap_or_default();
-    let sink = read_options(element, table, path, findings)?;
-    note_mistakes_of_options(&sink, path, findings);
-    Some(SinkConfig { name: name?, filter, retry, start, sink })
+    let mut sink = read_options(element, table, path, findings)?;
+    // Without a name there is no variable of this sink, and nothing to be started.
+    let secrets = name.as_ref().map(|name| sink.take_secrets(&SecretsOf { name, surroundings }));
+    for mistake in secrets.into_iter().flatten().chain(sink.mistakes()) {
+        let found = Mistake::new(member_path(path, &mistake.key), mistake.rule);
+        findings.mistake(match mistake.value {
+            Some(value) => found.value(value),
+            None => found,
+        });
+    }
+    let name = name?;
+    for warning in sink.warnings() {
+        findings.warn(format!("the sink `{name}`: {warning}"));
+    }
+    Some(SinkConfig { name, filter, retry, start, sink })
 }
 
 fn member<T: for<'de> Deserialize<'de>>(table: &Table, path: &str, name: &str, findings: &mut Findings) -> Option<T> {
@@ -151,9 +176,22 @@ fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findi
     read_by(element, path, &COMMON_KEYS, &mut findings.mistakes, |keys| sink::Options::deserialize(type_name, keys))
 }
 
-/// What a sink itself finds wrong with its options.
-fn note_mistakes_of_options(options: &sink::Options, path: &str, findings: &mut Findings) {
-    for mistake in options.mistakes() {
-        findings.mistake(Mistake::new(member_path(path, &mistake.key), mistake.rule).value(mistake.value));
+/// Where the secrets of one sink are, beside its table.
+struct SecretsOf<'s> {
+    name: &'s SinkName,
+    surroundings: &'s dyn Surroundings,
+}
+
+impl SecretSources for SecretsOf<'_> {
+    fn variable(&self, what: &str) -> Option<(String, String)> {
+        let sink = self.name.as_str().to_ascii_uppercase().replace('-', "_");
+        let name = format!("LIVEHOOK_SINK_{sink}_{what}");
+        // A secret that is no text is none: the sink says so of the text that is left.
+        let text = self.surroundings.variable(&name)?.to_string_lossy().into_owned();
+        Some((name, text))
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        self.surroundings.read(path)
     }
 }

@@ -48,8 +48,8 @@ impl fmt::Display for Summary<'_> {
 }
 
 fn described(sink: &SinkConfig) -> String {
-    let target = match sink.sink.exclusive_path() {
-        Some(path) => format!("{} to {}", sink.sink.type_name(), path.display()),
+    let target = match sink.sink.target() {
+        Some(target) => format!("{} to {target}", sink.sink.type_name()),
         None => sink.sink.type_name().to_owned(),
     };
     format!("{target}, {}", described_filter(&sink.filter))

@@ -237,6 +237,16 @@ fn no_secret_is_ever_shown() {
         "admin.token = \"hunter2\" \"",
         "admin.token = hunter2",
         "[[sinks]]\nname = \"a\"\ntype = \"log\"\ntoken = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://a:hunter2@b/\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"command\"\nprogram = \"x\"\nenvironment = \"X=hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"command\"\nprogram = \"x\"\nenvironment = { LIVEHOOK_EVENT_ID = \"hunter2\" }",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = [\"hunter2\"]",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecret = \"hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = \"X: hunter2\"",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = { Host = \"hunter2\" }",
+        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = { X = [\"hunter2\"] }",
     ] {
         let mistakes = keyed(text).unwrap_err();
         let told = format!("{mistakes} {mistakes:?}");
@@ -397,4 +407,35 @@ fn the_token_is_found_with_the_admin_address_and_never_shown() {
     let given = Given::default().variable("LIVEHOOK_ADMIN_TOKEN", "hunter22 spaced");
     let told = admin(&given).unwrap_err();
     assert!(told.contains("token") && !told.contains("hunter22"), "{told}");
+}
+
+const WEBHOOK: &str = "[[sinks]]\nname = \"my-hook\"\ntype = \"http\"\nurl = \"https://me.example/x?key=hunter2\"\n";
+
+#[test]
+fn the_secrets_of_a_sink_are_those_of_all_its_sources() {
+    let secrets: Vec<String> =
+        [1, 2].map(|byte| sink::http::WebhookSecret::from_bytes(&[byte; 24]).unwrap().reveal()).into();
+    let given = Given::default()
+        .variable("LIVEHOOK_KEYS", "0123456789abcdef")
+        .variable("LIVEHOOK_SINK_MY_HOOK_SECRETS", &secrets[0])
+        .variable("LIVEHOOK_SINK_OTHER_SECRETS", "of another")
+        .file("f", &secrets[1]);
+    let config = load(&format!("{WEBHOOK}secrets_file = \"f\""), &given, &Overrides::default()).unwrap();
+    let sink::Options::Http(options) = &config.sinks[0].sink else { panic!() };
+    assert_eq!(options.secrets.len(), 2);
+    assert_eq!(config.warnings, [""; 0]);
+    let shown = format!("{config:?} {}", config.summary());
+    assert!(!shown.contains("whsec_") && !shown.contains("hunter2") && shown.contains("http to https://me.example/x,"));
+
+    let unsigned = keyed(WEBHOOK).unwrap();
+    assert!(unsigned.warnings[0].starts_with("the sink `my-hook`: there is no secret"), "{:?}", unsigned.warnings);
+
+    let wrong = Given::default().variable("LIVEHOOK_SINK_MY_HOOK_SECRETS", "hunter2");
+    let mistakes = load(WEBHOOK, &wrong.variable("LIVEHOOK_KEYS", "k"), &Overrides::default()).unwrap_err();
+    assert_eq!(
+        told(&mistakes),
+        [
+            "1: sinks[0].secrets: LIVEHOOK_SINK_MY_HOOK_SECRETS: must be `whsec_` and base64 of 24 to 64 bytes; `livehook keygen --webhook` makes one"
+        ]
+    );
 }

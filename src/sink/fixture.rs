@@ -40,3 +40,14 @@ impl Records for Stored {
         Ok(self.0.iter().filter(|record| record.offset > after).take(limit).cloned().collect())
     }
 }
+
+/// A record for each of these streams, all different.
+pub(super) fn records_of_streams(streams: &[&str]) -> Vec<Record> {
+    let body = |number: usize, stream: &str| {
+        format!(r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"{stream}","sequence":"{number}"}}"#)
+    };
+    let numbered = streams.iter().enumerate();
+    numbered
+        .map(|(number, stream)| Record { offset: Offset(number as i64 + 1), event: event(&body(number, stream)) })
+        .collect()
+}

@@ -172,6 +172,10 @@ impl Sink for LogSink {
             Err(error) => vec![Err(error); batch.len()],
         }
     }
+
+    async fn probe(&mut self) -> Result<String, DeliveryError> {
+        stdout().map(|_| "stdout is open".to_owned()).map_err(explain)
+    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,16 @@
 //! A sink delivers what it is given, once it is told to, and says of each event what became of it. It does not read the
 //! journal on its own, decide on retries, or move a cursor: that is the delivery worker's.
 
+pub mod command;
 pub mod file;
 mod filter;
 #[cfg(test)]
 mod fixture;
+pub mod http;
+mod lanes;
 pub mod log;
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,10 +65,22 @@ pub type Outcome = Result<(), DeliveryError>;
 pub struct Mistake {
     /// The key, within the sink's table.
     pub key: String,
-    /// Its value, as text.
-    pub value: String,
+    /// Its value, as text; `None` where it may hold a secret.
+    pub value: Option<String>,
     /// The rule, and what to do.
     pub rule: String,
+}
+
+/// Where a sink finds the secrets that are not in its table.
+pub trait SecretSources {
+    /// The environment variable for this sink and `what` (such as `SECRETS`): its name and its text, where it is set.
+    fn variable(&self, what: &str) -> Option<(String, String)>;
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn file(&self, path: &Path) -> io::Result<String>;
 }
 
 /// A place that events go to.
@@ -99,6 +115,15 @@ pub trait Sink: Send {
     fn state(&self) -> Option<Vec<u8>> {
         None
     }
+
+    /// Finds out whether events could be delivered, without delivering one or changing anything, and says in a few words
+    /// what it found.
+    ///
+    /// # Errors
+    /// They could not: the reason names the address, the cause and the cure.
+    async fn probe(&mut self) -> Result<String, DeliveryError> {
+        Ok("there is nothing to look at".to_owned())
+    }
 }
 
 /// A sink as configured: which, and its own keys.
@@ -108,11 +133,15 @@ pub enum Options {
     Log(log::Options),
     /// `type = "file"`
     File(file::Options),
+    /// `type = "http"`
+    Http(http::Options),
+    /// `type = "command"`
+    Command(command::Options),
 }
 
 impl Options {
     /// Every `type` that can be configured.
-    pub const TYPES: [&str; 2] = ["log", "file"];
+    pub const TYPES: [&str; 4] = ["log", "file", "http", "command"];
 
     /// Reads the own keys of a sink of this `type`.
     ///
@@ -122,6 +151,8 @@ impl Options {
         match type_name {
             "log" => log::Options::deserialize(keys).map(Options::Log),
             "file" => file::Options::deserialize(keys).map(Options::File),
+            "http" => http::Options::deserialize(keys).map(Options::Http),
+            "command" => command::Options::deserialize(keys).map(Options::Command),
             unknown => Err(D::Error::unknown_variant(unknown, &Options::TYPES)),
         }
     }
@@ -131,14 +162,34 @@ impl Options {
         match self {
             Options::Log(_) => "log",
             Options::File(_) => "file",
+            Options::Http(_) => "http",
+            Options::Command(_) => "command",
         }
     }
 
     /// The file that no second sink may write to.
     pub fn exclusive_path(&self) -> Option<&Path> {
         match self {
-            Options::Log(_) => None,
+            Options::Log(_) | Options::Http(_) | Options::Command(_) => None,
             Options::File(options) => Some(&options.path),
+        }
+    }
+
+    /// What the events go to, for a person, and without secrets; `None` where the type says it all.
+    pub fn target(&self) -> Option<String> {
+        match self {
+            Options::Log(_) => None,
+            Options::File(options) => Some(options.path.display().to_string()),
+            Options::Http(options) => Some(options.url.shown()),
+            Options::Command(options) => Some(options.program.display().to_string()),
+        }
+    }
+
+    /// Takes the secrets that are not in the table, and returns what is wrong with them.
+    pub fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
+        match self {
+            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
+            Options::Http(options) => options.take_secrets(sources),
         }
     }
 
@@ -147,6 +198,16 @@ impl Options {
         match self {
             Options::Log(_) => Vec::new(),
             Options::File(options) => options.mistakes(),
+            Options::Http(options) => options.mistakes(),
+            Options::Command(options) => options.mistakes(),
+        }
+    }
+
+    /// What is allowed and yet worth a look, each in a sentence.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
+            Options::Http(options) => options.warnings(),
         }
     }
 
@@ -155,6 +216,8 @@ impl Options {
         match self {
             Options::Log(options) => Box::new(log::LogSink::new(options.clone())),
             Options::File(options) => Box::new(file::FileSink::new(options.clone())),
+            Options::Http(options) => Box::new(http::HttpSink::new(options.clone())),
+            Options::Command(options) => Box::new(command::CommandSink::new(options.clone())),
         }
     }
 }

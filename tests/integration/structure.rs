@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 10] = [
     &["journal"],
     &["telemetry"],
     &["session"],
-    &["callback", "moment"],
+    &["callback", "moment", "http_client", "printable"],
 ];
 
 const LINES_MAX: usize = 500;

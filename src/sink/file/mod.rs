@@ -8,6 +8,7 @@
 //! It repairs nothing that it did not write, and never writes a line twice for want of an answer: a delivery that was
 //! given up on is taken back before the next one.
 
+mod probe;
 mod recovery;
 mod retention;
 mod rotation;
@@ -80,7 +81,7 @@ impl Options {
         let mut mistakes = Vec::new();
         let mut check = |holds: bool, key: &str, value: &dyn fmt::Display, rule: &str| {
             if !holds {
-                mistakes.push(Mistake { key: key.to_owned(), value: value.to_string(), rule: rule.to_owned() });
+                mistakes.push(Mistake { key: key.to_owned(), value: Some(value.to_string()), rule: rule.to_owned() });
             }
         };
         let ends_in_separator = self.path.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -269,5 +270,10 @@ impl Sink for FileSink {
 
     fn state(&self) -> Option<Vec<u8>> {
         self.state.clone()
+    }
+
+    async fn probe(&mut self) -> Result<String, DeliveryError> {
+        let path = self.options.path.clone();
+        Ok(blocking(move || probe::look(&path)).await??)
     }
 }

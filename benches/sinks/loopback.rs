@@ -1,0 +1,67 @@
+//! The other end: takes every request and answers 204. It parses no more than it must, so that it is not what is measured.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+
+const HEAD_END: &[u8] = b"\r\n\r\n";
+const LENGTH: &[u8] = b"content-length: ";
+
+/// A running receiver, on the core of the generator. It is killed when dropped.
+pub(crate) struct Loopback(Child);
+
+impl Loopback {
+    /// Starts it in a process of its own.
+    pub(crate) fn start(address: SocketAddr) -> anyhow::Result<Loopback> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-loopback").arg(address.to_string()).stdin(Stdio::null());
+        Ok(Loopback(command.spawn().context("the receiver cannot be started")?))
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Serves until it is killed.
+pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let listener = TcpListener::bind(address).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            tokio::task::spawn_local(answer_all(stream));
+        }
+    })
+}
+
+async fn answer_all(mut stream: TcpStream) -> anyhow::Result<()> {
+    let mut buffer = Vec::with_capacity(256 * 1024);
+    loop {
+        while let Some(end) = request_end(&buffer) {
+            buffer.drain(..end);
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
+        }
+        if stream.read_buf(&mut buffer).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Where the first request ends, once all of it is there.
+fn request_end(buffer: &[u8]) -> Option<usize> {
+    let head = buffer.windows(HEAD_END.len()).position(|window| window == HEAD_END)?;
+    let length_at = buffer[..head].windows(LENGTH.len()).position(|window| window == LENGTH)? + LENGTH.len();
+    let digits = buffer[length_at..].iter().take_while(|byte| byte.is_ascii_digit());
+    let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
+    let end = head + HEAD_END.len() + length;
+    (buffer.len() >= end).then_some(end)
+}

@@ -1,0 +1,97 @@
+//! How fast the sink `http` delivers, and what that costs those who wait for their 200: livehook as built for release, with a
+//! receiver on loopback that answers 204 to everything.
+//!
+//! ```text
+//! cargo bench --bench sinks                       single, lists and paired
+//! cargo bench --bench sinks -- single             events one by one, with concurrency 16
+//! cargo bench --bench sinks -- lists              events in lists of 100
+//! cargo bench --bench sinks -- paired             the receiver with the file sink alone, and with the sink http beside it
+//! cargo bench --bench sinks -- backlog            a million events in lists of 100, and the memory that they take
+//! ```
+//!
+//! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--events N` for `backlog` (1000000),
+//! `--dir DIR` for the data (in `target/`). livehook runs on core 1, the receiver on loopback and the generator on core 0, so
+//! nothing else should run meanwhile. Needs Linux, two cores, `taskset` and `sh`.
+//!
+//! For `single`, `lists` and `backlog`, events gather while there is no receiver; what is timed is from its start until the
+//! sink has no more to deliver. They are spread over a thousand streams.
+
+#![allow(clippy::print_stdout, reason = "printing is what a bench does")]
+
+#[allow(dead_code, reason = "shared with the bench `receiver`, which uses all of it")]
+#[path = "../receiver/generator.rs"]
+mod generator;
+mod loopback;
+#[allow(dead_code, reason = "shared with the bench `receiver`, which uses all of it")]
+#[path = "../receiver/process.rs"]
+mod process;
+#[allow(dead_code, reason = "shared with the bench `receiver`, which uses all of it")]
+#[path = "../receiver/report.rs"]
+mod report;
+mod scenarios;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+/// What to measure and for how long.
+struct Options {
+    mode: String,
+    rounds: usize,
+    secs: u64,
+    events: u64,
+    dir: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    // `cargo bench` adds an argument of its own.
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").peekable();
+    if arguments.next_if(|argument| argument == "serve-loopback").is_some() {
+        let listen = arguments.next().context("serve-loopback: which address?")?;
+        return loopback::serve(listen.parse::<SocketAddr>()?);
+    }
+    let options = parse(arguments)?;
+    let directory = tempfile::Builder::new().prefix("sinks-").tempdir_in(&options.dir)?;
+    process::pin_self("0")?;
+    report::machine(directory.path())?;
+    let directory = directory.path();
+    match options.mode.as_str() {
+        "single" => scenarios::single(directory, options.rounds),
+        "lists" => scenarios::lists(directory, options.rounds),
+        "paired" => scenarios::paired(directory, options.rounds, options.secs),
+        "backlog" => scenarios::backlog(directory, options.events),
+        "all" => {
+            scenarios::single(directory, options.rounds)?;
+            scenarios::lists(directory, options.rounds)?;
+            scenarios::paired(directory, options.rounds, options.secs)
+        }
+        other => bail!("`{other}` is no mode: choose single, lists, paired or backlog"),
+    }
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+    let mut options = Options {
+        mode: "all".to_owned(),
+        rounds: 5,
+        secs: 5,
+        events: 1_000_000,
+        dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+    };
+    while let Some(argument) = arguments.next() {
+        if !argument.starts_with("--") {
+            options.mode = argument;
+            continue;
+        }
+        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
+        let number = || value.parse::<u64>().with_context(|| format!("{argument} {value}: this is no number"));
+        match argument.as_str() {
+            "--rounds" => options.rounds = usize::try_from(number()?.max(1))?,
+            "--secs" => options.secs = number()?.max(1),
+            "--events" => options.events = number()?.max(1),
+            "--dir" => options.dir = value.into(),
+            other => bail!("{other} is no option: choose --rounds, --secs, --events or --dir"),
+        }
+    }
+    Ok(options)
+}

@@ -1,0 +1,154 @@
+//! What is measured, one function a mode.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+use crate::generator::{self, Plan};
+use crate::loopback::Loopback;
+use crate::process::Setup;
+use crate::process::{Server, free_address};
+use crate::report::{median, percentile, row, table};
+
+const SINGLE: &str = "concurrency = 16";
+const LISTS: &str = "batch_events_max = 100";
+
+/// The block of a sink http, which signs as one should.
+fn sink(address: SocketAddr, more: &str) -> String {
+    format!(
+        "[[sinks]]\nname = \"backend\"\ntype = \"http\"\nurl = \"http://{address}/\"\nsecrets = \
+         [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\nretry = {{ wait_ms_first = 10, wait_ms_max = 20 }}\n{more}\n"
+    )
+}
+
+/// What the delivery of a backlog took.
+struct Delivered {
+    rate: f64,
+    cpu_us: f64,
+    before_mib: f64,
+    peak_mib: f64,
+}
+
+/// Lets events gather, then delivers them.
+fn deliver(directory: &Path, events: u64, more: &str) -> anyhow::Result<Delivered> {
+    let address = free_address()?;
+    let data = directory.join("deliver");
+    let server = Server::livehook_with(&data, Setup { sections: &sink(address, more), ..Setup::default() })?;
+    generator::drive(server.address, 256, Plan::Events(events))?;
+    server.settle()?;
+    let (waiting, before_mib, cpu_before) = (server.lag("backend")?, server.memory_mib("VmRSS")?, server.cpu_us()?);
+    let _loopback = Loopback::start(address)?;
+    let started = Instant::now();
+    let mut peak_mib: f64 = 0.0;
+    while server.lag("backend")? > 0 {
+        peak_mib = peak_mib.max(server.memory_mib("VmRSS")?);
+        if started.elapsed() > Duration::from_secs(600) {
+            bail!("the sink did not catch up within ten minutes");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let rate = waiting as f64 / started.elapsed().as_secs_f64();
+    let cpu_us = (server.cpu_us()? - cpu_before) as f64 / waiting as f64;
+    server.stop()?;
+    fs::remove_dir_all(data)?;
+    Ok(Delivered { rate, cpu_us, before_mib, peak_mib })
+}
+
+const DELIVERED_COLUMNS: [&str; 6] = ["events", "how", "events/s", "CPU us/event", "MiB before", "peak MiB"];
+
+fn delivered_row(events: u64, more: &str, rounds: &[Delivered]) {
+    let middle = |value: fn(&Delivered) -> f64| median(rounds.iter().map(value).collect());
+    row(&[
+        events.to_string(),
+        more.to_owned(),
+        format!("{:.0}", middle(|round| round.rate)),
+        format!("{:.1}", middle(|round| round.cpu_us)),
+        format!("{:.1}", middle(|round| round.before_mib)),
+        format!("{:.1}", middle(|round| round.peak_mib)),
+    ]);
+}
+
+fn rounds(directory: &Path, rounds: usize, events: u64, more: &str) -> anyhow::Result<()> {
+    table(&format!("Delivery of what has gathered, median of {rounds} rounds"), &DELIVERED_COLUMNS);
+    let delivered: Vec<_> = (0..rounds).map(|_| deliver(directory, events, more)).collect::<Result<_, _>>()?;
+    delivered_row(events, more, &delivered);
+    Ok(())
+}
+
+/// Events one by one.
+pub(crate) fn single(directory: &Path, count: usize) -> anyhow::Result<()> {
+    rounds(directory, count, 50_000, SINGLE)
+}
+
+/// Events in lists of 100.
+pub(crate) fn lists(directory: &Path, count: usize) -> anyhow::Result<()> {
+    rounds(directory, count, 200_000, LISTS)
+}
+
+/// A long outage, and its end.
+pub(crate) fn backlog(directory: &Path, events: u64) -> anyhow::Result<()> {
+    rounds(directory, 1, events, LISTS)
+}
+
+/// What one round of callbacks saw.
+struct Answered {
+    rate: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+fn answer(directory: &Path, rate: Option<u32>, secs: u64, sinks: &str) -> anyhow::Result<Answered> {
+    let data = directory.join("paired");
+    let server = Server::livehook_with(&data, Setup { sections: sinks, ..Setup::default() })?;
+    let window = Duration::from_secs(secs);
+    let mut seen = match rate {
+        Some(rate) => generator::drive_steadily(server.address, rate, window)?,
+        None => generator::drive(server.address, 64, Plan::Timed { warm_up: Duration::from_secs(1), window })?,
+    };
+    server.stop()?;
+    fs::remove_dir_all(data)?;
+    Ok(Answered {
+        rate: seen.rate,
+        p50_ms: f64::from(percentile(&mut seen.latencies_us, 0.50)) / 1000.0,
+        p99_ms: f64::from(percentile(&mut seen.latencies_us, 0.99)) / 1000.0,
+    })
+}
+
+/// The answers to callbacks with the file sink alone, and with the sink http beside it, in turns: at 500 events a second, and as
+/// fast as it goes, when the sink http falls behind.
+pub(crate) fn paired(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
+    table(
+        &format!("The 200 with and without the sink http, median of {rounds} rounds of {secs} s"),
+        &["load", "sinks", "events/s", "p50 ms", "p99 ms"],
+    );
+    let address = free_address()?;
+    let _loopback = Loopback::start(address)?;
+    for (load, rate) in [("500 events/s", Some(500)), ("64 connections", None)] {
+        let with = [
+            ("file", String::new()),
+            ("file and http one by one", sink(address, SINGLE)),
+            ("file and http in lists", sink(address, LISTS)),
+        ];
+        let mut answered: Vec<Vec<Answered>> = with.iter().map(|_| Vec::new()).collect();
+        for _ in 0..rounds {
+            for ((_, sinks), answered) in with.iter().zip(&mut answered) {
+                answered.push(answer(directory, rate, secs, sinks)?);
+            }
+        }
+        for ((name, _), answered) in with.iter().zip(&answered) {
+            let middle = |value: fn(&Answered) -> f64| median(answered.iter().map(value).collect());
+            row(&[
+                load.to_owned(),
+                (*name).to_owned(),
+                format!("{:.0}", middle(|round| round.rate)),
+                format!("{:.2}", middle(|round| round.p50_ms)),
+                format!("{:.2}", middle(|round| round.p99_ms)),
+            ]);
+        }
+    }
+    Ok(())
+}

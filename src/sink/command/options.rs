@@ -1,0 +1,157 @@
+//! The keys of a command sink, and their rules.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::sink::Mistake;
+
+const CONCURRENCY_MAX: usize = 256;
+
+const TIMEOUT_SECS_MAX: u64 = 86_400;
+
+/// `EX_DATAERR` of sysexits.h: the input was at fault, and not the program or its surroundings.
+const EX_DATAERR: u8 = 65;
+
+/// Variables that livehook sets.
+const RESERVED_PREFIX: &str = "LIVEHOOK_EVENT_";
+
+/// The keys of a command sink.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Options {
+    /// The program: a path, or a name that is looked up in `PATH`. No shell is involved.
+    pub program: PathBuf,
+    /// Its arguments.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// Whether it is started for each event, or kept running.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Its environment, besides `PATH`. Nothing else of livehook's own is passed on.
+    #[serde(default)]
+    pub environment: Environment,
+    /// The directory that it is started in; unset is livehook's own.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
+    /// How long it may take for an event, in seconds. Then it is killed, with all that it started.
+    #[serde(default = "default_timeout_secs")]
+    pub timeout_secs: u64,
+    /// Exit codes that say that no further try can succeed, in mode `each`.
+    #[serde(default = "default_permanent_exit_codes")]
+    pub permanent_exit_codes: Vec<u8>,
+    /// How many may run at once, in mode `each`. Events of one stream still go one after the other.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: usize,
+}
+
+/// How the program gets its events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// One start for each event, with the event on stdin. The exit code answers.
+    #[default]
+    Each,
+    /// One start for many events, a line of stdin each. A line of stdout answers: `ok`, `error TEXT` or `permanent TEXT`.
+    Lines,
+}
+
+fn default_timeout_secs() -> u64 {
+    30
+}
+
+fn default_permanent_exit_codes() -> Vec<u8> {
+    vec![EX_DATAERR]
+}
+
+fn default_concurrency() -> usize {
+    1
+}
+
+impl Options {
+    /// Every rule that these options break.
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut check = |holds: bool, key: &str, value: &dyn fmt::Display, rule: &str| {
+            if !holds {
+                mistakes.push(Mistake { key: key.to_owned(), value: Some(value.to_string()), rule: rule.to_owned() });
+            }
+        };
+        let program = format!("{:?}", self.program.to_string_lossy());
+        let has_null = |text: &str| text.contains('\0');
+        check(
+            self.program.file_name().is_some() && !has_null(&program),
+            "program",
+            &program,
+            "must name a program, as in \"/usr/local/bin/notify\"; arguments go into `arguments`",
+        );
+        let in_range = (1..=TIMEOUT_SECS_MAX).contains(&self.timeout_secs);
+        check(in_range, "timeout_secs", &self.timeout_secs, &format!("must be from 1 to {TIMEOUT_SECS_MAX}"));
+        let in_range = (1..=CONCURRENCY_MAX).contains(&self.concurrency);
+        check(in_range, "concurrency", &self.concurrency, &format!("must be from 1 to {CONCURRENCY_MAX}"));
+        check(
+            self.mode == Mode::Each || self.concurrency <= 1,
+            "concurrency",
+            &self.concurrency,
+            "is of no use with mode = \"lines\", where one program runs: leave it out",
+        );
+        check(!self.permanent_exit_codes.contains(&0), "permanent_exit_codes", &0, "must not hold 0, which is success");
+        for (position, argument) in self.arguments.iter().enumerate() {
+            let key = format!("arguments[{position}]");
+            check(!has_null(argument), &key, &"a text with \\0", "cannot hold a NUL character: remove it");
+        }
+        for (name, value) in &self.environment.0 {
+            let is_name = !name.is_empty() && !name.contains(['=', '\0']) && !has_null(value);
+            let key = format!("environment.{name:?}");
+            check(
+                is_name,
+                &key,
+                &"a text",
+                "is no variable: its name must not hold =, and no part of it a NUL character",
+            );
+            let is_free = !name.starts_with(RESERVED_PREFIX);
+            check(is_free, &key, &"a text", "is set by livehook: choose another name");
+        }
+        mistakes
+    }
+}
+
+/// Variables by name. `Debug` shows names only.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Environment(pub(super) BTreeMap<String, String>);
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_kept_and_no_variable_is_printed() {
+        for (toml, keys) in [
+            ("program = \"/bin/true\"", vec![]),
+            ("program = \"true\"\nenvironment = { TOKEN = \"hunter2\" }\nmode = \"lines\"", vec![]),
+            ("program = \"\"\ntimeout_secs = 0\nconcurrency = 0", vec!["program", "timeout_secs", "concurrency"]),
+            ("program = \"x\"\nmode = \"lines\"\nconcurrency = 2", vec!["concurrency"]),
+            ("program = \"x\"\npermanent_exit_codes = [65, 0]", vec!["permanent_exit_codes"]),
+            ("program = \"x\"\narguments = [\"a\\u0000hunter2\"]", vec!["arguments[0]"]),
+            ("program = \"x\"\nenvironment = { \"A=B\" = \"hunter2\" }", vec!["environment.\"A=B\""]),
+            (
+                "program = \"x\"\nenvironment = { LIVEHOOK_EVENT_ID = \"hunter2\" }",
+                vec!["environment.\"LIVEHOOK_EVENT_ID\""],
+            ),
+        ] {
+            let options: Options = toml::from_str(toml).unwrap();
+            let mistakes = options.mistakes();
+            assert_eq!(mistakes.iter().map(|mistake| mistake.key.as_str()).collect::<Vec<_>>(), keys, "{toml}");
+            assert!(!format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
+            assert!(!format!("{:?}", options.environment).contains("hunter2"));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `http`, against a receiver that is a process of its own (`tests/receiver.py`).
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+
+use super::{Fault, Subject, all_arrived, conforms, metric, post};
+use crate::process::{Livehook, free_port};
+
+/// The receiver and the sink's own keys.
+struct Http {
+    folder: PathBuf,
+    port: u16,
+    process: Option<Child>,
+    is_stopped: bool,
+    more: &'static str,
+}
+
+impl Http {
+    fn new(directory: &Path, more: &'static str) -> Http {
+        let folder = directory.join("receiver");
+        std::fs::create_dir(&folder).unwrap();
+        let mut http = Http { folder, port: free_port().port(), process: None, is_stopped: false, more };
+        http.set_mode("ok");
+        http.run();
+        http
+    }
+
+    fn set_mode(&self, mode: &str) {
+        // In one step, since the receiver may be about to read it.
+        std::fs::write(self.folder.join("mode.new"), mode).unwrap();
+        std::fs::rename(self.folder.join("mode.new"), self.folder.join("mode")).unwrap();
+    }
+
+    fn run(&mut self) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/receiver.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(self.port.to_string()).arg(&self.folder).stdin(Stdio::null());
+        self.process = Some(command.spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "the receiver does not start");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
+impl Subject for Http {
+    fn configure(&self) -> String {
+        format!("type = \"http\"\nurl = \"http://127.0.0.1:{}/\"\ntimeout_secs = 1\n{}\n", self.port, self.more)
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        vec![Fault::Away, Fault::Stopped, Fault::Reset, Fault::LostAcknowledgement, Fault::Refusing]
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        match fault {
+            Fault::Away => self.kill(),
+            Fault::Stopped => {
+                self.signal("STOP");
+                self.is_stopped = true;
+            }
+            Fault::Reset => self.set_mode("reset"),
+            Fault::LostAcknowledgement => self.set_mode("lost"),
+            Fault::Refusing => self.set_mode("503"),
+        }
+    }
+
+    fn mend(&mut self) {
+        self.set_mode("ok");
+        if std::mem::take(&mut self.is_stopped) {
+            self.signal("CONT");
+        }
+        if self.process.is_none() {
+            self.run();
+        }
+    }
+
+    fn received(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.join("requests.jsonl")).unwrap_or_default();
+        // The last line may still be on its way.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let bodies = text[..whole].lines().map(|line| {
+            let request: serde_json::Value = serde_json::from_str(line).unwrap();
+            request["body"].as_str().unwrap().to_owned()
+        });
+        bodies.flat_map(|body| events(&body)).collect()
+    }
+
+    fn refuses_poison(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The events of a body, as they stand there.
+fn events(body: &str) -> Vec<String> {
+    if !body.starts_with('[') {
+        return vec![body.to_owned()];
+    }
+    let events: Vec<&RawValue> = serde_json::from_str(body).unwrap();
+    events.iter().map(|event| event.get().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_http_sink_conforms() {
+    let directory = tempfile::tempdir().unwrap();
+    conforms(Http::new(directory.path(), ""), directory.path()).await;
+}
+
+#[tokio::test]
+async fn the_http_sink_conforms_with_lists() {
+    let directory = tempfile::tempdir().unwrap();
+    conforms(Http::new(directory.path(), "batch_events_max = 20\nconcurrency = 2"), directory.path()).await;
+}
+
+#[tokio::test]
+#[ignore = "takes two minutes: run by tests/run"]
+async fn a_backlog_of_100000_events_is_delivered_with_flat_memory() {
+    const EVENTS: u64 = 100_000;
+    const MEMORY_KIB_MAX: u64 = 16 * 1024;
+    let directory = tempfile::tempdir().unwrap();
+    let mut http = Http::new(directory.path(), "batch_events_max = 100\nstart = \"earliest\"");
+    let config = format!("[[sinks]]\nname = \"it\"\n{}", http.configure());
+    let mut livehook = Livehook::configure(directory.path(), "", &config);
+    http.fail(Fault::Away);
+    livehook.start();
+    livehook.ready().await;
+    post(&livehook, 0..EVENTS).await;
+    assert!(metric(&livehook, "livehook_delivery_lag_records").await >= EVENTS as i64);
+    let before = livehook.memory_kib();
+    http.mend();
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut most = 0;
+    while metric(&livehook, "livehook_delivery_lag_records").await > 0 {
+        most = most.max(livehook.memory_kib());
+        assert!(Instant::now() < deadline, "{}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(most < before + MEMORY_KIB_MAX, "{before} KiB before, and up to {most} KiB meanwhile");
+    all_arrived(&livehook, &http, true).await;
+    livehook.stop().await;
+}

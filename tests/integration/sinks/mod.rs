@@ -1,0 +1,219 @@
+//! One suite that every sink passes, against the real program and a real other end: all of it, in order within a stream,
+//! over outages of every kind and over restarts of either side.
+//!
+//! A new sink is one file here with a [`Subject`]: how its other end is run and fails, and what arrived there.
+
+mod command;
+mod file;
+mod http;
+mod log;
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::client::{Client, id_of, now_secs, sign};
+use super::process::Livehook;
+
+/// Retries that a test does not have to wait for.
+const RETRY: &str = "retry = { wait_ms_first = 20, wait_ms_max = 50 }";
+
+/// So many streams share the events of a test.
+const STREAMS: u64 = 7;
+
+/// The stream whose events the other end refuses for good, where it can.
+const POISON: &str = "poison";
+
+/// How the other end of a sink fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It is not there, and comes back as a new process.
+    Away,
+    /// It is there and does nothing (SIGSTOP).
+    Stopped,
+    /// It resets connections.
+    Reset,
+    /// It takes events, and its acknowledgement never arrives.
+    LostAcknowledgement,
+    /// It says that it cannot take events now.
+    Refusing,
+}
+
+/// A sink under test.
+trait Subject {
+    /// The keys of the sink, beside name and `retry`.
+    fn configure(&self) -> String;
+    /// Starts the program with what the sink needs.
+    fn start(&mut self, livehook: &mut Livehook) {
+        livehook.start();
+    }
+    /// How its other end can fail.
+    fn faults(&self) -> Vec<Fault>;
+    /// From now on, the other end fails so.
+    fn fail(&mut self, fault: Fault);
+    /// It takes events again.
+    fn mend(&mut self);
+    /// The line of every event that arrived.
+    fn received(&self) -> Vec<String>;
+    /// Whether an event may arrive twice after a fault or an end.
+    fn may_repeat(&self) -> bool {
+        true
+    }
+    /// Whether the other end refuses [`POISON`] for good.
+    fn refuses_poison(&self) -> bool {
+        false
+    }
+    /// Whether order is kept over all streams, and not only within each.
+    fn is_in_order(&self) -> bool {
+        false
+    }
+}
+
+/// A signed callback of a stream.
+fn callback(stream: &str, number: u64) -> String {
+    let event_type = u8::from(number.is_multiple_of(2));
+    let members = format!(
+        r#""app":"push.example.com","appid":12345678,"appname":"live","event_time":1703731478,"event_type":{event_type},
+        "sequence":"{}","stream_id":"{stream}","stream_param":"a=b""#,
+        6_674_468_118_806_000_000 + number
+    );
+    sign(&members, now_secs() + 600)
+}
+
+/// Posts events with these numbers over eight connections.
+async fn post(livehook: &Livehook, numbers: Range<u64>) {
+    let senders = (0..8u64).map(|sender| {
+        let (address, numbers) = (livehook.receiver, numbers.clone());
+        tokio::spawn(async move {
+            let mut client = Client::connect(address).await.unwrap();
+            for number in numbers.filter(|number| number % 8 == sender) {
+                let stream = format!("s{}", number % STREAMS);
+                assert_eq!(client.post(&callback(&stream, number)).await.unwrap().status, 200);
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+}
+
+/// The key of what must stay in order.
+fn partition_key(line: &str) -> String {
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    event["partitionkey"].as_str().unwrap().to_owned()
+}
+
+/// Lines by stream, in order.
+fn by_stream<'l>(lines: impl IntoIterator<Item = &'l String>) -> HashMap<String, Vec<&'l String>> {
+    let mut streams: HashMap<String, Vec<&String>> = HashMap::new();
+    for line in lines {
+        streams.entry(partition_key(line)).or_default().push(line);
+    }
+    streams
+}
+
+/// Waits until everything that is in the journal has arrived, but poison, and checks in which order and how often.
+async fn all_arrived(livehook: &Livehook, subject: &dyn Subject, may_repeat: bool) {
+    let is_poison = |line: &String| subject.refuses_poison() && line.contains(&format!(r#""subject":"{POISON}""#));
+    let expected: Vec<String> = livehook.journal().into_iter().filter(|line| !is_poison(line)).collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let received = subject.received();
+        let mut seen = HashSet::new();
+        let first_arrivals: Vec<&String> = received.iter().filter(|line| seen.insert(id_of(line))).collect();
+        if first_arrivals.len() >= expected.len() {
+            let (arrived, stored) = (by_stream(first_arrivals.iter().copied()), by_stream(&expected));
+            assert!(arrived == stored, "in order within each stream, byte for byte, and nothing else");
+            assert!(!subject.is_in_order() || first_arrivals.into_iter().eq(&expected), "in order");
+            assert!(may_repeat || received.len() == expected.len(), "an event arrived twice");
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} of {} arrived: {}", seen.len(), expected.len(), livehook.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The value of a metric of the sink under test.
+async fn metric(livehook: &Livehook, name: &str) -> i64 {
+    let answer = Client::connect(livehook.admin).await.unwrap().get("/metrics", "").await.unwrap();
+    let series = format!("{name}{{sink=\"it\"}} ");
+    let value = answer.body.lines().find_map(|line| line.strip_prefix(&series));
+    value.unwrap_or_else(|| panic!("{series}: {}", answer.body)).parse::<f64>().unwrap() as i64
+}
+
+/// The tests of one sink, from its first event on.
+async fn conforms(mut subject: impl Subject, directory: &Path) {
+    let config = format!("[[sinks]]\nname = \"it\"\nstart = \"earliest\"\n{RETRY}\n{}", subject.configure());
+    let mut livehook = Livehook::configure(directory, "shutdown_grace_secs = 4", &config);
+    let mut numbers = 0;
+    let mut next = |count: u64| {
+        numbers += count;
+        numbers - count..numbers
+    };
+
+    // It starts while the other end does not, and catches up.
+    subject.fail(subject.faults()[0]);
+    subject.start(&mut livehook);
+    livehook.ready().await;
+    post(&livehook, next(200)).await;
+    subject.mend();
+    all_arrived(&livehook, &subject, subject.may_repeat()).await;
+    let arrived = subject.received().len();
+    post(&livehook, next(200)).await;
+    all_arrived(&livehook, &subject, true).await;
+    assert_eq!(subject.received().len(), arrived + 200, "without a fault nothing is repeated");
+
+    for fault in subject.faults() {
+        subject.fail(fault);
+        post(&livehook, next(400)).await;
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        let lag = metric(&livehook, "livehook_delivery_lag_records").await;
+        assert!(lag > 0, "{fault:?} is none");
+        subject.mend();
+        all_arrived(&livehook, &subject, subject.may_repeat()).await;
+
+        subject.fail(fault);
+        post(&livehook, next(200)).await;
+        let began = Instant::now();
+        livehook.stop().await;
+        assert!(began.elapsed() < Duration::from_secs(5), "{fault:?}: within the grace, in the middle of it");
+        subject.mend();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        subject.start(&mut livehook);
+        livehook.ready().await;
+        all_arrived(&livehook, &subject, subject.may_repeat()).await;
+        assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0, "{fault:?} is transient");
+    }
+
+    post(&livehook, next(300)).await;
+    livehook.kill();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    subject.start(&mut livehook);
+    livehook.ready().await;
+    post(&livehook, next(100)).await;
+    all_arrived(&livehook, &subject, subject.may_repeat()).await;
+
+    if subject.refuses_poison() {
+        poison_is_set_aside(&livehook, &subject, next(30)).await;
+    }
+    livehook.stop().await;
+}
+
+/// Events that are refused for good become dead letters, and the others pass.
+async fn poison_is_set_aside(livehook: &Livehook, subject: &dyn Subject, numbers: Range<u64>) {
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    let mut poisoned = 0;
+    for number in numbers {
+        let stream = if number % 10 == 4 { POISON.to_owned() } else { format!("s{}", number % STREAMS) };
+        poisoned += i64::from(stream == POISON);
+        assert_eq!(client.post(&callback(&stream, number)).await.unwrap().status, 200);
+    }
+    all_arrived(livehook, subject, true).await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while metric(livehook, "livehook_delivery_lag_records").await > 0 {
+        assert!(Instant::now() < deadline, "{}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(metric(livehook, "livehook_dead_letters").await, poisoned);
+}

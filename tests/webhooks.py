@@ -1,0 +1,162 @@
+"""Checks what the sink `http` sends with other people's code: the signature with the verifier that Standard Webhooks publishes,
+the envelope with the SDK of CloudEvents. With the real binary, over TLS with a certificate authority of our own.
+
+    cargo build && python3 tests/webhooks.py FOLDER
+
+FOLDER holds the packages of tests/requirements/webhooks.txt. Needs openssl.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+
+from cloudevents.core.bindings.http import HTTPMessage, from_structured  # noqa: E402
+from cloudevents.core.formats.json import JSONFormat  # noqa: E402
+from standardwebhooks import Webhook, WebhookVerificationError  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+LIVEHOOK = ROOT / "target" / "debug" / "livehook"
+FIXTURES = sorted((ROOT / "tests" / "fixtures").glob("*.json"))
+KEY = "webhooks0123456789webhooks012345"
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIVEHOOK_")}
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command, port):
+    """Runs a server until the end of the block."""
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL)
+    try:
+        until(f"{command} listens", lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
+        yield
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def until(what, ready):
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if ready():
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"not within 20 s: {what}")
+
+
+def livehook(*arguments):
+    return subprocess.run([LIVEHOOK, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def requests(folder):
+    with open(folder / "requests.jsonl") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def events_of(request):
+    """The body as the text of each event."""
+    if request["headers"]["content-type"] == "application/cloudevents+json":
+        return [request["body"]]
+    assert request["headers"]["content-type"] == "application/cloudevents-batch+json"
+    # The SDK reads single events only. What is one of a list is written anew for it.
+    return [json.dumps(event) for event in json.loads(request["body"])]
+
+
+def verify(request, secrets, stranger):
+    for secret in secrets:
+        Webhook(secret).verify(request["body"], request["headers"])
+    for body, headers, secret in (
+        (request["body"], request["headers"], stranger),
+        (request["body"] + " ", request["headers"], secrets[0]),
+        (request["body"], {**request["headers"], "webhook-id": "another"}, secrets[0]),
+    ):
+        try:
+            Webhook(secret).verify(body, headers)
+        except WebhookVerificationError:
+            continue
+        raise AssertionError("a signature holds for what was not signed")
+
+
+def check_envelopes(request, stored):
+    for text in events_of(request):
+        message = HTTPMessage(headers={"content-type": "application/cloudevents+json"}, body=text.encode())
+        event = from_structured(message, JSONFormat())
+        expected = stored[event.get_id()]
+        assert event.get_source() == expected["source"] and event.get_type() == expected["type"]
+        assert event.get_subject() == expected.get("subject")
+        assert event.get_extension("partitionkey") == expected["partitionkey"]
+        assert event.get_data() == expected["data"]
+        if "time" in expected:
+            assert event.get_time().isoformat().replace("+00:00", "Z")[:19] == expected["time"][:19]
+
+
+def certificate(folder):
+    """A certificate authority of our own, and a server's certificate and key in one file."""
+    openssl = lambda *arguments: subprocess.run(["openssl", *arguments], cwd=folder, check=True, stderr=subprocess.DEVNULL)
+    new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj")
+    openssl(*new, "/CN=tests", "-x509", "-days", "1", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl(*new, "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    (folder / "names").write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1",
+            "-extfile", "names", "-out", "server.crt")
+    (folder / "server.pem").write_text((folder / "server.crt").read_text() + (folder / "server.key").read_text())
+
+
+def main(folder):
+    certificate(folder)
+    secrets = livehook("keygen", "--webhook", "--count", "2").split()
+    stranger = livehook("keygen", "--webhook").strip()
+    (folder / "secrets").write_text("\n".join(secrets))
+    port, receiver, admin = free_port(), free_port(), free_port()
+    sink = f'type = "http"\nurl = "https://localhost:{port}/"\nsecrets_file = "{folder}/secrets"\n'
+    trusting = f'ca_file = "{folder}/ca.pem"\n'
+    config = folder / "config.toml"
+    config.write_text(
+        f'data_dir = "{folder}/data"\n[receiver]\nlisten = "127.0.0.1:{receiver}"\nkeys = ["{KEY}"]\n'
+        f'[admin]\nlisten = "127.0.0.1:{admin}"\n'
+        f'[[sinks]]\nname = "single"\n{sink}{trusting}'
+        f'[[sinks]]\nname = "list"\n{sink}{trusting}batch_events_max = 10\n'
+    )
+    # What cannot be taken at first gathers, so that there are lists of several.
+    (folder / "mode").write_text("503")
+    with running([sys.executable, ROOT / "tests" / "receiver.py", str(port), folder, folder / "server.pem"], port):
+        livehook("check-config", "--config", config, "--probe")
+        wary = folder / "wary.toml"
+        wary.write_text(f'receiver.keys = ["{KEY}"]\n[[sinks]]\nname = "wary"\n{sink}')
+        probe = [LIVEHOOK, "check-config", "--config", wary, "--probe"]
+        refused = subprocess.run(probe, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1, "a certificate that nobody vouches for is believed"
+        assert "sink wary" in refused.stderr and "certificate" in refused.stderr, refused.stderr
+        assert requests(folder) == [], "a probe sends no event"
+
+        with running([LIVEHOOK, "serve", "--log-level", "error", "--config", config], receiver):
+            url = f"http://127.0.0.1:{receiver}/callback"
+            for fixture in FIXTURES:
+                livehook("send", "--key", KEY, "--url", url, fixture)
+            stored = livehook("events", "--data-dir", folder / "data", "--output", "json").splitlines()
+            stored = {event["id"]: event for event in map(json.loads, stored)}
+            expected = 2 * len(stored)
+            assert requests(folder) == []
+            (folder / "mode").write_text("ok")
+            until("everything arrives", lambda: sum(len(events_of(each)) for each in requests(folder)) == expected)
+    for request in requests(folder):
+        verify(request, secrets, stranger)
+        check_envelopes(request, stored)
+    assert any(len(events_of(request)) > 1 for request in requests(folder))
+    print(f"ok: {len(stored)} events in {len(requests(folder))} requests verified")
+
+
+with tempfile.TemporaryDirectory(prefix="livehook-webhooks-") as scratch:
+    main(Path(scratch))
