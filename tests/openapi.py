@@ -87,6 +87,18 @@ class Service:
     def get(self, path):
         return self.call("GET", path, BEARER)
 
+    def messages(self, query, headers):
+        """What the feed tells: the kind and the data of each message, without end."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.admin, timeout=20)) as connection:
+            connection.request("GET", f"/api/v1/feed?{query}", None, {"Host": "localhost", **BEARER, **headers})
+            answer = connection.getresponse()
+            kind = None
+            for line in iter(answer.readline, b""):
+                field, _, value = line.decode().rstrip("\n").partition(": ")
+                kind = value if field == "event" else kind
+                if field == "data":
+                    yield kind, json.loads(value)
+
     def post(self, members):
         done = subprocess.run(
             [LIVEHOOK, "sign", "--key", KEY], input=json.dumps(members).encode(), stdout=subprocess.PIPE, check=True
@@ -199,12 +211,16 @@ class Description:
         assert answer_headers["Content-Type"] == media_type, f"{method} {url}: {answer_headers['Content-Type']}"
         if media_type == "text/event-stream":
             return answer_headers, None
-        schema = {**closed({"components": self.components}, content.get("schema", {})), "components": self.components}
         value = json.loads(body)
+        self.hold(value, content.get("schema", {}), f"{method} {url}: {status}")
+        return answer_headers, value
+
+    def hold(self, value, schema, what):
+        """Holds a value against a schema."""
+        schema = {**closed({"components": self.components}, schema), "components": self.components}
         checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
         errors = [f"{error.json_path}: {error.message}" for error in checker.iter_errors(value)]
-        assert not errors, f"{method} {url}: {status}:\n" + "\n".join(errors)
-        return answer_headers, value
+        assert not errors, f"{what}:\n" + "\n".join(errors)
 
     def queries(self, name):
         parameters = self.operations[name][2].get("parameters", [])
@@ -257,10 +273,30 @@ def check_changes(description, service):
         change(name, 400, json.dumps({"no_such": 1}))
 
 
+def check_feed(description, service):
+    """Each message of the feed is of a schema; of the documented kinds none is left out."""
+    schemas = {kind: {"$ref": f"#/components/schemas/{kind.capitalize()}"} for kind in ("event", "session", "gap")}
+    events = len(service.items("events?limit=1000"))
+    seen = []
+    for kind, value in service.messages("since=2020-01-01", {}):
+        description.hold(value, schemas[kind], f"the feed: {kind}")
+        seen.append(kind)
+        # The last event is a push, and what it makes of its session follows.
+        if seen.count("event") == events and kind == "session":
+            break
+    for query, headers in (("", {"Last-Event-ID": "0" * 16 + "-1"}), ("last_event_id=" + "0" * 16 + "-1", {})):
+        kind, value = next(service.messages(query, headers))
+        description.hold(value, schemas[kind], f"the feed: {kind}")
+        seen.append(kind)
+    assert set(seen) == set(schemas), seen
+    description.check(service, "follow_feed", 400, (), {**BEARER, "Last-Event-ID": "1"})
+
+
 def check_parameters(description, service):
     """Every documented parameter is taken, with each word and bound; the service tells that it takes no other."""
     samples = {"domain": ["*.example.com"], "stream": ["demo"], "app_name": ["live"], "type": ["push", "321"],
-               "since": ["2h"], "until": ["2026-05-01T12:00:00Z"], "client": ["127.0.0.1", "2001:db8::/32"], "sink": ["log"], "id": [NOBODY]}
+               "since": ["2h"], "until": ["2026-05-01T12:00:00Z"], "client": ["127.0.0.1", "2001:db8::/32"], "sink": ["log"], "id": [NOBODY],
+               "last_event_id": ["0123456789abcdef-1"]}
     for name in description.operations:
         headers = {**BEARER, **JSON}
         path, queries = description.path(name), description.queries(name)
@@ -293,7 +329,9 @@ def check_refusals(description, service, outside, without_index):
         if "404" in statuses:
             description.check(service, name, 404, path, {**BEARER, **JSON})
         if "503" in statuses and name not in CHANGES:
-            description.check(without_index, name, 503, path, {**BEARER, **JSON})
+            # The feed has events all the same.
+            query = {"kind": "session"} if name == "follow_feed" else None
+            description.check(without_index, name, 503, path, {**BEARER, **JSON}, query)
         if operation.get("security") == [{"token": []}]:
             description.check(service, name, 401, path, JSON)
             description.check(service, name, 415, path, BEARER)
@@ -310,6 +348,7 @@ def main():
         fill(service)
         description = Description(json.loads(service.get("/api/v1/openapi.json")[2]))
         check_parameters(description, service)
+        check_feed(description, service)
         check_answers(description, service)
         check_refusals(description, service, outside, without_index)
         left = {f"{name} {status}" for name, status in description.left if status != "500"}

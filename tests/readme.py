@@ -235,13 +235,26 @@ def form(value):
     return "..." if is_made_up or (isinstance(value, int) and value > 1000) else value
 
 
+def check_the_feed(script, shown, folder):
+    """The feed, which has no end, begins as shown; of what ends with `...`, as far as that goes."""
+    shown = shown.splitlines()
+    with subprocess.Popen(["bash", "-c", f"exec {script}"], cwd=folder, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as curl:
+        told = [curl.stdout.readline().rstrip("\n") for _ in shown]
+        curl.terminate()
+    for line, expected in zip(told, shown):
+        line, expected = (re.sub(r"[0-9a-f]{4,}|\d+", "#", text) for text in (line, expected.removesuffix("...")))
+        assert line.startswith(expected), f"{line}\nin place of\n{expected}"
+
+
 def test_the_api_answers_as_shown(folder):
     port, admin_port = free_port(), free_port()
     command = ["env", f"LIVEHOOK_ADMIN_TOKEN={TOKEN}", LIVEHOOK, "serve", "--key", "test", "--listen", f"127.0.0.1:{port}"]
     command += ["--admin-listen", f"127.0.0.1:{admin_port}"]
     text = section("API").split("### From outside")[0]
-    examples = re.findall(r"^```sh\n(.*?)^```\n\n```json\n(.*?)^```$", text, re.M | re.S)
-    assert len(examples) == len(blocks("sh", text)) > 4, "every call is shown with its answer"
+    examples = re.findall(r"^```sh\n((?:(?!```).*\n)+)```\n\n```json\n((?:(?!```).*\n)+)```$", text, re.M)
+    feed, shown_feed = re.search(r"^```sh\n(curl -N .*\n)```\n\n```text\n((?:(?!```).*\n)+)```$", text, re.M).groups()
+    assert len(examples) + 1 == len(blocks("sh", text)) > 4, "every call is shown with its answer"
     with running("livehook", command, port, folder) as process:
         for script, shown in examples:
             for arguments in re.findall(r"^livehook (send.*)$", script, re.M):
@@ -257,6 +270,7 @@ def test_the_api_answers_as_shown(folder):
             )
             assert done.returncode == 0, f"{script}\nended with {done.returncode}:\n{done.stdout}"
             assert form(json.loads(done.stdout)) == form(json.loads(shown)), f"{script}\ngave:\n{done.stdout}"
+        check_the_feed(replace(feed, "127.0.0.1:9090", f"127.0.0.1:{admin_port}"), shown_feed, folder)
 
 
 def as_shown(text):

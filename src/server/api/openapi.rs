@@ -19,7 +19,7 @@ use utoipa::{Modify, OpenApi};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::tag::{self, digest_tag};
-use super::{codes, dead_letters, events, rebuild, refusals, replays, sessions, sinks, stats, streams};
+use super::{codes, dead_letters, events, feed, rebuild, refusals, replays, sessions, sinks, stats, streams};
 
 /// What the whole of the API has in common, for its users.
 const INTRODUCTION: &str = "What livehook knows: live streams, sessions, broadcasts, events and the state of its sinks.
@@ -53,6 +53,7 @@ Members may be added to answers at any time: pass over those that you do not kno
         sessions::broadcasts,
         events::list,
         events::one,
+        feed::open,
         sinks::list,
         dead_letters::list,
         dead_letters::one,
@@ -68,6 +69,7 @@ Members may be added to answers at any time: pass over those that you do not kno
         rebuild::rebuild,
         document
     ),
+    components(schemas(feed::Gap)),
     security((), ("token" = [])),
     tags(
         (name = "streams", description = "Who is live, and what was: streams, sessions and broadcasts"),

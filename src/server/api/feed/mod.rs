@@ -24,15 +24,18 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 
 use super::Api;
+use super::openapi::answers;
+use super::openapi::parameters::{Chosen, FeedParameters, Resumed};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::readers::{Failure, Reader};
 use crate::journal::Offset;
 
 pub(in crate::server) use feeder::Feed;
+pub(super) use point::Gap;
 
 use filter::Filter;
-use point::{Gap, GapReason, InvalidPoint, JournalMark, Point};
+use point::{GapReason, InvalidPoint, JournalMark, Point};
 use subscriber::{Start, Subscriber};
 
 /// The header in which a client that comes back says where it was.
@@ -54,7 +57,27 @@ enum Beginning {
     After(Point),
 }
 
-/// Subscribes to the feed.
+/// Follow events and changes of sessions.
+///
+/// Server-sent events as they commit, without end. `data` of a message is one line of JSON: with `event: event` an `Event`, with
+/// `event: session` a `Session` as an event has changed it, with `event: gap` a `Gap`. A message of an event comes without `id`
+/// where the message of its session follows, which has the `id` of both.
+///
+/// Who comes back with the last `id` that came is given what came after it, also after a restart of livehook. Who gives
+/// neither `id` nor `since` begins with what comes from now on. At least every 15 s an `id` comes, if only with a comment. Who reads
+/// too slowly is cut off, and may come back at once.
+#[utoipa::path(
+    get,
+    path = "/api/v1/feed",
+    operation_id = "follow_feed",
+    tag = "events",
+    params(Chosen, FeedParameters, Resumed),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream", description = "The messages"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "There are as many subscribers as `admin.subscribers_max` and the limit of open files allow, or livehook is stopping: `Retry-After` says when to try again. Or nothing but sessions is wanted, and the index is switched off (`index.enabled = false`)"),
+        answers::Refused,
+    )
+)]
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::journal::Offset;
 
@@ -70,19 +71,21 @@ impl FromStr for Point {
     }
 }
 
-/// Records that a subscriber asked for and cannot be given.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Gap {
+/// Events that a subscriber asked for and cannot be given.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(in super::super) struct Gap {
     /// Why.
     pub(super) reason: GapReason,
-    /// The point up to which the subscriber has everything.
+    /// The `id` up to which the subscriber has everything.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{16}-[0-9]+$", examples("5d0c1f7a9be2440d-4711"))]
     pub(super) from: Point,
-    /// The point from which it is given everything again.
+    /// The `id` after which it is given everything again.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{16}-[0-9]+$", examples("5d0c1f7a9be2440d-9000"))]
     pub(super) to: Point,
 }
 
 /// Why there is a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GapReason {
     /// The records are no longer kept.

@@ -134,3 +134,46 @@ pub(in super::super) struct RefusalParameters {
     #[param(required = false, example = "2h")]
     since: String,
 }
+
+/// Which messages of the feed are wanted, and from where on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in super::super) struct FeedParameters {
+    /// Messages of this kind. Repeat it for several; without it both come.
+    #[param(required = false, inline)]
+    kind: Vec<FeedKind>,
+    /// Events of this type, named as for the list of events. Sessions are told of all the same. Repeat it for several.
+    #[param(required = false, example = json!(["push", "stop"]))]
+    r#type: Vec<String>,
+    /// Begin with what was received at this moment or later: RFC 3339, a date, Unix seconds, or a span back from now. Who
+    /// gives an `id` goes on from there in its place.
+    #[param(required = false, example = "2h")]
+    since: String,
+    /// The same as the header `Last-Event-ID`, which goes before it.
+    #[param(required = false, pattern = "^[0-9a-f]{16}-[0-9]+$", example = "5d0c1f7a9be2440d-4711")]
+    last_event_id: String,
+}
+
+/// What a message of the feed tells of.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum FeedKind {
+    /// What CSS has told.
+    Event,
+    /// What a session has become by it.
+    Session,
+}
+
+/// How far a client that comes back has got.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(in super::super) struct Resumed {
+    /// The `id` that came last. What came after it follows.
+    #[param(
+        required = false,
+        rename = "Last-Event-ID",
+        pattern = "^[0-9a-f]{16}-[0-9]+$",
+        example = "5d0c1f7a9be2440d-4711"
+    )]
+    last_event_id: String,
+}
