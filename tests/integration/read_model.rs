@@ -285,7 +285,7 @@ async fn without_an_index_nothing_else_is_missing() {
     let metrics = client.get("/metrics", &authorization).await.unwrap();
     assert_eq!(metrics.status, 200);
     assert!(metrics.body.contains("livehook_streams_live 0\n"), "{}", metrics.body);
-    assert_eq!(ask_for_rebuild(app.admin).await.unwrap(), 404);
+    assert_eq!(ask_for_rebuild(app.admin).await.unwrap(), 503);
     assert_eq!(client.get("/readyz", "").await.unwrap().status, 200);
     app.stop().await;
 }
