@@ -250,7 +250,7 @@ async fn open_index(
     let status = Arc::new(index::Status::default());
     let shared = Arc::clone(&status);
     let opening = move || index::Worker::open(&data_dir, &options, consumer, shared, metrics);
-    Ok((tokio::task::spawn_blocking(opening).await??, status))
+    Ok((tokio::task::spawn_blocking(opening).await?, status))
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

@@ -10,6 +10,10 @@ use super::event_type::EventType;
 use super::members::{self, Member};
 use super::parse::Callback;
 
+/// The longest duration that is believed, in ms: ten years. A start that is reckoned from a longer one would be in no
+/// calendar, and one sum of durations would never be of use again.
+const PUSH_DURATION_MS_MAX: i64 = 10 * 365 * 86_400_000;
+
 /// A push (event type 1) or a stop (event type 0).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamEvent {
@@ -35,7 +39,7 @@ pub struct StreamEvent {
     pub user_address: Option<String>,
     /// The query of the push URL, secrets redacted.
     pub stream_param: Option<String>,
-    /// On a stop: how long the push lasted, in ms.
+    /// On a stop: how long the push lasted, in ms. Absent where no push could have lasted so long.
     pub push_duration_ms: Option<i64>,
     /// On a stop: why (see the vendor's table). 0 on a push.
     pub errcode: Option<i64>,
@@ -75,7 +79,7 @@ impl StreamEvent {
             node: text("node"),
             user_address: text("user_ip"),
             stream_param: text("stream_param"),
-            push_duration_ms: number("push_duration"),
+            push_duration_ms: number("push_duration").filter(|ms| (0..=PUSH_DURATION_MS_MAX).contains(ms)),
             errcode: members::signed_number(members, "errcode"),
             errmsg: text("errmsg"),
             set_id: number("set_id"),
@@ -147,6 +151,20 @@ mod tests {
             assert_eq!(stop.unwrap().errcode, errcode, "{value}");
         }
         assert_eq!(stop.sequence.as_deref(), Some("2210464508206756938"));
+    }
+
+    #[test]
+    fn a_duration_that_no_push_has_is_absent() {
+        for (duration, expected) in [
+            ("0", Some(0)),
+            ("315360000000", Some(PUSH_DURATION_MS_MAX)),
+            ("315360000001", None),
+            ("9223372036854775807", None),
+            ("-5", None),
+        ] {
+            let stop = stream_event(&format!(r#"{{"event_type":0,"push_duration":{duration}}}"#)).unwrap();
+            assert_eq!(stop.push_duration_ms, expected, "{duration}");
+        }
     }
 
     #[test]

@@ -179,11 +179,12 @@ async fn refused(url: &Url, response: Response) -> anyhow::Error {
     let body = http::read_body(response).await.unwrap_or_default();
     let message = serde_json::from_str::<serde_json::Value>(&body)
         .ok()
-        .and_then(|body| Some(body["message"].as_str()?.to_owned()));
+        // The API says it under the one name, the rest of the admin endpoint under the other.
+        .and_then(|body| Some(body["detail"].as_str().or(body["message"].as_str())?.to_owned()));
     let message = message.unwrap_or(body);
     let cure = match status {
         401 => "; is the token that of this service?",
-        404 => "; --url does not lead to the admin endpoint",
+        404 | 405 => "; does --url lead to the admin endpoint?",
         _ => "",
     };
     anyhow!("{}: answered {status} {}{cure}", http::shown(url), printable(message.trim(), 1000))

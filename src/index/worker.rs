@@ -1,7 +1,7 @@
 //! Follows the journal: reads what comes after the index's cursor, takes it in, and tells the journal what it need not
 //! keep for the index any more.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +50,11 @@ pub enum Step {
 
 /// Keeps the index of a data directory up with its journal.
 pub struct Worker {
+    data_dir: PathBuf,
+    options: Options,
     consumer: Box<dyn Consumer>,
-    background: Background,
+    /// `None` as long as the index cannot be opened.
+    background: Option<Background>,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     /// Every record up to here is in the index.
@@ -67,36 +70,55 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Opens the index and makes its worker. It does nothing before its first step. Blocks.
-    ///
-    /// # Errors
-    /// The index cannot be opened.
+    /// Opens the index and makes its worker. It does nothing before its first step. An index that cannot be opened is the
+    /// business of the steps: callbacks can be received without one. Blocks.
     pub fn open(
         data_dir: &Path,
         options: &Options,
         consumer: Box<dyn Consumer>,
         status: Arc<Status>,
         metrics: Arc<Metrics>,
-    ) -> Result<Worker, IndexError> {
-        let store = Store::open(data_dir, options)?;
-        let (cursor, rebuild_until) = (store.cursor(), store.rebuild_until());
-        if rebuild_until.is_some() {
-            status.set_rebuild_begun();
-        }
+    ) -> Worker {
+        let cursor = consumer.cursor();
         status.set_cursor(cursor);
-        Ok(Worker {
-            saved: consumer.cursor(),
+        let mut worker = Worker {
+            data_dir: data_dir.to_owned(),
+            options: options.clone(),
             consumer,
-            background: Background::start(store)?,
+            background: None,
             status,
             metrics,
             cursor,
+            saved: cursor,
             is_following: false,
-            rebuild_until,
+            rebuild_until: None,
             counted_ms: 0,
             checkpointed_ms: 0,
             pruned_ms: 0,
-        })
+        };
+        // Of a failure the first step tells, which comes to it again.
+        let _ = Store::open(data_dir, options).and_then(|store| worker.take_up(store));
+        worker
+    }
+
+    /// Goes on with an open index.
+    fn take_up(&mut self, store: Store) -> Result<(), IndexError> {
+        let (cursor, rebuild_until) = (store.cursor(), store.rebuild_until());
+        self.background = Some(Background::start(store)?);
+        if rebuild_until.is_some() {
+            self.status.set_rebuild_begun();
+        }
+        self.rebuild_until = rebuild_until;
+        self.set_cursor(cursor);
+        Ok(())
+    }
+
+    /// Does something with the index, and gives what came of it.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Store) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        self.background.as_ref().ok_or(IndexError::Died)?.run(job).await
     }
 
     /// Works until `stop` turns true, and then on for a moment as long as there is something to do.
@@ -134,7 +156,9 @@ impl Worker {
 
     /// Lets go of the index as it is, and returns when its file is closed.
     pub(super) async fn close(self) {
-        self.background.close().await;
+        if let Some(background) = self.background {
+            background.close().await;
+        }
     }
 
     /// Returns when there is something to do.
@@ -152,7 +176,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Does one thing: binds the index to the journal, begins a rebuild, keeps house, or takes records in. `now_ms` is
+    /// Does one thing: opens the index and binds it to the journal, begins a rebuild, keeps house, or takes records in. `now_ms` is
     /// Unix time in ms.
     ///
     /// # Errors
@@ -176,6 +200,11 @@ impl Worker {
     }
 
     async fn try_step(&mut self, now_ms: i64) -> Result<Step, IndexError> {
+        if self.background.is_none() {
+            let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
+            let opening = tokio::task::spawn_blocking(move || Store::open(&data_dir, &options));
+            self.take_up(opening.await.map_err(|_| IndexError::Died)??)?;
+        }
         if !self.is_following {
             return self.follow().await;
         }
@@ -189,7 +218,7 @@ impl Worker {
         }
         let has_more = self.keep_house(now_ms).await?;
         if self.rebuild_until.is_some_and(|until| self.cursor >= until || is_idle) {
-            self.background.run(Store::end_rebuild).await?;
+            self.with_store(Store::end_rebuild).await?;
             self.rebuild_until = None;
             self.status.set_rebuild_done();
             tracing::info!(cursor = %self.cursor, "the index has been made anew");
@@ -207,7 +236,7 @@ impl Worker {
             at_cursor: at_cursor.filter(|record| record.offset == self.cursor).map(|record| record.event.id()),
         };
         let following = move |store: &mut Store| store.follow(&source).map(|()| store.cursor());
-        self.set_cursor(self.background.run(following).await?);
+        self.set_cursor(self.with_store(following).await?);
         self.is_following = true;
         Ok(Step::More)
     }
@@ -215,9 +244,10 @@ impl Worker {
     async fn begin_rebuild(&mut self) -> Result<Step, IndexError> {
         let (first, head) = self.ends().await?;
         let first = first.unwrap_or(Offset(head.0 + 1));
-        tracing::info!(from = %first, to = %head, "the index is being made anew from the journal");
         let begin = move |store: &mut Store| store.begin_rebuild(first, head).map(|()| store.cursor());
-        self.set_cursor(self.background.run(begin).await?);
+        self.set_cursor(self.with_store(begin).await?);
+        // Not before it has begun: where that fails, it is tried once a second.
+        tracing::info!(from = %first, to = %head, "the index is being made anew from the journal");
         self.rebuild_until = Some(head);
         self.status.set_rebuild_begun();
         Ok(Step::More)
@@ -251,7 +281,7 @@ impl Worker {
 
     async fn take_in(&mut self, records: Vec<Record>) -> Result<(), IndexError> {
         let apply = move |store: &mut Store| store.apply(&records).map(|applied| (applied, store.cursor()));
-        let (applied, cursor) = self.background.run(apply).await?;
+        let (applied, cursor) = self.with_store(apply).await?;
         self.set_cursor(cursor);
         for (category, duration_ms) in applied.ended {
             self.metrics.session_ended(category, duration_ms);
@@ -263,7 +293,7 @@ impl Worker {
     /// Does what is due. Whether there is more of it to do at once.
     async fn keep_house(&mut self, now_ms: i64) -> Result<bool, IndexError> {
         if is_due(now_ms, self.counted_ms, COUNT_INTERVAL) {
-            self.status.set_live_streams(self.background.run(move |store| store.live_streams(now_ms)).await?);
+            self.status.set_live_streams(self.with_store(move |store| store.live_streams(now_ms)).await?);
             self.counted_ms = now_ms;
         }
         if is_due(now_ms, self.checkpointed_ms, CHECKPOINT_INTERVAL) {
@@ -275,7 +305,7 @@ impl Worker {
         }
         let (first, head) = self.ends().await?;
         let first = first.unwrap_or(Offset(head.0 + 1));
-        let has_more = self.background.run(move |store| store.prune(first, now_ms)).await?;
+        let has_more = self.with_store(move |store| store.prune(first, now_ms)).await?;
         if !has_more {
             self.pruned_ms = now_ms;
         }
@@ -287,7 +317,7 @@ impl Worker {
         if self.saved >= self.cursor {
             return Ok(());
         }
-        if let Some(cursor) = self.background.run(Store::checkpoint).await? {
+        if let Some(cursor) = self.with_store(Store::checkpoint).await? {
             self.consumer.advance(Progress { cursor, ..Progress::default() }).await?;
             self.saved = cursor;
         }

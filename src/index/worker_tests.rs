@@ -40,7 +40,7 @@ impl Running {
             SqliteJournal::open(directory, &of_journal, &names, Arc::clone(&metrics)).unwrap();
         let status = Arc::new(Status::default());
         let consumer = consumers.pop().unwrap();
-        let worker = Worker::open(directory, &options(), consumer, Arc::clone(&status), Arc::clone(&metrics)).unwrap();
+        let worker = Worker::open(directory, &options(), consumer, Arc::clone(&status), Arc::clone(&metrics));
         Running { journal, exchange: tokio::spawn(exchange.run()), worker, status, metrics, now_ms: NOW_MS }
     }
 
@@ -99,6 +99,24 @@ fn told(directory: &Path) -> i64 {
 
 fn index_db(directory: &Path) -> Connection {
     Connection::open(directory.join("index.db")).unwrap()
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_opened_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("index.db");
+    std::fs::write(&file, "no database, and longer than the head of one".repeat(9)).unwrap();
+    let mut running = Running::start(directory.path());
+    running.append(&history()).await;
+    assert_eq!(running.step().await, Step::Wait(Duration::from_secs(1)));
+    let reason = running.status.view().last_error.unwrap();
+    assert!(reason.contains("index.db") && reason.contains("move it away"), "{reason}");
+    assert_eq!(told(directory.path()), 0, "the journal keeps all for it");
+
+    std::fs::remove_file(file).unwrap();
+    running.settle().await;
+    assert_eq!((running.status.view().last_error, sessions(directory.path())), (None, expected(&history())));
+    running.drop_all().await;
 }
 
 #[tokio::test]

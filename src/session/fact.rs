@@ -67,7 +67,7 @@ impl Fact {
     pub fn of(event: &Event) -> Option<Fact> {
         let sequence = sequence_of(event)?;
         let kind = match StreamEvent::of(event) {
-            Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event, event.id().time_ms())),
+            Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event)),
             Some(stream_event) => Kind::Push(Push::of(&stream_event)),
             None => Kind::Anomaly,
         };
@@ -106,11 +106,10 @@ impl Push {
 }
 
 impl Stop {
-    /// The stop of a time, in Unix ms. No push began before time did, so a duration that says so is none.
-    fn of(event: StreamEvent, time_ms: i64) -> Stop {
+    fn of(event: StreamEvent) -> Stop {
         Stop {
             push: Push::of(&event),
-            push_duration_ms: event.push_duration_ms.filter(|duration_ms| *duration_ms <= time_ms),
+            push_duration_ms: event.push_duration_ms,
             errcode: event.errcode,
             errmsg: event.errmsg.as_deref().map(bounded),
         }

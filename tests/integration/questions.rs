@@ -117,6 +117,33 @@ async fn what_was_just_sent_is_in_the_answer() {
 }
 
 #[tokio::test]
+async fn a_damaged_index_keeps_no_callback_out_and_is_made_anew_once_it_is_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut livehook = Livehook::configure(path, "", "");
+    livehook.start();
+    livehook.ready().await;
+    livehook.send(&["--stream", "before"]);
+    livehook.stop().await;
+    let index = path.join("data/index.db");
+    std::fs::write(&index, "this was an index once\n".repeat(1000)).unwrap();
+
+    livehook.start();
+    livehook.ready().await;
+    livehook.send(&["--stream", "meanwhile"]);
+    assert!(refusal(&command(path, &["streams"])).contains("move it away"));
+    assert!(livehook.log().contains("the index fails"), "{}", livehook.log());
+    std::fs::remove_file(&index).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !livehook.log().contains("the index goes on") {
+        assert!(Instant::now() < deadline, "{}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(members(path, &["sessions", "--sort", "started", "--reverse"], "stream"), ["before", "meanwhile"]);
+    livehook.stop().await;
+}
+
+#[tokio::test]
 async fn without_a_service_what_is_missing_is_told_and_a_rebuild_brings_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
@@ -179,7 +206,9 @@ async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
 
     livehook.restart("", &format!("token = \"{TOKEN}\"\n[index]\nenabled = false")).await;
     let told = refusal(&command(path, &["sessions", "--rebuild", "--config", "config.toml"]));
-    assert!(told.contains("answered 503") && told.contains("index.enabled"), "{told}");
+    assert!(told.contains("answered 503 the index is switched off") && told.contains("index.enabled"), "{told}");
+    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &format!("{url}/x")], Some(TOKEN)));
+    assert!(told.contains("answered 405 send a GET") && told.contains("--url"), "{told}");
     livehook.stop().await;
     livehook.restart("", "").await;
     let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN)));
