@@ -97,6 +97,23 @@ const QUESTIONS: [(&str, Question); 9] = [
     }),
 ];
 
+/// Where the API answers such questions.
+type Place = fn(&Subject) -> String;
+
+const PLACES: [(&str, Place); 8] = [
+    ("over HTTP: streams, latest 100", |_| "streams".to_owned()),
+    ("over HTTP: sessions of a stream, latest 100", |subject| format!("sessions?stream={}", subject.key.stream())),
+    ("over HTTP: sessions of an hour, latest 100", |subject| {
+        let until_secs = subject.time_ms / 1000;
+        format!("sessions?since={}&until={until_secs}", until_secs - 3600)
+    }),
+    ("over HTTP: sessions that are live, latest 100", |_| "sessions?state=live".to_owned()),
+    ("over HTTP: event by id", |subject| format!("events/{}", subject.id)),
+    ("over HTTP: events of a stream, latest 50", |subject| format!("events?stream={}&limit=50", subject.key.stream())),
+    ("over HTTP: session with its events", |subject| format!("sessions/{}", subject.key.session(&subject.sequence))),
+    ("over HTTP: broadcasts of a stream, latest 100", |subject| format!("broadcasts?stream={}", subject.key.stream())),
+];
+
 /// Each question `count` times with readers opened for it, as by a command, and as often with readers kept open.
 pub(crate) fn questions(full: &Path, count: usize) -> anyhow::Result<()> {
     let data = data_dir(full);
@@ -140,12 +157,37 @@ pub(crate) fn questions(full: &Path, count: usize) -> anyhow::Result<()> {
             ms(&mut kept_us, 0.99),
         ]);
     }
+    over_http(&server, &kept.journal, &mut random, count)?;
     command(&data, &kept.journal, &mut random, count)?;
     is_over.store(true, Ordering::Relaxed);
     let rate = load.join().map_err(|_| anyhow::anyhow!("the load panicked"))??;
     println!("\nThe receiver took in {rate:.0} events/s meanwhile.");
     server.settle()?;
     server.stop()
+}
+
+/// The questions to the admin endpoint, each on a connection of its own, from the connection to the whole answer.
+fn over_http(
+    server: &Server,
+    journal: &journal::Reader,
+    random: &mut fastrand::Rng,
+    count: usize,
+) -> anyhow::Result<()> {
+    for (name, place) in PLACES {
+        let mut times_us = Vec::new();
+        for _ in 0..count {
+            let subject = subject(journal, random)?;
+            let started = Instant::now();
+            let answer = server.ask(&format!("/api/v1/{}", place(&subject)))?;
+            times_us.push(micros(started.elapsed()));
+            if !answer.starts_with("HTTP/1.1 200 ") {
+                bail!("{name}: {}", answer.lines().next().unwrap_or_default());
+            }
+        }
+        let none = || String::from("-");
+        row(&[name.to_owned(), none(), ms(&mut times_us, 0.5), ms(&mut times_us, 0.99), none(), none()]);
+    }
+    Ok(())
 }
 
 /// The command as people run it, from its start to its end; nothing where it is not there yet.

@@ -161,6 +161,12 @@ impl Server {
         Ok(metric(admin, &format!("livehook_delivery_lag_records{{sink=\"{sink}\"}}"))? as u64)
     }
 
+    /// What the admin endpoint answers to a GET, head and body.
+    #[allow(dead_code, reason = "not every bench asks")]
+    pub(crate) fn ask(&self, path: &str) -> anyhow::Result<String> {
+        get(self.admin.context("a bare server has no admin endpoint")?, path)
+    }
+
     /// Asks the server to stop, as a service manager would, and waits for it.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status()?;
@@ -189,12 +195,17 @@ pub(crate) fn cpu_us(process: &str) -> anyhow::Result<u64> {
     Ok((user + system) * US_PER_TICK)
 }
 
-fn metric(admin: SocketAddr, series: &str) -> anyhow::Result<f64> {
+fn get(admin: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(admin)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn metric(admin: SocketAddr, series: &str) -> anyhow::Result<f64> {
+    let text = get(admin, "/metrics")?;
     let value = text.lines().find_map(|line| line.strip_prefix(series)).with_context(|| {
         format!("/metrics has no {series}; it answered: {}", text.lines().next().unwrap_or_default())
     })?;
