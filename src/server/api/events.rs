@@ -11,7 +11,6 @@ use super::openapi::answers;
 use super::openapi::parameters::{Chosen, During, EventParameters, Known, Part};
 use super::page::{Page, Place};
 use super::parameters::{Parameters, word};
-use super::problem::Problem;
 use super::readers::{Failure, Reader};
 use super::streams::selection;
 use super::tag::tagged;
@@ -19,6 +18,7 @@ use super::{Api, id_of, json};
 use crate::callback::{Event, EventId, EventType};
 use crate::index::{Order, Selection};
 use crate::journal::{self, JournalError, Offset, Record};
+use crate::server::problem::Problem;
 
 /// How many records one request looks at, at most: a filter that nothing passes must not read the whole journal at once.
 const RECORDS_MAX: usize = 20_000;
@@ -219,7 +219,6 @@ fn next_records(reader: &Reader, query: &Query, place: Offset) -> Result<Vec<Rec
         answers::Unchanged,
         answers::Refused,
         answers::NotFound,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn one(

@@ -1,7 +1,7 @@
 //! The API of the admin endpoint: everything that livehook knows, for people's own tools.
 //!
 //! Answers come from the read model and the journal, by way of [`readers`]; nothing here writes. What is asked for wrongly
-//! is answered with a [`problem`] that names the parameter and what it takes. Lists are pages, see [`page`].
+//! is answered with a [problem](super::problem) that names the parameter and what it takes. Lists are pages, see [`page`].
 
 mod codes;
 mod events;
@@ -9,10 +9,10 @@ mod feed;
 mod openapi;
 mod page;
 mod parameters;
-mod problem;
 mod readers;
 mod rebuild;
 mod refusals;
+mod room;
 mod sessions;
 mod sinks;
 mod stats;
@@ -30,16 +30,18 @@ use axum::extract::rejection::PathRejection;
 use axum::http::HeaderValue;
 use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
+use super::problem::Problem;
 use super::{Clock, Refusals, Sources, Tally};
 use crate::delivery::Status;
 use crate::index;
 use crate::journal::Journal;
 
 pub(super) use feed::Feed;
-pub(super) use problem::Problem;
 
 use readers::Readers;
 
@@ -83,10 +85,16 @@ impl Api {
         &self.feed
     }
 
+    /// Ends all questions, and closes every file that they were read from. None is answered after that.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+    }
+
     /// The routes, to be put below [`PREFIX`].
     pub(super) fn router(self: Arc<Api>) -> Router {
         let routes = routes().into_iter();
-        routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(self)
+        let router = routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler)).with_state(self);
+        router.layer(from_fn_with_state(Arc::new(Semaphore::new(room::QUESTIONS_MAX)), room::within))
     }
 }
 

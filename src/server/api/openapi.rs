@@ -17,9 +17,9 @@ use utoipa::openapi::{OpenApi as Description, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::tag::{self, digest_tag};
 use super::{codes, events, rebuild, refusals, sessions, sinks, stats, streams};
+use crate::server::problem::Problem;
 
 /// What the whole of the API has in common, for its users.
 const INTRODUCTION: &str = "What livehook knows: live streams, sessions, broadcasts, events and the state of its sinks.

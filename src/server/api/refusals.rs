@@ -13,10 +13,10 @@ use super::openapi::answers;
 use super::openapi::parameters::{Part, RefusalParameters};
 use super::page::Place;
 use super::parameters::{Parameters, word};
-use super::problem::Problem;
 use super::{Api, json, text_of};
 use crate::moment::Moment;
 use crate::server::Network;
+use crate::server::problem::Problem;
 use crate::server::refusals::{ERRORS, Refusal};
 
 /// Some refused callbacks.

@@ -12,11 +12,11 @@ use super::openapi::answers;
 use super::openapi::parameters::{BroadcastParameters, Chosen, During, Part, SessionParameters};
 use super::page::{Page, Place};
 use super::parameters::{Parameters, word};
-use super::problem::Problem;
 use super::streams::selection;
 use super::{Api, id_of, json, text_of};
 use crate::callback::ReasonCategory;
 use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort};
+use crate::server::problem::Problem;
 use crate::session::{SessionId, State as SessionState};
 
 /// How many of a session's events are told with it.
@@ -35,7 +35,6 @@ const EVENTS_MAX: usize = 1000;
     responses(
         (status = 200, body = Page<SessionView>, description = "A page of sessions"),
         answers::Refused,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
@@ -81,7 +80,6 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
         (status = 200, body = answers::SessionDetail, description = "The session"),
         answers::Refused,
         answers::NotFound,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn one(
@@ -119,7 +117,6 @@ pub(super) async fn one(
     responses(
         (status = 200, body = Page<BroadcastView>, description = "A page of broadcasts"),
         answers::Refused,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn broadcasts(

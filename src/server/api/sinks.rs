@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 use super::openapi::answers;
 use super::page::Page;
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::{Api, json, text_of};
 use crate::moment::Moment;
+use crate::server::problem::Problem;
 
 /// How one sink is doing.
 #[derive(Debug, Serialize, ToSchema)]

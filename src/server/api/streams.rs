@@ -14,10 +14,11 @@ use super::openapi::answers;
 use super::openapi::parameters::{Chosen, Part};
 use super::page::{Page, Place};
 use super::parameters::Parameters;
-use super::problem::{Problem, quoted};
 use super::{Api, json, text_of};
 use crate::callback::{DomainPattern, NamePattern};
 use crate::index::{BroadcastQuery, BroadcastView, Selection, SessionQuery, SessionView, StreamView};
+use crate::server::answer::quoted;
+use crate::server::problem::Problem;
 use crate::session::State as SessionState;
 
 /// How many sessions are told of one stream.
@@ -45,7 +46,6 @@ pub(super) fn selection(parameters: &mut Parameters) -> Result<Selection, Proble
     responses(
         (status = 200, body = Page<StreamView>, description = "A page of streams"),
         answers::Refused,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
@@ -114,7 +114,6 @@ pub(super) struct StreamDetail {
         (status = 200, body = StreamDetail, description = "The stream"),
         answers::Refused,
         answers::NotFound,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn one(
