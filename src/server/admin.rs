@@ -86,6 +86,11 @@ impl Admin {
         self.api.feed().run().await;
     }
 
+    /// Ends the questions to the API that are under way, and closes every file that they were read from.
+    pub async fn close(&self) {
+        self.api.close().await;
+    }
+
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
     ///
     /// On a loopback address the Host header must name the loopback, and no token is asked for. Elsewhere all but `/livez`
