@@ -89,4 +89,6 @@ pub(in super::super) struct SessionDetail {
     session: SessionView,
     /// In the order of their times.
     events: Vec<Event>,
+    /// How many more there are, for which the answer has no room.
+    events_left_out: u64,
 }
