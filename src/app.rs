@@ -228,6 +228,8 @@ impl App {
         self.stop_receiver.send_replace(true);
         let result = (&mut self.receiver).await;
         self.note("the receiver", result);
+        // Before the index: the last one to close SQLite tidies up, and a reader cannot.
+        self.admin.close().await;
         self.stop_workers.send_replace(true);
         while let Some(result) = self.workers.join_next().await {
             self.note("a sink or the index", result);

@@ -28,6 +28,9 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long the answer to one may take.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
+/// How long questions under way may go on when livehook is stopping.
+const CLOSE_GRACE: Duration = Duration::from_millis(500);
+
 /// Readers, opened when they are first needed.
 pub(super) struct Readers {
     data_dir: PathBuf,
@@ -168,11 +171,18 @@ impl Readers {
         }
     }
 
-    /// Ends the questions under way, answers no further one, and closes all readers. Returns when that is done.
+    /// Lets the questions under way finish, or ends them after a while, answers no further one, and closes all readers.
+    /// Returns when that is done.
     pub(super) async fn close(&self) {
-        self.is_closing.store(true, Ordering::Relaxed);
         // Who has them all knows that no reader is lent.
-        let permits = self.permits.acquire_many(AT_ONCE_MAX).await;
+        let all = || self.permits.acquire_many(AT_ONCE_MAX);
+        let permits = match timeout(CLOSE_GRACE, all()).await {
+            Ok(permits) => permits,
+            Err(_) => {
+                self.is_closing.store(true, Ordering::Relaxed);
+                all().await
+            }
+        };
         self.permits.close();
         self.lock().clear();
         drop(permits);

@@ -58,11 +58,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let question = parameters.question("sessions");
     let text = api.readers.ask(move |reader| {
         let limit = query.limit;
-        let mut items = reader.index()?.sessions(&SessionQuery { limit: limit + 1, ..query }, now_ms)?;
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
-        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+        let items = reader.index()?.sessions(&SessionQuery { limit: limit + 1, ..query }, now_ms)?;
+        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
     });
     Ok(json(text.await?, "application/json", None))
 }
@@ -164,11 +161,8 @@ pub(super) async fn broadcasts(
     let question = parameters.question("broadcasts");
     let text = api.readers.ask(move |reader| {
         let limit = query.limit;
-        let mut items = reader.index()?.broadcasts(&BroadcastQuery { limit: limit + 1, ..query }, now_ms)?;
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
-        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+        let items = reader.index()?.broadcasts(&BroadcastQuery { limit: limit + 1, ..query }, now_ms)?;
+        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
     });
     Ok(json(text.await?, "application/json", None))
 }

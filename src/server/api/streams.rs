@@ -57,11 +57,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let question = parameters.question("streams");
     let now_ms = (api.clock)();
     let text = api.readers.ask(move |reader| {
-        let mut items = reader.index()?.streams(&selection, after, limit + 1, now_ms)?;
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
-        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+        let items = reader.index()?.streams(&selection, after, limit + 1, now_ms)?;
+        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
     });
     Ok(json(text.await?, "application/json", None))
 }

@@ -32,7 +32,7 @@ async fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
         (&format!("streams?{}", "stream=a&".repeat(51)), "stream", "more than 50 times"),
         ("events?since=2026-05-01T12:00:00+02:00", "since", "`+` must be written `%2B`"),
         ("events?stream=a%FF", "stream", "UTF-8"),
-        ("error-codes?%FF=1", "\u{fffd}", "this takes none"),
+        ("error-codes?%FF=1", "\\u{fffd}", "this takes none"),
         ("error-codes?a=%22%0A%E2%80%AE", "a", "this takes none"),
         ("events?%22%0A%E2%80%AE=1", "\\\"\\n\\u{202e}", "there is no such parameter"),
         ("events?type=%22%0A%E2%80%AE", "type", "`\\\"\\n\\u{202e}` is no event type"),
