@@ -2,8 +2,9 @@
 //!
 //! The order of opening: ports, journal, index, sinks, servers. Nothing is accepted before the journal is open, and a port that
 //! is taken is found out before anything is written. The order of stopping: the receiver (requests in flight finish), the
-//! sinks and the index (they take what is there, or give up at their first failure), the journal, the admin endpoint. Whatever the
-//! deadline cuts off is in the journal.
+//! sinks and the index (they take what is there, or give up at their first failure), the admin endpoint (it tells of the others
+//! until then, and answers in flight finish), the journal, which nobody reads any more. Whatever the deadline cuts off is in the
+//! journal.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ use crate::telemetry::Metrics;
 /// What the journal needs at most to settle, taken off the grace that requests and sinks get.
 const JOURNAL_GRACE: Duration = Duration::from_secs(1);
 
+/// What the answers of the admin endpoint that are in flight get in any case, taken off that grace too.
+const ADMIN_GRACE: Duration = Duration::from_millis(500);
+
 /// How nice the admin endpoint's thread is to others, on the system's scale from 0 to 19.
 const APART_NICENESS: i32 = 5;
 
@@ -43,8 +47,10 @@ pub struct App {
     stop_workers: watch::Sender<bool>,
     receiver: Task,
     stop_receiver: watch::Sender<bool>,
-    admin: Task,
+    admin: Arc<Admin>,
+    admin_task: Task,
     stop_admin: watch::Sender<bool>,
+    cut_admin: watch::Sender<bool>,
     /// What went wrong first while stopping.
     failure: Option<anyhow::Error>,
 }
@@ -105,6 +111,7 @@ impl App {
         let is_draining = Arc::new(AtomicBool::new(false));
         let (stop_receiver, receiver_stop) = watch::channel(false);
         let (stop_admin, admin_stop) = watch::channel(false);
+        let (cut_admin, mut admin_cut) = watch::channel(false);
         let receiver = Receiver::new(
             &config.receiver,
             Verifier::new(config.verifier)?,
@@ -131,11 +138,14 @@ impl App {
         let receiver = tokio::spawn(serve(receiver_listener, receiver, limits, receiver_stop));
         let limits = Limits::of_admin(subscribers_max, open_files);
         let admin_listener = admin_listener.into_std()?;
-        let admin = spawn_apart("admin", async move {
+        let (router, feed) = (Arc::clone(&admin).router(admin_address), Arc::clone(&admin).run_feed());
+        let admin_task = spawn_apart("admin", async move {
             let listener = TcpListener::from_std(admin_listener)?;
-            let feed = Arc::clone(&admin).run_feed();
-            let (result, ()) = tokio::join!(serve(listener, admin.router(admin_address), limits, admin_stop), feed);
-            result
+            let served = async { tokio::join!(serve(listener, router, limits, admin_stop), feed).0 };
+            tokio::select! {
+                result = served => result,
+                _ = admin_cut.wait_for(|cut| *cut) => Ok(()),
+            }
         })?;
         Ok(App {
             receiver_address,
@@ -149,7 +159,9 @@ impl App {
             receiver,
             stop_receiver,
             admin,
+            admin_task,
             stop_admin,
+            cut_admin,
             failure: None,
         })
     }
@@ -178,7 +190,7 @@ impl App {
             () = stop => None,
             result = &mut self.exchange => Some(died("the journal", result)),
             result = &mut self.receiver => Some(died("the receiver", result)),
-            result = &mut self.admin => Some(died("the admin endpoint", result)),
+            result = &mut self.admin_task => Some(died("the admin endpoint", result)),
             Some(result) = self.workers.join_next() => Some(died("a sink or the index", result)),
         };
         if let Some(error) = died {
@@ -187,20 +199,24 @@ impl App {
 
         tracing::info!(grace_secs = self.grace.as_secs(), "stopping: requests in flight and sinks finish");
         self.is_draining.store(true, Ordering::SeqCst);
-        let deadline = Instant::now() + self.grace.saturating_sub(JOURNAL_GRACE);
-        tokio::select! {
-            () = self.drain() => {}
+        let deadline = Instant::now() + self.grace.saturating_sub(JOURNAL_GRACE + ADMIN_GRACE);
+        let admin_grace = tokio::select! {
+            () = self.drain() => deadline.saturating_duration_since(Instant::now()) + ADMIN_GRACE,
             () = tokio::time::sleep_until(deadline) => {
                 tracing::warn!("the grace is over: what the sinks have not taken is in the journal, for the next start");
+                ADMIN_GRACE
             }
-            () = cut_short => tracing::warn!("stopping at once: what the sinks have not taken is in the journal"),
-        }
+            () = cut_short => {
+                tracing::warn!("stopping at once: what the sinks have not taken is in the journal");
+                ADMIN_GRACE
+            }
+        };
         self.workers.abort_all();
         self.receiver.abort();
+        self.stop_admin(admin_grace).await;
         if tokio::time::timeout(JOURNAL_GRACE, self.close_journal()).await.is_err() {
             tracing::warn!("the journal takes too long to close: what it had not committed has not been answered");
         }
-        self.stop_admin.send_replace(true);
         if let Some(error) = self.failure {
             return Err(error);
         }
@@ -213,9 +229,23 @@ impl App {
         self.stop_receiver.send_replace(true);
         let result = (&mut self.receiver).await;
         self.note("the receiver", result);
+        // Before the index: the last one to close SQLite tidies up, and a reader cannot.
+        self.admin.close().await;
         self.stop_workers.send_replace(true);
         while let Some(result) = self.workers.join_next().await {
             self.note("a sink or the index", result);
+        }
+    }
+
+    /// Lets the answers of the admin endpoint that are in flight finish within a time.
+    async fn stop_admin(&mut self, grace: Duration) {
+        self.stop_admin.send_replace(true);
+        match tokio::time::timeout(grace, &mut self.admin_task).await {
+            Ok(result) => self.note("the admin endpoint", result),
+            Err(_) => {
+                self.cut_admin.send_replace(true);
+                tracing::warn!("answers of the admin endpoint took too long, and were cut off");
+            }
         }
     }
 
@@ -223,6 +253,7 @@ impl App {
     /// close SQLite tidies up, and a reader cannot.
     async fn close_journal(&mut self) {
         while self.workers.join_next().await.is_some() {}
+        self.admin.close().await;
         self.journal.close();
         let result = (&mut self.exchange).await;
         self.note("the journal", result);

@@ -223,6 +223,29 @@ fn ends_value(character: char, also: &str) -> bool {
     character.is_whitespace() || character.is_control() || "&#\"'\\<>".contains(character) || also.contains(character)
 }
 
+/// The members of a JSON object (compact, valid) with the values of all that bear the name of a credential of callbacks,
+/// `sign` or `t`, replaced at any depth: one whose name is in the wrong case, or that something has wrapped, may be genuine.
+pub(super) fn without_credentials(object: &str) -> String {
+    let mut output = String::with_capacity(object.len());
+    let (mut kept, mut position) = (0, 0);
+    while let Some(string) = next_string(object, position) {
+        position = string.end + 1;
+        let Some(member) = object[position..].strip_prefix(':') else { continue };
+        let name = json::string(&object[string.start - 1..position]).unwrap_or_default();
+        if !["sign", "t"].iter().any(|credential| name.eq_ignore_ascii_case(credential)) {
+            continue;
+        }
+        if let Some(length) = value_length(member) {
+            output.push_str(&object[kept..=position]);
+            output.push_str(REDACTED_STRING);
+            position += 1 + length;
+            kept = position;
+        }
+    }
+    output.push_str(&object[kept..]);
+    output
+}
+
 /// The next string of a JSON text from `start` on, which lies outside of strings; without its quotes.
 fn next_string(value: &str, start: usize) -> Option<Range<usize>> {
     let start = start + value[start..].find('"')? + 1;

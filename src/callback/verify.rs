@@ -13,7 +13,7 @@ use super::key::CallbackKey;
 use super::members;
 use super::parse::{Callback, Sign};
 use super::pattern::DomainPattern;
-use super::redact::Redactor;
+use super::redact::{Redactor, without_credentials};
 use super::refusal::Refusal;
 
 /// A callback key, and the domains that it may sign for.
@@ -97,11 +97,11 @@ impl Verifier {
     }
 
     /// The members of a callback as one JSON object, for people to see where there is no event: without `sign` and `t`, and
-    /// redacted as those of an event are.
+    /// redacted as those of an event are. What bears these names in another case, or deeper, is replaced.
     pub fn redacted_members(&self, callback: &Callback<'_>) -> String {
         let mut object = String::with_capacity(callback.members_bytes() + 64);
         members::write_object(&mut object, &members::redacted(&callback.members, &self.redactor));
-        object
+        without_credentials(&object)
     }
 
     /// Whether the callback is proven genuine; false for one that is accepted without proof.

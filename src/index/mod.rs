@@ -107,6 +107,17 @@ pub enum IndexError {
     Thread(std::io::Error),
 }
 
+impl IndexError {
+    /// Whether a call was given up because it was told to, see [`Reader::give_up_when`].
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            IndexError::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted),
+            IndexError::Journal(error) => error.is_given_up(),
+            _ => false,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for IndexError {
     fn from(error: rusqlite::Error) -> IndexError {
         match error.sqlite_error_code() {

@@ -28,6 +28,9 @@ pub use hours::HourCount;
 /// How many streams of a name are looked up one by one; more are found by looking at all sessions.
 const STREAMS_MAX: usize = 500;
 
+/// After how many of its steps SQLite asks whether to give up: some microseconds.
+const STEPS_PER_QUESTION: i32 = 1000;
+
 /// An open index, to be read only.
 #[derive(Debug)]
 pub struct Reader {
@@ -44,6 +47,15 @@ impl Reader {
         let connection = database::open_to_read(data_dir)?;
         let settings = Settings::read(&connection)?;
         Ok(Reader { connection, settings })
+    }
+
+    /// Has every call that is under way or comes give up once `is_enough` says so, which is asked again and again. The
+    /// error then [is one](IndexError::is_given_up) that says so.
+    ///
+    /// # Errors
+    /// The database takes no such question.
+    pub fn give_up_when(&mut self, is_enough: impl FnMut() -> bool + Send + 'static) -> Result<(), IndexError> {
+        Ok(self.connection.progress_handler(STEPS_PER_QUESTION, Some(is_enough))?)
     }
 
     /// What the service was configured with when it last started.

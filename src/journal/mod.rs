@@ -172,6 +172,14 @@ pub enum JournalError {
     Closed,
 }
 
+impl JournalError {
+    /// Whether a call was given up because it was told to, see [`Reader::give_up_when`].
+    pub fn is_given_up(&self) -> bool {
+        let interrupted = Some(rusqlite::ErrorCode::OperationInterrupted);
+        matches!(self, JournalError::Database(error) if error.sqlite_error_code() == interrupted)
+    }
+}
+
 /// Where a consumer that the journal does not know yet starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -11,6 +11,9 @@ use crate::callback::{Event, EventId, EventType};
 /// How many bytes of events one call gives at most, beyond its first record.
 pub(super) const READ_BYTES_MAX: usize = 1024 * 1024;
 
+/// After how many of its steps SQLite asks whether to give up: some microseconds.
+const STEPS_PER_QUESTION: i32 = 1000;
+
 /// An open journal, to be read only.
 #[derive(Debug)]
 pub struct Reader {
@@ -24,6 +27,15 @@ impl Reader {
     /// There is none, it is of a newer version, or it is no journal.
     pub fn open(data_dir: &Path) -> Result<Reader, JournalError> {
         Ok(Reader { connection: database::open_to_read(data_dir)? })
+    }
+
+    /// Has every call that is under way or comes give up once `is_enough` says so, which is asked again and again. The
+    /// error then [is one](JournalError::is_given_up) that says so.
+    ///
+    /// # Errors
+    /// The database takes no such question.
+    pub fn give_up_when(&mut self, is_enough: impl FnMut() -> bool + Send + 'static) -> Result<(), JournalError> {
+        Ok(self.connection.progress_handler(STEPS_PER_QUESTION, Some(is_enough))?)
     }
 
     /// The id of the journal, which no other has.

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
@@ -85,6 +85,12 @@ impl Admin {
     /// listener, on the same runtime.
     pub async fn run_feed(self: Arc<Admin>) {
         self.api.feed().run().await;
+    }
+
+    /// Lets the questions to the API that are under way finish, or ends them after a while, and closes every file that they
+    /// were read from. What needs none, such as `/readyz`, is answered further on.
+    pub async fn close(&self) {
+        self.api.close().await;
     }
 
     /// The routes of a listener that is bound to `local`, for [`super::serve`].
@@ -169,7 +175,7 @@ impl Admin {
 }
 
 /// How many records a sink is behind. Offsets have gaps, so it may be fewer.
-fn lag(head: i64, cursor: i64) -> i64 {
+pub(super) fn lag(head: i64, cursor: i64) -> i64 {
     head.saturating_sub(cursor).max(0)
 }
 
@@ -255,6 +261,8 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
         Some(answer) => answer.into_response(close),
         None => next.run(request).await,
     };
+    // A browser must not take for a page or a script what holds names that anybody may have chosen.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Everything here is of the moment, but for what says otherwise.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
@@ -422,6 +430,10 @@ mod tests {
             let (status, _, body) = ask(&setup, "GET", "/livez", &[("host", host)]).await;
             assert_eq!(status, 403, "{host}");
             assert!(body.starts_with(r#"{"code":403,"error":"host_not_allowed","#), "{body}");
+        }
+        for (target, status) in [("http://evil.example.com/livez", 403), ("http://localhost:1/livez", 200)] {
+            let (told, headers, _) = ask(&setup, "GET", target, &[("host", "localhost")]).await;
+            assert_eq!((told, &headers["x-content-type-options"]), (status, &HeaderValue::from_static("nosniff")));
         }
         let two = [("host", "localhost"), ("host", "evil.example.com")];
         assert_eq!(ask(&setup, "GET", "/livez", &two).await.0, 403);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Serialize;
 
-use super::api::Problem;
+use super::problem::Problem;
 use crate::callback::Refusal;
 
 /// How much of a path an answer or a log line quotes, in characters.

@@ -39,12 +39,20 @@ pub(super) fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
 
 /// Whether the request names a host that only this machine, or whoever configured it, could mean. Any port will do.
 pub(super) fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
+    // A target in absolute form goes before the Host header, so both must do.
+    if request.uri().authority().is_some_and(|authority| !is_allowed(authority, allowed_hosts)) {
+        return false;
+    }
     let mut hosts = request.headers().get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         // HTTP/1.0 clients may leave it out; a browser never does, and never sends two.
         return request.headers().get(HOST).is_none();
     };
-    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| is_allowed(&authority, allowed_hosts))
+}
+
+fn is_allowed(authority: &Authority, allowed_hosts: &[String]) -> bool {
     if authority.as_str().contains('@') {
         return false;
     }

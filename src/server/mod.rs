@@ -14,6 +14,7 @@ mod guard;
 mod listener;
 mod network;
 mod phase;
+mod problem;
 mod receiver;
 mod refusal_log;
 mod refusals;

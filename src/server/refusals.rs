@@ -3,7 +3,8 @@
 //! What stands in them was sent by anybody at all. So they are bounded in number and in size, never have `sign` and `t`, are
 //! redacted as events are, and are harmless wherever JSON is read. What was accepted, or could not be stored, is not here.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +18,8 @@ use super::answer::Answer;
 use crate::callback::{Callback, EventType, Malformed, Verifier};
 use crate::moment::Moment;
 
-/// How many are kept.
+/// How many are kept of each word: a flood of one, such as requests to wrong paths, which anybody may send, must not hide
+/// the others.
 const KEPT_MAX: usize = 256;
 
 /// The members of a callback that take more than this are not kept.
@@ -63,8 +65,8 @@ pub struct Refusals {
 struct Kept {
     /// The number of the newest, counted from 1 and never used again.
     last_number: i64,
-    /// The oldest first.
-    refusals: VecDeque<Arc<Refusal>>,
+    /// By word, the oldest first.
+    refusals: BTreeMap<&'static str, VecDeque<Arc<Refusal>>>,
 }
 
 /// A callback that was answered with 4xx.
@@ -101,11 +103,15 @@ pub(super) struct Seen {
     pub(super) late_secs: Option<i64>,
     /// The length of the body.
     body_bytes: Option<usize>,
+    /// What is wrong with it, where the answer quotes it: what is kept does not.
+    #[serde(skip)]
+    fault_told: Option<&'static str>,
     /// Where it is not what it should be, if that is at one place.
     fault: Option<Fault>,
     /// The length of its members as JSON without white space.
     members_bytes: Option<usize>,
-    /// Its members as received, less `sign` and `t`, secrets redacted. `null` where they take more than 4096 bytes, or where
+    /// Its members as received, less `sign` and `t`, secrets redacted, as are members of these two names in another case or
+    /// further down. `null` where they take more than 4096 bytes, or where
     /// many programs could not read them (half of a surrogate pair, a number larger than all floats).
     #[schema(value_type = Option<Object>)]
     members: Option<Box<RawValue>>,
@@ -138,7 +144,9 @@ impl Seen {
             Malformed::NotAnObject { line, column } => Some(Fault::Place { line: *line, column: *column }),
             _ => None,
         };
-        Seen { body_bytes: Some(body_bytes), fault, ..Seen::default() }
+        let is_twice = matches!(malformed, Malformed::Twice { .. });
+        let fault_told = is_twice.then_some("a member is there twice");
+        Seen { body_bytes: Some(body_bytes), fault, fault_told, ..Seen::default() }
     }
 
     /// Of a callback, its members. The verifier knows what to redact.
@@ -189,15 +197,16 @@ impl Refusals {
             client,
             status: answer.status(),
             error: answer.word(),
-            message: format!("{}{hint}", answer.message()),
+            message: format!("{}{hint}", body.fault_told.unwrap_or(answer.message())),
             event_type: event_type.map(|event_type| event_type.to_string()),
             body,
         };
         let mut kept = self.lock();
         kept.last_number += 1;
         refusal.number = kept.last_number;
-        let oldest = if kept.refusals.len() == KEPT_MAX { kept.refusals.pop_front() } else { None };
-        kept.refusals.push_back(Arc::new(refusal));
+        let alike = kept.refusals.entry(refusal.error).or_default();
+        let oldest = if alike.len() == KEPT_MAX { alike.pop_front() } else { None };
+        alike.push_back(Arc::new(refusal));
         // What takes time goes on without the lock.
         drop(kept);
         drop(oldest);
@@ -211,9 +220,13 @@ impl Refusals {
         limit: usize,
     ) -> Vec<Arc<Refusal>> {
         let kept = self.lock();
-        let newest_first =
-            kept.refusals.iter().rev().filter(|refusal| before.is_none_or(|before| refusal.number < before));
-        newest_first.filter(|refusal| is_wanted(refusal)).take(limit).cloned().collect()
+        let earlier = kept.refusals.values().flatten();
+        let earlier = earlier.filter(|refusal| before.is_none_or(|before| refusal.number < before));
+        let mut wanted: Vec<_> = earlier.filter(|refusal| is_wanted(refusal)).cloned().collect();
+        drop(kept);
+        wanted.sort_unstable_by_key(|refusal| Reverse(refusal.number));
+        wanted.truncate(limit);
+        wanted
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -262,6 +275,31 @@ mod tests {
         for secret in ["1545030873", "ca3e25e5", "5ECR37", "abc"] {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
+    }
+
+    #[test]
+    fn credentials_in_the_wrong_place_or_case_are_not_shown() {
+        let seen = seen(
+            r#"{"event_type":1,"Sign":"5ECR37","T":5337,"b":{"sign":"5ECR37","\u0074":[5337,{"a":1}],"sig":"x"},"c":"t"}"#,
+        );
+        let expected = json!({"event_type": 1, "Sign": "REDACTED", "T": "REDACTED",
+            "b": {"sign": "REDACTED", "t": "REDACTED", "sig": "x"}, "c": "t"});
+        assert_eq!(seen["members"], expected);
+    }
+
+    #[test]
+    fn a_flood_of_one_word_hides_no_other_and_names_of_malformed_bodies_are_not_kept() {
+        let refusals = Refusals::new(0);
+        let malformed = Callback::parse(br#"{"5ECR37":1,"5ECR37":2}"#).unwrap_err();
+        let seen = Seen::malformed(&malformed, 9);
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        refusals.note(1, client, &Answer::refusal(&malformed.into()), "", None, seen);
+        for _ in 0..10_000 {
+            refusals.note(2, client, &Answer::not_found("/wp-login.php"), "", None, Seen::default());
+        }
+        let kept = refusals.page(|_| true, None, 10_000);
+        assert_eq!((kept.len(), kept[256].error), (257, "malformed"));
+        assert_eq!(kept[256].message, "a member is there twice");
     }
 
     #[test]

@@ -315,3 +315,21 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing(
     let ids: std::collections::HashSet<_> = stored.iter().map(|line| id_of(line)).collect();
     assert_eq!((stored.len(), ids.len()), (expected, expected));
 }
+
+#[tokio::test]
+async fn questions_to_the_api_leave_no_file_open_and_are_answered_still() {
+    let (_directory, mut livehook) = configured("", "");
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 1).await, 200);
+    let mut client = Client::connect(livehook.admin).await.unwrap();
+    for path in ["events", "sessions", "streams"] {
+        assert_eq!(client.get(&format!("/api/v1/{path}"), "").await.unwrap().status, 200);
+    }
+    livehook.signal("TERM");
+    assert!(livehook.ended(Duration::from_secs(8)).await.success());
+    for left in ["journal.db-wal", "journal.db-shm", "index.db-wal", "index.db-shm"] {
+        assert!(!livehook.path("data").join(left).exists(), "{left} is left");
+    }
+    assert!(livehook.path("data").join("journal.db").exists());
+}

@@ -159,7 +159,9 @@ impl Reader {
                 events.push((id.time_ms(), rank, id, Offset(row.get(0)?)));
                 Ok(())
             };
-            let own = "SELECT offset, id, event_type FROM events WHERE session = ?1 LIMIT ?2";
+            // Where there are too many, the push and the stop are among those that are given: their types come first.
+            let own = "SELECT offset, id, event_type FROM events WHERE session = ?1
+                ORDER BY event_type, offset LIMIT ?2";
             let mut statement = self.connection.prepare_cached(own)?;
             let mut rows = statement.query(params![stored.number, limit_of(SESSION_EVENTS_MAX)])?;
             while let Some(row) = rows.next()? {

@@ -474,18 +474,13 @@ fn a_reader_beside_a_writer_sees_whole_states() {
     let id = StreamKey::from_text(STREAM).session("1");
     let whole = reader.session(&id, NOW_MS).unwrap();
     let journal = records(&callbacks.iter().map(event).collect::<Vec<_>>());
-    let is_done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let writer = {
-        let is_done = std::sync::Arc::clone(&is_done);
-        std::thread::spawn(move || {
-            for _ in 0..300 {
-                store.begin_rebuild(Offset(1), Offset(i64::MAX)).unwrap();
-                store.apply(&journal).unwrap();
-            }
-            is_done.store(true, std::sync::atomic::Ordering::Release);
-        })
-    };
-    while !is_done.load(std::sync::atomic::Ordering::Acquire) {
+    let writer = std::thread::spawn(move || {
+        for _ in 0..300 {
+            store.begin_rebuild(Offset(1), Offset(i64::MAX)).unwrap();
+            store.apply(&journal).unwrap();
+        }
+    });
+    while !writer.is_finished() {
         assert_eq!(reader.session(&id, NOW_MS).unwrap(), whole);
         assert_eq!(reader.session_events(&id, NOW_MS).unwrap().len(), 4);
         let of_stream = reader.events_of_streams(&select("", "s", ""), Offset(0), Order::Ascending, 9).unwrap();

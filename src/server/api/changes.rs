@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::PREFIX;
 use super::parameters::Parameters;
-use super::problem::{Problem, quoted};
 use crate::journal::JournalError;
 use crate::moment;
+use crate::server::answer::quoted;
+use crate::server::problem::Problem;
 
 /// The most that a body may hold, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;

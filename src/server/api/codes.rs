@@ -7,9 +7,9 @@ use axum::http::Response;
 use super::openapi::answers;
 use super::page::Page;
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::{json, text_of};
 use crate::callback::{Interruption, Reason};
+use crate::server::problem::Problem;
 
 /// What the vendor's codes mean.
 ///

@@ -14,11 +14,12 @@ use super::openapi::answers;
 use super::openapi::parameters::{During, LetterParameters, Part};
 use super::page::{Page, Place};
 use super::parameters::Parameters;
-use super::problem::{Problem, quoted};
 use super::{Api, json, text_of};
 use crate::callback::EventId;
 use crate::journal::{Change, LetterAction, LetterSelection, NumberedLetter};
 use crate::moment::Moment;
+use crate::server::answer::quoted;
+use crate::server::problem::Problem;
 
 /// How many numbers and ids one request may name.
 const NAMED_MAX: usize = 1000;

@@ -11,7 +11,6 @@ use super::openapi::answers;
 use super::openapi::parameters::{Chosen, During, EventParameters, Known, Part};
 use super::page::{Page, Place};
 use super::parameters::{Parameters, word};
-use super::problem::Problem;
 use super::readers::{Failure, Reader};
 use super::streams::selection;
 use super::tag::tagged;
@@ -19,9 +18,16 @@ use super::{Api, id_of, json};
 use crate::callback::{Event, EventId, EventType};
 use crate::index::{Order, Selection};
 use crate::journal::{self, JournalError, Offset, Record};
+use crate::server::problem::Problem;
 
 /// How many records one request looks at, at most: a filter that nothing passes must not read the whole journal at once.
 const RECORDS_MAX: usize = 20_000;
+
+/// How many bytes of them, at most: they may be large.
+const LOOKED_AT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// After how many bytes of events a page ends.
+pub(super) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How many records are read at a time.
 const READ_RECORDS: usize = 1000;
@@ -124,7 +130,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
 fn page(reader: &Reader, query: &Query) -> Result<(Vec<String>, Option<Offset>), Failure> {
     let mut place = query.start(&reader.journal)?;
     let mut lines = Vec::new();
-    let mut looked_at = 0;
+    let mut bytes = 0;
+    let (mut looked_at, mut looked_at_bytes) = (0, 0);
     loop {
         let records = next_records(reader, query, place)?;
         if records.is_empty() {
@@ -136,15 +143,17 @@ fn page(reader: &Reader, query: &Query) -> Result<(Vec<String>, Option<Offset>),
             }
             if query.takes(&event) {
                 // One more than wanted shows that there is more.
-                if lines.len() == query.limit {
+                if lines.len() == query.limit || bytes >= PAGE_BYTES_MAX {
                     return Ok((lines, Some(place)));
                 }
+                bytes += event.line().len();
                 lines.push(event.line().to_owned());
             }
             place = offset;
             looked_at += 1;
+            looked_at_bytes += event.line().len();
         }
-        if looked_at >= RECORDS_MAX {
+        if looked_at >= RECORDS_MAX || looked_at_bytes >= LOOKED_AT_BYTES_MAX {
             return Ok((lines, Some(place)));
         }
     }
@@ -161,7 +170,9 @@ fn next_records(reader: &Reader, query: &Query, place: Offset) -> Result<Vec<Rec
     let cursor = index.cursor()?;
     if query.order == Order::Descending && place.before() > cursor {
         let mut newest = journal.read(cursor, READ_RECORDS)?;
-        if newest.len() == READ_RECORDS {
+        // A read is bounded in bytes too: only where it has come to the end are these all that the index does not know.
+        let end = journal.head()?.unwrap_or_default().min(place.before());
+        if newest.last().is_some_and(|last| last.offset < end) {
             return Ok(in_turn()?);
         }
         newest.retain(|record| record.offset < place);
@@ -219,7 +230,6 @@ fn next_records(reader: &Reader, query: &Query, place: Offset) -> Result<Vec<Rec
         answers::Unchanged,
         answers::Refused,
         answers::NotFound,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn one(
@@ -244,11 +254,80 @@ pub(super) async fn one(
     }))
 }
 
-/// The lines of the records at some offsets, those that the journal still has.
-pub(super) fn lines_at(journal: &journal::Reader, offsets: &[Offset]) -> Result<Vec<String>, JournalError> {
-    let mut lines = Vec::new();
-    for offset in offsets {
-        lines.extend(journal.get(*offset)?.map(|record| record.event.line().to_owned()));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::{Callback, NamePattern, Options as VerifierOptions, Verifier};
+    use crate::index::{Options, Reader as IndexReader, Store};
+    use crate::journal::{Journal, Opened, SqliteJournal};
+    use crate::server::api::sessions::lines_of;
+
+    /// A journal of so many large events of one stream, of which an index knows none yet.
+    async fn filled(directory: &std::path::Path, count: usize) -> Reader {
+        let opened = SqliteJournal::open(directory, &journal::Options::default(), &[], Arc::default()).unwrap();
+        let Opened { journal, exchange, .. } = opened;
+        let running = tokio::spawn(exchange.run());
+        let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
+        for sequence in 0..count {
+            let body = format!(
+                r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"a","event_time":1700000000,"sequence":"{sequence}","x":"{}"}}"#,
+                "x".repeat(200_000)
+            );
+            let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_700_000_000_000).unwrap();
+            journal.append(event).await.unwrap();
+        }
+        journal.close();
+        running.await.unwrap().unwrap();
+        journal.join();
+        drop(Store::open(directory, &Options::default()).unwrap());
+        let index = Some(IndexReader::open(directory).unwrap());
+        Reader { index, journal: journal::Reader::open(directory).unwrap() }
     }
-    Ok(lines)
+
+    #[tokio::test]
+    async fn large_events_come_in_small_pages_and_the_newest_first_though_the_index_is_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let reader = filled(directory.path(), 30).await;
+        let offsets: Vec<Offset> =
+            reader.journal.read_back(Offset(i64::MAX), 1).unwrap().iter().map(|r| r.offset).collect();
+        let newest = reader.journal.get(offsets[0]).unwrap().unwrap();
+        let mut query = Query {
+            selection: Selection { streams: vec![NamePattern::new("a").unwrap()], ..Selection::default() },
+            types: Vec::new(),
+            since_ms: None,
+            until_ms: None,
+            order: Order::Descending,
+            limit: 100,
+            after: None,
+        };
+        let (mut all, mut pages) = (Vec::new(), 0);
+        loop {
+            let (lines, next) = page(&reader, &query).unwrap_or_else(|_| panic!("it cannot be read"));
+            let bytes: usize = lines.iter().map(String::len).sum();
+            assert!(bytes < PAGE_BYTES_MAX + 300_000, "{bytes}");
+            all.extend(lines);
+            pages += 1;
+            query.after = next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(all[0], newest.event.line(), "nothing newer is passed over");
+        let distinct: std::collections::HashSet<&String> = all.iter().collect();
+        assert_eq!((all.len(), distinct.len(), pages), (30, 30, 2));
+    }
+
+    #[tokio::test]
+    async fn of_a_large_session_the_ends_are_told_and_how_much_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let reader = filled(directory.path(), 30).await;
+        let mut offsets = Vec::new();
+        while let Some(record) = reader.journal.read(offsets.last().copied().unwrap_or_default(), 1).unwrap().pop() {
+            offsets.push(record.offset);
+        }
+        let (lines, left_out) = lines_of(&reader.journal, &offsets, &[offsets[0], offsets[29]]).unwrap();
+        assert_eq!(lines.len() + left_out, 30);
+        assert!(left_out > 5, "{left_out}");
+        assert_eq!(lines.last().unwrap(), reader.journal.get(offsets[29]).unwrap().unwrap().event.line());
+    }
 }

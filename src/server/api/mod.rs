@@ -1,8 +1,8 @@
 //! The API of the admin endpoint: everything that livehook knows, for people's own tools.
 //!
 //! Answers come from the read model and the journal, by way of [`readers`]; what is changed is changed by the journal, see
-//! [`changes`]. What is asked for wrongly
-//! is answered with a [`problem`] that names the parameter and what it takes. Lists are pages, see [`page`].
+//! [`changes`]. What is asked for wrongly is answered with a [problem](super::problem) that names the parameter and what it
+//! takes. Lists are pages, see [`page`].
 
 mod changes;
 mod codes;
@@ -12,11 +12,11 @@ mod feed;
 mod openapi;
 mod page;
 mod parameters;
-mod problem;
 mod readers;
 mod rebuild;
 mod refusals;
 mod replays;
+mod room;
 mod sessions;
 mod sinks;
 mod stats;
@@ -34,9 +34,12 @@ use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::HeaderValue;
 use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
+use super::problem::Problem;
 use super::{Clock, Refusals, Sources, Tally};
 use crate::delivery::Status;
 use crate::index;
@@ -44,7 +47,6 @@ use crate::journal::Journal;
 
 pub(super) use changes::is_change;
 pub(super) use feed::Feed;
-pub(super) use problem::Problem;
 
 use readers::Readers;
 
@@ -96,6 +98,11 @@ impl Api {
         self.sinks.iter().find(|status| status.sink == name).map(Arc::as_ref)
     }
 
+    /// Ends all questions, and closes every file that they were read from. None is answered after that.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+    }
+
     /// The routes, to be put below [`PREFIX`].
     pub(super) fn router(self: Arc<Api>) -> Router {
         let routes = routes().into_iter();
@@ -103,6 +110,7 @@ impl Api {
             .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
             .layer(DefaultBodyLimit::max(changes::BODY_BYTES_MAX))
             .with_state(self)
+            .layer(from_fn_with_state(Arc::new(Semaphore::new(room::QUESTIONS_MAX)), room::within))
     }
 }
 

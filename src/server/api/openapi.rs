@@ -17,9 +17,9 @@ use utoipa::openapi::{OpenApi as Description, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::tag::{self, digest_tag};
 use super::{codes, dead_letters, events, feed, rebuild, refusals, replays, sessions, sinks, stats, streams};
+use crate::server::problem::Problem;
 
 /// What the whole of the API has in common, for its users.
 const INTRODUCTION: &str = "What livehook knows: live streams, sessions, broadcasts, events and the state of its sinks.
@@ -28,7 +28,9 @@ Reading needs no token where the admin listener is bound to a loopback address, 
 loopback or one of `admin.allowed_hosts`; elsewhere everything needs the bearer token. What changes something always does.
 
 **Lists** come in pages. Follow `next`, as the parameter `page` with all others unchanged, until it is `null`; a page may \
-have few or no items and still have a `next`. What comes in meanwhile makes no gap and no repetition.
+have few or no items and still have a `next`. What comes in meanwhile makes no gap and no repetition. \
+Only sessions sorted by `ended` or `duration` may move between two pages, when they end or go on: such a one may come twice, \
+or not at all. These two orders look at all sessions that fit, and are slow where there are very many.
 
 **Moments** are given as RFC 3339 in UTC. As parameters they are read as RFC 3339 with an offset (`2026-05-01T12:00:00Z`), \
 as a date (`2026-05-01`, from 00:00 UTC), as Unix seconds (`1777636800`), or as a span back from now (`15m`, `2h`, `7d`).

@@ -50,6 +50,17 @@ pub(super) struct Page<T> {
     pub(super) next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The page of at most `limit` items, of as many or one more, which shows that there is more. `place` tells where an
+    /// item stands.
+    pub(super) fn cut(mut items: Vec<T>, limit: usize, question: u64, place: impl Fn(&T) -> (i64, i64)) -> Page<T> {
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().map(place).filter(|_| has_more);
+        Page { items, next: last.map(|(value, number)| Place(value, number).token(question)) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -2,11 +2,13 @@
 
 use std::fmt::Display;
 
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 use super::page::Place;
-use super::problem::{Problem, quoted};
 use crate::moment;
+use crate::server::answer::quoted;
+use crate::server::problem::Problem;
 
 /// How many items a page has when nothing else is asked for.
 pub(super) const LIMIT_DEFAULT: usize = 100;
@@ -14,17 +16,26 @@ pub(super) const LIMIT_DEFAULT: usize = 100;
 /// How many items a page has at most.
 pub(super) const LIMIT_MAX: usize = 1000;
 
+/// How often a parameter may be given at most.
+const VALUES_MAX: usize = 50;
+
 /// The parameters of one request. Each must be asked for by name before [`Parameters::finish`].
 pub(super) struct Parameters {
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
+    /// The first one that is not UTF-8.
+    unreadable: Option<String>,
 }
 
 impl Parameters {
     /// Reads the query of a URL, which may be absent.
     pub(super) fn of(query: Option<&str>) -> Parameters {
-        let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-        Parameters { given, known: Vec::new() }
+        let query = query.unwrap_or_default();
+        let given = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut parts = query.split('&');
+        let unreadable = parts.find(|part| percent_decode_str(part).decode_utf8().is_err());
+        let unreadable = unreadable.and_then(|part| form_urlencoded::parse(part.as_bytes()).next());
+        Parameters { given, known: Vec::new(), unreadable: unreadable.map(|(name, _)| name.into_owned()) }
     }
 
     /// Every value of a parameter that may be repeated.
@@ -35,6 +46,9 @@ impl Parameters {
     ) -> Result<Vec<T>, Problem> {
         self.known.push(name);
         let values = self.given.iter().filter(|(given, _)| given == name);
+        if values.clone().nth(VALUES_MAX).is_some() {
+            return Err(Problem::parameter(name, format!("is given more than {VALUES_MAX} times")));
+        }
         values.map(|(_, value)| parsed(name, value, &parse)).collect()
     }
 
@@ -53,7 +67,12 @@ impl Parameters {
 
     /// A moment as Unix ms, in the forms that the command line takes too.
     pub(super) fn moment(&mut self, name: &'static str, now_ms: i64) -> Result<Option<i64>, Problem> {
-        self.one(name, |text| moment::parse(text, now_ms))
+        self.one(name, |text| {
+            moment::parse(text, now_ms).map_err(|error| match text.contains(' ') {
+                true => format!("{error}; in a URL, `+` must be written `%2B`"),
+                false => error.to_string(),
+            })
+        })
     }
 
     /// How many items are wanted.
@@ -98,7 +117,10 @@ impl Parameters {
     /// That nothing was given that was not asked for.
     pub(super) fn finish(&self) -> Result<(), Problem> {
         let Some((name, _)) = self.given.iter().find(|(name, _)| !self.known.contains(&name.as_str())) else {
-            return Ok(());
+            return match &self.unreadable {
+                Some(name) => Err(Problem::parameter(name, "is not UTF-8, percent-encoded")),
+                None => Ok(()),
+            };
         };
         let known = match self.known.as_slice() {
             [] => "this takes none".to_owned(),

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use super::openapi::answers;
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::{Api, json, text_of};
+use crate::server::problem::Problem;
 
 /// That the index is being made anew.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,7 +37,6 @@ struct RebuildView {
         (status = 202, body = RebuildView, description = "It has been asked for"),
         (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
         answers::Refused,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn rebuild(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {

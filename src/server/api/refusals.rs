@@ -13,10 +13,10 @@ use super::openapi::answers;
 use super::openapi::parameters::{Part, RefusalParameters};
 use super::page::Place;
 use super::parameters::{Parameters, word};
-use super::problem::Problem;
 use super::{Api, json, text_of};
 use crate::moment::Moment;
 use crate::server::Network;
+use crate::server::problem::Problem;
 use crate::server::refusals::{ERRORS, Refusal};
 
 /// Some refused callbacks.
@@ -32,7 +32,7 @@ struct RefusalPage<'a> {
 
 /// List refused callbacks.
 ///
-/// Those that were answered with 4xx, as far as they are the 256 newest since the service started: the newest first. What was
+/// Those that were answered with 4xx, as far as they are the 256 newest of their `error` since the service started: the newest first. What was
 /// sent is told without `sign`, `t` and secrets; of a body that is no callback, only how long it is and where its fault.
 #[utoipa::path(
     get,

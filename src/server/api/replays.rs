@@ -13,12 +13,13 @@ use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
 use super::parameters::Parameters;
-use super::problem::{Problem, quoted};
 use super::readers::Reader;
 use super::{Api, json, text_of};
 use crate::delivery::{ReplayFilter, ReplaySelection};
 use crate::journal::{Change, JournalError, NewReplay, Offset, Replay};
 use crate::moment::Moment;
+use crate::server::answer::quoted;
+use crate::server::problem::Problem;
 
 /// How many records are read at a time while they are counted.
 const READ_RECORDS: usize = 1000;

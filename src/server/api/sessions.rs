@@ -7,16 +7,17 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Response;
 
-use super::events::lines_at;
+use super::events::PAGE_BYTES_MAX;
 use super::openapi::answers;
 use super::openapi::parameters::{BroadcastParameters, Chosen, During, Part, SessionParameters};
 use super::page::{Page, Place};
 use super::parameters::{Parameters, word};
-use super::problem::Problem;
 use super::streams::selection;
 use super::{Api, id_of, json, text_of};
 use crate::callback::ReasonCategory;
 use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort};
+use crate::journal::{self, JournalError, Offset};
+use crate::server::problem::Problem;
 use crate::session::{SessionId, State as SessionState};
 
 /// How many of a session's events are told with it.
@@ -35,7 +36,6 @@ const EVENTS_MAX: usize = 1000;
     responses(
         (status = 200, body = Page<SessionView>, description = "A page of sessions"),
         answers::Refused,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
@@ -58,11 +58,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let question = parameters.question("sessions");
     let text = api.readers.ask(move |reader| {
         let limit = query.limit;
-        let mut items = reader.index()?.sessions(&SessionQuery { limit: limit + 1, ..query }, now_ms)?;
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
-        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+        let items = reader.index()?.sessions(&SessionQuery { limit: limit + 1, ..query }, now_ms)?;
+        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
     });
     Ok(json(text.await?, "application/json", None))
 }
@@ -70,7 +67,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
 /// A session with its events.
 ///
 /// The events are those of its `sequence`, and the recordings and screenshots of its stream of that time, as far as the journal
-/// still has them: in the order of their times, 1000 at most.
+/// still has them: in the order of their times, 1000 and some 4 MiB at most, but the push and the stop in any case.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions/{id}",
@@ -81,7 +78,6 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
         (status = 200, body = answers::SessionDetail, description = "The session"),
         answers::Refused,
         answers::NotFound,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn one(
@@ -98,12 +94,38 @@ pub(super) async fn one(
             return Err(Problem::not_found(format!("there is no session `{id}`")).into());
         };
         let offsets = index.session_events(&id, now_ms)?;
-        let events = lines_at(&reader.journal, &offsets[..offsets.len().min(EVENTS_MAX)])?;
+        // What a session begins and ends with is told in any case.
+        let mut ends = Vec::new();
+        for id in [session.push_event_id, session.stop_event_id].into_iter().flatten() {
+            ends.extend(index.event(id)?);
+        }
+        let (lines, left_out) = lines_of(&reader.journal, &offsets, &ends)?;
         let mut text = text_of(&session);
         text.pop();
-        Ok(format!(r#"{text},"events":[{}]}}"#, events.join(",")))
+        Ok(format!(r#"{text},"events":[{}],"events_left_out":{left_out}}}"#, lines.join(",")))
     });
     Ok(json(text.await?, "application/json", None))
+}
+
+/// The lines of the records at some offsets, as far as the journal still has them and there is room, and how many have
+/// none. Those at `ends` have it in any case.
+pub(super) fn lines_of(
+    journal: &journal::Reader,
+    offsets: &[Offset],
+    ends: &[Offset],
+) -> Result<(Vec<String>, usize), JournalError> {
+    let (mut lines, mut bytes, mut left_out) = (Vec::new(), 0, 0);
+    for offset in offsets {
+        if !ends.contains(offset) && (lines.len() >= EVENTS_MAX || bytes >= PAGE_BYTES_MAX) {
+            left_out += 1;
+            continue;
+        }
+        if let Some(record) = journal.get(*offset)? {
+            bytes += record.event.line().len();
+            lines.push(record.event.line().to_owned());
+        }
+    }
+    Ok((lines, left_out))
 }
 
 /// List broadcasts.
@@ -119,7 +141,6 @@ pub(super) async fn one(
     responses(
         (status = 200, body = Page<BroadcastView>, description = "A page of broadcasts"),
         answers::Refused,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn broadcasts(
@@ -140,11 +161,8 @@ pub(super) async fn broadcasts(
     let question = parameters.question("broadcasts");
     let text = api.readers.ask(move |reader| {
         let limit = query.limit;
-        let mut items = reader.index()?.broadcasts(&BroadcastQuery { limit: limit + 1, ..query }, now_ms)?;
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
-        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+        let items = reader.index()?.broadcasts(&BroadcastQuery { limit: limit + 1, ..query }, now_ms)?;
+        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
     });
     Ok(json(text.await?, "application/json", None))
 }

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 use super::openapi::answers;
 use super::page::Page;
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::{Api, json, text_of};
 use crate::moment::Moment;
+use crate::server::admin::lag;
+use crate::server::problem::Problem;
 
 /// How one sink is doing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,7 +61,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
             name: status.sink.clone(),
             type_name: status.type_name,
             cursor: view.cursor,
-            lag: head.saturating_sub(view.cursor).max(0),
+            lag: lag(head, view.cursor),
             oldest_pending: view.oldest_pending_ms.map(Moment),
             attempt: view.attempt,
             last_error: view.last_error,

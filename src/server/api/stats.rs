@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 use super::openapi::answers;
 use super::openapi::parameters::During;
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::{Api, json, text_of};
 use crate::callback::ReasonCategory;
 use crate::index::HourCount;
 use crate::moment::{HOUR_MS, Moment, hour_of};
 use crate::server::Tally;
+use crate::server::problem::Problem;
 
 /// How much time is told of when nothing else is asked for.
 const HOURS_DEFAULT: i64 = 24;

@@ -14,10 +14,11 @@ use super::openapi::answers;
 use super::openapi::parameters::{Chosen, Part};
 use super::page::{Page, Place};
 use super::parameters::Parameters;
-use super::problem::{Problem, quoted};
 use super::{Api, json, text_of};
 use crate::callback::{DomainPattern, NamePattern};
 use crate::index::{BroadcastQuery, BroadcastView, Selection, SessionQuery, SessionView, StreamView};
+use crate::server::answer::quoted;
+use crate::server::problem::Problem;
 use crate::session::State as SessionState;
 
 /// How many sessions are told of one stream.
@@ -45,7 +46,6 @@ pub(super) fn selection(parameters: &mut Parameters) -> Result<Selection, Proble
     responses(
         (status = 200, body = Page<StreamView>, description = "A page of streams"),
         answers::Refused,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
@@ -57,11 +57,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let question = parameters.question("streams");
     let now_ms = (api.clock)();
     let text = api.readers.ask(move |reader| {
-        let mut items = reader.index()?.streams(&selection, after, limit + 1, now_ms)?;
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().map(|item| Place(item.place.0, item.place.1).token(question));
-        Ok(text_of(&Page { items, next: last.filter(|_| has_more) }))
+        let items = reader.index()?.streams(&selection, after, limit + 1, now_ms)?;
+        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
     });
     Ok(json(text.await?, "application/json", None))
 }
@@ -114,7 +111,6 @@ pub(super) struct StreamDetail {
         (status = 200, body = StreamDetail, description = "The stream"),
         answers::Refused,
         answers::NotFound,
-        answers::NoIndex,
     )
 )]
 pub(super) async fn one(

@@ -15,8 +15,8 @@ use super::batch::{Batch, Section, render};
 use super::filter::Filter;
 use crate::journal::{Journal, Offset};
 use crate::server::Clock;
-use crate::server::api::problem::Problem;
 use crate::server::api::readers::Readers;
+use crate::server::problem::Problem;
 use crate::server::refusal_log::RefusalLog;
 
 /// How many records are handed out at a time.
@@ -186,7 +186,7 @@ impl Feed {
 
     async fn render(&self, section: Section, filter: Arc<Filter>) -> Result<Vec<Batch>, Problem> {
         let now_ms = (self.clock)();
-        self.readers.ask(move |reader| render(reader, section, &filter, now_ms)).await
+        self.readers.ask_in_turn(move |reader| render(reader, section, &filter, now_ms)).await
     }
 
     /// The next records for a subscriber that is behind: after `after`, some or all of those up to `until`.

@@ -3,8 +3,8 @@
 use crate::callback::EventType;
 use crate::index::Selection;
 use crate::server::api::parameters::{Parameters, word};
-use crate::server::api::problem::Problem;
 use crate::server::api::streams::selection;
+use crate::server::problem::Problem;
 
 /// The kinds of messages that can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,17 +19,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, RawQuery, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use axum::response::IntoResponse;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::Api;
 use super::openapi::answers;
 use super::openapi::parameters::{Chosen, FeedParameters, Resumed};
 use super::parameters::Parameters;
-use super::problem::Problem;
 use super::readers::{Failure, Reader};
 use crate::journal::Offset;
+use crate::server::problem::Problem;
 
 pub(in crate::server) use feeder::Feed;
 pub(super) use point::Gap;
@@ -43,9 +42,6 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// How often something is sent even where there is nothing to tell: proxies end what is silent for longer.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// After how many seconds a client may try again that finds no place.
-const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("10");
 
 /// Where a subscriber wants to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,13 +86,16 @@ pub(super) async fn open(
     let beginning = beginning(&headers, &mut parameters, (api.clock)())?;
     parameters.finish()?;
     if *feed.stopping().borrow() {
-        return Ok(unavailable("livehook is stopping: try again in a while"));
+        return Err(Problem::stopping());
     }
     let Some(place) = feed.place() else {
         let most = feed.subscribers_max();
-        return Ok(unavailable(&format!(
-            "there are {most} subscribers, and `admin.subscribers_max` and the limit of open files allow no more: try again later"
-        )));
+        return Err(Problem::unavailable(
+            "unavailable",
+            format!(
+                "there are {most} subscribers, and `admin.subscribers_max` and the limit of open files allow no more: try again later"
+            ),
+        ));
     };
     if let Beginning::Since(since_ms) = beginning {
         filter = filter.since(since_ms);
@@ -158,11 +157,4 @@ fn start(reader: &Reader, beginning: Beginning, head: Offset) -> Result<Start, F
     };
     let gap = Gap { reason, from, to: mark.at(place) };
     Ok(Start { mark, place, gap: Some(gap) })
-}
-
-fn unavailable(detail: &str) -> Response<Body> {
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
-    let mut response = problem.into_response();
-    response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECS);
-    response
 }

@@ -4,10 +4,10 @@
 
 use utoipa::{IntoResponses, ToSchema};
 
-use super::super::problem::Problem;
 use crate::callback::EventId;
 use crate::index::SessionView;
 use crate::moment::Moment;
+use crate::server::problem::Problem;
 
 /// What every question may be answered with.
 #[derive(IntoResponses)]
@@ -21,6 +21,11 @@ pub(in super::super) enum Refused {
     /// The listener is bound to a loopback address, and the `Host` header names something else.
     #[response(status = 403, content_type = "application/problem+json")]
     HostNotAllowed(Problem),
+    /// There is no answer now, for the reason in `error`. `busy`: too much is asked at once; `too_expensive`: the answer takes
+    /// too long to find, ask for less; `unavailable`: livehook is stopping; `no_index`: the index is switched off
+    /// (`index.enabled = false`), and this needs it.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
     /// livehook could not read its data; its log has the cause.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
@@ -30,11 +35,6 @@ pub(in super::super) enum Refused {
 #[derive(IntoResponses)]
 #[response(status = 404, content_type = "application/problem+json")]
 pub(in super::super) struct NotFound(Problem);
-
-/// The index is switched off (`index.enabled = false`).
-#[derive(IntoResponses)]
-#[response(status = 503, content_type = "application/problem+json")]
-pub(in super::super) struct NoIndex(Problem);
 
 /// What the client has kept still holds.
 #[derive(IntoResponses)]
@@ -89,4 +89,6 @@ pub(in super::super) struct SessionDetail {
     session: SessionView,
     /// In the order of their times.
     events: Vec<Event>,
+    /// How many more there are, for which the answer has no room.
+    events_left_out: u64,
 }

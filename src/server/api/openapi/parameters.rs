@@ -15,13 +15,13 @@ use crate::session::State;
 #[into_params(parameter_in = Query)]
 pub(in super::super) struct Chosen {
     /// A push domain, or `*.example.com` for every name below it; compared without case. Repeat it for several.
-    #[param(required = false, example = json!(["*.example.com"]))]
+    #[param(required = false, example = json!(["*.example.com"]), max_items = 50)]
     domain: Vec<String>,
     /// A stream name, in which each `*` stands for any number of characters. Repeat it for several.
-    #[param(required = false, example = json!(["room-*"]))]
+    #[param(required = false, example = json!(["room-*"]), max_items = 50)]
     stream: Vec<String>,
     /// An app name in full. Repeat it for several.
-    #[param(required = false, example = json!(["live"]))]
+    #[param(required = false, example = json!(["live"]), max_items = 50)]
     app_name: Vec<String>,
 }
 
@@ -63,10 +63,10 @@ pub(in super::super) struct Known {
 #[into_params(parameter_in = Query)]
 pub(in super::super) struct SessionParameters {
     /// In this state. Repeat it for several.
-    #[param(required = false, inline)]
+    #[param(required = false, inline, max_items = 50)]
     state: Vec<State>,
     /// Stopped for a reason of this category. Repeat it for several.
-    #[param(required = false, inline)]
+    #[param(required = false, inline, max_items = 50)]
     reason: Vec<ReasonCategory>,
     /// What they are sorted by. Those that have not ended come as if they ended last and were the shortest.
     #[param(required = false, inline)]
@@ -113,7 +113,7 @@ enum BroadcastState {
 pub(in super::super) struct EventParameters {
     /// A type by its name, such as `push`, by its number, such as `321`, or in full, such as `tencent.css.push`. Repeat it for
     /// several.
-    #[param(required = false, example = json!(["push", "stop"]))]
+    #[param(required = false, example = json!(["push", "stop"]), max_items = 50)]
     r#type: Vec<String>,
     /// Whether the newest or the oldest comes first.
     #[param(required = false, inline)]
@@ -125,10 +125,10 @@ pub(in super::super) struct EventParameters {
 #[into_params(parameter_in = Query)]
 pub(in super::super) struct RefusalParameters {
     /// Refused with this word. Repeat it for several.
-    #[param(required = false, inline)]
+    #[param(required = false, inline, max_items = 50)]
     error: Vec<RefusalWord>,
     /// From this address, or from one of this network. Repeat it for several.
-    #[param(required = false, example = json!(["192.0.2.0/24"]))]
+    #[param(required = false, example = json!(["192.0.2.0/24"]), max_items = 50)]
     client: Vec<String>,
     /// Refused at this moment or later: RFC 3339, a date, Unix seconds, or a span back from now.
     #[param(required = false, example = "2h")]

@@ -1,15 +1,17 @@
 //! What is wrong with a request, as RFC 9457 has it: `application/problem+json`.
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::answer::quoted;
+
 /// A problem. Its members are for the client, and quote nothing but what the client sent, cut and escaped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Problem {
+pub(super) struct Problem {
     /// The status once more.
     status: u16,
     /// The status in words.
@@ -22,16 +24,26 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameter: Option<String>,
+    /// After how many seconds the client may try again, if that is of use.
+    #[serde(skip)]
+    retry_after_secs: Option<u16>,
 }
 
-/// The most characters that a problem quotes of what was sent.
-const QUOTED_CHARACTERS_MAX: usize = 128;
+/// After how many seconds a client may try again that came at a bad time.
+const RETRY_AFTER_SECS: u16 = 10;
 
 impl Problem {
     /// A problem of a status; `error` is its word, `detail` a sentence that helps.
-    pub(crate) fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Problem {
+    pub(super) fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Problem {
         let title = status.canonical_reason().unwrap_or_default();
-        Problem { status: status.as_u16(), title, error, detail: detail.into(), parameter: None }
+        Problem {
+            status: status.as_u16(),
+            title,
+            error,
+            detail: detail.into(),
+            parameter: None,
+            retry_after_secs: None,
+        }
     }
 
     /// A parameter is not as it must be.
@@ -55,6 +67,31 @@ impl Problem {
         )
     }
 
+    /// It cannot be answered now, but in a while.
+    pub(super) fn unavailable(error: &'static str, detail: impl Into<String>) -> Problem {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, error, detail);
+        Problem { retry_after_secs: Some(RETRY_AFTER_SECS), ..problem }
+    }
+
+    /// Others ask too much at once.
+    pub(super) fn busy() -> Problem {
+        Problem::unavailable("busy", "too many questions are asked at once: try again in a while, and ask less at once")
+    }
+
+    /// The answer would take too long.
+    pub(super) fn too_expensive() -> Problem {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_expensive",
+            "the answer takes too long to find: ask for less, by full names for `stream`, a shorter time between `since` and `until`, or the default of `sort`",
+        )
+    }
+
+    /// There will be no answer.
+    pub(super) fn stopping() -> Problem {
+        Problem::unavailable("unavailable", "livehook is stopping: try again in a while")
+    }
+
     /// Something of ours failed. The cause is for the log.
     pub(super) fn internal() -> Problem {
         Problem::new(
@@ -65,16 +102,14 @@ impl Problem {
     }
 }
 
-/// What was sent, fit for a message.
-pub(super) fn quoted(text: &str) -> String {
-    text.chars().take(QUOTED_CHARACTERS_MAX).flat_map(char::escape_debug).collect()
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(super::text_of(&self)));
+        let mut response = Response::new(Body::from(serde_json::to_vec(&self).unwrap_or_default()));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(secs) = self.retry_after_secs {
+            response.headers_mut().insert(RETRY_AFTER, secs.into());
+        }
         response
     }
 }
