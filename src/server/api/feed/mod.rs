@@ -103,7 +103,8 @@ pub(super) async fn open(
     // Taken first, so that nothing is missed that comes while the rest is looked at.
     let head = feed.head();
     let needs_index = filter.wants_sessions_alone();
-    let start = feed.readers().ask(move |reader| {
+    // Subscribers have places of their own, and all of them may come back at once.
+    let start = feed.readers().ask_in_turn(move |reader| {
         if needs_index {
             reader.index()?;
         }
