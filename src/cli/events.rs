@@ -13,14 +13,11 @@ use super::events_table::Table;
 use super::moment;
 use super::output::{Output, OutputError, talk};
 use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern};
-use crate::journal::{JournalError, Offset, Reader, Record};
+use crate::journal::{CLOCK_SLACK_MS, JournalError, Offset, Reader, Record};
 use crate::sink::Filter;
 
 /// How often `--follow` looks for new records.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// How far a clock that was set back may have displaced the times of records. The journal's reader reckons with the same.
-const CLOCK_SLACK_MS: i64 = 3_600_000;
 
 /// Show the events that were received, oldest first
 ///

@@ -60,6 +60,10 @@ impl fmt::Display for Offset {
     }
 }
 
+/// How far a clock that was set back may have displaced the times of records among their offsets, in ms: so much farther
+/// does whoever looks for a time.
+pub const CLOCK_SLACK_MS: i64 = 3_600_000;
+
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

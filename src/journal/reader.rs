@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, params};
 
-use super::{JournalError, Offset, Record, database};
+use super::{CLOCK_SLACK_MS, JournalError, Offset, Record, database};
 use crate::callback::{Event, EventId, EventType};
 
 /// How many bytes of events one call gives at most, beyond its first record.
@@ -97,19 +97,18 @@ impl Reader {
     /// # Errors
     /// The journal cannot be read.
     pub fn offset_before(&self, since_ms: i64) -> Result<Offset, JournalError> {
-        // Times grow with offsets but for jumps of the clock, so a search by halves lands near; from there, an hour of
-        // slack covers what a jump displaced.
+        // Times grow with offsets but for jumps of the clock, so a search by halves lands near; from there, the slack covers
+        // what a jump displaced.
         let bounds = "SELECT coalesce(min(offset), 0), coalesce(max(offset), 0) FROM records";
         let (mut low, mut high): (i64, i64) =
             self.connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut at = self
             .connection
             .prepare_cached("SELECT received_ms FROM records WHERE offset >= ?1 ORDER BY offset LIMIT 1")?;
-        let slack_ms = 3_600_000;
         while low < high {
             let middle = low + (high - low) / 2;
             let received_ms: i64 = at.query_row([middle], |row| row.get(0))?;
-            if received_ms < since_ms.saturating_sub(slack_ms) { low = middle + 1 } else { high = middle }
+            if received_ms < since_ms.saturating_sub(CLOCK_SLACK_MS) { low = middle + 1 } else { high = middle }
         }
         Ok(Offset(low - 1))
     }

@@ -36,10 +36,6 @@ use crate::index;
 use crate::journal::Journal;
 use crate::telemetry::Metrics;
 
-/// Where something is changed: the index is made anew.
-#[cfg(test)]
-const REBUILD_PATH: &str = "/api/v1/index/rebuild";
-
 /// The parts of the service that the admin endpoint tells of.
 #[derive(Clone)]
 pub struct Sources {

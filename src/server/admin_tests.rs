@@ -7,6 +7,9 @@ use super::*;
 use crate::journal::AppendError;
 use crate::server::testing::{Lines, MemoryJournal};
 
+/// Where something is changed: the index is made anew.
+const REBUILD_PATH: &str = "/api/v1/index/rebuild";
+
 struct Setup {
     journal: Arc<MemoryJournal>,
     index: Arc<index::Status>,

@@ -1,7 +1,5 @@
 //! What the API changes: how it reads the body that says what, and which paths are for it.
 
-use std::fmt::Display;
-
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -53,20 +51,17 @@ pub(super) fn read<T: DeserializeOwned>(query: Option<&str>, body: GivenBody) ->
 
 /// A moment as Unix ms, in the forms that the command line takes too.
 pub(super) fn moment(member: &str, text: Option<&str>, now_ms: i64) -> Result<Option<i64>, Problem> {
-    text.map(|text| moment::parse(text, now_ms).map_err(|error| wrong(member, error))).transpose()
+    text.map(|text| moment::parse(text, now_ms).map_err(|error| Problem::parameter(member, error))).transpose()
 }
 
 /// That two moments leave something between them.
 pub(super) fn check_span(since_ms: Option<i64>, until_ms: Option<i64>) -> Result<(), Problem> {
     match (since_ms, until_ms) {
-        (Some(since_ms), Some(until_ms)) if since_ms >= until_ms => Err(wrong("until", "is not after `since`")),
+        (Some(since_ms), Some(until_ms)) if since_ms >= until_ms => {
+            Err(Problem::parameter("until", "is not after `since`"))
+        }
         _ => Ok(()),
     }
-}
-
-/// A member of the body is not as it must be.
-pub(super) fn wrong(member: &str, rule: impl Display) -> Problem {
-    Problem::parameter(member, rule)
 }
 
 /// What stands in a path where a number should.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, NumberInPath, check_span, wrong};
+use super::changes::{self, GivenBody, NumberInPath, check_span};
 use super::openapi::answers;
 use super::openapi::parameters::{During, LetterParameters, Part};
 use super::page::{Page, Place};
@@ -157,9 +157,12 @@ pub(super) struct Selection {
 impl Selection {
     fn selection(self, now_ms: i64) -> Result<LetterSelection, Problem> {
         if self.numbers.len() + self.ids.len() > NAMED_MAX {
-            return Err(wrong("numbers", format!("with `ids` there may be {NAMED_MAX} at most: ask more than once")));
+            return Err(Problem::parameter(
+                "numbers",
+                format!("with `ids` there may be {NAMED_MAX} at most: ask more than once"),
+            ));
         }
-        let ids = self.ids.iter().map(|id| id.parse().map_err(|error| wrong("ids", error)));
+        let ids = self.ids.iter().map(|id| id.parse().map_err(|error| Problem::parameter("ids", error)));
         let selection = LetterSelection {
             sink: self.sink,
             numbers: self.numbers,
@@ -169,11 +172,13 @@ impl Selection {
         };
         check_span(selection.since_ms, selection.until_ms)?;
         match (self.all, selection == LetterSelection::default()) {
-            (false, true) => Err(wrong(
+            (false, true) => Err(Problem::parameter(
                 "all",
                 "nothing is selected: give sink, numbers, ids, since or until, or say {\"all\": true}",
             )),
-            (true, false) => Err(wrong("all", "cannot be said beside what selects: leave one of them out")),
+            (true, false) => {
+                Err(Problem::parameter("all", "cannot be said beside what selects: leave one of them out"))
+            }
             _ => Ok(selection),
         }
     }
@@ -202,9 +207,7 @@ struct ChangedView {
     responses(
         (status = 200, body = ChangedView, description = "How many were put back"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The sink is not configured"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is larger than 256 KiB"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::NotChanged,
         answers::Refused,
     )
 )]
@@ -239,9 +242,7 @@ pub(super) async fn redrive(
     security(("token" = [])),
     responses(
         (status = 200, body = ChangedView, description = "How many were dropped"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is larger than 256 KiB"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::NotChanged,
         answers::Refused,
     )
 )]

@@ -17,7 +17,7 @@ use super::tag::tagged;
 use super::{Api, id_of, json};
 use crate::callback::{Event, EventId, EventType};
 use crate::index::{Order, Selection};
-use crate::journal::{self, JournalError, Offset, Record};
+use crate::journal::{self, CLOCK_SLACK_MS, JournalError, Offset, Record};
 use crate::server::problem::Problem;
 
 /// How many records one request looks at, at most: a filter that nothing passes must not read the whole journal at once.
@@ -31,9 +31,6 @@ pub(super) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How many records are read at a time.
 const READ_RECORDS: usize = 1000;
-
-/// How far a clock that was set back may have displaced the times of records. The journal's reader reckons with the same.
-const CLOCK_SLACK_MS: i64 = 3_600_000;
 
 /// Which events are wanted.
 struct Query {

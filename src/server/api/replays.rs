@@ -8,7 +8,7 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, NumberInPath, check_span, wrong};
+use super::changes::{self, GivenBody, NumberInPath, check_span};
 use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
@@ -16,16 +16,13 @@ use super::parameters::Parameters;
 use super::readers::Reader;
 use super::{Api, json, text_of};
 use crate::delivery::{ReplayFilter, ReplaySelection};
-use crate::journal::{Change, JournalError, NewReplay, Offset, Replay};
+use crate::journal::{CLOCK_SLACK_MS, Change, JournalError, NewReplay, Offset, Replay};
 use crate::moment::Moment;
 use crate::server::answer::quoted;
 use crate::server::problem::Problem;
 
 /// How many records are read at a time while they are counted.
 const READ_RECORDS: usize = 1000;
-
-/// How far a clock that was set back may have displaced the times of records. The journal's reader reckons with the same.
-const CLOCK_SLACK_MS: i64 = 3_600_000;
 
 /// How many patterns of one kind a request may hold.
 const PATTERNS_MAX: usize = 1000;
@@ -130,12 +127,10 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let before = parameters.page("replays")?.map_or(i64::MAX, |Place(number, _)| number);
     parameters.finish()?;
     let question = parameters.question("replays");
-    let mut replays = api.readers.ask(move |reader| Ok(reader.journal.replays(before, limit + 1)?)).await?;
-    let has_more = replays.len() > limit;
-    replays.truncate(limit);
-    let last = replays.last().map(|replay| Place(replay.number, 0).token(question));
-    let items = replays.into_iter().map(|replay| ReplayView::new(replay, &api)).collect();
-    Ok(json(text_of(&Page { items, next: last.filter(|_| has_more) }), "application/json", None))
+    let replays = api.readers.ask(move |reader| Ok(reader.journal.replays(before, limit + 1)?)).await?;
+    let Page { items, next } = Page::cut(replays, limit, question, |replay| (replay.number, 0));
+    let items = items.into_iter().map(|replay| ReplayView::new(replay, &api)).collect();
+    Ok(json(text_of(&Page { items, next }), "application/json", None))
 }
 
 /// Read how far a replay is.
@@ -222,9 +217,7 @@ struct DryRun {
         (status = 200, body = DryRun, description = "How many it would be"),
         (status = 202, body = ReplayView, description = "It has begun"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "As many replays wait or run as may"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is larger than 256 KiB"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::NotChanged,
         answers::Refused,
     )
 )]
@@ -237,7 +230,7 @@ pub(super) async fn begin(
     let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(query.as_deref(), body)?;
     let status = api.sink(&sink).ok_or_else(|| {
         let names: Vec<&str> = api.sinks.iter().map(|status| status.sink.as_str()).collect();
-        wrong("sink", format!("there is no sink `{}`; configured are {}", quoted(&sink), names.join(", ")))
+        Problem::parameter("sink", format!("there is no sink `{}`; configured are {}", quoted(&sink), names.join(", ")))
     })?;
     let selection = ReplaySelection {
         since_ms: changes::moment("since", since.as_deref(), now_ms)?,
@@ -248,9 +241,9 @@ pub(super) async fn begin(
     };
     check_span(selection.since_ms, selection.until_ms)?;
     if [&selection.types, &selection.domains, &selection.streams].iter().any(|list| list.len() > PATTERNS_MAX) {
-        return Err(wrong("types", format!("no list may hold more than {PATTERNS_MAX}")));
+        return Err(Problem::parameter("types", format!("no list may hold more than {PATTERNS_MAX}")));
     }
-    let filter = selection.filter(&status.filter).map_err(|(member, rule)| wrong(member, rule))?;
+    let filter = selection.filter(&status.filter).map_err(|(member, rule)| Problem::parameter(member, rule))?;
     let kept = text_of(&selection);
     let last = api.journal.health().head;
     // One at a time: a large journal takes its time.

@@ -31,6 +31,20 @@ pub(in super::super) enum Refused {
     Internal(Problem),
 }
 
+/// What may be wrong besides with a request whose body says what to change.
+#[derive(IntoResponses)]
+pub(in super::super) enum NotChanged {
+    /// The body is larger than 256 KiB
+    #[response(status = 413, content_type = "application/problem+json")]
+    BodyTooLarge(Problem),
+    /// The `Content-Type` is not `application/json`
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(Problem),
+    /// The journal cannot be changed now, or only a part of it was
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
 /// There is nothing of that name, or no longer.
 #[derive(IntoResponses)]
 #[response(status = 404, content_type = "application/problem+json")]
