@@ -19,6 +19,8 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what a bench does")]
 
+#[path = "../receiver/arguments.rs"]
+mod arguments;
 #[allow(dead_code, reason = "shared with the receiver's bench")]
 #[path = "../receiver/generator.rs"]
 mod generator;
@@ -69,7 +71,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
     let mut options = Options {
         mode: "all".to_owned(),
         subscribers: 1000,
@@ -78,22 +80,17 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
         window: Duration::from_secs(20),
         dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
     };
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            options.mode = argument;
-            continue;
-        }
-        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
-        let number = || value.parse::<u32>().with_context(|| format!("{argument} {value}: this is no number"));
-        match argument.as_str() {
-            "--subscribers" => options.subscribers = number()?.max(1) as usize,
-            "--rate" => options.rate = number()?.max(16),
-            "--rounds" => options.rounds = number()?.max(1) as usize,
-            "--secs" => options.window = Duration::from_secs(number()?.max(1).into()),
-            "--dir" => options.dir = value.into(),
+    options.mode = arguments::read(arguments, |option, value| {
+        match option {
+            "--subscribers" => options.subscribers = value.number()?.max(1) as usize,
+            "--rate" => options.rate = u32::try_from(value.number()?.max(16))?,
+            "--rounds" => options.rounds = value.number()?.max(1) as usize,
+            "--secs" => options.window = Duration::from_secs(value.number()?.max(1)),
+            "--dir" => options.dir = value.text.clone().into(),
             other => bail!("{other} is no option: choose --subscribers, --rate, --rounds, --secs or --dir"),
         }
-    }
+        Ok(())
+    })?;
     Ok(options)
 }
 

@@ -27,6 +27,8 @@ mod data;
 mod mix;
 mod questions;
 
+#[path = "../receiver/arguments.rs"]
+mod arguments;
 #[path = "../receiver/generator.rs"]
 #[allow(dead_code, reason = "shared with the bench of the receiver, which uses more of it")]
 mod generator;
@@ -40,7 +42,7 @@ mod round;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 /// What to measure and for how long.
 struct Options {
@@ -80,7 +82,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
     let mut options = Options {
         mode: "all".to_owned(),
         rounds: 3,
@@ -91,25 +93,20 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
         dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
         keep: false,
     };
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            options.mode = argument;
-            continue;
-        }
-        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
-        let number = || value.parse::<u64>().with_context(|| format!("{argument} {value}: this is no number"));
-        match argument.as_str() {
-            "--rounds" => options.rounds = usize::try_from(number()?.max(1))?,
-            "--secs" => options.secs = number()?.max(1),
-            "--events" => options.events = usize::try_from(number()?.max(1))?,
-            "--questions" => options.questions = usize::try_from(number()?.max(1))?,
-            "--sessions" => options.sessions = number()?.max(1),
-            "--dir" => options.dir = value.into(),
-            "--keep" => options.keep = value == "yes",
+    options.mode = arguments::read(arguments, |option, value| {
+        match option {
+            "--rounds" => options.rounds = usize::try_from(value.number()?.max(1))?,
+            "--secs" => options.secs = value.number()?.max(1),
+            "--events" => options.events = usize::try_from(value.number()?.max(1))?,
+            "--questions" => options.questions = usize::try_from(value.number()?.max(1))?,
+            "--sessions" => options.sessions = value.number()?.max(1),
+            "--dir" => options.dir = value.text.clone().into(),
+            "--keep" => options.keep = value.text == "yes",
             other => bail!(
                 "{other} is no option: choose --rounds, --secs, --events, --questions, --sessions, --dir or --keep"
             ),
         }
-    }
+        Ok(())
+    })?;
     Ok(options)
 }

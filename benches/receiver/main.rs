@@ -19,6 +19,7 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what a bench does")]
 
+mod arguments;
 mod bare;
 mod generator;
 mod process;
@@ -66,7 +67,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
     let mut options = Options {
         mode: "all".to_owned(),
         rounds: 5,
@@ -75,21 +76,16 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
         ids: 1_000_000,
         dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
     };
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            options.mode = argument;
-            continue;
-        }
-        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
-        let number = || value.parse::<u64>().with_context(|| format!("{argument} {value}: this is no number"));
-        match argument.as_str() {
-            "--rounds" => options.rounds = usize::try_from(number()?.max(1))?,
-            "--secs" => options.secs = number()?.max(1),
-            "--stored" => options.stored = number()?,
-            "--ids" => options.ids = number()?,
-            "--dir" => options.dir = value.into(),
+    options.mode = arguments::read(arguments, |option, value| {
+        match option {
+            "--rounds" => options.rounds = usize::try_from(value.number()?.max(1))?,
+            "--secs" => options.secs = value.number()?.max(1),
+            "--stored" => options.stored = value.number()?,
+            "--ids" => options.ids = value.number()?,
+            "--dir" => options.dir = value.text.clone().into(),
             other => bail!("{other} is no option: choose --rounds, --secs, --stored, --ids or --dir"),
         }
-    }
+        Ok(())
+    })?;
     Ok(options)
 }

@@ -18,6 +18,8 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what a bench does")]
 
+#[path = "../receiver/arguments.rs"]
+mod arguments;
 #[allow(dead_code, reason = "shared with the bench `receiver`, which uses all of it")]
 #[path = "../receiver/generator.rs"]
 mod generator;
@@ -70,7 +72,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
     let mut options = Options {
         mode: "all".to_owned(),
         rounds: 5,
@@ -78,20 +80,15 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
         events: 1_000_000,
         dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
     };
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            options.mode = argument;
-            continue;
-        }
-        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
-        let number = || value.parse::<u64>().with_context(|| format!("{argument} {value}: this is no number"));
-        match argument.as_str() {
-            "--rounds" => options.rounds = usize::try_from(number()?.max(1))?,
-            "--secs" => options.secs = number()?.max(1),
-            "--events" => options.events = number()?.max(1),
-            "--dir" => options.dir = value.into(),
+    options.mode = arguments::read(arguments, |option, value| {
+        match option {
+            "--rounds" => options.rounds = usize::try_from(value.number()?.max(1))?,
+            "--secs" => options.secs = value.number()?.max(1),
+            "--events" => options.events = value.number()?.max(1),
+            "--dir" => options.dir = value.text.clone().into(),
             other => bail!("{other} is no option: choose --rounds, --secs, --events or --dir"),
         }
-    }
+        Ok(())
+    })?;
     Ok(options)
 }
