@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use super::{IndexError, Options, hours};
 
@@ -127,8 +127,11 @@ pub(super) fn path(data_dir: &Path) -> PathBuf {
 /// known after a [`checkpoint`], and the journal keeps what is not.
 pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
     let path = path(data_dir);
-    let connection = Connection::open(&path)?;
+    let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Whoever begins by reading and finds the lock taken when it comes to write is refused at once, not made to wait. A
+    // reader takes the lock for a moment where it has seen the head of the write-ahead log half written.
+    connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
     if count > 0 {

@@ -344,6 +344,24 @@ fn a_batch_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
 }
 
 #[test]
+fn a_lock_that_another_connection_has_for_a_moment_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    // A reader takes it for a moment where it has seen the head of the write-ahead log half written.
+    let other = rusqlite::Connection::open(super::database::path(directory.path())).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9)]);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            other.execute_batch("COMMIT").unwrap();
+        });
+        store.apply(&journal).unwrap();
+    });
+    assert_eq!(store.cursor(), journal[1].offset);
+}
+
+#[test]
 fn sessions_go_when_they_are_old_and_over_and_no_other_goes() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = Store::open(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::JournalError;
 
@@ -88,8 +88,11 @@ pub(super) fn path(data_dir: &Path) -> PathBuf {
 /// it is on disk, whatever happened before.
 pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
     let path = path(data_dir);
-    let connection = Connection::open(&path)?;
+    let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Whoever begins by reading and finds the lock taken when it comes to write is refused at once, not made to wait. A
+    // reader takes the lock for a moment where it has seen the head of the write-ahead log half written.
+    connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let is_new = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map_err(
         |error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => JournalError::Foreign(path.clone()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::change::Slice;
 use super::queue::{Advance, Append};
 use super::store::{Moment, Store};
 use super::test_events::{event, event_at};
@@ -440,6 +441,36 @@ fn a_log_that_cannot_be_moved_into_the_database_keeps_the_journal_shut() {
     assert!(error.to_string().contains("another program keeps the journal open"), "{error}");
     reader.execute_batch("COMMIT").unwrap();
     database::checkpoint(&second).unwrap();
+}
+
+#[test]
+fn a_lock_that_another_connection_has_for_a_moment_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path());
+    store(&mut journal, 0..3);
+    // A reader takes it for a moment where it has seen the head of the write-ahead log half written.
+    let beside = |change: &mut dyn FnMut()| {
+        let other = Connection::open(database::path(directory.path())).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(50));
+                other.execute_batch("COMMIT").unwrap();
+            });
+            change();
+        });
+    };
+    beside(&mut || assert_eq!(store(&mut journal, 3..4), [Ok(Appended::Stored)]));
+    beside(&mut || pass(&mut journal, 0, Offset(2)));
+    // What people change looks before it writes.
+    let record = Reader::open(directory.path()).unwrap().read(Offset(0), 1).unwrap().remove(0);
+    let letter = DeadLetter { record, attempts: 1, reason: "poison".to_owned(), failed_ms: WALL_MS };
+    advance(&mut journal, 0, Progress { cursor: Offset(3), dead_letters: vec![letter], ..Progress::default() });
+    beside(&mut || {
+        let drop = Change::Letters(LetterAction::Drop, LetterSelection::default());
+        assert_eq!(journal.alter(Slice::first(drop), at(0)).unwrap().changed.count, 1);
+    });
+    assert_eq!(offsets(directory.path()), [1, 2, 3, 4]);
 }
 
 #[test]
