@@ -261,7 +261,9 @@ mod tests {
 
     /// A journal of so many large events of one stream, of which an index knows none yet.
     async fn filled(directory: &std::path::Path, count: usize) -> Reader {
-        let opened = SqliteJournal::open(directory, &journal::Options::default(), &[], Arc::default()).unwrap();
+        // The times are long ago, and must not be pruned for it.
+        let options = journal::Options { retention_days: 1_000_000, ..journal::Options::default() };
+        let opened = SqliteJournal::open(directory, &options, &[], Arc::default()).unwrap();
         let Opened { journal, exchange, .. } = opened;
         let running = tokio::spawn(exchange.run());
         let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();

@@ -137,7 +137,7 @@ async fn what_a_program_leaves_behind_is_killed_and_not_waited_for() {
 #[tokio::test]
 async fn a_delivery_that_is_dropped_leaves_no_process_and_a_sink_that_delivers() {
     for mode in ["each", "lines"] {
-        let script = "if [ -e child ]; then read event; echo ok; exit 0; fi; sleep 100 & echo $! > child; wait";
+        let script = "if [ -e child ]; then read event; echo ok; exit 0; fi; sleep 100 & echo $! > number; mv number child; wait";
         let mut scripted = Scripted::new(script, &format!("mode = \"{mode}\""));
         let path = scripted.path("child");
         tokio::select! {
