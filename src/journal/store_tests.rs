@@ -460,7 +460,7 @@ fn a_lock_that_another_connection_has_for_a_moment_is_waited_for() {
             change();
         });
     };
-    beside(&mut || assert_eq!(store(&mut journal, 3..4), [Ok(Appended::Stored)]));
+    beside(&mut || assert_eq!(store(&mut journal, 3..4), [Ok(Stored)]));
     beside(&mut || pass(&mut journal, 0, Offset(2)));
     // What people change looks before it writes.
     let record = Reader::open(directory.path()).unwrap().read(Offset(0), 1).unwrap().remove(0);
