@@ -12,12 +12,13 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::change::Slice;
 use super::consumer::{Shared, SqliteConsumer};
+use super::exchange::Exchange;
 use super::lock::Lock;
 use super::queue::{Alter, Append, Queue};
 use super::reader::Reader;
-use super::store::{Moment, Store};
+use super::store::{Now, Store};
 use super::tail::Tail;
-use super::writer::{Exchange, Refuses, Writer};
+use super::writer::{Refuses, Writer};
 use super::{AppendError, Appended, Change, Changed, Consumer, Health, Journal, JournalError, Offset, Options, Start};
 use crate::callback::Event;
 use crate::telemetry::Metrics;
@@ -62,7 +63,7 @@ impl SqliteJournal {
         make_directory(data_dir).map_err(io)?;
         let lock = Lock::take(data_dir)?;
         let began = Instant::now();
-        let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
+        let now = Now { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
         let store = Store::open_and_write(data_dir, options, consumers, now)?;
 
         let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));

@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 
 use super::change::Slice;
 use super::queue::{Advance, Append};
-use super::store::{Moment, Store};
+use super::store::{Now, Store};
 use super::test_events::{event, event_at};
 use super::*;
 
 const WALL_MS: i64 = 1_700_000_000_000;
 
-fn at(secs: u64) -> Moment {
-    Moment { wall_ms: WALL_MS + secs as i64 * 1000, monotonic: Duration::from_secs(secs) }
+fn at(secs: u64) -> Now {
+    Now { wall_ms: WALL_MS + secs as i64 * 1000, monotonic: Duration::from_secs(secs) }
 }
 
 fn sinks(names: &[&str]) -> Vec<(String, Start)> {
@@ -34,11 +34,7 @@ fn append(events: impl IntoIterator<Item = Event>) -> Vec<Append> {
     events.into_iter().map(|event| Append { event, reply: oneshot::channel().0 }).collect()
 }
 
-fn store_at(
-    store: &mut Store,
-    numbers: impl IntoIterator<Item = u32>,
-    now: Moment,
-) -> Vec<Result<Appended, AppendError>> {
+fn store_at(store: &mut Store, numbers: impl IntoIterator<Item = u32>, now: Now) -> Vec<Result<Appended, AppendError>> {
     let events = numbers.into_iter().map(|number| event_at(number, now.wall_ms));
     store.commit(&append(events), &[], now).unwrap()
 }
@@ -115,7 +111,7 @@ fn the_window_ends_and_a_jump_of_the_wall_clock_does_not_move_its_end() {
     let directory = tempfile::tempdir().unwrap();
     let options = Options { dedupe_window_secs: 1000, ..Options::default() };
     let mut journal = open_with(directory.path(), &options, &["log"]);
-    let jumped = |monotonic_secs: u64, hours: i64| Moment {
+    let jumped = |monotonic_secs: u64, hours: i64| Now {
         wall_ms: WALL_MS + hours * 3_600_000,
         monotonic: Duration::from_secs(monotonic_secs),
     };
@@ -134,7 +130,7 @@ fn a_clock_set_forward_or_back_during_a_restart_forgets_no_id() {
         let mut journal = open(directory.path());
         store(&mut journal, 0..10);
         drop(journal);
-        let now = Moment { wall_ms: WALL_MS + hours * 3_600_000, monotonic: Duration::ZERO };
+        let now = Now { wall_ms: WALL_MS + hours * 3_600_000, monotonic: Duration::ZERO };
         let mut journal = Store::open(directory.path(), &Options::default(), &sinks(&["log"]), now).unwrap();
         journal.keep_house(now, || false).unwrap();
         assert_eq!(store_at(&mut journal, 0..10, now), vec![Ok(Duplicate); 10], "{hours} h");
@@ -144,12 +140,12 @@ fn a_clock_set_forward_or_back_during_a_restart_forgets_no_id() {
 #[test]
 fn a_clock_that_jumped_between_two_events_forgets_neither_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let jumped = Moment { wall_ms: WALL_MS + 3_600_000, monotonic: Duration::from_secs(60) };
+    let jumped = Now { wall_ms: WALL_MS + 3_600_000, monotonic: Duration::from_secs(60) };
     let mut journal = open(directory.path());
     store(&mut journal, [1]);
     store_at(&mut journal, [2], jumped);
     drop(journal);
-    let later = Moment { monotonic: Duration::from_secs(900), ..jumped };
+    let later = Now { monotonic: Duration::from_secs(900), ..jumped };
     let mut journal = Store::open(directory.path(), &Options::default(), &sinks(&["log"]), jumped).unwrap();
     journal.keep_house(later, || false).unwrap();
     assert_eq!(store_at(&mut journal, [1, 2], later), [Ok(Duplicate), Ok(Duplicate)]);
@@ -564,7 +560,7 @@ fn reading_from_a_time_finds_all_since_also_over_a_jump() {
     let mut journal = open(directory.path());
     for number in 0..200u32 {
         let minutes = if number < 100 { i64::from(number) } else { i64::from(number) - 60 };
-        store_at(&mut journal, [number], Moment { wall_ms: WALL_MS + minutes * 60_000, monotonic: Duration::ZERO });
+        store_at(&mut journal, [number], Now { wall_ms: WALL_MS + minutes * 60_000, monotonic: Duration::ZERO });
     }
     let reader = Reader::open(directory.path()).unwrap();
     for minute in [-1, 0, 30, 45, 99, 120, 139, 140] {

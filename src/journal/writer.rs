@@ -1,18 +1,17 @@
-//! The thread that alone changes the journal, and how its answers come back.
+//! The thread that alone changes the journal.
 //!
-//! The writer takes all that is waiting, commits it in one transaction with one sync, and hands the answers of the whole
-//! batch over at once: [`Exchange`], a task of the async side, wakes each request from there.
+//! It takes all that is waiting, commits it in one transaction with one sync, and hands the answers of the whole batch over
+//! at once, to [`Exchange`](super::Exchange). It waits for nobody but the disk.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
+use super::exchange::Settled;
 use super::pruning::Housekeeping;
 use super::queue::{Alter, Append, Queue, Work};
-use super::store::{Moment, Store};
-use super::tail::Tail;
+use super::store::{Now, Store};
 use super::{AppendError, Appended, JournalError, Offset, Record};
 use crate::telemetry::Metrics;
 
@@ -22,26 +21,11 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long one look may prune before events get their turn.
 const PRUNING: Duration = Duration::from_millis(10);
 
-/// How long events are gathered at most while more keep coming.
-const GATHERING: Duration = Duration::from_millis(2);
-
 /// How long a journal that failed is left alone before it is tried again.
 const REOPENING: Duration = Duration::from_secs(1);
 
 /// Shares of the size limit at which an operator is warned.
 const WARNINGS_PERCENT: [u64; 2] = [50, 80];
-
-/// Somebody who waits, and the answer.
-type Answer<T> = (oneshot::Sender<T>, T);
-
-/// The answers of one batch.
-pub(super) struct Settled {
-    appends: Vec<Answer<Result<Appended, AppendError>>>,
-    advances: Vec<Answer<Result<(), JournalError>>>,
-    /// What has been stored, in order.
-    stored: Vec<Record>,
-    head: Offset,
-}
 
 /// Why the journal refuses events, shared with those that append.
 pub(super) type Refuses = Arc<Mutex<Option<AppendError>>>;
@@ -64,7 +48,7 @@ enum State {
     Open(Box<Store>),
     /// The last commit failed; the parts are those that open it again.
     Broken {
-        reopen: Box<dyn FnMut(Moment) -> Result<Store, JournalError> + Send>,
+        reopen: Box<dyn FnMut(Now) -> Result<Store, JournalError> + Send>,
         reason: String,
         again: Instant,
     },
@@ -103,7 +87,7 @@ impl Writer {
             let mut work = self.queue.take(patience);
             let is_last = work.is_last;
             let alters = std::mem::take(&mut work.alters);
-            let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: self.began.elapsed() };
+            let now = Now { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: self.began.elapsed() };
             let settled = self.step(work, now);
             if let Some(settled) = settled
                 && self.settled.blocking_send(settled).is_err()
@@ -123,7 +107,7 @@ impl Writer {
     }
 
     /// Settles one batch.
-    fn step(&mut self, work: Work, now: Moment) -> Option<Settled> {
+    fn step(&mut self, work: Work, now: Now) -> Option<Settled> {
         let Work { appends, advances, .. } = work;
         if appends.is_empty() && advances.is_empty() {
             return None;
@@ -183,7 +167,7 @@ impl Writer {
     }
 
     /// Changes what somebody wants changed.
-    fn alter(&mut self, Alter { slice, reply }: Alter, now: Moment) {
+    fn alter(&mut self, Alter { slice, reply }: Alter, now: Now) {
         let result = match &mut self.store {
             State::Open(store) => store.alter(slice, now),
             State::Broken { reason, .. } => Err(JournalError::Broken(reason.clone())),
@@ -223,7 +207,7 @@ impl Writer {
         }
     }
 
-    fn keep_house(&mut self, now: Moment) {
+    fn keep_house(&mut self, now: Now) {
         let began = Instant::now();
         self.next_housekeeping = began + HOUSEKEEPING;
         match &mut self.store {
@@ -298,70 +282,5 @@ impl Drop for CloseQueue {
         self.0.close();
         // Whoever came too late is dropped with the rest, and learns that the journal is closed.
         while !self.0.take(Duration::ZERO).is_last {}
-    }
-}
-
-/// The writer thread ended although nobody closed the journal.
-#[derive(Debug, thiserror::Error)]
-#[error("the thread that writes the journal has died")]
-pub struct WriterDied;
-
-/// Brings events to the writer, and its answers to those that wait. Must run for the journal to do anything.
-///
-/// Both ways go through one task, since a system call for each event would cost more than the rest of its way: requests
-/// that are ready together are handed over together, after the last of them.
-pub struct Exchange {
-    pub(super) queue: Arc<Queue>,
-    pub(super) submitted: Arc<Notify>,
-    pub(super) settled: mpsc::Receiver<Settled>,
-    pub(super) tail: Arc<Tail>,
-    pub(super) head: watch::Sender<Offset>,
-    pub(super) is_closing: Arc<AtomicBool>,
-}
-
-impl Exchange {
-    /// Runs until the journal is closed and all is settled.
-    ///
-    /// # Errors
-    /// The writer died before it was told to end.
-    pub async fn run(mut self) -> Result<(), WriterDied> {
-        loop {
-            tokio::select! {
-                () = self.submitted.notified() => self.hand_over().await,
-                settled = self.settled.recv() => match settled {
-                    Some(settled) => self.answer(settled),
-                    None if self.is_closing.load(Ordering::SeqCst) => return Ok(()),
-                    None => return Err(WriterDied),
-                },
-            }
-        }
-    }
-
-    /// Hands events over once a turn of the runtime has brought no further one. So a lone event waits for nothing, and
-    /// under load a sync is shared by all that were ready.
-    async fn hand_over(&self) {
-        let until = Instant::now() + GATHERING;
-        let mut gathered = 0;
-        while self.queue.gathered() > gathered && Instant::now() < until {
-            gathered = self.queue.gathered();
-            tokio::task::yield_now().await;
-        }
-        self.queue.hand_over();
-    }
-
-    fn answer(&self, Settled { appends, advances, stored, head }: Settled) {
-        // Those that gave up waiting are gone; what they sent is stored all the same.
-        for (reply, outcome) in appends {
-            let _ = reply.send(outcome);
-        }
-        for (reply, outcome) in advances {
-            let _ = reply.send(outcome);
-        }
-        self.tail.push(stored);
-        self.head.send_if_modified(|known| {
-            let is_news = head > *known;
-            *known = head.max(*known);
-            is_news
-        });
     }
 }
