@@ -129,8 +129,9 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
     let path = path(data_dir);
     let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Whoever begins by reading and finds the lock taken when it comes to write is refused at once, not made to wait. A
-    // reader takes the lock for a moment where it has seen the head of the write-ahead log half written.
+    // A transaction that reads first and then needs the write lock fails at once instead of waiting for `BUSY_TIMEOUT`. Even a
+    // reader takes that lock for a moment, to recover the index of the write-ahead log. So the lock is taken when a
+    // transaction begins.
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;

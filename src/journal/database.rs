@@ -90,8 +90,9 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
     let path = path(data_dir);
     let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Whoever begins by reading and finds the lock taken when it comes to write is refused at once, not made to wait. A
-    // reader takes the lock for a moment where it has seen the head of the write-ahead log half written.
+    // A transaction that reads first and then needs the write lock fails at once instead of waiting for `BUSY_TIMEOUT`. Even a
+    // reader takes that lock for a moment, to recover the index of the write-ahead log. So the lock is taken when a
+    // transaction begins.
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let is_new = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map_err(
         |error| match error.sqlite_error_code() {

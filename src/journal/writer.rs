@@ -36,7 +36,8 @@ pub(super) struct Writer {
     settled: mpsc::Sender<Settled>,
     refuses: Refuses,
     metrics: Arc<Metrics>,
-    /// How many dead letters each consumer has. Sent also where only what is to be done with them has changed.
+    /// How many dead letters each consumer has. Also sent when a redrive, a drop or a replay was asked for and no number has
+    /// changed.
     dead_letters: watch::Sender<Vec<i64>>,
     store: State,
     began: Instant,
