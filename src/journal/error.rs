@@ -60,6 +60,11 @@ pub enum JournalError {
         "{0}: there is no journal here; start `livehook serve` with this data directory first, or check --data-dir"
     )]
     Absent(PathBuf),
+    /// SQLite keeps no write-ahead log for the file.
+    #[error(
+        "{0}: SQLite can keep no write-ahead log here, without which nothing is stored; choose a `data_dir` on a local file system"
+    )]
+    NoLog(PathBuf),
     /// The file system does not do as asked.
     #[error("{path}: {source}")]
     Io {

@@ -17,11 +17,13 @@ const GATHERING: Duration = Duration::from_millis(2);
 type Answer<T> = (oneshot::Sender<T>, T);
 
 /// The answers of one batch.
+#[derive(Default)]
 pub(super) struct Settled {
     pub(super) appends: Vec<Answer<Result<Appended, AppendError>>>,
     pub(super) advances: Vec<Answer<Result<(), JournalError>>>,
     /// What has been stored, in order.
     pub(super) stored: Vec<Record>,
+    /// The newest record; 0 where that is not known.
     pub(super) head: Offset,
 }
 
@@ -81,7 +83,7 @@ impl Exchange {
         for (reply, outcome) in advances {
             let _ = reply.send(outcome);
         }
-        self.tail.push(stored);
+        self.tail.push(stored, head);
         self.head.send_if_modified(|known| {
             let is_news = head > *known;
             *known = head.max(*known);

@@ -1,5 +1,6 @@
 //! The journal in SQLite, as those above it use it.
 
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -130,17 +131,22 @@ impl SqliteJournal {
 }
 
 /// Makes a directory and what leads to it, each entry durable, since what is in it is answered for.
-pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
+pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_directory(parent)?;
-    match std::fs::DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    let is_there = directory.is_dir();
+    if !is_there {
+        make_directory(parent)?;
+        match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
-    std::fs::File::open(parent)?.sync_all()
+    match std::fs::File::open(parent).and_then(|parent| parent.sync_all()) {
+        // Whoever made it could write there; where even reading is forbidden, it was not livehook.
+        Err(error) if is_there && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        // One that is there may have been made just before a kill.
+        synced => synced,
+    }
 }
 
 #[async_trait]

@@ -60,8 +60,8 @@ impl Store {
         let first_offset = database::meta_number(&connection, "first_offset")?.max(1);
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
         let next_offset = last.map_or(first_offset, |last| (last + 1).max(first_offset));
-        let dead_letters_bytes: i64 =
-            connection.query_row("SELECT coalesce(sum(octet_length(line)), 0) FROM dead_letters", [], |row| row.get(0))?;
+        let lines_bytes = "SELECT coalesce(sum(octet_length(line)), 0) FROM dead_letters";
+        let dead_letters_bytes: i64 = connection.query_row(lines_bytes, [], |row| row.get(0))?;
         let journal_id =
             connection.query_row("SELECT value FROM meta WHERE name = 'journal_id'", [], |row| row.get(0))?;
         let mut store = Store {

@@ -1,7 +1,8 @@
 //! The promises of the journal that a single step can show. Time is an argument, so nothing here sleeps.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -204,6 +205,23 @@ fn dead_letters_count_as_size_and_are_never_pruned() {
     drop(journal);
     let reopened = open_with(directory.path(), &small(), &["log"]);
     assert_eq!(reopened.consumers()[0].dead_letters, i64::from(refused));
+}
+
+#[test]
+fn the_size_of_dead_letters_is_in_bytes_also_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path());
+    let known = event(0);
+    let line = known.line().replace("s0", &"流".repeat(1000));
+    let wide = Event::restore(known.id(), known.event_type(), known.received_ms(), &line).unwrap();
+    journal.commit(&append([wide.clone()]), &[], at(0)).unwrap();
+    let record = Record { offset: Offset(1), event: wide };
+    let letter = DeadLetter { record, attempts: 1, reason: "poison".to_owned(), failed_ms: WALL_MS };
+    advance(&mut journal, 0, Progress { cursor: Offset(1), dead_letters: vec![letter], ..Progress::default() });
+    let bytes = journal.dead_letters_bytes;
+    assert!(bytes > 3000);
+    drop(journal);
+    assert_eq!(open(directory.path()).dead_letters_bytes, bytes);
 }
 
 #[test]
@@ -424,19 +442,26 @@ fn what_was_recovered_after_a_kill_is_in_the_database_before_it_is_read() {
 }
 
 #[test]
-fn a_log_that_cannot_be_moved_into_the_database_keeps_the_journal_shut() {
+fn a_log_that_another_program_still_reads_keeps_the_journal_from_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = open(directory.path());
     store(&mut journal, 0..3);
     let reader = Connection::open(database::path(directory.path())).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM records").unwrap();
     store(&mut journal, 3..6);
-    let second = Connection::open(database::path(directory.path())).unwrap();
-    second.busy_timeout(Duration::ZERO).unwrap();
-    let error = database::checkpoint(&second).unwrap_err();
-    assert!(error.to_string().contains("another program keeps the journal open"), "{error}");
+    let mut reopen = journal.reopener();
+    drop(journal);
+    let began = Instant::now();
+    let mut journal = reopen(at(0)).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "nobody is waited for");
+    assert_eq!(store(&mut journal, [5, 6]), [Ok(Duplicate), Ok(Stored)]);
+    drop(journal);
+    let log = directory.path().join("journal.db-wal");
+    assert!(log.metadata().unwrap().len() > 0, "what is there proves nothing otherwise");
     reader.execute_batch("COMMIT").unwrap();
-    database::checkpoint(&second).unwrap();
+    drop(open(directory.path()));
+    assert_eq!(offsets(directory.path()), (1..=7).collect::<Vec<_>>());
+    assert_eq!(log.metadata().map_or(0, |metadata| metadata.len()), 0, "what was left is emptied the next time");
 }
 
 #[test]
@@ -552,6 +577,31 @@ fn a_backup_beside_the_writer_opens_with_what_was_there() {
     assert_eq!(store(&mut copy, [99, 1000]), [Ok(Duplicate), Ok(Stored)]);
     let taken = Backup::begin(directory.path(), target.path()).err();
     assert!(taken.is_some_and(|error| error.to_string().contains("not empty")));
+}
+
+#[test]
+fn pruning_beside_it_does_not_disturb_the_search_for_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    store(&mut open(directory.path()), 0..100);
+    let mut reader = Reader::open(directory.path()).unwrap();
+    let other = Connection::open(database::path(directory.path())).unwrap();
+    other.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM records").unwrap();
+    let other = Arc::new(Mutex::new(other));
+    // All goes after so many steps of the search, which has several looks of some steps each.
+    for steps in 1..150 {
+        let (pruner, mut left) = (Arc::clone(&other), steps);
+        let prune = move || {
+            left -= 1;
+            if left == 0 {
+                pruner.lock().unwrap().execute_batch("DELETE FROM records").unwrap();
+            }
+            false
+        };
+        reader.connection.progress_handler(1, Some(prune)).unwrap();
+        reader.offset_before(i64::MAX).unwrap_or_else(|error| panic!("after {steps} steps: {error}"));
+        let restore = "INSERT OR IGNORE INTO records SELECT * FROM kept";
+        other.lock().unwrap().execute_batch(restore).unwrap();
+    }
 }
 
 #[test]

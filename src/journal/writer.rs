@@ -51,7 +51,6 @@ enum State {
     Broken {
         reopen: Box<dyn FnMut(Now) -> Result<Store, JournalError> + Send>,
         reason: String,
-        again: Instant,
     },
 }
 
@@ -101,8 +100,11 @@ impl Writer {
             if is_last {
                 return;
             }
-            if Instant::now() >= self.next_housekeeping {
-                self.keep_house(now);
+            if Instant::now() >= self.next_housekeeping
+                && let Some(settled) = self.keep_house(now)
+                && self.settled.blocking_send(settled).is_err()
+            {
+                return;
             }
         }
     }
@@ -202,13 +204,13 @@ impl Writer {
         tracing::error!(error = reason, "the journal failed: events are refused until it has proven itself");
         self.set_refuses(Some(AppendError::Broken(reason.clone())));
         if let State::Open(store) = &self.store {
-            let again = Instant::now() + REOPENING;
-            self.next_housekeeping = again;
-            self.store = State::Broken { reopen: Box::new(store.reopener()), reason, again };
+            self.next_housekeeping = Instant::now() + REOPENING;
+            self.store = State::Broken { reopen: Box::new(store.reopener()), reason };
         }
     }
 
-    fn keep_house(&mut self, now: Now) {
+    /// Looks after size and age, or opens a journal that failed. Of one that was opened it tells where it ends.
+    fn keep_house(&mut self, now: Now) -> Option<Settled> {
         let began = Instant::now();
         self.next_housekeeping = began + HOUSEKEEPING;
         match &mut self.store {
@@ -216,11 +218,15 @@ impl Writer {
                 Ok(found) => self.report(&found),
                 Err(error) => self.fail(&error),
             },
-            State::Broken { reopen, reason, again } if began >= *again => match reopen(now) {
+            State::Broken { reopen, reason } => match reopen(now) {
                 Ok(store) => {
                     tracing::info!("the journal can be written again");
+                    let head = store.head();
                     self.store = State::Open(Box::new(store));
                     self.set_refuses(None);
+                    // What failed may be durable nevertheless.
+                    self.publish_dead_letters();
+                    return Some(Settled { head, ..Settled::default() });
                 }
                 Err(error) => {
                     let text = error.to_string();
@@ -228,11 +234,11 @@ impl Writer {
                         tracing::error!(error = text, "the journal still fails");
                         *reason = text;
                     }
-                    *again = Instant::now() + REOPENING;
+                    self.next_housekeeping = Instant::now() + REOPENING;
                 }
             },
-            State::Broken { .. } => {}
         }
+        None
     }
 
     fn report(&mut self, found: &Housekeeping) {
@@ -283,5 +289,27 @@ impl Drop for CloseQueue {
         self.0.close();
         // Whoever came too late is dropped with the rest, and learns that the journal is closed.
         while !self.0.take(Duration::ZERO).is_last {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Options;
+
+    #[test]
+    fn a_journal_that_failed_is_opened_again_at_the_next_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = Now { wall_ms: 0, monotonic: Duration::ZERO };
+        let store = Store::open(directory.path(), &Options::default(), &[], now).unwrap();
+        let (settled, _settled) = mpsc::channel(1);
+        let queue = Arc::new(Queue::new(1, 1));
+        let dead_letters = watch::channel(Vec::new()).0;
+        let mut writer =
+            Writer::new(store, queue, settled, Refuses::default(), Arc::default(), dead_letters, Instant::now());
+        writer.fail(&JournalError::Closed);
+        let look = writer.next_housekeeping.saturating_duration_since(Instant::now());
+        assert!(look <= REOPENING && matches!(writer.store, State::Broken { .. }));
+        assert!(writer.keep_house(now).is_some() && matches!(writer.store, State::Open(_)));
     }
 }
