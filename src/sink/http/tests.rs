@@ -357,8 +357,11 @@ async fn an_event_that_never_gets_an_answer_does_not_keep_others_from_being_trie
 #[tokio::test]
 async fn only_a_complete_answer_in_time_is_one() {
     let cut = Reply::Text("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut".to_owned());
+    // Cut off far behind all that is kept of it.
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n";
+    let cut_late = Reply::Text(format!("{head}{}cut", "x".repeat(66_000)));
     let garbage = Reply::Text("SSH-2.0-x\r\n\r\n".to_owned());
-    for reply in [cut, garbage, Reply::HangUp, Reply::Slow(200, 2 * PATIENCE)] {
+    for reply in [cut, cut_late, garbage, Reply::HangUp, Reply::Slow(200, 2 * PATIENCE)] {
         let receiver = Receiver::start(move |_| reply.clone());
         let began = Instant::now();
         let outcomes = receiver.sink("timeout_secs = 1").deliver(&records_of_streams(&["a"])).await;
@@ -368,14 +371,23 @@ async fn only_a_complete_answer_in_time_is_one() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_read_up_to_a_bound() {
+async fn a_long_answer_is_read_to_its_end_and_one_without_end_is_none() {
     let body = "x".repeat(10_000_000);
-    let reply = format!("HTTP/1.1 422 X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for (status, expected) in [(422, "permanent"), (200, "ok")] {
+        let reply = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
+        let outcomes = receiver.sink("").deliver(&records_of_streams(&["a", "b"])).await;
+        assert_eq!(names(&outcomes), [expected, expected]);
+        let reason = outcomes[0].as_ref().err().map(ToString::to_string);
+        assert!(reason.unwrap_or_default().len() < 500);
+    }
+    // Many times more than is read, which nobody has to make.
+    let reply = format!("HTTP/1.1 200 X\r\nContent-Length: 9000000000\r\n\r\n{body}{body}");
     let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
-    let batch = records_of_streams(&["a", "b"]);
-    let outcomes = receiver.sink("").deliver(&batch).await;
-    assert_eq!(names(&outcomes), ["permanent", "permanent"]);
-    assert!(outcomes[0].clone().unwrap_err().to_string().len() < 500);
+    let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
+    assert_eq!(names(&outcomes), ["transient"]);
+    let reason = outcomes[0].clone().unwrap_err().to_string();
+    assert!(reason.contains("/hook: the answer is larger than 16777216 bytes"), "{reason}");
 }
 
 #[tokio::test]
@@ -402,13 +414,16 @@ async fn the_token_is_taken_from_its_file_as_it_is_then() {
     let batch = records_of_streams(&["a", "b"]);
     let outcomes = sink.deliver(&batch).await;
     assert_eq!(names(&outcomes), ["transient", "held"]);
-    assert!(outcomes[0].clone().unwrap_err().to_string().contains("token cannot be read: "));
+    assert!(outcomes[0].clone().unwrap_err().to_string().contains("token, which cannot be read: "));
     for token in ["one", "two"] {
         std::fs::write(&path, format!("{token}\n")).unwrap();
         assert!(all_delivered(&sink.deliver(&batch).await, &batch));
         let last = receiver.requests().pop().unwrap();
         assert_eq!(last.header("authorization"), Some(format!("Bearer {token}").as_str()));
     }
+    std::fs::write(&path, "\u{feff}three\r\n").unwrap();
+    assert!(all_delivered(&sink.deliver(&batch).await, &batch));
+    assert_eq!(receiver.requests().pop().unwrap().header("authorization"), Some("Bearer three"));
     for bad in ["", " \n", "a\nb"] {
         std::fs::write(&path, bad).unwrap();
         assert_eq!(names(&sink.deliver(&batch).await), ["transient", "held"]);
@@ -464,6 +479,22 @@ async fn a_probe_sends_no_event_and_says_what_is_wrong() {
         error.contains("127.0.0.1:1") && error.contains("refused") && error.contains("does the receiver run"),
         "{error}"
     );
-    let missing = receiver.sink("ca_file = \"/nowhere/ca.pem\"").probe().await.unwrap_err().to_string();
-    assert!(missing.starts_with("/nowhere/ca.pem cannot be read: "), "{missing}");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    let probe = async |key: &str| receiver.sink(&format!("{key} = {path:?}")).probe().await.unwrap_err().to_string();
+    for key in ["ca_file", "bearer_token_file"] {
+        let told = probe(key).await;
+        let expected = format!("`{key}` names {}, which cannot be read: No such file", path.display());
+        assert!(told.starts_with(&expected) && told.contains("; correct the path"), "{told}");
+    }
+    for (content, rule) in [
+        ("", "there is no certificate in it; give"),
+        ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "it is damaged: "),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "it is damaged: "),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let told = probe("ca_file").await;
+        let expected = format!("`ca_file` names {}, which cannot be used: {rule}", path.display());
+        assert!(told.starts_with(&expected) && told.ends_with("give a file of certificates in PEM form"), "{told}");
+    }
 }
