@@ -1,4 +1,4 @@
-//! HTTP clients, all made one way: rustls, no proxy of the environment, no redirect followed, answers read up to a bound.
+//! HTTP clients, all made one way: rustls, no proxy of the environment, no redirect followed, answers read to their end or up to a bound.
 //!
 //! What they are for, and how their failures are told, is with those that use them.
 
@@ -13,10 +13,10 @@ pub(crate) const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
     /// What is there is damaged.
-    #[error("{0}")]
+    #[error("it is damaged: {0}; give a file of certificates in PEM form")]
     Damaged(String),
     /// PEM has text around its blocks, so that a wrong file may look like one without any.
-    #[error("there is no certificate in it; give a file in PEM form")]
+    #[error("there is no certificate in it; give a file of certificates in PEM form")]
     Missing,
 }
 
@@ -39,11 +39,13 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder().no_proxy().redirect(Policy::none());
     if let Some(content) = certificates {
-        let certificates = Certificate::from_pem_bundle(content);
-        let certificates = certificates.map_err(|error| CertificateError::Damaged(innermost(&error)))?;
+        let damaged = |error| CertificateError::Damaged(innermost(&error));
+        let certificates = Certificate::from_pem_bundle(content).map_err(damaged)?;
         if certificates.is_empty() {
             return Err(CertificateError::Missing);
         }
+        // What is no certificate although it is encoded like one is found only when a client takes it up.
+        Client::builder().tls_certs_only(certificates.clone()).build().map_err(damaged)?;
         return Ok(builder.tls_certs_only(certificates));
     }
     if url.scheme() == "http" {
@@ -55,17 +57,33 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
     Ok(builder)
 }
 
-/// The body of an answer, of which at most `bytes_max` are kept and read.
+/// Why an answer has no body that counts.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnswerError {
+    /// It is too large to be read to its end.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The connection breaks, or the time is over.
+    #[error(transparent)]
+    Broken(#[from] reqwest::Error),
+}
+
+/// Reads the body of an answer to its end, and keeps its first `kept_bytes`.
 ///
 /// # Errors
-/// The connection breaks before the end or the bound.
-pub(crate) async fn read_body(mut response: Response, bytes_max: usize) -> reqwest::Result<String> {
-    let mut body = Vec::new();
+/// The connection breaks before the end, or there is more than `bytes_max`.
+pub(crate) async fn read_body(
+    mut response: Response,
+    kept_bytes: usize,
+    bytes_max: usize,
+) -> Result<String, AnswerError> {
+    let (mut body, mut bytes) = (Vec::new(), 0_usize);
     while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk[..chunk.len().min(bytes_max - body.len())]);
-        if body.len() == bytes_max {
-            break;
+        bytes = bytes.saturating_add(chunk.len());
+        if bytes > bytes_max {
+            return Err(AnswerError::TooLarge(bytes_max));
         }
+        body.extend_from_slice(&chunk[..chunk.len().min(kept_bytes - body.len())]);
     }
     Ok(String::from_utf8_lossy(&body).into_owned())
 }

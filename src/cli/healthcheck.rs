@@ -45,13 +45,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 async fn ask(url: &Url) -> anyhow::Result<ExitCode> {
     let client = http::client(url, TIMEOUT, None)?;
-    let no_answer = |error| http::no_answer(url, TIMEOUT, error);
-    let response = client.get(url.clone()).send().await.map_err(no_answer)?;
+    let response = client.get(url.clone()).send().await.map_err(|error| http::no_answer(url, TIMEOUT, error))?;
     let status = response.status().as_u16();
     if status == 200 {
         return Ok(ExitCode::SUCCESS);
     }
-    let body = http::read_body(response).await.map_err(no_answer)?;
+    let body = http::read_body(url, TIMEOUT, response).await?;
     talk(format_args!("{}: answered {status} {}", http::shown(url), printable(body.trim(), 1000)));
     Ok(ExitCode::FAILURE)
 }

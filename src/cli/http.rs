@@ -7,11 +7,11 @@ use anyhow::{Context, anyhow};
 use reqwest::{Client, Response, Url};
 
 use super::input;
-use crate::http_client::{self, CERTIFICATES_BYTES_MAX, innermost};
+use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 
 pub(super) use crate::http_client::shown;
 
-/// The most of an answer that is read, in bytes.
+/// The most that an answer may hold, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Reads a URL that can be called.
@@ -39,12 +39,17 @@ pub(super) fn client(url: &Url, timeout: Duration, certificates: Option<&Path>) 
     client.map_err(|error| anyhow!("no HTTP client can be made: {}", innermost(&error)))
 }
 
-/// The body of an answer, as far as it is read.
+/// Reads the body of the answer of a URL.
 ///
 /// # Errors
-/// The connection breaks.
-pub(super) async fn read_body(response: Response) -> reqwest::Result<String> {
-    http_client::read_body(response, ANSWER_BYTES_MAX).await
+/// The connection breaks, or the answer is too large.
+pub(super) async fn read_body(url: &Url, timeout: Duration, response: Response) -> anyhow::Result<String> {
+    http_client::read_body(response, ANSWER_BYTES_MAX, ANSWER_BYTES_MAX).await.map_err(|error| match error {
+        AnswerError::Broken(error) => no_answer(url, timeout, error),
+        AnswerError::TooLarge(_) => {
+            anyhow!("{}: {error}, so it is hardly one of livehook; is this its URL?", shown(url))
+        }
+    })
 }
 
 /// An error for a call that got no answer, with what may help.
@@ -65,6 +70,9 @@ pub(super) fn no_answer(url: &Url, timeout: Duration, error: reqwest::Error) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -79,6 +87,28 @@ mod tests {
     fn a_shown_url_has_no_secret() {
         let url = parse_url("https://me:secret@example.com:8443/hook?token=secret#secret").unwrap();
         assert_eq!(shown(&url), "https://example.com:8443/hook");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_told_as_that() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = parse_url(&format!("http://{}/readyz?token=secret", listener.local_addr().unwrap())).unwrap();
+        std::thread::spawn(move || {
+            for bytes in [ANSWER_BYTES_MAX, ANSWER_BYTES_MAX + 1] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                let body = "x".repeat(bytes);
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n");
+                // Who has enough hangs up before the end.
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+        let timeout = Duration::from_secs(20);
+        let client = client(&url, timeout, None).unwrap();
+        let get = async || read_body(&url, timeout, client.get(url.clone()).send().await.unwrap()).await;
+        assert_eq!(get().await.unwrap().len(), ANSWER_BYTES_MAX);
+        let told = get().await.unwrap_err().to_string();
+        assert!(told.contains("/readyz: the answer is larger than 65536 bytes") && !told.contains("secret"), "{told}");
     }
 
     #[test]

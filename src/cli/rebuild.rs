@@ -81,7 +81,7 @@ async fn ask(service: &Service) -> anyhow::Result<()> {
     if status == 202 {
         return Ok(());
     }
-    let body = http::read_body(response).await.unwrap_or_default();
+    let body = http::read_body(&url, TIMEOUT, response).await.unwrap_or_default();
     let cure = match status {
         401 => WRONG_TOKEN_CURE,
         404 | 405 => "; does --url lead to the admin endpoint?",
@@ -120,7 +120,7 @@ async fn readiness(service: &Service, url: &Url) -> anyhow::Result<Readiness> {
         |error| no_answer(url, error).context("the service was asked, and is gone: it goes on after its next start");
     let response = service.send_get(url).await.map_err(gone)?;
     // A service that is not ready for callbacks tells how far it is, too.
-    let body = http::read_body(response).await.map_err(gone)?;
+    let body = http::read_body(url, TIMEOUT, response).await?;
     serde_json::from_str(&body).with_context(|| format!("{}: this is no answer of livehook", http::shown(url)))
 }
 

@@ -167,14 +167,12 @@ impl Receiver<'_, '_> {
     /// Posts one callback and prints the answer.
     async fn post(&mut self, body: Vec<u8>) -> anyhow::Result<()> {
         let began = Instant::now();
-        let no_answer = |error| {
-            let before = if self.sent == 0 { String::new() } else { format!("after {} answers: ", self.sent) };
-            anyhow!("{before}{}", http::no_answer(self.url, TIMEOUT, error))
-        };
+        let before = if self.sent == 0 { String::new() } else { format!("after {} answers: ", self.sent) };
+        let no_answer = |error| anyhow!("{before}{error}");
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
-        let response = request.send().await.map_err(no_answer)?;
+        let response = request.send().await.map_err(|error| no_answer(http::no_answer(self.url, TIMEOUT, error)))?;
         let status = response.status().as_u16();
-        let answer = http::read_body(response).await.map_err(no_answer)?;
+        let answer = http::read_body(self.url, TIMEOUT, response).await.map_err(no_answer)?;
         let took_ms = began.elapsed().as_secs_f64() * 1000.0;
 
         self.sent += 1;

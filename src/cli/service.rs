@@ -123,10 +123,9 @@ impl Service {
 
 /// What an answer says, or why it is none.
 async fn answer(url: &Url, response: reqwest::Result<Response>) -> anyhow::Result<Value> {
-    let no_answer = |error| http::no_answer(url, TIMEOUT, error);
-    let response = response.map_err(no_answer)?;
+    let response = response.map_err(|error| http::no_answer(url, TIMEOUT, error))?;
     let status = response.status().as_u16();
-    let body = http::read_body(response).await.map_err(no_answer)?;
+    let body = http::read_body(url, TIMEOUT, response).await?;
     if (200..300).contains(&status) {
         return serde_json::from_str(&body)
             .with_context(|| format!("{}: this is no answer of livehook", http::shown(url)));

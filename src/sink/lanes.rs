@@ -108,7 +108,7 @@ impl<'w> Walk<'w> {
 
     /// Takes what became of it.
     pub(super) fn note(&mut self, position: usize, attempt: Attempt) {
-        self.outages.note(attempt.is_outage);
+        self.outages.note(&attempt.outcome, attempt.is_outage);
         if matches!(attempt.outcome, Err(DeliveryError::Transient { .. })) {
             self.failed.insert(self.batch[position].event.partition_key());
         }
@@ -121,37 +121,50 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// Tells when the other end takes nothing: after as many outages in a row as deliveries run at once, so that in a true
-/// outage nobody waits for more than one of each, and at least two, so that one event that always times out does not
-/// keep all others from being tried. Once told, it holds to the end of the batch, whatever is still under way.
+/// So many events may be refused for now, one after the other, while others may still pass. More of them are an outage.
+const REFUSALS_IN_A_ROW: usize = 5;
+
+/// Tells when the other end takes nothing, so that the rest of a batch is left alone. Once told, it holds to the end of the
+/// batch, whatever is still under way. Two things tell it, while nothing is done with for good between:
+///
+/// - As many outages in a row as deliveries run at once, so that in a true outage nobody waits for more than one of each, and
+///   at least two, so that one event that always times out does not keep all others from being tried.
+/// - As many transient failures of any kind, and at least [`REFUSALS_IN_A_ROW`].
 pub(super) struct Outages {
-    in_a_row: AtomicUsize,
+    outages: AtomicUsize,
+    failures: AtomicUsize,
     most: usize,
 }
 
 impl Outages {
     /// For one batch.
     pub(super) fn new(concurrency: usize) -> Outages {
-        Outages { in_a_row: AtomicUsize::new(0), most: concurrency.max(2) }
+        Outages { outages: AtomicUsize::new(0), failures: AtomicUsize::new(0), most: concurrency.max(2) }
     }
 
     /// Whether nothing more is to be tried.
     pub(super) fn is_over(&self) -> bool {
-        self.in_a_row.load(Ordering::Relaxed) >= self.most
+        self.outages.load(Ordering::Relaxed) >= self.most
+            || self.failures.load(Ordering::Relaxed) >= self.most.max(REFUSALS_IN_A_ROW)
     }
 
     /// Takes note of an attempt.
-    pub(super) fn note(&self, is_outage: bool) {
+    pub(super) fn note(&self, outcome: &Outcome, is_outage: bool) {
         if self.is_over() {
             return;
         }
-        let in_a_row = if is_outage { self.in_a_row.load(Ordering::Relaxed) + 1 } else { 0 };
-        self.in_a_row.store(in_a_row, Ordering::Relaxed);
+        if matches!(outcome, Ok(()) | Err(DeliveryError::Permanent { .. })) {
+            self.outages.store(0, Ordering::Relaxed);
+            self.failures.store(0, Ordering::Relaxed);
+            return;
+        }
+        self.outages.fetch_add(usize::from(is_outage), Ordering::Relaxed);
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Tries nothing more.
     pub(super) fn end(&self) {
-        self.in_a_row.store(self.most, Ordering::Relaxed);
+        self.outages.store(self.most, Ordering::Relaxed);
     }
 }
 
@@ -219,20 +232,31 @@ mod tests {
     }
 
     #[test]
-    fn outages_in_a_row_end_a_batch() {
+    fn failures_in_a_row_end_a_batch() {
+        let (done, failed) = (Ok(()), Err(DeliveryError::transient("away")));
+        let refused_for_good = Err(DeliveryError::permanent("no"));
         let outages = Outages::new(3);
-        for is_outage in [true, true, false, true, true] {
-            outages.note(is_outage);
+        for outcome in [&failed, &failed, &done, &failed, &failed, &refused_for_good, &failed, &failed] {
+            outages.note(outcome, outcome == &failed);
             assert!(!outages.is_over());
         }
-        outages.note(true);
-        outages.note(false);
+        outages.note(&failed, true);
+        outages.note(&done, false);
         assert!(outages.is_over());
         let outages = Outages::new(0);
-        outages.note(true);
+        outages.note(&failed, true);
         assert!(!outages.is_over(), "one may be the event's own fault");
         outages.end();
         assert!(outages.is_over());
+        for (concurrency, most) in [(1, 5), (4, 5), (16, 16)] {
+            let outages = Outages::new(concurrency);
+            for _ in 1..most {
+                outages.note(&failed, false);
+                assert!(!outages.is_over(), "others may pass");
+            }
+            outages.note(&failed, false);
+            assert!(outages.is_over());
+        }
     }
 
     #[test]

@@ -71,6 +71,9 @@ pub struct Mistake {
     pub rule: String,
 }
 
+/// What some editors put before a text, and what is no part of it.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Where a sink finds the secrets that are not in its table.
 pub trait SecretSources {
     /// The environment variable for this sink and `what` (such as `SECRETS`): its name and its text, where it is set.

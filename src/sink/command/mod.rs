@@ -1,12 +1,14 @@
 //! The sink `command`: hands each event to a program of the user's own.
 //!
-//! `options` is what can be configured, `program` runs it and logs what it says, `lines` talks to one that keeps running.
-//! Here is the other mode: one start for each event, several at once, those of one stream one after the other.
+//! `options` is what can be configured, `lookup` finds the program, `program` runs it, `log` logs what it says, `lines` talks to
+//! one that keeps running. Here is the other mode: one start for each event, several at once, those of one stream one after the other.
 //!
 //! No shell is involved, and nothing of livehook's environment is passed on but `PATH`. Whatever way a delivery ends, in
 //! time or not, answered or dropped, no process that it started is left behind.
 
 mod lines;
+mod log;
+mod lookup;
 mod options;
 mod program;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod tests;
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +26,8 @@ use super::lanes::{self, Attempt, Outages, Walk};
 use super::{DeliveryError, Outcome, Sink};
 use crate::journal::Record;
 use lines::Conversation;
-use program::{Pipes, Program, log_lines};
+use log::{Output, ProgramLog};
+use program::{Pipes, Program};
 
 pub use options::{Environment, Mode, Options};
 
@@ -33,8 +37,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Hands events to a program.
 pub struct CommandSink {
     options: Options,
-    /// What the program is called in messages.
-    name: String,
+    log: Arc<ProgramLog>,
     /// The program of mode `lines`, between two events.
     conversation: Option<Conversation>,
 }
@@ -42,21 +45,22 @@ pub struct CommandSink {
 impl CommandSink {
     /// Makes the sink. It starts nothing before it delivers.
     pub fn new(options: Options) -> CommandSink {
-        CommandSink { name: options.program.display().to_string(), options, conversation: None }
+        let log = Arc::new(ProgramLog::new(options.program.display().to_string()));
+        CommandSink { options, log, conversation: None }
     }
 }
 
 #[async_trait]
 impl Sink for CommandSink {
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
-        let CommandSink { options, name, conversation } = self;
+        let CommandSink { options, log, conversation } = self;
         let outages = Outages::new(options.concurrency);
         match options.mode {
             Mode::Each => {
                 let walk = async |lane| {
                     let mut walk = Walk::new(batch, lane, &outages);
                     while let Some((position, record)) = walk.next() {
-                        walk.note(position, deliver_one(options, name, record).await);
+                        walk.note(position, deliver_one(options, log, record).await);
                     }
                     walk.finish()
                 };
@@ -66,7 +70,7 @@ impl Sink for CommandSink {
             Mode::Lines => {
                 let mut walk = Walk::new(batch, (0..batch.len()).collect(), &outages);
                 while let Some((position, record)) = walk.next() {
-                    walk.note(position, lines::deliver(options, name, conversation, record).await);
+                    walk.note(position, lines::deliver(options, log, conversation, record).await);
                 }
                 lanes::in_place(batch, walk.finish())
             }
@@ -74,18 +78,20 @@ impl Sink for CommandSink {
     }
 
     async fn probe(&mut self) -> Result<String, DeliveryError> {
-        let found = program::find(&self.options).map_err(DeliveryError::transient)?;
+        let found = lookup::find(&self.options).map_err(DeliveryError::transient)?;
         Ok(format!("{} can be started (and was not)", found.display()))
     }
 }
 
 /// Starts the program for an event, and waits for its end.
-async fn deliver_one(options: &Options, name: &str, record: &Record) -> Attempt {
+async fn deliver_one(options: &Options, log: &ProgramLog, record: &Record) -> Attempt {
+    let name = &log.name;
     let (mut program, pipes) = match Program::start(options, Some(&record.event)) {
         Ok(started) => started,
-        Err(error) => return not_started(name, &error),
+        // Nothing else could be started either.
+        Err(error) => return Attempt { outcome: Err(DeliveryError::transient(error)), is_outage: true },
     };
-    let work = finish(&mut program, pipes, name, record.event.line());
+    let work = finish(&mut program, pipes, log, record.event.line());
     let reason = match tokio::time::timeout(Duration::from_secs(options.timeout_secs), work).await {
         Ok(Ok((status, _))) if status.success() => return Attempt { outcome: Ok(()), is_outage: false },
         Ok(Ok((status, last_words))) => {
@@ -106,7 +112,7 @@ async fn deliver_one(options: &Options, name: &str, record: &Record) -> Attempt 
 async fn finish(
     program: &mut Program,
     pipes: Pipes,
-    name: &str,
+    log: &ProgramLog,
     line: &str,
 ) -> io::Result<(std::process::ExitStatus, String)> {
     let Pipes { mut stdin, stdout, stderr } = pipes;
@@ -114,7 +120,8 @@ async fn finish(
         // Whether it reads the event is its own affair: its exit code tells whether it is done.
         let _ = stdin.write_all(format!("{line}\n").as_bytes()).await;
     };
-    let mut talk = pin!(async { tokio::join!(writing, log_lines(stdout, name, false), log_lines(stderr, name, true)) });
+    let talk = async { tokio::join!(writing, log.take(stdout, Output::Stdout), log.take(stderr, Output::Stderr)) };
+    let mut talk = pin!(talk);
     let (status, talked) = tokio::select! {
         status = program.ended() => {
             program.kill();
@@ -124,12 +131,6 @@ async fn finish(
     };
     program.kill();
     Ok((status, talked.map(|(_, _, last)| last).unwrap_or_default()))
-}
-
-/// Nothing else could be started either.
-fn not_started(name: &str, error: &io::Error) -> Attempt {
-    let reason = format!("{name} cannot be started: {error}; is `program` right, and may livehook's user execute it?");
-    Attempt { outcome: Err(DeliveryError::transient(reason)), is_outage: true }
 }
 
 fn timed_out(name: &str, options: &Options) -> String {

@@ -6,6 +6,9 @@ use std::time::Instant;
 use super::*;
 use crate::sink::fixture::{all_delivered, lines as lines_of, records_of_streams};
 
+/// No test waits longer than this for anything: far less than the programs here would live on for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A sink that runs a script in a directory of its own, where the script leaves its traces.
 struct Scripted {
     directory: tempfile::TempDir,
@@ -51,7 +54,7 @@ fn reason(outcome: &Outcome) -> String {
 
 /// Waits until the process whose number stands in a file is gone.
 async fn is_gone(path: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     let id = loop {
         match std::fs::read_to_string(path) {
             Ok(id) if id.ends_with('\n') => break id,
@@ -120,7 +123,7 @@ async fn a_program_that_takes_too_long_is_killed_with_all_that_it_started() {
     let began = Instant::now();
     let outcomes = scripted.deliver(&["a", "b", "c"]).await;
     assert_eq!(names(&outcomes), ["transient", "transient", "held"], "it is not waited for a third time");
-    assert!(began.elapsed() < Duration::from_secs(4));
+    assert!(began.elapsed() < PATIENCE);
     assert_eq!(reason(&outcomes[0]), "sh was not done within 1 s, and was killed");
     is_gone(&scripted.path("child")).await;
 }
@@ -130,7 +133,7 @@ async fn what_a_program_leaves_behind_is_killed_and_not_waited_for() {
     let mut scripted = Scripted::new("sleep 100 & echo $! > child", "");
     let began = Instant::now();
     assert_eq!(names(&scripted.deliver(&["a"]).await), ["ok"]);
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < PATIENCE);
     is_gone(&scripted.path("child")).await;
 }
 
@@ -183,8 +186,17 @@ async fn what_is_no_answer_ends_the_program_and_is_no_success() {
     for (script, expected) in [
         ("read event; echo okay", "sh answered \"okay\"; with mode = \"lines\" it must answer"),
         ("read event; printf ok", "sh has ended without an answer: "),
-        ("exit 0", "sh has ended without an answer: "),
-        ("read event; head -c 100000 /dev/zero | tr '\\0' x", "sh answered \"xxx"),
+        ("exit 0", "sh has ended without reading the event: "),
+        ("read event; head -c 100000 /dev/zero | tr '\\0' x", "sh gave an answer of more than 4096 bytes; with"),
+        ("read event; printf 'ok '; head -c 4093 /dev/zero | tr '\\0' x; sleep 100", "sh gave an answer of more than"),
+        ("dd bs=1 count=1 of=dev 2> err; echo ok; sleep 100", "sh answered \"ok\" before it had read the event; with"),
+        (
+            "dd bs=1 count=1 of=dev 2> err; echo permanent no database; sleep 100",
+            "sh answered \"permanent no database\" before it had read",
+        ),
+        ("echo ok; sleep 100", "sh answered "),
+        ("read event; printf 'ok\\nok\\n'", "sh answered more than it was asked; with"),
+        ("read event; printf 'ok\\npermanent no\\n'; sleep 100", "sh answered more than it was asked; with"),
         ("echo $$ > id; sleep 100", "sh was not done within 1 s, and was killed"),
     ] {
         let mut scripted = Scripted::new(script, "mode = \"lines\"\ntimeout_secs = 1");
@@ -213,13 +225,57 @@ async fn a_program_that_is_not_there_is_told_also_by_a_probe() {
         let outcomes = sink.deliver(&records_of_streams(&["a", "b", "c"])).await;
         assert_eq!(names(&outcomes), ["transient", "transient", "held"]);
         let told = reason(&outcomes[0]);
-        assert!(told.starts_with("/nowhere/notify cannot be started: No such file"), "{told}");
-        let told = sink.probe().await.unwrap_err().to_string();
-        assert_eq!(told, "/nowhere/notify is no program that can be executed; correct `program`");
+        assert_eq!(
+            told,
+            "`program` names /nowhere/notify, which is no program that can be executed; correct `program`"
+        );
+        assert_eq!(sink.probe().await.unwrap_err().to_string(), told);
     }
     let found = Scripted::new("touch started", "").sink.probe().await.unwrap();
     assert!(found.starts_with('/') && found.ends_with("/sh can be started (and was not)"), "{found}");
-    let elsewhere = toml::from_str("program = \"sh\"\ndirectory = \"/nowhere\"").unwrap();
-    let told = CommandSink::new(elsewhere).probe().await.unwrap_err().to_string();
-    assert_eq!(told, "/nowhere is no directory; correct `directory`");
+    let mut elsewhere = CommandSink::new(toml::from_str("program = \"sh\"\ndirectory = \"/nowhere\"").unwrap());
+    let told = elsewhere.probe().await.unwrap_err().to_string();
+    assert!(told.starts_with("`directory` names /nowhere, which is no directory"), "{told}");
+    assert_eq!(reason(&elsewhere.deliver(&records_of_streams(&["a"])).await[0]), told);
+}
+
+#[tokio::test]
+async fn what_is_said_beyond_an_answer_counts_for_no_later_event() {
+    // It answers once more when it is told to, with no event to answer.
+    let script = "read -r event; echo ok; while [ ! -e go ]; do sleep 0.01; done; echo ok; touch said; read -r event; echo \"$event\" >> in; echo ok; sleep 100";
+    let mut scripted = Scripted::new(script, "mode = \"lines\"");
+    assert_eq!(names(&scripted.deliver(&["a"]).await), ["ok"]);
+    std::fs::write(scripted.path("go"), "").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !scripted.path("said").exists() {
+        assert!(Instant::now() < deadline, "it says nothing more");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let outcomes = scripted.deliver(&["b"]).await;
+    assert_eq!(names(&outcomes), ["transient"]);
+    assert!(reason(&outcomes[0]).starts_with("sh answered more than it was asked; with"), "{}", reason(&outcomes[0]));
+    assert_eq!(scripted.text("in"), "", "it is not given an event that it may have answered");
+}
+
+#[tokio::test]
+async fn a_program_that_answers_twice_and_ends_delivers_nothing_that_it_has_not_read() {
+    let script = "read -r event; echo \"$event\" >> in; printf 'ok\\nok\\n'";
+    let mut scripted = Scripted::new(script, "mode = \"lines\"");
+    for _ in 0..5 {
+        let batch = records_of_streams(&["a", "b", "c"]);
+        let outcomes = scripted.sink.deliver(&batch).await;
+        for (record, outcome) in batch.iter().zip(outcomes) {
+            assert!(outcome.is_err() || scripted.text("in").contains(record.event.line()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_ends_after_an_answer_costs_the_next_event_no_attempt() {
+    for end in ["", "exec >&-; sleep 0.05", "exec <&-; sleep 0.05"] {
+        let mut scripted = Scripted::new(&format!("read -r event; echo $$ >> ids; echo ok; {end}"), "mode = \"lines\"");
+        let batch = records_of_streams(&["a", "b", "a", "c", "d", "e"]);
+        assert!(all_delivered(&scripted.sink.deliver(&batch).await, &batch), "{end}");
+        assert_eq!(scripted.text("ids").lines().count(), batch.len());
+    }
 }

@@ -11,9 +11,9 @@ use reqwest::{Client, Url};
 use super::answer::{Answer, Verdict};
 use super::signature::{self, WebhookSecret};
 use super::{Options, TargetUrl};
-use crate::http_client::{self, CERTIFICATES_BYTES_MAX, innermost};
+use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;
-use crate::sink::{DeliveryError, blocking};
+use crate::sink::{BYTE_ORDER_MARK, DeliveryError, blocking};
 
 const USER_AGENT: &str = concat!("livehook/", env!("CARGO_PKG_VERSION"));
 
@@ -25,8 +25,11 @@ const BATCH: HeaderValue = HeaderValue::from_static("application/cloudevents-bat
 /// that is common: a request that crosses such a close gets no answer, and would be a failure for nothing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The most of an answer that is read, in bytes. Beyond it, the connection is given up: a receiver has little to say.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// So much of an answer's body is kept, in bytes: more is not told.
+const ANSWER_BYTES_KEPT: usize = 4 * 1024;
+
+/// The most that an answer may hold, in bytes. All of it is read, since only its end proves that it is whole.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
@@ -52,14 +55,13 @@ impl Connection {
     pub(super) async fn new(options: &Options) -> Result<Connection, DeliveryError> {
         let TargetUrl { url } = &options.url;
         let url = url.clone().map_err(|rule| DeliveryError::transient(format!("url: {rule}")))?;
-        let certificates = match &options.ca_file {
-            Some(path) => Some((path, read(path, CERTIFICATES_BYTES_MAX as u64).await?)),
+        let content = match &options.ca_file {
+            Some(path) => Some(read("ca_file", path, CERTIFICATES_BYTES_MAX as u64).await?),
             None => None,
         };
-        let content = certificates.as_ref().map(|(_, content)| content.as_slice());
-        let builder = http_client::builder(&url, content).map_err(|error| match &certificates {
-            Some((path, _)) => DeliveryError::transient(format!("{}: {error}", path.display())),
-            None => DeliveryError::transient(error),
+        let builder = http_client::builder(&url, content.as_deref()).map_err(|error| {
+            let path = options.ca_file.as_deref().unwrap_or(Path::new(""));
+            DeliveryError::transient(format!("`ca_file` names {}, which cannot be used: {error}", path.display()))
         })?;
         let timeout = Duration::from_secs(options.timeout_secs);
         let client = builder
@@ -132,7 +134,7 @@ impl Connection {
     }
 
     /// Only a complete answer is one: a status whose body breaks off may have come from anything on the way.
-    async fn answer(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, AnswerError> {
         let response = request.send().await?;
         let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let location = text(LOCATION).and_then(|location| self.url.join(location).ok());
@@ -140,12 +142,19 @@ impl Connection {
             status: response.status(),
             retry_after: text(RETRY_AFTER).map(str::to_owned),
             location: location.as_ref().map(http_client::shown).filter(|_| response.status().is_redirection()),
-            body: http_client::read_body(response, ANSWER_BYTES_MAX).await?,
+            body: http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await?,
         })
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> DeliveryError {
+    fn no_answer(&self, error: &AnswerError) -> DeliveryError {
         let shown = &self.shown;
+        let error = match error {
+            AnswerError::Broken(error) => error,
+            AnswerError::TooLarge(_) => {
+                let cure = "have the receiver answer in few words, such as 204 with none";
+                return DeliveryError::transient(format!("{shown}: {error}, so it was not read to its end; {cure}"));
+            }
+        };
         DeliveryError::transient(if error.is_connect() && error.is_timeout() {
             format!("{shown}: no connection in time; does its host answer, and does a firewall let livehook out?")
         } else if error.is_timeout() {
@@ -181,8 +190,8 @@ fn list(records: &[&Record]) -> String {
 }
 
 async fn bearer(path: &Path) -> Result<HeaderValue, DeliveryError> {
-    let token = read(path, TOKEN_BYTES_MAX).await?;
-    let token = token.trim_ascii();
+    let content = read("bearer_token_file", path, TOKEN_BYTES_MAX).await?;
+    let token = content.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&content).trim_ascii();
     let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
     match value {
         Ok(mut value) if !token.is_empty() => {
@@ -190,23 +199,28 @@ async fn bearer(path: &Path) -> Result<HeaderValue, DeliveryError> {
             Ok(value)
         }
         _ => Err(DeliveryError::transient(format!(
-            "bearer_token_file: {} must hold a token, in one line",
+            "`bearer_token_file` names {}, which must hold a token, in one line; put it there",
             path.display()
         ))),
     }
 }
 
-async fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, DeliveryError> {
+/// Reads the file that a key names.
+async fn read(key: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, DeliveryError> {
     let owned = path.to_owned();
     let reading = move || {
         let mut content = Vec::new();
         File::open(owned)?.take(bytes_max + 1).read_to_end(&mut content).map(|_| content)
     };
-    let content = blocking(reading).await?;
-    let content =
-        content.map_err(|error| DeliveryError::transient(format!("{} cannot be read: {error}", path.display())))?;
+    let shown = path.display();
+    let content = blocking(reading).await?.map_err(|error| {
+        DeliveryError::transient(format!(
+            "`{key}` names {shown}, which cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
+        ))
+    })?;
     if content.len() as u64 > bytes_max {
-        return Err(DeliveryError::transient(format!("{} is larger than {bytes_max} bytes", path.display())));
+        let rule = format!("`{key}` names {shown}, which is larger than {bytes_max} bytes; correct the path");
+        return Err(DeliveryError::transient(rule));
     }
     Ok(content)
 }

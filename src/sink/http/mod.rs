@@ -2,9 +2,9 @@
 //!
 //! `options` is what can be configured, `connection` makes a request of events, `signature` signs it, and `answer` says
 //! what its answer means. Here is in which order requests are made: several at once, those of one stream one after the
-//! other. A list that is refused is split until what is refused stands alone, so that its neighbours pass.
+//! other. A list that is refused, or gets no answer, is split until what is at fault stands alone, so that its neighbours pass.
 //!
-//! A receiver that answers nothing gets nothing more for now: what was not tried is answered as held, and the delivery
+//! A receiver that takes nothing gets nothing more for now: what was not tried is answered as held, and the delivery
 //! worker decides when to try again.
 
 mod answer;
@@ -14,7 +14,8 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
@@ -33,16 +34,19 @@ pub use signature::{SecretError, WebhookSecret};
 pub struct HttpSink {
     options: Options,
     connection: Option<Connection>,
+    /// Whether something in the last batch got no answer that could not be told apart from its neighbours, or nothing did. The
+    /// next one begins with single events then.
+    is_cautious: bool,
 }
 
 impl HttpSink {
     /// Makes the sink. It touches nothing before it resumes.
     pub fn new(options: Options) -> HttpSink {
-        HttpSink { options, connection: None }
+        HttpSink { options, connection: None, is_cautious: false }
     }
 
     async fn try_deliver(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, DeliveryError> {
-        let HttpSink { options, connection } = self;
+        let HttpSink { options, connection, is_cautious } = self;
         let connection = connected(connection, options).await?;
         let concurrency = options.concurrency;
         let lanes = match options.batch_events_max {
@@ -55,9 +59,13 @@ impl HttpSink {
             connection,
             events_max: options.batch_events_max,
             bytes_max: options.batch_bytes_max,
+            events_first: if *is_cautious { 1 } else { options.batch_events_max },
+            is_blurred: AtomicBool::new(false),
             outages: Outages::new(concurrency),
         };
-        Ok(lanes::run(batch, lanes, concurrency, |lane| delivery.lane(lane)).await)
+        let outcomes = lanes::run(batch, lanes, concurrency, |lane| delivery.lane(lane)).await;
+        *is_cautious = delivery.is_blurred.into_inner() || delivery.outages.is_over();
+        Ok(outcomes)
     }
 }
 
@@ -99,6 +107,10 @@ struct Delivery<'d> {
     connection: &'d Connection,
     events_max: usize,
     bytes_max: usize,
+    /// How many events the first request of a lane may have.
+    events_first: usize,
+    /// Whether a list was left without an answer, so that nobody knows which of its events is at fault.
+    is_blurred: AtomicBool,
     outages: Outages,
 }
 
@@ -106,67 +118,93 @@ impl<'d> Delivery<'d> {
     /// Delivers the events of a lane in order.
     async fn lane(&self, lane: Lane) -> Vec<(usize, Outcome)> {
         let mut outcomes = Vec::with_capacity(lane.len());
-        let mut waiting: VecDeque<Lane> = self.requests(lane).into();
+        let mut rest = lane.as_slice();
+        // What was split, the first part last.
+        let mut parts: Vec<Lane> = Vec::new();
         let mut failed: HashSet<PartitionKey<'d>> = HashSet::new();
-        while let Some(mut request) = waiting.pop_front() {
-            let is_over = self.outages.is_over();
-            request.retain(|position| {
-                let is_held = is_over || failed.contains(&self.key(*position));
-                if is_held {
-                    outcomes.push((*position, Err(DeliveryError::Held)));
-                }
-                !is_held
-            });
+        let mut events_max = self.events_first;
+        let mut had_answer = true;
+        while let Some(mut request) = parts.pop().or_else(|| self.next_request(&mut rest, events_max)) {
+            self.hold(&mut request, &failed, &mut outcomes);
             if request.is_empty() {
                 continue;
             }
             let records: Vec<&Record> = request.iter().map(|position| &self.batch[*position]).collect();
             let verdict = self.connection.post(&self.headers, &records).await;
-            self.outages.note(matches!(verdict, Verdict::Outage(_)));
-            if let Verdict::Outage(DeliveryError::Transient { retry_after: Some(_), .. }) = verdict {
-                self.outages.end();
-            }
+            self.note(&verdict, request.len());
+            let is_outage = matches!(verdict, Verdict::Outage(_));
             let error = match verdict {
                 Verdict::Delivered => {
                     outcomes.extend(request.into_iter().map(|position| (position, Ok(()))));
-                    continue;
-                }
-                Verdict::Refused(_) if request.len() > 1 => {
-                    let rest = request.split_off(request.len() / 2);
-                    waiting.push_front(rest);
-                    waiting.push_front(request);
+                    events_max = (2 * events_max).min(self.events_max);
+                    had_answer = true;
                     continue;
                 }
                 Verdict::Refused(error) | Verdict::Outage(error) => error,
             };
+            // Where also the half of a list has no answer, the receiver may be away: more tries would only press it.
+            let may_split = !is_outage || (had_answer && !self.outages.is_over());
+            had_answer = !is_outage;
+            if request.len() > 1 && may_split {
+                let second = request.split_off(request.len() / 2);
+                parts.extend([second, request]);
+                continue;
+            }
             if matches!(error, DeliveryError::Transient { .. }) {
                 failed.extend(request.iter().map(|position| self.key(*position)));
             }
-            outcomes.extend(request.into_iter().map(|position| (position, Err(error.clone()))));
+            if request.len() > 1 {
+                self.is_blurred.store(true, Ordering::Relaxed);
+                events_max = 1;
+            }
+            // The first stands for its list: it is tried alone next, and the others lose no attempt by it.
+            let blamed = std::iter::once(Err(error)).chain(std::iter::repeat(Err(DeliveryError::Held)));
+            outcomes.extend(request.into_iter().zip(blamed));
         }
         outcomes
+    }
+
+    /// Takes out of a request what must not be tried now, and answers for it.
+    fn hold(&self, request: &mut Lane, failed: &HashSet<PartitionKey<'d>>, outcomes: &mut Vec<(usize, Outcome)>) {
+        let is_over = self.outages.is_over();
+        request.retain(|position| {
+            let is_held = is_over || failed.contains(&self.key(*position));
+            if is_held {
+                outcomes.push((*position, Err(DeliveryError::Held)));
+            }
+            !is_held
+        });
+    }
+
+    /// Takes note of what became of a request. A list that is refused says little yet: it is split.
+    fn note(&self, verdict: &Verdict, events: usize) {
+        match verdict {
+            Verdict::Delivered => self.outages.note(&Ok(()), false),
+            Verdict::Refused(error) if events == 1 => self.outages.note(&Err(error.clone()), false),
+            Verdict::Refused(_) => {}
+            Verdict::Outage(error) => {
+                self.outages.note(&Err(error.clone()), true);
+                if matches!(error, DeliveryError::Transient { retry_after: Some(_), .. }) {
+                    self.outages.end();
+                }
+            }
+        }
     }
 
     fn key(&self, position: usize) -> PartitionKey<'d> {
         self.batch[position].event.partition_key()
     }
 
-    /// Splits a lane into requests within the bounds. An event that is too large alone has a request of its own.
-    fn requests(&self, lane: Lane) -> Vec<Lane> {
-        let mut requests: Vec<Lane> = Vec::new();
+    /// Takes what one request may have, within the bounds; an event that is too large alone has one of its own.
+    fn next_request(&self, rest: &mut &[usize], events_max: usize) -> Option<Lane> {
         let mut bytes = 0;
-        for position in lane {
-            bytes += self.batch[position].event.line().len();
-            match requests.last_mut() {
-                Some(last) if last.len() < self.events_max && list_bytes(bytes, last.len() + 1) <= self.bytes_max => {
-                    last.push(position);
-                }
-                _ => {
-                    bytes = self.batch[position].event.line().len();
-                    requests.push(vec![position]);
-                }
-            }
-        }
-        requests
+        let fits = |(count, position): (usize, &usize)| {
+            bytes += self.batch[*position].event.line().len();
+            count == 0 || count < events_max && list_bytes(bytes, count + 1) <= self.bytes_max
+        };
+        let count = rest.iter().enumerate().map(fits).take_while(|fits| *fits).count();
+        let (request, after) = rest.split_at(count);
+        *rest = after;
+        (!request.is_empty()).then(|| request.to_vec())
     }
 }

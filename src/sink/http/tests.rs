@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::sink::fixture::{all_delivered, records_of_streams};
 
+/// Nothing here takes longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What a receiver does with a request.
@@ -221,6 +224,78 @@ async fn a_list_is_split_until_what_is_refused_stands_alone() {
     }
 }
 
+/// Delivers a batch again and again as a worker does that gives up on an event after three attempts. Returns how often each
+/// event was at fault, and how many requests the largest step took.
+async fn attempts(receiver: &Receiver, sink: &mut HttpSink, batch: &[Record]) -> (Vec<usize>, usize) {
+    let mut attempts = vec![0; batch.len()];
+    let mut pending: Vec<usize> = (0..batch.len()).collect();
+    let (mut steps, mut requests_most) = (0, 0);
+    while !pending.is_empty() {
+        steps += 1;
+        assert!(steps < 50, "{pending:?} is never done: {attempts:?}");
+        let before = receiver.requests().len();
+        let records: Vec<Record> = pending.iter().map(|position| batch[*position].clone()).collect();
+        let outcomes = sink.deliver(&records).await;
+        requests_most = requests_most.max(receiver.requests().len() - before);
+        let mut left = Vec::new();
+        for (position, outcome) in pending.into_iter().zip(outcomes) {
+            attempts[position] += usize::from(matches!(outcome, Err(DeliveryError::Transient { .. })));
+            if outcome.is_err() && attempts[position] < 3 {
+                left.push(position);
+            }
+        }
+        pending = left;
+    }
+    (attempts, requests_most)
+}
+
+#[tokio::test]
+async fn an_event_that_never_gets_an_answer_does_not_take_its_list_along() {
+    let streams: Vec<String> = (0..16).map(|number| format!("s{number}")).collect();
+    let batch = records_of_streams(&streams.iter().map(String::as_str).collect::<Vec<_>>());
+    for (poison, concurrency) in (0..16).flat_map(|poison| [(poison, 1), (poison, 4)]) {
+        let reply = if poison % 2 == 0 { Reply::HangUp } else { status(502) };
+        let receiver = Receiver::start(move |request| match request.numbers().contains(&poison) {
+            true => reply.clone(),
+            false => status(200),
+        });
+        let mut sink = receiver.sink(&format!("batch_events_max = 16\nconcurrency = {concurrency}"));
+        let (attempts, _) = attempts(&receiver, &mut sink, &batch).await;
+        assert_eq!(attempts[poison], 3, "it is given up");
+        let innocent = attempts.iter().enumerate().filter(|(position, _)| *position != poison);
+        assert!(innocent.map(|(_, attempts)| *attempts).max() <= Some(1), "{poison}: {attempts:?}");
+        let arrived = receiver.numbers().into_iter().filter(|numbers| !numbers.contains(&poison)).flatten();
+        assert_eq!(arrived.collect::<HashSet<usize>>().len(), 15, "the others pass");
+        assert!(all_delivered(&sink.deliver(&batch[..poison]).await, &batch[..poison]));
+        let again = receiver.requests().len();
+        sink.deliver(&batch[..poison]).await;
+        assert!(receiver.requests().len() - again <= concurrency, "lists are whole again");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_takes_nothing_gets_few_requests_a_step() {
+    let streams: Vec<String> = (0..500).map(|number| format!("s{}", number % 50)).collect();
+    let many = records_of_streams(&streams.iter().map(String::as_str).collect::<Vec<_>>());
+    let one = records_of_streams(&["a"; 500]);
+    for (reply, batch) in [(status(500), &many), (status(500), &one), (status(503), &many), (Reply::HangUp, &one)] {
+        for more in ["concurrency = 1", "", "batch_events_max = 500\nconcurrency = 1", "batch_events_max = 100"] {
+            let reply = reply.clone();
+            let receiver = Receiver::start(move |_| reply.clone());
+            let mut sink = receiver.sink(more);
+            let mut before = 0;
+            // A list that is refused is split once, down to single events.
+            for requests_most in [30, 10, 10] {
+                let outcomes = sink.deliver(batch).await;
+                let requests = receiver.requests().len();
+                assert!(requests - before <= requests_most, "{more}: {} requests", requests - before);
+                assert!(outcomes.iter().filter(|outcome| **outcome != Err(DeliveryError::Held)).count() <= 8);
+                before = requests;
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn streams_run_side_by_side_and_each_in_order() {
     let receiver = Receiver::start(|request| Reply::Slow(200, Duration::from_millis(request.numbers()[0] as u64 % 7)));
@@ -282,25 +357,37 @@ async fn an_event_that_never_gets_an_answer_does_not_keep_others_from_being_trie
 #[tokio::test]
 async fn only_a_complete_answer_in_time_is_one() {
     let cut = Reply::Text("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut".to_owned());
+    // Cut off far behind all that is kept of it.
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n";
+    let cut_late = Reply::Text(format!("{head}{}cut", "x".repeat(66_000)));
     let garbage = Reply::Text("SSH-2.0-x\r\n\r\n".to_owned());
-    for reply in [cut, garbage, Reply::HangUp, Reply::Slow(200, Duration::from_secs(3))] {
+    for reply in [cut, cut_late, garbage, Reply::HangUp, Reply::Slow(200, 2 * PATIENCE)] {
         let receiver = Receiver::start(move |_| reply.clone());
         let began = Instant::now();
         let outcomes = receiver.sink("timeout_secs = 1").deliver(&records_of_streams(&["a"])).await;
         assert_eq!(names(&outcomes), ["transient"]);
-        assert!(began.elapsed() < Duration::from_millis(2500));
+        assert!(began.elapsed() < PATIENCE);
     }
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_read_up_to_a_bound() {
+async fn a_long_answer_is_read_to_its_end_and_one_without_end_is_none() {
     let body = "x".repeat(10_000_000);
-    let reply = format!("HTTP/1.1 422 X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for (status, expected) in [(422, "permanent"), (200, "ok")] {
+        let reply = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
+        let outcomes = receiver.sink("").deliver(&records_of_streams(&["a", "b"])).await;
+        assert_eq!(names(&outcomes), [expected, expected]);
+        let reason = outcomes[0].as_ref().err().map(ToString::to_string);
+        assert!(reason.unwrap_or_default().len() < 500);
+    }
+    // Many times more than is read, which nobody has to make.
+    let reply = format!("HTTP/1.1 200 X\r\nContent-Length: 9000000000\r\n\r\n{body}{body}");
     let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
-    let batch = records_of_streams(&["a", "b"]);
-    let outcomes = receiver.sink("").deliver(&batch).await;
-    assert_eq!(names(&outcomes), ["permanent", "permanent"]);
-    assert!(outcomes[0].clone().unwrap_err().to_string().len() < 500);
+    let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
+    assert_eq!(names(&outcomes), ["transient"]);
+    let reason = outcomes[0].clone().unwrap_err().to_string();
+    assert!(reason.contains("/hook: the answer is larger than 16777216 bytes"), "{reason}");
 }
 
 #[tokio::test]
@@ -327,13 +414,16 @@ async fn the_token_is_taken_from_its_file_as_it_is_then() {
     let batch = records_of_streams(&["a", "b"]);
     let outcomes = sink.deliver(&batch).await;
     assert_eq!(names(&outcomes), ["transient", "held"]);
-    assert!(outcomes[0].clone().unwrap_err().to_string().contains("token cannot be read: "));
+    assert!(outcomes[0].clone().unwrap_err().to_string().contains("token, which cannot be read: "));
     for token in ["one", "two"] {
         std::fs::write(&path, format!("{token}\n")).unwrap();
         assert!(all_delivered(&sink.deliver(&batch).await, &batch));
         let last = receiver.requests().pop().unwrap();
         assert_eq!(last.header("authorization"), Some(format!("Bearer {token}").as_str()));
     }
+    std::fs::write(&path, "\u{feff}three\r\n").unwrap();
+    assert!(all_delivered(&sink.deliver(&batch).await, &batch));
+    assert_eq!(receiver.requests().pop().unwrap().header("authorization"), Some("Bearer three"));
     for bad in ["", " \n", "a\nb"] {
         std::fs::write(&path, bad).unwrap();
         assert_eq!(names(&sink.deliver(&batch).await), ["transient", "held"]);
@@ -353,13 +443,23 @@ async fn connections_are_kept() {
 
 #[tokio::test]
 async fn a_delivery_that_is_dropped_leaves_a_sink_that_delivers() {
-    let receiver = Receiver::start(|request| match request.numbers().as_slice() {
-        [0] => Reply::Slow(200, Duration::from_millis(300)),
-        _ => status(200),
+    let is_dropped = Arc::new(AtomicBool::new(false));
+    let answers = Arc::clone(&is_dropped);
+    let receiver = Receiver::start(move |_| match answers.load(Ordering::Relaxed) {
+        true => status(200),
+        false => Reply::Slow(200, PATIENCE),
     });
     let mut sink = receiver.sink("concurrency = 1");
     let batch = records_of_streams(&["a", "b"]);
-    assert!(tokio::time::timeout(Duration::from_millis(50), sink.deliver(&batch)).await.is_err());
+    let is_under_way = async {
+        while receiver.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = sink.deliver(&batch) => panic!("it has no answer"),
+        () = is_under_way => is_dropped.store(true, Ordering::Relaxed),
+    }
     assert!(all_delivered(&sink.deliver(&batch).await, &batch));
     assert_eq!(receiver.numbers(), [[0], [0], [1]]);
     assert!(sink.deliver(&[]).await.is_empty());
@@ -379,6 +479,22 @@ async fn a_probe_sends_no_event_and_says_what_is_wrong() {
         error.contains("127.0.0.1:1") && error.contains("refused") && error.contains("does the receiver run"),
         "{error}"
     );
-    let missing = receiver.sink("ca_file = \"/nowhere/ca.pem\"").probe().await.unwrap_err().to_string();
-    assert!(missing.starts_with("/nowhere/ca.pem cannot be read: "), "{missing}");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    let probe = async |key: &str| receiver.sink(&format!("{key} = {path:?}")).probe().await.unwrap_err().to_string();
+    for key in ["ca_file", "bearer_token_file"] {
+        let told = probe(key).await;
+        let expected = format!("`{key}` names {}, which cannot be read: No such file", path.display());
+        assert!(told.starts_with(&expected) && told.contains("; correct the path"), "{told}");
+    }
+    for (content, rule) in [
+        ("", "there is no certificate in it; give"),
+        ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "it is damaged: "),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "it is damaged: "),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let told = probe("ca_file").await;
+        let expected = format!("`ca_file` names {}, which cannot be used: {rule}", path.display());
+        assert!(told.starts_with(&expected) && told.ends_with("give a file of certificates in PEM form"), "{told}");
+    }
 }
