@@ -50,7 +50,12 @@ impl Backup {
     /// # Errors
     /// The journal cannot be read, the copy cannot be written, or too much comes in meanwhile.
     pub fn finish(self, progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
-        self.copy(&self.source, &database::path(&self.data_dir), progress)
+        let generation = database::random_id()?;
+        let renew = "INSERT OR REPLACE INTO meta VALUES ('generation', ?1)";
+        self.copy_and(&self.source, &database::path(&self.data_dir), progress, |copy| {
+            // Where the copy takes the journal's place, it hands out the same offsets once more, to other records.
+            copy.execute(renew, [generation]).map(|_| ())
+        })
     }
 
     /// Copies one database of the data directory as it is now under the same name, and syncs it; the rest is as with
@@ -59,7 +64,17 @@ impl Backup {
         &self,
         source: &Connection,
         path: &Path,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<u64, JournalError> {
+        self.copy_and(source, path, progress, |_| Ok(()))
+    }
+
+    fn copy_and(
+        &self,
+        source: &Connection,
+        path: &Path,
         mut progress: impl FnMut(u64, u64),
+        change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> Result<u64, JournalError> {
         let io = |source| JournalError::Io { path: self.target.clone(), source };
         let log = path.with_extension("db-wal");
@@ -88,6 +103,7 @@ impl Backup {
                 }
             }
         }
+        change(&copy)?;
         copy.close().map_err(|(_, error)| error)?;
         let file = std::fs::File::open(&part).map_err(io)?;
         file.sync_all().map_err(io)?;

@@ -28,7 +28,7 @@ Reading needs no token where the admin listener is bound to a loopback address, 
 loopback or one of `admin.allowed_hosts`; elsewhere everything needs the bearer token. What changes something always does.
 
 **Lists** come in pages. Follow `next`, as the parameter `page` with all others unchanged, until it is `null`; a page may \
-have few or no items and still have a `next`. What comes in meanwhile makes no gap and no repetition. \
+have few or no items and still have a `next`. Such a token is refused by another service, and after a restored backup. What comes in meanwhile makes no gap and no repetition. \
 Only sessions sorted by `ended` or `duration` may move between two pages, when they end or go on: such a one may come twice, \
 or not at all. These two orders look at all sessions that fit, and are slow where there are very many.
 

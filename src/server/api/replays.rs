@@ -123,10 +123,10 @@ impl ReplayView {
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("replays", api.journal.generation());
     let limit = parameters.limit()?;
-    let before = parameters.page("replays")?.map_or(i64::MAX, |Place(number, _)| number);
+    let before = parameters.page(question)?.map_or(i64::MAX, |Place(number, _)| number);
     parameters.finish()?;
-    let question = parameters.question("replays");
     let replays = api.readers.ask(move |reader| Ok(reader.journal.replays(before, limit + 1)?)).await?;
     let Page { items, next } = Page::cut(replays, limit, question, |replay| (replay.number, 0));
     let items = items.into_iter().map(|replay| ReplayView::new(replay, &api)).collect();

@@ -50,11 +50,11 @@ pub(super) fn selection(parameters: &mut Parameters) -> Result<Selection, Proble
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("streams", api.journal.generation());
     let selection = selection(&mut parameters)?;
     let limit = parameters.limit()?;
-    let after = parameters.page("streams")?.map(|Place(since_ms, number)| (since_ms, number));
+    let after = parameters.page(question)?.map(|Place(since_ms, number)| (since_ms, number));
     parameters.finish()?;
-    let question = parameters.question("streams");
     let now_ms = (api.clock)();
     let text = api.readers.ask(move |reader| {
         let items = reader.index()?.streams(&selection, after, limit + 1, now_ms)?;

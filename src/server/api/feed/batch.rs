@@ -69,7 +69,7 @@ pub(super) struct Section {
 /// The journal or the index cannot be read.
 pub(super) fn render(reader: &Reader, section: Section, filter: &Filter, now_ms: i64) -> Result<Vec<Batch>, Failure> {
     let Section { after, until, records_max } = section;
-    let mark = JournalMark::of(&reader.journal.journal_id()?);
+    let mark = JournalMark::of(&reader.journal.generation()?);
     let mut records = reader.journal.read(after, records_max)?;
     let gap_end = gap_end(&reader.journal, after, records.first(), until)?;
     records.retain(|record| record.offset <= until);

@@ -59,7 +59,7 @@ enum Beginning {
 /// `event: session` a `Session` as an event has changed it, with `event: gap` a `Gap`. A message of an event comes without `id`
 /// where the message of its session follows, which has the `id` of both.
 ///
-/// Who comes back with the last `id` that came is given what came after it, also after a restart of livehook. Who gives
+/// Who comes back with the last `id` that came is given what came after it, also after a restart of livehook; after a restored backup, a `Gap`. Who gives
 /// neither `id` nor `since` begins with what comes from now on. At least every 15 s an `id` comes, if only with a comment. Who reads
 /// too slowly is cut off, and may come back at once.
 #[utoipa::path(
@@ -143,7 +143,7 @@ fn beginning(headers: &HeaderMap, parameters: &mut Parameters, now_ms: i64) -> R
 /// are read.
 fn start(reader: &Reader, beginning: Beginning, head: Offset) -> Result<Start, Failure> {
     let journal = &reader.journal;
-    let mark = JournalMark::of(&journal.journal_id()?);
+    let mark = JournalMark::of(&journal.generation()?);
     let (place, reason, from) = match beginning {
         Beginning::Now => return Ok(Start { mark, place: head, gap: None }),
         Beginning::Since(since_ms) => {
