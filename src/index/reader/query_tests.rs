@@ -8,7 +8,9 @@ use serde_json::json;
 use super::Reader;
 use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern, ReasonCategory};
 use crate::index::testing::{NOW_MS, apply_by_chance, at, open, records};
-use crate::index::{BroadcastQuery, BroadcastView, Order, Selection, SessionQuery, SessionView, Sort, Store};
+use crate::index::{
+    BroadcastQuery, BroadcastView, Order, Selection, SessionQuery, SessionView, Sort, Store, StreamView,
+};
 use crate::journal::{Offset, Record};
 use crate::session::testing::{
     HISTORY_SECS, anomaly, event, history, push, recording, screenshot, shuffled, stop, with,
@@ -177,7 +179,8 @@ proptest! {
         prop_assert_eq!(store.live_streams(NOW_MS).unwrap(), count as i64);
         let everything = reader.streams(&Selection::default(), None, usize::MAX, NOW_MS).unwrap();
         prop_assert_eq!(everything.len(), count);
-        prop_assert!(everything.is_sorted_by_key(|stream| std::cmp::Reverse(stream.live_since)));
+        let stream_key = |view: &StreamView| StreamKey::from_parts(&view.domain, &view.app_name, &view.stream);
+        prop_assert!(everything.is_sorted_by(|one, next| stream_key(one) < stream_key(next)));
         let taken: Vec<_> = everything.iter()
             .filter(|stream| selection.takes(&stream.domain, &stream.app_name, &stream.stream)).cloned().collect();
         prop_assert_eq!(&reader.streams(&selection, None, usize::MAX, NOW_MS).unwrap(), &taken);
