@@ -237,7 +237,14 @@ proptest! {
         let reader = Reader::open(directory.path()).unwrap();
         let all = reader.sessions(&SessionQuery { limit: usize::MAX, ..SessionQuery::default() }, NOW_MS).unwrap();
         for view in all {
-            let events: Vec<&Event> = reader.session_events(&view.id, NOW_MS).unwrap().into_iter()
+            let offsets = reader.session_events(&view.id, NOW_MS).unwrap();
+            for record in &journal {
+                if matches!(record.event.event_type(), EventType::Recording | EventType::Screenshot) {
+                    let counts = reader.sessions_of_media(record.offset, NOW_MS).unwrap().contains(&view.id);
+                    prop_assert_eq!(counts, offsets.contains(&record.offset));
+                }
+            }
+            let events: Vec<&Event> = offsets.into_iter()
                 .map(|offset| &journal.iter().find(|record| record.offset == offset).unwrap().event).collect();
             let ids: HashSet<EventId> = events.iter().map(|event| event.id()).collect();
             prop_assert_eq!(ids.len(), events.len(), "each once");

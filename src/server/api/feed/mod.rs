@@ -57,7 +57,7 @@ enum Beginning {
 ///
 /// Server-sent events as they commit, without end. `data` of a message is one line of JSON: with `event: event` an `Event`, with
 /// `event: session` a `Session` as an event has changed it, with `event: gap` a `Gap`. A message of an event comes without `id`
-/// where the message of its session follows, which has the `id` of both.
+/// where those of sessions follow that it changed, the last of which has the `id` of all.
 ///
 /// Who comes back with the last `id` that came is given what came after it, also after a restart of livehook; after a restored backup, a `Gap`. Who gives
 /// neither `id` nor `since` begins with what comes from now on. At least every 15 s an `id` comes, if only with a comment. Who reads
