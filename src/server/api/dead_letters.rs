@@ -208,6 +208,7 @@ struct ChangedView {
         (status = 200, body = ChangedView, description = "How many were put back"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The sink is not configured"),
         answers::NotChanged,
+        answers::BodyNotTaken,
         answers::Refused,
     )
 )]
@@ -243,6 +244,7 @@ pub(super) async fn redrive(
     responses(
         (status = 200, body = ChangedView, description = "How many were dropped"),
         answers::NotChanged,
+        answers::BodyNotTaken,
         answers::Refused,
     )
 )]
