@@ -88,7 +88,7 @@ pub(super) async fn open(
     if *feed.stopping().borrow() {
         return Err(Problem::stopping());
     }
-    let Some(place) = feed.place() else {
+    let Some(seat) = feed.seat() else {
         let most = feed.subscribers_max();
         return Err(Problem::unavailable(
             "unavailable",
@@ -103,14 +103,14 @@ pub(super) async fn open(
     // Taken first, so that nothing is missed that comes while the rest is looked at.
     let head = feed.head();
     let needs_index = filter.wants_sessions_alone();
-    // Subscribers have places of their own, and all of them may come back at once.
+    // Subscribers have seats of their own, and all of them may come back at once.
     let start = feed.readers().ask_in_turn(move |reader| {
         if needs_index {
             reader.index()?;
         }
         start(reader, beginning, head)
     });
-    let subscriber = Subscriber::new(Arc::clone(feed), place, peer, filter, start.await?, HEARTBEAT);
+    let subscriber = Subscriber::new(Arc::clone(feed), seat, peer, filter, start.await?, HEARTBEAT);
     let mut response = Response::new(Body::from_stream(subscriber.into_stream()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
