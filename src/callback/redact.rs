@@ -6,7 +6,9 @@
 //! that takes grows with the length of the text and no faster, whatever the text is.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
@@ -30,8 +32,10 @@ pub struct Redactor {
 impl Redactor {
     /// `txSecret`, and the parameters named in addition. Names are compared without case; empty ones are ignored.
     pub fn new<'n>(additional: impl IntoIterator<Item = &'n str>) -> Redactor {
-        let names: Vec<Box<str>> =
+        let mut names: Vec<Box<str>> =
             std::iter::once("txSecret").chain(additional).filter(|name| !name.is_empty()).map(Box::from).collect();
+        // The first that fits counts, and a name may begin with another.
+        names.sort_by_key(|name| Reverse(name.len()));
         let mut is_suspicious = [false; 256];
         for first in names.iter().filter_map(|name| name.bytes().next()).chain(*b"%\\") {
             is_suspicious[usize::from(first.to_ascii_lowercase())] = true;
@@ -223,16 +227,21 @@ fn ends_value(character: char, also: &str) -> bool {
     character.is_whitespace() || character.is_control() || "&#\"'\\<>".contains(character) || also.contains(character)
 }
 
-/// The members of a JSON object (compact, valid) with the values of all that bear the name of a credential of callbacks,
-/// `sign` or `t`, replaced at any depth: one whose name is in the wrong case, or that something has wrapped, may be genuine.
+/// Redacts signatures: one whose name is in the wrong case, or that something has wrapped, may be genuine.
+static SIGNATURES: LazyLock<Redactor> = LazyLock::new(|| Redactor::new(["sign", "signature"]));
+
+/// The members of a JSON object (compact, valid) without the credentials of callbacks, wherever in it they are: what goes by
+/// `sign` or `signature`, in strings too, and every member `t`. In a string `t` stays, since it is of no use by itself, and
+/// the end of many other names.
 pub(super) fn without_credentials(object: &str) -> String {
+    let object = SIGNATURES.redact(object);
     let mut output = String::with_capacity(object.len());
     let (mut kept, mut position) = (0, 0);
-    while let Some(string) = next_string(object, position) {
+    while let Some(string) = next_string(&object, position) {
         position = string.end + 1;
         let Some(member) = object[position..].strip_prefix(':') else { continue };
         let name = json::string(&object[string.start - 1..position]).unwrap_or_default();
-        if !["sign", "t"].iter().any(|credential| name.eq_ignore_ascii_case(credential)) {
+        if !name.trim().eq_ignore_ascii_case("t") {
             continue;
         }
         if let Some(length) = value_length(member) {
@@ -325,6 +334,8 @@ mod tests {
     fn more_names_can_be_given() {
         let redactor = Redactor::new(["token", ""]);
         assert_eq!(redactor.redact(r#""txSecret=a&Token=b,c&d=e""#), r#""txSecret=REDACTED&Token=REDACTED&d=e""#);
+        let redactor = Redactor::new(["token", "tokens"]);
+        assert_eq!(redactor.redact(r#""token=a&tokens=b""#), r#""token=REDACTED&tokens=REDACTED""#);
         assert_eq!(redactor.member("TOKEN", "[1]"), ("TOKEN".into(), r#""REDACTED""#.into()));
     }
 

@@ -247,7 +247,7 @@ mod tests {
 
     fn stream(name: &str) -> StreamRow {
         let view = StreamView {
-            place: (0, 0),
+            place: 0,
             domain: "push.example.com".to_owned(),
             app_name: "live".to_owned(),
             stream: name.to_owned(),

@@ -1,5 +1,6 @@
 //! `livehook streams`: which streams are live now.
 
+use std::cmp::Reverse;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -41,7 +42,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     let Arguments { data_dir, selection, limit, output: form } = arguments;
     let current = CurrentIndex::open(&data_dir.data_dir)?;
     let now_ms = Timestamp::now().as_millisecond();
-    let mut views = current.index.streams(&selection.selection(), None, limit + 1, now_ms)?;
+    let mut views = current.index.streams(&selection.selection(), None, usize::MAX, now_ms)?;
+    views.sort_by_key(|view| Reverse(view.live_since));
     let has_more = views.len() > *limit;
     views.truncate(*limit);
     let rows: Vec<StreamRow> = views.into_iter().map(|view| StreamRow { view, now_ms }).collect();

@@ -3,6 +3,7 @@
 mod conditions;
 mod hours;
 mod live;
+mod media;
 mod past;
 #[cfg(test)]
 mod plan_tests;
@@ -285,8 +286,8 @@ mod tests {
             steps.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
         };
         for (query, index) in [
-            (past::RECORDINGS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
-            (past::SCREENSHOTS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+            (media::RECORDINGS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+            (media::SCREENSHOTS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
             ("session = ?1 AND event_type = 321", "COVERING INDEX events_of_session (session=? AND event_type=?)"),
             ("session = ?1", "INDEX events_of_session (session=?)"),
             (

@@ -37,7 +37,7 @@ pub struct StreamView {
     pub anomalies: i64,
     /// Where it stands among the others.
     #[serde(skip)]
-    pub place: (i64, i64),
+    pub place: i64,
 }
 
 /// A session.

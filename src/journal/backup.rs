@@ -48,7 +48,12 @@ impl Backup {
     /// # Errors
     /// The journal cannot be read, the copy cannot be written, or too much comes in meanwhile.
     pub fn finish(mut self, progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
-        let bytes = self.target.copy(&self.source, &database::path(&self.data_dir), progress)?;
+        let generation = database::random_id()?;
+        let renew = "INSERT OR REPLACE INTO meta VALUES ('generation', ?1)";
+        let bytes = self.target.copy_and(&self.source, &database::path(&self.data_dir), progress, |copy| {
+            // Where the copy takes the journal's place, it hands out the same offsets once more, to other records.
+            copy.execute(renew, [generation]).map(|_| ())
+        })?;
         self.target.name_all()?;
         Ok(bytes)
     }
@@ -77,7 +82,17 @@ impl Target {
         &mut self,
         source: &Connection,
         path: &Path,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<u64, JournalError> {
+        self.copy_and(source, path, progress, |_| Ok(()))
+    }
+
+    fn copy_and(
+        &mut self,
+        source: &Connection,
+        path: &Path,
         mut progress: impl FnMut(u64, u64),
+        change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> Result<u64, JournalError> {
         let log = path.with_extension("db-wal");
         let copied = self.directory.join(path.file_name().unwrap_or_default());
@@ -107,6 +122,7 @@ impl Target {
                 }
             }
         }
+        change(&copy)?;
         copy.close().map_err(|(_, error)| error)?;
         let file = std::fs::File::open(&part).map_err(io)?;
         file.sync_all().map_err(io)?;

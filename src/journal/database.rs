@@ -175,18 +175,24 @@ fn empty_log(connection: &Connection) -> Result<(), JournalError> {
 }
 
 fn create(connection: &Connection) -> Result<(), JournalError> {
+    let id = random_id()?;
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.execute("INSERT INTO meta VALUES ('journal_id', ?1), ('first_offset', 1)", [id])?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", 1)?;
+    transaction.commit()?;
+    migrate(connection)
+}
+
+/// What no other journal, and no copy of one, is called by.
+pub(super) fn random_id() -> Result<String, JournalError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| JournalError::Io {
         path: PathBuf::from("the system's randomness"),
         source: std::io::Error::other(error.to_string()),
     })?;
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(TABLES)?;
-    transaction.execute("INSERT INTO meta VALUES ('journal_id', ?1), ('first_offset', 1)", [hex::encode(id)])?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", 1)?;
-    transaction.commit()?;
-    migrate(connection)
+    Ok(hex::encode(id))
 }
 
 /// Brings a journal of an earlier version up to this one, at once or not at all.

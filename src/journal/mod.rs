@@ -108,6 +108,9 @@ pub trait Journal: Send + Sync {
     /// What can be said of the journal now, without asking its storage.
     fn health(&self) -> Health;
 
+    /// What tells the journal from all others and from its copies, see [`Reader::generation`].
+    fn generation(&self) -> &str;
+
     /// The offset of the newest record, to be watched.
     fn head(&self) -> watch::Receiver<Offset>;
 

@@ -47,6 +47,16 @@ impl Reader {
         Ok(self.connection.query_row(query, [], |row| row.get(0))?)
     }
 
+    /// What tells the journal from its copies too: the id that a backup gave this one, else that of the journal. An offset
+    /// means the same record for as long as this stays as it is.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn generation(&self) -> Result<String, JournalError> {
+        let query = "SELECT value FROM meta WHERE name IN ('generation', 'journal_id') ORDER BY name LIMIT 1";
+        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
+    }
+
     /// The offset of the newest record; `None` where there is no record.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub struct SqliteJournal {
     submitted: Arc<Notify>,
     refuses: Refuses,
     head: watch::Receiver<Offset>,
+    generation: String,
     is_closing: Arc<AtomicBool>,
     writer: Mutex<Option<JoinHandle<()>>>,
     _lock: Lock,
@@ -68,6 +69,7 @@ impl SqliteJournal {
         let store = Store::open_and_write(data_dir, options, consumers, now)?;
 
         let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));
+        let generation = Reader::open(data_dir)?.generation()?;
         let (head_sender, head) = watch::channel(store.head());
         let (dead_letters_sender, dead_letters) = watch::channel(store.dead_letters());
         let tail = Arc::new(Tail::default());
@@ -112,7 +114,8 @@ impl SqliteJournal {
             is_closing: Arc::clone(&is_closing),
         };
         let writer = Mutex::new(Some(writer));
-        let journal = Arc::new(SqliteJournal { queue, submitted, refuses, head, is_closing, writer, _lock: lock });
+        let journal =
+            Arc::new(SqliteJournal { queue, submitted, refuses, head, generation, is_closing, writer, _lock: lock });
         Ok(Opened { journal, consumers, exchange })
     }
 
@@ -180,6 +183,10 @@ impl Journal for SqliteJournal {
             refuses: self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             head: *self.head.borrow(),
         }
+    }
+
+    fn generation(&self) -> &str {
+        &self.generation
     }
 
     fn head(&self) -> watch::Receiver<Offset> {

@@ -18,10 +18,10 @@ use std::time::Instant;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::routing::any;
+use axum::routing::{MethodRouter, get};
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -95,13 +95,15 @@ impl Admin {
     /// and the status of `/readyz` needs the token, and is closed to everybody while none is configured.
     pub fn router(self: Arc<Admin>, local: SocketAddr) -> Router {
         let guard = if local.ip().to_canonical().is_loopback() { Guard::Host } else { Guard::Token };
+        let guarded = |change: MethodRouter<_>| change.route_layer(from_fn_with_state(Arc::clone(&self), check_change));
         Router::new()
-            .route("/livez", any(livez))
-            .route("/readyz", any(readyz))
-            .route("/metrics", any(metrics))
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
             .fallback(not_found)
             .with_state(Arc::clone(&self))
-            .nest(api::PREFIX, Arc::clone(&self.api).router())
+            .nest(api::PREFIX, Arc::clone(&self.api).router(guarded))
+            .method_not_allowed_fallback(method_not_allowed)
             .layer(from_fn_with_state((guard, self), check))
     }
 
@@ -232,18 +234,15 @@ enum Guard {
 struct IsTrusted(bool);
 
 async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: Request, next: Next) -> Response<Body> {
-    let close = !request.body().is_end_stream();
     let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
     let is_trusted = guard == Guard::Host || bears_token(request.headers(), admin.token.as_ref());
     request.extensions_mut().insert(IsTrusted(is_trusted));
-    let refused = match guard {
+    let why_not = match guard {
         Guard::Host if !host_is_allowed(&request, &admin.allowed_hosts) => Some(Answer::HOST_NOT_ALLOWED),
         Guard::Token if !is_open && !is_trusted => Some(Answer::UNAUTHORIZED),
-        _ if api::is_change(request.method(), request.uri().path()) => may_change(&request, admin.token.as_ref()).err(),
-        _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Some(Answer::READ_ONLY),
         _ => None,
     };
-    match &refused {
+    match &why_not {
         Some(answer) => admin.log(&request, answer),
         // It is answered, but with less than to the right token, so that guesses would show.
         None if !is_trusted && request.headers().contains_key(AUTHORIZATION) => {
@@ -251,10 +250,8 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
         }
         None => {}
     }
-    let is_api = is_api(request.uri().path());
-    let mut response = match refused {
-        Some(answer) if is_api => answer.into_problem(close),
-        Some(answer) => answer.into_response(close),
+    let mut response = match why_not {
+        Some(answer) => refused(answer, request.uri(), &request),
         None => next.run(request).await,
     };
     // A browser must not take for a page or a script what holds names that anybody may have chosen.
@@ -262,6 +259,17 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     // Everything here is of the moment, but for what says otherwise.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Lets through who may change something. Whether a path is there, and is changed by this method, is known before.
+async fn check_change(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response<Body> {
+    match may_change(&request, admin.token.as_ref()) {
+        Ok(()) => next.run(request).await,
+        Err(answer) => {
+            admin.log(&request, &answer);
+            answer.into_problem(!request.body().is_end_stream())
+        }
+    }
 }
 
 async fn livez() -> &'static str {
@@ -285,9 +293,18 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response<Body> {
     response
 }
 
-async fn not_found(OriginalUri(uri): OriginalUri) -> Response<Body> {
-    let answer = Answer::not_found(uri.path());
-    if is_api(uri.path()) { answer.into_problem(false) } else { answer.into_response(false) }
+async fn not_found(OriginalUri(uri): OriginalUri, request: Request) -> Response<Body> {
+    refused(Answer::not_found(uri.path()), &uri, &request)
+}
+
+async fn method_not_allowed(OriginalUri(uri): OriginalUri, request: Request) -> Response<Body> {
+    refused(Answer::OTHER_METHOD, &uri, &request)
+}
+
+/// Why a request is not answered, in the form that belongs to where it was sent.
+fn refused(answer: Answer, uri: &Uri, request: &Request) -> Response<Body> {
+    let close = !request.body().is_end_stream();
+    if is_api(uri.path()) { answer.into_problem(close) } else { answer.into_response(close) }
 }
 
 /// Whether what is wrong is told as the API tells it.

@@ -191,8 +191,35 @@ async fn it_can_be_read_only() {
     let setup = setup(LOOPBACK, None);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
         let (status, headers, body) = ask(&setup, method, "/metrics", &[]).await;
-        assert_eq!((status, &headers["allow"]), (405, &HeaderValue::from_static("GET, HEAD")), "{method}");
+        assert_eq!((status, &headers["allow"]), (405, &HeaderValue::from_static("GET,HEAD")), "{method}");
         assert!(body.starts_with(r#"{"code":405,"error":"method_not_allowed","#), "{body}");
+        assert_eq!(ask(&setup, method, "/nothing", &[]).await.0, 404, "{method}");
+        for (path, allowed) in [
+            ("streams", "GET,HEAD"),
+            ("dead-letters", "GET,HEAD"),
+            ("dead-letters/7", "GET,HEAD"),
+            ("streams/a/b/cancel", "GET,HEAD"),
+            ("replays/7", "GET,HEAD"),
+        ] {
+            let (status, headers, body) = ask(&setup, method, &format!("/api/v1/{path}"), &[]).await;
+            assert_eq!((status, headers["allow"].to_str().unwrap()), (405, allowed), "{method} {path}");
+            assert!(body.starts_with(r#"{"status":405,"#), "{body}");
+        }
+        for path in ["/api/v1", "/api/v1/nothing", "/api/v1/replays/7/8"] {
+            let (status, headers, body) = ask(&setup, method, path, &[]).await;
+            assert_eq!((status, headers.get("allow")), (404, None), "{method} {path}");
+            assert!(body.starts_with(r#"{"status":404,"#), "{body}");
+        }
+    }
+    let (status, headers, _) = ask(&setup, "PUT", "/api/v1/replays", &[]).await;
+    assert_eq!((status, headers["allow"].to_str().unwrap()), (405, "GET,HEAD,POST"));
+    for path in ["index/rebuild", "dead-letters/drop", "dead-letters/redrive", "replays/7/cancel"] {
+        let path = format!("/api/v1/{path}");
+        for method in ["PUT", "DELETE"] {
+            let (status, headers, _) = ask(&setup, method, &path, &[]).await;
+            assert_eq!((status, headers["allow"].to_str().unwrap()), (405, "POST"), "{method} {path}");
+        }
+        assert_eq!(ask(&setup, "POST", &path, &[]).await.0, 401, "{path}");
     }
     let (status, _, body) = ask(&setup, "GET", "/%22%0a\"x", &[]).await;
     assert_eq!(status, 404);

@@ -40,6 +40,11 @@ impl Answer {
         "method_not_allowed",
         "send a GET or HEAD: this can only be read",
     );
+    pub(super) const OTHER_METHOD: Answer = Answer::fixed(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this is not asked for by this method: the header `Allow` says by which",
+    );
     pub(super) const HEAD_TOO_SLOW: Answer =
         Answer::fixed(StatusCode::REQUEST_TIMEOUT, "timeout", "the head of the request took too long to arrive");
     pub(super) const BODY_TOO_SLOW: Answer =
@@ -171,7 +176,8 @@ impl Answer {
             StatusCode::METHOD_NOT_ALLOWED if self == Answer::READ_ONLY => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             }
-            StatusCode::METHOD_NOT_ALLOWED => {
+            // Of another path, whoever knows the paths says it.
+            StatusCode::METHOD_NOT_ALLOWED if self == Answer::METHOD_NOT_ALLOWED => {
                 headers.insert(ALLOW, HeaderValue::from_static("POST"));
             }
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -7,16 +7,13 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue};
 
 use super::Token;
 use super::answer::Answer;
 
 /// Whether a request may change something.
 pub(super) fn may_change(request: &Request, token: Option<&Token>) -> Result<(), Answer> {
-    if request.method() != Method::POST {
-        return Err(Answer::METHOD_NOT_ALLOWED);
-    }
     if token.is_none() {
         return Err(Answer::NO_TOKEN);
     }

@@ -110,8 +110,8 @@ pub(super) struct Seen {
     fault: Option<Fault>,
     /// The length of its members as JSON without white space.
     members_bytes: Option<usize>,
-    /// Its members as received, less `sign` and `t`, secrets redacted, as are members of these two names in another case or
-    /// further down. `null` where they take more than 4096 bytes, or where
+    /// Its members as received, less `sign` and `t`, secrets redacted, and so are members of these two names in another case or
+    /// further down, and signatures within strings. `null` where they take more than 4096 bytes, or where
     /// many programs could not read them (half of a surrogate pair, a number larger than all floats).
     #[schema(value_type = Option<Object>)]
     members: Option<Box<RawValue>>,
@@ -285,6 +285,30 @@ mod tests {
         let expected = json!({"event_type": 1, "Sign": "REDACTED", "T": "REDACTED",
             "b": {"sign": "REDACTED", "t": "REDACTED", "sig": "x"}, "c": "t"});
         assert_eq!(seen["members"], expected);
+    }
+
+    #[test]
+    fn signatures_within_strings_and_under_like_names_are_not_shown() {
+        for member in [
+            r#""nested":"{\"sign\":\"5ECR37\",\"t\":5337}""#,
+            r#""nested":"{\"p\":\"{\\\"SIGN\\\": \\\"5ECR37\\\"}\"}""#,
+            r#""q":"a=1&sign=5ECR37&t=5337""#,
+            r#""q":"a%3D1%26sign%3D5ECR37""#,
+            r#""q":"\u0073ign\u003d5ECR37""#,
+            r#""sign ":"5ECR37""#,
+            r#"" sign":"5ECR37""#,
+            r#""signature":"5ECR37""#,
+            r#""x":[{"Signature":["5ECR37"]}]"#,
+        ] {
+            let seen = seen(&format!(r#"{{"event_type":1,{member},"node":"kept"}}"#));
+            let text = seen["members"].to_string();
+            assert!(!text.contains("5ECR37") && text.contains("REDACTED"), "{member}: {text}");
+            assert_eq!(seen["members"]["node"], "kept", "{member}");
+        }
+        assert_eq!(
+            seen(r#"{"event_type":1," T ":5337,"start":5}"#)["members"],
+            json!({"event_type": 1, " T ": "REDACTED", "start": 5})
+        );
     }
 
     #[test]

@@ -80,6 +80,10 @@ impl Journal for MemoryJournal {
         Health { refuses: state.refuses.clone(), head: Offset(state.events.len() as i64) }
     }
 
+    fn generation(&self) -> &str {
+        "5d0c1f7a9be2440d"
+    }
+
     fn head(&self) -> watch::Receiver<Offset> {
         self.head.subscribe()
     }

@@ -21,6 +21,7 @@ mod open_files;
 mod process;
 mod questions;
 mod read_model;
+mod restore;
 mod sender;
 mod shutdown;
 mod sinks;

@@ -1,6 +1,5 @@
 //! Which streams are live.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use rusqlite::OptionalExtension;
@@ -24,14 +23,15 @@ struct Live {
 }
 
 impl Reader {
-    /// The streams that are live at `now_ms`, those that have come last first, after the one that had the place `after`.
+    /// The streams that are live at `now_ms`, by domain, app name and stream name, after the one that had the place `after`.
+    /// Their names alone stay as they are: since when one is live changes when the oldest of its pushes stops.
     ///
     /// # Errors
     /// The index cannot be read.
     pub fn streams(
         &self,
         selection: &Selection,
-        after: Option<(i64, i64)>,
+        after: Option<i64>,
         limit: usize,
         now_ms: i64,
     ) -> Result<Vec<StreamView>, IndexError> {
@@ -52,23 +52,22 @@ impl Reader {
                 live.last_ms = last_ms.max(live.last_ms);
             }
         }
-        let named = self.streams_by_name(selection)?;
-        let is_due = |(stream, live): &(i64, Live)| {
-            named.as_ref().is_none_or(|named| named.binary_search(stream).is_ok())
-                && after.is_none_or(|after| (live.since_ms, *stream) < after)
-        };
-        let mut live: Vec<_> = live.into_iter().filter(is_due).collect();
-        live.sort_unstable_by_key(|(stream, live)| Reverse((live.since_ms, *stream)));
-        let mut views = Vec::new();
+        if let Some(named) = self.streams_by_name(selection)? {
+            live.retain(|stream, _| named.binary_search(stream).is_ok());
+        }
+        let after = after.map(|after| self.stream_key(after)).transpose()?;
+        let mut due = Vec::new();
         for (stream, live) in live {
-            if views.len() == limit {
-                break;
-            }
             let key = self.stream_key(stream)?;
-            if selection.takes(&key.domain(), &key.app_name(), &key.stream()) {
-                views.push(self.stream_view(stream, &key, &live)?);
+            if after.as_ref().is_none_or(|after| key > *after) {
+                due.push((key, stream, live));
             }
         }
+        due.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        due.retain(|(key, ..)| selection.takes(&key.domain(), &key.app_name(), &key.stream()));
+        due.truncate(limit);
+        let views = due.into_iter().map(|(key, stream, live)| self.stream_view(stream, &key, &live));
+        let views = views.collect::<Result<Vec<_>, _>>()?;
         transaction.commit()?;
         Ok(views)
     }
@@ -97,7 +96,7 @@ impl Reader {
             height: size.map(|(_, height)| height),
             last_event: Moment(live.last_ms),
             anomalies,
-            place: (live.since_ms, stream),
+            place: stream,
         })
     }
 }

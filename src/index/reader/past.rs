@@ -4,10 +4,10 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
 use super::conditions::{Conditions, Names};
+use super::media::{RECORDINGS, SCREENSHOTS};
 use super::{Reader, limit_of};
 use crate::callback::{EventId, EventType};
 use crate::index::IndexError;
-use crate::index::pruning::RECORDING_MS_MAX;
 use crate::index::query::{Order, SessionQuery, Sort};
 use crate::index::rows::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession, read_event_id};
 use crate::index::view::{ReasonView, SessionView};
@@ -17,14 +17,6 @@ use crate::session::{SessionId, State, StreamKey};
 
 /// How many of a session's events are given at most, of those that name it and of its recordings and screenshots each.
 pub const SESSION_EVENTS_MAX: usize = 10_000;
-
-/// The events that are recordings of a stream (?1) and overlap a time: finished from ?2 on and before ?4, begun by ?6.
-pub(super) const RECORDINGS: &str = "events INDEXED BY media_of_stream
-    WHERE stream = ?1 AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
-
-/// The events that are screenshots of a stream (?1) and of a time: from ?2 on and before ?3.
-pub(super) const SCREENSHOTS: &str = "events INDEXED BY media_of_stream
-    WHERE stream = ?1 AND event_type = 200 AND id >= ?2 AND id < ?3";
 
 impl Reader {
     /// The sessions that are wanted, as they are at `now_ms`.
@@ -234,26 +226,5 @@ impl Reader {
         let query = "SELECT anomalies + (SELECT count(*) FROM events WHERE session = ?1 AND event_type = 321)
             FROM sessions WHERE number = ?1";
         Ok(self.connection.prepare_cached(query)?.query_row([session], |row| row.get(0))?)
-    }
-
-    /// The recordings and the screenshots of a session's stream that are of its time.
-    fn media(&self, stored: &StoredSession, now_ms: i64) -> Result<(i64, i64), IndexError> {
-        let query = format!(
-            "SELECT recordings + (SELECT count(*) FROM {RECORDINGS}),
-                    screenshots + (SELECT count(*) FROM {SCREENSHOTS})
-             FROM sessions WHERE number = ?5"
-        );
-        let (begin, end, recordings_end, until_ms) = self.media_bounds(stored, now_ms);
-        let arguments = params![stored.stream, begin, end, recordings_end, stored.number, until_ms];
-        let mut statement = self.connection.prepare_cached(&query)?;
-        Ok(statement.query_row(arguments, |row| Ok((row.get(0)?, row.get(1)?)))?)
-    }
-
-    /// What the parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] are for a session.
-    fn media_bounds(&self, stored: &StoredSession, now_ms: i64) -> ([u8; 16], [u8; 16], [u8; 16], i64) {
-        let bound = |time_ms: i64| EventId::first_of(time_ms).to_bytes();
-        let until_ms = stored.session.until_ms(now_ms, self.settings.stale_after_ms);
-        let begin = bound(stored.session.started_ms());
-        (begin, bound(until_ms.saturating_add(1)), bound(until_ms.saturating_add(RECORDING_MS_MAX)), until_ms)
     }
 }

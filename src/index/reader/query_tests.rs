@@ -8,7 +8,9 @@ use serde_json::json;
 use super::Reader;
 use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern, ReasonCategory};
 use crate::index::testing::{NOW_MS, apply_by_chance, at, open, records};
-use crate::index::{BroadcastQuery, BroadcastView, Order, Selection, SessionQuery, SessionView, Sort, Store};
+use crate::index::{
+    BroadcastQuery, BroadcastView, Order, Selection, SessionQuery, SessionView, Sort, Store, StreamView,
+};
 use crate::journal::{Offset, Record};
 use crate::session::testing::{
     HISTORY_SECS, anomaly, event, history, push, recording, screenshot, shuffled, stop, with,
@@ -177,7 +179,8 @@ proptest! {
         prop_assert_eq!(store.live_streams(NOW_MS).unwrap(), count as i64);
         let everything = reader.streams(&Selection::default(), None, usize::MAX, NOW_MS).unwrap();
         prop_assert_eq!(everything.len(), count);
-        prop_assert!(everything.is_sorted_by_key(|stream| std::cmp::Reverse(stream.live_since)));
+        let stream_key = |view: &StreamView| StreamKey::from_parts(&view.domain, &view.app_name, &view.stream);
+        prop_assert!(everything.is_sorted_by(|one, next| stream_key(one) < stream_key(next)));
         let taken: Vec<_> = everything.iter()
             .filter(|stream| selection.takes(&stream.domain, &stream.app_name, &stream.stream)).cloned().collect();
         prop_assert_eq!(&reader.streams(&selection, None, usize::MAX, NOW_MS).unwrap(), &taken);
@@ -234,7 +237,14 @@ proptest! {
         let reader = Reader::open(directory.path()).unwrap();
         let all = reader.sessions(&SessionQuery { limit: usize::MAX, ..SessionQuery::default() }, NOW_MS).unwrap();
         for view in all {
-            let events: Vec<&Event> = reader.session_events(&view.id, NOW_MS).unwrap().into_iter()
+            let offsets = reader.session_events(&view.id, NOW_MS).unwrap();
+            for record in &journal {
+                if matches!(record.event.event_type(), EventType::Recording | EventType::Screenshot) {
+                    let counts = reader.sessions_of_media(record.offset, NOW_MS).unwrap().contains(&view.id);
+                    prop_assert_eq!(counts, offsets.contains(&record.offset));
+                }
+            }
+            let events: Vec<&Event> = offsets.into_iter()
                 .map(|offset| &journal.iter().find(|record| record.offset == offset).unwrap().event).collect();
             let ids: HashSet<EventId> = events.iter().map(|event| event.id()).collect();
             prop_assert_eq!(ids.len(), events.len(), "each once");

@@ -1,12 +1,13 @@
-//! What the API changes: how it reads the body that says what, and which paths are for it.
+//! What the API changes: how it reads the body that says what.
 
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
-use super::PREFIX;
 use super::parameters::Parameters;
 use crate::journal::JournalError;
 use crate::moment;
@@ -16,37 +17,47 @@ use crate::server::problem::Problem;
 /// The most that a body may hold, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
 
-/// Whether a request is for something that changes what livehook does: it needs the token.
-pub(crate) fn is_change(method: &Method, path: &str) -> bool {
-    let Some(path) = path.strip_prefix(PREFIX) else { return false };
-    match path {
-        "/index/rebuild" | "/dead-letters/redrive" | "/dead-letters/drop" => true,
-        "/replays" => method == Method::POST,
-        _ => path.starts_with("/replays/") && path.ends_with("/cancel"),
-    }
-}
-
 /// The body of a request, or why it is none.
 pub(super) type GivenBody = Result<Bytes, BytesRejection>;
 
 /// Reads a body strictly: what is unknown in it is answered, not passed over. Parameters are unknown here.
 pub(super) fn read<T: DeserializeOwned>(query: Option<&str>, body: GivenBody) -> Result<T, Problem> {
+    parsed(&taken(query, body)?)
+}
+
+/// Reads a body that says nothing: none, or `{}`. Parameters are unknown here too.
+pub(super) fn read_nothing(query: Option<&str>, body: GivenBody) -> Result<(), Problem> {
+    let body = taken(query, body)?;
+    if body.trim_ascii().is_empty() { Ok(()) } else { parsed::<Nothing>(&body).map(|Nothing {}| ()) }
+}
+
+/// What is said in a body that says nothing.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+fn taken(query: Option<&str>, body: GivenBody) -> Result<Bytes, Problem> {
     Parameters::of(query).finish()?;
-    let body = body.map_err(|rejection| match rejection.status() {
+    body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             format!("the body is larger than {BODY_BYTES_MAX} bytes: ask for less, more than once"),
         ),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "bad_body", "the body breaks off"),
-    })?;
-    serde_json::from_slice(&body).map_err(|error| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "bad_body",
-            format!("the body is not as it must be: {}", quoted(&error.to_string())),
-        )
+        _ => bad_body("it breaks off"),
     })
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // What reads JSON would take a list too, and each value in it for the member at its place.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(bad_body("it must be an object, such as {}"));
+    }
+    serde_json::from_slice(body).map_err(|error| bad_body(&quoted(&error.to_string())))
+}
+
+fn bad_body(why: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_body", format!("the body is not as it must be: {why}"))
 }
 
 /// A moment as Unix ms, in the forms that the command line takes too.
@@ -87,22 +98,41 @@ pub(super) fn not_changed(error: JournalError) -> Problem {
 mod tests {
     use super::*;
 
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    #[derive(Default)]
+    struct Given {
+        all: bool,
+    }
+
     #[test]
-    fn what_changes_something_is_told_from_what_reads() {
-        for (method, path, changes) in [
-            ("POST", "/api/v1/index/rebuild", true),
-            ("GET", "/api/v1/index/rebuild", true),
-            ("POST", "/api/v1/dead-letters/redrive", true),
-            ("POST", "/api/v1/dead-letters/drop", true),
-            ("POST", "/api/v1/replays", true),
-            ("GET", "/api/v1/replays", false),
-            ("GET", "/api/v1/replays/7", false),
-            ("POST", "/api/v1/replays/7/cancel", true),
-            ("GET", "/api/v1/dead-letters", false),
-            ("POST", "/api/v1/dead-letters", false),
-            ("POST", "/metrics", false),
+    fn a_body_is_an_object_and_no_list_of_what_would_stand_in_one() {
+        let given = |body: &'static str| read::<Given>(None, Ok(Bytes::from_static(body.as_bytes())));
+        assert!(given(" \n{\"all\": true}").unwrap().all);
+        assert!(!given("{}").unwrap().all);
+        for (body, said) in [
+            ("[true]", "must be an object"),
+            ("\t[]", "must be an object"),
+            ("true", "must be an object"),
+            ("", "must be an object"),
+            (r#"{"all": true, "all": false}"#, "duplicate field `all`"),
+            (r#"{"al": true}"#, "unknown field `al`"),
+            ("{", "EOF"),
         ] {
-            assert_eq!(is_change(&method.parse().unwrap(), path), changes, "{method} {path}");
+            let told = serde_json::to_value(given(body).unwrap_err()).unwrap();
+            assert_eq!((&told["status"], &told["error"]), (&400.into(), &"bad_body".into()), "{body}");
+            assert!(told["detail"].as_str().unwrap().contains(said), "{body}: {told}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_to_be_said_nothing_or_an_empty_object_is() {
+        let given = |body: &'static str| read_nothing(None, Ok(Bytes::from_static(body.as_bytes())));
+        for body in ["", " ", "{}", "\n{ }\n"] {
+            assert_eq!(given(body), Ok(()), "{body:?}");
+        }
+        for body in ["[]", "null", "0", "{\"now\": true}", "{}{}", "now"] {
+            assert!(given(body).is_err(), "{body}");
         }
     }
 

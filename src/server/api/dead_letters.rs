@@ -87,6 +87,7 @@ impl LetterView {
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("dead-letters", api.journal.generation());
     let text = |text: &str| Ok::<_, String>(text.to_owned());
     let selection = LetterSelection {
         sink: parameters.one("sink", text)?,
@@ -96,9 +97,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
         until_ms: parameters.moment("until", now_ms)?,
     };
     let limit = parameters.limit()?;
-    let after = parameters.page("dead-letters")?.map_or(0, |Place(number, _)| number);
+    let after = parameters.page(question)?.map_or(0, |Place(number, _)| number);
     parameters.finish()?;
-    let question = parameters.question("dead-letters");
     let page = api.readers.ask(move |reader| Ok(reader.journal.dead_letters(&selection, after, limit)?)).await?;
     let items = page.letters.into_iter().map(|letter| LetterView::new(letter, &api)).collect();
     let next = page.next.map(|number| Place(number, 0).token(question));
@@ -208,6 +208,7 @@ struct ChangedView {
         (status = 200, body = ChangedView, description = "How many were put back"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The sink is not configured"),
         answers::NotChanged,
+        answers::BodyNotTaken,
         answers::Refused,
     )
 )]
@@ -243,6 +244,7 @@ pub(super) async fn redrive(
     responses(
         (status = 200, body = ChangedView, description = "How many were dropped"),
         answers::NotChanged,
+        answers::BodyNotTaken,
         answers::Refused,
     )
 )]

@@ -103,6 +103,7 @@ impl Query {
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("events", api.journal.generation());
     let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
     let query = Query {
         selection: selection(&mut parameters)?,
@@ -111,10 +112,9 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
         until_ms: parameters.moment("until", now_ms)?,
         order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
         limit: parameters.limit()?,
-        after: parameters.page("events")?.map(|Place(offset, _)| Offset(offset)),
+        after: parameters.page(question)?.map(|Place(offset, _)| Offset(offset)),
     };
     parameters.finish()?;
-    let question = parameters.question("events");
     let text = api.readers.ask(move |reader| {
         let (lines, next) = page(reader, &query)?;
         let next = next.map_or("null".to_owned(), |next| format!("\"{}\"", Place(next.0, 0).token(question)));

@@ -45,7 +45,6 @@ use crate::delivery::Status;
 use crate::index;
 use crate::journal::Journal;
 
-pub(super) use changes::is_change;
 pub(super) use feed::Feed;
 
 use readers::Readers;
@@ -103,10 +102,12 @@ impl Api {
         self.readers.close().await;
     }
 
-    /// The routes, to be put below [`PREFIX`].
-    pub(super) fn router(self: Arc<Api>) -> Router {
-        let routes = routes().into_iter();
-        routes
+    /// The routes, to be put below [`PREFIX`]. `guarded` is put around what changes something.
+    pub(super) fn router(self: Arc<Api>, guarded: impl Fn(MethodRouter<Arc<Api>>) -> MethodRouter<Arc<Api>>) -> Router {
+        let changes = changes().into_iter().map(|(path, handler)| (path, guarded(handler)));
+        reads()
+            .into_iter()
+            .chain(changes)
             .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
             .layer(DefaultBodyLimit::max(changes::BODY_BYTES_MAX))
             .with_state(self)
@@ -114,8 +115,8 @@ impl Api {
     }
 }
 
-/// Every path below [`PREFIX`], and what answers there. Each has its place in [`openapi`] too.
-fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+/// Every path below [`PREFIX`] at which something is read, and what answers there. Each has its place in [`openapi`] too.
+fn reads() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
     vec![
         ("/streams", get(streams::list)),
         // Each of domain, app name and stream name may be empty, which a parameter of the router cannot.
@@ -128,17 +129,24 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/sinks", get(sinks::list)),
         ("/dead-letters", get(dead_letters::list)),
         ("/dead-letters/{number}", get(dead_letters::one)),
-        ("/dead-letters/redrive", post(dead_letters::redrive)),
-        ("/dead-letters/drop", post(dead_letters::drop)),
-        ("/replays", get(replays::list).post(replays::begin)),
+        ("/replays", get(replays::list)),
         ("/replays/{number}", get(replays::one)),
-        ("/replays/{number}/cancel", post(replays::cancel)),
         ("/error-codes", get(codes::list)),
         ("/feed", get(feed::open)),
         ("/refusals", get(refusals::list)),
         ("/stats", get(stats::get)),
-        ("/index/rebuild", post(rebuild::rebuild)),
         ("/openapi.json", get(openapi::document)),
+    ]
+}
+
+/// The same for what changes something, which needs the token.
+fn changes() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
+    vec![
+        ("/dead-letters/redrive", post(dead_letters::redrive)),
+        ("/dead-letters/drop", post(dead_letters::drop)),
+        ("/replays", post(replays::begin)),
+        ("/replays/{number}/cancel", post(replays::cancel)),
+        ("/index/rebuild", post(rebuild::rebuild)),
     ]
 }
 

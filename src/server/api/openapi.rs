@@ -28,9 +28,10 @@ Reading needs no token where the admin listener is bound to a loopback address, 
 loopback or one of `admin.allowed_hosts`; elsewhere everything needs the bearer token. What changes something always does.
 
 **Lists** come in pages. Follow `next`, as the parameter `page` with all others unchanged, until it is `null`; a page may \
-have few or no items and still have a `next`. What comes in meanwhile makes no gap and no repetition. \
-Only sessions sorted by `ended` or `duration` may move between two pages, when they end or go on: such a one may come twice, \
-or not at all. These two orders look at all sessions that fit, and are slow where there are very many.
+have few or no items and still have a `next`. Such a token is refused by another service, and after a restored backup. What comes in meanwhile makes no gap and no repetition. \
+Only what moves itself between two pages may come twice, or not at all: a session that turns out to have started earlier, since \
+its stop came before its push, and the broadcasts that it is or comes to be part of; and, sorted by `ended` or `duration`, a \
+session that ends or goes on. These two orders look at all sessions that fit, and are slow where there are very many.
 
 **Moments** are given as RFC 3339 in UTC. As parameters they are read as RFC 3339 with an offset (`2026-05-01T12:00:00Z`), \
 as a date (`2026-05-01`, from 00:00 UTC), as Unix seconds (`1777636800`), or as a span back from now (`15m`, `2h`, `7d`).

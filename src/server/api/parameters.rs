@@ -86,10 +86,9 @@ impl Parameters {
         Ok(limit.unwrap_or(LIMIT_DEFAULT))
     }
 
-    /// The place after which the page begins, from the token that the page before gave. It holds for the same question
-    /// alone.
-    pub(super) fn page(&mut self, list: &'static str) -> Result<Option<Place>, Problem> {
-        let question = self.question(list);
+    /// The place after which the page begins, from the token that the page before gave. It holds for the same
+    /// [question](Parameters::question) alone.
+    pub(super) fn page(&mut self, question: u64) -> Result<Option<Place>, Problem> {
         self.one("page", |token| {
             Place::from_token(token, question).ok_or(
                 "is no token of this list with these parameters: take `next` of the page before, and change nothing else",
@@ -97,18 +96,17 @@ impl Parameters {
         })
     }
 
-    /// What a page token holds for: the list, and every parameter but where the page begins and how long it is.
-    pub(super) fn question(&self, list: &'static str) -> u64 {
+    /// What a page token holds for: the list, whose places mean the same within `generation`, and every parameter but where
+    /// the page begins and how long it is.
+    pub(super) fn question(&self, list: &'static str, generation: &str) -> u64 {
         let mut filters: Vec<_> =
             self.given.iter().filter(|(name, _)| !matches!(name.as_str(), "page" | "limit")).collect();
         filters.sort_unstable();
         let mut digest = Sha256::new();
-        digest.update(list);
-        for (name, value) in filters {
-            for part in [name, value] {
-                digest.update((part.len() as u64).to_be_bytes());
-                digest.update(part);
-            }
+        let filters = filters.into_iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        for part in [list, generation].into_iter().chain(filters) {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
         }
         let digest: [u8; 32] = digest.finalize().into();
         u64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8]))
@@ -184,11 +182,16 @@ mod tests {
 
     #[test]
     fn a_token_holds_for_the_same_question() {
-        let question = |query: &str, list| Parameters::of(Some(query)).question(list);
+        let question = |query: &str, list| Parameters::of(Some(query)).question(list, "5d0c1f7a");
         let first = question("stream=a&since=1&limit=5", "sessions");
         assert_eq!(first, question("since=1&limit=9&page=x&stream=a", "sessions"));
         assert_ne!(first, question("stream=a&since=1", "events"));
         assert_ne!(first, question("stream=a&since=2", "sessions"));
         assert_ne!(question("a=b&c=d", ""), question("a=bc&=d", ""));
+        assert_ne!(
+            first,
+            Parameters::of(Some("stream=a&since=1")).question("sessions", "5d0c1f7b"),
+            "of another journal"
+        );
     }
 }

@@ -8,8 +8,8 @@ use axum::http::{Response, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::changes::{self, GivenBody, Nothing};
 use super::openapi::answers;
-use super::parameters::Parameters;
 use super::{Api, json, text_of};
 use crate::server::problem::Problem;
 
@@ -31,16 +31,20 @@ struct RebuildView {
     path = "/api/v1/index/rebuild",
     operation_id = "rebuild_index",
     tag = "service",
-    request_body(content = Option<serde_json::Value>, description = "Nothing is read from it, but its type must be told"),
+    request_body(content = Option<Nothing>, description = "None, or an empty object; its type must be told all the same"),
     security(("token" = [])),
     responses(
         (status = 202, body = RebuildView, description = "It has been asked for"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
+        answers::BodyNotTaken,
         answers::Refused,
     )
 )]
-pub(super) async fn rebuild(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
+pub(super) async fn rebuild(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    body: GivenBody,
+) -> Result<Response<Body>, Problem> {
+    changes::read_nothing(query.as_deref(), body)?;
     let index = api.index.as_ref().ok_or_else(Problem::no_index)?;
     index.ask_for_rebuild();
     let mut response = json(text_of(&RebuildView { rebuilding: true }), "application/json", None);

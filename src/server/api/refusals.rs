@@ -47,6 +47,8 @@ struct RefusalPage<'a> {
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
+    // They are numbered anew with each start.
+    let question = parameters.question("refusals", &api.refusals.since().0.to_string());
     let known = ERRORS.map(|error| (error, error));
     let errors = parameters.list("error", |text| word(text, &known))?;
     let clients = parameters.list("client", |text| {
@@ -55,9 +57,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     })?;
     let since_ms = parameters.moment("since", (api.clock)())?;
     let limit = parameters.limit()?;
-    let before = parameters.page("refusals")?.map(|Place(number, _)| number);
+    let before = parameters.page(question)?.map(|Place(number, _)| number);
     parameters.finish()?;
-    let question = parameters.question("refusals");
 
     let is_client = |address: IpAddr| clients.is_empty() || clients.iter().any(|network| network.contains(address));
     let is_wanted = |refusal: &Refusal| {

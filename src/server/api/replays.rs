@@ -8,7 +8,7 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, NumberInPath, check_span};
+use super::changes::{self, GivenBody, Nothing, NumberInPath, check_span};
 use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
@@ -123,10 +123,10 @@ impl ReplayView {
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("replays", api.journal.generation());
     let limit = parameters.limit()?;
-    let before = parameters.page("replays")?.map_or(i64::MAX, |Place(number, _)| number);
+    let before = parameters.page(question)?.map_or(i64::MAX, |Place(number, _)| number);
     parameters.finish()?;
-    let question = parameters.question("replays");
     let replays = api.readers.ask(move |reader| Ok(reader.journal.replays(before, limit + 1)?)).await?;
     let Page { items, next } = Page::cut(replays, limit, question, |replay| (replay.number, 0));
     let items = items.into_iter().map(|replay| ReplayView::new(replay, &api)).collect();
@@ -218,6 +218,7 @@ struct DryRun {
         (status = 202, body = ReplayView, description = "It has begun"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "As many replays wait or run as may"),
         answers::NotChanged,
+        answers::BodyNotTaken,
         answers::Refused,
     )
 )]
@@ -301,12 +302,12 @@ fn count(
     operation_id = "cancel_replay",
     tag = "deliveries",
     params(("number" = i64, Path, description = "Its number")),
-    request_body = Option<serde_json::Value>,
+    request_body(content = Option<Nothing>, description = "None, or an empty object; its type must be told all the same"),
     security(("token" = [])),
     responses(
         (status = 200, body = ReplayView, description = "The replay as it is now"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "The `Content-Type` is not `application/json`"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The journal cannot be changed now, or only a part of it was"),
+        answers::NotChanged,
+        answers::BodyNotTaken,
         answers::Refused,
         answers::NotFound,
     )
@@ -315,8 +316,9 @@ pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
     number: NumberInPath,
     RawQuery(query): RawQuery,
+    body: GivenBody,
 ) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
+    changes::read_nothing(query.as_deref(), body)?;
     let number = changes::number(number)?;
     let changed = api.journal.change(Change::CancelReplay(number)).await.map_err(changes::not_changed)?;
     if changed.count > 0 {

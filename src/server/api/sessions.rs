@@ -41,6 +41,7 @@ const EVENTS_MAX: usize = 1000;
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("sessions", api.journal.generation());
     let sorts = [("started", Sort::Started), ("ended", Sort::Ended), ("duration", Sort::Duration)];
     let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
     let query = SessionQuery {
@@ -52,10 +53,9 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
         sort: parameters.one("sort", |text| word(text, &sorts))?.unwrap_or_default(),
         order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
         limit: parameters.limit()?,
-        after: parameters.page("sessions")?.map(|Place(value, number)| (value, number)),
+        after: parameters.page(question)?.map(|Place(value, number)| (value, number)),
     };
     parameters.finish()?;
-    let question = parameters.question("sessions");
     let text = api.readers.ask(move |reader| {
         let limit = query.limit;
         let items = reader.index()?.sessions(&SessionQuery { limit: limit + 1, ..query }, now_ms)?;
@@ -149,16 +149,16 @@ pub(super) async fn broadcasts(
 ) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("broadcasts", api.journal.generation());
     let query = BroadcastQuery {
         selection: selection(&mut parameters)?,
         is_live: parameters.one("state", |text| word(text, &[("live", true), ("ended", false)]))?,
         since_ms: parameters.moment("since", now_ms)?,
         until_ms: parameters.moment("until", now_ms)?,
         limit: parameters.limit()?,
-        after: parameters.page("broadcasts")?.map(|Place(value, number)| (value, number)),
+        after: parameters.page(question)?.map(|Place(value, number)| (value, number)),
     };
     parameters.finish()?;
-    let question = parameters.question("broadcasts");
     let text = api.readers.ask(move |reader| {
         let limit = query.limit;
         let items = reader.index()?.broadcasts(&BroadcastQuery { limit: limit + 1, ..query }, now_ms)?;

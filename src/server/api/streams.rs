@@ -36,7 +36,7 @@ pub(super) fn selection(parameters: &mut Parameters) -> Result<Selection, Proble
 
 /// Who is live.
 ///
-/// The streams that are live now, those that have come last first.
+/// The streams that are live now, by domain, app name and stream name, each compared as it is written in a path.
 #[utoipa::path(
     get,
     path = "/api/v1/streams",
@@ -50,15 +50,15 @@ pub(super) fn selection(parameters: &mut Parameters) -> Result<Selection, Proble
 )]
 pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
+    let question = parameters.question("streams", api.journal.generation());
     let selection = selection(&mut parameters)?;
     let limit = parameters.limit()?;
-    let after = parameters.page("streams")?.map(|Place(since_ms, number)| (since_ms, number));
+    let after = parameters.page(question)?.map(|Place(stream, _)| stream);
     parameters.finish()?;
-    let question = parameters.question("streams");
     let now_ms = (api.clock)();
     let text = api.readers.ask(move |reader| {
         let items = reader.index()?.streams(&selection, after, limit + 1, now_ms)?;
-        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
+        Ok(text_of(&Page::cut(items, limit, question, |item| (item.place, 0))))
     });
     Ok(json(text.await?, "application/json", None))
 }

@@ -92,6 +92,31 @@ async fn pages_over_changing_data_have_neither_gap_nor_repetition() {
 }
 
 #[tokio::test]
+async fn a_live_stream_whose_backup_goes_on_alone_is_told_of_once() {
+    let app = TestApp::start("").await;
+    let start = start_secs();
+    for number in 0..6u64 {
+        let name = format!("old-{number}");
+        for push_number in 0..2 {
+            let began = start + i64::try_from(1000 * push_number + number).unwrap();
+            push(&app, &name, 10 * number + push_number, began).await;
+        }
+    }
+    indexed(&app).await;
+    let read = read_while(&app, "streams?", 2, async |page| {
+        // The older push stops of one that was told of and of one that was not.
+        let page = u64::try_from(page).unwrap();
+        for number in [page, 5 - page] {
+            stop(&app, &format!("old-{number}"), 10 * number, start + 2000).await;
+        }
+        indexed(&app).await;
+    });
+    let expected: Vec<String> = (0..6).map(|number| format!("old-{number}")).collect();
+    assert_eq!(old(&read.await, "stream"), expected);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_page_token_holds_for_its_own_question_alone() {
     let app = TestApp::start("").await;
     streams_of_old(&app).await;

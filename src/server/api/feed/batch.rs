@@ -1,11 +1,11 @@
 //! Records made into messages of the feed, once for all that are given them.
 //!
-//! A record is one message, `event: event`, or two: the last record of a session among those that are read together is
+//! A record is one message, `event: event`, or more: the last record of a session among those that are read together is
 //! followed by what the session has become, `event: session`. The id stands in the last message of a record, so that
-//! nobody who comes back with it has missed the other. Of what is wanted in part, the parts of the text are given: no
+//! nobody who comes back with it has missed another. Of what is wanted in part, the parts of the text are given: no
 //! subscriber has a text of its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::filter::{Filter, Names};
 use super::point::{Gap, GapReason, JournalMark, Point};
 use crate::callback::{Event, EventType};
+use crate::index;
 use crate::journal::{self, JournalError, Offset, Record};
 use crate::server::api::readers::{Failure, Reader};
 use crate::server::api::text_of;
@@ -45,7 +46,7 @@ struct Entry {
     event_type: EventType,
     names: Names,
     event: Range<usize>,
-    /// Behind the event; empty where there is none.
+    /// Those behind the event; empty where there is none.
     session: Range<usize>,
     /// The id with the end of the message that it belongs to.
     id: Range<usize>,
@@ -69,7 +70,7 @@ pub(super) struct Section {
 /// The journal or the index cannot be read.
 pub(super) fn render(reader: &Reader, section: Section, filter: &Filter, now_ms: i64) -> Result<Vec<Batch>, Failure> {
     let Section { after, until, records_max } = section;
-    let mark = JournalMark::of(&reader.journal.journal_id()?);
+    let mark = JournalMark::of(&reader.journal.generation()?);
     let mut records = reader.journal.read(after, records_max)?;
     let gap_end = gap_end(&reader.journal, after, records.first(), until)?;
     records.retain(|record| record.offset <= until);
@@ -81,31 +82,45 @@ pub(super) fn render(reader: &Reader, section: Section, filter: &Filter, now_ms:
         .map(|record| (names(&record.event), record))
         .filter(|(names, record)| filter.wants(names, record.event.received_ms()))
         .collect();
-    let mut sessions =
-        if filter.wants_sessions() && reader.index.is_some() { sessions(&wanted) } else { HashMap::new() };
+    let mut sessions = match &reader.index {
+        Some(index) if filter.wants_sessions() => sessions(index, &wanted, now_ms)?,
+        _ => HashMap::new(),
+    };
 
     let mut writer = Writer::new(mark, after);
     if let Some(gap_end) = gap_end {
         writer.gap(after, gap_end);
     }
     for (names, record) in wanted {
-        let session = match (&reader.index, sessions.remove(&record.offset)) {
-            (Some(index), Some(session)) => index.session(&session, now_ms)?.map(|view| text_of(&view)),
-            _ => None,
-        };
-        if session.is_some() || filter.wants_events(record.event.event_type()) {
-            writer.record(record, names, session.as_deref());
+        let sessions = sessions.remove(&record.offset).unwrap_or_default();
+        if !sessions.is_empty() || filter.wants_events(record.event.event_type()) {
+            writer.record(record, names, &sessions);
         }
     }
     Ok(writer.finish(until))
 }
 
-/// The sessions that records name, each by the last of its records.
-fn sessions(records: &[(Names, Record)]) -> HashMap<Offset, SessionId> {
-    let named = records.iter().filter_map(|(_, record)| Some((Fact::session_of(&record.event)?, record.offset)));
-    // Of equal keys the last one stays.
-    let last: HashMap<SessionId, Offset> = named.collect();
-    last.into_iter().map(|(session, offset)| (offset, session)).collect()
+/// What the sessions have become that records name, or count towards, each by the last of its records.
+fn sessions(
+    index: &index::Reader,
+    records: &[(Names, Record)],
+    now_ms: i64,
+) -> Result<HashMap<Offset, Vec<String>>, Failure> {
+    let mut last: BTreeMap<SessionId, Offset> = BTreeMap::new();
+    for (_, Record { offset, event }) in records {
+        let changed = match event.event_type() {
+            EventType::Recording | EventType::Screenshot => index.sessions_of_media(*offset, now_ms)?,
+            _ => Fact::session_of(event).into_iter().collect(),
+        };
+        last.extend(changed.into_iter().map(|session| (session, *offset)));
+    }
+    let mut told: HashMap<Offset, Vec<String>> = HashMap::new();
+    for (session, offset) in last {
+        if let Some(view) = index.session(&session, now_ms)? {
+            told.entry(offset).or_default().push(text_of(&view));
+        }
+    }
+    Ok(told)
 }
 
 /// Where a gap ends that begins at `after`, if there is one. The record at `after`, or the one that follows it directly,
@@ -162,22 +177,20 @@ impl Writer {
         self.gap_bytes = self.text.len();
     }
 
-    fn record(&mut self, record: Record, names: Names, session: Option<&str>) {
+    fn record(&mut self, record: Record, names: Names, sessions: &[String]) {
         let Record { offset, event } = record;
         let start = self.text.len();
         message(&mut self.text, "event", event.line());
-        let mut event_end = self.text.len();
-        if let Some(session) = session {
+        let mut event_end = None;
+        for session in sessions {
             self.text.push('\n');
-            event_end = self.text.len();
+            event_end.get_or_insert(self.text.len());
             message(&mut self.text, "session", session);
         }
         let id_start = self.text.len();
         id(&mut self.text, &self.mark.at(offset));
         let end = self.text.len();
-        if session.is_none() {
-            event_end = end;
-        }
+        let event_end = event_end.unwrap_or(end);
         self.entries.push(Entry {
             offset,
             received_ms: event.received_ms(),

@@ -52,8 +52,8 @@ impl Data {
         drop(opened.consumers);
         drop(index::Store::open(directory.path(), &index::Options::default()).unwrap());
         index::rebuild(directory.path(), &index::Options::default(), |_, _| {}).unwrap();
-        let journal_id = journal::Reader::open(directory.path()).unwrap().journal_id().unwrap();
-        Data { directory, mark: JournalMark::of(&journal_id) }
+        let generation = journal::Reader::open(directory.path()).unwrap().generation().unwrap();
+        Data { directory, mark: JournalMark::of(&generation) }
     }
 
     fn reader(&self) -> Reader {
@@ -124,6 +124,38 @@ pub(super) fn told(text: &str) -> Vec<String> {
 /// A push of `a`, one of `b`, and the stop of `a`.
 async fn three() -> Data {
     Data::of(&[body(0, "a", 1), body(2, "b", 2), body(1, "a", 1)]).await
+}
+
+#[tokio::test]
+async fn a_recording_and_a_screenshot_are_followed_by_the_sessions_that_they_count_towards() {
+    let of_stream =
+        |members: &str| format!(r#"{{"app":"push.example.com","appname":"live","stream_id":"a",{members}}}"#);
+    let bodies = [
+        body(0, "a", 1),
+        body(1, "a", 1),
+        body(10, "a", 2),
+        of_stream(r#""event_type":200,"create_time":1700000012"#),
+        of_stream(r#""event_type":100,"start_time":1700000000,"end_time":1700000013"#),
+        of_stream(r#""event_type":200,"create_time":1700000005"#),
+    ];
+    let data = Data::of(&bodies).await;
+    let of_media = ["session 1 ended", "session 2 live #5"];
+    let mut all = vec![
+        "event tencent.css.push #1",
+        "event tencent.css.stop #2",
+        "event tencent.css.push #3",
+        "event tencent.css.screenshot #4",
+        "event tencent.css.recording",
+    ];
+    all.extend(of_media);
+    all.push("event tencent.css.screenshot #6");
+    assert_eq!(told(&data.shared("", 0)), all);
+    assert_eq!(told(&data.own("")), all);
+    assert_eq!(told(&data.shared("kind=session", 3)), of_media);
+    assert_eq!(told(&data.own("kind=session")), of_media);
+    let session = data.own("kind=session");
+    assert_eq!(session.matches(r#""recordings":1,"#).count(), 2, "{session}");
+    assert_eq!(told(&data.shared("kind=event&type=recording", 3)), ["event tencent.css.recording #5"]);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ pub(in crate::server) struct Feed {
     stopping: watch::Receiver<bool>,
     clock: Clock,
     subscribers_max: usize,
-    places: Arc<Semaphore>,
+    seats: Arc<Semaphore>,
     catching_up: Semaphore,
     live: Mutex<Live>,
     joined: Notify,
@@ -91,7 +91,7 @@ impl Feed {
             stopping,
             clock,
             subscribers_max,
-            places: Arc::new(Semaphore::new(subscribers_max.min(Semaphore::MAX_PERMITS))),
+            seats: Arc::new(Semaphore::new(subscribers_max.min(Semaphore::MAX_PERMITS))),
             catching_up: Semaphore::new(CATCHING_UP_MAX),
             live: Mutex::new(Live { batches, place: Offset::default() }),
             joined: Notify::new(),
@@ -101,7 +101,7 @@ impl Feed {
 
     /// How many subscribers there are.
     pub(in crate::server) fn subscribers(&self) -> usize {
-        self.subscribers_max.saturating_sub(self.places.available_permits())
+        self.subscribers_max.saturating_sub(self.seats.available_permits())
     }
 
     /// The most subscribers that there may be.
@@ -109,9 +109,9 @@ impl Feed {
         self.subscribers_max
     }
 
-    /// A place for one more subscriber, kept as long as what is returned; `None` where all are taken.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// A seat for one more subscriber, kept as long as what is returned; `None` where all are taken.
+    pub(super) fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.seats).try_acquire_owned().ok()
     }
 
     /// The newest record of the journal.
@@ -189,10 +189,16 @@ impl Feed {
         self.readers.ask_in_turn(move |reader| render(reader, section, &filter, now_ms)).await
     }
 
-    /// The next records for a subscriber that is behind: after `after`, some or all of those up to `until`.
-    pub(super) async fn page(&self, after: Offset, until: Offset, filter: &Arc<Filter>) -> Result<Vec<Batch>, Problem> {
+    /// The next records for a subscriber that is behind: after `after`, some or all of those up to `until`. Its turn may be
+    /// long in coming.
+    pub(super) async fn page(
+        self: Arc<Feed>,
+        after: Offset,
+        until: Offset,
+        filter: Arc<Filter>,
+    ) -> Result<Vec<Batch>, Problem> {
         let _turn = self.catching_up.acquire().await.map_err(|_| Problem::internal())?;
-        self.render(Section { after, until, records_max: PAGE_RECORDS }, Arc::clone(filter)).await
+        self.render(Section { after, until, records_max: PAGE_RECORDS }, filter).await
     }
 
     /// How a subscriber goes on that has everything up to `place`.

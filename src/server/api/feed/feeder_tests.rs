@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::timeout;
 
 use super::super::batch_tests::{Data, body, filter, told};
@@ -40,9 +40,9 @@ impl Setup {
 
     fn subscribe(&self, place: i64, query: &str) -> Taking {
         let start = Start { mark: self.data.mark.clone(), place: Offset(place), gap: None };
-        let permit = self.feed.place().unwrap();
+        let seat = self.feed.seat().unwrap();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 4711));
-        let subscriber = Subscriber::new(Arc::clone(&self.feed), permit, peer, filter(query), start, HEARTBEAT);
+        let subscriber = Subscriber::new(Arc::clone(&self.feed), seat, peer, filter(query), start, HEARTBEAT);
         Taking { stream: Box::pin(subscriber.into_stream()), is_first: true, text: Vec::new() }
     }
 }
@@ -196,4 +196,26 @@ async fn a_subscriber_for_whom_nothing_comes_moves_on_with_its_heartbeats() {
         while taking.stream.next().await.unwrap().unwrap() != moved_on {}
     };
     timeout(PATIENCE, heartbeats).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_turn_to_read_is_sent_heartbeats_and_keeps_its_turn() {
+    let setup = Setup::with(10).await;
+    setup.horizon.send_replace(Offset(10));
+    // Somebody is live, so that whoever comes is behind; and others read.
+    let mut live = setup.subscribe(10, "");
+    assert!(live.is_silent().await);
+    let mut turns = setup.feed.catching_up.acquire_many(CATCHING_UP_MAX as u32).await.unwrap();
+    let mut behind = setup.subscribe(0, "kind=event");
+    assert!(behind.stream.next().await.unwrap().unwrap().starts_with(b"retry: "));
+    behind.is_first = false;
+    for _ in 0..2 {
+        let heartbeat = timeout(PATIENCE, behind.stream.next()).await.expect("nothing comes").unwrap().unwrap();
+        assert!(heartbeat.starts_with(b": heartbeat\n") && heartbeat.ends_with(b"-0\n\n"), "{heartbeat:?}");
+    }
+    let later = setup.feed.catching_up.acquire();
+    let mut later = std::pin::pin!(later);
+    assert!(later.as_mut().now_or_never().is_none(), "it stands behind");
+    drop(turns.split(1));
+    assert_eq!(behind.up_to(10).await, (1..=10).collect::<Vec<_>>());
 }

@@ -57,9 +57,9 @@ enum Beginning {
 ///
 /// Server-sent events as they commit, without end. `data` of a message is one line of JSON: with `event: event` an `Event`, with
 /// `event: session` a `Session` as an event has changed it, with `event: gap` a `Gap`. A message of an event comes without `id`
-/// where the message of its session follows, which has the `id` of both.
+/// where those of sessions follow that it changed, the last of which has the `id` of all.
 ///
-/// Who comes back with the last `id` that came is given what came after it, also after a restart of livehook. Who gives
+/// Who comes back with the last `id` that came is given what came after it, also after a restart of livehook; after a restored backup, a `Gap`. Who gives
 /// neither `id` nor `since` begins with what comes from now on. At least every 15 s an `id` comes, if only with a comment. Who reads
 /// too slowly is cut off, and may come back at once.
 #[utoipa::path(
@@ -88,7 +88,7 @@ pub(super) async fn open(
     if *feed.stopping().borrow() {
         return Err(Problem::stopping());
     }
-    let Some(place) = feed.place() else {
+    let Some(seat) = feed.seat() else {
         let most = feed.subscribers_max();
         return Err(Problem::unavailable(
             "unavailable",
@@ -103,14 +103,14 @@ pub(super) async fn open(
     // Taken first, so that nothing is missed that comes while the rest is looked at.
     let head = feed.head();
     let needs_index = filter.wants_sessions_alone();
-    // Subscribers have places of their own, and all of them may come back at once.
+    // Subscribers have seats of their own, and all of them may come back at once.
     let start = feed.readers().ask_in_turn(move |reader| {
         if needs_index {
             reader.index()?;
         }
         start(reader, beginning, head)
     });
-    let subscriber = Subscriber::new(Arc::clone(feed), place, peer, filter, start.await?, HEARTBEAT);
+    let subscriber = Subscriber::new(Arc::clone(feed), seat, peer, filter, start.await?, HEARTBEAT);
     let mut response = Response::new(Body::from_stream(subscriber.into_stream()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -143,7 +143,7 @@ fn beginning(headers: &HeaderMap, parameters: &mut Parameters, now_ms: i64) -> R
 /// are read.
 fn start(reader: &Reader, beginning: Beginning, head: Offset) -> Result<Start, Failure> {
     let journal = &reader.journal;
-    let mark = JournalMark::of(&journal.journal_id()?);
+    let mark = JournalMark::of(&journal.generation()?);
     let (place, reason, from) = match beginning {
         Beginning::Now => return Ok(Start { mark, place: head, gap: None }),
         Beginning::Since(since_ms) => {

@@ -8,17 +8,17 @@ use utoipa::ToSchema;
 
 use crate::journal::Offset;
 
-/// How many digits of the journal's id a point has. They tell journals apart; nobody makes two that share them.
+/// How many digits of the journal's generation a point has. They tell journals apart; nobody makes two that share them.
 const JOURNAL_DIGITS: usize = 16;
 
-/// The journal that a point is of: the first digits of its id.
+/// The journal that a point is of, and not a copy of it: the first digits of its generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JournalMark(String);
 
 impl JournalMark {
-    /// The mark of the journal that has this id.
-    pub(super) fn of(journal_id: &str) -> JournalMark {
-        JournalMark(journal_id.chars().take(JOURNAL_DIGITS).collect())
+    /// The mark of the journal that has this generation.
+    pub(super) fn of(generation: &str) -> JournalMark {
+        JournalMark(generation.chars().take(JOURNAL_DIGITS).collect())
     }
 
     /// The point behind the record at an offset of this journal.
@@ -90,9 +90,9 @@ pub(in super::super) struct Gap {
 pub(super) enum GapReason {
     /// The records are no longer kept.
     Pruned,
-    /// The point is one of another journal.
+    /// The point is one of another journal, as after a restored backup.
     OtherJournal,
-    /// The journal ends before the point, as after a restored backup.
+    /// The journal ends before the point.
     BeyondEnd,
 }
 

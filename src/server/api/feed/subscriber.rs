@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, stream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
@@ -20,6 +21,7 @@ use super::filter::Filter;
 use super::point::{Gap, JournalMark};
 use crate::journal::Offset;
 use crate::server::api::text_of;
+use crate::server::problem::Problem;
 
 /// After how long a client that has lost its connection is to come back, in ms.
 const RETRY_MS: u32 = 3000;
@@ -57,15 +59,17 @@ pub(super) struct Subscriber {
     pieces: VecDeque<Bytes>,
     /// What comes after that; `None` while it is behind.
     batches: Option<broadcast::Receiver<Arc<Batch>>>,
+    /// What it is waiting for while it is behind. Its turn to read is not given up for a heartbeat.
+    reading: Option<BoxFuture<'static, Result<Vec<Batch>, Problem>>>,
     heartbeat: Interval,
-    _place: OwnedSemaphorePermit,
+    _seat: OwnedSemaphorePermit,
 }
 
 impl Subscriber {
     /// Makes a subscriber. Every `heartbeat` it is sent something even where there is nothing to tell.
     pub(super) fn new(
         feed: Arc<Feed>,
-        permit: OwnedSemaphorePermit,
+        seat: OwnedSemaphorePermit,
         peer: SocketAddr,
         filter: Filter,
         start: Start,
@@ -88,8 +92,9 @@ impl Subscriber {
             place,
             pieces: VecDeque::from([Bytes::from(text)]),
             batches: None,
+            reading: None,
             heartbeat,
-            _place: permit,
+            _seat: seat,
         }
     }
 
@@ -111,13 +116,27 @@ impl Subscriber {
             if let Some(piece) = self.pieces.pop_front() {
                 return Ok(Some(piece));
             }
+            if let Some(reading) = &mut self.reading {
+                let page = tokio::select! {
+                    page = reading => page,
+                    _ = self.heartbeat.tick() => return Ok(Some(self.heartbeat_text())),
+                };
+                self.reading = None;
+                for batch in page.map_err(|_| CutOff::Unreadable)? {
+                    self.take(&batch);
+                }
+                continue;
+            }
             let Some(batches) = &mut self.batches else {
                 if self.heartbeat.tick().now_or_never().is_some() {
                     return Ok(Some(self.heartbeat_text()));
                 }
                 match self.feed.join(self.place) {
                     Join::Live(batches) => self.batches = Some(batches),
-                    Join::Behind(until) => self.read_page(until).await?,
+                    Join::Behind(until) => {
+                        let page = Arc::clone(&self.feed).page(self.place, until, Arc::clone(&self.filter));
+                        self.reading = Some(Box::pin(page));
+                    }
                     Join::Wait => self.wait().await,
                     Join::Stop => return Ok(None),
                 }
@@ -136,14 +155,6 @@ impl Subscriber {
                 }
             }
         }
-    }
-
-    async fn read_page(&mut self, until: Offset) -> Result<(), CutOff> {
-        let page = self.feed.page(self.place, until, &self.filter).await.map_err(|_| CutOff::Unreadable)?;
-        for batch in page {
-            self.take(&batch);
-        }
-        Ok(())
     }
 
     fn take(&mut self, batch: &Batch) {

@@ -31,19 +31,21 @@ pub(in super::super) enum Refused {
     Internal(Problem),
 }
 
-/// What may be wrong besides with a request whose body says what to change.
+/// What may be wrong besides with a request that changes something.
 #[derive(IntoResponses)]
-pub(in super::super) enum NotChanged {
+pub(in super::super) enum BodyNotTaken {
     /// The body is larger than 256 KiB
     #[response(status = 413, content_type = "application/problem+json")]
     BodyTooLarge(Problem),
     /// The `Content-Type` is not `application/json`
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(Problem),
-    /// The journal cannot be changed now, or only a part of it was
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(Problem),
 }
+
+/// The journal cannot be changed now, or only a part of it was
+#[derive(IntoResponses)]
+#[response(status = 503, content_type = "application/problem+json")]
+pub(in super::super) struct NotChanged(Problem);
 
 /// There is nothing of that name, or no longer.
 #[derive(IntoResponses)]

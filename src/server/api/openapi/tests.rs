@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::super::parameters::{LIMIT_DEFAULT, LIMIT_MAX};
-use super::super::{PREFIX, routes};
+use super::super::{PREFIX, changes, reads};
 use super::*;
 use crate::callback::ReasonCategory;
 use crate::session::State;
@@ -21,12 +21,14 @@ fn operations(description: &Value) -> Vec<(String, &Value)> {
 fn every_route_is_described_and_nothing_else() {
     let description = description();
     let mut described: Vec<&str> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    let mut there: Vec<String> = routes()
+    let mut there: Vec<String> = reads()
         .iter()
+        .chain(&changes())
         .map(|(path, _)| format!("{PREFIX}{path}").replace("{*names}", "{domain}/{app_name}/{stream}"))
         .collect();
     described.sort_unstable();
     there.sort_unstable();
+    there.dedup();
     assert_eq!(described, there);
 }
 

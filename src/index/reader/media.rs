@@ -1,0 +1,80 @@
+//! Recordings and screenshots: which session they are of, which no event says, and only their times show.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Reader, limit_of};
+use crate::callback::{EventId, EventType};
+use crate::index::IndexError;
+use crate::index::pruning::RECORDING_MS_MAX;
+use crate::index::rows::{SESSION_COLUMNS, StoredSession, read_event_id};
+use crate::journal::Offset;
+use crate::session::SessionId;
+
+/// How many sessions are looked at for one recording or screenshot: those of its stream that started last before it was
+/// done.
+const SESSIONS_MAX: usize = 10;
+
+/// The events that are recordings of a stream (?1) and overlap a time: finished from ?2 on and before ?4, begun by ?6.
+pub(super) const RECORDINGS: &str = "events INDEXED BY media_of_stream
+    WHERE stream = ?1 AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
+
+/// The events that are screenshots of a stream (?1) and of a time: from ?2 on and before ?3.
+pub(super) const SCREENSHOTS: &str = "events INDEXED BY media_of_stream
+    WHERE stream = ?1 AND event_type = 200 AND id >= ?2 AND id < ?3";
+
+impl Reader {
+    /// The sessions that a recording or a screenshot counts towards, given where it stands, as they are at `now_ms`; none
+    /// for another event. Of very many that one recording spans, the newest.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn sessions_of_media(&self, offset: Offset, now_ms: i64) -> Result<Vec<SessionId>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let query = "SELECT stream, id, event_type, coalesce(begins_ms, 0) FROM events
+            WHERE offset = ?1 AND (event_type = 100 OR event_type = 200)";
+        let mut statement = self.connection.prepare_cached(query)?;
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_event_id(row, 1)?, row.get(2)?, row.get(3)?));
+        let found: Option<(i64, Option<EventId>, i64, i64)> = statement.query_row([offset.0], read).optional()?;
+        let Some((stream, Some(id), event_type, begins_ms)) = found else { return Ok(Vec::new()) };
+        let query = format!(
+            "SELECT {SESSION_COLUMNS} FROM sessions WHERE stream = ?1 AND started_ms <= ?2
+             ORDER BY started_ms DESC LIMIT ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let arguments = params![stream, id.time_ms(), limit_of(SESSIONS_MAX)];
+        let mut sessions =
+            statement.query_map(arguments, StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        sessions.retain(|stored| {
+            let (begin, end, recordings_end, until_ms) = self.media_bounds(stored, now_ms);
+            let id = id.to_bytes();
+            match EventType::from_number(event_type) {
+                EventType::Recording => begin <= id && id < recordings_end && begins_ms <= until_ms,
+                _ => begin <= id && id < end,
+            }
+        });
+        let key = self.stream_key(stream)?;
+        transaction.commit()?;
+        Ok(sessions.iter().map(|stored| key.session(&stored.sequence)).collect())
+    }
+
+    /// The recordings and the screenshots of a session's stream that are of its time.
+    pub(super) fn media(&self, stored: &StoredSession, now_ms: i64) -> Result<(i64, i64), IndexError> {
+        let query = format!(
+            "SELECT recordings + (SELECT count(*) FROM {RECORDINGS}),
+                    screenshots + (SELECT count(*) FROM {SCREENSHOTS})
+             FROM sessions WHERE number = ?5"
+        );
+        let (begin, end, recordings_end, until_ms) = self.media_bounds(stored, now_ms);
+        let arguments = params![stored.stream, begin, end, recordings_end, stored.number, until_ms];
+        let mut statement = self.connection.prepare_cached(&query)?;
+        Ok(statement.query_row(arguments, |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
+    /// What the parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] are for a session.
+    pub(super) fn media_bounds(&self, stored: &StoredSession, now_ms: i64) -> ([u8; 16], [u8; 16], [u8; 16], i64) {
+        let bound = |time_ms: i64| EventId::first_of(time_ms).to_bytes();
+        let until_ms = stored.session.until_ms(now_ms, self.settings.stale_after_ms);
+        let begin = bound(stored.session.started_ms());
+        (begin, bound(until_ms.saturating_add(1)), bound(until_ms.saturating_add(RECORDING_MS_MAX)), until_ms)
+    }
+}
