@@ -29,6 +29,12 @@ impl Backup {
     pub fn begin(data_dir: &Path, target: &Path) -> Result<Backup, JournalError> {
         let io = |source| JournalError::Io { path: target.to_owned(), source };
         let source = database::open_to_read(data_dir)?;
+        if is_within(data_dir, target) {
+            return Err(io(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "the directory is in the data directory, and would go with it; give one elsewhere",
+            )));
+        }
         sqlite::make_directory(target).map_err(io)?;
         if std::fs::read_dir(target).map_err(io)?.next().is_some() {
             return Err(io(std::io::Error::new(
@@ -96,6 +102,13 @@ impl Backup {
         database::sync_directory(&self.target)?;
         Ok(file.metadata().map_err(io)?.len())
     }
+}
+
+/// Whether a directory, which may not be there yet, is or would be in another one.
+fn is_within(data_dir: &Path, target: &Path) -> bool {
+    let canonical = |path: &Path| path.canonicalize().ok();
+    let nearest = std::path::absolute(target).ok().and_then(|target| target.ancestors().find_map(canonical));
+    nearest.zip(canonical(data_dir)).is_some_and(|(nearest, data_dir)| nearest.starts_with(data_dir))
 }
 
 fn check_log(path: &Path) -> Result<(), JournalError> {

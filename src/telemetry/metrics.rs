@@ -149,6 +149,11 @@ impl Metrics {
         self.callback_duration.observe(duration.as_secs_f64());
     }
 
+    /// Counts a request whose head could not be read, by the `error` word of its answer.
+    pub fn unreadable(&self, outcome: &'static str) {
+        self.callbacks.get_or_create(&CallbackLabels { event_type: "none", outcome }).inc();
+    }
+
     /// Notes how many seconds after `t` a callback came that was refused for it.
     pub fn expired_by(&self, by_secs: i64) {
         self.expired_by.observe(by_secs as f64);
