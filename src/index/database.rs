@@ -129,15 +129,16 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
     let path = path(data_dir);
     let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Whoever begins by reading and finds the lock taken when it comes to write is refused at once, not made to wait. A
-    // reader takes the lock for a moment where it has seen the head of the write-ahead log half written.
+    // A transaction that reads first and then needs the write lock fails at once instead of waiting for `BUSY_TIMEOUT`. Even a
+    // reader takes that lock for a moment, to recover the index of the write-ahead log. So the lock is taken when a
+    // transaction begins.
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
     if count > 0 {
         check_version(&connection, &path)?;
     }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    keep_log(&connection, &path)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -151,6 +152,12 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
         transaction.commit()?;
     }
     Ok(connection)
+}
+
+/// Has SQLite keep a write-ahead log, from which it otherwise refrains in silence: as on most network file systems.
+fn keep_log(connection: &Connection, path: &Path) -> Result<(), IndexError> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode == "wal" { Ok(()) } else { Err(IndexError::NoLog(path.to_owned())) }
 }
 
 /// Opens the index for reading beside its writer, or without one.
@@ -230,4 +237,16 @@ pub(super) fn keep(connection: &Connection, name: &str, value: Option<impl rusql
         None => connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name])?,
     };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_write_ahead_log_there_is_no_index() {
+        // As a network file system does, one in memory has none.
+        let error = keep_log(&Connection::open_in_memory().unwrap(), Path::new("data/index.db")).unwrap_err();
+        assert!(error.to_string().starts_with("data/index.db: ") && error.to_string().contains("local"), "{error}");
+    }
 }

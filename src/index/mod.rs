@@ -88,6 +88,11 @@ pub enum IndexError {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// SQLite keeps no write-ahead log for the file.
+    #[error(
+        "{0}: SQLite can keep no write-ahead log here, which the index needs; choose a `data_dir` on a local file system"
+    )]
+    NoLog(std::path::PathBuf),
     /// The file is damaged.
     #[error(
         "the index is damaged: {0}; stop livehook, move `index.db` out of the data directory with the files whose names begin so, and start it again: it is made anew from the journal, and sessions older than that are lost unless a backup has them"

@@ -19,7 +19,7 @@ pub(super) struct Shared {
     pub(super) tail: Arc<Tail>,
     pub(super) queue: Arc<Queue>,
     pub(super) head: watch::Receiver<Offset>,
-    /// How many dead letters each has. Sent also where only what is to be done with them has changed.
+    /// How many dead letters each has. Also sent when a redrive, a drop or a replay was asked for and no number has changed.
     pub(super) dead_letters: watch::Receiver<Vec<i64>>,
 }
 
@@ -84,8 +84,8 @@ impl Consumer for SqliteConsumer {
     }
 
     fn take_news(&mut self) -> bool {
-        let has_changed = self.shared.dead_letters.has_changed().unwrap_or(false);
-        self.shared.dead_letters.mark_unchanged();
+        // In one step: what is published between two would count as seen and never be told.
+        let has_changed = self.shared.dead_letters.borrow_and_update().has_changed();
         std::mem::take(&mut self.has_news) || has_changed
     }
 
@@ -119,5 +119,49 @@ impl Consumer for SqliteConsumer {
             self.stored.state = progress.state;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::journal::{Options, SqliteJournal};
+
+    #[test]
+    fn news_that_comes_while_it_is_asked_for_is_told_then_or_the_next_time() {
+        const ROUNDS: i64 = 20_000;
+        let directory = tempfile::tempdir().unwrap();
+        let _opened = SqliteJournal::open(directory.path(), &Options::default(), &[], Arc::default()).unwrap();
+        let (published, dead_letters) = watch::channel(vec![0]);
+        let shared = Shared {
+            journal_id: String::new(),
+            tail: Arc::default(),
+            queue: Arc::new(Queue::new(1, 1)),
+            head: watch::channel(Offset(0)).1,
+            dead_letters,
+        };
+        let stored = StoredConsumer { name: "log".to_owned(), cursor: Offset(0), state: None, dead_letters: 0 };
+        let mut consumer = SqliteConsumer::new(0, stored, Reader::open(directory.path()).unwrap(), shared);
+        assert!(consumer.take_news(), "the start is news");
+
+        let (told, next) = std::sync::mpsc::channel();
+        let publisher = std::thread::spawn(move || {
+            for round in 1..=ROUNDS {
+                published.send_replace(vec![round]);
+                if next.recv().is_err() {
+                    break;
+                }
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(20);
+        for round in 1..=ROUNDS {
+            while !consumer.take_news() {
+                assert!(Instant::now() < deadline, "the news of round {round} are lost");
+            }
+            let _ = told.send(());
+        }
+        publisher.join().unwrap();
     }
 }

@@ -90,8 +90,9 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
     let path = path(data_dir);
     let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Whoever begins by reading and finds the lock taken when it comes to write is refused at once, not made to wait. A
-    // reader takes the lock for a moment where it has seen the head of the write-ahead log half written.
+    // A transaction that reads first and then needs the write lock fails at once instead of waiting for `BUSY_TIMEOUT`. Even a
+    // reader takes that lock for a moment, to recover the index of the write-ahead log. So the lock is taken when a
+    // transaction begins.
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let is_new = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map_err(
         |error| match error.sqlite_error_code() {
@@ -104,7 +105,7 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
     }
     // Counts for a new file only. Measured: larger pages than SQLite's default save system calls in a batch's commit.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    keep_log(&connection, &path)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -112,12 +113,18 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     if is_new {
         create(&connection)?;
-        sync_directory(data_dir)?;
     } else {
         migrate(&connection)?;
     }
-    checkpoint(&connection)?;
+    sync_log(data_dir)?;
+    empty_log(&connection)?;
     Ok(connection)
+}
+
+/// Has SQLite keep a write-ahead log, from which it otherwise refrains in silence: as on most network file systems.
+fn keep_log(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode == "wal" { Ok(()) } else { Err(JournalError::NoLog(path.to_owned())) }
 }
 
 /// Opens the journal for reading beside its writer, or without one.
@@ -142,17 +149,28 @@ pub(super) fn check_current(connection: &Connection) -> Result<(), JournalError>
     Ok(())
 }
 
-/// Moves everything from the write-ahead log into the database and syncs both.
+/// Makes all that can be read durable.
 ///
-/// After a kill SQLite finds frames again that may never have been synced: what is read may be gone after a power
-/// failure. A checkpoint syncs the log before it copies, so once it has succeeded all that can be read is durable.
-pub(super) fn checkpoint(connection: &Connection) -> Result<(), JournalError> {
-    let is_busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if is_busy != 0 {
-        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-        let text = "another program keeps the journal open in a long transaction; end it, then start again";
-        return Err(rusqlite::Error::SqliteFailure(busy, Some(text.to_owned())).into());
+/// After a kill SQLite finds frames in its log again that may never have been synced: what is read may be gone after a power
+/// failure. Syncing the log is enough for that, and nobody can be in its way; so is the entry of the log in its directory,
+/// which SQLite syncs only when it makes the file.
+fn sync_log(data_dir: &Path) -> Result<(), JournalError> {
+    let log = path(data_dir).with_extension("db-wal");
+    match std::fs::File::open(&log).and_then(|file| file.sync_all()) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(JournalError::Io { path: log, source });
+        }
+        _ => {}
     }
+    sync_directory(data_dir)
+}
+
+/// Moves the write-ahead log into the database and empties it, or leaves that for later where another program, as one that
+/// makes a backup, still reads from it.
+fn empty_log(connection: &Connection) -> Result<(), JournalError> {
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(())
 }
 
@@ -294,6 +312,13 @@ mod tests {
         assert_eq!(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap(), 1);
         connection.execute_batch("DROP TABLE replays").unwrap();
         open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn without_a_write_ahead_log_there_is_no_journal() {
+        // As a network file system does, one in memory has none.
+        let error = keep_log(&Connection::open_in_memory().unwrap(), Path::new("data/journal.db")).unwrap_err();
+        assert!(error.to_string().starts_with("data/journal.db: ") && error.to_string().contains("local"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod backup;
 mod change;
 mod consumer;
 mod database;
+mod error;
+mod exchange;
 mod letters;
 #[cfg(test)]
 mod letters_tests;
@@ -36,12 +38,13 @@ use crate::callback::Event;
 
 pub use backup::Backup;
 pub use change::{Change, Changed, change_unserved};
+pub use error::{AppendError, JournalError};
+pub use exchange::{Exchange, WriterDied};
 pub use letters::{LetterAction, LetterFailure, LetterPage, LetterSelection, NumberedLetter, SettledLetter};
 pub use lock::Lock;
 pub use reader::Reader;
 pub use replays::{NewReplay, Replay, ReplayProgress};
 pub use sqlite::{Opened, SqliteJournal};
-pub use writer::{Exchange, WriterDied};
 
 /// The place of a record. Offsets grow, have gaps, and are never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,108 +83,6 @@ pub enum Appended {
     Stored,
     /// One of the same id is durable already.
     Duplicate,
-}
-
-/// Why an event could not be made durable. Each is worth another try by the sender.
-#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
-pub enum AppendError {
-    /// The queue before the writer is full.
-    #[error("the queue before the journal is full")]
-    Overloaded,
-    /// The size limit is reached, and nothing may go: a consumer has not passed the oldest record, or all is dead letters.
-    #[error(
-        "the journal has reached `journal.size_bytes_max` and may drop nothing: see to the sink that is behind, or to the dead letters"
-    )]
-    Full,
-    /// The last commit failed, and the journal has not proven itself since.
-    #[error("the journal cannot write: {0}")]
-    Broken(String),
-    /// The journal is being closed.
-    #[error("the journal is closed")]
-    Closed,
-}
-
-/// Why the journal cannot be opened or read.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Another process holds the data directory.
-    #[error("{0}: another livehook serves this data directory; stop it or choose another `data_dir`")]
-    Locked(std::path::PathBuf),
-    /// The file is of a later version of livehook.
-    #[error(
-        "{path}: the journal has version {found}, made by a newer livehook; this one knows version {known}: run that newer one, or restore a backup made before the upgrade"
-    )]
-    Newer {
-        /// The journal's file.
-        path: std::path::PathBuf,
-        /// Its version.
-        found: i64,
-        /// The newest version that this program knows.
-        known: i64,
-    },
-    /// The file is of an earlier version of livehook, and is only to be read.
-    #[error(
-        "{path}: the journal was made by an older livehook: start `livehook serve` of this one with it once, which brings it up to version {known}"
-    )]
-    Older {
-        /// The journal's file.
-        path: std::path::PathBuf,
-        /// The version that this program reads.
-        known: i64,
-    },
-    /// The file is no journal.
-    #[error("{0}: this is not a livehook journal; move it away, or choose another `data_dir`")]
-    Foreign(std::path::PathBuf),
-    /// There is no journal.
-    #[error(
-        "{0}: there is no journal here; start `livehook serve` with this data directory first, or check --data-dir"
-    )]
-    Absent(std::path::PathBuf),
-    /// The file system does not do as asked.
-    #[error("{path}: {source}")]
-    Io {
-        /// What was asked for.
-        path: std::path::PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// The database does not do as asked.
-    #[error("the journal's database: {0}")]
-    Database(#[from] rusqlite::Error),
-    /// A cursor stands where no record has been yet: the journal is not the one that it was kept for.
-    #[error(
-        "the cursor of the sink `{sink}` is {cursor}, but the journal ends at {head}: it is not the journal that the cursor was kept for; restore the right one, or give the sink another name to start anew"
-    )]
-    Cursor {
-        /// The sink's name.
-        sink: String,
-        /// Its cursor.
-        cursor: Offset,
-        /// The newest record.
-        head: Offset,
-    },
-    /// Another journal has been put in the place of the one that was open.
-    #[error(
-        "{0}: another journal has been put here while livehook ran; put the right one back, or start livehook anew"
-    )]
-    Replaced(std::path::PathBuf),
-    /// The last commit failed, and the journal has not proven itself since.
-    #[error("the journal cannot write: {0}")]
-    Broken(String),
-    /// What was stored cannot be read back.
-    #[error("record {0} of the journal cannot be read back")]
-    Corrupt(Offset),
-    /// The journal is being closed, or its writer has died.
-    #[error("the journal is closed")]
-    Closed,
-}
-
-impl JournalError {
-    /// Whether a call was given up because it was told to, see [`Reader::give_up_when`].
-    pub fn is_given_up(&self) -> bool {
-        let interrupted = Some(rusqlite::ErrorCode::OperationInterrupted);
-        matches!(self, JournalError::Database(error) if error.sqlite_error_code() == interrupted)
-    }
 }
 
 /// Where a consumer that the journal does not know yet starts.

@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use super::JournalError;
-use super::store::{Moment, Store, secs};
+use super::store::{Now, Store, secs};
 use crate::callback::Event;
 
 /// How many records one transaction of pruning removes at most.
@@ -35,7 +35,7 @@ impl Store {
     /// Prunes what is old and passed, in slices until `is_enough` says so, and measures.
     pub(super) fn keep_house(
         &mut self,
-        now: Moment,
+        now: Now,
         mut is_enough: impl FnMut() -> bool,
     ) -> Result<Housekeeping, JournalError> {
         let now_secs = secs(now);

@@ -1,5 +1,5 @@
-//! Reads the journal beside its writer, or when nobody writes. Every call is one short transaction, so that no reader
-//! keeps the write-ahead log from being emptied. Calls block.
+//! Reads the journal beside its writer, or when nobody writes. Every call that looks at more than one record sees one moment, in
+//! one short transaction, so that no reader keeps the write-ahead log from being emptied. Calls block.
 
 use std::path::Path;
 
@@ -97,6 +97,8 @@ impl Reader {
     /// # Errors
     /// The journal cannot be read.
     pub fn offset_before(&self, since_ms: i64) -> Result<Offset, JournalError> {
+        // Between two of its looks records may be pruned.
+        let _snapshot = self.connection.unchecked_transaction()?;
         // Times grow with offsets but for jumps of the clock, so a search by halves lands near; from there, the slack covers
         // what a jump displaced.
         let bounds = "SELECT coalesce(min(offset), 0), coalesce(max(offset), 0) FROM records";

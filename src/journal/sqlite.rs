@@ -1,5 +1,6 @@
 //! The journal in SQLite, as those above it use it.
 
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,13 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::change::Slice;
 use super::consumer::{Shared, SqliteConsumer};
+use super::exchange::Exchange;
 use super::lock::Lock;
 use super::queue::{Alter, Append, Queue};
 use super::reader::Reader;
-use super::store::{Moment, Store};
+use super::store::{Now, Store};
 use super::tail::Tail;
-use super::writer::{Exchange, Refuses, Writer};
+use super::writer::{Refuses, Writer};
 use super::{AppendError, Appended, Change, Changed, Consumer, Health, Journal, JournalError, Offset, Options, Start};
 use crate::callback::Event;
 use crate::telemetry::Metrics;
@@ -62,7 +64,7 @@ impl SqliteJournal {
         make_directory(data_dir).map_err(io)?;
         let lock = Lock::take(data_dir)?;
         let began = Instant::now();
-        let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
+        let now = Now { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
         let store = Store::open_and_write(data_dir, options, consumers, now)?;
 
         let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));
@@ -129,17 +131,22 @@ impl SqliteJournal {
 }
 
 /// Makes a directory and what leads to it, each entry durable, since what is in it is answered for.
-pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
+pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_directory(parent)?;
-    match std::fs::DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    let is_there = directory.is_dir();
+    if !is_there {
+        make_directory(parent)?;
+        match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
-    std::fs::File::open(parent)?.sync_all()
+    match std::fs::File::open(parent).and_then(|parent| parent.sync_all()) {
+        // Whoever made it could write there; where even reading is forbidden, it was not livehook.
+        Err(error) if is_there && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        // One that is there may have been made just before a kill.
+        synced => synced,
+    }
 }
 
 #[async_trait]

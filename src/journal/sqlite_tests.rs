@@ -115,6 +115,34 @@ async fn after_a_failed_commit_everything_is_refused_until_the_journal_has_prove
 }
 
 #[tokio::test]
+async fn what_was_durable_after_all_is_told_when_the_journal_has_proven_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = start(directory.path(), &Options::default(), &["log"]);
+    assert_eq!(running.journal.append(event(1)).await, Ok(Appended::Stored));
+    let consumer = &mut running.consumers[0];
+    assert!(consumer.take_news());
+    let other = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+    other.execute_batch("ALTER TABLE batches RENAME TO hidden").unwrap();
+    assert!(matches!(running.journal.append(event(2)).await, Err(AppendError::Broken(_))));
+    // What a commit leaves that failed at its very end.
+    let restored = "INSERT INTO records SELECT 2, randomblob(16), event_type, received_ms, line FROM records;
+        INSERT INTO dead_letters SELECT 1, 'log', 1, 'poison', 0, offset, id, event_type, received_ms, line, NULL
+        FROM records WHERE offset = 2;
+        ALTER TABLE hidden RENAME TO batches";
+    other.execute_batch(restored).unwrap();
+    drop(other);
+    let told = async {
+        while consumer.head() < Offset(2) || consumer.dead_letters() < 1 {
+            consumer.wait(Offset(1)).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told).await.expect("nothing comes after it, and it is told");
+    let records = consumer.read(Offset(1), 10).await.unwrap();
+    assert_eq!(records.iter().map(|record| record.offset).collect::<Vec<_>>(), [Offset(2)]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn closing_settles_what_was_taken_and_refuses_the_rest() {
     let directory = tempfile::tempdir().unwrap();
     let running = start(directory.path(), &Options::default(), &["log"]);

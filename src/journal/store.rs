@@ -14,9 +14,9 @@ use super::{
 };
 use crate::callback::EventId;
 
-/// A moment on both clocks. The wall clock may jump; the other one only goes on.
+/// The present on both clocks. The wall clock may jump; the other one only goes on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct Now {
     /// Unix time in ms.
     pub(super) wall_ms: i64,
     /// Since the start of the process.
@@ -54,14 +54,14 @@ impl Store {
         data_dir: &Path,
         options: &Options,
         consumers: &[(String, Start)],
-        now: Moment,
+        now: Now,
     ) -> Result<Store, JournalError> {
         let connection = database::open(data_dir)?;
         let first_offset = database::meta_number(&connection, "first_offset")?.max(1);
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
         let next_offset = last.map_or(first_offset, |last| (last + 1).max(first_offset));
-        let dead_letters_bytes: i64 =
-            connection.query_row("SELECT coalesce(sum(length(line)), 0) FROM dead_letters", [], |row| row.get(0))?;
+        let lines_bytes = "SELECT coalesce(sum(octet_length(line)), 0) FROM dead_letters";
+        let dead_letters_bytes: i64 = connection.query_row(lines_bytes, [], |row| row.get(0))?;
         let journal_id =
             connection.query_row("SELECT value FROM meta WHERE name = 'journal_id'", [], |row| row.get(0))?;
         let mut store = Store {
@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Opens the same journal again from nothing but its file: the proof after a failure that it can be read and written.
-    pub(super) fn reopener(&self) -> impl FnMut(Moment) -> Result<Store, JournalError> + Send + use<> {
+    pub(super) fn reopener(&self) -> impl FnMut(Now) -> Result<Store, JournalError> + Send + use<> {
         let consumers: Vec<(String, Start)> =
             self.consumers.iter().map(|consumer| (consumer.name.clone(), Start::Now)).collect();
         let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
@@ -101,7 +101,7 @@ impl Store {
         data_dir: &Path,
         options: &Options,
         consumers: &[(String, Start)],
-        now: Moment,
+        now: Now,
     ) -> Result<Store, JournalError> {
         let store = Store::open(data_dir, options, consumers, now)?;
         store.connection.execute("INSERT OR REPLACE INTO meta VALUES ('proven_ms', ?1)", [now.wall_ms])?;
@@ -138,7 +138,7 @@ impl Store {
         &mut self,
         appends: &[Append],
         advances: &[Advance],
-        now: Moment,
+        now: Now,
     ) -> Result<Vec<Result<Appended, AppendError>>, JournalError> {
         let now_secs = secs(now);
         self.window.expire(now_secs);
@@ -215,7 +215,7 @@ impl Store {
     ///
     /// # Errors
     /// As with [`Store::commit`].
-    pub(super) fn alter(&mut self, slice: Slice, now: Moment) -> Result<Sliced, JournalError> {
+    pub(super) fn alter(&mut self, slice: Slice, now: Now) -> Result<Sliced, JournalError> {
         let sliced = slice.apply(&self.connection, now.wall_ms)?;
         if sliced.letters.removed_bytes > 0 {
             self.dead_letters_bytes =
@@ -230,7 +230,7 @@ impl Store {
 
     /// Remembers the ids of the newest batches as if they had just been stored: their true age cannot be told, since the
     /// wall clock may have jumped in between, and remembering for too long loses nothing.
-    fn read_window(&mut self, now: Moment) -> Result<(), JournalError> {
+    fn read_window(&mut self, now: Now) -> Result<(), JournalError> {
         let now_secs = secs(now);
         let mut batches = self.connection.prepare("SELECT ids FROM batches ORDER BY last_offset")?;
         let mut rows = batches.query([])?;
@@ -353,6 +353,6 @@ fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> r
 }
 
 /// The monotonic time in whole seconds, as the window counts.
-pub(super) fn secs(now: Moment) -> u32 {
+pub(super) fn secs(now: Now) -> u32 {
     u32::try_from(now.monotonic.as_secs()).unwrap_or(u32::MAX)
 }

@@ -21,8 +21,9 @@ struct Records {
 }
 
 impl Tail {
-    /// Adds records that have just been committed, in order.
-    pub(super) fn push(&self, records: impl IntoIterator<Item = Record>) {
+    /// Adds records that have just been committed, in order. The newest one that is durable is `head`: where that is another
+    /// one than the last of them, this is no tail.
+    pub(super) fn push(&self, records: impl IntoIterator<Item = Record>, head: Offset) {
         let mut tail = self.lock();
         for record in records {
             if tail.records.back().is_some_and(|last| last.offset != record.offset.before()) {
@@ -30,6 +31,9 @@ impl Tail {
             }
             tail.bytes += record.event.line().len();
             tail.records.push_back(record);
+        }
+        if tail.records.back().is_some_and(|last| last.offset < head) {
+            *tail = Records::default();
         }
         while tail.bytes > BYTES_MAX
             && let Some(oldest) = tail.records.pop_front()
@@ -72,8 +76,8 @@ mod tests {
     fn gives_what_it_has_and_says_when_it_does_not_reach_back() {
         let tail = Tail::default();
         assert_eq!(read(&tail, 0, 10), None);
-        tail.push(records(5..8));
-        tail.push(records(8..10));
+        tail.push(records(5..8), Offset(7));
+        tail.push(records(8..10), Offset(9));
         assert_eq!(read(&tail, 3, 10), None);
         assert_eq!(read(&tail, 4, 10), Some(vec![5, 6, 7, 8, 9]));
         assert_eq!(read(&tail, 6, 2), Some(vec![7, 8]));
@@ -84,17 +88,21 @@ mod tests {
     #[test]
     fn nobody_reads_across_a_gap() {
         let tail = Tail::default();
-        tail.push(records(1..4));
-        tail.push(records(6..8));
+        tail.push(records(1..4), Offset(3));
+        tail.push(records(6..8), Offset(7));
         assert_eq!(read(&tail, 3, 10), None);
         assert_eq!(read(&tail, 5, 10), Some(vec![6, 7]));
+        tail.push([], Offset(0));
+        assert_eq!(read(&tail, 7, 10), Some(vec![]), "nothing is known of the end");
+        tail.push([], Offset(9));
+        assert_eq!(read(&tail, 7, 10), None, "two more are durable");
     }
 
     #[test]
     fn has_a_bound() {
         let tail = Tail::default();
         for offset in 0..10_000 {
-            tail.push(records(offset..offset + 1));
+            tail.push(records(offset..offset + 1), Offset(offset));
         }
         let tail = tail.lock();
         assert!(tail.bytes <= BYTES_MAX && tail.records.len() > 1000);

@@ -1,18 +1,17 @@
-//! The thread that alone changes the journal, and how its answers come back.
+//! The thread that alone changes the journal.
 //!
-//! The writer takes all that is waiting, commits it in one transaction with one sync, and hands the answers of the whole
-//! batch over at once: [`Exchange`], a task of the async side, wakes each request from there.
+//! It takes all that is waiting, commits it in one transaction with one sync, and hands the answers of the whole batch over
+//! at once, to [`Exchange`](super::Exchange). It waits for nobody but the disk.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
+use super::exchange::Settled;
 use super::pruning::Housekeeping;
 use super::queue::{Alter, Append, Queue, Work};
-use super::store::{Moment, Store};
-use super::tail::Tail;
+use super::store::{Now, Store};
 use super::{AppendError, Appended, JournalError, Offset, Record};
 use crate::telemetry::Metrics;
 
@@ -22,26 +21,11 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long one look may prune before events get their turn.
 const PRUNING: Duration = Duration::from_millis(10);
 
-/// How long events are gathered at most while more keep coming.
-const GATHERING: Duration = Duration::from_millis(2);
-
 /// How long a journal that failed is left alone before it is tried again.
 const REOPENING: Duration = Duration::from_secs(1);
 
 /// Shares of the size limit at which an operator is warned.
 const WARNINGS_PERCENT: [u64; 2] = [50, 80];
-
-/// Somebody who waits, and the answer.
-type Answer<T> = (oneshot::Sender<T>, T);
-
-/// The answers of one batch.
-pub(super) struct Settled {
-    appends: Vec<Answer<Result<Appended, AppendError>>>,
-    advances: Vec<Answer<Result<(), JournalError>>>,
-    /// What has been stored, in order.
-    stored: Vec<Record>,
-    head: Offset,
-}
 
 /// Why the journal refuses events, shared with those that append.
 pub(super) type Refuses = Arc<Mutex<Option<AppendError>>>;
@@ -52,7 +36,8 @@ pub(super) struct Writer {
     settled: mpsc::Sender<Settled>,
     refuses: Refuses,
     metrics: Arc<Metrics>,
-    /// How many dead letters each consumer has. Sent also where only what is to be done with them has changed.
+    /// How many dead letters each consumer has. Also sent when a redrive, a drop or a replay was asked for and no number has
+    /// changed.
     dead_letters: watch::Sender<Vec<i64>>,
     store: State,
     began: Instant,
@@ -64,9 +49,8 @@ enum State {
     Open(Box<Store>),
     /// The last commit failed; the parts are those that open it again.
     Broken {
-        reopen: Box<dyn FnMut(Moment) -> Result<Store, JournalError> + Send>,
+        reopen: Box<dyn FnMut(Now) -> Result<Store, JournalError> + Send>,
         reason: String,
-        again: Instant,
     },
 }
 
@@ -103,7 +87,7 @@ impl Writer {
             let mut work = self.queue.take(patience);
             let is_last = work.is_last;
             let alters = std::mem::take(&mut work.alters);
-            let now = Moment { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: self.began.elapsed() };
+            let now = Now { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: self.began.elapsed() };
             let settled = self.step(work, now);
             if let Some(settled) = settled
                 && self.settled.blocking_send(settled).is_err()
@@ -116,14 +100,17 @@ impl Writer {
             if is_last {
                 return;
             }
-            if Instant::now() >= self.next_housekeeping {
-                self.keep_house(now);
+            if Instant::now() >= self.next_housekeeping
+                && let Some(settled) = self.keep_house(now)
+                && self.settled.blocking_send(settled).is_err()
+            {
+                return;
             }
         }
     }
 
     /// Settles one batch.
-    fn step(&mut self, work: Work, now: Moment) -> Option<Settled> {
+    fn step(&mut self, work: Work, now: Now) -> Option<Settled> {
         let Work { appends, advances, .. } = work;
         if appends.is_empty() && advances.is_empty() {
             return None;
@@ -183,7 +170,7 @@ impl Writer {
     }
 
     /// Changes what somebody wants changed.
-    fn alter(&mut self, Alter { slice, reply }: Alter, now: Moment) {
+    fn alter(&mut self, Alter { slice, reply }: Alter, now: Now) {
         let result = match &mut self.store {
             State::Open(store) => store.alter(slice, now),
             State::Broken { reason, .. } => Err(JournalError::Broken(reason.clone())),
@@ -217,13 +204,13 @@ impl Writer {
         tracing::error!(error = reason, "the journal failed: events are refused until it has proven itself");
         self.set_refuses(Some(AppendError::Broken(reason.clone())));
         if let State::Open(store) = &self.store {
-            let again = Instant::now() + REOPENING;
-            self.next_housekeeping = again;
-            self.store = State::Broken { reopen: Box::new(store.reopener()), reason, again };
+            self.next_housekeeping = Instant::now() + REOPENING;
+            self.store = State::Broken { reopen: Box::new(store.reopener()), reason };
         }
     }
 
-    fn keep_house(&mut self, now: Moment) {
+    /// Looks after size and age, or opens a journal that failed. Of one that was opened it tells where it ends.
+    fn keep_house(&mut self, now: Now) -> Option<Settled> {
         let began = Instant::now();
         self.next_housekeeping = began + HOUSEKEEPING;
         match &mut self.store {
@@ -231,11 +218,15 @@ impl Writer {
                 Ok(found) => self.report(&found),
                 Err(error) => self.fail(&error),
             },
-            State::Broken { reopen, reason, again } if began >= *again => match reopen(now) {
+            State::Broken { reopen, reason } => match reopen(now) {
                 Ok(store) => {
                     tracing::info!("the journal can be written again");
+                    let head = store.head();
                     self.store = State::Open(Box::new(store));
                     self.set_refuses(None);
+                    // What failed may be durable nevertheless.
+                    self.publish_dead_letters();
+                    return Some(Settled { head, ..Settled::default() });
                 }
                 Err(error) => {
                     let text = error.to_string();
@@ -243,11 +234,11 @@ impl Writer {
                         tracing::error!(error = text, "the journal still fails");
                         *reason = text;
                     }
-                    *again = Instant::now() + REOPENING;
+                    self.next_housekeeping = Instant::now() + REOPENING;
                 }
             },
-            State::Broken { .. } => {}
         }
+        None
     }
 
     fn report(&mut self, found: &Housekeeping) {
@@ -301,67 +292,24 @@ impl Drop for CloseQueue {
     }
 }
 
-/// The writer thread ended although nobody closed the journal.
-#[derive(Debug, thiserror::Error)]
-#[error("the thread that writes the journal has died")]
-pub struct WriterDied;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Options;
 
-/// Brings events to the writer, and its answers to those that wait. Must run for the journal to do anything.
-///
-/// Both ways go through one task, since a system call for each event would cost more than the rest of its way: requests
-/// that are ready together are handed over together, after the last of them.
-pub struct Exchange {
-    pub(super) queue: Arc<Queue>,
-    pub(super) submitted: Arc<Notify>,
-    pub(super) settled: mpsc::Receiver<Settled>,
-    pub(super) tail: Arc<Tail>,
-    pub(super) head: watch::Sender<Offset>,
-    pub(super) is_closing: Arc<AtomicBool>,
-}
-
-impl Exchange {
-    /// Runs until the journal is closed and all is settled.
-    ///
-    /// # Errors
-    /// The writer died before it was told to end.
-    pub async fn run(mut self) -> Result<(), WriterDied> {
-        loop {
-            tokio::select! {
-                () = self.submitted.notified() => self.hand_over().await,
-                settled = self.settled.recv() => match settled {
-                    Some(settled) => self.answer(settled),
-                    None if self.is_closing.load(Ordering::SeqCst) => return Ok(()),
-                    None => return Err(WriterDied),
-                },
-            }
-        }
-    }
-
-    /// Hands events over once a turn of the runtime has brought no further one. So a lone event waits for nothing, and
-    /// under load a sync is shared by all that were ready.
-    async fn hand_over(&self) {
-        let until = Instant::now() + GATHERING;
-        let mut gathered = 0;
-        while self.queue.gathered() > gathered && Instant::now() < until {
-            gathered = self.queue.gathered();
-            tokio::task::yield_now().await;
-        }
-        self.queue.hand_over();
-    }
-
-    fn answer(&self, Settled { appends, advances, stored, head }: Settled) {
-        // Those that gave up waiting are gone; what they sent is stored all the same.
-        for (reply, outcome) in appends {
-            let _ = reply.send(outcome);
-        }
-        for (reply, outcome) in advances {
-            let _ = reply.send(outcome);
-        }
-        self.tail.push(stored);
-        self.head.send_if_modified(|known| {
-            let is_news = head > *known;
-            *known = head.max(*known);
-            is_news
-        });
+    #[test]
+    fn a_journal_that_failed_is_opened_again_at_the_next_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = Now { wall_ms: 0, monotonic: Duration::ZERO };
+        let store = Store::open(directory.path(), &Options::default(), &[], now).unwrap();
+        let (settled, _settled) = mpsc::channel(1);
+        let queue = Arc::new(Queue::new(1, 1));
+        let dead_letters = watch::channel(Vec::new()).0;
+        let mut writer =
+            Writer::new(store, queue, settled, Refuses::default(), Arc::default(), dead_letters, Instant::now());
+        writer.fail(&JournalError::Closed);
+        let look = writer.next_housekeeping.saturating_duration_since(Instant::now());
+        assert!(look <= REOPENING && matches!(writer.store, State::Broken { .. }));
+        assert!(writer.keep_house(now).is_some() && matches!(writer.store, State::Open(_)));
     }
 }
