@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client::{Client, expected_id, id_of, members, now_secs, sign, signed};
-use super::process::{FILE_SINK, Livehook, PROGRAM};
+use super::process::{FILE_SINK, Livehook, Mounted, PROGRAM};
 
 const LOG_SINK: &str = "[[sinks]]\nname = \"out\"\ntype = \"log\"\n";
 
@@ -306,24 +306,13 @@ async fn the_last_words_are_on_stderr() {
     assert!(!livehook.path("data/journal.db-wal").exists(), "the journal is closed before the end");
 }
 
-/// Something mounted, and unmounted at the end.
-struct Mounted(std::path::PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[tokio::test]
 #[ignore = "mounts a small file system, which takes root: run by tests/run"]
 async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing() {
     let (directory, mut livehook) = configured("", "");
     let data = directory.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(&data).status().unwrap();
-    assert!(mounted.success(), "a tmpfs must be mounted: run as root");
-    let _mounted = Mounted(data.clone());
+    let _mounted = Mounted::tmpfs(&data, "size=6m");
     livehook.start();
     livehook.ready().await;
     assert_eq!(post(&livehook, 0).await, 200);
