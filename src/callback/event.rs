@@ -258,6 +258,8 @@ mod tests {
             (315, r#""event_time":1703731606001"#, "//", None),
             (338, r#""app":"d","path":"a","stream_id":"s""#, "d/a/s", None),
             (778, r#""domain":"d","appname":"a","event_time":1703731606"#, "d/a/", Some("2023-12-28T02:46:46Z")),
+            (1, r#""app":"d","event_time":253402207200"#, "d//", Some("9999-12-30T22:00:00Z")),
+            (1, r#""app":"d","event_time":253402207201"#, "d//", None),
             (1, r#""app":"d","event_time":253402300800"#, "d//", None),
         ] {
             let event = event(&format!(r#"{{"event_type":{event_type},{body}}}"#));

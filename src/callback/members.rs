@@ -11,8 +11,8 @@ use super::json;
 use super::parse::whole;
 use super::redact::Redactor;
 
-/// The last instant of the year 9999 in Unix ms: later times have no RFC 3339 text, so they count as absent.
-const TIME_MS_MAX: i64 = 253_402_300_799_999;
+/// The last time in Unix ms, 9999-12-30T22:00:00.999Z, that livehook can write out: later ones count as absent.
+const TIME_MS_MAX: i64 = 253_402_207_200_999;
 
 /// Unix seconds above this are read as milliseconds where an unknown event type does not say which it means.
 const SECS_PLAUSIBLE_MAX: i64 = 100_000_000_000;

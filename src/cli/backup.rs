@@ -79,5 +79,9 @@ mod tests {
         assert_eq!(String::from_utf8(written).unwrap(), format!("{}\t{bytes}\n", arguments.target.display()));
         assert!(Reader::open(&arguments.target).is_ok());
         assert!(run(&arguments, &mut Output::to(&mut Vec::new())).is_err());
+
+        let target = arguments.data_dir.data_dir.join("new/copy");
+        let error = run(&Arguments { target, ..arguments }, &mut Output::to(&mut Vec::new())).unwrap_err();
+        assert!(error.to_string().contains("is in the data directory"), "{error}");
     }
 }

@@ -40,6 +40,7 @@ mod session;
 mod session_rows;
 mod sessions;
 mod sign;
+mod signals;
 mod streams;
 mod table;
 #[cfg(test)]

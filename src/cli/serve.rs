@@ -1,22 +1,20 @@
-//! `livehook serve`: the service itself. Only here are signals seen.
+//! `livehook serve`: the service itself.
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-
 use super::config_arguments::ConfigArguments;
 use super::listen_address::reachable;
+use super::signals;
 use crate::app::App;
 use crate::config::{Config, SinkConfig};
 use crate::telemetry;
 
 /// Receive callbacks, keep them, and hand them on
 ///
-/// Events go to the configured sinks, or as lines to stdout where none is configured; diagnostics go to stderr. SIGTERM
-/// and SIGINT stop the service: requests in flight finish, the sinks take what they can within the grace, and a second
-/// signal cuts that short. What the sinks have not taken then is in the journal, for the next start.
+/// Events go to the configured sinks, or as lines to stdout where none is configured; diagnostics go to stderr. SIGTERM,
+/// SIGINT and SIGQUIT stop the service: requests in flight finish, the sinks take what they can within the grace, and a
+/// signal that comes more than a second after the first cuts that short. What the sinks have not taken then is in the
+/// journal, for the next start. SIGHUP changes nothing: a new configuration takes a restart.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -33,9 +31,6 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.config.load()?;
     let log = telemetry::start_log(&config.log);
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     let result = super::block_on(serve(config)).and_then(|result| result);
     let code = result.unwrap_or_else(|error| {
         // Through the log, in its format, and so that a stderr that blocks does not keep a dead service from ending.
@@ -47,7 +42,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
-    let mut signals = count_signals()?;
+    // First of all, since what is logged may meet the limit of a file's size.
+    let mut signals = signals::count_stops()?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let mut more_signals = signals.clone();
     let first = async move {
         let _ = signals.wait_for(|count| *count >= 1).await;
@@ -65,27 +64,6 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     greeting.say(&app);
     app.run(first, second).await?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// How many signals to stop have come. Subscribed to at once, so that none is missed while the service starts.
-fn count_signals() -> anyhow::Result<watch::Receiver<u32>> {
-    let subscribe = |kind| signal(kind).context("signals cannot be subscribed to");
-    let mut terminate: Signal = subscribe(SignalKind::terminate())?;
-    let mut interrupt: Signal = subscribe(SignalKind::interrupt())?;
-    let (counter, count) = watch::channel(0);
-    tokio::spawn(async move {
-        loop {
-            let name = tokio::select! {
-                Some(()) = terminate.recv() => "SIGTERM",
-                Some(()) = interrupt.recv() => "SIGINT",
-                () = counter.closed() => return,
-                else => return,
-            };
-            tracing::info!("{name} has come");
-            counter.send_modify(|count| *count += 1);
-        }
-    });
-    Ok(count)
 }
 
 /// What is said at start, of what the configuration knows.

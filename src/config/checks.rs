@@ -68,6 +68,11 @@ impl Checks<'_> {
     }
 
     fn range(&mut self, key: &str, value: impl TryInto<u64>, least: u64, most: u64) {
+        // What does not even fit the type has been told the type's range, and left the default here.
+        if let Some(mistake) = self.findings.mistakes.iter_mut().find(|mistake| mistake.key == key) {
+            mistake.rule = format!("must be a whole number from {least} to {most}");
+            return;
+        }
         let value = value.try_into().unwrap_or(u64::MAX);
         if !(least..=most).contains(&value) {
             self.mistake(Mistake::new(key, format!("must be from {least} to {most}")).value(value));
@@ -106,9 +111,11 @@ impl Checks<'_> {
             self.mistake(same.quoted(health_path.as_str()));
         }
         for (position, parameter) in receiver.redact_parameters.iter().enumerate() {
-            if parameter.is_empty() {
+            let is_no_name = |character: char| character.is_whitespace() || "=&?#%\"\\".contains(character);
+            if parameter.is_empty() || parameter.contains(is_no_name) {
                 let path = element_path("receiver.redact_parameters", position);
-                self.mistake(Mistake::new(path, "must be the name of a parameter").quoted(parameter));
+                let wrong = Mistake::new(path, "must be the name of a parameter").quoted(parameter);
+                self.mistake(wrong.cure("give what stands before the =, without white space, & ? # % \" and \\"));
             }
         }
         if let Some(validity_secs_max) = receiver.validity_secs_max

@@ -22,10 +22,13 @@ fn a_value_of_the_wrong_form_is_told_in_plain_words() {
             "[receiver]\nleeway_secs = -1",
             &["2: receiver.leeway_secs = -1: must be a whole number from 0 to 4294967295"],
         ),
-        ("[receiver]\nbody_bytes_max = 1.5", &["2: receiver.body_bytes_max = 1.5: must be a whole number, 0 or more"]),
+        (
+            "[receiver]\nbody_bytes_max = 1.5",
+            &["2: receiver.body_bytes_max = 1.5: must be a whole number from 1 to 1073741824"],
+        ),
         (
             "[receiver]\nbody_bytes_max = 2020-01-01",
-            &["2: receiver.body_bytes_max = 2020-01-01: must be a whole number, 0 or more"],
+            &["2: receiver.body_bytes_max = 2020-01-01: must be a whole number from 1 to 1073741824"],
         ),
         (
             "[receiver]\nallow_unsigned = \"yes\"",
@@ -220,6 +223,8 @@ fn a_bound_that_is_broken_is_told() {
             ],
         ),
         ("admin.subscribers_max = 0", &["1: admin.subscribers_max = 0: must be from 1 to 100000"]),
+        ("admin.subscribers_max = -1", &["1: admin.subscribers_max = -1: must be a whole number from 1 to 100000"]),
+        ("[journal]\nretention_days = -1", &["2: journal.retention_days = -1: must be a whole number from 1 to 36500"]),
         (
             "[receiver]\nbodies_bytes_max = 262143",
             &["2: receiver.bodies_bytes_max = 262143: must be at least `receiver.body_bytes_max`, which is 262144"],
@@ -264,10 +269,11 @@ fn keys_that_contradict_each_other_are_told() {
             &["2: receiver.health_path = \"/callback\": must differ from `receiver.path`"],
         ),
         (
-            "[receiver]\nclient_address_header = \"X Real IP\"\nredact_parameters = [\"\"]",
+            "[receiver]\nclient_address_header = \"X Real IP\"\nredact_parameters = [\"\", \"a=b\"]",
             &[
                 "2: receiver.client_address_header = \"X Real IP\": must be the name of an HTTP header; for example X-Forwarded-For",
-                "3: receiver.redact_parameters[0] = \"\": must be the name of a parameter",
+                "3: receiver.redact_parameters[0] = \"\": must be the name of a parameter; give what stands before the =, without white space, & ? # % \" and \\",
+                "3: receiver.redact_parameters[1] = \"a=b\": must be the name of a parameter; give what stands before the =, without white space, & ? # % \" and \\",
             ],
         ),
         (

@@ -100,8 +100,9 @@ impl Worker {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
         loop {
             let now_ms = jiff::Timestamp::now().as_millisecond();
-            let step = self.step(now_ms).await?;
+            // Asked before the step: what had come by then is seen by it.
             let is_stopping = *stop.borrow();
+            let step = self.step(now_ms).await?;
             self.again.is_stopping = is_stopping;
             match step {
                 Step::More => {}

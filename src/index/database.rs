@@ -2,20 +2,17 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::{IndexError, Options, hours};
+use crate::journal::file::{self, BUSY_TIMEOUT};
 
 /// `lvix` in ASCII: tells an index from any other database.
 const APPLICATION_ID: i64 = 0x6c76_6978;
 
 /// The version of the tables below. A later one is refused.
 const VERSION: i64 = 1;
-
-/// How long a connection waits for another one's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much of the database the writer keeps in memory, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -163,12 +160,7 @@ fn keep_log(connection: &Connection, path: &Path) -> Result<(), IndexError> {
 /// Opens the index for reading beside its writer, or without one.
 pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, IndexError> {
     let path = path(data_dir);
-    if !path.exists() {
-        return Err(IndexError::Absent(path));
-    }
-    let connection =
-        Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let Some(connection) = file::open_to_read(&path)? else { return Err(IndexError::Absent(path)) };
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
     if count == 0 {

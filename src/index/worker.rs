@@ -128,8 +128,10 @@ impl Worker {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), IndexError> {
         let mut stopping_since = None;
         loop {
+            // Asked before the step: what had come by then is seen by it.
+            let is_stopping = *stop.borrow();
             let step = self.step(jiff::Timestamp::now().as_millisecond()).await?;
-            if *stop.borrow() {
+            if is_stopping {
                 let since = stopping_since.get_or_insert_with(tokio::time::Instant::now);
                 if step != Step::More || since.elapsed() > STOP_GRACE {
                     break;

@@ -388,6 +388,31 @@ async fn it_runs_until_it_is_told_to_stop_and_is_durable_then() {
 }
 
 #[tokio::test]
+async fn what_comes_during_the_last_look_before_the_stop_is_taken_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = Running::start(directory.path());
+    running.now_ms = jiff::Timestamp::now().as_millisecond();
+    running.settle().await;
+    let Running { journal, exchange, worker, status, .. } = running;
+    let (stop_sender, stopped) = watch::channel(false);
+    let mut run = std::pin::pin!(worker.run(stopped));
+    tokio::select! {
+        biased;
+        _ = &mut run => panic!("nobody has stopped it"),
+        () = std::future::ready(()) => {}
+    }
+    // For the journal to be looked at, which is done elsewhere and finds nothing.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    journal.append(history().remove(0)).await.unwrap();
+    stop_sender.send(true).unwrap();
+    run.await.unwrap();
+    assert_eq!(status.view().cursor, 1);
+    journal.close();
+    exchange.await.unwrap().unwrap();
+    journal.join();
+}
+
+#[tokio::test]
 async fn it_ends_when_the_journal_does() {
     let directory = tempfile::tempdir().unwrap();
     let Running { journal, exchange, worker, .. } = Running::start(directory.path());

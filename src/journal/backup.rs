@@ -31,6 +31,12 @@ impl Backup {
     pub fn begin(data_dir: &Path, target: &Path) -> Result<Backup, JournalError> {
         let source = database::open_to_read(data_dir)?;
         let io = |source| JournalError::Io { path: target.to_owned(), source };
+        if is_within(data_dir, target) {
+            return Err(io(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "the directory is in the data directory, and would go with it; give one elsewhere",
+            )));
+        }
         sqlite::make_directory(target).map_err(io)?;
         remove_left_parts(target).map_err(io)?;
         let target = Target { directory: target.to_owned(), copied: Vec::new() };
@@ -167,6 +173,13 @@ fn remove_left_parts(directory: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the directory is not empty; give a new one"));
     }
     left.into_iter().try_for_each(std::fs::remove_file)
+}
+
+/// Whether a directory, which may not be there yet, is or would be in another one.
+fn is_within(data_dir: &Path, target: &Path) -> bool {
+    let canonical = |path: &Path| path.canonicalize().ok();
+    let nearest = std::path::absolute(target).ok().and_then(|target| target.ancestors().find_map(canonical));
+    nearest.zip(canonical(data_dir)).is_some_and(|(nearest, data_dir)| nearest.starts_with(data_dir))
 }
 
 fn check_log(path: &Path) -> Result<(), JournalError> {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::letters::{self, LetterSlice};
 use super::lock::Lock;
-use super::{JournalError, LetterAction, LetterSelection, NewReplay, database, replays};
+use super::{JournalError, LetterAction, LetterSelection, NewReplay, database, file, replays};
 
 /// A change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Changed {
 /// # Errors
 /// Somebody serves it, there is none, or it cannot be written.
 pub fn change_unserved(data_dir: &Path, change: Change, now_ms: i64) -> Result<Changed, JournalError> {
-    if !database::path(data_dir).exists() {
+    if !file::is_there(&database::path(data_dir))? {
         return Err(JournalError::Absent(database::path(data_dir)));
     }
     let _lock = Lock::take(data_dir)?;

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::JournalError;
+use super::file::{self, BUSY_TIMEOUT};
 
 /// `lvhk` in ASCII: tells a journal from any other database.
 const APPLICATION_ID: i64 = 0x6c76_686b;
@@ -18,9 +19,6 @@ const PAGE_BYTES: i64 = 16 * 1024;
 
 /// After how many pages the write-ahead log is moved into the database.
 const CHECKPOINT_PAGES: i64 = 1000;
-
-/// How long a connection waits for another one's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The tables of version 1. `records` is the log. `batches` holds its newest ids once more, many to a row, so that they are read back at start
 /// without the bodies. A retired consumer keeps its row, so that it can be told apart from a new one.
@@ -130,12 +128,7 @@ fn keep_log(connection: &Connection, path: &Path) -> Result<(), JournalError> {
 /// Opens the journal for reading beside its writer, or without one.
 pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, JournalError> {
     let path = path(data_dir);
-    if !path.exists() {
-        return Err(JournalError::Absent(path));
-    }
-    let connection =
-        Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let Some(connection) = file::open_to_read(&path)? else { return Err(JournalError::Absent(path)) };
     check_version(&connection, &path)?;
     Ok(connection)
 }

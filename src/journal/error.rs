@@ -73,9 +73,17 @@ pub enum JournalError {
         /// The system's answer.
         source: io::Error,
     },
+    /// This user may not read a file of the data directory.
+    #[error("{0}: permission denied; run this as the user that livehook runs as")]
+    Denied(PathBuf),
+    /// To read a database whose writer runs, or was killed, files are written beside it, and this user may not.
+    #[error(
+        "{0}: its writer has not closed it, and to read it then takes files beside it that this user cannot write; run this as the user that livehook runs as, on a file system that is not read-only"
+    )]
+    Unwritable(PathBuf),
     /// The database does not do as asked.
     #[error("the journal's database: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
     /// A cursor stands where no record has been yet: the journal is not the one that it was kept for.
     #[error(
         "the cursor of the sink `{sink}` is {cursor}, but the journal ends at {head}: it is not the journal that the cursor was kept for; restore the right one, or give the sink another name to start anew"
@@ -102,6 +110,13 @@ pub enum JournalError {
     /// The journal is being closed, or its writer has died.
     #[error("the journal is closed")]
     Closed,
+}
+
+/// Not as its source: the text has all of it.
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> JournalError {
+        JournalError::Database(error)
+    }
 }
 
 impl JournalError {

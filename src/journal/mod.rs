@@ -10,6 +10,7 @@ mod consumer;
 mod database;
 mod error;
 mod exchange;
+pub(crate) mod file;
 mod letters;
 #[cfg(test)]
 mod letters_tests;

@@ -57,7 +57,7 @@ impl Answer {
     pub(super) const ENCODING_NOT_SUPPORTED: Answer = Answer::fixed(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "encoding_not_supported",
-        "the body is encoded: send it without Content-Encoding",
+        "the body is encoded: send it without Content-Encoding, and with no Transfer-Encoding but chunked",
     );
     pub(super) const HEADERS_TOO_LARGE: Answer = Answer::fixed(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -103,7 +103,11 @@ impl Answer {
 
     /// There is nothing at the path.
     pub(super) fn not_found(path: &str) -> Answer {
-        let message = format!("there is nothing at `{}`: check the path of the URL", quoted(path));
+        let message = match quoted(path) {
+            // As with CONNECT, which is for a proxy.
+            path if path.is_empty() => "the request names no path: send it to the URL of this server".to_owned(),
+            path => format!("there is nothing at `{path}`: check the path of the URL"),
+        };
         Answer { status: StatusCode::NOT_FOUND, word: "not_found", message: message.into() }
     }
 

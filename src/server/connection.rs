@@ -134,6 +134,7 @@ pub(super) async fn run<E: Endpoint>(
         End::Failed(_) | End::Late(_) | End::Cut => return,
     };
     if let Some(answer) = &answer {
+        endpoint.unreadable(answer.word());
         log_unreadable(&shared.refusals, peer, answer);
     }
     // Room can be asked for again, and nothing is lost by giving it.

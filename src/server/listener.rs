@@ -63,7 +63,7 @@ impl Limits {
         let fit = at_most(open_files.map(|limit| limit - (limit / 2).min(reserved)));
         if fit < options.connections_max {
             tracing::warn!(
-                "receiver.connections_max = {}: only {fit} connections fit into the limit of open files, which is {}; \
+                "receiver.connections_max = {}: the limit of open files, which is {}, leaves room for {fit} only; \
                  raise that (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
                 options.connections_max,
                 open_files.unwrap_or(u64::MAX),
@@ -85,7 +85,7 @@ impl Limits {
         let fit = at_most(open_files.map(|limit| spare(limit).max(limit / 16)));
         if fit < options.subscribers_max {
             tracing::warn!(
-                "admin.subscribers_max = {}: only {fit} subscribers fit into the limit of open files, which is {}; \
+                "admin.subscribers_max = {}: the limit of open files, which is {}, leaves room for {fit} only; \
                  raise that (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
                 options.subscribers_max,
                 open_files.unwrap_or(u64::MAX),
@@ -128,6 +128,9 @@ impl Limits {
 pub trait Endpoint: Send + Sync + 'static {
     /// Answers a request that came on a connection from `peer`.
     fn answer(&self, request: Request, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Notes that a request whose head could not be read was answered with the error `word`, without being asked for.
+    fn unreadable(&self, _word: &'static str) {}
 }
 
 /// Handlers find the peer as `ConnectInfo<SocketAddr>`.

@@ -254,6 +254,11 @@ impl Endpoint for Receiver {
             }
         }
     }
+
+    fn unreadable(&self, word: &'static str) {
+        self.tally.count(word, (self.clock)());
+        self.metrics.unreadable(word);
+    }
 }
 
 /// A callback that is answered with 200.
@@ -301,9 +306,14 @@ impl Rejected {
     }
 }
 
+/// Whether the body is something else than it says, once its chunks are put together.
 fn is_encoded(headers: &HeaderMap) -> bool {
-    let is_identity = |value: &str| value.split(',').all(|coding| coding.trim().eq_ignore_ascii_case("identity"));
-    headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.to_str().is_ok_and(is_identity))
+    let has_other = |name: HeaderName, harmless: &str| {
+        let is_harmless = |coding: &str| coding.is_empty() || coding.eq_ignore_ascii_case(harmless);
+        let all_are = |value: &str| value.split(',').all(|coding| is_harmless(coding.trim()));
+        headers.get_all(name).iter().any(|value| !value.to_str().is_ok_and(all_are))
+    };
+    has_other(CONTENT_ENCODING, "identity") || has_other(TRANSFER_ENCODING, "chunked")
 }
 
 #[cfg(test)]

@@ -25,11 +25,17 @@ impl std::str::FromStr for UrlPath {
     /// Takes what RFC 3986 allows in a path that begins with a slash.
     fn from_str(text: &str) -> Result<UrlPath, String> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
-        if text.starts_with('/') && text.bytes().all(allowed) {
-            Ok(UrlPath(Cow::Owned(text.to_owned())))
-        } else {
-            Err("must begin with / and hold only what a URL's path may, without ? and #".to_owned())
+        if !text.starts_with('/') || !text.bytes().all(allowed) {
+            return Err("must begin with / and hold only what a URL's path may, without ? and #".to_owned());
         }
+        // Clients take these for steps, also where they are percent-encoded.
+        let is_step = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+        if text.split('/').any(is_step) {
+            return Err(
+                "must have no part that is . or .., since no client would ask for it; give the path without".to_owned()
+            );
+        }
+        Ok(UrlPath(Cow::Owned(text.to_owned())))
     }
 }
 
@@ -53,11 +59,25 @@ mod tests {
 
     #[test]
     fn a_path_is_what_a_request_can_have() {
-        for path in ["/", "/callback", "/a/b%20c/~x!$&'()*+,;=:@", "//", "/:x/*y"] {
+        for path in ["/", "/callback", "/.well-known/a..b", "/a/b%20c/~x!$&'()*+,;=:@", "//", "/:x/*y"] {
             assert_eq!(path.parse::<UrlPath>().unwrap().as_str(), path);
             assert_eq!(path.parse::<Uri>().unwrap().path(), path);
         }
-        for path in ["", "callback", "/a b", "/a?b", "/a#b", "/a\n", "/{x}", "/\u{e9}", "*", "http://x/"] {
+        for path in [
+            "",
+            "callback",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "/a\n",
+            "/{x}",
+            "/\u{e9}",
+            "*",
+            "http://x/",
+            "/a/../b",
+            "/.",
+            "/a/%2E./b",
+        ] {
             assert!(path.parse::<UrlPath>().is_err(), "{path}");
         }
     }

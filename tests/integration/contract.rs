@@ -78,6 +78,7 @@ async fn every_answer_has_its_status_and_word() {
         ("push", "signature_mismatch"),
         ("push", "domain_not_allowed"),
         ("none", "malformed"),
+        ("none", "headers_too_large"),
     ] {
         let labels = format!("livehook_callbacks_total{{event_type=\"{event_type}\",outcome=\"{outcome}\"}}");
         assert!(metrics.contains(&labels), "{labels} is not in {metrics}");
@@ -152,7 +153,14 @@ async fn the_message_of_a_refusal_helps() {
         ),
         (request(&signed(1, now_secs()), ""), "the callback's `appid` is not in `allowed_appids`"),
         (request(&"x".repeat(262_145), ""), "the body is larger than 262144 bytes, the most that is taken here"),
-        (request("x", "Content-Encoding: gzip\r\n"), "the body is encoded: send it without Content-Encoding"),
+        (
+            request("x", "Content-Encoding: gzip\r\n"),
+            "the body is encoded: send it without Content-Encoding, and with no Transfer-Encoding but chunked",
+        ),
+        (
+            "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n".to_owned(),
+            "the request names no path: send it to the URL of this server",
+        ),
         ("GET /callback HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), "send a POST: nothing else is taken here"),
     ] {
         assert_eq!(message(&answer(&app, request).await), expected);

@@ -18,6 +18,7 @@ mod dead_letters;
 mod event_types;
 mod feed;
 mod open_files;
+mod other_user;
 mod process;
 mod questions;
 mod read_model;

@@ -156,6 +156,24 @@ impl Drop for Livehook {
     }
 }
 
+/// A file system in memory, unmounted at the end.
+pub(crate) struct Mounted(PathBuf);
+
+impl Mounted {
+    /// Mounts one on a directory. Takes root.
+    pub(crate) fn tmpfs(directory: &Path, options: &str) -> Mounted {
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory).status();
+        assert!(mount.unwrap().success(), "a tmpfs must be mounted: run as root");
+        Mounted(directory.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()

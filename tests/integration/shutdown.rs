@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client::{Client, expected_id, id_of, members, now_secs, sign, signed};
-use super::process::{FILE_SINK, Livehook, PROGRAM};
+use super::process::{FILE_SINK, Livehook, Mounted, PROGRAM};
 
 const LOG_SINK: &str = "[[sinks]]\nname = \"out\"\ntype = \"log\"\n";
 
@@ -37,7 +37,7 @@ async fn wait_for_lines(livehook: &Livehook, count: usize) {
 
 #[tokio::test]
 async fn a_signal_drains_and_leaves_nothing_answered_behind() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "QUIT"] {
         let (_directory, mut livehook) = configured("", "");
         livehook.start();
         livehook.ready().await;
@@ -70,22 +70,24 @@ async fn a_signal_drains_and_leaves_nothing_answered_behind() {
 
 #[tokio::test]
 async fn a_request_in_flight_is_finished_and_readiness_turns_first() {
-    let (_directory, mut livehook) = configured("", "");
-    livehook.start();
-    livehook.ready().await;
-    let body = signed(1, now_secs());
-    let mut slow = Client::connect(livehook.receiver).await.unwrap();
-    let head = format!("POST /callback HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len());
-    slow.raw(format!("{head}{}", &body[..10]).as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    livehook.signal("TERM");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(livehook.readiness().await, 503);
-    assert!(Client::connect(livehook.receiver).await.is_err(), "no new connections");
-    slow.raw(&body.as_bytes()[10..]).await.unwrap();
-    assert_eq!(slow.receive().await.unwrap().status, 200);
-    assert!(livehook.ended(Duration::from_secs(8)).await.success());
-    assert_eq!(livehook.journal().len(), 1);
+    for grace in ["", "shutdown_grace_secs = 1"] {
+        let (_directory, mut livehook) = configured(grace, "");
+        livehook.start();
+        livehook.ready().await;
+        let body = signed(1, now_secs());
+        let mut slow = Client::connect(livehook.receiver).await.unwrap();
+        let head = format!("POST /callback HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len());
+        slow.raw(format!("{head}{}", &body[..10]).as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        livehook.signal("TERM");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(livehook.readiness().await, 503);
+        assert!(Client::connect(livehook.receiver).await.is_err(), "no new connections");
+        slow.raw(&body.as_bytes()[10..]).await.unwrap();
+        assert_eq!(slow.receive().await.unwrap().status, 200);
+        assert!(livehook.ended(Duration::from_secs(8)).await.success());
+        assert_eq!(livehook.journal().len(), 1);
+    }
 }
 
 #[tokio::test]
@@ -133,10 +135,48 @@ async fn a_second_signal_cuts_the_drain_short() {
         assert_eq!(post(&livehook, number).await, 200);
     }
     livehook.signal("TERM");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    livehook.signal("TERM");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(livehook.readiness().await, 503, "two signals at once are one order, and the drain goes on");
     livehook.signal("TERM");
     assert!(livehook.ended(Duration::from_secs(5)).await.success());
     drop(unread);
+}
+
+#[tokio::test]
+async fn a_hangup_changes_nothing_and_says_what_to_do() {
+    let (_directory, mut livehook) = configured("", "");
+    livehook.start();
+    livehook.ready().await;
+    livehook.signal("HUP");
+    assert_eq!(post(&livehook, 1).await, 200);
+    livehook.stop().await;
+    assert!(livehook.log().contains("nothing to reload"), "{}", livehook.log());
+}
+
+#[tokio::test]
+async fn a_limit_of_the_size_of_files_is_answered_with_503_and_what_got_200_is_kept() {
+    let (_directory, mut livehook) = configured("", FILE_SINK);
+    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
+    // In blocks of 512 bytes, so 1 MiB.
+    let script = "ulimit -f 2048 && exec \"$@\"";
+    livehook.spawn(Command::new("sh").args(["-c", script, "sh", PROGRAM]).stdout(Stdio::null()).stderr(log));
+    livehook.ready().await;
+    let mut answered = 0;
+    while post(&livehook, answered).await == 200 {
+        answered += 1;
+        assert!(answered < 5_000, "the limit must be reached");
+    }
+    assert!(answered > 10, "only {answered} were taken");
+    assert_eq!(livehook.readiness().await, 503);
+    livehook.stop().await;
+    let stored = livehook.journal();
+    assert!(stored.len() as u64 >= answered, "{} stored, {answered} answered", stored.len());
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, answered).await, 200, "without the limit it goes on");
+    livehook.stop().await;
+    assert_eq!(livehook.lines("events.jsonl"), livehook.journal());
 }
 
 #[tokio::test]
@@ -266,24 +306,13 @@ async fn the_last_words_are_on_stderr() {
     assert!(!livehook.path("data/journal.db-wal").exists(), "the journal is closed before the end");
 }
 
-/// Something mounted, and unmounted at the end.
-struct Mounted(std::path::PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[tokio::test]
 #[ignore = "mounts a small file system, which takes root: run by tests/run"]
 async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing() {
     let (directory, mut livehook) = configured("", "");
     let data = directory.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(&data).status().unwrap();
-    assert!(mounted.success(), "a tmpfs must be mounted: run as root");
-    let _mounted = Mounted(data.clone());
+    let _mounted = Mounted::tmpfs(&data, "size=6m");
     livehook.start();
     livehook.ready().await;
     assert_eq!(post(&livehook, 0).await, 200);

@@ -125,7 +125,7 @@ async fn every_form_of_sending_a_body_is_understood() {
 #[tokio::test]
 async fn every_answer_of_the_contract() {
     let Setup { receiver, journal, metrics, .. } = setup(|options| options.body_bytes_max = 1000);
-    let refusals = receiver.refusals();
+    let (refusals, tally) = (receiver.refusals(), receiver.tally());
     let address = start(receiver).await;
     let expired = SAMPLE.replace("1545030873", "1545030872").replace(
         "ca3e25e5dc17a6f9909a9ae7281e300d",
@@ -153,7 +153,9 @@ async fn every_answer_of_the_contract() {
         (chunked(&format!("3e9\r\n{large}\r\n0\r\n\r\n")), 413, "body_too_large"),
         (post("/callback", "Content-Encoding: gzip\r\n", SAMPLE), 415, "encoding_not_supported"),
         (post("/callback", "Content-Encoding: identity, br\r\n", SAMPLE), 415, "encoding_not_supported"),
+        (chunked("0\r\n\r\n").replace(": chunked", ": gzip, chunked"), 415, "encoding_not_supported"),
         (post("/callback", &format!("A: {}\r\n", "x".repeat(8192)), SAMPLE), 431, "headers_too_large"),
+        ("POST /callback HTTP/1.1\r\nHost x\r\n\r\n".to_owned(), 400, "malformed"),
     ];
     for (request, status, word) in &table {
         let reply = ask(address, request).await;
@@ -163,16 +165,21 @@ async fn every_answer_of_the_contract() {
     assert!(ask(address, &table[7].0).await.body.contains("expired 1 s ago"));
     assert!(ask(address, &table[8].0).await.body.contains("`/`"));
     let kept = refusals.page(|refusal| ERRORS.contains(&refusal.error), None, 256);
-    assert_eq!(kept.len(), table.len() - 1 + 3, "each but the one that was refused before its path was read");
-    let identity = post("/callback", "Content-Encoding: Identity\r\n", SAMPLE);
-    assert_eq!(ask(address, &identity).await.status, 200);
+    assert_eq!(kept.len(), table.len() - 2 + 3, "each but those that were refused before their path was read");
+    let counted: u64 = tally.hours(i64::MIN, i64::MAX).iter().map(|(_, _, count)| count).sum();
+    assert_eq!(counted, table.len() as u64 + 3, "these too");
+    for identity in ["Identity", ""] {
+        let identity = post("/callback", &format!("Content-Encoding: {identity}\r\n"), SAMPLE);
+        assert_eq!(ask(address, &identity).await.status, 200);
+    }
     assert_eq!(journal.events().len(), 1);
     let metrics = metrics.encode();
     for line in [
         r#"livehook_callbacks_total{event_type="push",outcome="signature_expired"} 2"#,
         r#"livehook_callbacks_total{event_type="none",outcome="length_required"} 1"#,
         r#"livehook_callbacks_total{event_type="none",outcome="not_found"} 3"#,
-        r#"livehook_callbacks_total{event_type="none",outcome="malformed"} 5"#,
+        r#"livehook_callbacks_total{event_type="none",outcome="malformed"} 6"#,
+        r#"livehook_callbacks_total{event_type="none",outcome="headers_too_large"} 1"#,
         "livehook_expired_by_seconds_count 2",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");

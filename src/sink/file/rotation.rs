@@ -230,6 +230,27 @@ mod tests {
     }
 
     #[test]
+    fn the_listing_that_sorts_versions_gives_the_order_of_arrival() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = Names::beside(&directory.path().join("events.jsonl"));
+        let (mut stamp, later) = (stamp("20261124T160407Z"), stamp("20261124T160408Z"));
+        let mut expected = Vec::new();
+        for number in 0..12 {
+            expected.push(names.path(stamp, if number < 10 { Form::Compressed } else { Form::Plain }));
+            stamp = stamp.next();
+        }
+        expected.extend([names.path(later, Form::Plain), names.path(later.next(), Form::Plain)]);
+        for path in &expected {
+            fs::write(path, "").unwrap();
+        }
+        let list = std::process::Command::new("ls").args(["-1", "-v"]).arg(directory.path()).output().unwrap();
+        let listed: Vec<_> =
+            String::from_utf8(list.stdout).unwrap().lines().map(|name| directory.path().join(name)).collect();
+        assert_eq!(listed, expected);
+        assert_eq!(names.list().unwrap().len(), expected.len());
+    }
+
+    #[test]
     fn stamps_grow_also_when_the_clock_goes_back() {
         let now = Timestamp::from_second(stamp("20260102T030405Z").closed_secs()).unwrap();
         let mut newest = None;
