@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 /// Copies, and prints the directory and its size in bytes.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let data_dir = &arguments.data_dir.data_dir;
+    let data_dir = arguments.data_dir.path();
     let target = &arguments.target;
     let backup = Backup::begin(data_dir, target)?;
     let mut progress = Progress::new("of the index copied");
@@ -63,14 +63,13 @@ mod tests {
     #[test]
     fn a_copy_is_a_data_directory_and_is_never_written_over() {
         let directory = tempfile::tempdir().unwrap();
-        let data_dir = DataDirArguments { data_dir: directory.path().join("data") };
+        let data_dir = DataDirArguments { data_dir: Some(directory.path().join("data")) };
         let arguments = Arguments { target: directory.path().join("copy"), data_dir };
-        let opened =
-            SqliteJournal::open(&arguments.data_dir.data_dir, &Options::default(), &[], Arc::new(Metrics::new()));
+        let opened = SqliteJournal::open(arguments.data_dir.path(), &Options::default(), &[], Arc::new(Metrics::new()));
         let mut written = Vec::new();
         run(&arguments, &mut Output::to(&mut written)).unwrap();
         assert!(opened.is_ok(), "it is open while it is copied");
-        for made in [&arguments.data_dir.data_dir, &arguments.target] {
+        for made in [arguments.data_dir.path(), &arguments.target] {
             let mode = std::fs::metadata(made).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", made.display());
         }

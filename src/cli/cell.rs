@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::human::ABSENT;
-use super::printable::printable;
+use crate::printable::printable;
 
 /// The most characters of a name that are shown.
 const NAME_CHARACTERS_MAX: usize = 64;

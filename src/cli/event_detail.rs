@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::cell::Cell;
 use super::human;
 use crate::callback::{Event, EventType, StreamEvent};
+use crate::printable::printable;
 
 /// How many anomalies of one event are told.
 const ANOMALIES_MAX: usize = 5;
@@ -56,7 +57,7 @@ fn data(event: &Event) -> Value {
 fn url(event: &Event, members: &[&str]) -> String {
     let data = data(event);
     let url = members.iter().filter_map(|name| data[*name].as_str()).find(|url| !url.is_empty());
-    url.map(|url| super::printable::printable(url, URL_CHARACTERS_MAX).into_owned()).unwrap_or_default()
+    url.map(|url| printable(url, URL_CHARACTERS_MAX).into_owned()).unwrap_or_default()
 }
 
 fn anomalies(event: &Event) -> String {

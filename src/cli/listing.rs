@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::cell::Cell;
 use super::output::Output;
-use super::printable::printable;
 use super::table::{Column, Table};
+use crate::printable::printable;
 
 /// How rows are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

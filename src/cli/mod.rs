@@ -27,7 +27,6 @@ mod listen_address;
 mod listing;
 mod moment;
 mod output;
-mod printable;
 mod progress;
 mod rebuild;
 mod replay;
@@ -46,13 +45,14 @@ mod table;
 mod testing;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::config::DATA_DIR_DEFAULT;
 use output::{Output, OutputError, talk};
 
 /// Receives the callbacks of Tencent Cloud CSS (live streaming), keeps each genuine one, and hands it on
@@ -100,9 +100,16 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 struct DataDirArguments {
-    /// The data directory of the service
-    #[arg(long, value_name = "DIR", env = "LIVEHOOK_DATA_DIR", default_value = "livehook-data")]
-    data_dir: PathBuf,
+    /// The data directory of the service [default: livehook-data]
+    #[arg(long, value_name = "DIR", env = "LIVEHOOK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDirArguments {
+    /// The directory for a command that reads no configuration.
+    fn path(&self) -> &Path {
+        self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT))
+    }
 }
 
 /// Runs the command that the arguments of a process name, the program's own name first, and gives the exit code.

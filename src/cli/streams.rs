@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 /// Prints the streams.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, selection, limit, output: form } = arguments;
-    let current = CurrentIndex::open(&data_dir.data_dir)?;
+    let current = CurrentIndex::open(data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
     let mut views = current.index.streams(&selection.selection(), None, limit + 1, now_ms)?;
     let has_more = views.len() > *limit;

@@ -151,7 +151,7 @@ pub(super) async fn broadcasts(
     let mut parameters = Parameters::of(query.as_deref());
     let query = BroadcastQuery {
         selection: selection(&mut parameters)?,
-        is_live: parameters.one("state", |text| word(text, &[("live", true), ("ended", false)]))?,
+        states: parameters.list("state", str::parse::<SessionState>)?,
         since_ms: parameters.moment("since", now_ms)?,
         until_ms: parameters.moment("until", now_ms)?,
         limit: parameters.limit()?,
