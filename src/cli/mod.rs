@@ -192,6 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn every_command_says_what_it_does_in_words_of_its_own() {
+        let all = Arguments::command();
+        let commands =
+            all.get_subcommands().flat_map(|command| std::iter::once(command).chain(command.get_subcommands()));
+        let mut said = std::collections::HashMap::new();
+        for command in commands {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !about.ends_with('.'), "{}: {about:?}", command.get_name());
+            assert_eq!(said.insert(about, command.get_name()), None, "{}", command.get_name());
+        }
+    }
+
+    #[test]
     fn every_command_shows_examples() {
         for command in Arguments::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();

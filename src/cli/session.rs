@@ -197,7 +197,7 @@ fn show_events(view: &SessionView, events: &Events<'_>, output: &mut Output<'_>)
     let gone = events.read(view, |event| {
         let time = human::moment(event.id().time_ms());
         let event_type = event.event_type().to_string();
-        let line = format!("{time}  {}  {}", padded(&event_type, 16), event_detail::full(event));
+        let line = format!("{time}  {}  {}", padded(&event_type, 16), event_detail::told(event));
         Ok(output.line(line.trim_end())?)
     })?;
     match gone {
