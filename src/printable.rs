@@ -3,24 +3,83 @@
 use std::borrow::Cow;
 
 /// The text with everything escaped that moves a cursor, breaks a line, turns the direction of writing, or cannot be
-/// seen; cut after `characters_max` characters, with `…` in place of the rest.
+/// seen, and with `\\` for each backslash; cut after `characters_max` characters, with `…` in place of the rest. Every
+/// script stays readable: what combines with the character before it, as vowels and accents do, is left alone.
 pub(crate) fn printable(text: &str, characters_max: usize) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte == b' ' || (byte.is_ascii_graphic() && byte != b'\\');
+    escaped(text, characters_max, |character| character != '\\')
+}
+
+/// The same for a text that was made printable where it came in: its backslashes are those of escapes, and stay single.
+pub(crate) fn printable_again(text: &str, characters_max: usize) -> Cow<'_, str> {
+    escaped(text, characters_max, |_| true)
+}
+
+fn escaped(text: &str, characters_max: usize, may_stay: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let is_plain = |byte: u8| (byte == b' ' || byte.is_ascii_graphic()) && may_stay(char::from(byte));
     if text.len() <= characters_max && text.bytes().all(is_plain) {
         return Cow::Borrowed(text);
     }
     let mut output = String::new();
     let mut characters = text.chars();
+    let mut before = None;
     for character in characters.by_ref().take(characters_max) {
-        match character {
-            '"' | '\'' => output.push(character),
-            other => output.extend(other.escape_debug()),
+        if may_stay(character) && is_visible(character, before) {
+            output.push(character);
+            before = Some(character);
+        } else {
+            let escape = character.escape_debug();
+            // What the standard library would show although nobody can see it is escaped by its number.
+            if escape.len() == 1 {
+                output.extend(character.escape_unicode())
+            } else {
+                output.extend(escape)
+            }
+            before = None;
         }
     }
     if characters.next().is_some() {
         output.push('…');
     }
     Cow::Owned(output)
+}
+
+/// Whether a character can be seen after the one that was shown `before` it; `None` at the beginning and after an escape.
+fn is_visible(character: char, before: Option<char>) -> bool {
+    if character.is_ascii() {
+        return character == ' ' || character.is_ascii_graphic();
+    }
+    if is_joiner(character) || is_selector(character) {
+        // Scripts and emoji need them, one at a time. In ASCII they would only make two names look like one.
+        return before.is_some_and(|before| {
+            !before.is_ascii() && !is_joiner(before) && !(is_selector(before) && is_selector(character))
+        });
+    }
+    if is_blank(character) {
+        return false;
+    }
+    // Of a text, the standard library escapes what combines at the beginning only.
+    let is_alone = character.escape_debug().len() == 1;
+    let combines = || format!("x{character}").escape_debug().count() == 2;
+    is_alone || (before.is_some_and(|before| before != ' ') && combines())
+}
+
+/// Zero-width non-joiner and joiner.
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// Variation selectors, which choose among the shapes of the character before.
+fn is_selector(character: char) -> bool {
+    matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// Letters and marks that show nothing.
+fn is_blank(character: char) -> bool {
+    matches!(
+        character,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'
+            ..='\u{180f}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+    )
 }
 
 #[cfg(test)]
@@ -36,11 +95,52 @@ mod tests {
             ("a\nb\r\tc\u{0}", "a\\nb\\r\\tc\\0"),
             ("\u{9b}31m", "\\u{9b}31m"),
             ("a\u{202e}b\u{2066}\u{200b}\u{feff}", "a\\u{202e}b\\u{2066}\\u{200b}\\u{feff}"),
+            ("ا\u{200f}\u{61c}", "ا\\u{200f}\\u{61c}"),
             ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}"),
+            ("a\u{a0}b\u{3000}", "a\\u{a0}b\\u{3000}"),
+            ("a\u{ad}\u{3164}\u{2800}\u{34f}\u{e0041}", "a\\u{ad}\\u{3164}\\u{2800}\\u{34f}\\u{e0041}"),
+            ("\u{378}\u{e000}", "\\u{378}\\u{e000}"),
             ("a\\nb", "a\\\\nb"),
         ] {
             assert_eq!(printable(text, 100), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn every_script_stays_readable() {
+        for text in [
+            "ห้องถ่ายทอดสด",
+            "हिन्दी क्\u{200d}ष",
+            "தமிழ்",
+            "مُحَمَّد می\u{200c}خواهم",
+            "שָׁלוֹם",
+            "Tru\u{31b}o\u{302}\u{300}ng",
+            "👨\u{200d}👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 👍🏽",
+            "葛\u{e0100}",
+        ] {
+            assert_eq!(printable(text, 100), text);
+        }
+    }
+
+    #[test]
+    fn what_combines_or_joins_with_nothing_is_escaped() {
+        for (text, expected) in [
+            ("\u{301}a", "\\u{301}a"),
+            (" \u{301}", " \\u{301}"),
+            ("\n\u{301}", "\\n\\u{301}"),
+            ("room\u{200d}1\u{fe0f}", "room\\u{200d}1\\u{fe0f}"),
+            ("直\u{200d}\u{200d}\u{fe0f}", "直\u{200d}\\u{200d}\\u{fe0f}"),
+            ("直\u{fe00}\u{fe01}\u{e0101}", "直\u{fe00}\\u{fe01}\\u{e0101}"),
+        ] {
+            assert_eq!(printable(text, 100), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_escaped_once_is_not_escaped_twice_and_is_harmless_still() {
+        let once = printable("a\u{1b}[2J \\ \u{301}", 100);
+        assert_eq!(printable_again(&once, 100), once);
+        assert_eq!(printable_again("C:\\\u{1b}", 100), "C:\\\\u{1b}");
     }
 
     #[test]

@@ -92,7 +92,7 @@ const QUESTIONS: [(&str, Question); 9] = [
     ("broadcasts of a stream, latest 100", |readers, subject, now_ms| {
         let selection = subject.selection.clone();
         let query =
-            BroadcastQuery { selection, is_live: None, since_ms: None, until_ms: None, after: None, limit: 100 };
+            BroadcastQuery { selection, states: Vec::new(), since_ms: None, until_ms: None, after: None, limit: 100 };
         Ok(readers.index.broadcasts(&query, now_ms)?.len())
     }),
 ];

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 /// Copies, and prints the directory and its size in bytes.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let data_dir = &arguments.data_dir.data_dir;
+    let data_dir = arguments.data_dir.path();
     let target = &arguments.target;
     let mut backup = Backup::begin(data_dir, target)?;
     let mut progress = Progress::new("of the index copied");
@@ -63,14 +63,13 @@ mod tests {
     #[test]
     fn a_copy_is_a_data_directory_and_is_never_written_over() {
         let directory = tempfile::tempdir().unwrap();
-        let data_dir = DataDirArguments { data_dir: directory.path().join("data") };
+        let data_dir = DataDirArguments { data_dir: Some(directory.path().join("data")) };
         let arguments = Arguments { target: directory.path().join("copy"), data_dir };
-        let opened =
-            SqliteJournal::open(&arguments.data_dir.data_dir, &Options::default(), &[], Arc::new(Metrics::new()));
+        let opened = SqliteJournal::open(arguments.data_dir.path(), &Options::default(), &[], Arc::new(Metrics::new()));
         let mut written = Vec::new();
         run(&arguments, &mut Output::to(&mut written)).unwrap();
         assert!(opened.is_ok(), "it is open while it is copied");
-        for made in [&arguments.data_dir.data_dir, &arguments.target] {
+        for made in [arguments.data_dir.path(), &arguments.target] {
             let mode = std::fs::metadata(made).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", made.display());
         }
@@ -80,7 +79,7 @@ mod tests {
         assert!(Reader::open(&arguments.target).is_ok());
         assert!(run(&arguments, &mut Output::to(&mut Vec::new())).is_err());
 
-        let target = arguments.data_dir.data_dir.join("new/copy");
+        let target = arguments.data_dir.path().join("new/copy");
         let error = run(&Arguments { target, ..arguments }, &mut Output::to(&mut Vec::new())).unwrap_err();
         assert!(error.to_string().contains("is in the data directory"), "{error}");
     }

@@ -1,15 +1,16 @@
 //! A piece of text for people: made harmless, measured by what it takes on a terminal, in colour where colours are shown.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::human::ABSENT;
-use super::printable::printable;
+use crate::printable::{printable, printable_again};
 
 /// The most characters of a name that are shown.
-const NAME_CHARACTERS_MAX: usize = 64;
+pub(super) const NAME_CHARACTERS_MAX: usize = 64;
 
 /// What a text is, by its colour. The text must say the same without it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,13 +64,22 @@ impl Cell {
         Cell { text: format!("{}/{}/{}", domain.text, app_name.text, stream.text), tone: Tone::Plain }
     }
 
+    /// A text that was made printable where it came in, such as why a sink gave up, cut where it is long.
+    pub(super) fn told(text: &str, characters_max: usize) -> Cell {
+        Cell::escaped(text, |text| printable_again(text, characters_max))
+    }
+
     /// What may be absent, and is `-` then.
     pub(super) fn optional(text: Option<impl fmt::Display>) -> Cell {
         text.map_or_else(|| Cell::new(""), Cell::new)
     }
 
     fn limited(text: &str, characters_max: usize) -> Cell {
-        let text = if text.is_empty() { ABSENT.to_owned() } else { printable(text, characters_max).into_owned() };
+        Cell::escaped(text, |text| printable(text, characters_max))
+    }
+
+    fn escaped(text: &str, escape: impl Fn(&str) -> Cow<'_, str>) -> Cell {
+        let text = if text.is_empty() { ABSENT.to_owned() } else { escape(text).into_owned() };
         Cell { text, tone: Tone::Plain }
     }
 

@@ -25,65 +25,90 @@ pub(super) struct CurrentIndex {
 
 impl CurrentIndex {
     /// Opens the index, and waits until everything that is in the journal now is in it. Where that does not happen, says
-    /// on stderr what is missing and what to do.
+    /// on stderr how it differs and what to do.
     ///
     /// # Errors
     /// There is no index or no journal, or they cannot be read.
     pub(super) fn open(data_dir: &Path) -> anyhow::Result<CurrentIndex> {
         let current = CurrentIndex { index: index::Reader::open(data_dir)?, journal: journal::Reader::open(data_dir)? };
-        if let Some(behind) = current.wait(data_dir, PATIENCE)? {
-            talk(behind.told());
+        if let Some(apart) = current.wait(data_dir, PATIENCE)? {
+            talk(apart.told());
         }
         Ok(current)
     }
 
-    /// Waits, and gives what is missing even so.
-    fn wait(&self, data_dir: &Path, patience: Duration) -> anyhow::Result<Option<Behind>> {
+    /// Waits, and gives how the index differs even so.
+    fn wait(&self, data_dir: &Path, patience: Duration) -> anyhow::Result<Option<Apart>> {
         let head = self.journal.head()?.unwrap_or_default();
         let deadline = Instant::now() + patience;
         loop {
-            let records = self.lag(head)?;
-            if records == 0 {
-                return Ok(None);
-            }
+            let Some(difference) = self.difference(head)? else { return Ok(None) };
             let is_served = Lock::is_held(data_dir)?;
             if !is_served || Instant::now() >= deadline {
-                return Ok(Some(Behind { records, is_served }));
+                return Ok(Some(Apart { difference, is_served }));
             }
             std::thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// How many of the records up to `head` are not in the index; all of them, where it was made of another journal.
-    /// Offsets have gaps, so it may be fewer.
-    fn lag(&self, head: Offset) -> anyhow::Result<i64> {
-        let cursor = if self.index.is_of(&self.journal)? { self.index.cursor()? } else { Offset::default() };
-        Ok(head.0.saturating_sub(cursor.0).max(0))
+    /// How the index differs from the journal up to `head`. Offsets have gaps, so fewer records may be missing than is said.
+    fn difference(&self, head: Offset) -> anyhow::Result<Option<Difference>> {
+        // One that follows no journal yet is behind each.
+        if let Some(id) = self.index.journal_id()?
+            && !self.index.is_of(&self.journal)?
+        {
+            let is_same = id == self.journal.journal_id()?;
+            return Ok(Some(if is_same { Difference::Ahead } else { Difference::OtherJournal }));
+        }
+        let records = head.0.saturating_sub(self.index.cursor()?.0);
+        Ok((records > 0).then_some(Difference::Behind { records }))
     }
 }
 
-/// How much is missing, and why.
+/// How an index is not that of the journal beside it.
 #[derive(Debug, PartialEq, Eq)]
-struct Behind {
-    records: i64,
+enum Difference {
+    /// So many records are missing.
+    Behind { records: i64 },
+    /// It has seen what the journal does not have, as after an older copy was put in the journal's place.
+    Ahead,
+    /// It was made of another one.
+    OtherJournal,
+}
+
+/// The difference, and whether somebody is there to end it.
+#[derive(Debug, PartialEq, Eq)]
+struct Apart {
+    difference: Difference,
     is_served: bool,
 }
 
-impl Behind {
+impl Apart {
     fn told(&self) -> String {
-        let Behind { records, is_served } = self;
-        let what = match records {
-            1 => "the newest record of the journal is not in the index".to_owned(),
-            count => format!("the index is {count} records behind the journal"),
+        let what = match self.difference {
+            Difference::Behind { records: 1 } => {
+                "the newest record of the journal is not in the index: this answer is without it".to_owned()
+            }
+            Difference::Behind { records } => {
+                format!("the index is {records} records behind the journal: this answer is without them")
+            }
+            Difference::Ahead => {
+                "the index is ahead of the journal, as after an older copy of it was put in its place: this \
+                 answer may be of events that the journal does not have"
+                    .to_owned()
+            }
+            Difference::OtherJournal => {
+                "the index was made of another journal: this answer is of the events that were in that one".to_owned()
+            }
         };
-        match is_served {
+        match self.is_served {
             true => format!(
-                "{what}: this answer is without them. The service is catching up: ask again in a while, and if that \
-                 does not help, see its log and whether `index.enabled` is true"
+                "{what}. The service is catching up: ask again in a while, and if that does not help, see its log and \
+                 whether `index.enabled` is true"
             ),
             false => format!(
-                "{what}: this answer is without them. No service runs here: start `livehook serve`, or bring the \
-                 index up to date with `livehook sessions --rebuild`"
+                "{what}. No service runs here: start `livehook serve`, or bring the index up to date with `livehook \
+                 sessions --rebuild`"
             ),
         }
     }
@@ -110,8 +135,17 @@ mod tests {
 
         Journal::write(data_dir, [push("b", 2), push("c", 3)]);
         let behind = open().wait(data_dir, forever).unwrap();
-        assert_eq!(behind, Some(Behind { records: 2, is_served: false }));
-        assert!(behind.unwrap().told().contains("2 records behind"));
+        assert_eq!(behind, Some(Apart { difference: Difference::Behind { records: 2 }, is_served: false }));
+        assert!(behind.unwrap().told().contains("2 records behind the journal: this answer is without them."));
+    }
+
+    #[test]
+    fn an_index_of_nothing_is_that_of_an_empty_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = directory.path();
+        Journal::write(data_dir, []);
+        index::rebuild(data_dir, &index::Options::default(), |_, _| {}).unwrap();
+        assert_eq!(CurrentIndex::open(data_dir).unwrap().wait(data_dir, Duration::ZERO).unwrap(), None);
     }
 
     #[test]
@@ -127,8 +161,9 @@ mod tests {
         };
         let lock = Lock::take(data_dir).unwrap();
         let behind = current.wait(data_dir, Duration::from_millis(20)).unwrap();
-        assert_eq!(behind, Some(Behind { records: 1, is_served: true }));
-        assert!(behind.unwrap().told().contains("catching up"));
+        assert_eq!(behind, Some(Apart { difference: Difference::Behind { records: 1 }, is_served: true }));
+        let told = behind.unwrap().told();
+        assert!(told.contains("catching up") && told.contains("this answer is without it."), "{told}");
 
         drop(lock);
         std::thread::scope(|scope| {
@@ -153,7 +188,29 @@ mod tests {
             index: index::Reader::open(&other).unwrap(),
             journal: journal::Reader::open(&other).unwrap(),
         };
-        let behind = current.wait(&other, Duration::ZERO).unwrap();
-        assert_eq!(behind, Some(Behind { records: 2, is_served: false }));
+        let apart = current.wait(&other, Duration::ZERO).unwrap();
+        assert_eq!(apart, Some(Apart { difference: Difference::OtherJournal, is_served: false }));
+        assert!(apart.unwrap().told().contains("of another journal"));
+    }
+
+    #[test]
+    fn an_index_that_is_ahead_of_its_journal_is_not_said_to_be_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let (data_dir, copy) = (directory.path(), directory.path().join("copy.db"));
+        Journal::write(data_dir, [push("a", 1)]);
+        std::fs::copy(data_dir.join("journal.db"), &copy).unwrap();
+        Journal::write(data_dir, [push("b", 2)]);
+        index::rebuild(data_dir, &index::Options::default(), |_, _| {}).unwrap();
+        let ahead = Some(Apart { difference: Difference::Ahead, is_served: false });
+        // Also once it has gone on, and has come as far with other records.
+        for events in [vec![], vec![push("c", 3), push("d", 4)]] {
+            std::fs::copy(&copy, data_dir.join("journal.db")).unwrap();
+            Journal::write(data_dir, events);
+            let current = CurrentIndex {
+                index: index::Reader::open(data_dir).unwrap(),
+                journal: journal::Reader::open(data_dir).unwrap(),
+            };
+            assert_eq!(current.wait(data_dir, Duration::ZERO).unwrap(), ahead);
+        }
     }
 }

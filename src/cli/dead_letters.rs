@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::DataDirArguments;
 use super::letter_rows::LetterRow;
 use super::listing::{self, Form};
-use super::moment;
+use super::moment::During;
 use super::output::{Output, talk};
+use super::selection_arguments::parse_limit;
 use super::service::ServiceArguments;
 use super::table::details;
 use crate::callback::EventId;
@@ -27,7 +28,8 @@ const PAGE_LETTERS: usize = 1000;
 /// See what sinks gave up on, and have it sent again or removed
 ///
 /// An event becomes a dead letter of a sink when that sink refuses it for good, or when the sink's `attempts_max` or
-/// `age_secs_max` is reached. It is kept until it is delivered after a redrive, or dropped.
+/// `age_secs_max` is reached. It is kept until it is delivered after a redrive, or dropped. --since and --until are for when it
+/// failed last.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +46,9 @@ pub(super) struct Arguments {
 enum Command {
     List(ListArguments),
     Show(ShowArguments),
+    /// Have dead letters sent again, each to its own sink
     Redrive(ChangeArguments),
+    /// Remove dead letters for good
     Drop(ChangeArguments),
 }
 
@@ -55,13 +59,8 @@ struct SelectionArguments {
     /// Only those of this sink, also of one that is no longer configured
     #[arg(long, value_name = "NAME")]
     sink: Option<String>,
-    /// Only those that failed last then or later: RFC 3339 (2026-05-01T12:00:00Z), a date (from 00:00 UTC), Unix seconds,
-    /// or a span back from now (15m, 2h, 7d)
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now)]
-    since: Option<i64>,
-    /// Only those that failed last before, in the same forms
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now)]
-    until: Option<i64>,
+    #[command(flatten)]
+    during: During,
     /// Only that of this number, or those of the event of this id; repeat it for more
     #[arg(long = "id", value_name = "ID", value_parser = Name::parse)]
     names: Vec<Name>,
@@ -92,8 +91,8 @@ struct ListArguments {
     #[command(flatten)]
     selection: SelectionArguments,
     /// At most this many
-    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    limit: u32,
+    #[arg(long, value_name = "N", default_value = "50", value_parser = parse_limit)]
+    limit: usize,
     /// How to show them
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
     output: Form,
@@ -112,7 +111,7 @@ struct ShowArguments {
     output: Form,
 }
 
-/// What to change, and who does it.
+// What to change, and who does it. No documentation: that would take the place of what the commands are told to do.
 #[derive(Debug, clap::Args)]
 struct ChangeArguments {
     #[command(flatten)]
@@ -138,12 +137,8 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
 
 impl SelectionArguments {
     fn selection(self) -> anyhow::Result<LetterSelection> {
-        let SelectionArguments { sink, since, until, names } = self;
-        if let (Some(since), Some(until)) = (since, until)
-            && since >= until
-        {
-            return Err(super::usage_error("--since is not before --until: nothing can match"));
-        }
+        let SelectionArguments { sink, during, names } = self;
+        during.check()?;
         let (mut numbers, mut ids) = (Vec::new(), Vec::new());
         for name in names {
             match name {
@@ -151,14 +146,14 @@ impl SelectionArguments {
                 Name::Event(id) => ids.push(id),
             }
         }
-        Ok(LetterSelection { sink, numbers, ids, since_ms: since, until_ms: until })
+        Ok(LetterSelection { sink, numbers, ids, since_ms: during.since, until_ms: during.until })
     }
 }
 
 fn list(arguments: ListArguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let selection = arguments.selection.selection()?;
-    let limit = arguments.limit as usize;
-    let mut letters = find(&arguments.data_dir.data_dir, &selection, limit + 1)?;
+    let limit = arguments.limit;
+    let mut letters = find(arguments.data_dir.path(), &selection, limit + 1)?;
     let has_more = letters.len() > limit;
     letters.truncate(limit);
     let rows: Vec<LetterRow> = letters.into_iter().map(LetterRow::new).collect();
@@ -188,7 +183,7 @@ fn find(data_dir: &Path, selection: &LetterSelection, limit: usize) -> Result<Ve
 
 fn show(arguments: &ShowArguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let selection = SelectionArguments { names: vec![arguments.name], ..SelectionArguments::default() }.selection()?;
-    let letters = find(&arguments.data_dir.data_dir, &selection, PAGE_LETTERS)?;
+    let letters = find(arguments.data_dir.path(), &selection, PAGE_LETTERS)?;
     if letters.is_empty() {
         bail!("there is no such dead letter, or no longer; `livehook dead-letters list` shows those that there are");
     }
@@ -218,14 +213,12 @@ fn change(arguments: ChangeArguments, action: LetterAction) -> anyhow::Result<Ex
     if service.is_named() {
         return change_by_service(service, action, &selection);
     }
+    let data_dir = service.find_data(&data_dir)?.data_dir;
     let now_ms = Timestamp::now().as_millisecond();
-    match change_unserved(&data_dir.data_dir, Change::Letters(action, selection.clone()), now_ms) {
+    match change_unserved(&data_dir, Change::Letters(action, selection.clone()), now_ms) {
         Err(JournalError::Locked(_)) => change_by_service(service, action, &selection),
         Err(error) => Err(error.into()),
-        Ok(changed) => {
-            let when = if action == LetterAction::Redrive { ", for the next start of the service" } else { "" };
-            tell(action, &changed, when)
-        }
+        Ok(changed) => tell(action, &changed, Some(&data_dir)),
     }
 }
 
@@ -245,7 +238,7 @@ fn change_by_service(
         without_sink: serde_json::from_value(answer["without_sink"].clone()).unwrap_or_default(),
         replay: None,
     };
-    tell(action, &changed, "")
+    tell(action, &changed, None)
 }
 
 /// The selection as the API takes it.
@@ -262,8 +255,11 @@ fn body(selection: &LetterSelection) -> Value {
     })
 }
 
-/// Says what was done. It has failed when all that matched could not be changed.
-fn tell(action: LetterAction, changed: &Changed, when: &str) -> anyhow::Result<ExitCode> {
+/// Says what was done, and in which data directory where no service has done it. It has failed when all that matched could
+/// not be changed.
+fn tell(action: LetterAction, changed: &Changed, data_dir: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let place = data_dir.map_or(String::new(), |data_dir| format!(" in {}", data_dir.display()));
+    let when = if data_dir.is_some() { ", for the next start of the service" } else { "" };
     for (sink, count) in &changed.without_sink {
         talk(format_args!(
             "{count} of the sink `{sink}` cannot be sent again, since it is not configured: configure it under this name and \
@@ -274,8 +270,8 @@ fn tell(action: LetterAction, changed: &Changed, when: &str) -> anyhow::Result<E
         (_, 0) if !changed.without_sink.is_empty() => return Ok(ExitCode::FAILURE),
         (LetterAction::Redrive, 0) => talk("no dead letter matches that is not put back already"),
         (LetterAction::Drop, 0) => talk("no dead letter matches"),
-        (LetterAction::Redrive, count) => talk(format_args!("put back, to be sent again{when}: {count}")),
-        (LetterAction::Drop, count) => talk(format_args!("dropped: {count}")),
+        (LetterAction::Redrive, count) => talk(format_args!("put back{place}, to be sent again{when}: {count}")),
+        (LetterAction::Drop, count) => talk(format_args!("dropped{place}: {count}")),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,8 +23,12 @@ fn journal() -> tempfile::TempDir {
                 journal.append(push("room\\u001b[2J", number)).await.unwrap();
                 let record = consumers[sink].read(journal.health().head.before(), 1).await.unwrap().remove(0);
                 let failed_ms = FAILED_MS + number * 1000;
-                let letter =
-                    DeadLetter { record, attempts: 3, reason: "answered 400 \u{1b}[31mno".to_owned(), failed_ms };
+                let letter = DeadLetter {
+                    record,
+                    attempts: 3,
+                    reason: r"answered 400 C:\\ \n".to_owned() + "\u{1b}[31mno",
+                    failed_ms,
+                };
                 let cursor = journal.health().head;
                 let progress = Progress { cursor, dead_letters: vec![letter], urgent: true, ..Progress::default() };
                 consumers[sink].advance(progress).await.unwrap();
@@ -60,7 +64,10 @@ fn every_form_shows_them_and_no_text_of_others_reaches_the_terminal() {
     let directory = journal();
     let table = shown(directory.path(), &["list"]);
     assert_eq!(table.lines().count(), 4, "{table}");
-    assert!(table.contains("NUMBER  SINK     FAILED") && table.contains("answered 400 \\u{1b}[31mno"), "{table}");
+    assert!(
+        table.contains("NUMBER  SINK     FAILED") && table.contains(r"answered 400 C:\\ \n\u{1b}[31mno"),
+        "{table}"
+    );
     let json = shown(directory.path(), &["list", "--output", "json", "--sink", "archive"]);
     let letters: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(letters.len(), 2);
@@ -68,6 +75,8 @@ fn every_form_shows_them_and_no_text_of_others_reaches_the_terminal() {
     assert_eq!(letters[0]["failed"], "2026-05-01T12:00:01Z");
     let csv = shown(directory.path(), &["list", "--output", "csv", "--id", "3"]);
     assert!(csv.starts_with("number,sink,attempts,") && csv.contains("\r\n3,gone,3,"), "{csv}");
+    let shown = shown(directory.path(), &["show", "1"]);
+    assert!(shown.contains("reason    answered 400 C:\\\\ \\n\\u{1b}[31mno\n"), "{shown}");
     for text in [table, json, csv] {
         assert!(!text.contains('\u{1b}'), "{text:?}");
     }

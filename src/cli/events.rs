@@ -1,6 +1,5 @@
 //! `livehook events`: what the journal holds, read beside a running service or without one.
 
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use clap::ValueEnum;
 use super::DataDirArguments;
 use super::events_source::Source;
 use super::events_table::Table;
-use super::moment;
+use super::moment::During;
 use super::output::{Output, OutputError, talk};
 use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern};
 use crate::journal::{CLOCK_SLACK_MS, JournalError, Offset, Reader, Record};
@@ -21,7 +20,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Show the events that were received, oldest first
 ///
-/// Works while the service runs and when it does not. Times are when livehook received the event. The table shows them
+/// Works while the service runs and when it does not. Times, also --since and --until, are when livehook received the
+/// event. The table shows them
 /// in UTC, and cuts and escapes what would spoil a terminal; JSON is each event as every sink gets it, one a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -44,22 +44,17 @@ pub(super) struct Arguments {
     /// Only this domain, or those below it as in `*.example.com`; repeat it for more
     #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new)]
     domains: Vec<DomainPattern>,
-    /// Only what was received then or later: RFC 3339 (2026-05-01T12:00:00Z), a date (from 00:00 UTC), Unix seconds, or
-    /// a span back from now (15m, 2h, 7d)
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now)]
-    since: Option<i64>,
-    /// Only what was received before, in the same forms
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now, conflicts_with = "follow")]
-    until: Option<i64>,
+    #[command(flatten)]
+    during: During,
     /// At most this many: the newest, or with --since the first
-    #[arg(long, value_name = "N")]
-    limit: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = limit)]
+    limit: Option<usize>,
     /// Only the event of this id; without it, the exit code is 1
     #[arg(long, value_name = "ID")]
     #[arg(conflicts_with_all = ["types", "streams", "domains", "since", "until", "limit", "follow"])]
     id: Option<EventId>,
     /// Go on with new events as they come; with --since and --limit, until there are so many
-    #[arg(long)]
+    #[arg(long, conflicts_with = "until")]
     follow: bool,
     /// How to show them
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
@@ -74,16 +69,18 @@ enum Form {
     Json,
 }
 
+/// Reads how many events are wanted at most. They are shown as they are read, so no number is too large.
+fn limit(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|limit| *limit > 0).ok_or("give a number from 1; without --limit all are shown")
+}
+
 /// Prints the events.
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Arguments { data_dir, types, streams, domains, since, until, limit, id, follow, output: form } = arguments;
-    if let (Some(since), Some(until)) = (since, until)
-        && since >= until
-    {
-        return Err(super::usage_error("--since is not before --until: nothing can match"));
-    }
+    let Arguments { data_dir, types, streams, domains, during, limit, id, follow, output: form } = arguments;
+    during.check()?;
+    let During { since, until } = during;
     let selection = Selection { filter: Filter { types, domains, streams }, since, until };
-    let source = Source::open(&data_dir.data_dir, &selection.filter)?;
+    let source = Source::open(data_dir.path(), &selection.filter)?;
     if let Some(id) = id {
         let Some(record) = source.find(id)? else {
             bail!(
@@ -93,7 +90,6 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
         Listing::new(Offset::default(), Offset::default(), form).event(&record.event, output)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let limit = limit.map(NonZeroUsize::get);
 
     let end = selection.end(source.journal())?;
     let mut listing = Listing::new(selection.start(&source, limit)?, end, form);

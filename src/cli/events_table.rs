@@ -1,6 +1,6 @@
 //! Events as a table for people: one line each, written as they come.
 
-use super::cell::{Cell, padded};
+use super::cell::{Cell, NAME_CHARACTERS_MAX, padded};
 use super::output::{Output, OutputError};
 use super::{event_detail, human};
 use crate::callback::Event;
@@ -25,7 +25,7 @@ impl Table {
             &human::moment(event.received_ms()),
             &event.event_type().to_string(),
             stream.text(),
-            &event_detail::brief(event),
+            Cell::told(&event_detail::told(event), NAME_CHARACTERS_MAX).text(),
             &event.id().to_string(),
         )
     }
@@ -40,13 +40,14 @@ fn line(
     id: &str,
 ) -> Result<(), OutputError> {
     let (stream, detail) = (padded(stream, 36), padded(detail, 26));
-    output.line(format_args!("{received:<20}  {event_type:<9}  {stream}  {detail}  {id}"))
+    // The longest type that has a name takes 20 columns.
+    output.line(format_args!("{received:<20}  {event_type:<20}  {stream}  {detail}  {id}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callback::{Callback, Options, Verifier};
+    use crate::callback::{Callback, EventType, Options, Verifier};
 
     fn table(bodies: &[&str]) -> String {
         let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
@@ -69,19 +70,29 @@ mod tests {
             r#"{"event_type":0,"app":"push.example.com","appname":"live","stream_id":"demo","push_duration":"128581","errcode":1}"#,
             r#"{"event_type":0,"stream_id":"demo"}"#,
             r#"{"event_type":777}"#,
+            r#"{"event_type":344,"stream_id":"demo"}"#,
+            r#"{"event_type":100,"stream_id":"demo","video_url":"https://vod.example.com/recordings/2026/05/01/demo-120000-a-long-name.mp4"}"#,
             r#"{"event_type":0,"app":"直播","appname":"live","stream_id":"一号","errcode":1}"#,
         ]);
         let rows: Vec<&str> = table.lines().skip(1).collect();
         assert_eq!(
             rows,
             [
-                "2026-05-01T12:00:00Z  push       push.example.com/live/demo            from 2001:db8::1",
-                "2026-05-01T12:00:00Z  stop       push.example.com/live/demo            after 2m 8s, errcode 1",
-                "2026-05-01T12:00:00Z  stop       -/-/demo",
-                "2026-05-01T12:00:00Z  event-777  -/-/-",
-                "2026-05-01T12:00:00Z  stop       直播/live/一号                        errcode 1",
+                "2026-05-01T12:00:00Z  push                  push.example.com/live/demo            from 2001:db8::1",
+                "2026-05-01T12:00:00Z  stop                  push.example.com/live/demo            after 2m 8s, errcode 1",
+                "2026-05-01T12:00:00Z  stop                  -/-/demo                              -",
+                "2026-05-01T12:00:00Z  event-777             -/-/-                                 -",
+                "2026-05-01T12:00:00Z  evaluation-threshold  -/-/demo                              -",
+                "2026-05-01T12:00:00Z  recording             -/-/demo                              https://vod.example.com/recordings/2026/05/01/demo-120000-a-long…",
+                "2026-05-01T12:00:00Z  stop                  直播/live/一号                        errcode 1",
             ]
         );
+    }
+
+    #[test]
+    fn no_name_of_a_type_is_wider_than_its_column() {
+        let longest = EventType::known().map(|event_type| event_type.to_string().len()).max();
+        assert_eq!(longest, Some(20));
     }
 
     #[test]

@@ -137,3 +137,9 @@ fn a_missing_journal_and_an_empty_span_of_time_are_told() {
     assert!(parse(&[]).to_string().contains("there is no journal here"));
     assert_eq!(parse(&["--since", "5", "--until", "5"]).downcast::<clap::Error>().unwrap().exit_code(), 2);
 }
+
+#[test]
+fn a_limit_of_nothing_is_refused_in_words() {
+    let told = All::try_parse_from(["livehook", "events", "--limit", "0"]).unwrap_err().to_string();
+    assert!(told.contains("give a number from 1; without --limit all are shown"), "{told}");
+}

@@ -18,12 +18,12 @@ Examples:
   livehook explain 8
   livehook explain 18 --message 'push authentication expired'
   livehook explain 18 --sub 501
-  livehook explain --list --category rejected
+  livehook explain --category rejected
   livehook explain --list --output csv > errcodes.csv")]
 pub(super) struct Arguments {
     /// The errcode of a stop; every number has an answer, if only that it is unknown
     #[arg(value_name = "CODE", value_parser = errcode, allow_negative_numbers = true)]
-    #[arg(required_unless_present = "list", conflicts_with = "list")]
+    #[arg(conflicts_with = "list")]
     errcode: Option<i64>,
     /// The errmsg of the same stop, as a hint for 18 and 21
     #[arg(long, value_name = "TEXT", requires = "errcode", conflicts_with = "list")]
@@ -34,8 +34,8 @@ pub(super) struct Arguments {
     /// All codes
     #[arg(long)]
     list: bool,
-    /// Only this category: client, network, content, idle, internal, rejected, operator, replaced or unknown
-    #[arg(long, value_name = "CATEGORY", requires = "list", conflicts_with = "errcode")]
+    /// All codes of this category: client, network, content, idle, internal, rejected, operator, replaced or unknown
+    #[arg(long, value_name = "CATEGORY", conflicts_with_all = ["errcode", "message", "sub"])]
     category: Option<ReasonCategory>,
     /// How to show it
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
@@ -49,8 +49,11 @@ fn errcode(text: &str) -> Result<i64, &'static str> {
 
 /// Prints the explanation.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Arguments { errcode, message, sub, category, output: form, .. } = arguments;
+    let Arguments { errcode, message, sub, list, category, output: form } = arguments;
     match errcode {
+        None if !list && category.is_none() => {
+            return Err(super::usage_error("give the errcode of a stop, such as 18, or --list for all"));
+        }
         None => {
             let lines = Interruption::all().filter(|line| category.is_none_or(|category| line.category == category));
             listing::show(&lines.map(Listed::from).collect::<Vec<_>>(), *form, output)?;
@@ -77,7 +80,10 @@ fn reason(errcode: i64, message: Option<&str>, sub: Option<i64>) -> Reason {
     match sub {
         None => {
             if message.is_some() && !reason.is_hint {
-                talk(format_args!("the message gives no hint at a sub code of {errcode}"));
+                match subs(errcode).is_empty() {
+                    true => talk(format_args!("{errcode} has no sub codes, so the message makes no difference")),
+                    false => talk(format_args!("the message gives no hint at a sub code of {errcode}")),
+                }
             }
             reason
         }
@@ -255,9 +261,9 @@ mod tests {
             &["1.5"],
             &[""],
             &["99999999999999999999"],
-            &["--category", "idle"],
             &["18", "--list"],
             &["18", "--category", "idle"],
+            &["--message", "x"],
             &["--list", "--category", "bad"],
             &["--list", "--message", "x"],
             &["18", "--message", "x", "--sub", "501"],
@@ -271,12 +277,20 @@ mod tests {
     fn the_list_has_all_codes_or_those_of_a_category() {
         let all = objects(&["--list"]);
         assert_eq!(all.len(), Interruption::all().count());
-        let idle = objects(&["--list", "--category", "idle"]);
+        let idle = objects(&["--category", "idle"]);
+        assert_eq!(idle, objects(&["--list", "--category", "idle"]));
         assert_eq!(idle.iter().map(|line| line["errcode"].as_i64().unwrap()).collect::<Vec<_>>(), [8, 20]);
         for category in ReasonCategory::ALL {
             let of_category = objects(&["--list", "--category", category.label()]);
             assert!(!of_category.is_empty() && of_category.iter().all(|line| line["category"] == category.label()));
         }
+    }
+
+    #[test]
+    fn without_a_code_the_list_is_named() {
+        let error = run(&parse(&[]).unwrap(), &mut Output::to(&mut Vec::new())).unwrap_err();
+        let error: clap::Error = error.downcast().unwrap();
+        assert!(error.exit_code() == 2 && error.to_string().contains("--list"), "{error}");
     }
 
     #[test]

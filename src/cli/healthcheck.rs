@@ -11,8 +11,8 @@ use reqwest::Url;
 use super::http;
 use super::listen_address::reachable;
 use super::output::talk;
-use super::printable::printable;
 use crate::config::{Config, Process};
+use crate::printable::printable;
 
 /// How long the service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::cell::{Cell, Tone};
+use super::cell::{Cell, NAME_CHARACTERS_MAX, Tone};
 use super::human;
 use super::listing::Row;
 use super::table::Column;
@@ -73,7 +73,7 @@ impl LetterRow {
         vec![
             ("number", Cell::new(self.number)),
             ("sink", Cell::new(&self.sink)),
-            ("reason", Cell::new(&self.reason).toned(Tone::Bad)),
+            ("reason", Cell::told(&self.reason, usize::MAX).toned(Tone::Bad)),
             ("attempts", Cell::new(self.attempts)),
             ("failed", Cell::new(human::moment(self.failed.0))),
             ("redriven", self.redriven()),
@@ -115,7 +115,7 @@ impl Row for LetterRow {
             self.redriven(),
             Cell::new(&self.event_type),
             Cell::stream(&self.domain, &self.app_name, &self.stream),
-            Cell::name(&self.reason).toned(Tone::Bad),
+            Cell::told(&self.reason, NAME_CHARACTERS_MAX).toned(Tone::Bad),
         ]
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! A row is described once, by its `Serialize`: that is the JSON, and CSV picks its columns from it by name. Only the
 //! table is made by hand, since it shows less and in another way.
-
-use std::fmt::Write;
+//!
+//! CSV has the values as they are, quoted as RFC 4180 has it: a backslash is a backslash. There are two exceptions. A control
+//! character other than a tab or a line end, which a terminal would obey, is written as JSON writes it (`\u001b`). And a text
+//! that a spreadsheet would take for a formula has an apostrophe before it, unless it is an id.
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -12,7 +14,6 @@ use serde_json::Value;
 
 use super::cell::Cell;
 use super::output::Output;
-use super::printable::printable;
 use super::table::{Column, Table};
 
 /// How rows are shown.
@@ -22,7 +23,7 @@ pub(super) enum Form {
     Table,
     /// One JSON object a line
     Json,
-    /// Comma-separated with a head (RFC 4180)
+    /// Comma-separated with a head (RFC 4180); a text that begins like a formula has `'` before it
     Csv,
 }
 
@@ -57,7 +58,8 @@ pub(super) fn show<R: Row>(rows: &[R], form: Form, output: &mut Output<'_>) -> a
             csv_record(R::CSV_MEMBERS, output)?;
             for row in rows {
                 let value = serde_json::to_value(row).context("a row cannot be written")?;
-                let fields: Vec<String> = R::CSV_MEMBERS.iter().map(|path| csv_field(member(&value, path))).collect();
+                let fields: Vec<String> =
+                    R::CSV_MEMBERS.iter().map(|path| csv_field(path, member(&value, path))).collect();
                 csv_record(&fields, output)?;
             }
         }
@@ -68,29 +70,45 @@ pub(super) fn show<R: Row>(rows: &[R], form: Form, output: &mut Output<'_>) -> a
 /// A row as JSON on one line that is harmless to a terminal, with the escapes that events have, too.
 pub(super) fn json_line(row: &impl Serialize) -> anyhow::Result<String> {
     let json = serde_json::to_string(row).context("a row cannot be written")?;
-    let is_harmful = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
-    if !json.contains(is_harmful) {
-        return Ok(json);
-    }
     // Such a character is within a string, where an escape may stand for it.
-    let mut line = String::with_capacity(json.len() + 16);
-    for character in json.chars() {
-        match is_harmful(character) {
-            true => write!(line, "\\u{:04x}", u32::from(character))?,
-            false => line.push(character),
+    Ok(escaped(json, is_harmful))
+}
+
+/// Whether a terminal would obey a character, or a program take it for the end of a line.
+fn is_harmful(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// The text with some of its characters as JSON escapes them; all of these are below U+10000.
+fn escaped(text: String, must_be: impl Fn(char) -> bool) -> String {
+    if !text.contains(&must_be) {
+        return text;
+    }
+    let mut output = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match must_be(character) {
+            true => output.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => output.push(character),
         }
     }
-    Ok(line)
+    output
 }
 
 fn member<'v>(value: &'v Value, path: &str) -> &'v Value {
     path.split('.').fold(value, |value, name| &value[name])
 }
 
-fn csv_field(value: &Value) -> String {
+/// The members that are made of letters, digits, `.`, `_` and `-` alone. They call for nothing in a spreadsheet, and other
+/// commands must find what they name.
+const IDS: [&str; 5] = ["id", "sequence", "session", "first_session", "last_session"];
+
+fn csv_field(path: &str, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => guarded(&printable(text, usize::MAX)),
+        Value::String(text) => {
+            let text = escaped(text.clone(), |c| is_harmful(c) && !matches!(c, '\t' | '\n' | '\r'));
+            if IDS.contains(&path) { text } else { guarded(text) }
+        }
         other => other.to_string(),
     }
 }
@@ -98,11 +116,11 @@ fn csv_field(value: &Value) -> String {
 /// Keeps a spreadsheet from taking a text for a formula, by an apostrophe before it.
 ///
 /// Numbers are not touched, so that -5 stays one. Of the strings, the words of livehook never begin like a formula;
-/// what does was written by a sender. A tab or a line end that leads to one is already escaped and no longer leads.
-fn guarded(text: &str) -> String {
+/// what does was written by a sender.
+fn guarded(text: String) -> String {
     // The wide forms count as the plain ones where East Asian settings are in use.
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
-    format!("{}{text}", if is_formula { "'" } else { "" })
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    if is_formula { format!("'{text}") } else { text }
 }
 
 fn csv_record(fields: &[impl AsRef<[u8]>], output: &mut Output<'_>) -> anyhow::Result<()> {
@@ -180,13 +198,31 @@ mod tests {
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("＝1", "'＝1"),
-            ("\t=1", "\\t=1"),
-            ("\r=1", "\\r=1"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
             ("a=1", "a=1"),
             ("", ""),
         ] {
             assert!(shown(&[push(stream)], Form::Csv).ends_with(&format!("\r\n{field},-5,idle\r\n")), "{stream:?}");
         }
+    }
+
+    #[test]
+    fn an_id_is_found_by_what_csv_says() {
+        assert_eq!(csv_field("id", &"-7-2055036c".into()), "-7-2055036c");
+        assert_eq!(csv_field("first_session", &"-7-2055036c".into()), "-7-2055036c");
+        assert_eq!(csv_field("stream", &"-7".into()), "'-7");
+    }
+
+    #[test]
+    fn csv_changes_no_text_but_what_a_terminal_would_obey() {
+        for (text, field) in [("a\\b\\n", "a\\b\\n"), ("ห้อง e\u{301}", "ห้อง e\u{301}"), ("a\tb", "a\tb")]
+        {
+            assert!(shown(&[push(text)], Form::Csv).ends_with(&format!("\r\n{field},-5,idle\r\n")), "{text:?}");
+        }
+        assert!(shown(&[push("a\r\nb")], Form::Csv).ends_with("\r\n\"a\r\nb\",-5,idle\r\n"));
+        assert!(shown(&[push("a\u{1b}[2J\u{9b}\u{2028}")], Form::Csv).contains(r"a\u001b[2J\u009b\u2028,-5"));
     }
 
     #[test]
@@ -199,18 +235,22 @@ mod tests {
         #[test]
         fn whatever_a_sender_wrote_stays_in_its_row(stream in any::<String>()) {
             let rows = [push(&stream), push("next")];
-            let harmful = |text: &str| text.replace("\r\n", "\n").replace('\n', "").contains(char::is_control);
-            for (form, lines) in [(Form::Table, 3), (Form::Json, 2), (Form::Csv, 3)] {
-                let shown = shown(&rows, form);
-                prop_assert_eq!(shown.lines().count(), lines);
-                prop_assert!(!harmful(&shown), "{:?}", shown);
+            let harmful = |text: &str| text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n'));
+            for form in [Form::Table, Form::Json, Form::Csv] {
+                prop_assert!(!harmful(&shown(&rows, form)), "{:?}", stream);
             }
-            let json: Value = serde_json::from_str(shown(&rows, Form::Json).lines().next().unwrap()).unwrap();
+            prop_assert_eq!(shown(&rows, Form::Table).lines().count(), 3);
+            let json = shown(&rows, Form::Json);
+            prop_assert_eq!(json.lines().count(), 2);
+            let json: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
             prop_assert_eq!(json["stream"].as_str(), Some(&*stream));
             let csv = shown(&rows, Form::Csv);
             let read: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
             prop_assert_eq!(read.len(), 2);
             prop_assert_eq!(&read[0][2], "idle");
+            if !stream.contains(is_harmful) {
+                prop_assert_eq!(read[0][0].strip_prefix('\'').unwrap_or(&read[0][0]), stream.strip_prefix('\'').unwrap_or(&stream));
+            }
         }
     }
 }

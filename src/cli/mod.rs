@@ -27,7 +27,6 @@ mod listen_address;
 mod listing;
 mod moment;
 mod output;
-mod printable;
 mod progress;
 mod rebuild;
 mod replay;
@@ -47,13 +46,14 @@ mod table;
 mod testing;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::config::DATA_DIR_DEFAULT;
 use output::{Output, OutputError, talk};
 
 /// Receives the callbacks of Tencent Cloud CSS (live streaming), keeps each genuine one, and hands it on
@@ -101,9 +101,16 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 struct DataDirArguments {
-    /// The data directory of the service
-    #[arg(long, value_name = "DIR", env = "LIVEHOOK_DATA_DIR", default_value = "livehook-data")]
-    data_dir: PathBuf,
+    /// The data directory of the service [default: livehook-data]
+    #[arg(long, value_name = "DIR", env = "LIVEHOOK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDirArguments {
+    /// The directory for a command that reads no configuration.
+    fn path(&self) -> &Path {
+        self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT))
+    }
 }
 
 /// Runs the command that the arguments of a process name, the program's own name first, and gives the exit code.
@@ -183,6 +190,19 @@ mod tests {
     #[test]
     fn the_commands_are_consistent_and_every_argument_has_help() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_in_words_of_its_own() {
+        let all = Arguments::command();
+        let commands =
+            all.get_subcommands().flat_map(|command| std::iter::once(command).chain(command.get_subcommands()));
+        let mut said = std::collections::HashMap::new();
+        for command in commands {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !about.ends_with('.'), "{}: {about:?}", command.get_name());
+            assert_eq!(said.insert(about, command.get_name()), None, "{}", command.get_name());
+        }
     }
 
     #[test]

@@ -5,17 +5,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use reqwest::Url;
+use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use super::http;
+use super::DataDirArguments;
 use super::output::talk;
-use super::printable::printable;
 use super::progress::Progress;
-use super::service::{Service, WRONG_TOKEN_CURE, refused};
+use super::service::{Service, ServiceArguments};
+use crate::config::DataConfig;
 use crate::index::{self, IndexError};
 use crate::journal::JournalError;
+use crate::printable::printable;
 
 /// How long the service may take for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,33 +24,44 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Has the index made anew. With a URL, the service there is asked in any case.
-pub(super) fn run(data_dir: &Path, config: Option<&Path>, url: Option<Url>) -> anyhow::Result<ExitCode> {
-    if url.is_none() {
-        match rebuild_here(data_dir) {
+pub(super) fn run(data_dir: &DataDirArguments, service: ServiceArguments) -> anyhow::Result<ExitCode> {
+    if !service.is_named() {
+        let DataConfig { data_dir, index } = service.find_data(data_dir)?;
+        match rebuild_here(&data_dir, index) {
             Err(IndexError::Journal(JournalError::Locked(_))) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {
-                talk("the index has been made anew");
+                talk(format_args!("the index in {} has been made anew", data_dir.display()));
                 return Ok(ExitCode::SUCCESS);
             }
         }
     }
-    let service = Service::find(config, url, TIMEOUT, no_token)?;
-    let asked = async {
-        ask(&service).await?;
+    let service = service.find_within(TIMEOUT)?;
+    super::block_on(async {
+        let asked = service.post("index/rebuild", &serde_json::json!({})).await;
+        asked.context(
+            "the service that writes the index does not make it anew; --config or --url say which service that is",
+        )?;
         wait(&service).await
-    };
-    super::block_on(asked)??;
+    })??;
     talk("the service has made the index anew");
     Ok(ExitCode::SUCCESS)
 }
 
-fn rebuild_here(data_dir: &Path) -> Result<(), IndexError> {
+/// Makes the index anew in this process. One that is there keeps its settings.
+fn rebuild_here(data_dir: &Path, options: Option<index::Options>) -> Result<(), IndexError> {
+    let is_unset = options.is_none() && matches!(index::Reader::open(data_dir), Err(IndexError::Absent(_)));
     let mut progress = Progress::new("of the journal taken in");
     let count = |records: i64| u64::try_from(records).unwrap_or(0);
-    let result =
-        index::rebuild(data_dir, &index::Options::default(), |done, all| progress.show(count(done), count(all)));
+    let options = options.unwrap_or_default();
+    let result = index::rebuild(data_dir, &options, |done, all| progress.show(count(done), count(all)));
     progress.end();
+    if is_unset && result.is_ok() {
+        talk(
+            "there was no index and no --config: it has the defaults of `index.stale_after_secs` and \
+             `index.bridge_gap_secs` until the service starts",
+        );
+    }
     result
 }
 
@@ -73,32 +84,16 @@ struct Journal {
     head: i64,
 }
 
-/// Asks the service for the rebuild.
-async fn ask(service: &Service) -> anyhow::Result<()> {
-    let url = service.at("api/v1/index/rebuild")?;
-    let response = service.send_post(&url, &serde_json::json!({})).await.map_err(|error| no_answer(&url, error))?;
-    let status = response.status().as_u16();
-    if status == 202 {
-        return Ok(());
-    }
-    let body = http::read_body(&url, TIMEOUT, response).await.unwrap_or_default();
-    let cure = match status {
-        401 => WRONG_TOKEN_CURE,
-        404 | 405 => "; does --url lead to the admin endpoint?",
-        _ => "",
-    };
-    Err(refused(&url, status, &body, cure))
-}
-
 /// Waits until the rebuild is done, and shows how far it is.
 async fn wait(service: &Service) -> anyhow::Result<()> {
-    let url = service.at("readyz")?;
     let mut progress = Progress::new("of the journal taken in");
     let mut told = None;
     loop {
-        let index = readiness(service, &url).await?;
-        let Readiness { index: Some(index), journal: Some(Journal { head }) } = index else {
-            bail!("{}: does not tell how far the index is; does --url lead to the admin endpoint?", http::shown(&url));
+        let readiness = service.readiness().await;
+        let Readiness { index: Some(index), journal: Some(Journal { head }) } =
+            readiness.context("the service was asked, and is gone: it goes on after its next start")?
+        else {
+            bail!("the service does not tell how far the index is; does --url lead to the admin endpoint?");
         };
         if !index.rebuilding {
             progress.end();
@@ -113,28 +108,4 @@ async fn wait(service: &Service) -> anyhow::Result<()> {
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
-}
-
-async fn readiness(service: &Service, url: &Url) -> anyhow::Result<Readiness> {
-    let gone =
-        |error| no_answer(url, error).context("the service was asked, and is gone: it goes on after its next start");
-    let response = service.send_get(url).await.map_err(gone)?;
-    // A service that is not ready for callbacks tells how far it is, too.
-    let body = http::read_body(url, TIMEOUT, response).await?;
-    serde_json::from_str(&body).with_context(|| format!("{}: this is no answer of livehook", http::shown(url)))
-}
-
-fn no_token(url: &Url) -> anyhow::Error {
-    anyhow!(
-        "the service at {} makes its index anew only for who has its admin token, and none is configured here. Give \
-         the service's configuration by --config, or the token as LIVEHOOK_ADMIN_TOKEN. If the service has none either, make one \
-         with `livehook keygen`, set `admin.token`, and start the service anew; or stop the service and run this again",
-        http::shown(url)
-    )
-}
-
-fn no_answer(url: &Url, error: reqwest::Error) -> anyhow::Error {
-    http::no_answer(url, TIMEOUT, error).context(
-        "the service that writes the index is not found at its admin endpoint: --config or --url say where that is",
-    )
 }

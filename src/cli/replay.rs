@@ -11,12 +11,12 @@ use super::cell::Cell;
 use super::listing::{self, Form, Row};
 use super::moment;
 use super::output::{Output, talk};
-use super::printable::printable;
 use super::progress::Progress;
 use super::service::{Service, ServiceArguments};
 use super::table::Column;
 use crate::callback::{DomainPattern, EventType, NamePattern};
 use crate::moment::Moment;
+use crate::printable::printable;
 
 /// How often the service is asked how far it is.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);

@@ -12,10 +12,10 @@ use reqwest::{Client, Url};
 
 use super::key_argument::KeyArguments;
 use super::output::{Output, talk};
-use super::printable::printable;
 use super::sample::{Push, Sample};
 use super::sign::{TTL_SECS, expiry_secs, sign};
 use super::{http, input};
+use crate::printable::printable;
 
 /// How long CSS waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(20);

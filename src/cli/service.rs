@@ -1,31 +1,30 @@
 //! The admin endpoint of a running service, for the commands that have the service do something.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, RequestBuilder, Url};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::DataDirArguments;
 use super::http;
 use super::listen_address::reachable;
-use super::printable::printable;
-use crate::config::{Config, Process};
+use crate::config::{Config, DataConfig, Mistakes, Process};
+use crate::printable::printable;
 use crate::server::Token;
 
 /// How long the service may take for one answer. Counting a large journal takes its time.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What may help where the token is refused.
-pub(super) const WRONG_TOKEN_CURE: &str = "; is the token that of this service?";
-
 /// How a running service is found.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct ServiceArguments {
-    /// The configuration file of the service (LIVEHOOK_CONFIG), for its `admin.listen` and the token;
-    /// LIVEHOOK_ADMIN_LISTEN and LIVEHOOK_ADMIN_TOKEN win over it
+    /// The configuration file of the service (LIVEHOOK_CONFIG), for its `data_dir`, its `admin.listen` and the token; flags
+    /// and environment variables for these win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The admin endpoint of the service, here or elsewhere, such as http://127.0.0.1:9090
@@ -39,36 +38,34 @@ impl ServiceArguments {
         self.url.is_some()
     }
 
+    /// Whether anything is said of the service.
+    pub(super) fn is_given(&self) -> bool {
+        self.url.is_some() || self.config.is_some()
+    }
+
+    /// Finds out where the service has its data, as the service itself does, to do its work where it does not run.
+    ///
+    /// # Errors
+    /// The configuration cannot be read.
+    pub(super) fn find_data(&self, data_dir: &DataDirArguments) -> Result<DataConfig, Mistakes> {
+        Config::find_data(self.config.as_deref(), data_dir.data_dir.as_deref(), &Process)
+    }
+
     /// Finds out where the service is and what its token is, as the service itself does.
     ///
     /// # Errors
     /// Its address or its token is not known here.
     pub(super) fn find(self) -> anyhow::Result<Service> {
-        Service::find(self.config.as_deref(), self.url, TIMEOUT, no_token)
+        self.find_within(TIMEOUT)
     }
-}
 
-/// A running service.
-pub(super) struct Service {
-    url: Url,
-    client: Client,
-    authorization: HeaderValue,
-}
-
-impl Service {
-    /// Finds out where the service is, unless a URL says so, and what its token is, as the service itself does. An answer may
-    /// take as long as `timeout`; `no_token` says what to do where there is no token.
+    /// The same for a service that may take as long as `timeout` for one answer.
     ///
     /// # Errors
     /// Its address or its token is not known here.
-    pub(super) fn find(
-        config: Option<&Path>,
-        url: Option<Url>,
-        timeout: Duration,
-        no_token: fn(&Url) -> anyhow::Error,
-    ) -> anyhow::Result<Service> {
-        let admin = Config::find_admin(config, &Process)?;
-        let url = match url {
+    pub(super) fn find_within(self, timeout: Duration) -> anyhow::Result<Service> {
+        let admin = Config::find_admin(self.config.as_deref(), &Process)?;
+        let url = match self.url {
             Some(url) => url,
             None if admin.listen.port() == 0 => {
                 bail!("the admin address {} leaves the port to the system: give --url", admin.listen)
@@ -78,19 +75,29 @@ impl Service {
         let token = admin.token.as_ref().ok_or_else(|| no_token(&url))?;
         Ok(Service {
             client: http::client(&url, timeout, None)?,
+            timeout,
             authorization: Token::authorization(token).context("the admin token cannot be sent")?,
             url,
         })
     }
+}
 
+/// A running service.
+pub(super) struct Service {
+    url: Url,
+    client: Client,
+    timeout: Duration,
+    authorization: HeaderValue,
+}
+
+impl Service {
     /// Asks for what is at a path of the API, such as `replays/7`.
     ///
     /// # Errors
     /// The service does not answer, or refuses.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let url = self.at(&format!("api/v1/{path}"))?;
-        let response = self.send_get(&url).await;
-        answer(&url, response).await
+        self.answer(&url, self.client.get(url.clone())).await
     }
 
     /// Has the service change something.
@@ -99,46 +106,54 @@ impl Service {
     /// The service does not answer, or refuses.
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let url = self.at(&format!("api/v1/{path}"))?;
-        let response = self.send_post(&url, body).await;
-        answer(&url, response).await
+        let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/json");
+        self.answer(&url, request.body(body.to_string())).await
+    }
+
+    /// What `/readyz` tells of the service, also while it is not ready.
+    ///
+    /// # Errors
+    /// The service does not answer.
+    pub(super) async fn readiness<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        let url = self.at("readyz")?;
+        let (_, body) = self.send(&url, self.client.get(url.clone())).await?;
+        read(&url, &body)
     }
 
     /// The URL of a path of the admin endpoint.
-    pub(super) fn at(&self, path: &str) -> anyhow::Result<Url> {
+    fn at(&self, path: &str) -> anyhow::Result<Url> {
         let base = self.url.path().trim_end_matches('/');
         self.url.join(&format!("{base}/{path}")).map_err(|error| anyhow!("{}: {error}", http::shown(&self.url)))
     }
 
-    /// Sends a GET, with the token.
-    pub(super) async fn send_get(&self, url: &Url) -> reqwest::Result<Response> {
-        self.client.get(url.clone()).header(AUTHORIZATION, self.authorization.clone()).send().await
+    /// Sends a request with the token, and gives the answer's status and body.
+    async fn send(&self, url: &Url, request: RequestBuilder) -> anyhow::Result<(u16, String)> {
+        let no_answer = |error| http::no_answer(url, self.timeout, error);
+        let response = request.header(AUTHORIZATION, self.authorization.clone()).send().await.map_err(no_answer)?;
+        let status = response.status().as_u16();
+        Ok((status, http::read_body(url, self.timeout, response).await?))
     }
 
-    /// Sends a POST, with the token.
-    pub(super) async fn send_post(&self, url: &Url, body: &Value) -> reqwest::Result<Response> {
-        let request = self.client.post(url.clone()).header(AUTHORIZATION, self.authorization.clone());
-        request.header(CONTENT_TYPE, "application/json").body(body.to_string()).send().await
+    async fn answer(&self, url: &Url, request: RequestBuilder) -> anyhow::Result<Value> {
+        let (status, body) = self.send(url, request).await?;
+        if (200..300).contains(&status) { read(url, &body) } else { Err(refused(url, status, &body)) }
     }
 }
 
-/// What an answer says, or why it is none.
-async fn answer(url: &Url, response: reqwest::Result<Response>) -> anyhow::Result<Value> {
-    let response = response.map_err(|error| http::no_answer(url, TIMEOUT, error))?;
-    let status = response.status().as_u16();
-    let body = http::read_body(url, TIMEOUT, response).await?;
-    if (200..300).contains(&status) {
-        return serde_json::from_str(&body)
-            .with_context(|| format!("{}: this is no answer of livehook", http::shown(url)));
-    }
-    let cure = if status == 401 { WRONG_TOKEN_CURE } else { "" };
-    Err(refused(url, status, &body, cure))
+fn read<T: DeserializeOwned>(url: &Url, body: &str) -> anyhow::Result<T> {
+    serde_json::from_str(body).with_context(|| format!("{}: this is no answer of livehook", http::shown(url)))
 }
 
 /// An error for an answer that refuses. The API says why under the one name, the rest of the admin endpoint under the other.
-pub(super) fn refused(url: &Url, status: u16, body: &str, cure: &str) -> anyhow::Error {
-    let told = serde_json::from_str::<Value>(body).ok();
-    let told = told.as_ref().and_then(|problem| problem["detail"].as_str().or(problem["message"].as_str()));
-    let told = printable(told.unwrap_or(body).trim(), 1000);
+fn refused(url: &Url, status: u16, body: &str) -> anyhow::Error {
+    let told = serde_json::from_str::<Value>(body).unwrap_or_default();
+    let detail = told["detail"].as_str();
+    let cure = match status {
+        401 => "; is the token that of this service?",
+        404 | 405 if detail.is_none() => "; does --url lead to the admin endpoint?",
+        _ => "",
+    };
+    let told = printable(detail.or(told["message"].as_str()).unwrap_or(body).trim(), 1000);
     anyhow!("{}: answered {status} {told}{cure}", http::shown(url))
 }
 

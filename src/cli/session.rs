@@ -10,13 +10,13 @@ use super::cell::{Cell, padded};
 use super::current_index::CurrentIndex;
 use super::listing::{self, Form};
 use super::output::Output;
-use super::printable::printable;
 use super::session_rows::{SessionRow, anomalies, reason, size, state};
 use super::table::details;
 use super::{event_detail, human};
 use crate::callback::{Event, EventId, EventType};
 use crate::index::{SESSION_EVENTS_MAX, SessionView};
 use crate::journal::Offset;
+use crate::printable::printable;
 
 /// How many sessions that share a sequence are listed.
 const LISTED_MAX: usize = 20;
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 
 /// Prints the session.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let current = CurrentIndex::open(&arguments.data_dir.data_dir)?;
+    let current = CurrentIndex::open(arguments.data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
     let view = find(&current, &arguments.id, now_ms)?;
     // Of another journal, the offsets would lead to other events.
@@ -197,7 +197,7 @@ fn show_events(view: &SessionView, events: &Events<'_>, output: &mut Output<'_>)
     let gone = events.read(view, |event| {
         let time = human::moment(event.id().time_ms());
         let event_type = event.event_type().to_string();
-        let line = format!("{time}  {}  {}", padded(&event_type, 16), event_detail::full(event));
+        let line = format!("{time}  {}  {}", padded(&event_type, 16), event_detail::told(event));
         Ok(output.line(line.trim_end())?)
     })?;
     match gone {

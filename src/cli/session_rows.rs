@@ -8,6 +8,7 @@ use super::human;
 use super::listing::Row;
 use super::table::Column;
 use crate::index::{BroadcastView, ReasonView, SessionView, StreamView};
+use crate::moment::Moment;
 use crate::session::State;
 
 /// A stream that is live, as it is at a moment.
@@ -134,10 +135,7 @@ impl SessionRow {
     /// How long it lasted, or has lasted so far; not known of one that is stale.
     pub(super) fn lasted(&self) -> Cell {
         let view = &self.view;
-        match view.state {
-            State::Live => live(self.now_ms.saturating_sub(view.started.0)),
-            State::Ended | State::Stale => Cell::optional(view.duration_ms.map(human::duration)),
-        }
+        lasted(view.state, view.started, view.duration_ms, self.now_ms)
     }
 }
 
@@ -165,7 +163,7 @@ impl Row for BroadcastRow {
         "domain",
         "app_name",
         "stream",
-        "is_live",
+        "state",
         "started",
         "ended",
         "duration_ms",
@@ -179,15 +177,11 @@ impl Row for BroadcastRow {
 
     fn cells(&self) -> Vec<Cell> {
         let view = &self.view;
-        let lasted = match view.is_live {
-            true => live(self.now_ms.saturating_sub(view.started.0)),
-            false => Cell::optional(view.duration_ms.map(human::duration)),
-        };
         let gap = (view.interruptions > 0).then(|| human::duration(view.longest_gap_ms));
         vec![
             Cell::new(human::moment(view.started.0)),
-            lasted,
-            state(if view.is_live { State::Live } else { State::Ended }),
+            lasted(view.state, view.started, view.duration_ms, self.now_ms),
+            state(view.state),
             Cell::stream(&view.domain, &view.app_name, &view.stream),
             Cell::new(view.sessions),
             Cell::new(view.interruptions).toned(if view.interruptions > 0 { Tone::Warning } else { Tone::Plain }),
@@ -197,8 +191,14 @@ impl Row for BroadcastRow {
     }
 }
 
-fn live(lasted_ms: i64) -> Cell {
-    Cell::new(format_args!("live {}", human::duration(lasted_ms.max(0))))
+fn lasted(state: State, started: Moment, duration_ms: Option<i64>, now_ms: i64) -> Cell {
+    match state {
+        State::Live => {
+            let lasted_ms = now_ms.saturating_sub(started.0).max(0);
+            Cell::new(format_args!("live {}", human::duration(lasted_ms)))
+        }
+        State::Ended | State::Stale => Cell::optional(duration_ms.map(human::duration)),
+    }
 }
 
 /// Whether it is on.
@@ -240,7 +240,6 @@ mod tests {
     use super::super::output::Output;
     use super::*;
     use crate::callback::{Reason, ReasonCategory};
-    use crate::moment::Moment;
     use crate::session::StreamKey;
 
     const NOW_MS: i64 = 1_777_636_800_000; // 2026-05-01T12:00:00Z
@@ -295,16 +294,16 @@ mod tests {
         SessionRow { view, now_ms: NOW_MS }
     }
 
-    fn broadcast(is_live: bool, interruptions: usize) -> BroadcastRow {
+    fn broadcast(state: State, interruptions: usize) -> BroadcastRow {
         let first_session = StreamKey::from_text("push.example.com/live/demo").session("2210464508206756938");
         let view = BroadcastView {
             domain: "push.example.com".to_owned(),
             app_name: "live".to_owned(),
             stream: "demo".to_owned(),
-            is_live,
+            state,
             started: Moment(NOW_MS - 7_200_000),
-            ended: (!is_live).then_some(Moment(NOW_MS)),
-            duration_ms: (!is_live).then_some(7_200_000),
+            ended: (state != State::Live).then_some(Moment(NOW_MS)),
+            duration_ms: (state == State::Ended).then_some(7_200_000),
             sessions: interruptions + 1,
             interruptions,
             longest_gap_ms: 65_000,
@@ -345,11 +344,13 @@ mod tests {
         for (line, expected) in table.lines().zip(lines) {
             assert!(line.starts_with(expected), "{line}\n{expected}");
         }
-        let table = shown(&[broadcast(false, 1), broadcast(true, 0)], Form::Table);
+        let table =
+            shown(&[broadcast(State::Ended, 1), broadcast(State::Live, 0), broadcast(State::Stale, 0)], Form::Table);
         let lines = [
             "STARTED               LASTED   STATE  STREAM                      SESSIONS  INTERRUPTIONS  LONGEST GAP  FIRST SESSION",
             "2026-05-01T10:00:00Z  2h       ended  push.example.com/live/demo         2              1        1m 5s  2210464508206756938-",
             "2026-05-01T10:00:00Z  live 2h  live   push.example.com/live/demo         1              0            -  2210464508206756938-",
+            "2026-05-01T10:00:00Z  -        stale  push.example.com/live/demo         1              0            -  2210464508206756938-",
         ];
         for (line, expected) in table.lines().zip(lines) {
             assert!(line.starts_with(expected), "{line}\n{expected}");
@@ -377,7 +378,7 @@ mod tests {
         }
         check(stream("a"));
         check(session("a", State::Ended));
-        check(broadcast(true, 0));
+        check(broadcast(State::Live, 0));
     }
 
     #[test]
@@ -390,8 +391,9 @@ mod tests {
             let written = shown(std::slice::from_ref(&row), form);
             let harmful = ['\u{1b}', '\u{9b}', '\u{7}', '\u{2028}'];
             assert!(!written.contains(harmful), "{written:?}");
-            assert_eq!(written.lines().count(), if form == Form::Json { 1 } else { 2 }, "{written:?}");
         }
+        assert_eq!(shown(std::slice::from_ref(&row), Form::Json).lines().count(), 1);
+        assert_eq!(shown(std::slice::from_ref(&row), Form::Table).lines().count(), 2);
         assert!(shown(&[row], Form::Csv).contains("'@SUM(A1)"));
         let long = shown(&[stream(&"x".repeat(10_000))], Form::Table);
         assert!(long.lines().all(|line| cell::width(line) < 250));

@@ -1,26 +1,26 @@
 //! `livehook sessions`: every push, live and past; or broadcasts, which are pushes in a row; or the index made anew.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use reqwest::Url;
 
 use super::DataDirArguments;
 use super::current_index::CurrentIndex;
 use super::listing::{self, Form, Row};
+use super::moment::During;
 use super::output::{Output, talk};
+use super::rebuild;
 use super::selection_arguments::{SelectionArguments, parse_limit};
+use super::service::ServiceArguments;
 use super::session_rows::{BroadcastRow, SessionRow};
-use super::{http, moment, rebuild};
 use crate::callback::ReasonCategory;
 use crate::index::{BroadcastQuery, Order, SessionQuery, Sort};
 use crate::session::State;
 
 /// Show sessions: each is one push of a stream, from its start to its stop
 ///
-/// Those that started last come first. A session that has no stop is live, or stale once nothing was heard of it for
+/// Those that started last come first; --since and --until are for when they started. A session that has no stop is live, or stale once nothing was heard of it for
 /// `index.stale_after_secs`. Works while the service runs and when it does not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -39,13 +39,8 @@ pub(super) struct Arguments {
     /// Only live, ended or stale ones; repeat it for more
     #[arg(long = "state", value_name = "STATE")]
     states: Vec<State>,
-    /// Only those that started then or later: RFC 3339 (2026-05-01T12:00:00Z), a date (from 00:00 UTC), Unix seconds, or
-    /// a span back from now (15m, 2h, 7d)
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now)]
-    since: Option<i64>,
-    /// Only those that started before, in the same forms
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now)]
-    until: Option<i64>,
+    #[command(flatten)]
+    during: During,
     /// Only those that stopped for a reason of this category: client, network, content, idle, internal, rejected, operator,
     /// replaced or unknown; repeat it for more
     #[arg(long = "reason", value_name = "CATEGORY", conflicts_with = "broadcasts")]
@@ -68,16 +63,11 @@ pub(super) struct Arguments {
         "streams", "domains", "states", "since", "until", "categories", "sort", "reverse", "limit", "broadcasts", "output",
     ])]
     rebuild: bool,
-    /// For --rebuild: the configuration file of the service (LIVEHOOK_CONFIG), for its `admin.listen` and the token;
-    /// LIVEHOOK_ADMIN_LISTEN and LIVEHOOK_ADMIN_TOKEN win over it
-    #[arg(long, value_name = "FILE", requires = "rebuild")]
-    config: Option<PathBuf>,
-    /// For --rebuild: the admin endpoint of the service, here or elsewhere, such as http://127.0.0.1:9090
-    #[arg(long, value_name = "URL", requires = "rebuild", value_parser = http::parse_url)]
-    url: Option<Url>,
     /// How to show them
     #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
     output: Form,
+    #[command(flatten, next_help_heading = "For --rebuild")]
+    service: ServiceArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,7 +76,7 @@ enum SortBy {
     Started,
     /// When they ended; those that have not are the latest
     Ended,
-    /// How long they lasted; those of which it is not known are the shortest
+    /// How long they lasted, or have lasted so far; those of which it is not known are the shortest
     Duration,
 }
 
@@ -103,18 +93,13 @@ impl From<SortBy> for Sort {
 /// Prints sessions or broadcasts, or makes the index anew.
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     if arguments.rebuild {
-        let Arguments { data_dir, config, url, .. } = arguments;
-        return rebuild::run(&data_dir.data_dir, config.as_deref(), url);
+        return rebuild::run(&arguments.data_dir, arguments.service);
     }
-    if let (Some(since), Some(until)) = (arguments.since, arguments.until)
-        && since >= until
-    {
-        return Err(super::usage_error("--since is not before --until: nothing can match"));
+    if arguments.service.is_given() {
+        return Err(super::usage_error("--config and --url are for --rebuild: questions are asked on --data-dir"));
     }
-    if arguments.broadcasts && arguments.states.contains(&State::Stale) {
-        return Err(super::usage_error("a broadcast is live or ended: --state stale is for sessions"));
-    }
-    let current = CurrentIndex::open(&arguments.data_dir.data_dir)?;
+    arguments.during.check()?;
+    let current = CurrentIndex::open(arguments.data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
     let (form, limit) = (arguments.output, arguments.limit);
     if arguments.broadcasts {
@@ -133,8 +118,8 @@ impl Arguments {
         SessionQuery {
             selection: self.selection.selection(),
             states: self.states.clone(),
-            since_ms: self.since,
-            until_ms: self.until,
+            since_ms: self.during.since,
+            until_ms: self.during.until,
             categories: self.categories.clone(),
             sort: self.sort.into(),
             order: if self.reverse { Order::Ascending } else { Order::Descending },
@@ -145,12 +130,11 @@ impl Arguments {
 
     /// The same for broadcasts.
     fn broadcast_query(&self) -> BroadcastQuery {
-        let (live, ended) = (self.states.contains(&State::Live), self.states.contains(&State::Ended));
         BroadcastQuery {
             selection: self.selection.selection(),
-            is_live: (live != ended).then_some(live),
-            since_ms: self.since,
-            until_ms: self.until,
+            states: self.states.clone(),
+            since_ms: self.during.since,
+            until_ms: self.during.until,
             after: None,
             limit: self.limit + 1,
         }

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
 /// Prints the streams.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, selection, limit, output: form } = arguments;
-    let current = CurrentIndex::open(&data_dir.data_dir)?;
+    let current = CurrentIndex::open(data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
     let mut views = current.index.streams(&selection.selection(), None, usize::MAX, now_ms)?;
     views.sort_by_key(|view| Reverse(view.live_since));

@@ -39,6 +39,9 @@ pub use sinks::{InvalidSinkName, SinkConfig, SinkName};
 pub use sources::{Overrides, Process, SecretText, Surroundings};
 pub use summary::Summary;
 
+/// The data directory where nothing says another.
+pub const DATA_DIR_DEFAULT: &str = "livehook-data";
+
 /// Everything that can be configured, and found to be sound.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -64,6 +67,15 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// What those need who do a service's work while it does not run.
+#[derive(Clone, Debug)]
+pub struct DataConfig {
+    /// Where the journal is.
+    pub data_dir: PathBuf,
+    /// The read model as a file configures it; `None` without a file.
+    pub index: Option<index::Options>,
+}
+
 /// The top of the file. The sinks are read apart, since their keys depend on their type.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
@@ -81,7 +93,7 @@ struct File {
 impl Default for File {
     fn default() -> File {
         File {
-            data_dir: PathBuf::from("livehook-data"),
+            data_dir: PathBuf::from(DATA_DIR_DEFAULT),
             shutdown_grace_secs: 8,
             receiver: ReceiverOptions::default(),
             admin: AdminOptions::default(),
@@ -114,7 +126,8 @@ impl Config {
     /// # Errors
     /// The file cannot be read or is no TOML, or the address is none.
     pub fn find_admin_listen(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<SocketAddr, Mistakes> {
-        Ok(find_admin(path, surroundings, &["admin.listen"], sources::admin_listen)?.listen)
+        let (file, _) = find_part(path, surroundings, &["admin.listen"], sources::admin_listen)?;
+        Ok(file.admin.listen)
     }
 
     /// The same with the token, for those that change something.
@@ -122,7 +135,23 @@ impl Config {
     /// # Errors
     /// The file or that of the token cannot be read, or the address or the token is none.
     pub fn find_admin(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<AdminOptions, Mistakes> {
-        find_admin(path, surroundings, &["admin.listen", "admin.token", "admin.token_file"], sources::admin)
+        let keys = ["admin.listen", "admin.token", "admin.token_file"];
+        Ok(find_part(path, surroundings, &keys, sources::admin)?.0.admin)
+    }
+
+    /// Where the data of such a service is, and what its read model is to be like. `data_dir` is what a flag or the
+    /// environment says, and wins over the file.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no TOML, or has mistakes in these parts.
+    pub fn find_data(
+        path: Option<&Path>,
+        data_dir: Option<&Path>,
+        surroundings: &dyn Surroundings,
+    ) -> Result<DataConfig, Mistakes> {
+        let (file, has_file) = find_part(path, surroundings, &["data_dir", "index"], |_, _, _| {})?;
+        let data_dir = data_dir.map_or(file.data_dir, Path::to_owned);
+        Ok(DataConfig { data_dir, index: has_file.then_some(file.index) })
     }
 
     /// Makes a configuration of the file's text (with the path to name in mistakes), the environment and the flags.
@@ -176,23 +205,29 @@ impl Config {
     }
 }
 
-/// Finds what a service's admin endpoint is configured as. Of the mistakes in the file only those of `keys` matter; `override_file`
-/// puts the environment over it.
-fn find_admin(
+/// Finds a part of a service's configuration, and whether there is a file. Of the mistakes in it only those of `keys`, and of
+/// what is below them, matter; `override_file` puts the environment over it.
+fn find_part(
     path: Option<&Path>,
     surroundings: &dyn Surroundings,
     keys: &[&str],
     override_file: fn(&mut File, &dyn Surroundings, &mut Findings),
-) -> Result<AdminOptions, Mistakes> {
+) -> Result<(File, bool), Mistakes> {
     let found = sources::file(path, surroundings)?;
     let path = found.as_ref().map(|(path, _)| path.as_path());
     let text = found.as_ref().map_or("", |(_, text)| text);
     let document = Document::parse(text).map_err(|mistake| Mistakes::new(path, vec![mistake]))?;
     let mut findings = Findings::default();
     let mut file: File = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
-    findings.mistakes.retain(|mistake| keys.contains(&mistake.key.as_str()));
+    let is_of = |mistake: &Mistake, key: &str| {
+        mistake.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    findings.mistakes.retain(|mistake| keys.iter().any(|key| is_of(mistake, key)));
     override_file(&mut file, surroundings, &mut findings);
-    if findings.mistakes.is_empty() { Ok(file.admin) } else { Err(Mistakes::new(path, findings.mistakes)) }
+    if findings.mistakes.is_empty() {
+        return Ok((file, path.is_some()));
+    }
+    Err(Mistakes::new(path, findings.mistakes))
 }
 
 fn verifier_options(receiver: &ReceiverOptions, keys: Vec<sources::SourcedKey>) -> callback::Options {

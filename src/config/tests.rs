@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::sources::without_dots;
-use super::{Config, Mistakes, Overrides, SecretText, Surroundings};
+use super::{Config, DATA_DIR_DEFAULT, Mistakes, Overrides, SecretText, Surroundings};
 use crate::callback::CallbackKey;
 use crate::sink;
 use crate::telemetry::{Format, Level};
@@ -387,6 +387,22 @@ fn the_admin_address_is_found_as_the_service_finds_it_whatever_else_is_wrong() {
     let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", "admin.listen = \"x\"");
     let told = listen(&given).unwrap_err();
     assert!(told.contains("admin.listen = \"x\""), "{told}");
+}
+
+#[test]
+fn the_data_is_found_where_the_service_has_it_whatever_else_is_wrong() {
+    let data = |flag: Option<&str>, given: &Given| {
+        let found = Config::find_data(None, flag.map(Path::new), given).map_err(|mistakes| mistakes.to_string())?;
+        Ok::<_, String>((found.data_dir.display().to_string(), found.index.map(|index| index.bridge_gap_secs)))
+    };
+    assert_eq!(data(None, &Given::default()), Ok((DATA_DIR_DEFAULT.to_owned(), None)));
+    let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml");
+    let of_file = given.file("a.toml", "unknown = 1\ndata_dir = \"d\"\n[index]\nbridge_gap_secs = 5");
+    assert_eq!(data(None, &of_file), Ok(("d".to_owned(), Some(5))));
+    assert_eq!(data(Some("e"), &of_file), Ok(("e".to_owned(), Some(5))));
+    let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml");
+    let told = data(None, &given.file("a.toml", "[index]\nbridge_gap_secs = \"x\"\nbridge_gap = 5")).unwrap_err();
+    assert!(told.contains("index.bridge_gap_secs") && told.contains("index.bridge_gap: "), "{told}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub enum Sort {
     Started,
     /// When they ended; those that have not count as the latest.
     Ended,
-    /// How long they lasted; those of which it is not known count as the shortest.
+    /// How long they lasted, or have lasted so far; those of which it is not known, as of stale ones, count as the shortest.
     Duration,
 }
 
@@ -115,8 +115,8 @@ impl Default for SessionQuery {
 pub struct BroadcastQuery {
     /// Of which streams.
     pub selection: Selection,
-    /// Live, or over; `None` for both.
-    pub is_live: Option<bool>,
+    /// In which states; empty for all.
+    pub states: Vec<State>,
     /// Started then or later, in Unix ms.
     pub since_ms: Option<i64>,
     /// Started before, in Unix ms.

@@ -72,6 +72,14 @@ impl Reader {
         Ok(Offset(database::number(&self.connection, "cursor")?.unwrap_or(0)))
     }
 
+    /// The id of the journal that it was made of; `None` before the first record.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn journal_id(&self) -> Result<Option<String>, IndexError> {
+        database::text(&self.connection, "journal_id")
+    }
+
     /// Whether this is the index of a journal as that is now, so that offsets mean the same in both. It is not after another
     /// journal was put in the place of the one that was indexed, also an earlier state of the same, until a service has
     /// started with it.
@@ -82,7 +90,7 @@ impl Reader {
         let transaction = self.connection.unchecked_transaction()?;
         let cursor = self.cursor()?;
         let cursor_id = database::text(&transaction, "cursor_id")?;
-        let journal_id = database::text(&transaction, "journal_id")?;
+        let journal_id = self.journal_id()?;
         transaction.commit()?;
         if journal_id != Some(journal.journal_id()?) {
             return Ok(false);

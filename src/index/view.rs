@@ -114,13 +114,13 @@ pub struct BroadcastView {
     pub app_name: String,
     /// The stream name.
     pub stream: String,
-    /// Whether one of its sessions is live.
-    pub is_live: bool,
+    /// Live while one of its sessions is; else ended, or stale where the last sign of it is one of a stale session.
+    pub state: State,
     /// When its first session started.
     pub started: Moment,
     /// When its last session ended, or for a stale one its last event.
     pub ended: Option<Moment>,
-    /// From its start to its end, in ms; not known while it is on.
+    /// From its start to its end, in ms; not known while it is on, nor of one that is stale.
     pub duration_ms: Option<i64>,
     /// How many sessions it has.
     pub sessions: usize,

@@ -32,8 +32,8 @@ impl Backup {
         let source = database::open_to_read(data_dir)?;
         let io = |source| JournalError::Io { path: target.to_owned(), source };
         if is_within(data_dir, target) {
-            return Err(io(std::io::Error::new(
-                std::io::ErrorKind::InvalidInput,
+            return Err(io(io::Error::new(
+                io::ErrorKind::InvalidInput,
                 "the directory is in the data directory, and would go with it; give one elsewhere",
             )));
         }
@@ -84,12 +84,7 @@ struct Target {
 
 impl Target {
     /// Copies a database, and syncs the copy.
-    fn copy(
-        &mut self,
-        source: &Connection,
-        path: &Path,
-        progress: impl FnMut(u64, u64),
-    ) -> Result<u64, JournalError> {
+    fn copy(&mut self, source: &Connection, path: &Path, progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
         self.copy_and(source, path, progress, |_| Ok(()))
     }
 

@@ -2,13 +2,19 @@
 //!
 //! CSS tells a loss of network of more than 70 s as a stop and a new push. Who watches sees the same broadcast go on.
 
+use std::cmp::Reverse;
+
+use super::state::State;
+
 /// The time of one session, in Unix ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// When it started.
     pub started_ms: i64,
-    /// When it ended, or for a stale one the last sign of it; `None` while it is live.
-    pub ended_ms: Option<i64>,
+    /// Until when it was on, see [`super::Session::until_ms`].
+    pub until_ms: i64,
+    /// Whether it still is.
+    pub state: State,
 }
 
 /// Sessions of one stream in a row.
@@ -20,8 +26,10 @@ pub struct Broadcast {
     pub count: usize,
     /// When the first one started, in Unix ms.
     pub started_ms: i64,
-    /// When the last one ended, in Unix ms; `None` while one is live.
-    pub ended_ms: Option<i64>,
+    /// The latest moment until which one of them was on, in Unix ms.
+    pub until_ms: i64,
+    /// The state of the session that was on until then; of an ended and a stale one, ended.
+    pub state: State,
     /// How often nothing was pushed in between.
     pub interruptions: usize,
     /// How long that was at most, in ms.
@@ -31,28 +39,31 @@ pub struct Broadcast {
 }
 
 /// Puts the sessions of one stream, in the order of their starts, together into broadcasts: a session that starts at most
-/// `bridge_gap_ms` after all before it have ended belongs to the same one. Sessions that overlap do as well, and that is no
-/// interruption.
+/// `bridge_gap_ms` after all before it have ended belongs to the same one. Sessions that overlap or touch do as well, and
+/// that is no interruption. In which order those come that start at once makes no difference to any number.
 pub fn broadcasts(spans: &[Span], bridge_gap_ms: i64) -> Vec<Broadcast> {
     let mut broadcasts: Vec<Broadcast> = Vec::new();
     for (position, span) in spans.iter().enumerate() {
-        let gap_ms =
-            broadcasts.last().map(|last| last.ended_ms.map_or(-1, |ended_ms| span.started_ms.saturating_sub(ended_ms)));
+        // An end is not before its start, whatever the events say.
+        let until_ms = span.until_ms.max(span.started_ms);
+        let gap_ms = broadcasts.last().map(|last| span.started_ms.saturating_sub(last.until_ms));
         match (broadcasts.last_mut(), gap_ms) {
             (Some(last), Some(gap_ms)) if gap_ms <= bridge_gap_ms => {
                 last.count += 1;
-                if gap_ms >= 0 {
+                if gap_ms > 0 {
                     last.interruptions += 1;
                     last.longest_gap_ms = last.longest_gap_ms.max(gap_ms);
                     last.gaps_ms += gap_ms;
                 }
-                last.ended_ms = last.ended_ms.zip(end_of(span)).map(|(last, this)| last.max(this));
+                let end = (last.until_ms, Reverse(last.state)).max((until_ms, Reverse(span.state)));
+                (last.until_ms, Reverse(last.state)) = end;
             }
             _ => broadcasts.push(Broadcast {
                 first: position,
                 count: 1,
                 started_ms: span.started_ms,
-                ended_ms: end_of(span),
+                until_ms,
+                state: span.state,
                 interruptions: 0,
                 longest_gap_ms: 0,
                 gaps_ms: 0,
@@ -62,11 +73,6 @@ pub fn broadcasts(spans: &[Span], bridge_gap_ms: i64) -> Vec<Broadcast> {
     broadcasts
 }
 
-/// The end of a session, which is not before its start whatever its events say.
-fn end_of(span: &Span) -> Option<i64> {
-    span.ended_ms.map(|ended_ms| ended_ms.max(span.started_ms))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -74,14 +80,17 @@ mod tests {
     use super::*;
 
     fn span(started: i64, ended: impl Into<Option<i64>>) -> Span {
-        Span { started_ms: started * 1000, ended_ms: ended.into().map(|ended| ended * 1000) }
+        let (until_ms, state) = match ended.into() {
+            Some(ended) => (ended * 1000, State::Ended),
+            None => (i64::MAX, State::Live),
+        };
+        Span { started_ms: started * 1000, until_ms, state }
     }
 
     fn of(spans: &[Span]) -> Vec<(usize, usize, Option<i64>, usize, i64)> {
         let all = broadcasts(spans, 70_000);
-        all.iter()
-            .map(|b| (b.first, b.count, b.ended_ms.map(|ms| ms / 1000), b.interruptions, b.longest_gap_ms / 1000))
-            .collect()
+        let ended = |b: &Broadcast| (b.state != State::Live).then_some(b.until_ms / 1000);
+        all.iter().map(|b| (b.first, b.count, ended(b), b.interruptions, b.longest_gap_ms / 1000)).collect()
     }
 
     #[test]
@@ -90,7 +99,27 @@ mod tests {
         assert_eq!(of(&[span(0, 100), span(170, 200)]), [(0, 2, Some(200), 1, 70)]);
         assert_eq!(of(&[span(0, 100), span(171, 200)]), [(0, 1, Some(100), 0, 0), (1, 1, Some(200), 0, 0)]);
         assert_eq!(of(&[span(0, 100), span(110, 120), span(150, None)]), [(0, 3, None, 2, 30)]);
-        assert_eq!(of(&[span(0, 100), span(100, 120)]), [(0, 2, Some(120), 1, 0)]);
+    }
+
+    #[test]
+    fn what_touches_is_no_interruption_in_whichever_order_it_comes() {
+        assert_eq!(of(&[span(0, 100), span(100, 120)]), [(0, 2, Some(120), 0, 0)]);
+        let (short, long) = (span(0, 0), span(0, 100));
+        assert_eq!(of(&[short, long]), of(&[long, short]));
+    }
+
+    #[test]
+    fn it_is_stale_where_only_a_stale_session_could_tell_its_end() {
+        let stale = |started, until| Span { state: State::Stale, ..span(started, until) };
+        let state = |spans: &[Span]| broadcasts(spans, 70_000)[0].state;
+        assert_eq!(state(&[stale(0, 0)]), State::Stale);
+        assert_eq!(state(&[span(0, 50), stale(40, 60)]), State::Stale);
+        assert_eq!(state(&[stale(0, 10), span(20, 60)]), State::Ended);
+        assert_eq!(state(&[stale(0, 10), span(20, None)]), State::Live);
+        assert_eq!(
+            (state(&[stale(0, 9), span(0, 9)]), state(&[span(0, 9), stale(0, 9)])),
+            (State::Ended, State::Ended)
+        );
     }
 
     #[test]
@@ -112,13 +141,16 @@ mod tests {
         ) {
             spans.sort_unstable_by_key(|(started, _)| *started);
             let spans: Vec<Span> = spans.into_iter()
-                .map(|(started_ms, lasted)| Span { started_ms, ended_ms: lasted.map(|lasted| started_ms + lasted) })
+                .map(|(started_ms, lasted)| match lasted {
+                    Some(lasted) => Span { started_ms, until_ms: started_ms + lasted, state: State::Ended },
+                    None => Span { started_ms, until_ms: i64::MAX, state: State::Live },
+                })
                 .collect();
             let all = broadcasts(&spans, bridge);
             prop_assert_eq!(all.iter().map(|broadcast| broadcast.count).sum::<usize>(), spans.len());
             for pair in all.windows(2) {
                 prop_assert_eq!(pair[0].first + pair[0].count, pair[1].first);
-                prop_assert!(pair[0].ended_ms.is_some_and(|ended_ms| pair[1].started_ms - ended_ms > bridge));
+                prop_assert!(pair[1].started_ms.saturating_sub(pair[0].until_ms) > bridge);
             }
             for broadcast in all {
                 prop_assert!(broadcast.longest_gap_ms <= bridge && broadcast.interruptions < broadcast.count);

@@ -5,6 +5,10 @@ use std::borrow::Cow;
 use super::id::{SessionId, StreamKey, is_sequence};
 use crate::callback::{Event, EventId, EventType, StreamEvent};
 
+/// How far the time of an event may be ahead of its receipt, in ms, and be believed: the clocks of CSS and of this machine
+/// differ by some seconds. Further ahead, the receipt counts.
+const AHEAD_MS_MAX: i64 = 60_000;
+
 /// The most characters that are kept of a text that only people read.
 const TEXT_CHARACTERS_MAX: usize = 256;
 
@@ -17,7 +21,7 @@ pub struct Fact {
     pub sequence: String,
     /// The event.
     pub id: EventId,
-    /// When it is a sign of the push, in Unix ms: its time, but not one that was ahead when it came.
+    /// When it is a sign of the push, in Unix ms: its time, but its receipt where the time was more than a minute ahead then.
     pub seen_ms: i64,
     /// What it says.
     pub kind: Kind,
@@ -72,7 +76,9 @@ impl Fact {
             None => Kind::Anomaly,
         };
         let stream = StreamKey::of(event.partition_key());
-        let seen_ms = event.id().time_ms().min(event.received_ms());
+        let (time_ms, received_ms) = (event.id().time_ms(), event.received_ms());
+        let is_believed = time_ms <= received_ms.saturating_add(AHEAD_MS_MAX);
+        let seen_ms = if is_believed { time_ms } else { received_ms };
         Some(Fact { stream, sequence: sequence.into_owned(), id: event.id(), seen_ms, kind })
     }
 
@@ -118,4 +124,24 @@ impl Stop {
 
 fn bounded(text: &str) -> String {
     text.chars().take(TEXT_CHARACTERS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::{Callback, Options, Verifier};
+
+    #[test]
+    fn a_time_a_little_ahead_of_a_slow_clock_is_believed_and_one_far_ahead_is_not() {
+        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
+        let push =
+            Callback::parse(br#"{"event_type":1,"stream_id":"s","sequence":"1","event_time":1700000000}"#).unwrap();
+        let time_ms = 1_700_000_000_000;
+        for (ahead_ms, seen_ms) in
+            [(-5000, time_ms), (3000, time_ms), (AHEAD_MS_MAX, time_ms), (AHEAD_MS_MAX + 1, time_ms - AHEAD_MS_MAX - 1)]
+        {
+            let event = verifier.verify(&push, time_ms - ahead_ms).unwrap();
+            assert_eq!(Fact::of(&event).unwrap().seen_ms, seen_ms, "{ahead_ms}");
+        }
+    }
 }

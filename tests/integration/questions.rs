@@ -164,12 +164,56 @@ async fn without_a_service_what_is_missing_is_told_and_a_rebuild_brings_it() {
     assert!(told.contains("No service runs") && told.contains("--rebuild"), "{told}");
 
     let (written, told) = answer(path, &["sessions", "--rebuild"]);
-    assert_eq!((written.as_str(), told.as_str()), ("", "the index has been made anew\n"));
+    assert_eq!((written.as_str(), told.as_str()), ("", "the index in data has been made anew\n"));
     let (answered, told) = answer(path, &["streams"]);
     assert!(answered.contains("first") && answered.contains("second"), "{answered}");
     assert_eq!(told, "");
     let settings = livehook::index::Reader::open(&path.join("data")).unwrap().settings();
     assert_eq!(settings.stale_after_ms, Some(1_000_000_000), "as the service had it");
+}
+
+#[tokio::test]
+async fn the_configuration_says_where_the_data_is_and_what_a_new_index_is_like() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut livehook =
+        Livehook::configure(path, "", &format!("token = \"{TOKEN}\"\n[index]\nstale_after_secs = 1000000"));
+    livehook.start();
+    livehook.ready().await;
+    livehook.send(&["--stream", "first"]);
+    // The service was started with the same data directory by the file, and no variable names it.
+    let configured = |line: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(line).args(["--config", "config.toml"]).current_dir(path).env_remove("LIVEHOOK_DATA_DIR");
+        command.env_remove("LIVEHOOK_ADMIN_LISTEN").env_remove("LIVEHOOK_ADMIN_TOKEN").output().unwrap()
+    };
+    let told = |output: &Output| {
+        assert!(output.status.success(), "{}", texts(output).1);
+        texts(output).1
+    };
+    let rebuild: &[&str] = &["sessions", "--rebuild"];
+    assert_eq!(told(&configured(rebuild)), "the service has made the index anew\n");
+    assert!(told(&configured(&["dead-letters", "redrive", "--all"])).contains("no dead letter matches"));
+    livehook.stop().await;
+
+    let data_dir = path.join("data");
+    let settings = || livehook::index::Reader::open(&data_dir).unwrap().settings().stale_after_ms;
+    std::fs::remove_file(data_dir.join("index.db")).unwrap();
+    let made = told(&configured(rebuild));
+    assert!(made.ends_with("data has been made anew\n") && !made.contains("defaults"), "{made}");
+    assert_eq!(settings(), Some(1_000_000_000));
+    std::fs::remove_file(data_dir.join("index.db")).unwrap();
+    assert!(told(&command(path, rebuild)).contains("defaults of `index.stale_after_secs`"));
+    assert_eq!(settings(), Some(7 * 86_400_000));
+    assert!(!path.join("livehook-data").exists());
+
+    for line in [rebuild, &["dead-letters", "drop", "--all"]] {
+        let output = command(path, &[line, &["--config", "absent.toml"]].concat());
+        assert!(refusal(&output).contains("absent.toml"), "{line:?}");
+        // Where --data-dir and the file differ, the flag wins.
+        let output = configured(&[line, &["--data-dir", "elsewhere"]].concat());
+        assert!(refusal(&output).contains("elsewhere"), "{line:?}");
+    }
 }
 
 #[tokio::test]
@@ -197,7 +241,7 @@ async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
     assert!(from_elsewhere.status.success(), "{}", texts(&from_elsewhere).1);
 
     let told = refusal(&command(path, &["sessions", "--rebuild", "--url", &url]));
-    assert!(told.contains("LIVEHOOK_ADMIN_TOKEN") && told.contains("stop the service"), "{told}");
+    assert!(told.contains("LIVEHOOK_ADMIN_TOKEN") && told.contains("admin.token"), "{told}");
     let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some("another-token-altogether")));
     assert!(told.contains("answered 401") && !told.contains("another-token"), "{told}");
     let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", "http://127.0.0.1:1"], Some(TOKEN)));

@@ -128,10 +128,11 @@ const STOPPED: &[Rule] = &[
     rule(103, &[REPLACED, &["no data", "without data", "无数据", "没有数据"]]),
     rule(102, &[REPLACED]),
     rule(101, &[&["forbid", "banned", "banning", "prohibit", "禁推", "禁播", "禁止", "封禁"]]),
+    rule(100, &[&["drop"]]),
     rule(
         100,
         &[
-            &["interrupt", "drop", "stop", "disconnect", "断流", "断开", "停止"],
+            &["interrupt", "stop", "disconnect", "断流", "断开", "停止"],
             &["request", "api", "interface", "command", "请求", "接口", "指令"],
         ],
     ),

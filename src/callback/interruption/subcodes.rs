@@ -197,7 +197,7 @@ pub(super) const CAUSES: [Cause; 28] = [
         subs: &[600],
         category: Rejected,
         meaning: "the account has too many pushes at once",
-        actor: "the operator",
+        actor: "the operator, or the broadcaster",
         advice: "Count the live streams, look for forgotten ones and for reconnects that leave pushes behind, and ask \
                  the vendor for a higher limit.",
     },

@@ -153,6 +153,8 @@ fn the_sub_code_of_21_is_hinted_at_in_both_languages() {
     for (sub, errmsgs) in [
         (100, ["A push interruption request was received", "收到客户断流请求"]),
         (100, ["dropped by API", "接口断流"]),
+        (100, ["DropLiveStream", "stream dropped"]),
+        (101, ["ForbidLiveStream", "禁播"]),
         (101, ["received a request that forbids the stream", "收到客户禁推请求"]),
         (102, ["A new push replaces the current one", "收到新的推流，替换当前推流"]),
         (103, ["replaced by a new push since it had no data", "当前推流无数据，被新推流替换"]),
@@ -189,6 +191,12 @@ fn unrelated_text_gives_no_hint() {
             assert_eq!(reason, Reason::of(Some(errcode), None), "{errcode} {errmsg}");
         }
     }
+}
+
+#[test]
+fn too_many_pushes_are_for_the_operator_or_the_broadcaster() {
+    let of = |sub| Interruption::all().find(|line| (line.errcode, line.sub) == (18, Some(sub))).unwrap().actor;
+    assert_eq!([of(600), of(601), of(602)], ["the operator, or the broadcaster"; 3]);
 }
 
 #[test]

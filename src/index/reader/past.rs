@@ -77,9 +77,14 @@ impl Reader {
         }
         wheres.times(query.since_ms, query.until_ms);
         let sorted = match query.sort {
-            Sort::Started => "started_ms",
-            Sort::Ended => "coalesce(ended_ms, 9223372036854775807)",
-            Sort::Duration => "coalesce(duration_ms, -1)",
+            Sort::Started => "started_ms".to_owned(),
+            Sort::Ended => "coalesce(ended_ms, 9223372036854775807)".to_owned(),
+            // All that are live last longer alike. What orders them stands still, so that no page misses one.
+            Sort::Duration if query.states == [State::Live] => "-started_ms".to_owned(),
+            Sort::Duration => format!(
+                "CASE WHEN ended_ms IS NULL AND last_ms >= {live_since_ms} THEN max({now_ms} - started_ms, 0)
+                      ELSE coalesce(duration_ms, -1) END"
+            ),
         };
         let (direction, comparison) = match query.order {
             Order::Descending => ("DESC", "<"),

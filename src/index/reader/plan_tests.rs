@@ -86,7 +86,7 @@ fn assert_searches(plans: &[(String, String)], may_scan: &[&str]) {
 
 fn broadcasts() -> BroadcastQuery {
     let selection = Selection::default();
-    BroadcastQuery { selection, is_live: None, since_ms: None, until_ms: None, after: None, limit: 10 }
+    BroadcastQuery { selection, states: Vec::new(), since_ms: None, until_ms: None, after: None, limit: 10 }
 }
 
 fn of_stream() -> Selection {
@@ -97,7 +97,7 @@ fn of_stream() -> Selection {
 fn live_streams_are_found_among_the_sessions_that_are_not_over() {
     assert_answers(&["COVERING INDEX open_sessions"], |reader| {
         assert_eq!(reader.streams(&Selection::default(), None, 10, NOW_MS).unwrap().len(), 1);
-        let live = BroadcastQuery { is_live: Some(true), ..broadcasts() };
+        let live = BroadcastQuery { states: vec![State::Live], ..broadcasts() };
         assert_eq!(reader.broadcasts(&live, NOW_MS).unwrap().len(), 1);
     });
     let (_directory, mut store) = index();

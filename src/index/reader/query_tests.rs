@@ -107,10 +107,12 @@ fn is_wanted(query: &SessionQuery, view: &SessionView) -> bool {
         && query.until_ms.is_none_or(|until_ms| view.started.0 < until_ms)
 }
 
-fn sorted_by(sort: Sort, view: &SessionView) -> i64 {
-    match sort {
+fn sorted_by(query: &SessionQuery, view: &SessionView) -> i64 {
+    match query.sort {
         Sort::Started => view.started.0,
         Sort::Ended => view.ended.map_or(i64::MAX, |ended| ended.0),
+        Sort::Duration if query.states == [State::Live] => -view.started.0,
+        Sort::Duration if view.state == State::Live => (NOW_MS - view.started.0).max(0),
         Sort::Duration => view.duration_ms.unwrap_or(-1),
     }
 }
@@ -145,7 +147,7 @@ proptest! {
             let wanted: HashSet<&SessionId> =
                 all.iter().filter(|view| is_wanted(&query, view)).map(|view| &view.id).collect();
             prop_assert_eq!(found.iter().map(|view| &view.id).collect::<HashSet<_>>(), wanted);
-            prop_assert!(found.iter().all(|view| view.place.0 == sorted_by(query.sort, view)));
+            prop_assert!(found.iter().all(|view| view.place.0 == sorted_by(&query, view)));
             let is_sorted = match query.order {
                 Order::Descending => found.is_sorted_by(|one, next| one.place > next.place),
                 Order::Ascending => found.is_sorted_by(|one, next| one.place < next.place),
@@ -304,10 +306,11 @@ fn pages_have_no_gap_and_no_repeat_while_sessions_come_in() {
 }
 
 #[test]
-fn those_that_are_not_over_come_first_by_end_and_last_by_duration() {
+fn those_that_are_not_over_come_first_by_end_and_by_duration_with_the_time_so_far() {
     let alone = stop(STREAM, "unknown length", 50);
     let index = Index::of(&[
-        push(STREAM, "live", 40),
+        push(STREAM, "live", 645),
+        push(STREAM, "stale", 4),
         push(STREAM, "short", 0),
         stop(STREAM, "short", 10),
         push(STREAM, "long", 5),
@@ -315,9 +318,40 @@ fn those_that_are_not_over_come_first_by_end_and_last_by_duration() {
         with(alone, json!({"sequence": "alone"})),
     ]);
     let by = |sort, order| index.sequences(&SessionQuery { sort, order, ..SessionQuery::default() });
-    assert_eq!(by(Sort::Started, Order::Ascending), ["short", "long", "live", "alone"]);
-    assert_eq!(by(Sort::Ended, Order::Descending), ["live", "alone", "long", "short"]);
-    assert_eq!(by(Sort::Duration, Order::Descending), ["long", "short", "alone", "live"]);
+    assert_eq!(by(Sort::Started, Order::Ascending), ["short", "stale", "long", "alone", "live"]);
+    assert_eq!(by(Sort::Ended, Order::Descending), ["stale", "live", "alone", "long", "short"]);
+    assert_eq!(by(Sort::Duration, Order::Descending), ["long", "live", "short", "alone", "stale"]);
+}
+
+#[test]
+fn pages_of_live_sessions_by_duration_miss_none_though_all_go_on() {
+    let mut index = Index::new();
+    for number in 0..10 {
+        index.add(&[push(STREAM, &number.to_string(), 500 + number)]);
+    }
+    for order in ORDERS {
+        let query = SessionQuery { states: vec![State::Live], sort: Sort::Duration, order, ..SessionQuery::default() };
+        let mut now_ms = NOW_MS;
+        let seen = pages(|after| {
+            now_ms += 5000;
+            index.reader().sessions(&SessionQuery { after, limit: 2, ..query.clone() }, now_ms).unwrap()
+        });
+        let mut sequences: Vec<&str> = seen.iter().map(|view| view.sequence.as_str()).collect();
+        if order == Order::Ascending {
+            sequences.reverse();
+        }
+        assert_eq!(sequences, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    }
+}
+
+#[test]
+fn the_first_and_last_session_of_a_broadcast_do_not_depend_on_which_came_in_first() {
+    for sequences in [["1", "2"], ["2", "1"]] {
+        let index = Index::of(&sequences.map(|sequence| push(STREAM, sequence, 500)));
+        let found = broadcasts(&index, all_broadcasts());
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].first_session.sequence(), found[0].last_session.sequence()), ("1", "2"));
+    }
 }
 
 fn broadcasts(index: &Index, query: BroadcastQuery) -> Vec<BroadcastView> {
@@ -327,7 +361,7 @@ fn broadcasts(index: &Index, query: BroadcastQuery) -> Vec<BroadcastView> {
 fn all_broadcasts() -> BroadcastQuery {
     BroadcastQuery {
         selection: Selection::default(),
-        is_live: None,
+        states: Vec::new(),
         since_ms: None,
         until_ms: None,
         after: None,
@@ -351,28 +385,35 @@ fn broadcasts_bridge_short_gaps_and_are_listed_by_their_starts() {
     ]);
     let brief = |view: &BroadcastView| {
         let (first, last) = (view.first_session.sequence().to_owned(), view.last_session.sequence().to_owned());
-        (format!("{first}-{last}"), view.is_live, view.sessions, view.interruptions, view.longest_gap_ms)
+        (format!("{first}-{last}"), view.state, view.sessions, view.interruptions, view.longest_gap_ms)
     };
     let found = broadcasts(&index, all_broadcasts());
     assert_eq!(
         found.iter().map(brief).collect::<Vec<_>>(),
         [
-            ("4-5".to_owned(), true, 2, 1, 10_000),
-            ("3-3".to_owned(), true, 1, 0, 0),
-            ("6-6".to_owned(), false, 1, 0, 0),
-            ("1-2".to_owned(), false, 2, 1, 70_000),
+            ("4-5".to_owned(), State::Live, 2, 1, 10_000),
+            ("3-3".to_owned(), State::Live, 1, 0, 0),
+            ("6-6".to_owned(), State::Stale, 1, 0, 0),
+            ("1-2".to_owned(), State::Ended, 2, 1, 70_000),
         ]
     );
     let bridged = found.last().unwrap();
     assert_eq!((bridged.duration_ms, bridged.gaps_ms), (Some(200_000), 70_000));
     assert_eq!((bridged.started.0, bridged.ended.map(|ended| ended.0)), (at(0), Some(at(200))));
     assert_eq!(found[0].duration_ms, None, "it is on");
+    assert_eq!((found[2].duration_ms, found[2].ended.map(|ended| ended.0)), (None, Some(at(1))), "nobody knows");
 
     let firsts = |query| -> Vec<String> {
         broadcasts(&index, query).iter().map(|view| view.first_session.sequence().to_owned()).collect()
     };
-    assert_eq!(firsts(BroadcastQuery { is_live: Some(true), ..all_broadcasts() }), ["4", "3"]);
-    assert_eq!(firsts(BroadcastQuery { is_live: Some(false), ..all_broadcasts() }), ["6", "1"]);
+    for (states, expected) in [
+        (vec![State::Live], &["4", "3"][..]),
+        (vec![State::Ended], &["1"]),
+        (vec![State::Stale], &["6"]),
+        (vec![State::Live, State::Stale], &["4", "3", "6"]),
+    ] {
+        assert_eq!(firsts(BroadcastQuery { states, ..all_broadcasts() }), expected);
+    }
     assert_eq!(firsts(BroadcastQuery { selection: select("a.com", "s", ""), ..all_broadcasts() }), ["3", "1"]);
     assert_eq!(firsts(BroadcastQuery { selection: select("a.com", "s*", ""), ..all_broadcasts() }), ["3", "6", "1"]);
     assert_eq!(firsts(BroadcastQuery { selection: select("a.com", "none", ""), ..all_broadcasts() }), [""; 0]);

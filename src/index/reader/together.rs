@@ -13,7 +13,7 @@ use crate::index::query::BroadcastQuery;
 use crate::index::rows::OPEN_SESSIONS;
 use crate::index::view::BroadcastView;
 use crate::moment::Moment;
-use crate::session::{Broadcast, Span, broadcasts};
+use crate::session::{Broadcast, Span, State, broadcasts};
 
 /// The broadcasts of a stream, each with the row of its last session, by the row of its first.
 type StreamBroadcasts = HashMap<i64, (Broadcast, i64)>;
@@ -31,7 +31,7 @@ impl Reader {
             wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
         }
         wheres.times(query.since_ms, query.until_ms);
-        if query.is_live == Some(true) {
+        if query.states == [State::Live] {
             // Only streams that are live have one, and they are few.
             let live_since_ms = self.live_since_ms(now_ms);
             wheres.text(format!(
@@ -65,7 +65,7 @@ impl Reader {
             let Some((broadcast, last)) = of_stream.get(&number) else {
                 continue;
             };
-            if query.is_live.is_none_or(|is_live| is_live == broadcast.ended_ms.is_none()) {
+            if query.states.is_empty() || query.states.contains(&broadcast.state) {
                 views.push(self.broadcast_view(stream, broadcast, number, *last)?);
             }
         }
@@ -76,14 +76,20 @@ impl Reader {
     }
 
     fn stream_broadcasts(&self, stream: i64, now_ms: i64) -> Result<StreamBroadcasts, IndexError> {
-        let query =
-            "SELECT number, started_ms, ended_ms, last_ms FROM sessions WHERE stream = ?1 ORDER BY started_ms, number";
+        // Of those that start at once, the order is not that of their arrival: the first and the last one are the same in every
+        // index of the same events.
+        let query = "SELECT number, started_ms, ended_ms, last_ms FROM sessions WHERE stream = ?1
+            ORDER BY started_ms, sequence";
         let live_since_ms = self.live_since_ms(now_ms);
         let mut statement = self.connection.prepare_cached(query)?;
         let rows = statement.query_map([stream], |row| {
             let (started_ms, ended_ms, last_ms): (i64, Option<i64>, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            let ended_ms = ended_ms.or((last_ms < live_since_ms).then_some(last_ms));
-            Ok((row.get(0)?, Span { started_ms, ended_ms }))
+            let (until_ms, state) = match ended_ms {
+                Some(ended_ms) => (ended_ms, State::Ended),
+                None if last_ms < live_since_ms => (last_ms, State::Stale),
+                None => (i64::MAX, State::Live),
+            };
+            Ok((row.get(0)?, Span { started_ms, until_ms, state }))
         })?;
         let sessions = rows.collect::<rusqlite::Result<Vec<(i64, Span)>>>()?;
         let spans: Vec<Span> = sessions.iter().map(|(_, span)| *span).collect();
@@ -111,10 +117,11 @@ impl Reader {
             domain: key.domain().into_owned(),
             app_name: key.app_name().into_owned(),
             stream: key.stream().into_owned(),
-            is_live: broadcast.ended_ms.is_none(),
+            state: broadcast.state,
             started: Moment(broadcast.started_ms),
-            ended: broadcast.ended_ms.map(Moment),
-            duration_ms: broadcast.ended_ms.map(|ended_ms| ended_ms.saturating_sub(broadcast.started_ms)),
+            ended: (broadcast.state != State::Live).then_some(Moment(broadcast.until_ms)),
+            duration_ms: (broadcast.state == State::Ended)
+                .then(|| broadcast.until_ms.saturating_sub(broadcast.started_ms)),
             sessions: broadcast.count,
             interruptions: broadcast.interruptions,
             longest_gap_ms: broadcast.longest_gap_ms,

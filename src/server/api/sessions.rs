@@ -152,7 +152,7 @@ pub(super) async fn broadcasts(
     let question = parameters.question("broadcasts", api.journal.generation());
     let query = BroadcastQuery {
         selection: selection(&mut parameters)?,
-        is_live: parameters.one("state", |text| word(text, &[("live", true), ("ended", false)]))?,
+        states: parameters.list("state", str::parse::<SessionState>)?,
         since_ms: parameters.moment("since", now_ms)?,
         until_ms: parameters.moment("until", now_ms)?,
         limit: parameters.limit()?,

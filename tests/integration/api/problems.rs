@@ -22,7 +22,7 @@ async fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
         ("sessions?sort=name", "sort", "`name` is none of started, ended, duration"),
         ("events?order=up", "order", "`up` is none of descending, ascending"),
         ("sessions?state=dead", "state", "give live, ended or stale"),
-        ("broadcasts?state=stale", "state", "live, ended"),
+        ("broadcasts?state=over", "state", "give live, ended or stale"),
         ("sessions?reason=boredom", "reason", "give one of client, network"),
         ("events?type=pushed", "type", "give a name such as push"),
         ("events?domain=*", "domain", "whole first label"),

@@ -68,7 +68,7 @@ pub(in super::super) struct SessionParameters {
     /// Stopped for a reason of this category. Repeat it for several.
     #[param(required = false, inline, max_items = 50)]
     reason: Vec<ReasonCategory>,
-    /// What they are sorted by. Those that have not ended come as if they ended last and were the shortest.
+    /// What they are sorted by. By end, those that have not ended come as if they ended last; by duration, those that are live with the time since they started.
     #[param(required = false, inline)]
     sort: Sort,
     /// Whether the largest or the smallest comes first.
@@ -92,19 +92,9 @@ pub(in super::super) struct LetterParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in super::super) struct BroadcastParameters {
-    /// Whether they are on.
-    #[param(required = false, inline)]
-    state: BroadcastState,
-}
-
-/// Whether a broadcast is on.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-enum BroadcastState {
-    /// One of its sessions is live.
-    Live,
-    /// None is.
-    Ended,
+    /// In this state. Repeat it for several.
+    #[param(required = false, inline, max_items = 50)]
+    state: Vec<State>,
 }
 
 /// Which events are wanted, and in which order.
