@@ -220,9 +220,17 @@ impl Checks<'_> {
 
     fn sinks(&mut self, sinks: &[(String, SinkConfig)]) {
         for (position, (path, sink)) in sinks.iter().enumerate() {
-            if let Some((first, _)) = sinks[..position].iter().find(|(_, other)| other.name == sink.name) {
-                let twice = Mistake::new(member_path(path, "name"), format!("is the name of {first} too"));
-                self.mistake(twice.quoted(sink.name.as_str()).cure("give each sink a name of its own"));
+            let prefix = sink.name.variable_prefix();
+            let like = sinks[..position].iter().find(|(_, other)| other.name.variable_prefix() == prefix);
+            if let Some((first, other)) = like {
+                let rule = match other.name == sink.name {
+                    true => format!("is the name of {first} too"),
+                    false => format!(
+                        "differs from the name of {first} by - and _ alone, and both would read the variable {prefix}SECRETS"
+                    ),
+                };
+                let twice = Mistake::new(member_path(path, "name"), rule).quoted(sink.name.as_str());
+                self.mistake(twice.cure("give each sink a name of its own"));
             }
             let retry = member_path(path, "retry");
             let sized = &sink.retry;

@@ -7,6 +7,8 @@ use toml::{Spanned, Table, Value};
 
 use super::mistake::Mistake;
 
+pub(super) use crate::sink::member_path;
+
 /// A parsed file. The default one is empty.
 #[derive(Debug)]
 pub(super) struct Document {
@@ -48,18 +50,6 @@ impl Document {
 impl Default for Document {
     fn default() -> Document {
         Document { root: Value::Table(Table::new()), lines: BTreeMap::new() }
-    }
-}
-
-/// The path of a member, as mistakes name it.
-pub(super) fn member_path(path: &str, name: &str) -> String {
-    let bare = !name.is_empty()
-        && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'));
-    match (path, bare) {
-        ("", true) => name.to_owned(),
-        ("", false) => format!("{name:?}"),
-        (_, true) => format!("{path}.{name}"),
-        (_, false) => format!("{path}.{name:?}"),
     }
 }
 

@@ -165,6 +165,23 @@ fn a_sink_with_a_mistake_is_told() {
             &["5: sinks[1].name = \"a\": is the name of sinks[0] too; give each sink a name of its own"],
         ),
         (
+            "[[sinks]]\nname = \"a-b\"\ntype = \"log\"\n[[sinks]]\nname = \"a_b\"\ntype = \"log\"",
+            &[
+                "5: sinks[1].name = \"a_b\": differs from the name of sinks[0] by - and _ alone, and both would read the variable LIVEHOOK_SINK_A_B_SECRETS; give each sink a name of its own",
+            ],
+        ),
+        (
+            "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"http://b\"\nheaders.X = \"x\"\nheaders.Host = \"x\"\nheaders.\"a b\" = \"x\"",
+            &[
+                "6: sinks[0].headers.Host: is set by livehook or by HTTP itself: remove it",
+                "7: sinks[0].headers.\"a b\": is no name of an HTTP header",
+            ],
+        ),
+        (
+            "[[sinks]]\nname = \"a\"\ntype = \"command\"\nprogram = \"b\"\narguments = [\n\"x\",\n\"\\u0000\"]",
+            &["7: sinks[0].arguments[1] = a text with \\0: cannot hold a NUL character: remove it"],
+        ),
+        (
             "[[sinks]]\nname = \"a\"\ntype = \"log\"\n[sinks.retry]\nwait_ms_first = 0\nwait_ms_max = 0\nattempts_max = 0",
             &[
                 "5: sinks[0].retry.wait_ms_first = 0: must be from 1 to `wait_ms_max`, which is 0",

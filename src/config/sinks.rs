@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::document::{element_path, member_path};
 use super::mistake::{Findings, Mistake, closest, listed, shown};
 use super::reader::{read, read_by};
-use super::sources::Surroundings;
+use super::sources::{Surroundings, read_text_file};
 use crate::delivery::RetryOptions;
 use crate::journal::Start;
 use crate::sink::{self, Filter, SecretSources};
@@ -71,6 +71,11 @@ impl SinkName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the names of this sink's environment variables begin with.
+    pub(super) fn variable_prefix(&self) -> String {
+        format!("LIVEHOOK_SINK_{}_", self.0.to_ascii_uppercase().replace('-', "_"))
     }
 }
 
@@ -135,7 +140,7 @@ fn read_sink(
     // Without a name there is no variable of this sink, and nothing to be started.
     let secrets = name.as_ref().map(|name| sink.take_secrets(&SecretsOf { name, surroundings }));
     for mistake in secrets.into_iter().flatten().chain(sink.mistakes()) {
-        let found = Mistake::new(member_path(path, &mistake.key), mistake.rule);
+        let found = Mistake::new(format!("{path}.{}", mistake.key), mistake.rule);
         findings.mistake(match mistake.value {
             Some(value) => found.value(value),
             None => found,
@@ -184,14 +189,13 @@ struct SecretsOf<'s> {
 
 impl SecretSources for SecretsOf<'_> {
     fn variable(&self, what: &str) -> Option<(String, String)> {
-        let sink = self.name.as_str().to_ascii_uppercase().replace('-', "_");
-        let name = format!("LIVEHOOK_SINK_{sink}_{what}");
+        let name = format!("{}{what}", self.name.variable_prefix());
         // A secret that is no text is none: the sink says so of the text that is left.
         let text = self.surroundings.variable(&name)?.to_string_lossy().into_owned();
         Some((name, text))
     }
 
     fn file(&self, path: &Path) -> io::Result<String> {
-        self.surroundings.read(path)
+        read_text_file(self.surroundings, path)
     }
 }

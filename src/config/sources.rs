@@ -115,6 +115,18 @@ pub(super) fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
+/// The text of a file, without the byte order mark that some editors put before it: it would become a part of a secret.
+///
+/// # Errors
+/// As the system says.
+pub(super) fn read_text_file(surroundings: &dyn Surroundings, path: &Path) -> io::Result<String> {
+    let mut text = surroundings.read(path)?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
+}
+
 /// The file of the configuration, if one is named: its path and its text.
 ///
 /// # Errors
@@ -128,7 +140,7 @@ pub(super) fn file(
         (None, Some(path)) => ("LIVEHOOK_CONFIG", PathBuf::from(path)),
         (None, None) => return Ok(None),
     };
-    match surroundings.read(&path) {
+    match read_text_file(surroundings, &path) {
         Ok(text) => Ok(Some((path, text))),
         Err(error) => {
             let unread = Mistake::new(source, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
@@ -257,7 +269,7 @@ impl Sources<'_> {
     }
 
     fn file(&mut self, key: &str, path: &Path) -> Option<String> {
-        let text = self.surroundings.read(path);
+        let text = read_text_file(self.surroundings, path);
         text.map_err(|error| {
             let unread = Mistake::new(key, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
             self.findings.mistake(unread.cure("correct the path, or let the user that runs livehook read the file"));

@@ -170,7 +170,7 @@ fn keys_of_all_sources_add_up_and_one_given_twice_counts_once() {
     let given = Given::default()
         .variable("LIVEHOOK_KEYS", "variable-key-of-letters, other-variable-key")
         .variable("LIVEHOOK_KEYS_FILE", "b")
-        .file("a", "\u{20}first-file-key-of-letters \n\n#no-key-at-all-this-is\n")
+        .file("a", "\u{feff}\u{20}first-file-key-of-letters \n\n#no-key-at-all-this-is\n")
         .file("b", "second-file-key-of-letters\r\nfile-key-of-many-letters\r\n");
     let overrides =
         Overrides { keys: vec!["flag-key-of-letters".into(), "other-variable-key".into()], ..Overrides::default() };

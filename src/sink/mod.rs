@@ -63,7 +63,7 @@ pub type Outcome = Result<(), DeliveryError>;
 /// A rule that a sink's options break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// The key, within the sink's table.
+    /// The key, as a path within the sink's table.
     pub key: String,
     /// Its value, as text; `None` where it may hold a secret.
     pub value: Option<String>,
@@ -71,8 +71,17 @@ pub struct Mistake {
     pub rule: String,
 }
 
-/// What some editors put before a text, and what is no part of it.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+/// The path of a member of a table, as mistakes name it: a name that TOML demands quotes for has them.
+pub fn member_path(path: &str, name: &str) -> String {
+    let bare = !name.is_empty()
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'));
+    match (path, bare) {
+        ("", true) => name.to_owned(),
+        ("", false) => format!("{name:?}"),
+        (_, true) => format!("{path}.{name}"),
+        (_, false) => format!("{path}.{name:?}"),
+    }
+}
 
 /// Where a sink finds the secrets that are not in its table.
 pub trait SecretSources {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::sink::Mistake;
+use crate::sink::{Mistake, member_path};
 
 const CONCURRENCY_MAX: usize = 256;
 
@@ -103,7 +103,7 @@ impl Options {
         }
         for (name, value) in &self.environment.0 {
             let is_name = !name.is_empty() && !name.contains(['=', '\0']) && !has_null(value);
-            let key = format!("environment.{name:?}");
+            let key = member_path("environment", name);
             check(
                 is_name,
                 &key,
@@ -144,7 +144,7 @@ mod tests {
             ("program = \"x\"\nenvironment = { \"A=B\" = \"hunter2\" }", vec!["environment.\"A=B\""]),
             (
                 "program = \"x\"\nenvironment = { LIVEHOOK_EVENT_ID = \"hunter2\" }",
-                vec!["environment.\"LIVEHOOK_EVENT_ID\""],
+                vec!["environment.LIVEHOOK_EVENT_ID"],
             ),
         ] {
             let options: Options = toml::from_str(toml).unwrap();

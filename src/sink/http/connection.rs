@@ -13,7 +13,7 @@ use super::signature::{self, WebhookSecret};
 use super::{Options, TargetUrl};
 use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;
-use crate::sink::{BYTE_ORDER_MARK, DeliveryError, blocking};
+use crate::sink::{DeliveryError, blocking};
 
 const USER_AGENT: &str = concat!("livehook/", env!("CARGO_PKG_VERSION"));
 
@@ -30,6 +30,9 @@ const ANSWER_BYTES_KEPT: usize = 4 * 1024;
 
 /// The most that an answer may hold, in bytes. All of it is read, since only its end proves that it is whole.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What some editors put before a text, and what is no part of it.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 

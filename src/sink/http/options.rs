@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::signature::WebhookSecret;
 use crate::http_client;
-use crate::sink::{Mistake, SecretSources};
+use crate::sink::{Mistake, SecretSources, member_path};
 
 /// So many secrets at once: the old one and the new, while they change.
 const SECRETS_MAX: usize = 2;
@@ -177,8 +177,11 @@ impl Options {
         }
         if let Some((name, text)) = sources.variable("SECRETS") {
             for secret in text.split(',') {
-                if let Err(error) = self.add_secret(secret.trim()) {
-                    mistakes.push(Mistake { key: "secrets".to_owned(), value: None, rule: format!("{name}: {error}") });
+                let Err(error) = self.add_secret(secret.trim()) else { continue };
+                let mistake = Mistake { key: "secrets".to_owned(), value: None, rule: format!("{name}: {error}") };
+                // Secrets are not shown, so that several would be told as the same.
+                if !mistakes.contains(&mistake) {
+                    mistakes.push(mistake);
                 }
             }
         }
@@ -274,7 +277,7 @@ impl Headers {
                 seen.push(lower);
                 continue;
             };
-            mistakes.push(Mistake { key: format!("headers.{name:?}"), value: None, rule: rule.to_owned() });
+            mistakes.push(Mistake { key: member_path("headers", name), value: None, rule: rule.to_owned() });
         }
         mistakes
     }
@@ -350,7 +353,7 @@ mod tests {
             assert_eq!(keys(&options(&format!("url = \"http://a\"\nheaders = {headers}"))).len(), count, "{headers}");
         }
         let both = "url = \"http://a\"\nheaders = { Authorization = \"x\" }\nbearer_token_file = \"t\"";
-        assert_eq!(keys(&options(both)), ["headers.\"Authorization\""]);
+        assert_eq!(keys(&options(both)), ["headers.Authorization"]);
     }
 
     #[test]
@@ -392,11 +395,12 @@ mod tests {
             ("", "there", None, "secrets_file"),
             ("hunter2", "there", None, "secrets_file"),
             ("", "elsewhere", None, "secrets_file"),
-            (SECRET, "there", Some("hunter2"), "secrets"),
+            (SECRET, "there", Some("hunter2,"), "secrets"),
         ] {
             let mut unsigned = options(&format!("url = \"https://a\"\nsecrets_file = \"{path}\""));
             let mistakes = unsigned.take_secrets(&Given(file, variable));
             assert!(mistakes.iter().any(|mistake| mistake.key == key), "{mistakes:?}");
+            assert!(key != "secrets" || mistakes.len() == 1, "told once: {mistakes:?}");
             assert!(!format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
         }
     }
