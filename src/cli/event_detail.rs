@@ -88,7 +88,6 @@ fn number(value: &Value) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::callback::{Callback, Options, Verifier};
 
     fn told(body: &str) -> String {
