@@ -51,7 +51,8 @@ fn is_visible(character: char, before: Option<char>) -> bool {
     if is_joiner(character) || is_selector(character) {
         // Scripts and emoji need them, one at a time. In ASCII they would only make two names look like one.
         return before.is_some_and(|before| {
-            !before.is_ascii() && !is_joiner(before) && !(is_selector(before) && is_selector(character))
+            let is_another = is_joiner(before) || (is_selector(before) && is_selector(character));
+            !before.is_ascii() && !is_another
         });
     }
     if is_blank(character) {
