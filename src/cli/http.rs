@@ -52,20 +52,26 @@ pub(super) async fn read_body(url: &Url, timeout: Duration, response: Response) 
     })
 }
 
-/// An error for a call that got no answer, with what may help.
+/// A call got no answer, or none to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoAnswer(String);
+
+/// A [`NoAnswer`], with what may help.
 pub(super) fn no_answer(url: &Url, timeout: Duration, error: reqwest::Error) -> anyhow::Error {
     let shown = shown(url);
-    if error.is_timeout() {
-        anyhow!("{shown}: no answer within {} s", timeout.as_secs())
+    let told = if error.is_timeout() {
+        format!("{shown}: no answer within {} s", timeout.as_secs())
     } else if error.is_connect() {
         let hint = match url.scheme() {
             "https" => "does the URL's host answer there, and is its certificate one that this machine believes?",
             _ => "is `livehook serve` running, and is this its URL?",
         };
-        anyhow!("{shown}: no connection: {}; {hint}", innermost(&error))
+        format!("{shown}: no connection: {}; {hint}", innermost(&error))
     } else {
-        anyhow!("{shown}: {}", innermost(&error))
-    }
+        format!("{shown}: {}", innermost(&error))
+    };
+    NoAnswer(told).into()
 }
 
 #[cfg(test)]

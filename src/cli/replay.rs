@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::cell::Cell;
+use super::http::NoAnswer;
 use super::listing::{self, Form, Row};
 use super::moment;
 use super::output::{Output, talk};
@@ -57,7 +59,7 @@ pub(super) struct Arguments {
     /// Only this domain, or those below it as in `*.example.com`; repeat it for more
     #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new, conflicts_with_all = ["list", "watch", "cancel"])]
     domains: Vec<DomainPattern>,
-    /// Count what would be sent, and send nothing; the number goes to stdout
+    /// Count what would be sent, and send nothing; the number goes to stdout. That takes its time where it is much
     #[arg(long, conflicts_with_all = ["list", "watch", "cancel"])]
     dry_run: bool,
     /// Do not wait for the end
@@ -98,7 +100,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     super::block_on(async {
         match &arguments.what {
             What { list: true, .. } => list(&service, arguments.output, output).await,
-            What { watch: Some(id), .. } => watch(&service, *id).await,
+            What { watch: Some(id), .. } => watch(&service, *id, interrupts()?).await,
             What { cancel: Some(id), .. } => cancel(&service, *id).await,
             What { .. } => begin(&service, &arguments, output).await,
         }
@@ -113,13 +115,23 @@ struct Replay {
     state: String,
     has_sink: bool,
     selection: Value,
-    counted: u64,
+    counted: Option<u64>,
     done: u64,
     failed: u64,
     missed: Option<u64>,
     last_reason: Option<String>,
     created: String,
     ended: Option<String>,
+}
+
+impl Replay {
+    /// How many events are done, of how many if that is known.
+    fn share(&self) -> String {
+        match self.counted {
+            Some(counted) => format!("{} of {counted} events", self.done),
+            None => format!("{} events", self.done),
+        }
+    }
 }
 
 impl Row for Replay {
@@ -142,7 +154,7 @@ impl Row for Replay {
             Cell::new(self.id),
             Cell::new(&self.sink),
             Cell::new(&self.state),
-            Cell::new(self.counted),
+            Cell::new(self.counted.map(|counted| counted.to_string()).unwrap_or_default()),
             Cell::new(self.done),
             Cell::new(self.failed),
             Cell::new(&self.created),
@@ -170,18 +182,31 @@ async fn begin(service: &Service, arguments: &Arguments, output: &mut Output<'_>
         "domains": texts(&arguments.domains),
         "dry_run": arguments.dry_run,
     });
-    let answer = service.post("replays", &body).await?;
     if arguments.dry_run {
-        output.line(&answer["counted"])?;
+        output.line(&service.post("replays", &body).await?["counted"])?;
         return Ok(ExitCode::SUCCESS);
     }
+    // From here on, who interrupts is to be told of a replay that has begun.
+    let mut interrupts = interrupts()?;
+    let answer = tokio::select! {
+        answer = service.post("replays", &body) => answer?,
+        _ = interrupts.recv() => {
+            bail!("interrupted before the service answered: `livehook replay --list` shows whether the replay has begun")
+        }
+    };
     let replay = read(answer)?;
-    talk(format_args!("replay {} has begun: {} events go to the sink `{}`", replay.id, replay.counted, replay.sink));
+    let events =
+        replay.counted.map_or_else(|| "events, too many to count first,".to_owned(), |count| format!("{count} events"));
+    talk(format_args!("replay {} has begun: {events} go to the sink `{}`", replay.id, replay.sink));
     if arguments.no_wait {
         talk(format_args!("`livehook replay --watch {}` waits for its end", replay.id));
         return Ok(ExitCode::SUCCESS);
     }
-    watch(service, replay.id).await
+    watch(service, replay.id, interrupts).await
+}
+
+fn interrupts() -> anyhow::Result<Signal> {
+    signal(SignalKind::interrupt()).context("SIGINT cannot be subscribed to")
 }
 
 async fn list(service: &Service, form: Form, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
@@ -197,11 +222,11 @@ async fn list(service: &Service, form: Form, output: &mut Output<'_>) -> anyhow:
 }
 
 /// Waits until a replay has ended, or until the command is interrupted.
-async fn watch(service: &Service, id: i64) -> anyhow::Result<ExitCode> {
+async fn watch(service: &Service, id: i64, mut interrupts: Signal) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::new("sent again");
     let ended = tokio::select! {
         ended = wait(service, id, &mut progress) => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
+        _ = interrupts.recv() => None,
     };
     progress.end();
     let Some(ended) = ended else {
@@ -216,10 +241,16 @@ async fn watch(service: &Service, id: i64) -> anyhow::Result<ExitCode> {
 async fn wait(service: &Service, id: i64, progress: &mut Progress) -> anyhow::Result<Replay> {
     let mut told = None;
     loop {
-        let answer = service.get(&format!("replays/{id}")).await;
-        let replay = read(answer.with_context(|| {
-            format!("the replay {id} goes on when the service runs: `livehook replay --watch {id}` shows how far it is")
-        })?)?;
+        let answer = service.get(&format!("replays/{id}")).await.map_err(|error| {
+            let is_unanswered = error.is::<NoAnswer>();
+            let goes_on = || {
+                format!(
+                    "the replay {id} goes on when the service runs: `livehook replay --watch {id}` shows how far it is"
+                )
+            };
+            if is_unanswered { error.context(goes_on()) } else { error }
+        });
+        let replay = read(answer?)?;
         progress.show(replay.done + replay.failed, replay.counted);
         if replay.ended.is_some() {
             return Ok(replay);
@@ -236,11 +267,11 @@ async fn wait(service: &Service, id: i64, progress: &mut Progress) -> anyhow::Re
 
 /// Says how a replay ended.
 fn tell(replay: &Replay) -> anyhow::Result<ExitCode> {
-    let Replay { id, sink, state, counted, done, failed, missed, last_reason, .. } = replay;
+    let Replay { id, sink, state, failed, missed, last_reason, .. } = replay;
     if state == "cancelled" {
-        bail!("the replay {id} was cancelled, after {done} of {counted} events");
+        bail!("the replay {id} was cancelled, after {}", replay.share());
     }
-    talk(format_args!("the sink `{sink}` took {done} of {counted} events"));
+    talk(format_args!("the sink `{sink}` took {}", replay.share()));
     let missed = missed.unwrap_or(0);
     if missed > 0 {
         talk(format_args!("{missed} were pruned from the journal before their turn"));
@@ -257,7 +288,7 @@ async fn cancel(service: &Service, id: i64) -> anyhow::Result<ExitCode> {
     if replay.state != "cancelled" {
         bail!("the replay {id} had come to its end before");
     }
-    talk(format_args!("the replay {id} is cancelled: {} of {} events were sent", replay.done, replay.counted));
+    talk(format_args!("the replay {id} is cancelled: {} were sent", replay.share()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -301,7 +332,7 @@ mod tests {
             state: "done".to_owned(),
             has_sink: true,
             selection: Value::Null,
-            counted: 9,
+            counted: Some(9),
             done: 9 - failed - missed,
             failed,
             missed: Some(missed),
@@ -312,6 +343,7 @@ mod tests {
         assert_eq!(tell(&replay(0, 0)).unwrap(), ExitCode::SUCCESS);
         assert_eq!(tell(&replay(1, 0)).unwrap(), ExitCode::FAILURE);
         assert_eq!(tell(&replay(0, 1)).unwrap(), ExitCode::FAILURE);
+        assert_eq!(tell(&Replay { counted: None, missed: None, ..replay(0, 0) }).unwrap(), ExitCode::SUCCESS);
         assert!(tell(&Replay { state: "cancelled".to_owned(), ..replay(0, 0) }).is_err());
     }
 }

@@ -30,7 +30,7 @@ impl Bench {
             selection: serde_json::to_string(&selection).unwrap(),
             first: Offset(0),
             last: Offset(last),
-            counted: last,
+            counted: Some(last),
         };
         self.journal.change(Change::BeginReplay(order)).await.unwrap().replay.unwrap()
     }
@@ -278,7 +278,7 @@ async fn a_worker_that_stops_leaves_the_rest_of_a_replay() {
         selection: "{}".to_owned(),
         first: Offset(0),
         last: Offset(100),
-        counted: 100,
+        counted: Some(100),
     };
     let journal = Arc::clone(&bench.journal);
     journal.change(Change::BeginReplay(order)).await.unwrap();

@@ -244,7 +244,7 @@ async fn without_a_service_changes_are_made_under_the_lock() {
 }
 
 fn order(sink: &str) -> NewReplay {
-    NewReplay { sink: sink.to_owned(), selection: "{}".to_owned(), first: Offset(2), last: Offset(9), counted: 7 }
+    NewReplay { sink: sink.to_owned(), selection: "{}".to_owned(), first: Offset(2), last: Offset(9), counted: Some(7) }
 }
 
 #[tokio::test]
@@ -253,6 +253,10 @@ async fn a_replay_keeps_its_place_until_it_ends() {
     let begin = async |sink| bench.journal.change(Change::BeginReplay(order(sink))).await.unwrap().replay;
     assert_eq!((begin("archive").await, begin("archive").await), (Some(1), Some(2)));
     assert_eq!(bench.consumers[1].replay().await.unwrap(), None);
+    let uncounted = NewReplay { counted: None, ..order("archive") };
+    let third = bench.journal.change(Change::BeginReplay(uncounted.clone())).await.unwrap().replay;
+    assert_eq!(bench.reader().replay(third.unwrap()).unwrap().unwrap().order, uncounted);
+    bench.journal.change(Change::CancelReplay(third.unwrap())).await.unwrap();
     let mut bench = bench;
     let progress = |number, cursor, ended_ms: Option<i64>| Progress {
         replay: Some(ReplayProgress {
@@ -287,7 +291,7 @@ async fn a_replay_keeps_its_place_until_it_ends() {
         .iter()
         .map(|replay| (replay.number, replay.is_cancelled))
         .collect();
-    assert_eq!(all, [(2, true), (1, false)]);
+    assert_eq!(all, [(3, true), (2, true), (1, false)]);
 }
 
 #[tokio::test]

@@ -11,6 +11,9 @@ const RUNNING_MAX: i64 = 100;
 /// How many of the newest replays are remembered, beside those that have not ended.
 const REMEMBERED_MAX: i64 = 100;
 
+/// What stands in the column `counted`, which may not be null, where nothing was counted.
+const NOT_COUNTED: i64 = -1;
+
 const COLUMNS: &str =
     "number, consumer, selection, created_ms, first, last, cursor, counted, done, failed, last_reason,
      ended_ms, is_cancelled";
@@ -26,8 +29,8 @@ pub struct NewReplay {
     pub first: Offset,
     /// And up to this one.
     pub last: Offset,
-    /// How many events they are.
-    pub counted: i64,
+    /// How many events they are, where that was counted.
+    pub counted: Option<i64>,
 }
 
 /// A replay, and how far it is.
@@ -109,7 +112,7 @@ fn replay(row: &Row<'_>) -> rusqlite::Result<Replay> {
             selection: row.get("selection")?,
             first: Offset(row.get("first")?),
             last: Offset(row.get("last")?),
-            counted: row.get("counted")?,
+            counted: Some(row.get("counted")?).filter(|counted| *counted != NOT_COUNTED),
         },
         created_ms: row.get("created_ms")?,
         cursor: Offset(row.get("cursor")?),
@@ -132,7 +135,7 @@ pub(super) fn begin(connection: &Connection, order: &NewReplay, now_ms: i64) -> 
     let NewReplay { sink, selection, first, last, counted } = order;
     transaction.execute(
         "INSERT INTO replays (consumer, selection, created_ms, first, last, cursor, counted) VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6)",
-        params![sink, selection, now_ms, first.0, last.0, counted],
+        params![sink, selection, now_ms, first.0, last.0, counted.unwrap_or(NOT_COUNTED)],
     )?;
     let number = transaction.last_insert_rowid();
     transaction

@@ -1,6 +1,7 @@
 //! `replays`: recorded events that are sent to one sink again.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -13,7 +14,7 @@ use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
 use super::parameters::Parameters;
-use super::readers::Reader;
+use super::readers::{Reader, Readers};
 use super::{Api, json, text_of};
 use crate::delivery::{ReplayFilter, ReplaySelection};
 use crate::journal::{CLOCK_SLACK_MS, Change, JournalError, NewReplay, Offset, Replay};
@@ -23,6 +24,12 @@ use crate::server::problem::Problem;
 
 /// How many records are read at a time while they are counted.
 const READ_RECORDS: usize = 1000;
+
+/// How long the events of a replay that is to begin are counted at most.
+const COUNTING_MAX: Duration = Duration::from_secs(1);
+
+/// How long is counted without letting others ask.
+const COUNTING_STEP: Duration = Duration::from_millis(200);
 
 /// How many patterns of one kind a request may hold.
 const PATTERNS_MAX: usize = 1000;
@@ -41,13 +48,13 @@ pub(crate) struct ReplayView {
     has_sink: bool,
     /// Which events.
     selection: Selection,
-    /// How many they were when it was asked for.
-    counted: i64,
+    /// How many they were when it was asked for; `null` where they were too many to count within a second.
+    counted: Option<i64>,
     /// How many the sink took.
     done: i64,
     /// How many it refused for good. Each is in the journal still, and none becomes a dead letter.
     failed: i64,
-    /// Once it is done: how many were pruned before their turn.
+    /// Once it is done: how many were pruned before their turn, if they were counted.
     missed: Option<i64>,
     /// Why the last one failed that did.
     last_reason: Option<String>,
@@ -88,7 +95,7 @@ impl ReplayView {
             (Some(_), true) => "cancelled",
             (Some(_), false) => "done",
         };
-        let missed = (counted - replay.done - replay.failed).max(0);
+        let missed = counted.map(|counted| (counted - replay.done - replay.failed).max(0));
         ReplayView {
             id: replay.number,
             has_sink: api.sink(&sink).is_some(),
@@ -99,7 +106,7 @@ impl ReplayView {
             counted,
             done: replay.done,
             failed: replay.failed,
-            missed: (state == "done").then_some(missed),
+            missed: missed.filter(|_| state == "done"),
             last_reason: replay.last_reason,
             created: Moment(replay.created_ms),
             ended: replay.ended_ms.map(Moment),
@@ -205,7 +212,7 @@ struct DryRun {
 /// Send recorded events to a sink again.
 ///
 /// Those that the journal has when it is asked for, that are selected and that the filter of the sink passes, in their order. The cursor of
-/// the sink stays where it is. With `dry_run` they are only counted.
+/// the sink stays where it is. With `dry_run` they are only counted, which takes its time where they are many.
 #[utoipa::path(
     post,
     path = "/api/v1/replays",
@@ -247,13 +254,21 @@ pub(super) async fn begin(
     let filter = selection.filter(&status.filter).map_err(|(member, rule)| Problem::parameter(member, rule))?;
     let kept = text_of(&selection);
     let last = api.journal.health().head;
-    // One at a time: a large journal takes its time.
-    let _counting = api.counting.lock().await;
-    let (first, counted) = api.readers.ask(move |reader| Ok(count(reader, &selection, &filter, last)?)).await?;
+    let first = match selection.since_ms {
+        Some(since_ms) => api.readers.ask(move |reader| Ok(reader.journal.offset_before(since_ms)?)).await?,
+        None => Offset::default(),
+    };
+    let ends_ms = selection.until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
+    let counting = Counting { filter: Arc::new(filter), place: first, last, ends_ms, counted: 0, is_done: false };
     if dry_run {
+        // One at a time, since it goes on until it is done.
+        let _counting = api.counting.lock().await;
+        let counted = counting.run(&api.readers, None).await?.counted;
         return Ok(json(text_of(&DryRun { sink, counted }), "application/json", None));
     }
 
+    let counting = counting.run(&api.readers, Some(Instant::now() + COUNTING_MAX)).await?;
+    let counted = counting.is_done.then_some(counting.counted);
     let order = NewReplay { sink, selection: kept, first, last, counted };
     let changed = api.journal.change(Change::BeginReplay(order)).await.map_err(changes::not_changed)?;
     let Some(number) = changed.replay else {
@@ -267,29 +282,42 @@ pub(super) async fn begin(
     shown(&api, number, StatusCode::ACCEPTED).await
 }
 
-/// The place before the first record that may be meant, and how many events are.
-fn count(
-    reader: &Reader,
-    selection: &ReplaySelection,
-    filter: &ReplayFilter,
+/// How far the events that are meant are counted.
+struct Counting {
+    filter: Arc<ReplayFilter>,
+    /// Every record up to here has been looked at.
+    place: Offset,
     last: Offset,
-) -> Result<(Offset, i64), JournalError> {
-    let first = match selection.since_ms {
-        Some(since_ms) => reader.journal.offset_before(since_ms)?,
-        None => Offset::default(),
-    };
-    let ends_ms = selection.until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
-    let (mut place, mut counted) = (first, 0);
-    loop {
-        let records = reader.journal.read(place, READ_RECORDS)?;
-        let Some(newest) = records.last() else { return Ok((first, counted)) };
-        place = newest.offset;
-        for record in records {
-            if record.offset > last || record.event.received_ms() >= ends_ms {
-                return Ok((first, counted));
-            }
-            counted += i64::from(filter.takes(&record.event));
+    /// Records of that time, in Unix ms, and all after them are not meant.
+    ends_ms: i64,
+    counted: i64,
+    is_done: bool,
+}
+
+impl Counting {
+    /// Counts to the end, or until it is late. In steps, so that others may ask in between, and that it ends when whoever
+    /// asked has gone.
+    async fn run(mut self, readers: &Arc<Readers>, late: Option<Instant>) -> Result<Counting, Problem> {
+        while !self.is_done && late.is_none_or(|late| Instant::now() < late) {
+            self = readers.ask(move |reader| Ok(self.step(reader, Instant::now() + COUNTING_STEP)?)).await?;
         }
+        Ok(self)
+    }
+
+    fn step(mut self, reader: &Reader, until: Instant) -> Result<Counting, JournalError> {
+        while !self.is_done && Instant::now() < until {
+            let records = reader.journal.read(self.place, READ_RECORDS)?;
+            self.is_done = records.is_empty();
+            for record in records {
+                if record.offset > self.last || record.event.received_ms() >= self.ends_ms {
+                    self.is_done = true;
+                    break;
+                }
+                self.place = record.offset;
+                self.counted += i64::from(self.filter.takes(&record.event));
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -325,4 +353,48 @@ pub(super) async fn cancel(
         tracing::info!(replay = number, "a replay was cancelled");
     }
     shown(&api, number, StatusCode::OK).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::{Callback, Options, Verifier};
+    use crate::journal::{self, Journal, Opened, SqliteJournal};
+    use crate::sink::Filter;
+
+    #[tokio::test]
+    async fn what_cannot_be_counted_in_time_is_told_as_such_and_a_dry_run_counts_to_the_end() {
+        const COUNT: i64 = 2500;
+        let directory = tempfile::tempdir().unwrap();
+        let options = journal::Options::default();
+        let Opened { journal, exchange, .. } =
+            SqliteJournal::open(directory.path(), &options, &[], Arc::default()).unwrap();
+        let exchange = tokio::spawn(exchange.run());
+        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
+        let events = (0..COUNT).map(|number| {
+            let body = format!(r#"{{"event_type":1,"app":"d","appname":"a","stream_id":"s{number}"}}"#);
+            journal.append(verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), number).unwrap())
+        });
+        assert!(futures_util::future::join_all(events).await.iter().all(Result::is_ok));
+
+        let readers = Arc::new(Readers::new(directory.path().to_owned(), false));
+        let counting = |last, ends_ms| Counting {
+            filter: Arc::new(ReplaySelection::default().filter(&Filter::default()).unwrap()),
+            place: Offset(0),
+            last: Offset(last),
+            ends_ms,
+            counted: 0,
+            is_done: false,
+        };
+        for (last, ends_ms, expected) in [(COUNT, i64::MAX, COUNT), (9, i64::MAX, 9), (COUNT, 7, 7), (0, i64::MAX, 0)] {
+            let done = counting(last, ends_ms).run(&readers, None).await.unwrap();
+            assert_eq!((done.counted, done.is_done), (expected, true));
+        }
+        let late = counting(COUNT, i64::MAX).run(&readers, Some(Instant::now())).await.unwrap();
+        assert!(!late.is_done, "nothing is waited for");
+        readers.close().await;
+        journal.close();
+        exchange.await.unwrap().unwrap();
+        journal.join();
+    }
 }
