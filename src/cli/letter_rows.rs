@@ -37,7 +37,7 @@ pub(super) struct LetterRow {
 impl LetterRow {
     /// The row of a dead letter, without its event.
     pub(super) fn new(letter: NumberedLetter) -> LetterRow {
-        let NumberedLetter { number, sink, redriven_ms, letter } = letter;
+        let NumberedLetter { number, sink, redriven_ms, letter, .. } = letter;
         let event = letter.record.event;
         let key = event.partition_key();
         LetterRow {

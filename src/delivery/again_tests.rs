@@ -41,7 +41,8 @@ impl Bench {
 
     /// Steps at a later time until there is nothing more to do.
     async fn settle_at(&mut self, now_ms: i64) {
-        while self.worker.step(now_ms).await.unwrap() != Step::Idle {}
+        self.clock.store(now_ms, std::sync::atomic::Ordering::Relaxed);
+        self.settle().await;
     }
 }
 
@@ -108,13 +109,15 @@ async fn new_events_do_not_wait_for_one_that_is_tried_again() {
 #[tokio::test]
 async fn redriven_ones_have_their_turn_also_while_new_ones_fail() {
     let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
-    bench.answer(vec![poison(0), (1, transient())]);
+    let away = || (1, DeliveryError::transient("away"));
+    bench.answer(vec![poison(0), away()]);
     for _ in 0..20 {
-        bench.answer(vec![(1, transient())]);
+        bench.answer(vec![away()]);
     }
-    while !matches!(bench.step().await, Step::Wait(_)) {}
+    bench.work().await;
     bench.change(LetterAction::Redrive, &[1]).await;
     for _ in 0..12 {
+        bench.pass(60_000);
         bench.step().await;
     }
     assert!(bench.dead_letters().is_empty());
@@ -123,23 +126,113 @@ async fn redriven_ones_have_their_turn_also_while_new_ones_fail() {
 }
 
 #[tokio::test]
-async fn what_the_cursor_has_not_passed_is_not_sent_again() {
+async fn what_the_cursor_has_not_passed_is_not_sent_again_where_order_counts() {
     let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    bench.script.0.lock().unwrap().is_ordered = true;
     bench.answer(vec![(0, transient()), poison(1)]);
     for _ in 0..12 {
         bench.answer(vec![(0, transient())]);
     }
-    while !matches!(bench.step().await, Step::Wait(_)) {}
+    bench.work().await;
     bench.change(LetterAction::Redrive, &[1]).await;
     let replay = bench.replay(ReplaySelection::default(), 3).await;
     for _ in 0..12 {
+        bench.pass(60_000);
         bench.step().await;
     }
     assert_eq!(bench.given().iter().filter(|batch| **batch != [1]).count(), 1, "{:?}", bench.given());
-    bench.settle_at(NOW_MS + 60_000).await;
-    bench.settle_at(NOW_MS + 120_000).await;
+    for _ in 0..2 {
+        bench.pass(60_000);
+        bench.settle().await;
+    }
     assert!(bench.dead_letters().is_empty());
     assert_eq!((bench.replayed(replay).done, bench.status.view().cursor), (3, 3));
+}
+
+#[tokio::test]
+async fn a_redriven_one_does_not_wait_for_an_older_one_of_another_stream() {
+    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![(0, transient()), poison(1)]);
+    bench.work().await;
+    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.work().await;
+    assert_eq!(bench.given(), [vec![1, 2], vec![2]]);
+    assert_eq!((bench.status.view().dead_letters, bench.status.view().cursor), (0, 0));
+}
+
+#[tokio::test]
+async fn a_redriven_one_that_fails_keeps_no_other_waiting() {
+    let mut bench = Bench::new(0..40, Filter::default(), RetryOptions::default()).await;
+    bench.answer((0..40).map(poison).collect());
+    bench.settle().await;
+    bench.change(LetterAction::Redrive, &[]).await;
+    // It takes long, and is in the way of all others if it is always the first.
+    bench.script.0.lock().unwrap().event_ms = 250;
+    for _ in 0..60 {
+        let refused = (0..8).map(|number| (number, transient())).collect();
+        bench.answer(refused);
+    }
+    for _ in 0..60 {
+        bench.pass(60_000);
+        bench.step().await;
+    }
+    assert_eq!(bench.status.view().dead_letters, 8);
+}
+
+#[tokio::test]
+async fn attempts_of_a_redriven_one_count_over_starts() {
+    let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..1, Filter::default(), retry.clone()).await;
+    bench.answer(vec![poison(0)]);
+    bench.settle().await;
+    bench.change(LetterAction::Redrive, &[1]).await;
+    for attempts in [2, 3, 4] {
+        bench.answer(vec![(0, transient())]);
+        bench.settle().await;
+        let reason = if attempts == 4 { "no room" } else { "poison 0" };
+        assert_eq!(bench.dead_letters(), [(1, attempts, reason.to_owned())]);
+        assert_eq!(bench.deliveries("refused"), u64::from(attempts == 4));
+        let directory = bench.stop().await;
+        bench = Bench::open(directory, 1..1, Filter::default(), retry.clone()).await;
+    }
+    bench.settle().await;
+    assert!(bench.given().is_empty(), "given up again");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_counts_from_the_end_of_a_slow_attempt() {
+    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![poison(0)]);
+    bench.settle().await;
+    bench.script.0.lock().unwrap().event_ms = 30_000;
+    bench.change(LetterAction::Redrive, &[1]).await;
+    let retry_after = Some(std::time::Duration::from_secs(10));
+    let later = DeliveryError::Transient { reason: "later".to_owned(), retry_after, is_outage: true };
+    bench.answer(vec![(0, later)]);
+    bench.settle().await;
+    bench.pass(9999);
+    bench.settle().await;
+    assert_eq!(bench.given(), [[1], [1]]);
+    bench.pass(1);
+    bench.settle().await;
+    assert_eq!(bench.given().len(), 3);
+}
+
+#[tokio::test]
+async fn a_new_event_waits_for_a_moment_of_a_replay_however_slow_the_sink_becomes() {
+    let mut bench = Bench::new(0..600, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    bench.replay(ReplaySelection::default(), 600).await;
+    bench.step().await;
+    assert_eq!(bench.script.0.lock().unwrap().given.iter().skip(1).map(Vec::len).sum::<usize>(), 256, "a whole turn");
+    bench.script.0.lock().unwrap().event_ms = 100;
+    let mut most_ms = Vec::new();
+    for _ in 0..3 {
+        let began_ms = bench.clock.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(bench.step().await, Step::More);
+        most_ms.push(bench.clock.load(std::sync::atomic::Ordering::Relaxed) - began_ms);
+    }
+    assert_eq!(most_ms, [800, 200, 200], "the first ones show how slow it is");
 }
 
 #[tokio::test]
@@ -215,6 +308,7 @@ async fn in_a_replay_what_may_succeed_is_tried_again_and_the_rest_counted() {
     let stored = bench.replayed(replay);
     assert_eq!((stored.done, stored.failed), (3, 1));
     assert!(stored.ended_ms.is_some());
+    assert_eq!((bench.deliveries("refused"), bench.deliveries("dead_letter")), (1, 0));
     assert!(bench.dead_letters().is_empty(), "it is recorded, and was delivered before");
 }
 
@@ -222,6 +316,7 @@ async fn in_a_replay_what_may_succeed_is_tried_again_and_the_rest_counted() {
 async fn a_replay_goes_on_where_it_was_after_a_restart() {
     let mut bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
     bench.settle().await;
+    bench.script.0.lock().unwrap().event_ms = 30;
     let replay = bench.replay(ReplaySelection::default(), 100).await;
     bench.step().await;
     let first = bench.given()[1].len();
@@ -239,6 +334,7 @@ async fn a_cancelled_replay_ends_at_once_and_the_next_begins() {
     let mut bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
     bench.settle().await;
     let first = bench.replay(ReplaySelection::default(), 100).await;
+    bench.script.0.lock().unwrap().event_ms = 30;
     let second = bench.replay(ReplaySelection::default(), 2).await;
     bench.step().await;
     bench.journal.change(Change::CancelReplay(first)).await.unwrap();

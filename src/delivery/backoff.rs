@@ -1,8 +1,9 @@
-//! How long to wait before the next attempt: a pure value. Sleeping is the worker's business.
+//! How long to wait before the next attempt, and when to give up: pure rules. Sleeping is the worker's business.
 
 use std::time::Duration;
 
 use super::RetryOptions;
+use crate::sink::DeliveryError;
 
 impl RetryOptions {
     /// The wait after attempt number `attempt` (from 1) has failed. It doubles with each attempt up to the longest, and
@@ -14,6 +15,34 @@ impl RetryOptions {
         let wait = Duration::from_millis(wait_ms).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0);
         let asked = retry_after.unwrap_or_default().min(Duration::from_millis(self.wait_ms_max));
         wait.max(asked)
+    }
+
+    /// Whether an event is given up after an attempt of its own has failed, its `attempts`th, `age_ms` after it came.
+    pub(super) fn gives_up(&self, error: &DeliveryError, attempts: u32, age_ms: i64) -> bool {
+        let is_old = |most_secs| u64::try_from(age_ms / 1000).is_ok_and(|age_secs| age_secs >= most_secs);
+        match error {
+            DeliveryError::Permanent { .. } => true,
+            DeliveryError::Held => false,
+            DeliveryError::Transient { .. } => {
+                self.age_secs_max.is_some_and(is_old) || self.attempts_max.is_some_and(|most| attempts >= most)
+            }
+        }
+    }
+}
+
+/// A time in which something is not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pause {
+    /// When it begins, in Unix ms.
+    pub(super) since_ms: i64,
+    pub(super) length: Duration,
+}
+
+impl Pause {
+    /// What is left of it. A clock that was set back ends it.
+    pub(super) fn left(self, now_ms: i64) -> Duration {
+        let passed = u64::try_from(now_ms.saturating_sub(self.since_ms)).map_or(self.length, Duration::from_millis);
+        self.length.saturating_sub(passed)
     }
 }
 
@@ -31,6 +60,26 @@ mod tests {
         assert_eq!(retry.wait(1, 1.0, None).as_millis(), 250);
         assert_eq!(retry.wait(1, 0.0, Some(Duration::from_secs(2))).as_millis(), 2000);
         assert_eq!(retry.wait(1, 0.0, Some(Duration::from_secs(9999))).as_millis(), 3000);
+    }
+
+    #[test]
+    fn an_event_is_given_up_after_an_attempt_of_its_own_only() {
+        let retry = RetryOptions { attempts_max: Some(3), age_secs_max: Some(60), ..RetryOptions::default() };
+        let transient = DeliveryError::refused("no room");
+        assert!(!retry.gives_up(&transient, 2, 59_999));
+        assert!(retry.gives_up(&transient, 3, 0));
+        assert!(retry.gives_up(&transient, 1, 60_000));
+        assert!(!retry.gives_up(&transient, 1, -1), "of the future, by a clock that was set back");
+        assert!(!retry.gives_up(&DeliveryError::Held, 3, i64::MAX));
+        assert!(retry.gives_up(&DeliveryError::permanent("poison"), 1, 0));
+        assert!(!RetryOptions::default().gives_up(&transient, u32::MAX, i64::MAX));
+    }
+
+    #[test]
+    fn a_pause_ends_in_time_and_when_the_clock_is_set_back() {
+        let pause = Pause { since_ms: 10_000, length: Duration::from_secs(2) };
+        let left = |now_ms| pause.left(now_ms).as_millis();
+        assert_eq!((left(10_000), left(11_500), left(12_000), left(9_999)), (2000, 500, 0, 0));
     }
 
     proptest! {

@@ -32,7 +32,7 @@ pub struct StatusView {
     pub attempt: u32,
     /// Events given up on.
     pub dead_letters: i64,
-    /// Why the last attempt failed; `None` once one succeeded.
+    /// Why it failed last; `None` while it takes all that it is given.
     pub last_error: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl Status {
         self.dead_letters.store(count, Ordering::Relaxed);
     }
 
-    /// Notes the attempt that comes next and why the one before failed. Whether the reason is a new one.
+    /// Notes the attempt that comes next and why the sink failed last. Whether the reason is a new one.
     pub(super) fn set_attempt(&self, attempt: u32, error: Option<String>) -> bool {
         self.attempt.store(attempt, Ordering::Relaxed);
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,14 @@
-//! The worker of one sink: reads a batch after the cursor, leaves out what the filter leaves out, delivers the rest, and
-//! moves the cursor up to the lowest record that is not done.
+//! The worker of one sink: reads on after the cursor, leaves out what the filter leaves out, delivers the rest, and moves
+//! the cursor up to the lowest record that is not done.
+//!
+//! Here are its steps; `pending` knows what may be handed over, `tally` what became of it, and `again` sends once more
+//! what people want sent once more.
 
 mod again;
+mod pending;
 mod redrive;
 mod replay;
+mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +16,29 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use again::Again;
+use pending::{Pending, Tries};
+use tally::{Fate, Tally, is_cut_short};
 
+use super::backoff::Pause;
 use super::{RetryOptions, Status};
-use crate::journal::{Consumer, DeadLetter, JournalError, Offset, Progress, Record};
+use crate::journal::{Consumer, DeadLetter, JournalError, Progress, Record};
 use crate::sink::{DeliveryError, Filter, Outcome, Sink};
 use crate::telemetry::{DeliveryOutcome, Metrics};
 
-/// How many records are read and delivered at a time.
-const BATCH_RECORDS_MAX: usize = 1000;
-
 /// How long a journal that cannot be read or written is left alone.
 const JOURNAL_WAIT: Duration = Duration::from_secs(1);
+
+/// Tells the Unix time in ms; a test gives its own.
+pub(super) type Clock = Box<dyn Fn() -> i64 + Send + Sync>;
 
 /// What a step leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// There is more to do at once.
     More,
-    /// Everything is done up to the end of the journal. What failed when it was sent once more may be left, for later.
+    /// Nothing until there are new records, or the time has come for what waits.
     Idle,
-    /// An attempt failed: the next one comes after this wait.
+    /// Nothing at all before the end of this wait.
     Wait(Duration),
 }
 
@@ -42,16 +50,16 @@ pub struct Worker {
     retry: RetryOptions,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
+    clock: Clock,
     random: fastrand::Rng,
     is_resumed: bool,
-    /// Every record up to here has been read.
-    position: Offset,
-    /// Records that are read and not done, in order. Done ones between them are gone already.
-    pending: Vec<Record>,
-    /// How often the sink has tried each of `pending`.
-    attempts: Vec<u32>,
-    /// How many attempts in a row brought nothing, for the wait before the next.
+    pending: Pending,
+    /// How many times in a row the sink took nothing at all, for the wait before the next.
     failures: u32,
+    /// The time in which the sink is given nothing.
+    pause: Option<Pause>,
+    /// Why the sink failed, as it was logged last; `None` once it takes events again.
+    logged: Option<String>,
     /// Progress that the journal has not confirmed.
     unsaved: Option<Progress>,
     /// Why the journal failed last; `None` once it did not.
@@ -72,46 +80,55 @@ impl Worker {
     ) -> Worker {
         status.set_cursor(consumer.cursor().0);
         status.set_dead_letters(consumer.dead_letters());
-        metrics.dead_letters(&status.sink, consumer.dead_letters());
         Worker {
-            position: consumer.cursor(),
+            pending: Pending::new(consumer.cursor(), Vec::new()),
             consumer,
             sink,
             filter,
             retry,
             status,
             metrics,
+            clock: Box::new(|| jiff::Timestamp::now().as_millisecond()),
             random: fastrand::Rng::new(),
             is_resumed: false,
-            pending: Vec::new(),
-            attempts: Vec::new(),
             failures: 0,
+            pause: None,
+            logged: None,
             unsaved: None,
             journal_failure: None,
             again: Again::default(),
         }
     }
 
-    /// Works until `stop` turns true, and then on until all is done or an attempt fails: the cursor holds, so what is left
-    /// is delivered after the next start.
+    /// The same, with another clock.
+    #[cfg(test)]
+    pub(super) fn with_clock(self, clock: Clock) -> Worker {
+        Worker { clock, ..self }
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// Works until `stop` turns true, and then on until all is done or has failed: the cursor holds, so what is left is
+    /// delivered after the next start.
     ///
     /// # Errors
     /// The journal is closed.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
         loop {
-            let now_ms = jiff::Timestamp::now().as_millisecond();
             // Asked before the step: what had come by then is seen by it.
             let is_stopping = *stop.borrow();
-            let step = self.step(now_ms).await?;
+            let step = self.step().await?;
             self.again.is_stopping = is_stopping;
             match step {
                 Step::More => {}
                 _ if is_stopping => return Ok(()),
                 Step::Idle => {
-                    let again = self.again.wait(now_ms);
+                    let (wait, reads_on) = (self.wait(), self.reads_on());
                     tokio::select! {
-                        result = self.consumer.wait(self.position) => result?,
-                        () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
+                        result = self.consumer.wait(self.pending.position()), if reads_on => result?,
+                        () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                         _ = stop.wait_for(|stop| *stop) => {}
                     }
                 }
@@ -123,12 +140,23 @@ impl Worker {
         }
     }
 
-    /// Does one thing: saves progress, resumes the sink, reads, delivers, or sends something once more. `now_ms` is Unix time in ms.
+    /// How long until something waits no longer; `None` where nothing does.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        let now_ms = self.now_ms();
+        self.pending.wait(now_ms).into_iter().chain(self.again.wait(now_ms)).min()
+    }
+
+    /// Whether records may be read beside those that are pending. Order over all streams would be lost by it.
+    fn reads_on(&self) -> bool {
+        if self.sink.is_ordered() { self.pending.is_empty() } else { self.pending.room() > 0 }
+    }
+
+    /// Does one thing: saves progress, resumes the sink, reads and delivers, or sends something once more.
     ///
     /// # Errors
     /// The journal is closed; any other failure is waited out.
-    pub async fn step(&mut self, now_ms: i64) -> Result<Step, JournalError> {
-        let result = match self.try_step(now_ms).await {
+    pub async fn step(&mut self) -> Result<Step, JournalError> {
+        let result = match self.try_step().await {
             Err(JournalError::Closed) => return Err(JournalError::Closed),
             Err(error) => {
                 let reason = error.to_string();
@@ -151,103 +179,120 @@ impl Worker {
         Ok(result)
     }
 
-    async fn try_step(&mut self, now_ms: i64) -> Result<Step, JournalError> {
+    async fn try_step(&mut self) -> Result<Step, JournalError> {
         self.save().await?;
         if !self.is_resumed {
             return self.resume().await;
         }
+        if let Some(pause) = self.pause {
+            let left = pause.left(self.now_ms());
+            if !left.is_zero() {
+                return Ok(Step::Wait(left));
+            }
+            self.pause = None;
+        }
         if self.again.is_overdue()
-            && let Some(step) = self.send_again(now_ms).await?
+            && let Some(step) = self.send_again().await?
         {
             return Ok(step);
         }
-        if self.pending.is_empty() {
-            let read = self.consumer.read(self.position, BATCH_RECORDS_MAX).await?;
-            let Some(last) = read.last() else { return Ok(self.send_again(now_ms).await?.unwrap_or(Step::Idle)) };
-            self.position = last.offset;
-            let count = read.len();
-            self.pending = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
-            self.attempts = vec![0; self.pending.len()];
-            let filtered = count - self.pending.len();
-            if filtered > 0 {
-                self.metrics.deliveries(&self.status.sink, DeliveryOutcome::Filtered, filtered as u64);
-            }
+        let has_read = self.read().await?;
+        let (batch, tries) = self.pending.take_ready(self.now_ms());
+        if batch.is_empty() && !has_read {
+            return Ok(self.send_again().await?.unwrap_or(Step::Idle));
         }
-        self.deliver(now_ms).await
+        self.deliver(batch, tries).await
     }
 
+    /// Readies the sink, and finds what an earlier run left undone.
     async fn resume(&mut self) -> Result<Step, JournalError> {
         let state = self.consumer.state().map(<[u8]>::to_vec);
-        match self.sink.resume(self.consumer.cursor(), state.as_deref(), &*self.consumer).await {
+        let cursor = self.consumer.cursor();
+        match self.sink.resume(cursor, state.as_deref(), &*self.consumer).await {
             Ok(position) => {
+                let ahead = self.consumer.ahead().clone();
+                let mut pending = Vec::with_capacity(ahead.pending.len());
+                for (offset, attempts) in ahead.pending.into_iter().filter(|(offset, _)| *offset > position) {
+                    let read = self.consumer.read(offset.before(), 1).await?.pop();
+                    let wanted = |record: &Record| record.offset == offset && self.filter.passes(&record.event);
+                    pending.extend(read.filter(wanted).map(|record| (record, attempts)));
+                }
+                self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
                 self.is_resumed = true;
-                self.position = position.max(self.position);
                 self.succeed();
                 self.unsaved = Some(self.progress(Vec::new()));
                 Ok(Step::More)
             }
             Err(error) => {
                 // So that the age of what waits is known although nothing is pending yet.
-                let oldest = self.consumer.read(self.position, 1).await?;
+                let oldest = self.consumer.read(cursor, 1).await?;
                 self.status.set_oldest_pending_ms(oldest.first().map(|record| record.event.received_ms()));
                 self.failures = self.failures.saturating_add(1);
-                Ok(Step::Wait(self.fail(&error)))
+                self.tell_failure(error.to_string(), Some(error.to_string()));
+                Ok(Step::Wait(self.rest(self.now_ms(), None)))
             }
         }
     }
 
-    async fn deliver(&mut self, now_ms: i64) -> Result<Step, JournalError> {
-        self.status.set_oldest_pending_ms(self.pending.first().map(|record| record.event.received_ms()));
-        let pending = std::mem::take(&mut self.pending);
-        let outcomes = self.hand_over(&pending).await;
+    /// Reads on, as far as there is room. Whether there was anything.
+    async fn read(&mut self) -> Result<bool, JournalError> {
+        if !self.reads_on() {
+            return Ok(false);
+        }
+        let read = self.consumer.read(self.pending.position(), self.pending.room()).await?;
+        let Some(position) = read.last().map(|record| record.offset) else { return Ok(false) };
+        let count = read.len();
+        let passing: Vec<Record> = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
+        let filtered = count - passing.len();
+        if filtered > 0 {
+            self.metrics.deliveries(&self.status.sink, DeliveryOutcome::Filtered, filtered as u64);
+        }
+        self.pending.take_in(passing, position);
+        Ok(true)
+    }
+
+    /// Hands a batch over, and settles what became of it.
+    async fn deliver(&mut self, batch: Vec<Record>, tries: Vec<Tries>) -> Result<Step, JournalError> {
+        let outcomes = self.hand_over(&batch).await;
         self.again.batches = self.again.batches.saturating_add(1);
-
-        let mut dead_letters = Vec::new();
-        let mut failure = None;
-        let (mut delivered, mut failed) = (0, 0);
-        let attempts = std::mem::take(&mut self.attempts);
-        for ((record, outcome), tried) in pending.into_iter().zip(outcomes).zip(attempts) {
-            let error = match outcome {
-                Ok(()) => {
-                    delivered += 1;
-                    continue;
+        // After the attempt, which may have taken long.
+        let now_ms = self.now_ms();
+        let is_cut_short = is_cut_short(&batch, &outcomes);
+        let mut tally = Tally::default();
+        let (mut kept, mut dead_letters, mut news) = (Vec::new(), Vec::new(), None);
+        for ((record, tries), outcome) in batch.into_iter().zip(tries).zip(outcomes) {
+            let attempts = tries.attempts.saturating_add(1);
+            let age_ms = now_ms.saturating_sub(record.event.received_ms());
+            match tally.judge(outcome, &self.retry, attempts, age_ms) {
+                Fate::Delivered => {}
+                Fate::Held => kept.push((record, tries)),
+                Fate::Failed { reason, retry_after } => {
+                    if tries.reason.as_ref() != Some(&reason) {
+                        news.get_or_insert_with(|| reason.clone());
+                    }
+                    let length = self.retry.wait(attempts, self.random.f64(), retry_after);
+                    // Where order is kept over all streams, they all wait alike.
+                    let pause = (!self.sink.is_ordered()).then_some(Pause { since_ms: now_ms, length });
+                    kept.push((record, Tries { attempts, reason: Some(reason), pause }));
                 }
-                Err(error) => error,
-            };
-            let attempts = if error == DeliveryError::Held { tried } else { tried.saturating_add(1) };
-            if self.is_given_up(&error, record.event.received_ms(), attempts, now_ms) {
-                let reason = error.to_string();
-                tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
-                dead_letters.push(DeadLetter { record, attempts, reason, failed_ms: now_ms });
-                continue;
-            }
-            if error != DeliveryError::Held {
-                failed += 1;
-                failure.get_or_insert(error);
-            }
-            self.pending.push(record);
-            self.attempts.push(attempts);
-        }
-        if failure.is_none() && !self.pending.is_empty() && delivered == 0 && dead_letters.is_empty() {
-            // One that holds others back without failing itself would make the worker spin.
-            failure = Some(DeliveryError::transient("the sink held events back and said of none that it had failed"));
-        }
-        for (outcome, count) in [
-            (DeliveryOutcome::Delivered, delivered),
-            (DeliveryOutcome::Transient, failed),
-            (DeliveryOutcome::DeadLetter, dead_letters.len() as u64),
-        ] {
-            if count > 0 {
-                self.metrics.deliveries(&self.status.sink, outcome, count);
+                Fate::GivenUp { reason } => {
+                    tracing::warn!(sink = self.status.sink, id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
+                    dead_letters.push(DeadLetter { record, attempts, reason, failed_ms: now_ms });
+                }
             }
         }
-
-        // Any success shows that the sink takes events again, so what is left begins anew.
-        self.failures = if failure.is_some() && delivered == 0 { self.failures.saturating_add(1) } else { 0 };
-        let wait = failure.map(|error| self.fail(&error));
+        self.pending.take_back(kept);
+        tally.blame_the_sink_for_standing_still();
+        tally.count(&self.metrics, &self.status.sink, DeliveryOutcome::DeadLetter);
+        let has_failed_whole = self.sink.is_ordered() && tally.failure.is_some();
+        let wait = (has_failed_whole || is_cut_short || tally.is_outage()).then(|| {
+            self.failures = if tally.is_any_done() { 1 } else { self.failures.saturating_add(1) };
+            self.rest(now_ms, tally.retry_after)
+        });
         if wait.is_none() {
-            self.succeed();
+            self.failures = 0;
         }
+        self.tell(&tally, news);
         self.unsaved = Some(self.progress(dead_letters));
         self.save().await?;
         Ok(wait.map_or(Step::More, Step::Wait))
@@ -263,71 +308,60 @@ impl Worker {
         outcomes
     }
 
-    /// Whether an event is to be a dead letter after this failure; its age counts since `since_ms`.
-    fn is_given_up(&self, error: &DeliveryError, since_ms: i64, attempts: u32, now_ms: i64) -> bool {
-        let age_secs = now_ms.saturating_sub(since_ms) / 1000;
-        let age_secs_max = self.retry.age_secs_max.map_or(i64::MAX, |most| i64::try_from(most).unwrap_or(i64::MAX));
-        match error {
-            DeliveryError::Permanent { .. } => true,
-            DeliveryError::Held => age_secs >= age_secs_max,
-            DeliveryError::Transient { .. } => {
-                age_secs >= age_secs_max || self.retry.attempts_max.is_some_and(|most| attempts >= most)
-            }
-        }
-    }
-
     /// What is done, as the journal is to know it.
     fn progress(&self, dead_letters: Vec<DeadLetter>) -> Progress {
         Progress {
-            cursor: self.pending.first().map_or(self.position, |record| record.offset.before()),
+            cursor: self.pending.cursor(),
+            ahead: self.pending.ahead(),
             state: self.sink.state(),
             dead_letters,
             settled: Vec::new(),
             replay: None,
-            urgent: !self.pending.is_empty() || self.consumer.head() > self.position,
+            urgent: !self.pending.is_empty() || self.consumer.head() > self.pending.position(),
         }
     }
 
     async fn save(&mut self) -> Result<(), JournalError> {
         let Some(progress) = &self.unsaved else { return Ok(()) };
-        let has_dead_letters = !progress.dead_letters.is_empty() || !progress.settled.is_empty();
         self.consumer.advance(progress.clone()).await?;
         self.unsaved = None;
         self.status.set_cursor(self.consumer.cursor().0);
-        if has_dead_letters {
-            self.tell_dead_letters();
-        }
         Ok(())
     }
 
-    fn tell_dead_letters(&self) {
-        self.status.set_dead_letters(self.consumer.dead_letters());
-        self.metrics.dead_letters(&self.status.sink, self.consumer.dead_letters());
+    /// From now on, the sink is given nothing for a while. Tells how long.
+    fn rest(&mut self, now_ms: i64, retry_after: Option<Duration>) -> Duration {
+        let length = self.retry.wait(self.failures.max(1), self.random.f64(), retry_after);
+        self.pause = Some(Pause { since_ms: now_ms, length });
+        length
     }
 
-    /// Notes a failed attempt, and tells how long to wait.
-    fn fail(&mut self, error: &DeliveryError) -> Duration {
-        let retry_after = match error {
-            DeliveryError::Transient { retry_after, .. } => *retry_after,
-            DeliveryError::Held | DeliveryError::Permanent { .. } => None,
-        };
-        self.note_failure(&error.to_string());
-        self.retry.wait(self.failures.max(1), self.random.f64(), retry_after)
+    /// Tells people how the sink does; `news` is a failure that is another one than at the last attempt.
+    fn tell(&mut self, tally: &Tally, news: Option<String>) {
+        if let Some(reason) = &tally.failure {
+            self.tell_failure(reason.clone(), news);
+        } else if tally.delivered > 0 && !self.pending.has_failed() {
+            self.succeed();
+        }
     }
 
     /// A lasting failure is logged when it changes, not each time.
-    fn note_failure(&self, reason: &str) {
-        if self.status.set_attempt(self.failures.saturating_add(1), Some(reason.to_owned())) {
+    fn tell_failure(&mut self, failure: String, news: Option<String>) {
+        let attempts = self.failures.max(self.pending.attempts_max());
+        self.status.set_attempt(attempts.saturating_add(1), Some(failure));
+        if let Some(reason) = news.filter(|reason| self.logged.as_ref() != Some(reason)) {
             tracing::warn!(
                 sink = self.status.sink,
                 reason,
                 "the sink fails: what it has not taken is kept and tried again"
             );
+            self.logged = Some(reason);
         }
     }
 
     fn succeed(&mut self) {
         self.failures = 0;
+        self.logged = None;
         if self.status.set_attempt(1, None) {
             tracing::info!(sink = self.status.sink, "the sink takes events again");
         }

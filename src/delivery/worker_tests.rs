@@ -1,7 +1,9 @@
 //! The worker, one step at a time, on a real journal and with a sink that answers as it is told.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -18,7 +20,7 @@ pub(super) fn event(number: u32) -> Event {
     event_of(&format!("s{number}"), number)
 }
 
-fn event_of(stream: &str, number: u32) -> Event {
+pub(super) fn event_of(stream: &str, number: u32) -> Event {
     let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
     let event_type = number % 2;
     let body = format!(
@@ -34,7 +36,11 @@ pub(super) struct Script {
     resumes: VecDeque<Result<i64, DeliveryError>>,
     calls: VecDeque<Vec<(u32, DeliveryError)>>,
     pub(super) given: Vec<Vec<i64>>,
-    taken: Vec<i64>,
+    pub(super) taken: Vec<i64>,
+    pub(super) is_ordered: bool,
+    /// How long it takes for each event, in ms.
+    pub(super) event_ms: i64,
+    clock: Arc<AtomicI64>,
 }
 
 #[derive(Clone, Default)]
@@ -49,6 +55,7 @@ impl Sink for Scripted {
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
         let mut script = self.0.lock().unwrap();
         script.given.push(batch.iter().map(|record| record.offset.0).collect());
+        script.clock.fetch_add(script.event_ms * batch.len() as i64, Ordering::Relaxed);
         let errors = script.calls.pop_front().unwrap_or_default();
         let mut failed_keys = HashSet::new();
         let answer = |record: &Record| {
@@ -71,6 +78,10 @@ impl Sink for Scripted {
         batch.iter().map(answer).collect()
     }
 
+    fn is_ordered(&self) -> bool {
+        self.0.lock().unwrap().is_ordered
+    }
+
     fn state(&self) -> Option<Vec<u8>> {
         Some(format!("{} calls", self.0.lock().unwrap().given.len()).into_bytes())
     }
@@ -82,6 +93,8 @@ pub(super) struct Bench {
     pub(super) worker: Worker,
     pub(super) script: Scripted,
     pub(super) status: Arc<Status>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<AtomicI64>,
 }
 
 impl Bench {
@@ -105,20 +118,48 @@ impl Bench {
         for number in events {
             assert_eq!(journal.append(event(number)).await, Ok(Appended::Stored));
         }
+        let clock = Arc::new(AtomicI64::new(NOW_MS));
         let script = Scripted::default();
+        script.0.lock().unwrap().clock = Arc::clone(&clock);
         let status = Arc::new(Status::new("sink", "scripted"));
         let consumer = consumers.remove(0);
-        let worker = Worker::new(consumer, Box::new(script.clone()), filter, retry, Arc::clone(&status), metrics);
-        Bench { directory, journal, worker, script, status }
+        let (sink, shown) = (Box::new(script.clone()), Arc::clone(&status));
+        let worker = Worker::new(consumer, sink, filter, retry, shown, Arc::clone(&metrics));
+        let time = Arc::clone(&clock);
+        let worker = worker.with_clock(Box::new(move || time.load(Ordering::Relaxed)));
+        Bench { directory, journal, worker, script, status, metrics, clock }
     }
 
     pub(super) async fn step(&mut self) -> Step {
-        self.worker.step(NOW_MS).await.unwrap()
+        self.worker.step().await.unwrap()
     }
 
-    /// Steps until there is nothing more to do, without waiting.
+    /// Steps until there is nothing more to do for now.
+    pub(super) async fn work(&mut self) -> Step {
+        loop {
+            match self.step().await {
+                Step::More => {}
+                step => return step,
+            }
+        }
+    }
+
+    /// Steps until all is done, and has the time pass that any wait takes, as long as anything is pending.
     pub(super) async fn settle(&mut self) {
-        while self.step().await != Step::Idle {}
+        while self.work().await != Step::Idle || self.status.view().oldest_pending_ms.is_some() {
+            self.pass(60_000);
+        }
+    }
+
+    /// Has time pass, in ms.
+    pub(super) fn pass(&self, ms: i64) {
+        self.clock.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    pub(super) fn deliveries(&self, outcome: &str) -> u64 {
+        let series = format!("livehook_deliveries_total{{sink=\"sink\",outcome=\"{outcome}\"}} ");
+        let text = self.metrics.encode();
+        text.lines().find_map(|line| line.strip_prefix(&series)).map_or(0, |count| count.parse().unwrap())
     }
 
     pub(super) fn given(&self) -> Vec<Vec<i64>> {
@@ -144,8 +185,14 @@ impl Bench {
     }
 }
 
+/// One event is not taken now.
 pub(super) fn transient() -> DeliveryError {
-    DeliveryError::transient("no room")
+    DeliveryError::refused("no room")
+}
+
+/// Nothing is taken now.
+fn away() -> DeliveryError {
+    DeliveryError::transient("away")
 }
 
 #[tokio::test]
@@ -177,23 +224,164 @@ async fn after_a_neighbours_fault_nothing_is_sent_again() {
     let mut bench = Bench::new(0..4, Filter::default(), RetryOptions::default()).await;
     bench.answer(vec![(1, transient()), (3, transient())]);
     bench.answer(vec![(1, transient())]);
-    assert_eq!(bench.step().await, Step::More, "resumes");
-    assert!(matches!(bench.step().await, Step::Wait(_)), "delivers, and something is left");
+    assert_eq!(bench.work().await, Step::Idle, "something is left");
+    assert_eq!(bench.status.view().cursor, 1);
     bench.settle().await;
     assert_eq!(bench.given(), [vec![1, 2, 3, 4], vec![2, 4], vec![2]]);
     assert_eq!(bench.status.view().cursor, 4);
 }
 
 #[tokio::test]
-async fn the_cursor_is_the_lowest_that_is_not_done() {
-    let mut bench = Bench::new(0..4, Filter::default(), RetryOptions::default()).await;
-    bench.answer(vec![(1, transient())]);
-    while !matches!(bench.step().await, Step::Wait(_)) {}
-    assert_eq!(bench.status.view().cursor, 1);
-    let directory = bench.stop().await;
-    let mut bench = Bench::open(directory, 4..4, Filter::default(), RetryOptions::default()).await;
+async fn starts_while_a_stream_fails_repeat_neither_deliveries_nor_dead_letters() {
+    let retry = RetryOptions { attempts_max: Some(4), ..RetryOptions::default() };
+    let mut directory = tempfile::tempdir().unwrap();
+    for start in 0..3 {
+        let new = if start == 0 { 0..4 } else { 3 + start..4 + start };
+        let mut bench = Bench::open(directory, new, Filter::default(), retry.clone()).await;
+        bench.answer(vec![(0, transient()), (1, DeliveryError::permanent("poison"))]);
+        bench.work().await;
+        let given = bench.given();
+        let expected = [vec![vec![1, 2, 3, 4]], vec![vec![1, 5]], vec![vec![1, 6]]];
+        assert_eq!(given, expected[start as usize], "{start}");
+        assert_eq!(bench.dead_letters(), [(2, 1, "poison".to_owned())]);
+        assert_eq!(bench.status.view().cursor, 0, "the lowest that is not done");
+        directory = bench.stop().await;
+    }
+    let mut bench = Bench::open(directory, 6..6, Filter::default(), retry).await;
+    bench.answer(vec![(0, transient())]);
     bench.settle().await;
-    assert_eq!(bench.given(), [[2, 3, 4]], "at least once");
+    assert_eq!(bench.dead_letters()[1], (1, 4, "no room".to_owned()), "attempts count over starts");
+    assert_eq!(bench.status.view().cursor, 6);
+    let directory = bench.stop().await;
+    let mut bench = Bench::open(directory, 6..7, Filter::default(), RetryOptions::default()).await;
+    bench.settle().await;
+    assert_eq!(bench.given(), [[7]]);
+}
+
+#[tokio::test]
+async fn what_is_left_undone_is_filtered_anew_and_left_out_where_the_sink_has_it() {
+    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    bench.answer((0..3).map(|number| (number, transient())).collect());
+    bench.work().await;
+    let directory = bench.stop().await;
+    let filter = Filter { types: vec!["push".parse().unwrap()], ..Filter::default() };
+    let mut bench = Bench::open(directory, 3..3, filter, RetryOptions::default()).await;
+    bench.answer(vec![(1, transient())]);
+    bench.work().await;
+    assert_eq!(bench.given(), [[2]]);
+    let directory = bench.stop().await;
+    let mut bench = Bench::open(directory, 3..4, Filter::default(), RetryOptions::default()).await;
+    bench.script.0.lock().unwrap().resumes.push_back(Ok(3));
+    bench.settle().await;
+    assert_eq!(bench.given(), [[4]]);
+}
+
+#[tokio::test]
+async fn while_a_stream_waits_the_others_pass() {
+    let mut bench = Bench::new(0..0, Filter::default(), RetryOptions::default()).await;
+    let append = async |stream, number| bench.journal.append(event_of(stream, number)).await.unwrap();
+    append("bad", 0).await;
+    bench.answer(vec![(0, transient())]);
+    bench.work().await;
+    for (number, stream) in ["good", "bad", "other"].into_iter().enumerate() {
+        let number = number as u32 + 1;
+        bench.journal.append(event_of(stream, number)).await.unwrap();
+        assert_eq!(bench.work().await, Step::Idle);
+    }
+    assert_eq!(bench.given(), [[1], [2], [4]], "the second of the stream is not tried");
+    assert_eq!((bench.status.view().cursor, bench.status.view().last_error.as_deref()), (0, Some("no room")));
+    assert!(bench.worker.wait().unwrap() <= Duration::from_millis(500));
+    bench.pass(500);
+    bench.work().await;
+    assert_eq!(bench.given().last(), Some(&vec![1, 3]));
+    assert_eq!((bench.status.view().cursor, bench.status.view().last_error), (4, None));
+}
+
+#[tokio::test]
+async fn in_an_outage_new_streams_wait_too() {
+    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![(0, away())]);
+    let Step::Wait(wait) = bench.work().await else { panic!("it failed") };
+    for number in 1..4 {
+        bench.journal.append(event(number)).await.unwrap();
+        assert_eq!(bench.work().await, Step::Wait(wait));
+    }
+    // Two were tried, and the sink held the rest back: so the second wait is longer than that of any stream.
+    bench.pass(500);
+    bench.answer(vec![(0, away()), (1, away()), (2, DeliveryError::Held), (3, DeliveryError::Held)]);
+    let Step::Wait(wait) = bench.work().await else { panic!("it failed") };
+    assert!(wait.as_millis() >= 500 && wait.as_millis() <= 1000, "{wait:?}");
+    bench.settle().await;
+    assert_eq!(bench.given().len(), 3);
+    assert_eq!(bench.status.view().cursor, 4);
+}
+
+#[tokio::test]
+async fn an_event_that_gets_no_answer_keeps_no_other_waiting() {
+    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    for _ in 0..40 {
+        bench.answer(vec![(0, away())]);
+    }
+    for number in 1..8 {
+        bench.work().await;
+        bench.journal.append(event(number)).await.unwrap();
+        bench.pass(1000);
+        bench.work().await;
+        assert_eq!(bench.script.0.lock().unwrap().taken.last(), Some(&(i64::from(number) + 1)));
+    }
+    assert_eq!(bench.status.view().cursor, 0);
+}
+
+#[tokio::test]
+async fn where_order_is_kept_over_all_streams_nothing_passes_what_failed() {
+    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    bench.script.0.lock().unwrap().is_ordered = true;
+    bench.answer((0..3).map(|number| (number, away())).collect());
+    bench.answer((0..3).map(|number| (number, transient())).collect());
+    assert!(matches!(bench.work().await, Step::Wait(_)));
+    bench.journal.append(event(3)).await.unwrap();
+    bench.pass(500);
+    assert!(matches!(bench.work().await, Step::Wait(_)));
+    bench.settle().await;
+    assert_eq!(bench.given(), [vec![1, 2, 3], vec![1, 2, 3], vec![1, 2, 3], vec![4]]);
+}
+
+#[tokio::test]
+async fn each_stream_waits_for_as_long_as_was_asked_for_it() {
+    let asked = |secs, is_outage| DeliveryError::Transient {
+        reason: "later".to_owned(),
+        retry_after: Some(Duration::from_secs(secs)),
+        is_outage,
+    };
+    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![(0, transient()), (1, asked(30, false))]);
+    bench.work().await;
+    bench.pass(500);
+    bench.work().await;
+    bench.pass(29_499);
+    bench.work().await;
+    assert_eq!(bench.given(), [vec![1, 2], vec![1]]);
+    bench.pass(1);
+    bench.work().await;
+    assert_eq!(bench.given().last(), Some(&vec![2]));
+
+    // For the sink as a whole it is the longest, also where something was delivered before.
+    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    bench.answer(vec![(1, asked(5, true)), (2, asked(30, true))]);
+    assert_eq!(bench.work().await, Step::Wait(Duration::from_secs(30)));
+}
+
+#[tokio::test]
+async fn giving_up_on_an_event_is_no_success() {
+    let retry = RetryOptions { attempts_max: Some(1), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    bench.answer(vec![(0, away())]);
+    assert!(matches!(bench.work().await, Step::Wait(_)), "it is left alone for a while all the same");
+    let view = bench.status.view();
+    assert_eq!((view.dead_letters, view.last_error.as_deref(), view.attempt), (1, Some("away"), 2));
+    bench.journal.append(event(1)).await.unwrap();
+    bench.settle().await;
+    assert_eq!((bench.status.view().last_error, bench.status.view().attempt), (None, 1));
 }
 
 #[tokio::test]
@@ -279,10 +467,26 @@ async fn an_event_that_is_too_old_is_given_up_after_its_attempt() {
     let mut bench = Bench::new(0..1, Filter::default(), retry).await;
     bench.answer(vec![(0, transient())]);
     bench.answer(vec![(0, transient())]);
-    while !matches!(bench.step().await, Step::Wait(_)) {}
+    bench.work().await;
     assert_eq!(bench.dead_letters().len(), 0);
-    bench.worker.step(NOW_MS + 60_000).await.unwrap();
+    bench.pass(60_000);
+    bench.work().await;
     assert_eq!(bench.dead_letters(), [(1, 2, "no room".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_event_is_given_up_for_its_age_at_the_end_of_an_attempt_of_its_own() {
+    let retry = RetryOptions { age_secs_max: Some(60), ..RetryOptions::default() };
+    let mut bench = Bench::new(0..3, Filter::default(), retry).await;
+    bench.script.0.lock().unwrap().event_ms = 20_000;
+    bench.answer(vec![(0, away()), (1, DeliveryError::Held), (2, DeliveryError::Held)]);
+    bench.work().await;
+    assert_eq!(bench.dead_letters(), [(1, 1, "away".to_owned())], "what was not tried stays, whatever its age");
+    let database = rusqlite::Connection::open(bench.directory.path().join("journal.db")).unwrap();
+    let failed_ms: i64 = database.query_row("SELECT failed_ms FROM dead_letters", [], |row| row.get(0)).unwrap();
+    assert_eq!(failed_ms, NOW_MS + 60_000, "when the attempt had failed, and not when it began");
+    bench.settle().await;
+    assert_eq!((bench.dead_letters().len(), bench.status.view().cursor), (1, 3));
 }
 
 #[tokio::test]
@@ -291,11 +495,12 @@ async fn waits_grow_and_the_status_tells_why() {
     let mut bench = Bench::new(0..1, Filter::default(), retry).await;
     bench.step().await;
     for (attempt, longest_ms) in [(2, 1000), (3, 2000), (4, 4000), (5, 4000)] {
-        bench.answer(vec![(0, transient())]);
-        let Step::Wait(wait) = bench.step().await else { panic!("it failed") };
+        bench.answer(vec![(0, away())]);
+        let Step::Wait(wait) = bench.work().await else { panic!("it failed") };
+        bench.pass(4000);
         assert!(wait.as_millis() * 2 >= longest_ms && wait.as_millis() <= longest_ms, "{wait:?}");
         let view = bench.status.view();
-        assert_eq!((view.attempt, view.last_error.as_deref()), (attempt, Some("no room")));
+        assert_eq!((view.attempt, view.last_error.as_deref()), (attempt, Some("away")));
         assert_eq!(view.oldest_pending_ms, Some(NOW_MS));
     }
     bench.settle().await;
@@ -307,7 +512,7 @@ async fn waits_grow_and_the_status_tells_why() {
 async fn a_sink_that_cannot_resume_is_given_nothing_and_shows_what_waits() {
     let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
     bench.script.0.lock().unwrap().resumes.push_back(Err(transient()));
-    assert!(matches!(bench.step().await, Step::Wait(_)));
+    assert!(matches!(bench.work().await, Step::Wait(_)));
     assert_eq!((bench.given().len(), bench.status.view().attempt), (0, 2));
     assert_eq!(bench.status.view().oldest_pending_ms, Some(NOW_MS));
     bench.settle().await;
@@ -341,7 +546,7 @@ async fn a_closed_journal_ends_the_worker() {
     bench.journal.close();
     bench.journal.join();
     let error = loop {
-        if let Err(error) = bench.worker.step(NOW_MS).await {
+        if let Err(error) = bench.worker.step().await {
             break error;
         }
     };

@@ -4,13 +4,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 
 use super::queue::{Advance, Queue};
 use super::reader::Reader;
 use super::store::StoredConsumer;
 use super::tail::Tail;
-use super::{Consumer, JournalError, NumberedLetter, Offset, Progress, Record, Records, Replay};
+use super::{Ahead, Consumer, JournalError, NumberedLetter, Offset, Progress, Record, Records, Replay};
 
 /// What all consumers of a journal have in common.
 #[derive(Clone)]
@@ -29,6 +30,24 @@ pub(super) struct SqliteConsumer {
     reader: Arc<Mutex<Reader>>,
     shared: Shared,
     has_news: bool,
+}
+
+impl Ahead {
+    /// The pending records, as they are stored.
+    pub(super) fn pending_text(&self) -> String {
+        self.pending.iter().map(|(offset, attempts)| json!([offset.0, attempts])).collect::<Value>().to_string()
+    }
+
+    /// What was stored.
+    ///
+    /// # Errors
+    /// The text is none of [`Ahead::pending_text`].
+    pub(super) fn stored(position: i64, pending: &str) -> rusqlite::Result<Ahead> {
+        let pending: Vec<(i64, u32)> = serde_json::from_str(pending)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, error.into()))?;
+        let pending = pending.into_iter().map(|(offset, attempts)| (Offset(offset), attempts)).collect();
+        Ok(Ahead { position: Offset(position), pending })
+    }
 }
 
 impl SqliteConsumer {
@@ -71,6 +90,10 @@ impl Consumer for SqliteConsumer {
         self.stored.cursor
     }
 
+    fn ahead(&self) -> &Ahead {
+        &self.stored.ahead
+    }
+
     fn state(&self) -> Option<&[u8]> {
         self.stored.state.as_deref()
     }
@@ -89,9 +112,9 @@ impl Consumer for SqliteConsumer {
         std::mem::take(&mut self.has_news) || has_changed
     }
 
-    async fn redriven(&self, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
+    async fn redriven(&self, after: i64, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
         let sink = self.stored.name.clone();
-        self.ask(move |reader| reader.redriven(&sink, limit)).await
+        self.ask(move |reader| reader.redriven(&sink, after, limit)).await
     }
 
     async fn replay(&self) -> Result<Option<Replay>, JournalError> {
@@ -115,6 +138,7 @@ impl Consumer for SqliteConsumer {
         self.shared.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
         settled.await.map_err(|_| JournalError::Closed)??;
         self.stored.cursor = self.stored.cursor.max(progress.cursor);
+        self.stored.ahead = progress.ahead;
         if progress.state.is_some() {
             self.stored.state = progress.state;
         }
@@ -142,7 +166,13 @@ mod tests {
             head: watch::channel(Offset(0)).1,
             dead_letters,
         };
-        let stored = StoredConsumer { name: "log".to_owned(), cursor: Offset(0), state: None, dead_letters: 0 };
+        let stored = StoredConsumer {
+            name: "log".to_owned(),
+            cursor: Offset(0),
+            state: None,
+            dead_letters: 0,
+            ahead: Ahead::default(),
+        };
         let mut consumer = SqliteConsumer::new(0, stored, Reader::open(directory.path()).unwrap(), shared);
         assert!(consumer.take_news(), "the start is news");
 

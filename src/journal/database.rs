@@ -55,7 +55,8 @@ const TABLES: &str = "
 
 /// What brings each version to the next, the first one version 1. A new journal goes through all of them too, so that it is
 /// the same as one that grew up.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     ALTER TABLE dead_letters ADD COLUMN redriven_ms INTEGER;
     CREATE INDEX dead_letters_redriven ON dead_letters (consumer, number) WHERE redriven_ms IS NOT NULL;
     CREATE INDEX dead_letters_of_event ON dead_letters (id);
@@ -75,7 +76,14 @@ const MIGRATIONS: [&str; 1] = ["
         is_cancelled INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX replays_running ON replays (consumer, number) WHERE ended_ms IS NULL;
-"];
+",
+    // Up to where a consumer has read, and what of that is not done, as `[[offset, attempts], ...]`.
+    "
+    ALTER TABLE consumers ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE consumers ADD COLUMN pending TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE dead_letters ADD COLUMN redriven_attempts INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Where the journal of a data directory is.
 pub(super) fn path(data_dir: &Path) -> PathBuf {
@@ -244,7 +252,7 @@ mod tests {
         open(directory.path()).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
         for error in [open(directory.path()).unwrap_err(), open_to_read(directory.path()).unwrap_err()] {
             assert!(
-                error.to_string().contains("journal.db: the journal has version 3, made by a newer livehook"),
+                error.to_string().contains("journal.db: the journal has version 4, made by a newer livehook"),
                 "{error}"
             );
         }
@@ -269,40 +277,58 @@ mod tests {
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    fn version_1(directory: &Path) {
+    /// A journal of an earlier version, with a dead letter and a consumer.
+    fn of_version(version: usize, directory: &Path) {
         let connection = Connection::open(path(directory)).unwrap();
         connection.execute_batch(TABLES).unwrap();
         connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        connection.pragma_update(None, "user_version", 1).unwrap();
-        connection.execute_batch("INSERT INTO meta VALUES ('journal_id', 'x'), ('first_offset', 1)").unwrap();
         connection
-            .execute_batch("INSERT INTO dead_letters VALUES (7, 'archive', 3, 'poison', 11, 5, x'00', 1, 10, '{}')")
+            .execute_batch(
+                "INSERT INTO meta VALUES ('journal_id', 'x'), ('first_offset', 1);
+                 INSERT INTO consumers VALUES ('archive', 4, x'07', 0);
+                 INSERT INTO dead_letters VALUES (7, 'archive', 3, 'poison', 11, 5, x'00', 1, 10, '{}')",
+            )
             .unwrap();
+        for migration in &MIGRATIONS[..version - 1] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "user_version", version as i64).unwrap();
     }
 
     #[test]
-    fn version_1_becomes_what_a_new_journal_is_and_keeps_its_dead_letters() {
-        let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        version_1(old.path());
-        let error = check_current(&open_to_read(old.path()).unwrap()).unwrap_err();
-        assert!(error.to_string().contains("start `livehook serve`"), "{error}");
-        for _ in 0..2 {
-            let connection = open(old.path()).unwrap();
-            let kept = connection
-                .query_row("SELECT number, consumer, attempts, reason, redriven_ms FROM dead_letters", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-                })
-                .unwrap();
-            assert_eq!(kept, (7, "archive".to_owned(), 3, "poison".to_owned(), None::<i64>));
-            assert_eq!(schema(&connection), schema(&open(new.path()).unwrap()));
+    fn each_earlier_version_becomes_what_a_new_journal_is_and_keeps_dead_letters_and_cursors() {
+        let new = tempfile::tempdir().unwrap();
+        let expected = schema(&open(new.path()).unwrap());
+        for version in 1..VERSION as usize {
+            let old = tempfile::tempdir().unwrap();
+            of_version(version, old.path());
+            let error = check_current(&open_to_read(old.path()).unwrap()).unwrap_err();
+            assert!(error.to_string().contains("start `livehook serve`"), "{error}");
+            for _ in 0..2 {
+                let connection = open(old.path()).unwrap();
+                let letter =
+                    "SELECT number, consumer, attempts, reason, redriven_ms, redriven_attempts FROM dead_letters";
+                let kept = connection
+                    .query_row(letter, [], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                    })
+                    .unwrap();
+                assert_eq!(kept, (7, "archive".to_owned(), 3, "poison".to_owned(), None::<i64>, 0));
+                let consumer = "SELECT cursor, state, position, pending FROM consumers";
+                let kept = connection
+                    .query_row(consumer, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+                    .unwrap();
+                assert_eq!(kept, (4, vec![7_u8], 0, "[]".to_owned()));
+                assert_eq!(schema(&connection), expected);
+            }
+            check_current(&open_to_read(old.path()).unwrap()).unwrap();
         }
-        check_current(&open_to_read(old.path()).unwrap()).unwrap();
     }
 
     #[test]
     fn a_migration_that_fails_leaves_version_1_as_it_was() {
         let directory = tempfile::tempdir().unwrap();
-        version_1(directory.path());
+        of_version(1, directory.path());
         let connection = Connection::open(path(directory.path())).unwrap();
         connection.execute_batch("CREATE TABLE replays (theirs)").unwrap();
         let before = schema(&connection);

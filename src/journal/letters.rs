@@ -17,8 +17,8 @@ const SLICE_LETTERS: usize = 1000;
 const PAGE_LETTERS_MAX: usize = 10_000;
 
 /// The columns of a dead letter, those of its record first.
-const COLUMNS: &str =
-    "offset, id, event_type, received_ms, line, number, consumer, redriven_ms, attempts, reason, failed_ms";
+const COLUMNS: &str = "offset, id, event_type, received_ms, line, number, consumer, redriven_ms, redriven_attempts,
+     attempts, reason, failed_ms";
 
 /// A dead letter with what it is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct NumberedLetter {
     pub sink: String,
     /// When somebody put it back, in Unix ms; `None` while it is not to be sent again.
     pub redriven_ms: Option<i64>,
+    /// How often it was tried since then.
+    pub redriven_attempts: u32,
     /// The event, and why it was given up last.
     pub letter: DeadLetter,
 }
@@ -136,12 +138,14 @@ impl Reader {
         Ok(self.dead_letters(&selection, number.saturating_sub(1), 1)?.letters.pop())
     }
 
-    /// The dead letters of a sink that were put back, lowest number first: at most `limit`, and of bounded size together.
-    pub(super) fn redriven(&self, sink: &str, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
+    /// The dead letters of a sink that were put back, with a number above `after`, lowest first: at most `limit`, and of
+    /// bounded size together.
+    pub(super) fn redriven(&self, sink: &str, after: i64, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM dead_letters WHERE consumer = ?1 AND redriven_ms IS NOT NULL ORDER BY number LIMIT ?2"
+            "SELECT {COLUMNS} FROM dead_letters
+             WHERE consumer = ?1 AND redriven_ms IS NOT NULL AND number > ?2 ORDER BY number LIMIT ?3"
         ))?;
-        let mut rows = statement.query(params![sink, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut rows = statement.query(params![sink, after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         let (mut letters, mut bytes) = (Vec::new(), 0);
         while bytes < READ_BYTES_MAX
             && let Some(row) = rows.next()?
@@ -159,6 +163,7 @@ fn numbered_letter(row: &Row<'_>) -> Result<NumberedLetter, JournalError> {
         number: row.get("number")?,
         sink: row.get("consumer")?,
         redriven_ms: row.get("redriven_ms")?,
+        redriven_attempts: row.get("redriven_attempts")?,
         letter: DeadLetter {
             record: record(row)?,
             attempts: row.get("attempts")?,
@@ -255,34 +260,42 @@ pub struct SettledLetter {
     pub failure: Option<LetterFailure>,
 }
 
-/// How a dead letter failed again.
+/// How a try of a dead letter that was put back ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LetterFailure {
-    /// How often it was tried since it was put back.
-    pub attempts: u32,
-    /// Why it was given up again.
-    pub reason: String,
-    /// When, in Unix ms.
-    pub failed_ms: i64,
+pub enum LetterFailure {
+    /// It is to be tried again.
+    Transient,
+    /// It was given up again.
+    GivenUp {
+        /// Why.
+        reason: String,
+        /// When, in Unix ms.
+        failed_ms: i64,
+    },
 }
 
 /// Removes or keeps a dead letter that was sent again, within the caller's transaction. Tells the size of its line where
 /// one was removed: somebody may have dropped it meanwhile.
 pub(super) fn settle(connection: &Connection, sink: &str, settled: &SettledLetter) -> rusqlite::Result<Option<i64>> {
     let SettledLetter { number, failure } = settled;
-    let Some(LetterFailure { attempts, reason, failed_ms }) = failure else {
-        return connection
+    match failure {
+        None => {
+            let delete = "DELETE FROM dead_letters WHERE number = ?1 AND consumer = ?2 RETURNING octet_length(line)";
+            return connection.prepare_cached(delete)?.query_row(params![number, sink], |row| row.get(0)).optional();
+        }
+        Some(LetterFailure::Transient) => connection
             .prepare_cached(
-                "DELETE FROM dead_letters WHERE number = ?1 AND consumer = ?2 RETURNING octet_length(line)",
+                "UPDATE dead_letters SET attempts = attempts + 1, redriven_attempts = redriven_attempts + 1
+                 WHERE number = ?1 AND consumer = ?2",
             )?
-            .query_row(params![number, sink], |row| row.get(0))
-            .optional();
+            .execute(params![number, sink])?,
+        Some(LetterFailure::GivenUp { reason, failed_ms }) => connection
+            .prepare_cached(
+                "UPDATE dead_letters SET attempts = attempts + 1, reason = ?3, failed_ms = ?4, redriven_ms = NULL,
+                     redriven_attempts = 0
+                 WHERE number = ?1 AND consumer = ?2",
+            )?
+            .execute(params![number, sink, reason, failed_ms])?,
     };
-    connection
-        .prepare_cached(
-            "UPDATE dead_letters SET attempts = attempts + ?3, reason = ?4, failed_ms = ?5, redriven_ms = NULL
-             WHERE number = ?1 AND consumer = ?2",
-        )?
-        .execute(params![number, sink, attempts, reason, failed_ms])?;
     Ok(None)
 }

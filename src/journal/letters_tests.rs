@@ -64,7 +64,7 @@ impl Bench {
     }
 
     async fn redriven(&self, sink: usize) -> Vec<i64> {
-        self.consumers[sink].redriven(10_000).await.unwrap().iter().map(|letter| letter.number).collect()
+        self.consumers[sink].redriven(0, 10_000).await.unwrap().iter().map(|letter| letter.number).collect()
     }
 
     fn numbers(&self) -> Vec<i64> {
@@ -199,8 +199,13 @@ async fn what_became_of_a_redriven_one_is_kept_with_the_cursor() {
     bench.change(LetterAction::Drop, LetterSelection { numbers: vec![3], ..LetterSelection::default() }).await;
     let failed = |number| SettledLetter {
         number,
-        failure: Some(LetterFailure { attempts: 2, reason: "still".to_owned(), failed_ms: FAILED_MS + 99 }),
+        failure: Some(LetterFailure::GivenUp { reason: "still".to_owned(), failed_ms: FAILED_MS + 99 }),
     };
+    let tried = vec![SettledLetter { number: 2, failure: Some(LetterFailure::Transient) }];
+    bench.advance(0, Progress { settled: tried, ..Progress::default() }).await;
+    let letter = bench.consumers[0].redriven(1, 10).await.unwrap().remove(0);
+    assert_eq!((letter.number, letter.redriven_attempts, letter.letter.attempts), (2, 1, 4));
+    assert_eq!(letter.letter.reason, "poison 1", "why it was given up last");
     let settled = vec![SettledLetter { number: 1, failure: None }, failed(2), failed(3)];
     let state = Some(b"state".to_vec());
     bench.advance(0, Progress { cursor: Offset(0), state, settled, ..Progress::default() }).await;
@@ -209,7 +214,7 @@ async fn what_became_of_a_redriven_one_is_kept_with_the_cursor() {
     let bench = bench.again(&["archive"]);
     assert_eq!(bench.numbers(), [2], "what was delivered is gone, and what was dropped does not come back");
     let letter = bench.reader().dead_letter(2).unwrap().unwrap();
-    assert_eq!((letter.redriven_ms, letter.letter.attempts), (None, 5));
+    assert_eq!((letter.redriven_ms, letter.redriven_attempts, letter.letter.attempts), (None, 0, 5));
     assert_eq!((letter.letter.reason.as_str(), letter.letter.failed_ms), ("still", FAILED_MS + 99));
     let consumer = &bench.consumers[0];
     assert_eq!((consumer.cursor(), consumer.state(), consumer.dead_letters()), (Offset(3), Some(&b"state"[..]), 1));

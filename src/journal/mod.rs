@@ -142,11 +142,22 @@ pub trait Records: Send + Sync {
     async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError>;
 }
 
+/// How far a consumer is beyond its cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Every record up to here is done but the pending ones. Where it is not beyond the cursor, it says nothing.
+    pub position: Offset,
+    /// The records that are not done, in order: where each is, and how often it was tried.
+    pub pending: Vec<(Offset, u32)>,
+}
+
 /// How far a consumer got, to be made durable in one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Every record up to here is done.
     pub cursor: Offset,
+    /// What is done beyond that.
+    pub ahead: Ahead,
     /// What the sink wants to find beside the cursor when it starts again; `None` leaves what is there.
     pub state: Option<Vec<u8>>,
     /// Records given up on, copied before the cursor passes them.
@@ -184,6 +195,9 @@ pub trait Consumer: Records {
     /// The place of the last record that is done.
     fn cursor(&self) -> Offset;
 
+    /// What is done beyond that.
+    fn ahead(&self) -> &Ahead;
+
     /// What was kept beside the cursor.
     fn state(&self) -> Option<&[u8]>;
 
@@ -196,11 +210,12 @@ pub trait Consumer: Records {
     /// Whether somebody changed dead letters or replays since this was asked last.
     fn take_news(&mut self) -> bool;
 
-    /// Its dead letters that were put back, lowest number first: at most `limit`, and of bounded size together.
+    /// Its dead letters that were put back, with a number above `after`, lowest first: at most `limit`, and of bounded size
+    /// together.
     ///
     /// # Errors
     /// The journal cannot be read.
-    async fn redriven(&self, limit: usize) -> Result<Vec<NumberedLetter>, JournalError>;
+    async fn redriven(&self, after: i64, limit: usize) -> Result<Vec<NumberedLetter>, JournalError>;
 
     /// The oldest of its replays that have not ended.
     ///

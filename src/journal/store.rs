@@ -10,7 +10,8 @@ use super::pruning::stored_bytes;
 use super::queue::{Advance, Append};
 use super::window::Window;
 use super::{
-    AppendError, Appended, DeadLetter, JournalError, Offset, Options, Progress, Start, database, letters, replays,
+    Ahead, AppendError, Appended, DeadLetter, JournalError, Offset, Options, Progress, Start, database, letters,
+    replays,
 };
 use crate::callback::EventId;
 
@@ -28,6 +29,7 @@ pub(super) struct Now {
 pub(super) struct StoredConsumer {
     pub(super) name: String,
     pub(super) cursor: Offset,
+    pub(super) ahead: Ahead,
     pub(super) state: Option<Vec<u8>>,
     pub(super) dead_letters: i64,
 }
@@ -199,6 +201,7 @@ impl Store {
         for (Advance { consumer, progress, .. }, removed) in advances.iter().zip(removed) {
             let stored = &mut self.consumers[*consumer];
             stored.cursor = stored.cursor.max(progress.cursor);
+            stored.ahead.clone_from(&progress.ahead);
             stored.dead_letters += progress.dead_letters.len() as i64;
             let lines = progress.dead_letters.iter().map(|letter| letter.record.event.line().len() as u64);
             self.dead_letters_bytes += lines.sum::<u64>();
@@ -259,7 +262,8 @@ impl Store {
                     "this sink is no longer configured: its cursor is retired and holds nothing back"
                 );
                 transaction.execute(
-                    "UPDATE dead_letters SET redriven_ms = NULL WHERE consumer = ?1 AND redriven_ms IS NOT NULL",
+                    "UPDATE dead_letters SET redriven_ms = NULL, redriven_attempts = 0
+                     WHERE consumer = ?1 AND redriven_ms IS NOT NULL",
                     [&name],
                 )?;
                 transaction.execute("UPDATE consumers SET is_retired = 1 WHERE name = ?1", [name])?;
@@ -275,12 +279,14 @@ impl Store {
                 params![name, start],
             )?;
             let consumer = transaction.query_row(
-                "SELECT cursor, state, (SELECT count(*) FROM dead_letters WHERE consumer = name) FROM consumers WHERE name = ?1",
+                "SELECT cursor, state, (SELECT count(*) FROM dead_letters WHERE consumer = name), position, pending
+                 FROM consumers WHERE name = ?1",
                 [name],
                 |row| {
                     Ok(StoredConsumer {
                         name: name.clone(),
                         cursor: Offset(row.get(0)?),
+                        ahead: Ahead::stored(row.get(3)?, row.get_ref(4)?.as_str()?)?,
                         state: row.get(1)?,
                         dead_letters: row.get(2)?,
                     })
@@ -296,8 +302,9 @@ impl Store {
 
 /// A cursor beyond the end would skip events to come in silence; one before the oldest record has missed some already.
 fn check_cursor(consumer: &StoredConsumer, first_offset: i64, head: i64) -> Result<(), JournalError> {
-    if consumer.cursor.0 > head {
-        return Err(JournalError::Cursor { sink: consumer.name.clone(), cursor: consumer.cursor, head: Offset(head) });
+    let furthest = consumer.cursor.max(consumer.ahead.position);
+    if furthest.0 > head {
+        return Err(JournalError::Cursor { sink: consumer.name.clone(), cursor: furthest, head: Offset(head) });
     }
     let missed = first_offset - 1 - consumer.cursor.0;
     if missed > 0 {
@@ -318,9 +325,13 @@ struct Removed {
 }
 
 fn write_progress(connection: &Connection, name: &str, progress: &Progress) -> rusqlite::Result<Removed> {
+    let Progress { cursor, ahead, state, .. } = progress;
     connection
-        .prepare_cached("UPDATE consumers SET cursor = max(cursor, ?2), state = coalesce(?3, state) WHERE name = ?1")?
-        .execute(params![name, progress.cursor.0, progress.state])?;
+        .prepare_cached(
+            "UPDATE consumers SET cursor = max(cursor, ?2), state = coalesce(?3, state), position = ?4, pending = ?5
+             WHERE name = ?1",
+        )?
+        .execute(params![name, cursor.0, state, ahead.position.0, ahead.pending_text()])?;
     for DeadLetter { record, attempts, reason, failed_ms } in &progress.dead_letters {
         connection
             .prepare_cached(

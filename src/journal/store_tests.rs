@@ -396,8 +396,13 @@ fn a_cursor_beyond_the_end_is_a_loud_error() {
     store(&mut open(directory.path()), 0..3);
     let other = Connection::open(database::path(directory.path())).unwrap();
     other.execute("UPDATE consumers SET cursor = 4", []).unwrap();
-    let error = Store::open(directory.path(), &Options::default(), &sinks(&["log"]), at(0)).err().unwrap();
-    assert!(error.to_string().contains("the cursor of the sink `log` is 4, but the journal ends at 3"), "{error}");
+    let refused = || {
+        let error = Store::open(directory.path(), &Options::default(), &sinks(&["log"]), at(0)).err().unwrap();
+        assert!(error.to_string().contains("the cursor of the sink `log` is 4, but the journal ends at 3"), "{error}");
+    };
+    refused();
+    other.execute("UPDATE consumers SET cursor = 1, position = 4", []).unwrap();
+    refused();
 }
 
 #[test]
@@ -407,17 +412,23 @@ fn progress_and_dead_letters_are_stored_together_and_a_cursor_never_goes_back() 
     store(&mut journal, 0..3);
     let record = Reader::open(directory.path()).unwrap().read(Offset(1), 1).unwrap().remove(0);
     let letter = DeadLetter { record, attempts: 7, reason: "poison".to_owned(), failed_ms: WALL_MS };
+    let ahead = Ahead { position: Offset(3), pending: vec![(Offset(3), 7)] };
     let progress = Progress {
         cursor: Offset(2),
+        ahead: ahead.clone(),
         state: Some(b"at 2".to_vec()),
         dead_letters: vec![letter],
         urgent: true,
         ..Progress::default()
     };
     advance(&mut journal, 0, progress);
+    drop(journal);
+    let mut journal = open(directory.path());
+    assert_eq!(journal.consumers()[0].ahead, ahead);
     pass(&mut journal, 0, Offset(1));
     drop(journal);
     let stored = open(directory.path()).consumers()[0].clone();
+    assert_eq!(stored.ahead, Ahead::default());
     assert_eq!((stored.cursor, stored.state.as_deref(), stored.dead_letters), (Offset(2), Some(&b"at 2"[..]), 1));
 }
 
@@ -503,6 +514,7 @@ fn progress_that_cannot_be_stored_whole_moves_nothing() {
     let letter = DeadLetter { record, attempts: 1, reason: "poison".to_owned(), failed_ms: WALL_MS };
     let progress = Progress {
         cursor: Offset(2),
+        ahead: Ahead { position: Offset(3), pending: vec![(Offset(3), 1)] },
         state: Some(b"2".to_vec()),
         dead_letters: vec![letter],
         urgent: true,
@@ -517,6 +529,7 @@ fn progress_that_cannot_be_stored_whole_moves_nothing() {
     drop(other);
     let stored = open(directory.path()).consumers()[0].clone();
     assert_eq!((stored.cursor, stored.state, stored.dead_letters), (Offset(0), None, 0));
+    assert_eq!(stored.ahead, Ahead::default());
     assert_eq!(offsets(directory.path()), [1, 2, 3]);
 }
 

@@ -166,6 +166,10 @@ fn explain(error: io::Error) -> DeliveryError {
 
 #[async_trait]
 impl Sink for LogSink {
+    fn is_ordered(&self) -> bool {
+        true
+    }
+
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
         match self.write(batch).await {
             Ok(outcomes) => outcomes,

@@ -33,6 +33,8 @@ pub enum DeliveryError {
         reason: String,
         /// How long the other side asked to be left alone.
         retry_after: Option<Duration>,
+        /// Whether the sink seems to take nothing at all, so that other events wait too.
+        is_outage: bool,
     },
     /// It was not tried, since an earlier event of its stream is not done: it keeps its place and loses no attempt.
     #[error("an earlier event of the same stream is not done")]
@@ -46,9 +48,14 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// A failure worth another try.
+    /// A failure worth another try, of the sink as a whole as far as is known.
     pub fn transient(reason: impl ToString) -> DeliveryError {
-        DeliveryError::Transient { reason: reason.to_string(), retry_after: None }
+        DeliveryError::Transient { reason: reason.to_string(), retry_after: None, is_outage: true }
+    }
+
+    /// A failure worth another try, of this event: the sink may take others.
+    pub fn refused(reason: impl ToString) -> DeliveryError {
+        DeliveryError::Transient { reason: reason.to_string(), retry_after: None, is_outage: false }
     }
 
     /// A failure that stays one.
@@ -122,8 +129,13 @@ pub trait Sink: Send {
     /// Dropping the future gives up on it; what was delivered until then may come again.
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome>;
 
+    /// Whether order is kept over all streams, and not only within each: then nothing passes an event that failed.
+    fn is_ordered(&self) -> bool {
+        false
+    }
+
     /// What to keep beside the cursor, as of the last `resume` or `deliver` that returned. It is made durable in one with
-    /// the cursor that belongs to it, and before the next `deliver`.
+    /// the cursor that belongs to it, and before the next `deliver` of new events.
     fn state(&self) -> Option<Vec<u8>> {
         None
     }

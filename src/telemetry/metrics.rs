@@ -48,6 +48,8 @@ pub enum DeliveryOutcome {
     Transient,
     /// It became a dead letter.
     DeadLetter,
+    /// It was sent again, and given up again: a dead letter stayed one, or a replay passed it over.
+    Refused,
     /// The sink's filter left it out.
     Filtered,
 }
@@ -181,6 +183,7 @@ impl Metrics {
             DeliveryOutcome::Delivered => "delivered",
             DeliveryOutcome::Transient => "transient",
             DeliveryOutcome::DeadLetter => "dead_letter",
+            DeliveryOutcome::Refused => "refused",
             DeliveryOutcome::Filtered => "filtered",
         };
         self.deliveries.get_or_create(&DeliveryLabels { sink: sink.to_owned(), outcome }).inc_by(count);

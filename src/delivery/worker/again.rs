@@ -4,27 +4,31 @@
 //! neither waits for the other for long. Both go through the worker's own sink, since some sinks are the only ones that
 //! may write to their place.
 //!
-//! Only what the cursor has passed is sent again. A sink that after a crash looks for what it has already would otherwise
-//! take a later record that it finds for the proof that all before it was delivered.
+//! A replay sends only what the cursor has passed, and an ordered sink is given nothing else again. One that after a crash
+//! looks for what it has already would otherwise take a later record that it finds for the proof that all before it was
+//! delivered.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::replay::Run;
+use super::tally::Tally;
 use super::{Step, Worker};
+use crate::delivery::backoff::Pause;
 use crate::journal::{JournalError, Progress, Record};
-use crate::sink::{DeliveryError, Outcome};
+use crate::sink::Outcome;
 use crate::telemetry::DeliveryOutcome;
 
 /// After how many batches of new events it has its turn at the latest.
 const BATCHES_BETWEEN: u32 = 8;
 
-/// How many events are sent again at a time, at first and at most.
-const EVENTS_FIRST: usize = 16;
-const EVENTS_MAX: usize = 256;
+/// How many events a turn has at most.
+pub(super) const EVENTS_MAX: usize = 256;
 
-/// How long a new event may wait for a batch of these. A batch that took longer is followed by smaller ones.
-const BATCH_TIME: Duration = Duration::from_millis(200);
+/// How many the sink is handed at first. More follow, twice as many each time, while they are quick.
+const EVENTS_FIRST: usize = 8;
+
+/// For how long a turn goes on, in ms: a new event waits for no more than that and what is under way then.
+const TURN_MS: i64 = 200;
 
 /// After how long what the cursor has not passed is looked at again.
 const CURSOR_WAIT: Duration = Duration::from_secs(1);
@@ -39,15 +43,16 @@ pub(super) struct Again {
     is_turn_of_replays: bool,
     /// How many batches of new events were delivered since the last turn.
     pub(super) batches: u32,
-    events_max: Option<usize>,
+    /// How many events the sink took in the time of a turn at last, where it is that slow.
+    events_per_turn: Option<usize>,
     /// How many turns in a row brought nothing.
     failures: u32,
-    /// From when on, in Unix ms, and for how long nothing is tried.
-    pause: Option<(i64, Duration)>,
+    /// The time in which nothing is tried.
+    pause: Option<Pause>,
     /// Why the last turn failed; `None` once one did not.
     failure: Option<String>,
-    /// How often each dead letter was tried since it was put back, by number.
-    pub(super) tried: HashMap<i64, u32>,
+    /// The number of the dead letter that was tried last. Those after it come next, so that none keeps others waiting.
+    pub(super) last_letter: i64,
     pub(super) run: Option<Run>,
 }
 
@@ -68,10 +73,7 @@ impl Again {
         if !self.is_needed || self.is_stopping {
             return None;
         }
-        let Some((since_ms, pause)) = self.pause else { return Some(Duration::ZERO) };
-        // A clock that was set back ends the pause.
-        let passed = u64::try_from(now_ms.saturating_sub(since_ms)).map_or(pause, Duration::from_millis);
-        Some(pause.saturating_sub(passed))
+        Some(self.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms)))
     }
 
     /// Whether new events have had enough turns.
@@ -79,40 +81,27 @@ impl Again {
         self.batches >= BATCHES_BETWEEN
     }
 
-    /// How many events the next batch may have.
-    pub(super) fn events_max(&self) -> usize {
-        self.events_max.unwrap_or(EVENTS_FIRST)
-    }
-
-    fn note_time(&mut self, events: usize, took: Duration) {
-        let most = self.events_max();
-        self.events_max = match took {
-            took if took > BATCH_TIME => Some((most / 2).max(1)),
-            _ if events >= most => Some((most * 2).min(EVENTS_MAX)),
-            _ => Some(most),
-        };
+    /// How many events a turn begins with.
+    fn events_first(&self) -> usize {
+        self.events_per_turn.map_or(EVENTS_FIRST, |events| events.clamp(1, EVENTS_FIRST))
     }
 }
 
-/// How often a batch ended how.
-#[derive(Default)]
-pub(super) struct Tally {
-    pub(super) delivered: u64,
-    pub(super) transient: u64,
-    pub(super) given_up: u64,
-    /// The first failure that is worth another try.
-    pub(super) failure: Option<DeliveryError>,
+/// How many events fit into so many ms, when `events` took `took_ms`; `None` where they took no time.
+fn events_within(left_ms: i64, events: usize, took_ms: i64) -> Option<usize> {
+    let events = i64::try_from(events).unwrap_or(i64::MAX);
+    let fitting = left_ms.max(0).saturating_mul(events).checked_div(took_ms.max(0))?;
+    usize::try_from(fitting).ok()
 }
 
 impl Worker {
     /// Sends something once more, if there is something and its time has come.
-    pub(super) async fn send_again(&mut self, now_ms: i64) -> Result<Option<Step>, JournalError> {
+    pub(super) async fn send_again(&mut self) -> Result<Option<Step>, JournalError> {
         if self.consumer.take_news() {
             self.again.is_needed = true;
             self.again.pause = self.again.pause.filter(|_| self.again.failure.is_some());
-            self.tell_dead_letters();
         }
-        if self.again.wait(now_ms) != Some(Duration::ZERO) {
+        if self.again.wait(self.now_ms()) != Some(Duration::ZERO) {
             return Ok(None);
         }
         self.again.batches = 0;
@@ -120,8 +109,7 @@ impl Worker {
         let mut is_left = false;
         for _ in 0..2 {
             self.again.is_turn_of_replays = !self.again.is_turn_of_replays;
-            let turn =
-                if self.again.is_turn_of_replays { self.replay(now_ms).await? } else { self.redrive(now_ms).await? };
+            let turn = if self.again.is_turn_of_replays { self.replay().await? } else { self.redrive().await? };
             match turn {
                 Turn::Taken => return Ok(Some(Step::More)),
                 Turn::Later => is_left = true,
@@ -129,49 +117,53 @@ impl Worker {
             }
         }
         self.again.is_needed = is_left;
-        self.again.pause = is_left.then_some((now_ms, CURSOR_WAIT));
+        self.again.pause = is_left.then_some(Pause { since_ms: self.now_ms(), length: CURSOR_WAIT });
         Ok(None)
     }
 
-    /// Gives the sink a batch, and notes how long it takes.
-    pub(super) async fn deliver_again(&mut self, batch: &[Record]) -> Vec<Outcome> {
-        let began = Instant::now();
-        let outcomes = self.hand_over(batch).await;
-        self.again.note_time(batch.len(), began.elapsed());
+    /// Has the sink take the first of these: as many as it takes in the time of a turn, and none after one that failed.
+    /// Gives an outcome for each that it was handed.
+    pub(super) async fn deliver_again(&mut self, events: &[Record]) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut count = self.again.events_first();
+        let end_ms = self.now_ms().saturating_add(TURN_MS);
+        while count > 0 && outcomes.len() < events.len() {
+            let rest = &events[outcomes.len()..];
+            let batch = &rest[..count.min(rest.len())];
+            let began_ms = self.now_ms();
+            let answers = self.hand_over(batch).await;
+            let now_ms = self.now_ms();
+            let took_ms = now_ms.saturating_sub(began_ms);
+            self.again.events_per_turn = events_within(TURN_MS, batch.len(), took_ms);
+            let is_any_failed = answers.iter().any(Outcome::is_err);
+            outcomes.extend(answers);
+            if is_any_failed {
+                break;
+            }
+            let fitting = events_within(end_ms.saturating_sub(now_ms), batch.len(), took_ms);
+            count = fitting.map_or(2 * count, |fitting| fitting.min(2 * count));
+        }
         outcomes
     }
 
-    /// Makes durable what became of a batch, with what the sink wants to be kept. After a failure there is a pause before the
-    /// next turn.
+    /// Makes durable what became of a turn, with what the sink wants to be kept. After a failure there is a
+    /// pause before the next turn.
     pub(super) async fn settle_again(
         &mut self,
-        tally: Tally,
+        mut tally: Tally,
         progress: impl FnOnce(Progress) -> Progress,
-        now_ms: i64,
     ) -> Result<(), JournalError> {
-        for (outcome, count) in [
-            (DeliveryOutcome::Delivered, tally.delivered),
-            (DeliveryOutcome::Transient, tally.transient),
-            (DeliveryOutcome::DeadLetter, tally.given_up),
-        ] {
-            if count > 0 {
-                self.metrics.deliveries(&self.status.sink, outcome, count);
-            }
-        }
-        if let Some(error) = &tally.failure {
-            let reason = error.to_string();
+        tally.blame_the_sink_for_standing_still();
+        tally.count(&self.metrics, &self.status.sink, DeliveryOutcome::Refused);
+        if let Some(reason) = tally.failure {
             if self.again.failure.as_ref() != Some(&reason) {
                 tracing::warn!(sink = self.status.sink, reason, "what is sent again fails: it is kept and tried again");
             }
-            let retry_after = match error {
-                DeliveryError::Transient { retry_after, .. } => *retry_after,
-                DeliveryError::Held | DeliveryError::Permanent { .. } => None,
-            };
             self.again.failures = if tally.delivered > 0 { 1 } else { self.again.failures.saturating_add(1) };
-            let wait = self.retry.wait(self.again.failures, self.random.f64(), retry_after);
-            self.again.pause = Some((now_ms, wait));
+            let length = self.retry.wait(self.again.failures, self.random.f64(), tally.retry_after);
+            self.again.pause = Some(Pause { since_ms: self.now_ms(), length });
             self.again.failure = Some(reason);
-        } else {
+        } else if tally.delivered > 0 {
             self.again.failures = 0;
             self.again.failure = None;
         }
@@ -185,27 +177,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_grow_while_they_are_quick_and_shrink_to_one_event() {
-        let mut again = Again::default();
-        let quick = Duration::from_millis(1);
-        again.note_time(3, quick);
-        assert_eq!(again.events_max(), EVENTS_FIRST, "one that was not full shows nothing");
-        for _ in 0..10 {
-            again.note_time(again.events_max(), quick);
+    fn as_many_fit_as_the_last_ones_were_quick() {
+        assert_eq!(events_within(200, 8, 0), None);
+        assert_eq!(events_within(200, 8, 1600), Some(1));
+        assert_eq!(events_within(199, 8, 1600), Some(0));
+        assert_eq!(events_within(-5, 8, 1600), Some(0));
+        assert_eq!(events_within(100, 8, -7), None, "the clock was set back");
+        assert_eq!(events_within(i64::MAX, usize::MAX, 1), usize::try_from(i64::MAX).ok());
+        for (per_turn, first) in [(None, 8), (Some(0), 1), (Some(3), 3), (Some(5000), 8)] {
+            assert_eq!(Again { events_per_turn: per_turn, ..Again::default() }.events_first(), first);
         }
-        assert_eq!(again.events_max(), EVENTS_MAX);
-        for _ in 0..10 {
-            again.note_time(again.events_max(), Duration::from_secs(10));
-        }
-        assert_eq!(again.events_max(), 1);
     }
 
     #[test]
-    fn a_pause_ends_in_time_and_when_the_clock_is_set_back() {
-        let pause = Some((10_000, Duration::from_secs(2)));
+    fn nothing_is_waited_for_when_nothing_is_needed_or_the_worker_stops() {
+        let pause = Some(Pause { since_ms: 10_000, length: Duration::from_secs(2) });
         let again = Again { is_needed: true, pause, ..Again::default() };
-        let wait_ms = |now_ms| again.wait(now_ms).unwrap().as_millis();
-        assert_eq!((wait_ms(10_000), wait_ms(11_500), wait_ms(12_000), wait_ms(9_999)), (2000, 500, 0, 0));
+        assert_eq!(again.wait(11_500), Some(Duration::from_millis(500)));
         assert_eq!(Again { is_stopping: true, ..again }.wait(12_000), None);
         assert_eq!(Again::default().wait(0), None);
     }

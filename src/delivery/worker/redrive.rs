@@ -1,76 +1,73 @@
 //! Dead letters that were put back: each goes to its own sink again, and goes away in one with the proof that it arrived.
 //!
-//! They are read anew before each try, so that what is dropped meanwhile is not tried any more.
+//! They are read anew before each try, so that what is dropped meanwhile is not tried any more, and in turns around: one
+//! that fails again and again keeps no other waiting.
 
 use super::Worker;
-use super::again::{Tally, Turn};
-use crate::journal::{JournalError, LetterFailure, Progress, Record, SettledLetter};
-use crate::sink::DeliveryError;
+use super::again::{EVENTS_MAX, Turn};
+use super::tally::{Fate, Tally};
+use crate::journal::{JournalError, LetterFailure, NumberedLetter, Offset, Progress, Record, SettledLetter};
 
 impl Worker {
     /// Tries some of them.
-    pub(super) async fn redrive(&mut self, now_ms: i64) -> Result<Turn, JournalError> {
-        let cursor = self.consumer.cursor();
-        let mut letters = self.consumer.redriven(self.again.events_max()).await?;
-        if letters.is_empty() {
-            self.again.tried.clear();
-            return Ok(Turn::Nothing);
+    pub(super) async fn redrive(&mut self) -> Result<Turn, JournalError> {
+        let mut letters = self.consumer.redriven(self.again.last_letter, EVENTS_MAX).await?;
+        if letters.is_empty() && self.again.last_letter > 0 {
+            self.again.last_letter = 0;
+            letters = self.consumer.redriven(0, EVENTS_MAX).await?;
         }
-        letters.retain(|letter| letter.letter.record.offset <= cursor);
+        let Some(last) = letters.last().map(|letter| letter.number) else { return Ok(Turn::Nothing) };
+        letters.retain(|letter| self.may_go_again(letter.letter.record.offset));
         if letters.is_empty() {
+            self.again.last_letter = last;
             return Ok(Turn::Later);
         }
-        let records: Vec<Record> = letters.iter().map(|letter| letter.letter.record.clone()).collect();
+        let (records, letters): (Vec<Record>, Vec<Tried>) = letters.into_iter().map(Tried::split).unzip();
         let outcomes = self.deliver_again(&records).await;
 
-        let tried = std::mem::take(&mut self.again.tried);
+        let now_ms = self.now_ms();
         let (mut tally, mut settled) = (Tally::default(), Vec::new());
-        for (letter, outcome) in letters.into_iter().zip(outcomes) {
-            let number = letter.number;
-            let Err(error) = outcome else {
-                tally.delivered += 1;
-                settled.push(SettledLetter { number, failure: None });
-                continue;
-            };
-            let tried = tried.get(&number).copied().unwrap_or(0);
-            let attempts = if error == DeliveryError::Held { tried } else { tried.saturating_add(1) };
+        for ((letter, record), outcome) in letters.into_iter().zip(&records).zip(outcomes) {
+            let Tried { number, redriven_ms, attempts } = letter;
+            self.again.last_letter = number;
             // Its age begins anew: it was given up for it perhaps.
-            if self.is_given_up(&error, letter.redriven_ms.unwrap_or(now_ms), attempts, now_ms) {
-                let (id, reason) = (letter.letter.record.event.id(), error.to_string());
-                tracing::warn!(sink = self.status.sink, number, %id, attempts, reason, "a dead letter failed again: it stays one");
-                tally.given_up += 1;
-                settled.push(SettledLetter {
-                    number,
-                    failure: Some(LetterFailure { attempts, reason, failed_ms: now_ms }),
-                });
-                continue;
-            }
-            self.again.tried.insert(number, attempts);
-            tally.note(error);
+            let age_ms = redriven_ms.map_or(0, |redriven_ms| now_ms.saturating_sub(redriven_ms));
+            let attempts = attempts.saturating_add(1);
+            let failure = match tally.judge(outcome, &self.retry, attempts, age_ms) {
+                Fate::Delivered => None,
+                Fate::Held => continue,
+                Fate::Failed { .. } => Some(LetterFailure::Transient),
+                Fate::GivenUp { reason } => {
+                    let id = record.event.id();
+                    tracing::warn!(sink = self.status.sink, number, %id, attempts, reason, "a dead letter failed again: it stays one");
+                    Some(LetterFailure::GivenUp { reason, failed_ms: now_ms })
+                }
+            };
+            settled.push(SettledLetter { number, failure });
         }
-        tally.blame_the_sink_if(settled.is_empty());
         if tally.delivered > 0 {
             tracing::info!(sink = self.status.sink, count = tally.delivered, "dead letters were delivered");
         }
-        self.settle_again(tally, |progress| Progress { settled, ..progress }, now_ms).await?;
+        self.settle_again(tally, |progress| Progress { settled, ..progress }).await?;
         Ok(Turn::Taken)
+    }
+
+    /// Whether what became of a record is known for good.
+    fn may_go_again(&self, offset: Offset) -> bool {
+        if self.sink.is_ordered() { offset <= self.consumer.cursor() } else { self.pending.is_done(offset) }
     }
 }
 
-impl Tally {
-    /// Notes that an event is to be tried again.
-    pub(super) fn note(&mut self, error: DeliveryError) {
-        if error != DeliveryError::Held {
-            self.transient += 1;
-            self.failure.get_or_insert(error);
-        }
-    }
+/// What is to be known of a dead letter beside its record.
+struct Tried {
+    number: i64,
+    redriven_ms: Option<i64>,
+    attempts: u32,
+}
 
-    /// A sink that holds all back without failing itself would make the worker spin.
-    pub(super) fn blame_the_sink_if(&mut self, is_nothing_done: bool) {
-        if is_nothing_done && self.failure.is_none() {
-            let reason = "the sink held events back and said of none that it had failed";
-            self.failure = Some(DeliveryError::transient(reason));
-        }
+impl Tried {
+    fn split(letter: NumberedLetter) -> (Record, Tried) {
+        let NumberedLetter { number, redriven_ms, redriven_attempts: attempts, letter, .. } = letter;
+        (letter.record, Tried { number, redriven_ms, attempts })
     }
 }

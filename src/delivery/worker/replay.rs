@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use super::Worker;
-use super::again::{Tally, Turn};
+use super::again::{EVENTS_MAX, Turn};
+use super::tally::{Fate, Tally};
 use crate::delivery::{ReplayFilter, ReplaySelection};
 use crate::journal::{JournalError, Offset, Progress, Record, Replay, ReplayProgress};
 use crate::sink::DeliveryError;
@@ -22,9 +23,9 @@ pub(super) struct Run {
     last: Offset,
     /// Every record up to here has been read.
     position: Offset,
-    /// What is read and not tried.
-    queue: VecDeque<Record>,
-    /// What is being tried, each with how often it was.
+    /// What is read and comes after the batch, each with how often it was tried.
+    queue: VecDeque<(Record, u32)>,
+    /// What is being tried.
     batch: Vec<(Record, u32)>,
     /// When the batch was begun, in Unix ms.
     began_ms: i64,
@@ -65,14 +66,14 @@ impl Run {
             }
             self.position = record.offset;
             if self.filter.takes(&record.event) {
-                self.queue.push_back(record);
+                self.queue.push_back((record, 0));
             }
         }
     }
 
     /// The place up to which all is done, when the batch is.
     fn cursor(&self) -> Offset {
-        self.queue.front().map_or(self.position, |record| record.offset.before())
+        self.queue.front().map_or(self.position, |(record, _)| record.offset.before())
     }
 
     /// What is to be stored: the place once the batch is done, else only why it is not.
@@ -91,7 +92,7 @@ impl Run {
 
 impl Worker {
     /// Does a part of the oldest replay that has not ended.
-    pub(super) async fn replay(&mut self, now_ms: i64) -> Result<Turn, JournalError> {
+    pub(super) async fn replay(&mut self) -> Result<Turn, JournalError> {
         // Read each time, so that one that was cancelled ends.
         let Some(stored) = self.consumer.replay().await? else {
             self.again.run = None;
@@ -101,10 +102,10 @@ impl Worker {
             Some(run) => run,
             None => match self.begin(&stored) {
                 Ok(run) => run,
-                Err(reason) => return self.give_up(&stored, reason, now_ms).await,
+                Err(reason) => return self.give_up(&stored, reason).await,
             },
         };
-        self.go_on(run, &stored, now_ms).await
+        self.go_on(run, &stored).await
     }
 
     fn begin(&self, stored: &Replay) -> Result<Run, String> {
@@ -121,7 +122,7 @@ impl Worker {
     }
 
     /// Ends a replay of which it cannot be read any more what was meant, as after a downgrade.
-    async fn give_up(&mut self, stored: &Replay, reason: String, now_ms: i64) -> Result<Turn, JournalError> {
+    async fn give_up(&mut self, stored: &Replay, reason: String) -> Result<Turn, JournalError> {
         tracing::warn!(
             sink = self.status.sink,
             replay = stored.number,
@@ -131,15 +132,15 @@ impl Worker {
         let replay = ReplayProgress {
             number: stored.number,
             last_reason: Some(reason),
-            ended_ms: Some(now_ms),
+            ended_ms: Some(self.now_ms()),
             ..ReplayProgress::default()
         };
         let progress = |progress| Progress { replay: Some(replay), ..progress };
-        self.settle_again(Tally::default(), progress, now_ms).await?;
+        self.settle_again(Tally::default(), progress).await?;
         Ok(Turn::Taken)
     }
 
-    async fn go_on(&mut self, mut run: Run, stored: &Replay, now_ms: i64) -> Result<Turn, JournalError> {
+    async fn go_on(&mut self, mut run: Run, stored: &Replay) -> Result<Turn, JournalError> {
         let cursor = self.consumer.cursor();
         let from = run.position;
         for _ in 0..READS_MAX {
@@ -153,13 +154,13 @@ impl Worker {
                 self.again.run = Some(run);
                 return Ok(Turn::Later);
             }
-            let count = run.queue.len().min(self.again.events_max());
-            run.batch = run.queue.drain(..count).map(|record| (record, 0)).collect();
-            run.began_ms = now_ms;
+            let count = run.queue.len().min(EVENTS_MAX);
+            run.batch = run.queue.drain(..count).collect();
+            run.began_ms = self.now_ms();
         }
 
-        let tally = self.try_batch(&mut run, now_ms).await;
-        let replay = run.progress(stored, now_ms);
+        let tally = self.try_batch(&mut run).await;
+        let replay = run.progress(stored, self.now_ms());
         if replay.ended_ms.is_some() {
             let (done, failed) = (stored.done + replay.done, stored.failed + replay.failed);
             tracing::info!(
@@ -172,41 +173,37 @@ impl Worker {
         } else {
             self.again.run = Some(run);
         }
-        self.settle_again(tally, |progress| Progress { replay: Some(replay), ..progress }, now_ms).await?;
+        self.settle_again(tally, |progress| Progress { replay: Some(replay), ..progress }).await?;
         Ok(Turn::Taken)
     }
 
-    async fn try_batch(&mut self, run: &mut Run, now_ms: i64) -> Tally {
+    async fn try_batch(&mut self, run: &mut Run) -> Tally {
         let mut tally = Tally::default();
-        if run.batch.is_empty() {
-            return tally;
-        }
-        let batch = std::mem::take(&mut run.batch);
-        let records: Vec<Record> = batch.iter().map(|(record, _)| record.clone()).collect();
-        let outcomes = self.deliver_again(&records).await;
-        let mut is_any_done = false;
-        for ((record, tried), outcome) in batch.into_iter().zip(outcomes) {
-            let Err(error) = outcome else {
-                tally.delivered += 1;
-                run.done += 1;
-                is_any_done = true;
+        let (records, tries): (Vec<Record>, Vec<u32>) = std::mem::take(&mut run.batch).into_iter().unzip();
+        let mut outcomes = self.deliver_again(&records).await.into_iter();
+        let age_ms = self.now_ms().saturating_sub(run.began_ms);
+        let mut left = VecDeque::new();
+        for (record, tried) in records.into_iter().zip(tries) {
+            let Some(outcome) = outcomes.next() else {
+                left.push_back((record, tried));
                 continue;
             };
-            let attempts = if error == DeliveryError::Held { tried } else { tried.saturating_add(1) };
-            if error != DeliveryError::Held {
+            if let Err(error) = &outcome
+                && *error != DeliveryError::Held
+            {
                 run.reason = Some(error.to_string());
             }
+            let attempts = tried.saturating_add(1);
             // The events are old: what counts is for how long they are tried now.
-            if self.is_given_up(&error, run.began_ms, attempts, now_ms) {
-                tally.given_up += 1;
-                run.failed += 1;
-                is_any_done = true;
-                continue;
+            match tally.judge(outcome, &self.retry, attempts, age_ms) {
+                Fate::Delivered => run.done += 1,
+                Fate::GivenUp { .. } => run.failed += 1,
+                Fate::Held => run.batch.push((record, tried)),
+                Fate::Failed { .. } => run.batch.push((record, attempts)),
             }
-            run.batch.push((record, attempts));
-            tally.note(error);
         }
-        tally.blame_the_sink_if(!is_any_done && !run.batch.is_empty());
+        left.append(&mut run.queue);
+        run.queue = left;
         tally
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct LetterView {
 
 impl LetterView {
     fn new(letter: NumberedLetter, api: &Api) -> LetterView {
-        let NumberedLetter { number, sink, redriven_ms, letter } = letter;
+        let NumberedLetter { number, sink, redriven_ms, letter, .. } = letter;
         LetterView {
             number,
             has_sink: api.sink(&sink).is_some(),

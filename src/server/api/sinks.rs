@@ -33,7 +33,7 @@ pub(super) struct SinkView {
     oldest_pending: Option<Moment>,
     /// The attempt that is under way or waited for; 1 when all is well.
     attempt: u32,
-    /// Why the last attempt failed; `null` once one succeeded.
+    /// Why it failed last; `null` while it takes all that it is given.
     last_error: Option<String>,
     /// How many events it has given up on.
     dead_letters: i64,

@@ -194,7 +194,7 @@ fn outcome(name: &str, answer: &str) -> Option<Outcome> {
     let reason = || format!("{name}: {}", shown(text.trim()));
     match word {
         "ok" => Some(Ok(())),
-        "error" => Some(Err(DeliveryError::transient(reason()))),
+        "error" => Some(Err(DeliveryError::refused(reason()))),
         "permanent" => Some(Err(DeliveryError::permanent(reason()))),
         _ => None,
     }

@@ -99,7 +99,7 @@ async fn deliver_one(options: &Options, log: &ProgramLog, record: &Record) -> At
             let reason = format!("{name} ended with {status}{said}");
             let code = status.code().and_then(|code| u8::try_from(code).ok());
             let is_permanent = code.is_some_and(|code| options.permanent_exit_codes.contains(&code));
-            let error = if is_permanent { DeliveryError::permanent(reason) } else { DeliveryError::transient(reason) };
+            let error = if is_permanent { DeliveryError::permanent(reason) } else { DeliveryError::refused(reason) };
             return Attempt { outcome: Err(error), is_outage: false };
         }
         Ok(Err(error)) => format!("{name}: its end cannot be waited for: {error}"),

@@ -255,6 +255,10 @@ impl Sink for FileSink {
         Ok(recovery.found())
     }
 
+    fn is_ordered(&self) -> bool {
+        true
+    }
+
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
         if batch.is_empty() {
             return Vec::new();

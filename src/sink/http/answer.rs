@@ -55,8 +55,8 @@ impl Answer {
             reason.push_str(&format!("; {cure}"));
         }
         match (may_pass, is_outage) {
-            (true, true) => Verdict::Outage(DeliveryError::Transient { reason, retry_after }),
-            (true, false) => Verdict::Refused(DeliveryError::Transient { reason, retry_after }),
+            (true, true) => Verdict::Outage(DeliveryError::Transient { reason, retry_after, is_outage }),
+            (true, false) => Verdict::Refused(DeliveryError::Transient { reason, retry_after, is_outage }),
             (false, _) => Verdict::Refused(DeliveryError::Permanent { reason }),
         }
     }

@@ -1,0 +1,224 @@
+//! The records that a worker has read and that are not done: which of them may be handed over now, up to where all is
+//! done, and what is done beyond that. Pure rules: nothing here reads, delivers or waits.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::delivery::backoff::Pause;
+use crate::journal::{Ahead, Offset, Record};
+
+/// How many records may be pending. While so many are, nothing more is read.
+pub(super) const RECORDS_MAX: usize = 1000;
+
+/// How a record was tried so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tries {
+    /// How often.
+    pub(super) attempts: u32,
+    /// Why the last attempt failed, where there was one since the start.
+    pub(super) reason: Option<String>,
+    /// The wait before the next. The later records of the same stream wait as well.
+    pub(super) pause: Option<Pause>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: Record,
+    tries: Tries,
+}
+
+/// What is read and not done.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Every record up to here has been read.
+    position: Offset,
+    /// In order, and never more than [`RECORDS_MAX`]. Done ones between them are gone already.
+    entries: Vec<Entry>,
+}
+
+impl Pending {
+    /// Nothing is pending up to `position`, but the records that are given with the number of their attempts.
+    pub(super) fn new(position: Offset, records: Vec<(Record, u32)>) -> Pending {
+        let entry = |(record, attempts)| Entry { record, tries: Tries { attempts, ..Tries::default() } };
+        Pending { position, entries: records.into_iter().map(entry).collect() }
+    }
+
+    /// The last record that has been read.
+    pub(super) fn position(&self) -> Offset {
+        self.position
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The oldest record.
+    pub(super) fn first(&self) -> Option<&Record> {
+        self.entries.first().map(|entry| &entry.record)
+    }
+
+    /// How many more may be taken in.
+    pub(super) fn room(&self) -> usize {
+        RECORDS_MAX.saturating_sub(self.entries.len())
+    }
+
+    /// Whether one of them has failed since the start.
+    pub(super) fn has_failed(&self) -> bool {
+        self.entries.iter().any(|entry| entry.tries.reason.is_some())
+    }
+
+    /// How often the one was tried that was tried most often.
+    pub(super) fn attempts_max(&self) -> u32 {
+        self.entries.iter().map(|entry| entry.tries.attempts).max().unwrap_or(0)
+    }
+
+    /// The place up to which every record is done.
+    pub(super) fn cursor(&self) -> Offset {
+        self.first().map_or(self.position, |record| record.offset.before())
+    }
+
+    /// What is done beyond that.
+    pub(super) fn ahead(&self) -> Ahead {
+        if self.entries.is_empty() {
+            return Ahead::default();
+        }
+        let pending = self.entries.iter().map(|entry| (entry.record.offset, entry.tries.attempts));
+        Ahead { position: self.position, pending: pending.collect() }
+    }
+
+    /// Whether a record has been read and is done.
+    pub(super) fn is_done(&self, offset: Offset) -> bool {
+        offset <= self.position && self.entries.binary_search_by_key(&offset, |entry| entry.record.offset).is_err()
+    }
+
+    /// Takes in what was read after the position up to `position`, less what is not to be delivered.
+    pub(super) fn take_in(&mut self, records: Vec<Record>, position: Offset) {
+        self.position = position;
+        self.entries.extend(records.into_iter().map(|record| Entry { record, tries: Tries::default() }));
+    }
+
+    /// Takes out what may be handed over now, in order: what waits for nothing, and follows nothing of its stream that waits.
+    pub(super) fn take_ready(&mut self, now_ms: i64) -> (Vec<Record>, Vec<Tries>) {
+        let mut waiting = HashSet::new();
+        let is_ready: Vec<bool> = self
+            .entries
+            .iter()
+            .map(|Entry { record, tries }| {
+                let key = record.event.partition_key();
+                let waits = tries.pause.is_some_and(|pause| !pause.left(now_ms).is_zero());
+                if waits {
+                    waiting.insert(key);
+                }
+                !waits && !waiting.contains(&key)
+            })
+            .collect();
+        let mut is_ready = is_ready.into_iter();
+        let ready = self.entries.extract_if(.., |_| is_ready.next().unwrap_or(false));
+        ready.map(|entry| (entry.record, entry.tries)).unzip()
+    }
+
+    /// Takes back what was handed over and is not done.
+    pub(super) fn take_back(&mut self, kept: Vec<(Record, Tries)>) {
+        if kept.is_empty() {
+            return;
+        }
+        self.entries.extend(kept.into_iter().map(|(record, tries)| Entry { record, tries }));
+        self.entries.sort_by_key(|entry| entry.record.offset);
+    }
+
+    /// How long until there is something to hand over; `None` where nothing is pending.
+    pub(super) fn wait(&self, now_ms: i64) -> Option<Duration> {
+        let left = |entry: &Entry| entry.tries.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms));
+        let mut seen = HashSet::new();
+        self.entries.iter().filter(|entry| seen.insert(entry.record.event.partition_key())).map(left).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::delivery::worker_tests::event_of;
+
+    fn record(offset: i64, stream: &str) -> Record {
+        Record { offset: Offset(offset), event: event_of(stream, 1) }
+    }
+
+    fn offsets(records: &[Record]) -> Vec<i64> {
+        records.iter().map(|record| record.offset.0).collect()
+    }
+
+    fn failed(since_ms: i64, length_ms: u64) -> Tries {
+        let pause = Some(Pause { since_ms, length: Duration::from_millis(length_ms) });
+        Tries { attempts: 1, reason: Some("no".to_owned()), pause }
+    }
+
+    #[test]
+    fn a_record_that_waits_holds_back_its_stream_and_no_other() {
+        let mut pending = Pending::new(Offset(0), Vec::new());
+        assert_eq!((pending.wait(0), pending.cursor()), (None, Offset(0)));
+        pending.take_in(vec![record(2, "a"), record(4, "b"), record(6, "a")], Offset(9));
+        assert_eq!((pending.cursor(), pending.room()), (Offset(1), RECORDS_MAX - 3));
+        let (mut batch, mut tries) = pending.take_ready(0);
+        assert_eq!(offsets(&batch), [2, 4, 6]);
+        // The first failed, the third was held for it, and the second is done.
+        pending.take_back(vec![(batch.remove(2), tries.remove(2)), (batch.remove(0), failed(0, 100))]);
+        assert_eq!(offsets(&pending.take_ready(99).0), [] as [i64; 0]);
+        assert_eq!(pending.wait(70), Some(Duration::from_millis(30)));
+        assert!(!pending.is_done(Offset(2)) && pending.is_done(Offset(4)) && !pending.is_done(Offset(10)));
+        assert_eq!(pending.ahead(), Ahead { position: Offset(9), pending: vec![(Offset(2), 1), (Offset(6), 0)] });
+        assert_eq!((pending.attempts_max(), pending.has_failed()), (1, true));
+        assert_eq!(offsets(&pending.take_ready(100).0), [2, 6]);
+        assert_eq!((pending.cursor(), pending.ahead()), (Offset(9), Ahead::default()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// A sink that fails at random, and starts at random: nothing is given twice that was done, nothing is left out, and
+        /// each stream comes in order.
+        #[test]
+        fn all_is_done_once_and_in_order(streams in prop::collection::vec(0..4_usize, 1..60), seed in any::<u64>()) {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let journal: Vec<Record> =
+                (1..).zip(&streams).map(|(offset, stream)| record(offset, ["a", "b", "c", "d"][*stream])).collect();
+            let mut pending = Pending::new(Offset(0), Vec::new());
+            let (mut now_ms, mut done) = (0, BTreeMap::<i64, usize>::new());
+            let mut unread = journal.iter().cloned();
+            while done.len() < journal.len() {
+                now_ms += random.i64(0..50);
+                let read: Vec<Record> = unread.by_ref().take(random.usize(0..5)).collect();
+                if let Some(last) = read.last().map(|record| record.offset) {
+                    pending.take_in(read, last);
+                }
+                let (batch, tries) = pending.take_ready(now_ms);
+                let (mut held, mut kept) = (BTreeSet::new(), Vec::new());
+                for (record, tries) in batch.into_iter().zip(tries) {
+                    let stream = streams[record.offset.0 as usize - 1];
+                    let before = (1..record.offset.0).filter(|offset| streams[*offset as usize - 1] == stream);
+                    if held.contains(&stream) {
+                        kept.push((record, tries));
+                    } else if random.u8(0..3) == 0 {
+                        held.insert(stream);
+                        kept.push((record, failed(now_ms, 60)));
+                    } else {
+                        prop_assert!(before.into_iter().all(|offset| done.contains_key(&offset)));
+                        prop_assert_eq!(done.insert(record.offset.0, stream), None);
+                    }
+                }
+                pending.take_back(kept);
+                prop_assert!((1..=pending.cursor().0).all(|offset| done.contains_key(&offset)));
+                prop_assert!((1..=60).all(|offset| pending.is_done(Offset(offset)) == done.contains_key(&offset)));
+                if random.u8(0..4) == 0 {
+                    let Ahead { position, pending: left } = pending.ahead();
+                    let left = left.into_iter().map(|(offset, tries)| (journal[offset.0 as usize - 1].clone(), tries));
+                    pending = Pending::new(position.max(pending.cursor()), left.collect());
+                }
+            }
+            prop_assert!(pending.is_empty() && pending.cursor() == Offset(journal.len() as i64));
+        }
+    }
+}
