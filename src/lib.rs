@@ -16,6 +16,7 @@ pub mod callback;
 pub mod cli;
 pub mod config;
 pub mod delivery;
+mod directory;
 mod http_client;
 pub mod index;
 pub mod journal;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 10] = [
     &["journal"],
     &["telemetry"],
     &["session"],
-    &["callback", "moment", "http_client", "printable"],
+    &["callback", "moment", "directory", "http_client", "printable"],
 ];
 
 const LINES_MAX: usize = 500;

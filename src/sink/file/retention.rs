@@ -17,7 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::Options;
 use super::rotation::{Form, Names, Stamp};
-use super::writer::{FILE_MODE, sync_directory};
+use super::writer::FILE_MODE;
+use crate::directory;
 
 const DAY_SECS: i64 = 86_400;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -175,7 +176,7 @@ fn compress(names: &Names, stamp: Stamp, stopped: &AtomicBool) -> io::Result<()>
     }
     encoder.finish()?.sync_all()?;
     fs::rename(&part, &compressed)?;
-    sync_directory(names.directory())?;
+    directory::sync(names.directory())?;
     fs::remove_file(&plain)
 }
 

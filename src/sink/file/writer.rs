@@ -3,7 +3,7 @@
 //! Everything here blocks. A batch is written as a whole or not at all: what was written of it is remembered until its
 //! delivery has been answered for, and taken back otherwise. It cuts nothing but bytes that it finds to be its own.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -17,9 +17,13 @@ use rustix::io::Errno;
 use super::recovery::Remembered;
 use super::rotation::{Form, Names, Stamp, directory_of};
 use super::{FileError, Options};
+use crate::directory;
 
 /// Events name people's addresses, so that the file is not for everybody.
 pub(super) const FILE_MODE: u32 = 0o640;
+
+/// The umask of livehook's user takes from it what is not for everybody.
+const DIRECTORY_MODE: u32 = 0o777;
 
 const DAY_SECS: i64 = 86_400;
 const COMPARE_BYTES: usize = 64 * 1024;
@@ -64,7 +68,8 @@ impl Writer {
     /// The path cannot be opened, or is no regular file.
     pub(super) fn open(options: Options) -> Result<Writer, FileError> {
         let path = &options.path;
-        make_directory(directory_of(path))?;
+        let above = directory_of(path);
+        directory::make(above, DIRECTORY_MODE).map_err(FileError::io(above, "make the directory"))?;
         match fs::metadata(path) {
             // Asked before opening, since that would wait for the other end of a pipe.
             Ok(metadata) => refuse_irregular(path, &metadata)?,
@@ -83,7 +88,7 @@ impl Writer {
         let target = fs::canonicalize(path).map_err(FileError::io(path, "resolve it"))?;
         let names = Names::beside(&target);
         // Also for a file that was there: whoever made it may have been stopped before this.
-        sync_directory(names.directory()).map_err(FileError::io(names.directory(), "sync it"))?;
+        directory::sync(names.directory()).map_err(FileError::io(names.directory(), "sync it"))?;
         let newest = names.list().map_err(FileError::io(names.directory(), "list it"))?.last().map(|(stamp, _)| *stamp);
         let mut writer = Writer {
             target,
@@ -329,28 +334,4 @@ fn refuse_irregular(path: &Path, metadata: &fs::Metadata) -> Result<(), FileErro
         _ => "a device",
     };
     Err(FileError::Irregular { path: path.to_owned(), kind })
-}
-
-/// Makes a directory with all that are missing above it, so that they outlive a power failure.
-fn make_directory(directory: &Path) -> Result<(), FileError> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    let failed = || FileError::io(directory, "make the directory");
-    let above = directory_of(directory);
-    if above != directory {
-        make_directory(above)?;
-    }
-    match DirBuilder::new().create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !directory.is_dir() => Err(failed()(error)),
-        _ => sync_directory(above).map_err(failed()),
-    }
-}
-
-/// Makes the names in a directory durable.
-///
-/// # Errors
-/// The directory cannot be opened or synced.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
