@@ -1,5 +1,7 @@
 //! What the index says depends on which events there are, not on how they came to it. Over real files.
 
+use std::cell::RefCell;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -347,17 +349,18 @@ fn a_batch_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
 fn a_lock_that_another_connection_has_for_a_moment_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
-    // A reader takes it for a moment where it has seen the head of the write-ahead log half written.
+    thread_local! {
+        static OTHER: RefCell<Option<rusqlite::Connection>> = const { RefCell::new(None) };
+    }
+    // Called where SQLite waits for a lock, so it is let go of in the middle of the change.
+    let let_go = |_| OTHER.take().is_some_and(|other| other.execute_batch("COMMIT").is_ok());
+    store.connection.busy_handler(Some(let_go)).unwrap();
     let other = rusqlite::Connection::open(super::database::path(directory.path())).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9)]);
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            other.execute_batch("COMMIT").unwrap();
-        });
-        store.apply(&journal).unwrap();
-    });
+    OTHER.set(Some(other));
+    store.apply(&journal).unwrap();
+    assert!(OTHER.take().is_none(), "it was not waited for");
     assert_eq!(store.cursor(), journal[1].offset);
 }
 

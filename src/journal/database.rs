@@ -355,5 +355,6 @@ mod tests {
         };
         assert_eq!(setting("journal_mode"), "wal".to_owned().into());
         assert_eq!(setting("synchronous"), 2.into(), "FULL");
+        assert_eq!(setting("busy_timeout"), (BUSY_TIMEOUT.as_millis() as i64).into());
     }
 }

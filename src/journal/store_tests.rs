@@ -1,5 +1,6 @@
 //! The promises of the journal that a single step can show. Time is an argument, so nothing here sleeps.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -480,25 +481,27 @@ fn a_lock_that_another_connection_has_for_a_moment_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = open(directory.path());
     store(&mut journal, 0..3);
-    // A reader takes it for a moment where it has seen the head of the write-ahead log half written.
-    let beside = |change: &mut dyn FnMut()| {
+    thread_local! {
+        static OTHER: RefCell<Option<Connection>> = const { RefCell::new(None) };
+    }
+    // Called where SQLite waits for a lock, so it is let go of in the middle of a change.
+    let let_go = |_| OTHER.take().is_some_and(|other| other.execute_batch("COMMIT").is_ok());
+    journal.connection.busy_handler(Some(let_go)).unwrap();
+    let mut beside = |change: &mut dyn FnMut(&mut Store)| {
         let other = Connection::open(database::path(directory.path())).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                std::thread::sleep(Duration::from_millis(50));
-                other.execute_batch("COMMIT").unwrap();
-            });
-            change();
-        });
+        OTHER.set(Some(other));
+        change(&mut journal);
+        assert!(OTHER.take().is_none(), "it was not waited for");
     };
-    beside(&mut || assert_eq!(store(&mut journal, 3..4), [Ok(Stored)]));
-    beside(&mut || pass(&mut journal, 0, Offset(2)));
+    beside(&mut |journal| assert_eq!(store(journal, 3..4), [Ok(Stored)]));
+    beside(&mut |journal| pass(journal, 0, Offset(2)));
     // What people change looks before it writes.
     let record = Reader::open(directory.path()).unwrap().read(Offset(0), 1).unwrap().remove(0);
     let letter = DeadLetter { record, attempts: 1, reason: "poison".to_owned(), failed_ms: WALL_MS };
-    advance(&mut journal, 0, Progress { cursor: Offset(3), dead_letters: vec![letter], ..Progress::default() });
-    beside(&mut || {
+    let progress = Progress { cursor: Offset(3), dead_letters: vec![letter], ..Progress::default() };
+    beside(&mut |journal| advance(journal, 0, progress.clone()));
+    beside(&mut |journal| {
         let drop = Change::Letters(LetterAction::Drop, LetterSelection::default());
         assert_eq!(journal.alter(Slice::first(drop), at(0)).unwrap().changed.count, 1);
     });

@@ -76,14 +76,16 @@ async fn a_request_in_flight_is_finished_and_readiness_turns_first() {
         livehook.ready().await;
         let body = signed(1, now_secs());
         let mut slow = Client::connect(livehook.receiver).await.unwrap();
-        let head = format!("POST /callback HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len());
-        slow.raw(format!("{head}{}", &body[..10]).as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let head = "POST /callback HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n";
+        slow.raw(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).await.unwrap();
+        assert_eq!(slow.receive().await.unwrap().status, 100, "it waits for the body");
         livehook.signal("TERM");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(livehook.readiness().await, 503);
-        assert!(Client::connect(livehook.receiver).await.is_err(), "no new connections");
-        slow.raw(&body.as_bytes()[10..]).await.unwrap();
+        let deadline = Instant::now() + Duration::from_secs(4);
+        while livehook.readiness().await != 503 || Client::connect(livehook.receiver).await.is_ok() {
+            assert!(Instant::now() < deadline, "readiness turns, and no new connections are taken");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        slow.raw(body.as_bytes()).await.unwrap();
         assert_eq!(slow.receive().await.unwrap().status, 200);
         assert!(livehook.ended(Duration::from_secs(8)).await.success());
         assert_eq!(livehook.journal().len(), 1);

@@ -15,6 +15,7 @@ mod parameters;
 mod readers;
 mod rebuild;
 mod refusals;
+mod replay_count;
 mod replays;
 mod room;
 mod sessions;

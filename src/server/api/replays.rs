@@ -14,22 +14,16 @@ use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
 use super::parameters::Parameters;
-use super::readers::{Reader, Readers};
+use super::replay_count::Counting;
 use super::{Api, json, text_of};
-use crate::delivery::{ReplayFilter, ReplaySelection};
-use crate::journal::{CLOCK_SLACK_MS, Change, JournalError, NewReplay, Offset, Replay};
+use crate::delivery::ReplaySelection;
+use crate::journal::{CLOCK_SLACK_MS, Change, NewReplay, Offset, Replay};
 use crate::moment::Moment;
 use crate::server::answer::quoted;
 use crate::server::problem::Problem;
 
-/// How many records are read at a time while they are counted.
-const READ_RECORDS: usize = 1000;
-
 /// How long the events of a replay that is to begin are counted at most.
 const COUNTING_MAX: Duration = Duration::from_secs(1);
-
-/// How long is counted without letting others ask.
-const COUNTING_STEP: Duration = Duration::from_millis(200);
 
 /// How many patterns of one kind a request may hold.
 const PATTERNS_MAX: usize = 1000;
@@ -259,7 +253,7 @@ pub(super) async fn begin(
         None => Offset::default(),
     };
     let ends_ms = selection.until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
-    let counting = Counting { filter: Arc::new(filter), place: first, last, ends_ms, counted: 0, is_done: false };
+    let counting = Counting::new(filter, first, last, ends_ms);
     if dry_run {
         // One at a time, since it goes on until it is done.
         let _counting = api.counting.lock().await;
@@ -280,45 +274,6 @@ pub(super) async fn begin(
     };
     tracing::info!(replay = number, events = counted, "a replay was asked for");
     shown(&api, number, StatusCode::ACCEPTED).await
-}
-
-/// How far the events that are meant are counted.
-struct Counting {
-    filter: Arc<ReplayFilter>,
-    /// Every record up to here has been looked at.
-    place: Offset,
-    last: Offset,
-    /// Records of that time, in Unix ms, and all after them are not meant.
-    ends_ms: i64,
-    counted: i64,
-    is_done: bool,
-}
-
-impl Counting {
-    /// Counts to the end, or until it is late. In steps, so that others may ask in between, and that it ends when whoever
-    /// asked has gone.
-    async fn run(mut self, readers: &Arc<Readers>, late: Option<Instant>) -> Result<Counting, Problem> {
-        while !self.is_done && late.is_none_or(|late| Instant::now() < late) {
-            self = readers.ask(move |reader| Ok(self.step(reader, Instant::now() + COUNTING_STEP)?)).await?;
-        }
-        Ok(self)
-    }
-
-    fn step(mut self, reader: &Reader, until: Instant) -> Result<Counting, JournalError> {
-        while !self.is_done && Instant::now() < until {
-            let records = reader.journal.read(self.place, READ_RECORDS)?;
-            self.is_done = records.is_empty();
-            for record in records {
-                if record.offset > self.last || record.event.received_ms() >= self.ends_ms {
-                    self.is_done = true;
-                    break;
-                }
-                self.place = record.offset;
-                self.counted += i64::from(self.filter.takes(&record.event));
-            }
-        }
-        Ok(self)
-    }
 }
 
 /// End a replay.
@@ -353,48 +308,4 @@ pub(super) async fn cancel(
         tracing::info!(replay = number, "a replay was cancelled");
     }
     shown(&api, number, StatusCode::OK).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::callback::{Callback, Options, Verifier};
-    use crate::journal::{self, Journal, Opened, SqliteJournal};
-    use crate::sink::Filter;
-
-    #[tokio::test]
-    async fn what_cannot_be_counted_in_time_is_told_as_such_and_a_dry_run_counts_to_the_end() {
-        const COUNT: i64 = 2500;
-        let directory = tempfile::tempdir().unwrap();
-        let options = journal::Options::default();
-        let Opened { journal, exchange, .. } =
-            SqliteJournal::open(directory.path(), &options, &[], Arc::default()).unwrap();
-        let exchange = tokio::spawn(exchange.run());
-        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-        let events = (0..COUNT).map(|number| {
-            let body = format!(r#"{{"event_type":1,"app":"d","appname":"a","stream_id":"s{number}"}}"#);
-            journal.append(verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), number).unwrap())
-        });
-        assert!(futures_util::future::join_all(events).await.iter().all(Result::is_ok));
-
-        let readers = Arc::new(Readers::new(directory.path().to_owned(), false));
-        let counting = |last, ends_ms| Counting {
-            filter: Arc::new(ReplaySelection::default().filter(&Filter::default()).unwrap()),
-            place: Offset(0),
-            last: Offset(last),
-            ends_ms,
-            counted: 0,
-            is_done: false,
-        };
-        for (last, ends_ms, expected) in [(COUNT, i64::MAX, COUNT), (9, i64::MAX, 9), (COUNT, 7, 7), (0, i64::MAX, 0)] {
-            let done = counting(last, ends_ms).run(&readers, None).await.unwrap();
-            assert_eq!((done.counted, done.is_done), (expected, true));
-        }
-        let late = counting(COUNT, i64::MAX).run(&readers, Some(Instant::now())).await.unwrap();
-        assert!(!late.is_done, "nothing is waited for");
-        readers.close().await;
-        journal.close();
-        exchange.await.unwrap().unwrap();
-        journal.join();
-    }
 }
