@@ -17,6 +17,7 @@ mod crash;
 mod dead_letters;
 mod event_types;
 mod feed;
+mod kills_beside_failures;
 mod open_files;
 mod other_user;
 mod process;
