@@ -76,7 +76,8 @@ enum SortBy {
     Started,
     /// When they ended; those that have not are the latest
     Ended,
-    /// How long they lasted, or have lasted so far; those of which it is not known are the shortest
+    /// How long they lasted; those that are live are the longest, the one that started first before all; those of which it is
+    /// not known are the shortest
     Duration,
 }
 

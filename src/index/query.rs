@@ -56,7 +56,8 @@ pub enum Sort {
     Started,
     /// When they ended; those that have not count as the latest.
     Ended,
-    /// How long they lasted, or have lasted so far; those of which it is not known, as of stale ones, count as the shortest.
+    /// How long they lasted; those that are live count as the longest, the one that started first before all; those of which
+    /// it is not known, as of stale ones, as the shortest.
     Duration,
 }
 

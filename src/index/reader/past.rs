@@ -18,6 +18,10 @@ use crate::session::{SessionId, State, StreamKey};
 /// How many of a session's events are given at most, of those that name it and of its recordings and screenshots each.
 pub const SESSION_EVENTS_MAX: usize = 10_000;
 
+/// By duration, the place of a session that is live and started at 0: above all that are over. No start is so far from 0
+/// that it would come down to them.
+pub(super) const LONGEST: i64 = 1 << 62;
+
 impl Reader {
     /// The sessions that are wanted, as they are at `now_ms`.
     ///
@@ -79,10 +83,9 @@ impl Reader {
         let sorted = match query.sort {
             Sort::Started => "started_ms".to_owned(),
             Sort::Ended => "coalesce(ended_ms, 9223372036854775807)".to_owned(),
-            // All that are live last longer alike. What orders them stands still, so that no page misses one.
-            Sort::Duration if query.states == [State::Live] => "-started_ms".to_owned(),
+            // Those that are live all last longer from page to page: what orders them must stand still, and that is their start.
             Sort::Duration => format!(
-                "CASE WHEN ended_ms IS NULL AND last_ms >= {live_since_ms} THEN max({now_ms} - started_ms, 0)
+                "CASE WHEN ended_ms IS NULL AND last_ms >= {live_since_ms} THEN {LONGEST} - started_ms
                       ELSE coalesce(duration_ms, -1) END"
             ),
         };

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::Reader;
+use super::past::LONGEST;
 use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern, ReasonCategory};
 use crate::index::testing::{NOW_MS, apply_by_chance, at, open, records};
 use crate::index::{
@@ -111,8 +112,7 @@ fn sorted_by(query: &SessionQuery, view: &SessionView) -> i64 {
     match query.sort {
         Sort::Started => view.started.0,
         Sort::Ended => view.ended.map_or(i64::MAX, |ended| ended.0),
-        Sort::Duration if query.states == [State::Live] => -view.started.0,
-        Sort::Duration if view.state == State::Live => (NOW_MS - view.started.0).max(0),
+        Sort::Duration if view.state == State::Live => LONGEST - view.started.0,
         Sort::Duration => view.duration_ms.unwrap_or(-1),
     }
 }
@@ -306,10 +306,11 @@ fn pages_have_no_gap_and_no_repeat_while_sessions_come_in() {
 }
 
 #[test]
-fn those_that_are_not_over_come_first_by_end_and_by_duration_with_the_time_so_far() {
+fn those_that_are_not_over_come_first_by_end_and_those_that_are_live_by_duration() {
     let alone = stop(STREAM, "unknown length", 50);
     let index = Index::of(&[
         push(STREAM, "live", 645),
+        push(STREAM, "early", 600),
         push(STREAM, "stale", 4),
         push(STREAM, "short", 0),
         stop(STREAM, "short", 10),
@@ -318,19 +319,20 @@ fn those_that_are_not_over_come_first_by_end_and_by_duration_with_the_time_so_fa
         with(alone, json!({"sequence": "alone"})),
     ]);
     let by = |sort, order| index.sequences(&SessionQuery { sort, order, ..SessionQuery::default() });
-    assert_eq!(by(Sort::Started, Order::Ascending), ["short", "stale", "long", "alone", "live"]);
-    assert_eq!(by(Sort::Ended, Order::Descending), ["stale", "live", "alone", "long", "short"]);
-    assert_eq!(by(Sort::Duration, Order::Descending), ["long", "live", "short", "alone", "stale"]);
+    assert_eq!(by(Sort::Started, Order::Ascending), ["short", "stale", "long", "alone", "early", "live"]);
+    assert_eq!(by(Sort::Ended, Order::Descending), ["stale", "early", "live", "alone", "long", "short"]);
+    assert_eq!(by(Sort::Duration, Order::Descending), ["early", "live", "long", "short", "alone", "stale"]);
 }
 
 #[test]
-fn pages_of_live_sessions_by_duration_miss_none_though_all_go_on() {
+fn pages_by_duration_miss_none_and_repeat_none_though_those_that_are_live_go_on() {
     let mut index = Index::new();
     for number in 0..10 {
         index.add(&[push(STREAM, &number.to_string(), 500 + number)]);
     }
+    index.add(&[push(STREAM, "over", 0), stop(STREAM, "over", 300)]);
     for order in ORDERS {
-        let query = SessionQuery { states: vec![State::Live], sort: Sort::Duration, order, ..SessionQuery::default() };
+        let query = SessionQuery { sort: Sort::Duration, order, ..SessionQuery::default() };
         let mut now_ms = NOW_MS;
         let seen = pages(|after| {
             now_ms += 5000;
@@ -340,7 +342,7 @@ fn pages_of_live_sessions_by_duration_miss_none_though_all_go_on() {
         if order == Order::Ascending {
             sequences.reverse();
         }
-        assert_eq!(sequences, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        assert_eq!(sequences, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "over"]);
     }
 }
 

@@ -68,7 +68,7 @@ pub(in super::super) struct SessionParameters {
     /// Stopped for a reason of this category. Repeat it for several.
     #[param(required = false, inline, max_items = 50)]
     reason: Vec<ReasonCategory>,
-    /// What they are sorted by. By end, those that have not ended come as if they ended last; by duration, those that are live with the time since they started.
+    /// What they are sorted by. By end, those that have not ended come as if they ended last; by duration, those that are live are the longest.
     #[param(required = false, inline)]
     sort: Sort,
     /// Whether the largest or the smallest comes first.
