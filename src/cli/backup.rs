@@ -32,9 +32,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let data_dir = &arguments.data_dir.data_dir;
     let target = &arguments.target;
-    let backup = Backup::begin(data_dir, target)?;
+    let mut backup = Backup::begin(data_dir, target)?;
     let mut progress = Progress::new("of the index copied");
-    let index_bytes = index::backup(&backup, |done, total| progress.show(done, total))?;
+    let index_bytes = index::backup(&mut backup, |done, total| progress.show(done, total))?;
     progress.end();
     let mut progress = Progress::new("of the journal copied");
     let bytes = index_bytes + backup.finish(|done, total| progress.show(done, total))?;

@@ -9,11 +9,12 @@ use crate::journal::Backup;
 ///
 /// # Errors
 /// The index cannot be read, or the copy cannot be written.
-pub fn backup(backup: &Backup, progress: impl FnMut(u64, u64)) -> Result<u64, IndexError> {
+pub fn backup(backup: &mut Backup, progress: impl FnMut(u64, u64)) -> Result<u64, IndexError> {
     let source = match database::open_to_read(backup.data_dir()) {
         Ok(source) => source,
         Err(IndexError::Absent(_)) => return Ok(0),
         Err(error) => return Err(error),
     };
-    Ok(backup.copy(&source, &database::path(backup.data_dir()), progress)?)
+    let path = database::path(backup.data_dir());
+    Ok(backup.copy(&source, &path, progress)?)
 }

@@ -1,6 +1,7 @@
 //! A consistent copy of a data directory, also while the service runs: first of what is derived from the journal, by whoever
 //! derives it, then of the journal.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -14,35 +15,30 @@ const STEP_PAGES: i32 = 1024;
 /// How large the write-ahead log may grow beside a backup, which keeps it from being emptied.
 const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
-/// A copy of a data directory that is being made.
+/// A copy of a data directory that is being made. Dropped before its end, it leaves nothing.
 pub struct Backup {
     source: Connection,
     data_dir: PathBuf,
-    target: PathBuf,
+    target: Target,
 }
 
 impl Backup {
-    /// Begins to copy `data_dir` into the directory `target`, which must be empty or absent.
+    /// Begins to copy `data_dir` into the directory `target`, which must be empty or absent, but for what a backup left that
+    /// was killed.
     ///
     /// # Errors
     /// The journal cannot be read, or `target` is not empty or cannot be made.
     pub fn begin(data_dir: &Path, target: &Path) -> Result<Backup, JournalError> {
-        let io = |source| JournalError::Io { path: target.to_owned(), source };
         let source = database::open_to_read(data_dir)?;
+        let io = |source| JournalError::Io { path: target.to_owned(), source };
         if is_within(data_dir, target) {
-            return Err(io(std::io::Error::new(
-                std::io::ErrorKind::InvalidInput,
-                "the directory is in the data directory, and would go with it; give one elsewhere",
-            )));
+            let text = "the directory is in the data directory, and would go with it; give one elsewhere";
+            return Err(io(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
         sqlite::make_directory(target).map_err(io)?;
-        if std::fs::read_dir(target).map_err(io)?.next().is_some() {
-            return Err(io(std::io::Error::new(
-                std::io::ErrorKind::AlreadyExists,
-                "the directory is not empty; give a new one",
-            )));
-        }
-        Ok(Backup { source, data_dir: data_dir.to_owned(), target: target.to_owned() })
+        remove_left_parts(target).map_err(io)?;
+        let target = Target { directory: target.to_owned(), copied: Vec::new() };
+        Ok(Backup { source, data_dir: data_dir.to_owned(), target })
     }
 
     /// The directory that is copied.
@@ -50,27 +46,48 @@ impl Backup {
         &self.data_dir
     }
 
-    /// Copies the journal as it is now, and syncs it. It comes last: what is derived from it must not be ahead of it. Says
-    /// how many bytes were written. Blocks, and calls `progress` with the pages done and the pages in all.
+    /// Copies the journal as it is now. It comes last: what is derived from it must not be ahead of it. Says how many bytes
+    /// were written. Blocks, and calls `progress` with the pages done and the pages in all.
     ///
     /// # Errors
     /// The journal cannot be read, the copy cannot be written, or too much comes in meanwhile.
-    pub fn finish(self, progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
-        self.copy(&self.source, &database::path(&self.data_dir), progress)
+    pub fn finish(mut self, progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
+        let bytes = self.target.copy(&self.source, &database::path(&self.data_dir), progress)?;
+        self.target.name_all()?;
+        Ok(bytes)
     }
 
-    /// Copies one database of the data directory as it is now under the same name, and syncs it; the rest is as with
-    /// [`Backup::finish`].
+    /// Copies one database of the data directory as it is now; the rest is as with [`Backup::finish`].
     pub(crate) fn copy(
-        &self,
+        &mut self,
+        source: &Connection,
+        path: &Path,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<u64, JournalError> {
+        self.target.copy(source, path, progress)
+    }
+}
+
+/// Where the copies are made. Each is a part until all are whole, so that none that was cut off can be taken for a backup.
+struct Target {
+    directory: PathBuf,
+    /// The names that the copies are to have.
+    copied: Vec<PathBuf>,
+}
+
+impl Target {
+    /// Copies a database, and syncs the copy.
+    fn copy(
+        &mut self,
         source: &Connection,
         path: &Path,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<u64, JournalError> {
-        let io = |source| JournalError::Io { path: self.target.clone(), source };
         let log = path.with_extension("db-wal");
-        let copied = self.target.join(path.file_name().unwrap_or_default());
-        let part = copied.with_extension("db.part");
+        let copied = self.directory.join(path.file_name().unwrap_or_default());
+        let part = part_of(&copied);
+        self.copied.push(copied);
+        let io = |source| JournalError::Io { path: part.clone(), source };
 
         // Held open, the transaction keeps the copy to one moment; without it every commit of the service would start the
         // copy over.
@@ -97,11 +114,47 @@ impl Backup {
         copy.close().map_err(|(_, error)| error)?;
         let file = std::fs::File::open(&part).map_err(io)?;
         file.sync_all().map_err(io)?;
-        // Under its name it is whole: a copy that was cut off cannot be taken for one.
-        std::fs::rename(&part, &copied).map_err(io)?;
-        database::sync_directory(&self.target)?;
         Ok(file.metadata().map_err(io)?.len())
     }
+
+    /// Gives the copies their names.
+    fn name_all(&mut self) -> Result<(), JournalError> {
+        for copied in &self.copied {
+            std::fs::rename(part_of(copied), copied)
+                .map_err(|source| JournalError::Io { path: copied.clone(), source })?;
+        }
+        database::sync_directory(&self.directory)?;
+        self.copied.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        for copied in &self.copied {
+            // What cannot be removed is no reason to say anything else than why the backup failed.
+            for made in [part_of(copied), part_of(copied).with_extension("part-journal"), copied.clone()] {
+                let _ = std::fs::remove_file(made);
+            }
+        }
+    }
+}
+
+fn part_of(copied: &Path) -> PathBuf {
+    copied.with_extension("db.part")
+}
+
+/// Empties a directory that holds nothing but what a backup left that was killed.
+fn remove_left_parts(directory: &Path) -> io::Result<()> {
+    let left = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    let is_part = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.ends_with(".db.part") || name.ends_with(".db.part-journal")
+    };
+    if !left.iter().all(is_part) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the directory is not empty; give a new one"));
+    }
+    left.into_iter().try_for_each(std::fs::remove_file)
 }
 
 /// Whether a directory, which may not be there yet, is or would be in another one.
@@ -117,7 +170,7 @@ fn check_log(path: &Path) -> Result<(), JournalError> {
         let text = format!(
             "has grown beyond {LOG_BYTES_MAX} bytes during the backup, which was given up; try again when less comes in"
         );
-        return Err(JournalError::Io { path: path.to_owned(), source: std::io::Error::other(text) });
+        return Err(JournalError::Io { path: path.to_owned(), source: io::Error::other(text) });
     }
     Ok(())
 }

@@ -580,6 +580,35 @@ fn a_backup_beside_the_writer_opens_with_what_was_there() {
 }
 
 #[test]
+fn a_backup_that_fails_leaves_nothing_and_one_that_was_killed_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    store(&mut open(directory.path()), 0..1000);
+    let target = tempfile::tempdir().unwrap();
+    let names =
+        || -> Vec<_> { std::fs::read_dir(target.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect() };
+    let mut backup = Backup::begin(directory.path(), target.path()).unwrap();
+    let reader = Reader::open(directory.path()).unwrap();
+    backup.copy(&reader.connection, &directory.path().join("index.db"), |_, _| {}).unwrap();
+    assert_eq!(names(), ["index.db.part"], "it has no name of its own before all are whole");
+    // The last step fails, as on a disk that is full.
+    std::fs::create_dir(target.path().join("journal.db.part")).unwrap();
+    backup.finish(|_, _| {}).unwrap_err();
+    std::fs::remove_dir(target.path().join("journal.db.part")).unwrap();
+    assert_eq!(names().len(), 0);
+
+    for left in ["index.db.part", "journal.db.part", "journal.db.part-journal"] {
+        std::fs::write(target.path().join(left), "cut off").unwrap();
+    }
+    Backup::begin(directory.path(), target.path()).unwrap().finish(|_, _| {}).unwrap();
+    assert_eq!(names(), ["journal.db"]);
+    assert_eq!(offsets(target.path()).len(), 1000);
+    std::fs::write(target.path().join("journal.db.part"), "cut off").unwrap();
+    let before = names();
+    assert!(Backup::begin(directory.path(), target.path()).is_err(), "there is something else");
+    assert_eq!(names(), before, "and nothing is removed");
+}
+
+#[test]
 fn pruning_beside_it_does_not_disturb_the_search_for_a_time() {
     let directory = tempfile::tempdir().unwrap();
     store(&mut open(directory.path()), 0..100);

@@ -1,5 +1,6 @@
 //! Reads the body of a request within bounds: its size, its time, and the memory of all bodies together.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -30,8 +31,8 @@ pub(super) struct Budget {
 
 /// What one body takes of it, given back on drop. It grows as bytes arrive: announcing a large body reserves nothing.
 #[derive(Debug)]
-pub(super) struct Share<'a> {
-    budget: &'a Budget,
+pub(super) struct Share {
+    budget: Arc<Budget>,
     bytes: usize,
 }
 
@@ -40,12 +41,12 @@ impl Budget {
         Budget { bytes_max, used: AtomicUsize::new(0) }
     }
 
-    fn share(&self) -> Share<'_> {
-        Share { budget: self, bytes: 0 }
+    fn share(self: &Arc<Budget>) -> Share {
+        Share { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
-impl Share<'_> {
+impl Share {
     fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
         self.bytes += bytes;
         let used = self.budget.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -59,7 +60,7 @@ impl Share<'_> {
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Share {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -73,8 +74,8 @@ pub(super) async fn read(
     body: Body,
     bytes_max: usize,
     deadline: Instant,
-    budget: &Budget,
-) -> Result<(Bytes, Share<'_>), BodyError> {
+    budget: &Arc<Budget>,
+) -> Result<(Bytes, Share), BodyError> {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(BodyError::TooLarge);
     }
@@ -85,7 +86,7 @@ pub(super) async fn read(
     }
 }
 
-async fn collect(mut body: Body, bytes_max: usize, budget: &Budget) -> Result<(Bytes, Share<'_>), BodyError> {
+async fn collect(mut body: Body, bytes_max: usize, budget: &Arc<Budget>) -> Result<(Bytes, Share), BodyError> {
     let mut share = budget.share();
     // Most bodies arrive in one piece, which is then used as it is.
     let mut first = Bytes::new();
@@ -152,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_joined_and_memory_is_given_back() {
-        let budget = Budget::new(10);
+        let budget = Arc::new(Budget::new(10));
         for (left, expected) in [(&[][..], ""), (&["one"], "one"), (&["a", "", "b", "cd"], "abcd")] {
             let (bytes, share) = read(pieces(left, true), 10, soon(), &budget).await.unwrap();
             assert_eq!(bytes, expected);
@@ -164,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_bound_has_its_error() {
-        let budget = Budget::new(10);
+        let budget = Arc::new(Budget::new(10));
         let large = Body::from("12345678");
         assert_eq!(read(large, 7, soon(), &budget).await.unwrap_err(), BodyError::TooLarge, "by its announced length");
         let large = pieces(&["1234", "5678"], true);
@@ -177,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_made_of_a_body_counts_if_it_is_larger() {
-        let budget = Budget::new(10);
+        let budget = Arc::new(Budget::new(10));
         let (_, mut share) = read(pieces(&["123"], true), 7, soon(), &budget).await.unwrap();
         for (bytes, used) in [(2, 3), (8, 8), (5, 8), (20, 20)] {
             share.cover(bytes);

@@ -7,6 +7,7 @@
 mod admin;
 mod answer;
 mod api;
+mod appending;
 mod body;
 mod client_address;
 mod connection;

@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, HeaderName, Method, Response};
 use tokio::time::timeout_at;
 
 use super::answer::{self, Answer};
+use super::appending::Appending;
 use super::body::{self, BodyError, Budget};
 use super::client_address::{ClientAddress, client_address};
 use super::refusal_log::RefusalLog;
@@ -44,7 +45,7 @@ pub struct Receiver {
     body_bytes_max: usize,
     body_timeout: Duration,
     answer_timeout: Duration,
-    bodies: Budget,
+    bodies: Arc<Budget>,
     verifier: Verifier,
     journal: Arc<dyn Journal>,
     metrics: Arc<Metrics>,
@@ -80,7 +81,7 @@ impl Receiver {
             body_bytes_max: options.body_bytes_max,
             body_timeout: limit_secs(options.body_timeout_secs),
             answer_timeout: limit_secs(options.answer_timeout_secs),
-            bodies: Budget::new(options.bodies_bytes_max),
+            bodies: Arc::new(Budget::new(options.bodies_bytes_max)),
             verifier,
             journal,
             metrics,
@@ -112,13 +113,13 @@ impl Receiver {
             .await
             .map_err(|error| Rejected { close: true, ..self.body_rejected(error) })?;
         let event = self.judge(&bytes)?;
-        // The event counts in place of the body for as long as it waits for the journal.
+        // The event counts in place of the body for as long as it waits for the journal, also when nobody waits for it any more.
         drop(bytes);
         share.cover(event.line().len());
 
         let (id, event_type, received_ms) = (event.id(), event.event_type(), event.received_ms());
-        // A journal hands the event to its writer when it is first polled: it is stored even if nobody waits any more.
-        let appended = match timeout_at((started + self.answer_timeout).into(), self.journal.append(event)).await {
+        let appending = Appending::new(Arc::clone(&self.journal), event, share);
+        let appended = match timeout_at((started + self.answer_timeout).into(), appending).await {
             Ok(Ok(appended)) => appended,
             Ok(Err(error)) => return Err(Rejected::unavailable(Some(event_type), error.to_string())),
             Err(_) => {

@@ -80,14 +80,7 @@ fn an_answer_before_its_sync_is_found_in_a_trace() {
 async fn no_200_leaves_before_the_sync_that_follows_the_write_of_its_event() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
-    let trace = livehook.path("trace");
-    let calls = "trace=fsync,fdatasync,write,writev,pwrite64,pwritev,sendto,sendmsg";
-    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
-    // With -D, the program and not strace is the child that is signalled.
-    let mut strace = Command::new("strace");
-    strace.args(["-D", "-f", "-y", "-s", "40000", "-e", calls, "-o"]).arg(&trace).arg(PROGRAM);
-    livehook.spawn(strace.stdout(Stdio::null()).stderr(log));
-    livehook.ready().await;
+    start_traced(&mut livehook).await;
 
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     for number in 0..ALONE {
@@ -107,17 +100,64 @@ async fn no_200_leaves_before_the_sync_that_follows_the_write_of_its_event() {
     for sender in senders {
         sender.await.unwrap();
     }
-    livehook.stop().await;
+    let text = stop_traced(&mut livehook).await;
+    let count = usize::try_from(ALONE + TOGETHER).unwrap();
+    assert_eq!(follow(&text), Found { answers: count, synced: count, too_early: None });
+}
 
+#[tokio::test]
+#[ignore = "needs strace and the right to use it: run by tests/run"]
+async fn what_is_found_after_a_kill_is_synced_before_anything_else_also_where_another_program_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut livehook = Livehook::configure(directory.path(), "", "");
+    livehook.start();
+    livehook.ready().await;
+    livehook.stop().await;
+    // Its log is empty, so this keeps everything that comes from being moved into the database.
+    let reader = rusqlite::Connection::open(livehook.path("data/journal.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records").unwrap();
+    livehook.start();
+    livehook.ready().await;
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    assert_eq!(client.post(&signed(1, now_secs())).await.unwrap().status, 200);
+    livehook.kill();
+
+    start_traced(&mut livehook).await;
+    let text = stop_traced(&mut livehook).await;
+    let is_write = |line: &str| line.contains("write64(") && line.contains("/journal.db-wal>");
+    let written = text.lines().position(is_write).expect("the start writes something");
+    for file in ["/journal.db-wal>)".to_owned(), format!("{}>)", directory.path().display())] {
+        let is_synced = text
+            .lines()
+            .take(written)
+            .any(|line| line.contains("sync(") && line.contains(&file) && line.ends_with("= 0"));
+        assert!(is_synced, "{file}: {text}");
+    }
+    assert_eq!(livehook.journal().len(), 1);
+    drop(reader);
+}
+
+/// Starts the program so that its writes and syncs are written down.
+async fn start_traced(livehook: &mut Livehook) {
+    let calls = "trace=fsync,fdatasync,write,writev,pwrite64,pwritev,sendto,sendmsg";
+    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
+    // With -D, the program and not strace is the child that is signalled.
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-y", "-s", "40000", "-e", calls, "-o"]).arg(livehook.path("trace")).arg(PROGRAM);
+    livehook.spawn(strace.stdout(Stdio::null()).stderr(log));
+    livehook.ready().await;
+}
+
+/// Stops it, and gives what was written down.
+async fn stop_traced(livehook: &mut Livehook) -> String {
+    livehook.stop().await;
     let deadline = Instant::now() + Duration::from_secs(10);
-    let text = loop {
-        let text = String::from_utf8_lossy(&std::fs::read(&trace).unwrap()).into_owned();
+    loop {
+        let text = String::from_utf8_lossy(&std::fs::read(livehook.path("trace")).unwrap()).into_owned();
         if text.trim_end().ends_with("+++ exited with 0 +++") {
-            break text;
+            return text;
         }
         assert!(Instant::now() < deadline, "strace does not come to an end");
         tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    let count = usize::try_from(ALONE + TOGETHER).unwrap();
-    assert_eq!(follow(&text), Found { answers: count, synced: count, too_early: None });
+    }
 }

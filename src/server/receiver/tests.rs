@@ -300,6 +300,31 @@ async fn what_waits_for_the_journal_counts_as_memory_of_bodies() {
     assert_eq!(ask(address, &second).await.status, 200);
 }
 
+/// A request as the server hands it on.
+fn request(body: &str) -> Request {
+    let request = Request::builder().method("POST").uri("/callback").header("content-length", body.len());
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_counts_until_the_journal_is_done_with_it() {
+    let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
+    for is_client_gone in [true, false] {
+        let Setup { receiver, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
+        journal.pause(Duration::from_secs(60));
+        let answer_timeout = if is_client_gone { receiver.answer_timeout } else { Duration::from_millis(50) };
+        let receiver = Receiver { answer_timeout, ..receiver };
+        let first = receiver.answer(request(SAMPLE), peer);
+        if is_client_gone {
+            assert!(tokio::time::timeout(Duration::from_millis(50), first).await.is_err());
+        } else {
+            assert_eq!(first.await.status(), 503);
+        }
+        assert_eq!(receiver.answer(request(&other("second")), peer).await.status(), 503);
+        assert_eq!(journal.events().len(), 1, "there was no memory for the second");
+    }
+}
+
 #[tokio::test]
 async fn addresses_are_checked_before_all_else() {
     let Setup { receiver, .. } = setup(|options| {
