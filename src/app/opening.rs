@@ -20,6 +20,10 @@ use crate::telemetry::Metrics;
 /// How nice the admin endpoint's thread is to others, on the system's scale from 0 to 19.
 const APART_NICENESS: i32 = 5;
 
+/// Which part of the journal's size limit may wait for the index to be made durable: what is left is for what nobody waits
+/// for, and can be pruned.
+const UNSAVED_SHARE: u64 = 8;
+
 /// A part that runs for the life of the service.
 pub(super) type Task = JoinHandle<anyhow::Result<()>>;
 
@@ -77,7 +81,8 @@ async fn open_index(
 ) -> anyhow::Result<(index::Worker, Arc<index::Status>)> {
     let status = Arc::new(index::Status::default());
     let (data_dir, options, shared) = (config.data_dir.clone(), config.index.clone(), Arc::clone(&status));
-    let opening = move || index::Worker::open(&data_dir, &options, consumer, shared, metrics);
+    let unsaved_bytes_max = config.journal.size_bytes_max / UNSAVED_SHARE;
+    let opening = move || index::Worker::open(&data_dir, &options, unsaved_bytes_max, consumer, shared, metrics);
     Ok((tokio::task::spawn_blocking(opening).await?, status))
 }
 

@@ -93,6 +93,11 @@ pub enum IndexError {
         "{0}: SQLite can keep no write-ahead log here, which the index needs; choose a `data_dir` on a local file system"
     )]
     NoLog(std::path::PathBuf),
+    /// The file that was open has been removed or put elsewhere.
+    #[error(
+        "{0}: this file was removed or replaced while livehook ran: start livehook anew, which makes it anew from the journal where it is missing"
+    )]
+    Gone(std::path::PathBuf),
     /// The file is damaged.
     #[error(
         "the index is damaged: {0}; stop livehook, move `index.db` out of the data directory with the files whose names begin so, and start it again: it is made anew from the journal, and sessions older than that are lost unless a backup has them"

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::background::Background;
 use super::store::Source;
-use super::{IndexError, Options, Status, Store};
+use super::{IndexError, Options, Status, Store, database};
+use crate::journal::file::Identity;
 use crate::journal::{Consumer, JournalError, Offset, Progress, Record};
 use crate::telemetry::Metrics;
 
@@ -25,7 +26,8 @@ const GATHER: Duration = Duration::from_millis(50);
 /// How often the live streams are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the index is made durable, and the journal told.
+/// How often the index is made durable, and the journal told. When much comes in, it is so after [`Worker::open`]'s
+/// `unsaved_bytes_max` too.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often what is too old is looked for.
@@ -55,12 +57,17 @@ pub struct Worker {
     consumer: Box<dyn Consumer>,
     /// `None` as long as the index cannot be opened.
     background: Option<Background>,
+    /// Which file the open index is.
+    identity: Option<Identity>,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     /// Every record up to here is in the index.
     cursor: Offset,
     /// Every record up to here is durable there, and the journal knows.
     saved: Offset,
+    /// How many bytes of events have been taken in since then, and how many may be.
+    unsaved_bytes: u64,
+    unsaved_bytes_max: u64,
     is_following: bool,
     /// Up to where a rebuild goes.
     rebuild_until: Option<Offset>,
@@ -71,10 +78,12 @@ pub struct Worker {
 
 impl Worker {
     /// Opens the index and makes its worker. It does nothing before its first step. An index that cannot be opened is the
-    /// business of the steps: callbacks can be received without one. Blocks.
+    /// business of the steps: callbacks can be received without one. `unsaved_bytes_max` is how many bytes of events the
+    /// journal may have to keep for no other reason than that the index has not been made durable. Blocks.
     pub fn open(
         data_dir: &Path,
         options: &Options,
+        unsaved_bytes_max: u64,
         consumer: Box<dyn Consumer>,
         status: Arc<Status>,
         metrics: Arc<Metrics>,
@@ -86,10 +95,13 @@ impl Worker {
             options: options.clone(),
             consumer,
             background: None,
+            identity: None,
             status,
             metrics,
             cursor,
             saved: cursor,
+            unsaved_bytes: 0,
+            unsaved_bytes_max,
             is_following: false,
             rebuild_until: None,
             counted_ms: 0,
@@ -105,6 +117,7 @@ impl Worker {
     fn take_up(&mut self, store: Store) -> Result<(), IndexError> {
         let (cursor, rebuild_until) = (store.cursor(), store.rebuild_until());
         self.background = Some(Background::start(store)?);
+        self.identity = Identity::of(&database::path(&self.data_dir)).ok();
         if rebuild_until.is_some() {
             self.status.set_rebuild_begun();
         }
@@ -207,6 +220,10 @@ impl Worker {
             let opening = tokio::task::spawn_blocking(move || Store::open(&data_dir, &options));
             self.take_up(opening.await.map_err(|_| IndexError::Died)??)?;
         }
+        let path = database::path(&self.data_dir);
+        if self.identity.is_some_and(|identity| !identity.is_at(&path)) {
+            return Err(IndexError::Gone(path));
+        }
         if !self.is_following {
             return self.follow().await;
         }
@@ -282,9 +299,11 @@ impl Worker {
     }
 
     async fn take_in(&mut self, records: Vec<Record>) -> Result<(), IndexError> {
+        let bytes: usize = records.iter().map(|record| record.event.line().len()).sum();
         let apply = move |store: &mut Store| store.apply(&records).map(|applied| (applied, store.cursor()));
         let (applied, cursor) = self.with_store(apply).await?;
         self.set_cursor(cursor);
+        self.unsaved_bytes += bytes as u64;
         for (category, duration_ms) in applied.ended {
             self.metrics.session_ended(category, duration_ms);
         }
@@ -298,7 +317,7 @@ impl Worker {
             self.status.set_live_streams(self.with_store(move |store| store.live_streams(now_ms)).await?);
             self.counted_ms = now_ms;
         }
-        if is_due(now_ms, self.checkpointed_ms, CHECKPOINT_INTERVAL) {
+        if is_due(now_ms, self.checkpointed_ms, CHECKPOINT_INTERVAL) || self.unsaved_bytes >= self.unsaved_bytes_max {
             self.save().await?;
             self.checkpointed_ms = now_ms;
         }
@@ -322,6 +341,7 @@ impl Worker {
         if let Some(cursor) = self.with_store(Store::checkpoint).await? {
             self.consumer.advance(Progress { cursor, ..Progress::default() }).await?;
             self.saved = cursor;
+            self.unsaved_bytes = 0;
         }
         Ok(())
     }

@@ -32,6 +32,10 @@ struct Running {
 
 impl Running {
     fn start(directory: &Path) -> Running {
+        Running::start_with(directory, u64::MAX)
+    }
+
+    fn start_with(directory: &Path, unsaved_bytes_max: u64) -> Running {
         // The events are years old by the journal's clock.
         let of_journal = journal::Options { retention_days: 36_500, ..journal::Options::default() };
         let names = [(CONSUMER.to_owned(), Start::Earliest)];
@@ -40,7 +44,8 @@ impl Running {
             SqliteJournal::open(directory, &of_journal, &names, Arc::clone(&metrics)).unwrap();
         let status = Arc::new(Status::default());
         let consumer = consumers.pop().unwrap();
-        let worker = Worker::open(directory, &options(), consumer, Arc::clone(&status), Arc::clone(&metrics));
+        let worker =
+            Worker::open(directory, &options(), unsaved_bytes_max, consumer, Arc::clone(&status), Arc::clone(&metrics));
         Running { journal, exchange: tokio::spawn(exchange.run()), worker, status, metrics, now_ms: NOW_MS }
     }
 
@@ -180,6 +185,42 @@ async fn the_journal_is_told_only_what_is_durable_in_the_index() {
     running.now_ms += LATER_MS;
     running.settle().await;
     assert_eq!(told(directory.path()), running.journal.health().head.0);
+    running.drop_all().await;
+}
+
+#[tokio::test]
+async fn what_the_journal_must_keep_for_it_is_bounded_by_bytes_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = Running::start_with(directory.path(), 1000);
+    running.settle().await;
+    running.append(&history()[..1]).await;
+    running.settle().await;
+    assert_eq!(told(directory.path()), 0, "one is too little");
+    running.append(&history()[1..5]).await;
+    running.settle().await;
+    assert_eq!(told(directory.path()), 5);
+    running.append(&history()[5..6]).await;
+    running.settle().await;
+    assert_eq!(told(directory.path()), 5, "it begins anew");
+    running.drop_all().await;
+}
+
+#[tokio::test]
+async fn an_index_that_is_gone_is_told_until_livehook_is_started_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = Running::start(directory.path());
+    running.append(&history()).await;
+    running.settle().await;
+    std::fs::remove_file(directory.path().join("index.db")).unwrap();
+    for _ in 0..3 {
+        assert_eq!(running.step().await, Step::Wait(Duration::from_secs(1)));
+        let told = running.status.view().last_error.unwrap();
+        assert!(told.contains("index.db: this file was removed or replaced"), "{told}");
+    }
+    running.drop_all().await;
+    let mut running = Running::start(directory.path());
+    running.settle().await;
+    assert_eq!(sessions(directory.path()), expected(&history()));
     running.drop_all().await;
 }
 

@@ -32,10 +32,8 @@ impl Backup {
         let source = database::open_to_read(data_dir)?;
         let io = |source| JournalError::Io { path: target.to_owned(), source };
         if is_within(data_dir, target) {
-            return Err(io(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the directory is in the data directory, and would go with it; give one elsewhere",
-            )));
+            let text = "the directory is in the data directory, and would go with it; give one elsewhere";
+            return Err(io(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
         sqlite::make_directory(target).map_err(io)?;
         remove_left_parts(target).map_err(io)?;

@@ -2,8 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Offset;
+
+/// How long a batch may take before no further event is taken. CSS waits for 20 s, and whoever comes later had better come
+/// again than wait in a line that does not move.
+const STALL: Duration = Duration::from_secs(5);
 
 /// Why an event could not be made durable. Each is worth another try by the sender.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
@@ -13,15 +18,25 @@ pub enum AppendError {
     Overloaded,
     /// The size limit is reached, and nothing may go: a consumer has not passed the oldest record, or all is dead letters.
     #[error(
-        "the journal has reached `journal.size_bytes_max` and may drop nothing: see to the sink that is behind, or to the dead letters"
+        "the journal has reached `journal.size_bytes_max` and may drop nothing: see to the sink or the index that is behind, or to the dead letters"
     )]
     Full,
     /// The last commit failed, and the journal has not proven itself since.
     #[error("the journal cannot write: {0}")]
     Broken(String),
+    /// The disk has had an event for so many seconds and has not answered.
+    #[error("the journal has not answered for {0} s: see to the disk, which hangs or is overloaded")]
+    Stalled(u64),
     /// The journal is being closed.
     #[error("the journal is closed")]
     Closed,
+}
+
+impl AppendError {
+    /// What it means that the writer has been at one batch for so long; `None` for a time that a slow disk may take.
+    pub(super) fn of_stall(unanswered: Duration) -> Option<AppendError> {
+        (unanswered >= STALL).then_some(AppendError::Stalled(unanswered.as_secs()))
+    }
 }
 
 /// Why the journal cannot be opened or read.
@@ -96,6 +111,11 @@ pub enum JournalError {
         /// The newest record.
         head: Offset,
     },
+    /// The file that was open has been removed or put elsewhere.
+    #[error(
+        "{0}: this file was removed or replaced while livehook ran, and what is stored from here on would be lost: put the data directory back as it was, or start livehook anew"
+    )]
+    Gone(PathBuf),
     /// Another journal has been put in the place of the one that was open.
     #[error(
         "{0}: another journal has been put here while livehook ran; put the right one back, or start livehook anew"

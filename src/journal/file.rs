@@ -1,7 +1,9 @@
 //! The file of a database in the data directory, as the system sees it. For the index too, which is such a file beside the
 //! journal's. Nothing here knows what is in it.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +16,33 @@ use super::JournalError;
 
 /// How long a connection waits for another one's lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which file a path led to when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// That of the file at a path.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be told.
+    pub(crate) fn of(path: &Path) -> io::Result<Identity> {
+        let metadata = path.metadata()?;
+        Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Whether the file is still at the path, so that what is written to it will be found. Where that cannot be told, it
+    /// counts as there.
+    pub(crate) fn is_at(self, path: &Path) -> bool {
+        match Identity::of(path) {
+            Ok(found) => found == self,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        }
+    }
+}
 
 /// Whether there is a file, which may be read then.
 ///

@@ -30,6 +30,7 @@ mod window;
 mod writer;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -127,6 +128,8 @@ pub trait Journal: Send + Sync {
 pub struct Health {
     /// Why an event would be refused now; `None` when one would be stored.
     pub refuses: Option<AppendError>,
+    /// How long the disk has been at what it was given last; zero where nothing is asked of it.
+    pub unanswered: Duration,
     /// The offset of the newest record.
     pub head: Offset,
 }
@@ -276,12 +279,22 @@ mod test_events {
         event_at(number, 1_700_000_000_000)
     }
 
+    /// The same, with so many bytes more.
+    pub(super) fn large_event(number: u32, bytes: usize) -> Event {
+        let padding = "x".repeat(bytes);
+        event_of(&format!(r#""event_type":1,"stream_id":"s{number}","padding":"{padding}""#), 1_700_000_000_000)
+    }
+
     /// The same, received at a Unix time in ms.
     pub(super) fn event_at(number: u32, received_ms: i64) -> Event {
+        let members =
+            format!(r#""event_type":1,"app":"d.com","appname":"live","stream_id":"s{number}","event_time":1700000000"#);
+        event_of(&members, received_ms)
+    }
+
+    fn event_of(members: &str, received_ms: i64) -> Event {
         let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-        let body = format!(
-            r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"s{number}","event_time":1700000000}}"#
-        );
+        let body = format!("{{{members}}}");
         verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), received_ms).unwrap()
     }
 }

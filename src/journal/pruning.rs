@@ -22,7 +22,7 @@ pub(super) struct Housekeeping {
     pub(super) used_bytes: u64,
     /// What of it cannot be pruned: records that a consumer has not passed, and dead letters. An estimate.
     pub(super) held_bytes: u64,
-    /// The consumer that is furthest behind, if one is.
+    /// The consumer that is furthest behind, if what waits for it is a good part of that.
     pub(super) slowest: Option<String>,
     pub(super) true_window_secs: u32,
     /// Whether there is more to prune at once.
@@ -33,16 +33,20 @@ pub(super) struct Housekeeping {
 
 impl Store {
     /// Prunes what is old and passed, in slices until `is_enough` says so, and measures.
+    ///
+    /// # Errors
+    /// The journal is no longer where it was, or the disk does not do as asked.
     pub(super) fn keep_house(
         &mut self,
         now: Now,
         mut is_enough: impl FnMut() -> bool,
     ) -> Result<Housekeeping, JournalError> {
+        self.check_place()?;
         let now_secs = secs(now);
         self.window.expire(now_secs);
         let mut has_more = false;
         let kept_since_ms = now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * 86_400_000);
-        while self.sweep_batches()? || self.prune_slice(Some(kept_since_ms))? == PRUNE_RECORDS_MAX {
+        while self.sweep_batches()? || self.prune_slice(Some(kept_since_ms), u64::MAX)? == PRUNE_RECORDS_MAX {
             if is_enough() {
                 has_more = true;
                 break;
@@ -55,10 +59,12 @@ impl Store {
         let pending = slowest.map_or(0, |consumer| (self.next_offset - 1 - consumer.cursor.0).clamp(0, records));
         let records_bytes = self.used_bytes.saturating_sub(self.dead_letters_bytes);
         let pending_bytes = records_bytes as f64 * pending as f64 / records.max(1) as f64;
+        let held_bytes = (self.dead_letters_bytes + pending_bytes as u64).min(self.used_bytes);
+        let is_good_part = pending > 0 && pending_bytes as u64 >= held_bytes / 4;
         Ok(Housekeeping {
             used_bytes: self.used_bytes,
-            held_bytes: (self.dead_letters_bytes + pending_bytes as u64).min(self.used_bytes),
-            slowest: slowest.filter(|_| pending > 0).map(|consumer| consumer.name.clone()),
+            held_bytes,
+            slowest: slowest.filter(|_| is_good_part).map(|consumer| consumer.name.clone()),
             true_window_secs: self.window.true_span_secs(now_secs),
             has_more,
             has_room: pending < records || self.used_bytes + UNMEASURED_BYTES_MAX <= self.options.size_bytes_max,
@@ -88,7 +94,8 @@ impl Store {
             self.measure()?;
         }
         while self.used_bytes + self.unmeasured_bytes + bytes > limit {
-            if self.prune_slice(None)? == 0 {
+            // No more than is wanted, but for a share that makes the work worth its sync.
+            if self.prune_slice(None, bytes.max(limit / 64))? == 0 {
                 return Ok(false);
             }
             self.measure()?;
@@ -97,22 +104,25 @@ impl Store {
     }
 
     /// Removes the oldest records that every consumer has passed, up to a bound, and where a time is given only those
-    /// received before it. Says how many.
-    fn prune_slice(&mut self, received_before_ms: Option<i64>) -> Result<u32, JournalError> {
+    /// received before it. It ends with the one that completes `bytes_wanted`. Says how many.
+    fn prune_slice(&mut self, received_before_ms: Option<i64>, bytes_wanted: u64) -> Result<u32, JournalError> {
         let passed = self.consumers.iter().map(|consumer| consumer.cursor.0).min().unwrap_or(self.next_offset - 1);
-        let mut found = 0;
+        let (mut found, mut bytes) = (0, 0);
         let mut last = None;
         {
             let mut oldest = self.connection.prepare_cached(
-                "SELECT offset, received_ms FROM records WHERE offset <= ?1 ORDER BY offset LIMIT ?2",
+                "SELECT offset, received_ms, octet_length(line) FROM records WHERE offset <= ?1 ORDER BY offset LIMIT ?2",
             )?;
             let mut rows = oldest.query(params![passed, PRUNE_RECORDS_MAX])?;
-            while let Some(row) = rows.next()? {
+            while bytes < bytes_wanted
+                && let Some(row) = rows.next()?
+            {
                 let received_ms: i64 = row.get(1)?;
                 if received_before_ms.is_some_and(|before_ms| received_ms >= before_ms) {
                     break;
                 }
                 last = Some(row.get::<_, i64>(0)?);
+                bytes += row.get::<_, i64>(2)?.unsigned_abs();
                 found += 1;
             }
         }

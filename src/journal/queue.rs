@@ -63,6 +63,14 @@ struct Waiting {
     since: Option<Instant>,
     is_urgent: bool,
     is_closed: bool,
+    /// Since when the writer is at what it has taken; `None` where it waits for work.
+    taken: Option<Instant>,
+}
+
+impl Waiting {
+    fn unanswered(&self, now: Instant) -> Duration {
+        self.taken.map_or(Duration::ZERO, |taken| now.saturating_duration_since(taken))
+    }
 }
 
 impl Queue {
@@ -71,9 +79,17 @@ impl Queue {
         Queue { waiting: Mutex::default(), changed: Condvar::new(), appends_max, batch_max }
     }
 
+    /// How long the writer has been at what it took last, at a moment.
+    pub(super) fn unanswered(&self, now: Instant) -> Duration {
+        self.lock().unanswered(now)
+    }
+
     /// Adds an event. The writer sees it after [`Queue::hand_over`], which serves any number of them.
-    pub(super) fn append(&self, append: Append) -> Result<(), AppendError> {
+    pub(super) fn append(&self, append: Append, now: Instant) -> Result<(), AppendError> {
         let mut waiting = self.lock();
+        if let Some(stalled) = AppendError::of_stall(waiting.unanswered(now)) {
+            return Err(stalled);
+        }
         if waiting.is_closed {
             return Err(AppendError::Closed);
         }
@@ -134,6 +150,7 @@ impl Queue {
     pub(super) fn take(&self, patience: Duration) -> Work {
         let until = Instant::now() + patience;
         let mut waiting = self.lock();
+        waiting.taken = None;
         loop {
             let now = Instant::now();
             let ride_ends = waiting.since.map(|since| since + RIDE);
@@ -149,6 +166,7 @@ impl Queue {
                 waiting.handed_over -= count;
                 waiting.since = None;
                 waiting.is_urgent = false;
+                waiting.taken = Some(now);
                 let advances = std::mem::take(&mut waiting.advances);
                 let alters = std::mem::take(&mut waiting.alters);
                 return Work { appends, advances, alters, is_last: waiting.is_closed && waiting.appends.is_empty() };
@@ -180,9 +198,9 @@ mod tests {
     fn gives_out_batches_in_order_and_sheds_what_is_too_much() {
         let queue = Queue::new(3, 2);
         for number in 0..3 {
-            queue.append(append(number)).unwrap();
+            queue.append(append(number), Instant::now()).unwrap();
         }
-        assert_eq!(queue.append(append(3)), Err(AppendError::Overloaded));
+        assert_eq!(queue.append(append(3), Instant::now()), Err(AppendError::Overloaded));
         assert!(queue.take(Duration::ZERO).appends.is_empty(), "nothing is handed over yet");
         assert_eq!(queue.gathered(), 3);
         queue.hand_over();
@@ -202,7 +220,7 @@ mod tests {
         assert_eq!(queue.take(Duration::from_secs(60)).advances.len(), 1);
         assert!(began.elapsed() >= RIDE / 2);
         queue.advance(advance(false)).unwrap();
-        queue.append(append(1)).unwrap();
+        queue.append(append(1), Instant::now()).unwrap();
         queue.hand_over();
         let work = queue.take(Duration::from_secs(60));
         assert_eq!((work.appends.len(), work.advances.len()), (1, 1));
@@ -211,13 +229,28 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_that_does_not_come_back_is_noticed_and_gets_no_more_until_it_does() {
+        let queue = Queue::new(3, 2);
+        let began = Instant::now();
+        assert_eq!(queue.unanswered(began + Duration::from_secs(60)), Duration::ZERO, "nothing was taken");
+        queue.append(append(1), began).unwrap();
+        queue.hand_over();
+        queue.take(Duration::ZERO);
+        let (soon, late) = (began + Duration::from_secs(4), Instant::now() + Duration::from_secs(5));
+        queue.append(append(2), soon).unwrap();
+        assert_eq!(queue.append(append(3), late), Err(AppendError::Stalled(5)));
+        queue.take(Duration::ZERO);
+        queue.append(append(3), late - Duration::from_secs(4)).unwrap();
+    }
+
+    #[test]
     fn a_closed_queue_gives_out_the_rest() {
         let queue = Queue::new(3, 2);
         for number in 0..3 {
-            queue.append(append(number)).unwrap();
+            queue.append(append(number), Instant::now()).unwrap();
         }
         queue.close();
-        assert_eq!(queue.append(append(4)), Err(AppendError::Closed));
+        assert_eq!(queue.append(append(4), Instant::now()), Err(AppendError::Closed));
         assert!(matches!(queue.advance(advance(true)), Err(JournalError::Closed)));
         assert!(!queue.take(Duration::from_secs(60)).is_last);
         assert!(queue.take(Duration::from_secs(60)).is_last);

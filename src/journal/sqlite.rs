@@ -160,7 +160,7 @@ impl Journal for SqliteJournal {
             return Err(error);
         }
         let (reply, settled) = oneshot::channel();
-        self.queue.append(Append { event, reply })?;
+        self.queue.append(Append { event, reply }, Instant::now())?;
         self.submitted.notify_one();
         settled.await.unwrap_or(Err(AppendError::Closed))
     }
@@ -179,10 +179,9 @@ impl Journal for SqliteJournal {
     }
 
     fn health(&self) -> Health {
-        Health {
-            refuses: self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            head: *self.head.borrow(),
-        }
+        let unanswered = self.queue.unanswered(Instant::now());
+        let refuses = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Health { refuses: refuses.or_else(|| AppendError::of_stall(unanswered)), unanswered, head: *self.head.borrow() }
     }
 
     fn generation(&self) -> &str {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::change::{Slice, Sliced};
+use super::file::Identity;
 use super::pruning::stored_bytes;
 use super::queue::{Advance, Append};
 use super::window::Window;
@@ -47,6 +48,7 @@ pub(super) struct Store {
     pub(super) unmeasured_bytes: u64,
     pub(super) dead_letters_bytes: u64,
     journal_id: String,
+    identity: Identity,
 }
 
 impl Store {
@@ -58,7 +60,7 @@ impl Store {
         consumers: &[(String, Start)],
         now: Now,
     ) -> Result<Store, JournalError> {
-        let connection = database::open(data_dir)?;
+        let (connection, path) = (database::open(data_dir)?, database::path(data_dir));
         let first_offset = database::meta_number(&connection, "first_offset")?.max(1);
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
         let next_offset = last.map_or(first_offset, |last| (last + 1).max(first_offset));
@@ -78,6 +80,7 @@ impl Store {
             unmeasured_bytes: 0,
             dead_letters_bytes: u64::try_from(dead_letters_bytes).unwrap_or(0),
             journal_id,
+            identity: Identity::of(&path).map_err(|source| JournalError::Io { path, source })?,
         };
         store.read_window(now)?;
         store.settle_consumers(consumers)?;
@@ -90,8 +93,10 @@ impl Store {
         let consumers: Vec<(String, Start)> =
             self.consumers.iter().map(|consumer| (consumer.name.clone(), Start::Now)).collect();
         let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
-        let journal_id = self.journal_id.clone();
+        let (journal_id, identity) = (self.journal_id.clone(), self.identity);
         move |now| {
+            // Not to be made anew where it is gone.
+            check_place(&data_dir, identity)?;
             let store = Store::open_and_write(&data_dir, &options, &consumers, now)?;
             // Consumers go on with the cursors that they have in memory, which fit this journal alone.
             if store.journal_id == journal_id { Ok(store) } else { Err(JournalError::Replaced(data_dir.clone())) }
@@ -108,6 +113,12 @@ impl Store {
         let store = Store::open(data_dir, options, consumers, now)?;
         store.connection.execute("INSERT OR REPLACE INTO meta VALUES ('proven_ms', ?1)", [now.wall_ms])?;
         Ok(store)
+    }
+
+    /// That the journal is still where it was opened: a file that was removed takes all that is written, and nobody would
+    /// find it.
+    pub(super) fn check_place(&self) -> Result<(), JournalError> {
+        check_place(&self.data_dir, self.identity)
     }
 
     pub(super) fn consumers(&self) -> &[StoredConsumer] {
@@ -298,6 +309,11 @@ impl Store {
         transaction.commit()?;
         Ok(())
     }
+}
+
+fn check_place(data_dir: &Path, identity: Identity) -> Result<(), JournalError> {
+    let path = database::path(data_dir);
+    if identity.is_at(&path) { Ok(()) } else { Err(JournalError::Gone(path)) }
 }
 
 /// A cursor beyond the end would skip events to come in silence; one before the oldest record has missed some already.

@@ -160,8 +160,10 @@ fn another_journal_in_its_place_is_not_taken_for_the_one_that_was_open() {
     store(&mut journal, 0..3);
     let mut reopen = journal.reopener();
     drop(journal);
-    std::fs::remove_file(database::path(directory.path())).unwrap();
-    assert!(matches!(reopen(at(0)), Err(JournalError::Replaced(_))));
+    let other = tempfile::tempdir().unwrap();
+    drop(open(other.path()));
+    std::fs::copy(database::path(other.path()), database::path(directory.path())).unwrap();
+    assert!(matches!(reopen(at(0)), Err(JournalError::Replaced(_))), "it is the same file with another content");
 }
 
 #[test]
@@ -324,6 +326,44 @@ fn at_the_size_limit_passed_records_make_room_oldest_first() {
     let kept = offsets(directory.path());
     assert_eq!(kept.last(), Some(&10_000));
     assert!(kept[0] > 1 && kept.len() as i64 == 10_001 - kept[0], "the oldest went, and nothing between");
+}
+
+#[test]
+fn at_the_size_limit_no_more_goes_than_there_is_need_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { size_bytes_max: 16 * 1024 * 1024, ..Options::default() };
+    let mut journal = open_with(directory.path(), &options, &["log"]);
+    let mut kept = 0;
+    for number in 0..100 {
+        let large = append([super::test_events::large_event(number, 200_000)]);
+        assert_eq!(journal.commit(&large, &[], at(0)).unwrap(), [Ok(Stored)]);
+        let head = journal.head();
+        pass(&mut journal, 0, head);
+        let now = offsets(directory.path()).len();
+        assert!(now + 3 > kept, "{kept} events became {now} to make room for one");
+        kept = now;
+    }
+    assert!(kept > 50 && kept < 100, "{kept}");
+}
+
+#[test]
+fn a_journal_that_is_gone_or_replaced_is_refused_and_not_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path());
+    store(&mut journal, 0..3);
+    let mut reopen = journal.reopener();
+    let (path, away) = (directory.path().join("journal.db"), directory.path().join("away"));
+    std::fs::rename(&path, &away).unwrap();
+    let gone = |error: JournalError| assert!(matches!(&error, JournalError::Gone(at) if *at == path), "{error}");
+    gone(journal.keep_house(at(1), || false).unwrap_err());
+    gone(reopen(at(1)).err().unwrap());
+    assert!(!path.exists());
+    std::fs::write(&path, "another").unwrap();
+    gone(journal.keep_house(at(1), || false).unwrap_err());
+    std::fs::rename(&away, &path).unwrap();
+    journal.keep_house(at(1), || false).unwrap();
+    drop(journal);
+    assert_eq!(reopen(at(2)).unwrap().head(), Offset(3));
 }
 
 #[test]

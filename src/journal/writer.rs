@@ -252,12 +252,12 @@ impl Writer {
         let percent = found.held_bytes.saturating_mul(100) / limit.max(1);
         let reached = WARNINGS_PERCENT.into_iter().filter(|warning| percent >= *warning).max().unwrap_or(0);
         if reached > self.warned_percent {
-            let slowest = found.slowest.as_deref().unwrap_or("none");
+            let slowest = found.slowest.as_deref().unwrap_or("none: it is dead letters");
             tracing::warn!(
                 slowest_sink = slowest,
                 percent,
                 limit_bytes = limit,
-                "the journal fills up with what it may not drop, for sinks that are behind or as dead letters: at the limit, new events are refused"
+                "the journal fills up with what it may not drop, for sinks or the index that are behind, or as dead letters: at the limit, new events are refused"
             );
         }
         self.warned_percent = reached;

@@ -144,7 +144,9 @@ impl Admin {
 
     /// Brings the metrics up to date that are told by states and not by what happens.
     fn refresh_metrics(&self) {
-        let head = self.sources.journal.health().head.0;
+        let health = self.sources.journal.health();
+        let head = health.head.0;
+        self.sources.metrics.journal_unanswered(health.unanswered);
         for status in &self.sources.sinks {
             let view = status.view();
             let oldest_pending_secs = self.age_secs(view.oldest_pending_ms).unwrap_or(0.0);

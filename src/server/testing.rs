@@ -77,7 +77,7 @@ impl Journal for MemoryJournal {
 
     fn health(&self) -> Health {
         let state = self.state();
-        Health { refuses: state.refuses.clone(), head: Offset(state.events.len() as i64) }
+        Health { refuses: state.refuses.clone(), unanswered: Duration::ZERO, head: Offset(state.events.len() as i64) }
     }
 
     fn generation(&self) -> &str {

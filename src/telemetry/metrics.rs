@@ -67,6 +67,7 @@ pub struct Metrics {
     commit_duration: Histogram,
     batch_records: Histogram,
     journal_bytes: Gauge,
+    journal_unanswered: Gauge<f64, AtomicU64>,
     dedupe_window: Gauge,
     deliveries: Family<DeliveryLabels, Counter>,
     delivery_lag: Family<SinkLabels, Gauge>,
@@ -116,6 +117,8 @@ impl Metrics {
             ),
             batch_records: named.given("journal_batch_records", "Events stored in one commit", powers_of_two(12)),
             journal_bytes: named.zero("journal_bytes", "Used size of the journal"),
+            journal_unanswered: named
+                .zero("journal_unanswered_seconds", "How long the disk has been at what the journal gave it last"),
             dedupe_window: named.zero("dedupe_window_seconds", "The span within which a duplicate is surely told"),
             deliveries: named.zero("deliveries", "Events given to a sink, by what became of the try"),
             delivery_lag: named.zero("delivery_lag_records", "Records that a sink has not passed"),
@@ -170,6 +173,11 @@ impl Metrics {
     /// Sets the used size of the journal.
     pub fn journal_bytes(&self, bytes: u64) {
         self.journal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how long the disk has been at what the journal gave it last.
+    pub fn journal_unanswered(&self, age: Duration) {
+        self.journal_unanswered.set(age.as_secs_f64());
     }
 
     /// Sets the span within which a duplicate is surely told, in seconds.
@@ -290,6 +298,7 @@ mod tests {
             "livehook_journal_commit_duration_seconds_count 0",
             "livehook_journal_batch_records_count 0",
             "livehook_journal_bytes 0",
+            "livehook_journal_unanswered_seconds 0",
             "livehook_dedupe_window_seconds 0",
             r#"livehook_deliveries_total{sink="archive",outcome="delivered"} 2"#,
             r#"livehook_delivery_lag_records{sink="archive"} 3"#,

@@ -241,6 +241,74 @@ async fn a_journal_that_is_full_for_a_stuck_sink_recovers_by_itself_when_the_sin
 }
 
 #[tokio::test]
+async fn at_the_size_limit_what_all_have_taken_makes_room_without_a_refusal() {
+    let (_directory, mut livehook) = configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
+    livehook.start();
+    livehook.ready().await;
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    let padding = "x".repeat(200_000);
+    for number in 0..200 {
+        let body = sign(&format!(r#"{},"padding":"{padding}""#, members(number)), now_secs() + 600);
+        assert_eq!(client.post(&body).await.unwrap().status, 200, "event {number}: {}", livehook.log());
+    }
+    livehook.stop().await;
+    assert!(livehook.journal().len() > 40, "only {} are left", livehook.journal().len());
+}
+
+#[tokio::test]
+async fn a_data_directory_that_is_gone_is_noticed_and_one_that_is_put_back_goes_on() {
+    let (_directory, mut livehook) = configured("", "");
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 0).await, 200);
+    let (data, away) = (livehook.path("data"), livehook.path("away"));
+    std::fs::rename(&data, &away).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while livehook.readiness().await == 200 {
+        assert!(Instant::now() < deadline, "it is not noticed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(post(&livehook, 1).await, 503);
+    assert!(livehook.log().contains("data/journal.db: this file was removed or replaced"), "{}", livehook.log());
+    assert!(!data.exists(), "nothing is made anew");
+    std::fs::rename(&away, &data).unwrap();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 1).await, 200);
+    livehook.stop().await;
+    assert_eq!(livehook.journal().len(), 2);
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_answer_is_told_until_it_does() {
+    let (_directory, mut livehook) = configured("", "[index]\nenabled = false\n");
+    livehook.start();
+    livehook.ready().await;
+    // The writer waits for this lock as it would for a sync.
+    let other = rusqlite::Connection::open(livehook.path("data/journal.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let address = livehook.receiver;
+    let waiting = tokio::spawn(async move {
+        Client::connect(address).await.unwrap().post(&signed(1, now_secs())).await.unwrap().status
+    });
+    let began = Instant::now();
+    while livehook.readiness().await == 200 {
+        assert!(began.elapsed() < Duration::from_secs(8), "it is not noticed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(began.elapsed() >= Duration::from_secs(4), "a slow disk is given time");
+    let mut admin = Client::connect(livehook.admin).await.unwrap();
+    let told = admin.get("/readyz", "").await.unwrap().body;
+    assert!(told.contains("the journal has not answered for"), "{told}");
+    assert_eq!(post(&livehook, 2).await, 503, "and at once");
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    assert_eq!(waiting.await.unwrap(), 200);
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 2).await, 200);
+    livehook.stop().await;
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_ends_the_start_with_a_message_and_touches_nothing() {
     let (_directory, mut livehook) = configured("", "");
     let _taken = std::net::TcpListener::bind(livehook.receiver).unwrap();
