@@ -126,8 +126,8 @@ async fn what_was_durable_after_all_is_told_when_the_journal_has_proven_itself()
     assert!(matches!(running.journal.append(event(2)).await, Err(AppendError::Broken(_))));
     // What a commit leaves that failed at its very end.
     let restored = "INSERT INTO records SELECT 2, randomblob(16), event_type, received_ms, line FROM records;
-        INSERT INTO dead_letters SELECT 1, 'log', 1, 'poison', 0, offset, id, event_type, received_ms, line, NULL
-        FROM records WHERE offset = 2;
+        INSERT INTO dead_letters (number, consumer, attempts, reason, failed_ms, offset, id, event_type, received_ms, line)
+        SELECT 1, 'log', 1, 'poison', 0, offset, id, event_type, received_ms, line FROM records WHERE offset = 2;
         ALTER TABLE hidden RENAME TO batches";
     other.execute_batch(restored).unwrap();
     drop(other);

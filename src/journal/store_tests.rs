@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::change::Slice;
 use super::queue::{Advance, Append};
 use super::store::{Now, Store};
-use super::test_events::{event, event_at};
+use super::test_events::{event, event_at, large_event};
 use super::*;
 
 const WALL_MS: i64 = 1_700_000_000_000;
@@ -335,7 +335,7 @@ fn at_the_size_limit_no_more_goes_than_there_is_need_of() {
     let mut journal = open_with(directory.path(), &options, &["log"]);
     let mut kept = 0;
     for number in 0..100 {
-        let large = append([super::test_events::large_event(number, 200_000)]);
+        let large = append([large_event(number, 200_000)]);
         assert_eq!(journal.commit(&large, &[], at(0)).unwrap(), [Ok(Stored)]);
         let head = journal.head();
         pass(&mut journal, 0, head);
