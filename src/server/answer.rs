@@ -62,7 +62,7 @@ impl Answer {
     pub(super) const HEADERS_TOO_LARGE: Answer = Answer::fixed(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "headers_too_large",
-        "the head of the request is larger than this server takes",
+        "the head of the request is larger than this server takes, or has more than 100 headers",
     );
     pub(super) const NOT_HTTP: Answer =
         Answer::fixed(StatusCode::BAD_REQUEST, "malformed", "this is no HTTP/1.1 request, or not a well-formed one");
@@ -95,6 +95,17 @@ impl Answer {
         StatusCode::FORBIDDEN,
         "host_not_allowed",
         "the Host header names neither localhost nor a loopback address: use one, or add the name to `admin.allowed_hosts`",
+    );
+
+    pub(super) const NOT_ONE_HOST: Answer = Answer::fixed(
+        StatusCode::BAD_REQUEST,
+        "malformed",
+        "the request has no Host header, or more than one: send one",
+    );
+    pub(super) const CROSS_SITE: Answer = Answer::fixed(
+        StatusCode::FORBIDDEN,
+        "cross_site_not_allowed",
+        "a web page of another site asks for this (Sec-Fetch-Site: cross-site): open it by itself, or ask from a program",
     );
 
     const fn fixed(status: StatusCode, word: &'static str, message: &'static str) -> Answer {

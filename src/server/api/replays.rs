@@ -8,17 +8,16 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, Nothing, NumberInPath, check_span};
+use super::changes::{self, GivenBody, Nothing, NumberInPath};
 use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, check_span};
 use super::readers::Reader;
 use super::{Api, json, text_of};
 use crate::delivery::{ReplayFilter, ReplaySelection};
 use crate::journal::{CLOCK_SLACK_MS, Change, JournalError, NewReplay, Offset, Replay};
 use crate::moment::Moment;
-use crate::server::answer::quoted;
 use crate::server::problem::Problem;
 
 /// How many records are read at a time while they are counted.
@@ -35,8 +34,8 @@ pub(crate) struct ReplayView {
     id: i64,
     /// The sink that is given the events.
     sink: String,
-    /// `running`, `done` or `cancelled`.
-    state: &'static str,
+    /// What has become of it.
+    state: ReplayState,
     /// Whether the sink is configured: without it, the replay waits.
     has_sink: bool,
     /// Which events.
@@ -55,6 +54,18 @@ pub(crate) struct ReplayView {
     created: Moment,
     /// When it ended.
     ended: Option<Moment>,
+}
+
+/// What has become of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ReplayState {
+    /// It waits or runs.
+    Running,
+    /// It has come to its end.
+    Done,
+    /// It was ended before that.
+    Cancelled,
 }
 
 /// Which events, as the API shows it.
@@ -84,9 +95,9 @@ impl ReplayView {
     fn new(replay: Replay, api: &Api) -> ReplayView {
         let NewReplay { sink, selection, counted, .. } = replay.order;
         let state = match (replay.ended_ms, replay.is_cancelled) {
-            (None, _) => "running",
-            (Some(_), true) => "cancelled",
-            (Some(_), false) => "done",
+            (None, _) => ReplayState::Running,
+            (Some(_), true) => ReplayState::Cancelled,
+            (Some(_), false) => ReplayState::Done,
         };
         let missed = (counted - replay.done - replay.failed).max(0);
         ReplayView {
@@ -99,7 +110,7 @@ impl ReplayView {
             counted,
             done: replay.done,
             failed: replay.failed,
-            missed: (state == "done").then_some(missed),
+            missed: (state == ReplayState::Done).then_some(missed),
             last_reason: replay.last_reason,
             created: Moment(replay.created_ms),
             ended: replay.ended_ms.map(Moment),
@@ -216,7 +227,7 @@ struct DryRun {
     responses(
         (status = 200, body = DryRun, description = "How many it would be"),
         (status = 202, body = ReplayView, description = "It has begun"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "As many replays wait or run as may"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`no_such_sink`: the sink is not configured; `too_many_replays`: as many replays wait or run as may"),
         answers::NotChanged,
         answers::BodyNotTaken,
         answers::Refused,
@@ -229,10 +240,7 @@ pub(super) async fn begin(
 ) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(query.as_deref(), body)?;
-    let status = api.sink(&sink).ok_or_else(|| {
-        let names: Vec<&str> = api.sinks.iter().map(|status| status.sink.as_str()).collect();
-        Problem::parameter("sink", format!("there is no sink `{}`; configured are {}", quoted(&sink), names.join(", ")))
-    })?;
+    let status = api.configured(&sink)?;
     let selection = ReplaySelection {
         since_ms: changes::moment("since", since.as_deref(), now_ms)?,
         until_ms: changes::moment("until", until.as_deref(), now_ms)?,
