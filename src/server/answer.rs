@@ -12,6 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::callback::Refusal;
@@ -29,6 +30,19 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) struct Answer {
     status: StatusCode,
     word: &'static str,
+    message: Cow<'static, str>,
+}
+
+/// What is wrong with a request that is answered beside the API.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Answer)]
+pub(super) struct View {
+    /// The status once more.
+    code: u16,
+    /// What is wrong in one word.
+    error: &'static str,
+    /// What is wrong and what would be right.
+    #[schema(value_type = String)]
     message: Cow<'static, str>,
 }
 
@@ -150,13 +164,7 @@ impl Answer {
     }
 
     fn body(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct View<'a> {
-            code: u16,
-            error: &'a str,
-            message: &'a str,
-        }
-        let view = View { code: self.status.as_u16(), error: self.word, message: &self.message };
+        let view = View { code: self.status.as_u16(), error: self.word, message: self.message.clone() };
         // A struct of a number and two strings always serialises.
         serde_json::to_vec(&view).unwrap_or_default()
     }

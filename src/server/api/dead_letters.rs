@@ -144,9 +144,11 @@ pub(super) struct Selection {
     all: bool,
     /// Those of this sink.
     sink: Option<String>,
-    /// Those of these numbers.
+    /// Those of these numbers; with `ids` 1000 at most.
+    #[schema(max_items = 1000)]
     numbers: Vec<i64>,
     /// Those of these events.
+    #[schema(max_items = 1000)]
     ids: Vec<String>,
     /// Those that failed last then or later, in the forms of the parameters.
     since: Option<String>,
@@ -207,7 +209,6 @@ struct ChangedView {
     responses(
         (status = 200, body = ChangedView, description = "How many were put back"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "`no_such_sink`: the sink is not configured"),
-        answers::NotChanged,
         answers::BodyNotTaken,
         answers::Refused,
     )
@@ -234,7 +235,6 @@ pub(super) async fn redrive(
     security(("token" = [])),
     responses(
         (status = 200, body = ChangedView, description = "How many were dropped"),
-        answers::NotChanged,
         answers::BodyNotTaken,
         answers::Refused,
     )

@@ -191,12 +191,15 @@ struct Request {
     until: Option<String>,
     /// Of these types, by name or number.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     types: Vec<String>,
     /// Of these domains, or below them as in `*.example.com`.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     domains: Vec<String>,
     /// Of these streams, each `*` any characters.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     streams: Vec<String>,
     /// Whether they are only counted.
     #[serde(default)]
@@ -228,7 +231,6 @@ struct DryRun {
         (status = 200, body = DryRun, description = "How many it would be"),
         (status = 202, body = ReplayView, description = "It has begun"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "`no_such_sink`: the sink is not configured; `too_many_replays`: as many replays wait or run as may"),
-        answers::NotChanged,
         answers::BodyNotTaken,
         answers::Refused,
     )
@@ -314,7 +316,6 @@ fn count(
     security(("token" = [])),
     responses(
         (status = 200, body = ReplayView, description = "The replay as it is now"),
-        answers::NotChanged,
         answers::BodyNotTaken,
         answers::Refused,
         answers::NotFound,
