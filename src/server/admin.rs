@@ -28,8 +28,8 @@ use tokio::sync::watch;
 
 use super::answer::Answer;
 use super::api::{self, Api};
-use super::guard::{bears_token, host_is_allowed, may_change};
-use super::refusal_log::RefusalLog;
+use super::guard::{bears_token, has_one_host, host_is_allowed, is_cross_site, may_change};
+use super::log_limit::LogLimit;
 use super::{AdminOptions, Clock, Refusals, Tally, Token};
 use crate::delivery::Status;
 use crate::index;
@@ -65,7 +65,7 @@ pub struct Admin {
     allowed_hosts: Vec<String>,
     sources: Sources,
     clock: Clock,
-    refusals: RefusalLog,
+    refusals: LogLimit,
     api: Arc<Api>,
 }
 
@@ -74,7 +74,7 @@ impl Admin {
     pub fn new(options: &AdminOptions, sources: Sources, clock: Clock) -> Admin {
         let (token, allowed_hosts) = (options.token.clone(), options.allowed_hosts.clone());
         let api = Arc::new(Api::new(&sources, options.subscribers_max, clock));
-        Admin { token, allowed_hosts, sources, clock, refusals: RefusalLog::default(), api }
+        Admin { token, allowed_hosts, sources, clock, refusals: LogLimit::default(), api }
     }
 
     /// Hands the events that come to the subscribers of the feed, until the service is stopping. To be run beside the
@@ -240,6 +240,8 @@ async fn check(State((guard, admin)): State<(Guard, Arc<Admin>)>, mut request: R
     let is_trusted = guard == Guard::Host || bears_token(request.headers(), admin.token.as_ref());
     request.extensions_mut().insert(IsTrusted(is_trusted));
     let why_not = match guard {
+        _ if !has_one_host(&request) => Some(Answer::NOT_ONE_HOST),
+        _ if is_cross_site(request.headers()) => Some(Answer::CROSS_SITE),
         Guard::Host if !host_is_allowed(&request, &admin.allowed_hosts) => Some(Answer::HOST_NOT_ALLOWED),
         Guard::Token if !is_open && !is_trusted => Some(Answer::UNAUTHORIZED),
         _ => None,

@@ -1,6 +1,6 @@
 //! The admin endpoint by its router, without a socket.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Version};
 use tower::Service;
 
 use super::*;
@@ -43,6 +43,9 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
 
 async fn ask(setup: &Setup, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, String) {
     let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -120,13 +123,29 @@ async fn outside_of_the_loopback_the_token_is_needed() {
 #[tokio::test]
 async fn on_the_loopback_the_host_must_be_one() {
     let setup = setup(LOOPBACK, Some("a-long-token"));
-    for host in
-        ["localhost", "LOCALHOST:1", "127.0.0.1", "127.1.2.3:9090", "[::1]", "[::1]:9090", "ops.example.com:9090"]
-    {
+    for host in [
+        "localhost",
+        "LOCALHOST:1",
+        "localhost.",
+        "localhost.:9090",
+        "ops.example.com.",
+        "127.0.0.1",
+        "127.1.2.3:9090",
+        "[::1]",
+        "[::1]:9090",
+        "ops.example.com:9090",
+    ] {
         assert_eq!(ask(&setup, "GET", "/metrics", &[("host", host)]).await.0, 200, "{host}");
     }
-    for host in ["evil.example.com", "localhost.evil.example.com", "192.0.2.1", "localhost@evil.example.com", "", "a b"]
-    {
+    for host in [
+        "evil.example.com",
+        "localhost.evil.example.com",
+        "localhost..",
+        "192.0.2.1",
+        "localhost@evil.example.com",
+        "",
+        "a b",
+    ] {
         let (status, _, body) = ask(&setup, "GET", "/livez", &[("host", host)]).await;
         assert_eq!(status, 403, "{host}");
         assert!(body.starts_with(r#"{"code":403,"error":"host_not_allowed","#), "{body}");
@@ -136,7 +155,31 @@ async fn on_the_loopback_the_host_must_be_one() {
         assert_eq!((told, &headers["x-content-type-options"]), (status, &HeaderValue::from_static("nosniff")));
     }
     let two = [("host", "localhost"), ("host", "evil.example.com")];
-    assert_eq!(ask(&setup, "GET", "/livez", &two).await.0, 403);
+    assert_eq!(ask(&setup, "GET", "/livez", &two).await.0, 400);
+    for (version, status) in [(Version::HTTP_11, 400), (Version::HTTP_10, 200)] {
+        let request = Request::builder().uri("/livez").version(version).body(Body::empty()).unwrap();
+        assert_eq!(setup.router.clone().call(request).await.unwrap().status(), status, "none with {version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_reads_nothing_but_links_lead_here() {
+    for local in [LOOPBACK, OUTSIDE] {
+        let setup = setup(local, Some("a-long-token"));
+        for (site, mode, status) in [
+            ("cross-site", "no-cors", 403),
+            ("cross-site", "cors", 403),
+            ("cross-site", "navigate", 200),
+            ("same-origin", "cors", 200),
+            ("none", "navigate", 200),
+        ] {
+            let right = ("authorization", "Bearer a-long-token");
+            let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), right];
+            assert_eq!(ask(&setup, "GET", "/metrics", &headers).await.0, status, "{local} {site} {mode}");
+        }
+        let (status, _, body) = ask(&setup, "GET", "/api/v1/sinks", &[("sec-fetch-site", "cross-site")]).await;
+        assert!(status == 403 && body.contains(r#""error":"cross_site_not_allowed""#), "{body}");
+    }
 }
 
 #[tokio::test]

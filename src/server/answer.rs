@@ -12,6 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::callback::Refusal;
@@ -29,6 +30,19 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) struct Answer {
     status: StatusCode,
     word: &'static str,
+    message: Cow<'static, str>,
+}
+
+/// What is wrong with a request that is answered beside the API.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Answer)]
+pub(super) struct View {
+    /// The status once more.
+    code: u16,
+    /// What is wrong in one word.
+    error: &'static str,
+    /// What is wrong and what would be right.
+    #[schema(value_type = String)]
     message: Cow<'static, str>,
 }
 
@@ -62,7 +76,7 @@ impl Answer {
     pub(super) const HEADERS_TOO_LARGE: Answer = Answer::fixed(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         "headers_too_large",
-        "the head of the request is larger than this server takes",
+        "the head of the request is larger than this server takes, or has more than 100 headers",
     );
     pub(super) const NOT_HTTP: Answer =
         Answer::fixed(StatusCode::BAD_REQUEST, "malformed", "this is no HTTP/1.1 request, or not a well-formed one");
@@ -95,6 +109,17 @@ impl Answer {
         StatusCode::FORBIDDEN,
         "host_not_allowed",
         "the Host header names neither localhost nor a loopback address: use one, or add the name to `admin.allowed_hosts`",
+    );
+
+    pub(super) const NOT_ONE_HOST: Answer = Answer::fixed(
+        StatusCode::BAD_REQUEST,
+        "malformed",
+        "the request has no Host header, or more than one: send one",
+    );
+    pub(super) const CROSS_SITE: Answer = Answer::fixed(
+        StatusCode::FORBIDDEN,
+        "cross_site_not_allowed",
+        "a web page of another site asks for this (Sec-Fetch-Site: cross-site): open it by itself, or ask from a program",
     );
 
     const fn fixed(status: StatusCode, word: &'static str, message: &'static str) -> Answer {
@@ -143,13 +168,7 @@ impl Answer {
     }
 
     fn body(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct View<'a> {
-            code: u16,
-            error: &'a str,
-            message: &'a str,
-        }
-        let view = View { code: self.status.as_u16(), error: self.word, message: &self.message };
+        let view = View { code: self.status.as_u16(), error: self.word, message: self.message.clone() };
         // A struct of a number and two strings always serialises.
         serde_json::to_vec(&view).unwrap_or_default()
     }

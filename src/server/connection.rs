@@ -23,8 +23,8 @@ use tokio::time::{sleep_until, timeout};
 
 use super::answer::Answer;
 use super::listener::{Endpoint, Limits, log_unread, log_unreadable};
+use super::log_limit::LogLimit;
 use super::phase::{Connection, Phase, Watched, WatchedBody};
-use super::refusal_log::RefusalLog;
 
 /// How much, and for how long, is still read from a client that was told that the connection ends. Closing on unread
 /// bytes would reset the connection, and could destroy the answer before the client reads it.
@@ -38,7 +38,7 @@ const BUFFER_BYTES_MIN: usize = 16 * 1024;
 pub(super) struct Shared<E> {
     pub(super) endpoint: E,
     pub(super) limits: Limits,
-    pub(super) refusals: RefusalLog,
+    pub(super) refusals: LogLimit,
     pub(super) builder: Builder,
 }
 
@@ -53,7 +53,7 @@ impl<E> Shared<E> {
             .writev(false)
             // A client that has sent all and closes its side still gets its answer, and its event is stored.
             .half_close(true);
-        Shared { endpoint, limits, refusals: RefusalLog::default(), builder }
+        Shared { endpoint, limits, refusals: LogLimit::default(), builder }
     }
 }
 

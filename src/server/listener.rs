@@ -22,8 +22,8 @@ use tower::Service;
 
 use super::answer::Answer;
 use super::connection::{Shared, run};
+use super::log_limit::LogLimit;
 use super::phase::{Connection, Phase};
-use super::refusal_log::RefusalLog;
 use super::{AdminOptions, ReceiverOptions, limit_secs};
 
 /// How long accepting rests after an error that would only come again at once, such as having no open file left.
@@ -282,7 +282,7 @@ fn is_out_of_files(error: &io::Error) -> bool {
 }
 
 /// Logs, at a bounded rate, that a head could not be read.
-pub(super) fn log_unreadable(refusals: &RefusalLog, peer: SocketAddr, answer: &Answer) {
+pub(super) fn log_unreadable(refusals: &LogLimit, peer: SocketAddr, answer: &Answer) {
     if let Some(suppressed) = refusals.admit(answer.word(), Instant::now()) {
         tracing::warn!(
             client = %peer.ip().to_canonical(), error = answer.word(), suppressed,
@@ -292,7 +292,7 @@ pub(super) fn log_unreadable(refusals: &RefusalLog, peer: SocketAddr, answer: &A
 }
 
 /// Logs, at a bounded rate, that a client was cut off since it did not read what it had asked for.
-pub(super) fn log_unread(refusals: &RefusalLog, peer: SocketAddr) {
+pub(super) fn log_unread(refusals: &LogLimit, peer: SocketAddr) {
     if let Some(suppressed) = refusals.admit("not_read", Instant::now()) {
         let client = peer.ip().to_canonical();
         tracing::warn!(%client, suppressed, "a client was cut off: it does not read its answer");

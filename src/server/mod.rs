@@ -13,11 +13,11 @@ mod client_address;
 mod connection;
 mod guard;
 mod listener;
+mod log_limit;
 mod network;
 mod phase;
 mod problem;
 mod receiver;
-mod refusal_log;
 mod refusals;
 mod tally;
 #[cfg(test)]

@@ -5,7 +5,9 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::answer::quoted;
 
@@ -17,6 +19,7 @@ pub(super) struct Problem {
     /// The status in words.
     title: &'static str,
     /// The kind of problem in one word.
+    #[schema(value_type = ProblemWord)]
     error: &'static str,
     /// What is wrong and what would be right.
     detail: String,
@@ -27,6 +30,44 @@ pub(super) struct Problem {
     /// After how many seconds the client may try again, if that is of use.
     #[serde(skip)]
     retry_after_secs: Option<u16>,
+}
+
+/// The words under `error` of every problem.
+const ERRORS: [&str; 17] = [
+    "malformed",
+    "bad_parameter",
+    "bad_body",
+    "unauthorized",
+    "host_not_allowed",
+    "cross_site_not_allowed",
+    "not_found",
+    "method_not_allowed",
+    "no_such_sink",
+    "too_many_replays",
+    "body_too_large",
+    "media_type_not_supported",
+    "internal",
+    "busy",
+    "unavailable",
+    "too_expensive",
+    "no_index",
+];
+
+/// One of [`ERRORS`], as the description of the API tells it.
+struct ProblemWord;
+
+impl ToSchema for ProblemWord {}
+
+impl PartialSchema for ProblemWord {
+    fn schema() -> RefOr<Schema> {
+        words(ERRORS, "The kind of a problem in one word.")
+    }
+}
+
+/// One of some words, as the description of the API tells it.
+pub(super) fn words(words: impl IntoIterator<Item = &'static str>, description: &str) -> RefOr<Schema> {
+    let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+    words.description(Some(description)).into()
 }
 
 /// After how many seconds a client may try again that came at a bad time.

@@ -20,7 +20,7 @@ use super::answer::{self, Answer};
 use super::appending::Appending;
 use super::body::{self, BodyError, Budget};
 use super::client_address::{ClientAddress, client_address};
-use super::refusal_log::RefusalLog;
+use super::log_limit::LogLimit;
 use super::refusals::Seen;
 use super::{Clock, Endpoint, Network, ReceiverOptions, Refusals, Tally, UrlPath, limit_secs};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
@@ -51,7 +51,7 @@ pub struct Receiver {
     metrics: Arc<Metrics>,
     draining: Arc<AtomicBool>,
     clock: Clock,
-    refusal_log: RefusalLog,
+    log_limit: LogLimit,
     refusals: Arc<Refusals>,
     tally: Arc<Tally>,
 }
@@ -87,7 +87,7 @@ impl Receiver {
             metrics,
             draining,
             clock,
-            refusal_log: RefusalLog::default(),
+            log_limit: LogLimit::default(),
             refusals: Arc::new(Refusals::new(clock())),
             tally: Arc::new(Tally::new(clock())),
         })
@@ -209,7 +209,7 @@ impl Receiver {
     /// Logs a rejection, at a bounded rate. What the sender wrote is not in it, or is escaped.
     fn log(&self, client: IpAddr, rejected: &Rejected) {
         let error = rejected.answer.word();
-        let Some(suppressed) = self.refusal_log.admit(error, Instant::now()) else { return };
+        let Some(suppressed) = self.log_limit.admit(error, Instant::now()) else { return };
         let event_type = rejected.event_type.map_or("none", EventType::label);
         let (message, hint) = (rejected.answer.message(), &rejected.hint);
         if error == Answer::UNAVAILABLE.word() {

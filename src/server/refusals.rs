@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::answer::Answer;
+use super::problem::words;
 use crate::callback::{Callback, EventType, Malformed, Verifier};
 use crate::moment::Moment;
 
@@ -49,8 +50,7 @@ impl ToSchema for RefusalWord {}
 
 impl PartialSchema for RefusalWord {
     fn schema() -> RefOr<Schema> {
-        let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(ERRORS));
-        words.description(Some("Why a callback was refused, in one word.")).into()
+        words(ERRORS, "Why a callback was refused, in one word.")
     }
 }
 

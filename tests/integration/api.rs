@@ -139,7 +139,11 @@ async fn answers_that_do_not_change_may_be_kept_and_a_head_is_a_get_without_a_bo
             "{answer:?}"
         );
         for known in [tag.clone(), format!("\"other\", {tag}"), format!("W/{tag}")] {
-            let kept = client.get(&path, &format!("If-None-Match: {known}\r\n")).await.unwrap();
+            let known_header = format!("If-None-Match: {known}\r\n");
+            let kept = client.get(&path, &known_header).await.unwrap();
+            for kept in [&kept, &client.ask("HEAD", &path, &known_header).await.unwrap()] {
+                assert!(kept.status == 304 && !kept.head.contains("content-length: 0"), "{kept:?}");
+            }
             assert_eq!((kept.status, kept.body.as_str(), header(&kept, "etag")), (304, "", tag.clone()), "{known}");
         }
         let answer = client.get(&path, "If-None-Match: \"other\"\r\n").await.unwrap();

@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{Response, StatusCode};
+use axum::http::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, NumberInPath, check_span};
+use super::changes::{self, GivenBody, NumberInPath};
 use super::openapi::answers;
 use super::openapi::parameters::{During, LetterParameters, Part};
 use super::page::{Page, Place};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, check_span};
 use super::{Api, json, text_of};
 use crate::callback::EventId;
 use crate::journal::{Change, LetterAction, LetterSelection, NumberedLetter};
 use crate::moment::Moment;
-use crate::server::answer::quoted;
 use crate::server::problem::Problem;
 
 /// How many numbers and ids one request may name.
@@ -89,12 +88,13 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let mut parameters = Parameters::of(query.as_deref());
     let question = parameters.question("dead-letters", api.journal.generation());
     let text = |text: &str| Ok::<_, String>(text.to_owned());
+    let (since_ms, until_ms) = parameters.during(now_ms)?;
     let selection = LetterSelection {
         sink: parameters.one("sink", text)?,
         numbers: Vec::new(),
         ids: parameters.list("id", str::parse::<EventId>)?,
-        since_ms: parameters.moment("since", now_ms)?,
-        until_ms: parameters.moment("until", now_ms)?,
+        since_ms,
+        until_ms,
     };
     let limit = parameters.limit()?;
     let after = parameters.page(question)?.map_or(0, |Place(number, _)| number);
@@ -144,9 +144,11 @@ pub(super) struct Selection {
     all: bool,
     /// Those of this sink.
     sink: Option<String>,
-    /// Those of these numbers.
+    /// Those of these numbers; with `ids` 1000 at most.
+    #[schema(max_items = 1000)]
     numbers: Vec<i64>,
     /// Those of these events.
+    #[schema(max_items = 1000)]
     ids: Vec<String>,
     /// Those that failed last then or later, in the forms of the parameters.
     since: Option<String>,
@@ -206,8 +208,7 @@ struct ChangedView {
     security(("token" = [])),
     responses(
         (status = 200, body = ChangedView, description = "How many were put back"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The sink is not configured"),
-        answers::NotChanged,
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`no_such_sink`: the sink is not configured"),
         answers::BodyNotTaken,
         answers::Refused,
     )
@@ -218,16 +219,7 @@ pub(super) async fn redrive(
     body: GivenBody,
 ) -> Result<Response<Body>, Problem> {
     let selection = changes::read::<Selection>(query.as_deref(), body)?.selection((api.clock)())?;
-    if let Some(sink) = selection.sink.as_deref().filter(|sink| api.sink(sink).is_none()) {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "no_such_sink",
-            format!(
-                "the sink `{}` is not configured, so that nothing can be sent to it: configure it under this name and restart livehook, or drop its dead letters",
-                quoted(sink)
-            ),
-        ));
-    }
+    selection.sink.as_deref().map(|sink| api.configured(sink)).transpose()?;
     change(&api, LetterAction::Redrive, selection).await
 }
 
@@ -243,7 +235,6 @@ pub(super) async fn redrive(
     security(("token" = [])),
     responses(
         (status = 200, body = ChangedView, description = "How many were dropped"),
-        answers::NotChanged,
         answers::BodyNotTaken,
         answers::Refused,
     )

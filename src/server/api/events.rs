@@ -105,11 +105,12 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let mut parameters = Parameters::of(query.as_deref());
     let question = parameters.question("events", api.journal.generation());
     let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
+    let (since_ms, until_ms) = parameters.during(now_ms)?;
     let query = Query {
         selection: selection(&mut parameters)?,
         types: parameters.list("type", str::parse::<EventType>)?,
-        since_ms: parameters.moment("since", now_ms)?,
-        until_ms: parameters.moment("until", now_ms)?,
+        since_ms,
+        until_ms,
         order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
         limit: parameters.limit()?,
         after: parameters.page(question)?.map(|Place(offset, _)| Offset(offset)),

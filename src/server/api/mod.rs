@@ -33,13 +33,14 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::HeaderValue;
-use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{Response, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::answer::quoted;
 use super::problem::Problem;
 use super::{Clock, Refusals, Sources, Tally};
 use crate::delivery::Status;
@@ -96,6 +97,18 @@ impl Api {
     /// The state of a configured sink.
     fn sink(&self, name: &str) -> Option<&Status> {
         self.sinks.iter().find(|status| status.sink == name).map(Arc::as_ref)
+    }
+
+    /// The same where something is to be sent to it.
+    fn configured(&self, name: &str) -> Result<&Status, Problem> {
+        self.sink(name).ok_or_else(|| {
+            let names: Vec<&str> = self.sinks.iter().map(|status| status.sink.as_str()).collect();
+            let (name, names) = (quoted(name), names.join(", "));
+            let detail = format!(
+                "there is no sink `{name}`; configured are {names}: give one of these, or configure it under this name and restart livehook"
+            );
+            Problem::new(StatusCode::CONFLICT, "no_such_sink", detail)
+        })
     }
 
     /// Ends all questions, and closes every file that they were read from. None is answered after that.

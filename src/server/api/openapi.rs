@@ -19,6 +19,7 @@ use utoipa::{Modify, OpenApi};
 use super::parameters::Parameters;
 use super::tag::{self, digest_tag};
 use super::{codes, dead_letters, events, feed, rebuild, refusals, replays, sessions, sinks, stats, streams};
+use crate::server::answer;
 use crate::server::problem::Problem;
 
 /// What the whole of the API has in common, for its users.
@@ -40,7 +41,8 @@ as a date (`2026-05-01`, from 00:00 UTC), as Unix seconds (`1777636800`), or as 
 choose streams, types, states, reasons, errors and clients may be repeated: one of the values must fit, of each parameter that is given.
 
 **What is wrong** is told as `application/problem+json` (RFC 9457). A path that is not here is answered with 404, a method \
-other than those that are told with 405, in the same form. Every `GET` can be a `HEAD`.
+other than those that are told with 405, in the same form. Every `GET` can be a `HEAD`. What cannot be read as an HTTP request is answered with 400 or 431 before any \
+path is looked at, as `application/json` with the members `code`, `error` and `message`.
 
 Members may be added to answers at any time: pass over those that you do not know.";
 
@@ -72,7 +74,7 @@ Members may be added to answers at any time: pass over those that you do not kno
         rebuild::rebuild,
         document
     ),
-    components(schemas(feed::Gap)),
+    components(schemas(feed::Gap, answer::View)),
     security((), ("token" = [])),
     tags(
         (name = "streams", description = "Who is live, and what was: streams, sessions and broadcasts"),

@@ -75,6 +75,13 @@ impl Parameters {
         })
     }
 
+    /// From `since` to `until`, in Unix ms.
+    pub(super) fn during(&mut self, now_ms: i64) -> Result<(Option<i64>, Option<i64>), Problem> {
+        let (since_ms, until_ms) = (self.moment("since", now_ms)?, self.moment("until", now_ms)?);
+        check_span(since_ms, until_ms)?;
+        Ok((since_ms, until_ms))
+    }
+
     /// How many items are wanted.
     pub(super) fn limit(&mut self) -> Result<usize, Problem> {
         let limit = self.one("limit", |text| {
@@ -128,6 +135,16 @@ impl Parameters {
     }
 }
 
+/// That two moments leave something between them.
+pub(super) fn check_span(since_ms: Option<i64>, until_ms: Option<i64>) -> Result<(), Problem> {
+    match (since_ms, until_ms) {
+        (Some(since_ms), Some(until_ms)) if since_ms >= until_ms => {
+            Err(Problem::parameter("until", "is not after `since`"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a value. What an error quotes of it is cut and escaped: it is told of the value as it may be quoted.
 pub(super) fn parsed<T, E: Display>(
     name: &str,
@@ -161,7 +178,7 @@ mod tests {
         let read = |query: &str| {
             let mut parameters = Parameters::of(Some(query));
             parameters.limit()?;
-            parameters.moment("since", 0)?;
+            parameters.during(0)?;
             parameters.finish()
         };
         assert_eq!(read("limit=5&since=2026-05-01"), Ok(()));
@@ -171,7 +188,9 @@ mod tests {
             ("limit=", "from 1 to 1000"),
             ("limit=1&limit=2", "`limit`: is given more than once"),
             ("since=yesterday", "`since`: give RFC 3339"),
-            ("sinse=15m", "`sinse`: there is no such parameter; this takes limit, since"),
+            ("sinse=15m", "`sinse`: there is no such parameter; this takes limit, since, until"),
+            ("since=2026-05-02&until=2026-05-01", "`until`: is not after `since`"),
+            ("since=2026-05-01&until=2026-05-01", "`until`: is not after `since`"),
             ("since=%E2%80%AEa", "`since`: give RFC 3339"),
             ("a%0Ab=1", "`a\\nb`: there is no such parameter"),
         ] {

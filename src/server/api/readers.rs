@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use crate::index::{self, IndexError};
 use crate::journal::{self, JournalError};
+use crate::server::log_limit::LogLimit;
 use crate::server::problem::Problem;
-use crate::server::refusal_log::RefusalLog;
 
 /// How many questions are answered at once. Others wait.
 const AT_ONCE_MAX: u32 = 4;
@@ -41,7 +41,7 @@ pub(super) struct Readers {
     waiting: Semaphore,
     /// Once no question is to be answered any more.
     is_closing: Arc<AtomicBool>,
-    failures: RefusalLog,
+    failures: LogLimit,
 }
 
 /// What one question reads from.
@@ -107,7 +107,7 @@ impl Readers {
             permits: Arc::new(Semaphore::new(AT_ONCE_MAX as usize)),
             waiting: Semaphore::new(WAITING_MAX),
             is_closing: Arc::default(),
-            failures: RefusalLog::default(),
+            failures: LogLimit::default(),
         }
     }
 

@@ -9,17 +9,16 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, Nothing, NumberInPath, check_span};
+use super::changes::{self, GivenBody, Nothing, NumberInPath};
 use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, check_span};
 use super::replay_count::Counting;
 use super::{Api, json, text_of};
 use crate::delivery::ReplaySelection;
 use crate::journal::{CLOCK_SLACK_MS, Change, NewReplay, Offset, Replay};
 use crate::moment::Moment;
-use crate::server::answer::quoted;
 use crate::server::problem::Problem;
 
 /// How long the events of a replay that is to begin are counted at most.
@@ -36,8 +35,8 @@ pub(crate) struct ReplayView {
     id: i64,
     /// The sink that is given the events.
     sink: String,
-    /// `running`, `done` or `cancelled`.
-    state: &'static str,
+    /// What has become of it.
+    state: ReplayState,
     /// Whether the sink is configured: without it, the replay waits.
     has_sink: bool,
     /// Which events.
@@ -56,6 +55,18 @@ pub(crate) struct ReplayView {
     created: Moment,
     /// When it ended.
     ended: Option<Moment>,
+}
+
+/// What has become of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ReplayState {
+    /// It waits or runs.
+    Running,
+    /// It has come to its end.
+    Done,
+    /// It was ended before that.
+    Cancelled,
 }
 
 /// Which events, as the API shows it.
@@ -85,9 +96,9 @@ impl ReplayView {
     fn new(replay: Replay, api: &Api) -> ReplayView {
         let NewReplay { sink, selection, counted, .. } = replay.order;
         let state = match (replay.ended_ms, replay.is_cancelled) {
-            (None, _) => "running",
-            (Some(_), true) => "cancelled",
-            (Some(_), false) => "done",
+            (None, _) => ReplayState::Running,
+            (Some(_), true) => ReplayState::Cancelled,
+            (Some(_), false) => ReplayState::Done,
         };
         let missed = counted.map(|counted| (counted - replay.done - replay.failed).max(0));
         ReplayView {
@@ -100,7 +111,7 @@ impl ReplayView {
             counted,
             done: replay.done,
             failed: replay.failed,
-            missed: missed.filter(|_| state == "done"),
+            missed: missed.filter(|_| state == ReplayState::Done),
             last_reason: replay.last_reason,
             created: Moment(replay.created_ms),
             ended: replay.ended_ms.map(Moment),
@@ -181,12 +192,15 @@ struct Request {
     until: Option<String>,
     /// Of these types, by name or number.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     types: Vec<String>,
     /// Of these domains, or below them as in `*.example.com`.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     domains: Vec<String>,
     /// Of these streams, each `*` any characters.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     streams: Vec<String>,
     /// Whether they are only counted.
     #[serde(default)]
@@ -217,8 +231,7 @@ struct DryRun {
     responses(
         (status = 200, body = DryRun, description = "How many it would be"),
         (status = 202, body = ReplayView, description = "It has begun"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "As many replays wait or run as may"),
-        answers::NotChanged,
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`no_such_sink`: the sink is not configured; `too_many_replays`: as many replays wait or run as may"),
         answers::BodyNotTaken,
         answers::Refused,
     )
@@ -230,10 +243,7 @@ pub(super) async fn begin(
 ) -> Result<Response<Body>, Problem> {
     let now_ms = (api.clock)();
     let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(query.as_deref(), body)?;
-    let status = api.sink(&sink).ok_or_else(|| {
-        let names: Vec<&str> = api.sinks.iter().map(|status| status.sink.as_str()).collect();
-        Problem::parameter("sink", format!("there is no sink `{}`; configured are {}", quoted(&sink), names.join(", ")))
-    })?;
+    let status = api.configured(&sink)?;
     let selection = ReplaySelection {
         since_ms: changes::moment("since", since.as_deref(), now_ms)?,
         until_ms: changes::moment("until", until.as_deref(), now_ms)?,
@@ -289,7 +299,6 @@ pub(super) async fn begin(
     security(("token" = [])),
     responses(
         (status = 200, body = ReplayView, description = "The replay as it is now"),
-        answers::NotChanged,
         answers::BodyNotTaken,
         answers::Refused,
         answers::NotFound,

@@ -44,11 +44,12 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let question = parameters.question("sessions", api.journal.generation());
     let sorts = [("started", Sort::Started), ("ended", Sort::Ended), ("duration", Sort::Duration)];
     let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
+    let (since_ms, until_ms) = parameters.during(now_ms)?;
     let query = SessionQuery {
         selection: selection(&mut parameters)?,
         states: parameters.list("state", str::parse::<SessionState>)?,
-        since_ms: parameters.moment("since", now_ms)?,
-        until_ms: parameters.moment("until", now_ms)?,
+        since_ms,
+        until_ms,
         categories: parameters.list("reason", str::parse::<ReasonCategory>)?,
         sort: parameters.one("sort", |text| word(text, &sorts))?.unwrap_or_default(),
         order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
@@ -150,11 +151,12 @@ pub(super) async fn broadcasts(
     let now_ms = (api.clock)();
     let mut parameters = Parameters::of(query.as_deref());
     let question = parameters.question("broadcasts", api.journal.generation());
+    let (since_ms, until_ms) = parameters.during(now_ms)?;
     let query = BroadcastQuery {
         selection: selection(&mut parameters)?,
         states: parameters.list("state", str::parse::<SessionState>)?,
-        since_ms: parameters.moment("since", now_ms)?,
-        until_ms: parameters.moment("until", now_ms)?,
+        since_ms,
+        until_ms,
         limit: parameters.limit()?,
         after: parameters.page(question)?.map(|Place(value, number)| (value, number)),
     };

@@ -7,6 +7,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use super::openapi::answers;
 use super::page::Page;
@@ -14,7 +16,8 @@ use super::parameters::Parameters;
 use super::{Api, json, text_of};
 use crate::moment::Moment;
 use crate::server::admin::lag;
-use crate::server::problem::Problem;
+use crate::server::problem::{Problem, words};
+use crate::sink;
 
 /// How one sink is doing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,6 +27,7 @@ pub(super) struct SinkView {
     name: String,
     /// Its kind.
     #[serde(rename = "type")]
+    #[schema(value_type = SinkType)]
     type_name: &'static str,
     /// The record up to which it has everything.
     cursor: i64,
@@ -37,6 +41,17 @@ pub(super) struct SinkView {
     last_error: Option<String>,
     /// How many events it has given up on.
     dead_letters: i64,
+}
+
+/// The kind of a sink, as the description of the API tells it.
+struct SinkType;
+
+impl ToSchema for SinkType {}
+
+impl utoipa::PartialSchema for SinkType {
+    fn schema() -> RefOr<Schema> {
+        words(sink::Options::TYPES, "The kind of a sink.")
+    }
 }
 
 /// How each sink is doing.

@@ -9,6 +9,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use super::openapi::answers;
 use super::openapi::parameters::During;
@@ -18,7 +20,8 @@ use crate::callback::ReasonCategory;
 use crate::index::HourCount;
 use crate::moment::{HOUR_MS, Moment, hour_of};
 use crate::server::Tally;
-use crate::server::problem::Problem;
+use crate::server::problem::{Problem, words};
+use crate::server::refusals::ERRORS;
 
 /// How much time is told of when nothing else is asked for.
 const HOURS_DEFAULT: i64 = 24;
@@ -50,7 +53,7 @@ struct Stats {
 struct EventHour {
     /// The beginning of the hour.
     hour: Moment,
-    /// The short name of the type; `unknown` for all that have none.
+    /// The short name of the type; `unknown` for all that have none, which other lists call `event-<number>`.
     #[serde(rename = "type")]
     #[schema(examples("push"))]
     event_type: String,
@@ -76,10 +79,22 @@ struct CallbackHour {
     /// The beginning of the hour.
     hour: Moment,
     /// `stored`, `duplicate`, or the word under `error` of the answer.
-    #[schema(examples("stored", "signature_mismatch"))]
+    #[schema(value_type = CallbackOutcome, examples("stored", "signature_mismatch"))]
     outcome: &'static str,
     /// How many.
     count: u64,
+}
+
+/// What became of a callback, as the description of the API tells it.
+struct CallbackOutcome;
+
+impl ToSchema for CallbackOutcome {}
+
+impl utoipa::PartialSchema for CallbackOutcome {
+    fn schema() -> RefOr<Schema> {
+        let outcomes = ["stored", "duplicate", "unavailable"].into_iter().chain(ERRORS);
+        words(outcomes, "What became of a callback: it was stored, or the word of why not.")
+    }
 }
 
 /// The sums over all hours, by what was counted.

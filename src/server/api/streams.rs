@@ -96,7 +96,8 @@ pub(super) struct StreamDetail {
 /// All about one stream.
 ///
 /// Live or not, with its broadcast that began last and its 20 newest sessions. Each part of the path is percent-encoded; one
-/// that the stream does not have is empty, as in `push.example.com//room-1`.
+/// that the stream does not have is empty, as in `push.example.com//room-1`. A client that cannot send an empty part asks the lists
+/// of sessions and of broadcasts, with `app_name=`.
 #[utoipa::path(
     get,
     path = "/api/v1/streams/{domain}/{app_name}/{stream}",

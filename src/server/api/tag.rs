@@ -1,8 +1,11 @@
 //! Answers that a client may keep, and ask for again only where they have changed (`ETag`, `If-None-Match`).
 
-use axum::body::Body;
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use futures_util::stream;
 use sha2::{Digest, Sha256};
 
 /// The tag of a text, from what it says.
@@ -20,7 +23,8 @@ pub(super) fn tagged(
 ) -> Response<Body> {
     let tag = format!("\"{tag}\"");
     let mut response = if is_known(headers, &tag) {
-        let mut response = Response::new(Body::empty());
+        // Of a body whose length is known it would be told, and be taken for that of the answer that still holds.
+        let mut response = Response::new(Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {

@@ -27,7 +27,11 @@ async fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
         ("events?type=pushed", "type", "give a name such as push"),
         ("events?domain=*", "domain", "whole first label"),
         ("events?stream=", "stream", "empty"),
-        ("events?strem=a", "strem", "there is no such parameter; this takes domain, stream, app_name, type"),
+        (
+            "events?strem=a",
+            "strem",
+            "there is no such parameter; this takes since, until, domain, stream, app_name, type",
+        ),
         ("sinks?limit=5", "limit", "this takes none"),
         (&format!("streams?{}", "stream=a&".repeat(51)), "stream", "more than 50 times"),
         ("events?since=2026-05-01T12:00:00+02:00", "since", "`+` must be written `%2B`"),

@@ -16,8 +16,8 @@ use super::filter::Filter;
 use crate::journal::{Journal, Offset};
 use crate::server::Clock;
 use crate::server::api::readers::Readers;
+use crate::server::log_limit::LogLimit;
 use crate::server::problem::Problem;
-use crate::server::refusal_log::RefusalLog;
 
 /// How many records are handed out at a time.
 const STEP_RECORDS: usize = 500;
@@ -50,7 +50,7 @@ pub(in crate::server) struct Feed {
     catching_up: Semaphore,
     live: Mutex<Live>,
     joined: Notify,
-    cut_off: RefusalLog,
+    cut_off: LogLimit,
 }
 
 /// The subscribers that have everything so far.
@@ -95,7 +95,7 @@ impl Feed {
             catching_up: Semaphore::new(CATCHING_UP_MAX),
             live: Mutex::new(Live { batches, place: Offset::default() }),
             joined: Notify::new(),
-            cut_off: RefusalLog::default(),
+            cut_off: LogLimit::default(),
         }
     }
 

@@ -7,25 +7,33 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::callback::EventId;
 use crate::index::SessionView;
 use crate::moment::Moment;
+use crate::server::answer;
 use crate::server::problem::Problem;
 
 /// What every question may be answered with.
 #[derive(IntoResponses)]
 pub(in super::super) enum Refused {
-    /// A parameter is unknown, given more than once, or of a wrong form; `parameter` names it, `detail` says what it takes.
+    /// A parameter is unknown, given more than once, or of a wrong form: `parameter` names it, `detail` says what it takes. Or the
+    /// body is not as it must be, or the request has not one `Host` header.
     #[response(status = 400, content_type = "application/problem+json")]
     BadParameter(Problem),
     /// The token is missing or wrong, and needed: the listener is not bound to a loopback address, or something would change.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Problem),
-    /// The listener is bound to a loopback address, and the `Host` header names something else.
+    /// The listener is bound to a loopback address, and the `Host` header names something else; or a web page of another site
+    /// had a browser ask.
     #[response(status = 403, content_type = "application/problem+json")]
     HostNotAllowed(Problem),
     /// There is no answer now, for the reason in `error`. `busy`: too much is asked at once; `too_expensive`: the answer takes
-    /// too long to find, ask for less; `unavailable`: livehook is stopping; `no_index`: the index is switched off
+    /// too long to find, ask for less; `unavailable`: livehook is stopping, or the journal cannot be changed now; `no_index`: the index is switched off
     /// (`index.enabled = false`), and this needs it.
-    #[response(status = 503, content_type = "application/problem+json")]
+    #[response(status = 503, content_type = "application/problem+json", headers(
+        ("Retry-After" = u16, description = "With `busy` and `unavailable`: after how many seconds to try again"),
+    ))]
     Unavailable(Problem),
+    /// The head of the request is larger than is taken, or has too many headers. Answered before the path is looked at.
+    #[response(status = 431, content_type = "application/json")]
+    HeadersTooLarge(answer::View),
     /// livehook could not read its data; its log has the cause.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
@@ -41,11 +49,6 @@ pub(in super::super) enum BodyNotTaken {
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(Problem),
 }
-
-/// The journal cannot be changed now, or only a part of it was
-#[derive(IntoResponses)]
-#[response(status = 503, content_type = "application/problem+json")]
-pub(in super::super) struct NotChanged(Problem);
 
 /// There is nothing of that name, or no longer.
 #[derive(IntoResponses)]

@@ -84,7 +84,7 @@ pub(in super::super) struct LetterParameters {
     #[param(required = false)]
     sink: String,
     /// Those of this event. Repeat it for several.
-    #[param(required = false)]
+    #[param(required = false, max_items = 50)]
     id: Vec<EventId>,
 }
 
@@ -130,13 +130,13 @@ pub(in super::super) struct RefusalParameters {
 #[into_params(parameter_in = Query)]
 pub(in super::super) struct FeedParameters {
     /// Messages of this kind. Repeat it for several; without it both come.
-    #[param(required = false, inline)]
+    #[param(required = false, inline, max_items = 50)]
     kind: Vec<FeedKind>,
     /// Events of this type, named as for the list of events. Sessions are told of all the same. Repeat it for several.
-    #[param(required = false, example = json!(["push", "stop"]))]
+    #[param(required = false, example = json!(["push", "stop"]), max_items = 50)]
     r#type: Vec<String>,
-    /// Begin with what was received at this moment or later: RFC 3339, a date, Unix seconds, or a span back from now. Who
-    /// gives an `id` goes on from there in its place.
+    /// Begin with what was received at this moment or later: RFC 3339, a date, Unix seconds, or a span back from now. Of a moment
+    /// to come, nothing is told before it. Who gives an `id` goes on from there in its place.
     #[param(required = false, example = "2h")]
     since: String,
     /// The same as the header `Last-Event-ID`, which goes before it.

@@ -1,4 +1,4 @@
-//! How many refusals are logged: a burst in full, a flood in samples, so that nobody can fill a disk from outside.
+//! How many lines of a kind are logged: a burst in full, a flood in samples, so that nobody can fill a disk from outside.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ const BURST: u32 = 10;
 /// After how long one more may be written.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A token bucket for each kind of refusal, so that a flood of one kind does not hide another.
+/// A token bucket for each kind of line, so that a flood of one kind does not hide another.
 #[derive(Debug, Default)]
-pub(super) struct RefusalLog {
+pub(super) struct LogLimit {
     buckets: Mutex<Vec<(&'static str, Bucket)>>,
 }
 
@@ -22,7 +22,7 @@ struct Bucket {
     suppressed: u64,
 }
 
-impl RefusalLog {
+impl LogLimit {
     /// Whether a line of this kind may be written at `now`: if so, how many like it were not since the last one that
     /// was. `kind` must come from a closed set, since each kind is remembered.
     pub(super) fn admit(&self, kind: &'static str, now: Instant) -> Option<u64> {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_burst_then_one_a_second_and_what_was_suppressed() {
-        let log = RefusalLog::default();
+        let log = LogLimit::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         for _ in 0..10 {
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_kind_hides_no_other_and_a_clock_may_stand_still() {
-        let log = RefusalLog::default();
+        let log = LogLimit::default();
         let now = Instant::now();
         for _ in 0..100 {
             log.admit("not_found", now);
