@@ -1,7 +1,7 @@
 //! The API of the admin endpoint: everything that livehook knows, for people's own tools.
 //!
 //! Answers come from the read model and the journal, by way of [`readers`]; what is changed is changed by the journal, see
-//! [`changes`]. What is asked for wrongly is answered with a [problem](super::problem) that names the parameter and what it
+//! [`changes`](mod@changes). What is asked for wrongly is answered with a [problem](super::problem) that names the parameter and what it
 //! takes. Lists are pages, see [`page`].
 
 mod changes;
