@@ -119,9 +119,8 @@ impl Worker {
         loop {
             // Asked before the step: what had come by then is seen by it.
             let is_stopping = *stop.borrow();
-            let step = self.step().await?;
             self.again.is_stopping = is_stopping;
-            match step {
+            match self.step().await? {
                 Step::More => {}
                 _ if is_stopping => return Ok(()),
                 Step::Idle => {
