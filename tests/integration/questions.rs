@@ -208,7 +208,7 @@ async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
     let told = refusal(&command(path, &["sessions", "--rebuild", "--config", "config.toml"]));
     assert!(told.contains("answered 503 the index is switched off") && told.contains("index.enabled"), "{told}");
     let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &format!("{url}/x")], Some(TOKEN)));
-    assert!(told.contains("answered 405 send a GET") && told.contains("--url"), "{told}");
+    assert!(told.contains("answered 404 there is nothing at") && told.contains("--url"), "{told}");
     livehook.stop().await;
     livehook.restart("", "").await;
     let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN)));
