@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::JournalError;
 use super::file::{self, BUSY_TIMEOUT};
+use crate::directory;
 
 /// `lvhk` in ASCII: tells a journal from any other database.
 const APPLICATION_ID: i64 = 0x6c76_686b;
@@ -163,7 +164,7 @@ fn sync_log(data_dir: &Path) -> Result<(), JournalError> {
         }
         _ => {}
     }
-    sync_directory(data_dir)
+    directory::sync(data_dir).map_err(|source| JournalError::Io { path: data_dir.to_owned(), source })
 }
 
 /// Moves the write-ahead log into the database and empties it, or leaves that for later where another program, as one that
@@ -233,13 +234,6 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), JournalErro
 pub(super) fn meta_number(connection: &Connection, name: &str) -> Result<i64, JournalError> {
     let number = connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()?;
     Ok(number.unwrap_or(0))
-}
-
-/// Makes the entries of a directory durable.
-pub(super) fn sync_directory(directory: &Path) -> Result<(), JournalError> {
-    std::fs::File::open(directory)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| JournalError::Io { path: directory.to_owned(), source })
 }
 
 #[cfg(test)]

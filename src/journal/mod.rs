@@ -65,6 +65,9 @@ impl fmt::Display for Offset {
     }
 }
 
+/// The permissions of directories that are made for a journal or its copy: what is in them is nobody else's.
+const DIRECTORY_MODE: u32 = 0o700;
+
 /// How far a clock that was set back may have displaced the times of records among their offsets, in ms: so much farther
 /// does whoever looks for a time.
 pub const CLOCK_SLACK_MS: i64 = 3_600_000;

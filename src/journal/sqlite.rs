@@ -1,7 +1,5 @@
 //! The journal in SQLite, as those above it use it.
 
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +18,12 @@ use super::reader::Reader;
 use super::store::{Now, Store};
 use super::tail::Tail;
 use super::writer::{Refuses, Writer};
-use super::{AppendError, Appended, Change, Changed, Consumer, Health, Journal, JournalError, Offset, Options, Start};
+use super::{
+    AppendError, Appended, Change, Changed, Consumer, DIRECTORY_MODE, Health, Journal, JournalError, Offset, Options,
+    Start,
+};
 use crate::callback::Event;
+use crate::directory;
 use crate::telemetry::Metrics;
 
 /// How many settled batches may wait for [`Exchange`] before the writer waits.
@@ -62,7 +64,7 @@ impl SqliteJournal {
         metrics: Arc<Metrics>,
     ) -> Result<Opened, JournalError> {
         let io = |source| JournalError::Io { path: data_dir.to_owned(), source };
-        make_directory(data_dir).map_err(io)?;
+        directory::make(data_dir, DIRECTORY_MODE).map_err(io)?;
         let lock = Lock::take(data_dir)?;
         let began = Instant::now();
         let now = Now { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
@@ -130,25 +132,6 @@ impl SqliteJournal {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A panic of the writer shows as `WriterDied` of `Exchange::run`.
         let _ = writer.map(JoinHandle::join);
-    }
-}
-
-/// Makes a directory and what leads to it, each entry durable, since what is in it is answered for.
-pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
-    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_there = directory.is_dir();
-    if !is_there {
-        make_directory(parent)?;
-        match std::fs::DirBuilder::new().mode(0o700).create(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-    }
-    match std::fs::File::open(parent).and_then(|parent| parent.sync_all()) {
-        // Whoever made it could write there; where even reading is forbidden, it was not livehook.
-        Err(error) if is_there && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        // One that is there may have been made just before a kill.
-        synced => synced,
     }
 }
 
