@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::parameters::Parameters;
+use super::parameters::{Parameters, check_span};
 use crate::journal::JournalError;
 use crate::moment;
 use crate::server::answer::quoted;
@@ -60,9 +60,19 @@ fn bad_body(why: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad_body", format!("the body is not as it must be: {why}"))
 }
 
-/// A moment as Unix ms, in the forms that the command line takes too.
-pub(super) fn moment(member: &str, text: Option<&str>, now_ms: i64) -> Result<Option<i64>, Problem> {
-    text.map(|text| moment::parse(text, now_ms).map_err(|error| Problem::parameter(member, error))).transpose()
+/// The moments that a body names `since` and `until`, as Unix ms: in the forms that the command line takes too, and with some
+/// time between them.
+pub(super) fn during(
+    since: Option<&str>,
+    until: Option<&str>,
+    now_ms: i64,
+) -> Result<(Option<i64>, Option<i64>), Problem> {
+    let moment = |member: &str, text: Option<&str>| {
+        text.map(|text| moment::parse(text, now_ms).map_err(|error| Problem::parameter(member, error))).transpose()
+    };
+    let (since_ms, until_ms) = (moment("since", since)?, moment("until", until)?);
+    check_span(since_ms, until_ms)?;
+    Ok((since_ms, until_ms))
 }
 
 /// What stands in a path where a number should.

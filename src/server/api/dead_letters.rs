@@ -13,7 +13,7 @@ use super::changes::{self, GivenBody, NumberInPath};
 use super::openapi::answers;
 use super::openapi::parameters::{During, LetterParameters, Part};
 use super::page::{Page, Place};
-use super::parameters::{Parameters, check_span};
+use super::parameters::Parameters;
 use super::{Api, json, text_of};
 use crate::callback::EventId;
 use crate::journal::{Change, LetterAction, LetterSelection, NumberedLetter};
@@ -165,14 +165,14 @@ impl Selection {
             ));
         }
         let ids = self.ids.iter().map(|id| id.parse().map_err(|error| Problem::parameter("ids", error)));
+        let (since_ms, until_ms) = changes::during(self.since.as_deref(), self.until.as_deref(), now_ms)?;
         let selection = LetterSelection {
             sink: self.sink,
             numbers: self.numbers,
             ids: ids.collect::<Result<_, _>>()?,
-            since_ms: changes::moment("since", self.since.as_deref(), now_ms)?,
-            until_ms: changes::moment("until", self.until.as_deref(), now_ms)?,
+            since_ms,
+            until_ms,
         };
-        check_span(selection.since_ms, selection.until_ms)?;
         match (self.all, selection == LetterSelection::default()) {
             (false, true) => Err(Problem::parameter(
                 "all",

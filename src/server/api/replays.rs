@@ -13,7 +13,7 @@ use super::changes::{self, GivenBody, Nothing, NumberInPath};
 use super::openapi::answers;
 use super::openapi::parameters::Part;
 use super::page::{Page, Place};
-use super::parameters::{Parameters, check_span};
+use super::parameters::Parameters;
 use super::replay_count::Counting;
 use super::{Api, json, text_of};
 use crate::delivery::ReplaySelection;
@@ -244,14 +244,8 @@ pub(super) async fn begin(
     let now_ms = (api.clock)();
     let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(query.as_deref(), body)?;
     let status = api.configured(&sink)?;
-    let selection = ReplaySelection {
-        since_ms: changes::moment("since", since.as_deref(), now_ms)?,
-        until_ms: changes::moment("until", until.as_deref(), now_ms)?,
-        types,
-        domains,
-        streams,
-    };
-    check_span(selection.since_ms, selection.until_ms)?;
+    let (since_ms, until_ms) = changes::during(since.as_deref(), until.as_deref(), now_ms)?;
+    let selection = ReplaySelection { since_ms, until_ms, types, domains, streams };
     if [&selection.types, &selection.domains, &selection.streams].iter().any(|list| list.len() > PATTERNS_MAX) {
         return Err(Problem::parameter("types", format!("no list may hold more than {PATTERNS_MAX}")));
     }
