@@ -8,17 +8,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::cell::Cell;
+use super::cell::{Cell, NAME_CHARACTERS_MAX};
 use super::http::NoAnswer;
 use super::listing::{self, Form, Row};
-use super::moment;
+use super::moment::During;
 use super::output::{Output, talk};
 use super::progress::Progress;
 use super::service::{Service, ServiceArguments};
 use super::table::Column;
 use crate::callback::{DomainPattern, EventType, NamePattern};
 use crate::moment::Moment;
-use crate::printable::printable;
+use crate::printable::printable_again;
 
 /// How often the service is asked how far it is.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
@@ -26,10 +26,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(300);
 /// How many replays `--list` shows.
 const LISTED: usize = 20;
 
+/// The options that say what to send, and how: of no use for a replay that has begun.
+const OF_SENDING: [&str; 7] = ["since", "until", "types", "streams", "domains", "dry_run", "no_wait"];
+
 /// Send recorded events to one sink again
 ///
 /// The service does it beside its other work, through the sink that it has, in the order of the journal. The sink's cursor
-/// stays where it is, its filter holds, and every event keeps its id. A replay survives a restart of the service. The
+/// stays where it is, its filter holds, and every event keeps its id; --since and --until go by when livehook received it. A replay survives a restart of the service. The
 /// command waits for it; interrupted, it leaves the replay to go on. What the sink refuses for good is counted, and the exit
 /// code is 1 then.
 #[derive(Debug, clap::Args)]
@@ -43,27 +46,22 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     what: What,
-    /// Only what was received then or later: RFC 3339 (2026-05-01T12:00:00Z), a date (from 00:00 UTC), Unix seconds, or
-    /// a span back from now (15m, 2h, 7d)
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now, conflicts_with_all = ["list", "watch", "cancel"])]
-    since: Option<i64>,
-    /// Only what was received before, in the same forms
-    #[arg(long, value_name = "MOMENT", value_parser = moment::parse_from_now, conflicts_with_all = ["list", "watch", "cancel"])]
-    until: Option<i64>,
+    #[command(flatten)]
+    during: During,
     /// Only this event type: a name (push, stop, recording), or a number; repeat it for more
-    #[arg(long = "type", value_name = "TYPE", conflicts_with_all = ["list", "watch", "cancel"])]
+    #[arg(long = "type", value_name = "TYPE")]
     types: Vec<EventType>,
     /// Only this stream, each `*` any characters; repeat it for more
-    #[arg(long = "stream", value_name = "STREAM", value_parser = NamePattern::new, conflicts_with_all = ["list", "watch", "cancel"])]
+    #[arg(long = "stream", value_name = "STREAM", value_parser = NamePattern::new)]
     streams: Vec<NamePattern>,
     /// Only this domain, or those below it as in `*.example.com`; repeat it for more
-    #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new, conflicts_with_all = ["list", "watch", "cancel"])]
+    #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new)]
     domains: Vec<DomainPattern>,
     /// Count what would be sent, and send nothing; the number goes to stdout. That takes its time where it is much
-    #[arg(long, conflicts_with_all = ["list", "watch", "cancel"])]
+    #[arg(long)]
     dry_run: bool,
     /// Do not wait for the end
-    #[arg(long, conflicts_with_all = ["list", "watch", "cancel", "dry_run"])]
+    #[arg(long, conflicts_with = "dry_run")]
     no_wait: bool,
     #[command(flatten)]
     service: ServiceArguments,
@@ -79,23 +77,19 @@ struct What {
     #[arg(long, value_name = "NAME")]
     sink: Option<String>,
     /// List the newest replays
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = OF_SENDING)]
     list: bool,
     /// Wait for the end of a replay
-    #[arg(long, value_name = "ID")]
+    #[arg(long, conflicts_with_all = OF_SENDING, value_name = "ID")]
     watch: Option<i64>,
     /// End a replay
-    #[arg(long, value_name = "ID")]
+    #[arg(long, conflicts_with_all = OF_SENDING, value_name = "ID")]
     cancel: Option<i64>,
 }
 
 /// Does what is asked for.
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    if let (Some(since), Some(until)) = (arguments.since, arguments.until)
-        && since >= until
-    {
-        return Err(super::usage_error("--since is not before --until: nothing can match"));
-    }
+    arguments.during.check()?;
     let service = arguments.service.clone().find()?;
     super::block_on(async {
         match &arguments.what {
@@ -158,7 +152,7 @@ impl Row for Replay {
             Cell::new(self.done),
             Cell::new(self.failed),
             Cell::new(&self.created),
-            Cell::name(self.last_reason.as_deref().unwrap_or_default()),
+            Cell::told(self.last_reason.as_deref().unwrap_or_default(), NAME_CHARACTERS_MAX),
         ]
     }
 }
@@ -175,8 +169,8 @@ fn read(answer: Value) -> anyhow::Result<Replay> {
 async fn begin(service: &Service, arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let body = json!({
         "sink": arguments.what.sink,
-        "since": arguments.since.map(Moment),
-        "until": arguments.until.map(Moment),
+        "since": arguments.during.since.map(Moment),
+        "until": arguments.during.until.map(Moment),
         "types": texts(&arguments.types),
         "streams": texts(&arguments.streams),
         "domains": texts(&arguments.domains),
@@ -258,7 +252,10 @@ async fn wait(service: &Service, id: i64, progress: &mut Progress) -> anyhow::Re
         if replay.last_reason.is_some() && replay.last_reason != told {
             progress.end();
             let reason = replay.last_reason.as_deref().unwrap_or_default();
-            talk(format_args!("the sink fails, and is tried again where that can help: {}", printable(reason, 1000)));
+            talk(format_args!(
+                "the sink fails, and is tried again where that can help: {}",
+                printable_again(reason, 1000)
+            ));
             told = replay.last_reason;
         }
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -278,7 +275,7 @@ fn tell(replay: &Replay) -> anyhow::Result<ExitCode> {
     }
     if *failed > 0 {
         let reason = last_reason.as_deref().unwrap_or("for no known reason");
-        talk(format_args!("it refused {failed}, the last one: {}", printable(reason, 1000)));
+        talk(format_args!("it refused {failed}, the last one: {}", printable_again(reason, 1000)));
     }
     Ok(if *failed == 0 && missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -324,9 +321,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_replay_of_which_something_did_not_arrive_has_failed() {
-        let replay = |failed: u64, missed: u64| Replay {
+    fn replay(failed: u64, missed: u64) -> Replay {
+        Replay {
             id: 1,
             sink: "a".to_owned(),
             state: "done".to_owned(),
@@ -339,7 +335,17 @@ mod tests {
             last_reason: None,
             created: String::new(),
             ended: Some(String::new()),
-        };
+        }
+    }
+
+    #[test]
+    fn what_the_service_has_escaped_is_not_escaped_again() {
+        let replay = Replay { last_reason: Some(r"answered 400 \u{1b}[31mno".to_owned()), ..replay(1, 0) };
+        assert_eq!(replay.cells().last().unwrap().text(), r"answered 400 \u{1b}[31mno");
+    }
+
+    #[test]
+    fn a_replay_of_which_something_did_not_arrive_has_failed() {
         assert_eq!(tell(&replay(0, 0)).unwrap(), ExitCode::SUCCESS);
         assert_eq!(tell(&replay(1, 0)).unwrap(), ExitCode::FAILURE);
         assert_eq!(tell(&replay(0, 1)).unwrap(), ExitCode::FAILURE);
