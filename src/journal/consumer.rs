@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 
+use super::progress::StoredConsumer;
 use super::queue::{Advance, Queue};
 use super::reader::Reader;
-use super::store::StoredConsumer;
 use super::tail::Tail;
 use super::{Ahead, Consumer, JournalError, NumberedLetter, Offset, Progress, Record, Records, Replay};
 

@@ -15,6 +15,7 @@ mod letters;
 #[cfg(test)]
 mod letters_tests;
 mod lock;
+mod progress;
 mod pruning;
 mod queue;
 mod reader;
