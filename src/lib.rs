@@ -3,26 +3,28 @@
 //!
 //! # The life of a callback
 //!
-//! [`server`] reads a request, [`callback`] parses and verifies it, [`journal`] makes it durable, and only then is it
-//! answered with 200. From the journal, [`delivery`] takes it to each [`sink`], one worker a sink, and [`index`] puts it
-//! together with the others of its [`session`]. [`app`] puts these together from one validated [`config`]; [`cli`] is the
-//! commands.
+//! [`http`] serves a connection, [`receiver`] reads the request, [`callback`] parses and verifies it, [`journal`] makes the
+//! event durable, and only then the receiver answers 200. From the journal, [`delivery`] takes the event to each [`sink`],
+//! one worker a sink, and [`index`] adds it to its [`session`]. [`admin`] shows all of that. [`app`] starts these parts from
+//! one validated [`config`]; [`cli`] holds the commands.
 //!
-//! A module may use those below it, never one above: `cli`, `app`, `config`, `server`, `delivery`, `sink` and `index`,
-//! `journal`, `telemetry`, `session`, `callback` and `moment`.
+//! A module may use those below it, never one above it: see ARCHITECTURE.md.
 
+pub mod admin;
 pub mod app;
 pub mod callback;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod delivery;
-mod directory;
+pub mod http;
 mod http_client;
 pub mod index;
 pub mod journal;
 pub mod moment;
 mod printable;
-pub mod server;
+pub mod receiver;
 pub mod session;
 pub mod sink;
+mod storage;
 pub mod telemetry;

@@ -58,7 +58,7 @@ fn main() -> anyhow::Result<()> {
     let options = parse(std::env::args().skip(1).filter(|argument| argument != "--bench"))?;
     let directory = tempfile::Builder::new().prefix("feed-").tempdir_in(&options.dir)?;
     process::pin_self("0")?;
-    livehook::server::raise_open_files_limit();
+    livehook::http::raise_open_files_limit();
     report::machine(directory.path())?;
     match options.mode.as_str() {
         "filtered" => scenario(directory.path(), &options, true),

@@ -9,12 +9,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::limits::{admin_limits, receiver_limits};
+use crate::admin::{Admin, Sources};
 use crate::callback::Verifier;
+use crate::clock;
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Status, Worker};
+use crate::http::{self, Endpoint, Limits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start};
-use crate::server::{self, Admin, Endpoint, Limits, Receiver, Sources};
+use crate::receiver::Receiver;
 use crate::telemetry::Metrics;
 
 /// How nice the admin endpoint's thread is to others, on the system's scale from 0 to 19.
@@ -150,7 +154,7 @@ pub(super) fn spawn_endpoints(
         Arc::clone(journal) as _,
         Arc::clone(&metrics),
         Arc::clone(&is_draining),
-        server::system_clock,
+        clock::system_clock,
     )?;
     let sources = Sources {
         data_dir: config.data_dir,
@@ -165,10 +169,10 @@ pub(super) fn spawn_endpoints(
         stopping: receiver_stop.clone(),
     };
     let subscribers_max = config.admin.subscribers_max;
-    let limits = Limits::of_receiver(&config.receiver, subscribers_max, open_files);
+    let limits = receiver_limits(&config.receiver, subscribers_max, open_files);
     let receiver = tokio::spawn(serve(ports.receiver, receiver, limits, receiver_stop));
-    let admin = Arc::new(Admin::new(&config.admin, sources, server::system_clock));
-    let limits = Limits::of_admin(subscribers_max, open_files);
+    let admin = Arc::new(Admin::new(&config.admin, sources, clock::system_clock));
+    let limits = admin_limits(subscribers_max, open_files);
     let admin_task = spawn_admin(&admin, ports.admin, limits, admin_stop, admin_cut)?;
     Ok(Endpoints { is_draining, receiver, stop_receiver, admin, admin_task, stop_admin, cut_admin })
 }
@@ -198,7 +202,7 @@ async fn serve(
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    server::serve(listener, endpoint, limits, async move {
+    http::serve(listener, endpoint, limits, async move {
         // A sender that is gone stops the server as well.
         let _ = stop.wait_for(|stop| *stop).await;
     })

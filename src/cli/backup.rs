@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::DataDirArguments;
-use super::output::{Output, talk};
-use super::progress::Progress;
+use super::args::DataDirArguments;
+use super::render::output::{Output, talk};
+use super::render::progress::Progress;
 use crate::index;
 use crate::journal::Backup;
 

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::config_arguments::ConfigArguments;
-use super::output::{Output, talk};
+use super::args::config::ConfigArguments;
+use super::render::output::{Output, talk};
 use crate::config::SinkConfig;
 use crate::sink::DeliveryError;
 
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
 fn probe(sinks: &[SinkConfig], output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for sink in sinks {
-        let found = super::block_on(async {
+        let found = super::runtime::block_on(async {
             tokio::time::timeout(PROBE_TIMEOUT, sink.sink.build().probe()).await.unwrap_or_else(|_| {
                 Err(DeliveryError::transient(format!("nothing was heard for {} s", PROBE_TIMEOUT.as_secs())))
             })

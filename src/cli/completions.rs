@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::output::Output;
+use super::render::output::Output;
 
 /// Print a script that completes livehook's commands in a shell
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::output::talk;
+use super::render::output::talk;
 use crate::index;
 use crate::journal::{self, Lock, Offset};
 

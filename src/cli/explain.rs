@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::cell::{Cell, Tone};
-use super::listing::{self, Form, Row};
-use super::output::{Output, talk};
-use super::table::{Column, details};
+use super::render::cell::{Cell, Tone};
+use super::render::listing::{self, Form, Row};
+use super::render::output::{Output, talk};
+use super::render::table::{Column, details};
 use crate::callback::{Interruption, Reason, ReasonCategory};
 
 /// Explain why a stream stopped, from the errcode of its stop
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     let Arguments { errcode, message, sub, list, category, output: form } = arguments;
     match errcode {
         None if !list && category.is_none() => {
-            return Err(super::usage_error("give the errcode of a stop, such as 18, or --list for all"));
+            return Err(crate::cli::args::UsageError::new("give the errcode of a stop, such as 18, or --list for all"));
         }
         None => {
             let lines = Interruption::all().filter(|line| category.is_none_or(|category| line.category == category));

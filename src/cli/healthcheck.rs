@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::bail;
 use reqwest::Url;
 
-use super::http;
-use super::listen_address::reachable;
-use super::output::talk;
+use super::client::http;
+use super::client::listen_address::reachable;
+use super::render::output::talk;
 use crate::config::{Config, Process};
 use crate::printable::printable;
 
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(url) => url.clone(),
         None => readiness_url(Config::find_admin_listen(arguments.config.as_deref(), &Process)?)?,
     };
-    super::block_on(ask(&url))?
+    super::runtime::block_on(ask(&url))?
 }
 
 async fn ask(url: &Url) -> anyhow::Result<ExitCode> {

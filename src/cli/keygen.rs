@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::output::Output;
+use super::render::output::Output;
 use crate::sink::http::WebhookSecret;
 
 /// The longest key that the CSS console takes.

@@ -4,57 +4,38 @@
 //! when it was refused or has failed, 2 when it was used wrongly. Only here are processes' arguments read, runtimes
 //! built and signals seen.
 
+mod args;
 mod backup;
-mod cell;
 mod check_config;
+mod client;
 mod completions;
-mod config_arguments;
 mod current_index;
 mod dead_letters;
-mod event_detail;
 mod events;
-mod events_source;
-mod events_table;
 mod explain;
 mod healthcheck;
-mod http;
-mod human;
-mod input;
-mod key_argument;
 mod keygen;
-mod letter_rows;
-mod listen_address;
-mod listing;
-mod moment;
-mod output;
-mod progress;
-mod rebuild;
+mod rebuild_index;
+mod render;
 mod replay;
-mod sample;
-mod selection_arguments;
+mod runtime;
 mod send;
 mod serve;
-mod service;
 mod session;
-mod session_rows;
 mod sessions;
 mod sign;
-mod signals;
 mod streams;
-mod table;
 #[cfg(test)]
 mod testing;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::DATA_DIR_DEFAULT;
-use output::{Output, OutputError, talk};
+use args::UsageError;
+use render::output::{Output, OutputError, talk};
 
 /// Receives the callbacks of Tencent Cloud CSS (live streaming), keeps each genuine one, and hands it on
 #[derive(Debug, Parser)]
@@ -97,22 +78,6 @@ enum Command {
     Completions(completions::Arguments),
 }
 
-/// Where the data is.
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-struct DataDirArguments {
-    /// The data directory of the service [default: livehook-data]
-    #[arg(long, value_name = "DIR", env = "LIVEHOOK_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-}
-
-impl DataDirArguments {
-    /// The directory for a command that reads no configuration.
-    fn path(&self) -> &Path {
-        self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT))
-    }
-}
-
 /// Runs the command that the arguments of a process name, the program's own name first, and gives the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut output = Output::stdout();
@@ -128,6 +93,10 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(error) = error.downcast_ref::<clap::Error>() {
         let _ = error.print();
         return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    }
+    if let Some(UsageError(message)) = error.downcast_ref() {
+        let error = clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"));
+        return report(&error.with_cmd(&Arguments::command()).into());
     }
     if let Some(OutputError::Closed) = error.downcast_ref() {
         return ExitCode::SUCCESS;
@@ -165,22 +134,6 @@ impl Command {
             Command::Completions(arguments) => completions::run(&arguments, output),
         }
     }
-}
-
-/// Wrong usage that only the command itself can tell.
-fn usage_error(message: &str) -> anyhow::Error {
-    let error = clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"));
-    error.with_cmd(&Arguments::command()).into()
-}
-
-/// Runs a future to its end, on a runtime of one thread.
-fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("the runtime cannot be started")?;
-    let result = runtime.block_on(future);
-    // What blocks still, such as a look-up of a name or a write to a stdout that nobody reads, must not hold up the end.
-    runtime.shutdown_background();
-    Ok(result)
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::cell::{Cell, NAME_CHARACTERS_MAX};
-use super::http::NoAnswer;
-use super::listing::{self, Form, Row};
-use super::moment::During;
-use super::output::{Output, talk};
-use super::progress::Progress;
-use super::service::{Service, ServiceArguments};
-use super::table::Column;
+use super::args::moment::During;
+use super::client::http::NoAnswer;
+use super::client::service::{Service, ServiceArguments};
+use super::render::cell::{Cell, NAME_CHARACTERS_MAX};
+use super::render::listing::{self, Form, Row};
+use super::render::output::{Output, talk};
+use super::render::progress::Progress;
+use super::render::table::Column;
 use crate::callback::{DomainPattern, EventType, NamePattern};
 use crate::moment::Moment;
 use crate::printable::printable_again;
@@ -91,7 +91,7 @@ struct What {
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     arguments.during.check()?;
     let service = arguments.service.clone().find()?;
-    super::block_on(async {
+    super::runtime::block_on(async {
         match &arguments.what {
             What { list: true, .. } => list(&service, arguments.output, output).await,
             What { watch: Some(id), .. } => watch(&service, *id, interrupts()?).await,

@@ -9,9 +9,9 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use super::input;
-use super::key_argument::KeyArguments;
-use super::output::Output;
+use super::args::input;
+use super::args::key::KeyArguments;
+use super::render::output::Output;
 use crate::callback::{Callback, CallbackKey};
 
 /// How long CSS lets a signature count, in seconds.

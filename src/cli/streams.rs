@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::DataDirArguments;
+use super::args::DataDirArguments;
+use super::args::selection::{SelectionArguments, parse_limit};
 use super::current_index::CurrentIndex;
-use super::listing::{self, Form};
-use super::output::{Output, talk};
-use super::selection_arguments::{SelectionArguments, parse_limit};
-use super::session_rows::StreamRow;
+use super::render::listing::{self, Form};
+use super::render::output::{Output, talk};
+use super::render::session_rows::StreamRow;
 
 /// Show the streams that are live now, those that have come last first
 ///

@@ -16,7 +16,7 @@ pub(super) struct Journal;
 impl Journal {
     /// Adds events to the journal of a data directory, in order, and closes it.
     pub(super) fn write(data_dir: &Path, events: impl IntoIterator<Item = Event>) {
-        super::block_on(async {
+        super::runtime::block_on(async {
             // The times may be long ago, and must not be pruned for it; duplicates of an earlier call are wanted.
             let options = Options { retention_days: 1_000_000, dedupe_ids_max: 1, ..Options::default() };
             let opened = SqliteJournal::open(data_dir, &options, &[], Arc::new(Metrics::default())).unwrap();

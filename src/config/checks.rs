@@ -8,7 +8,7 @@ use super::document::{element_path, member_path};
 use super::mistake::{Findings, Mistake};
 use super::sinks::SinkConfig;
 use super::sources::{SourcedKey, Surroundings};
-use crate::server::{AdminOptions, ReceiverOptions};
+use crate::{admin, receiver};
 
 const DAY_SECS: u64 = 24 * 60 * 60;
 const MIB: u64 = 1024 * 1024;
@@ -79,7 +79,7 @@ impl Checks<'_> {
         }
     }
 
-    fn keys(&mut self, receiver: &ReceiverOptions, keys: &[SourcedKey]) {
+    fn keys(&mut self, receiver: &receiver::Options, keys: &[SourcedKey]) {
         let spoilt = KEY_SOURCES.iter().any(|source| self.findings.spoilt(source));
         match (keys.is_empty(), receiver.allow_unsigned) {
             (true, false) if !spoilt => {
@@ -102,7 +102,7 @@ impl Checks<'_> {
         }
     }
 
-    fn receiver(&mut self, receiver: &ReceiverOptions) {
+    fn receiver(&mut self, receiver: &receiver::Options) {
         if let Some(health_path) = &receiver.health_path
             && !receiver.paths_differ()
             && !self.findings.spoilt("receiver.path")
@@ -128,7 +128,7 @@ impl Checks<'_> {
         }
     }
 
-    fn receiver_limits(&mut self, receiver: &ReceiverOptions) {
+    fn receiver_limits(&mut self, receiver: &receiver::Options) {
         self.range("receiver.body_bytes_max", receiver.body_bytes_max, 1, 1024 * MIB);
         self.range("receiver.headers_bytes_max", receiver.headers_bytes_max, HEADERS_BYTES_MIN, MIB);
         self.range("receiver.connections_max", receiver.connections_max, 1, 1_000_000);
@@ -152,7 +152,7 @@ impl Checks<'_> {
         }
     }
 
-    fn admin(&mut self, admin: &AdminOptions, receiver: SocketAddr) {
+    fn admin(&mut self, admin: &admin::Options, receiver: SocketAddr) {
         if overlap(admin.listen, receiver) {
             let taken = Mistake::new("admin.listen", format!("is taken by `receiver.listen`, which is {receiver}"));
             self.mistake(taken.value(admin.listen).cure("choose another port"));

@@ -12,11 +12,12 @@ use toml::{Table, Value};
 use super::sinks::COMMON_KEYS;
 use super::tests::Given;
 use super::{Config, File, Overrides};
+use crate::admin;
 use crate::callback::KeyOptions;
 use crate::delivery::RetryOptions;
 use crate::index;
 use crate::journal;
-use crate::server::{AdminOptions, ReceiverOptions};
+use crate::receiver;
 use crate::sink::{self, Filter};
 use crate::telemetry::LogOptions;
 
@@ -112,8 +113,8 @@ fn the_example_has_every_key_that_the_code_knows_and_no_other() {
     let mut known = BTreeSet::new();
     for (table, fields) in [
         ("", fields::<File>()),
-        ("receiver", fields::<ReceiverOptions>()),
-        ("admin", fields::<AdminOptions>()),
+        ("receiver", fields::<receiver::Options>()),
+        ("admin", fields::<admin::Options>()),
         ("journal", fields::<journal::Options>()),
         ("index", fields::<index::Options>()),
         ("log", fields::<LogOptions>()),

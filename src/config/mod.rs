@@ -25,10 +25,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::admin;
 use crate::callback;
 use crate::index;
 use crate::journal;
-use crate::server::{AdminOptions, ReceiverOptions};
+use crate::receiver;
 use crate::telemetry::LogOptions;
 
 use document::Document;
@@ -50,11 +51,11 @@ pub struct Config {
     /// How long stopping may take, in seconds.
     pub shutdown_grace_secs: u64,
     /// The callback endpoint. Its `keys` are empty: those of all sources are in `verifier`.
-    pub receiver: ReceiverOptions,
+    pub receiver: receiver::Options,
     /// What is demanded of a callback.
     pub verifier: callback::Options,
     /// The admin endpoint, with its token from whichever source.
-    pub admin: AdminOptions,
+    pub admin: admin::Options,
     /// The journal.
     pub journal: journal::Options,
     /// The read model.
@@ -82,8 +83,8 @@ pub struct DataConfig {
 struct File {
     data_dir: PathBuf,
     shutdown_grace_secs: u64,
-    receiver: ReceiverOptions,
-    admin: AdminOptions,
+    receiver: receiver::Options,
+    admin: admin::Options,
     journal: journal::Options,
     index: index::Options,
     log: LogOptions,
@@ -95,8 +96,8 @@ impl Default for File {
         File {
             data_dir: PathBuf::from(DATA_DIR_DEFAULT),
             shutdown_grace_secs: 8,
-            receiver: ReceiverOptions::default(),
-            admin: AdminOptions::default(),
+            receiver: receiver::Options::default(),
+            admin: admin::Options::default(),
             journal: journal::Options::default(),
             index: index::Options::default(),
             log: LogOptions::default(),
@@ -134,7 +135,7 @@ impl Config {
     ///
     /// # Errors
     /// The file or that of the token cannot be read, or the address or the token is none.
-    pub fn find_admin(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<AdminOptions, Mistakes> {
+    pub fn find_admin(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<admin::Options, Mistakes> {
         let keys = ["admin.listen", "admin.token", "admin.token_file"];
         Ok(find_part(path, surroundings, &keys, sources::admin)?.0.admin)
     }
@@ -230,7 +231,7 @@ fn find_part(
     Err(Mistakes::new(path, findings.mistakes))
 }
 
-fn verifier_options(receiver: &ReceiverOptions, keys: Vec<sources::SourcedKey>) -> callback::Options {
+fn verifier_options(receiver: &receiver::Options, keys: Vec<sources::SourcedKey>) -> callback::Options {
     callback::Options {
         keys: keys.into_iter().map(|(_, key)| key).collect(),
         allow_unsigned: receiver.allow_unsigned,

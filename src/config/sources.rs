@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::File;
 use super::mistake::{Findings, Mistake, Mistakes};
 use super::reader::read_text;
+use crate::admin::{self, Token};
 use crate::callback::{CallbackKey, KeyOptions};
-use crate::server::{AdminOptions, Token};
 
 /// What the command line says. Texts are read here, so that their mistakes are told with all others.
 #[derive(Clone, Debug, Default)]
@@ -244,7 +244,7 @@ impl Sources<'_> {
     }
 
     /// The token of the variable, else of the file or of the file that it names.
-    fn token(&mut self, admin: &mut AdminOptions) {
+    fn token(&mut self, admin: &mut admin::Options) {
         let file = admin.token_file.clone();
         if let Some(path) = &file
             && (admin.token.is_some() || self.findings.spoilt("admin.token"))
@@ -261,7 +261,7 @@ impl Sources<'_> {
         }
     }
 
-    fn set_token(&mut self, admin: &mut AdminOptions, mistake: Mistake, text: &str) {
+    fn set_token(&mut self, admin: &mut admin::Options, mistake: Mistake, text: &str) {
         match Token::new(text) {
             Ok(token) => admin.token = Some(token),
             Err(rule) => self.findings.mistake(Mistake { rule, ..mistake }),

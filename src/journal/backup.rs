@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{self as sqlite_backup, StepResult};
 
 use super::{DIRECTORY_MODE, JournalError, database};
-use crate::directory;
+use crate::storage::durable_files;
 
 /// How many pages one step copies.
 const STEP_PAGES: i32 = 1024;
@@ -36,7 +36,7 @@ impl Backup {
             let text = "the directory is in the data directory, and would go with it; give one elsewhere";
             return Err(io(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
-        directory::make(target, DIRECTORY_MODE).map_err(io)?;
+        durable_files::make(target, DIRECTORY_MODE).map_err(io)?;
         remove_left_parts(target).map_err(io)?;
         let target = Target { directory: target.to_owned(), copied: Vec::new() };
         Ok(Backup { source, data_dir: data_dir.to_owned(), target })
@@ -135,7 +135,8 @@ impl Target {
             std::fs::rename(part_of(copied), copied)
                 .map_err(|source| JournalError::Io { path: copied.clone(), source })?;
         }
-        directory::sync(&self.directory).map_err(|source| JournalError::Io { path: self.directory.clone(), source })?;
+        durable_files::sync(&self.directory)
+            .map_err(|source| JournalError::Io { path: self.directory.clone(), source })?;
         self.copied.clear();
         Ok(())
     }

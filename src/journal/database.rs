@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::JournalError;
 use super::file::{self, BUSY_TIMEOUT};
-use crate::directory;
+use crate::storage::durable_files;
 
 /// `lvhk` in ASCII: tells a journal from any other database.
 const APPLICATION_ID: i64 = 0x6c76_686b;
@@ -164,7 +164,7 @@ fn sync_log(data_dir: &Path) -> Result<(), JournalError> {
         }
         _ => {}
     }
-    directory::sync(data_dir).map_err(|source| JournalError::Io { path: data_dir.to_owned(), source })
+    durable_files::sync(data_dir).map_err(|source| JournalError::Io { path: data_dir.to_owned(), source })
 }
 
 /// Moves the write-ahead log into the database and empties it, or leaves that for later where another program, as one that

@@ -23,7 +23,7 @@ use super::{
     Start,
 };
 use crate::callback::Event;
-use crate::directory;
+use crate::storage::durable_files;
 use crate::telemetry::Metrics;
 
 /// How many settled batches may wait for [`Exchange`] before the writer waits.
@@ -64,7 +64,7 @@ impl SqliteJournal {
         metrics: Arc<Metrics>,
     ) -> Result<Opened, JournalError> {
         let io = |source| JournalError::Io { path: data_dir.to_owned(), source };
-        directory::make(data_dir, DIRECTORY_MODE).map_err(io)?;
+        durable_files::make(data_dir, DIRECTORY_MODE).map_err(io)?;
         let lock = Lock::take(data_dir)?;
         let began = Instant::now();
         let now = Now { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::replay::Run;
-use super::tally::Tally;
+use super::tally::HourlyCounts;
 use super::{Step, Worker};
 use crate::delivery::backoff::Pause;
 use crate::journal::{JournalError, Progress, Record};
@@ -150,7 +150,7 @@ impl Worker {
     /// pause before the next turn.
     pub(super) async fn settle_again(
         &mut self,
-        mut tally: Tally,
+        mut tally: HourlyCounts,
         progress: impl FnOnce(Progress) -> Progress,
     ) -> Result<(), JournalError> {
         tally.blame_the_sink_for_standing_still();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::pending::Tries;
-use super::tally::{Fate, Tally, is_cut_short};
+use super::tally::{Fate, HourlyCounts, is_cut_short};
 use super::{Step, Worker};
 use crate::delivery::backoff::Pause;
 use crate::journal::{DeadLetter, JournalError, Record};
@@ -19,7 +19,7 @@ impl Worker {
         // After the attempt, which may have taken long.
         let now_ms = self.now_ms();
         let is_cut_short = is_cut_short(&batch, &outcomes);
-        let mut tally = Tally::default();
+        let mut tally = HourlyCounts::default();
         let (mut kept, mut dead_letters, mut news) = (Vec::new(), Vec::new(), None);
         for ((record, tries), outcome) in batch.into_iter().zip(tries).zip(outcomes) {
             let attempts = tries.attempts.saturating_add(1);
@@ -77,7 +77,7 @@ impl Worker {
     }
 
     /// Tells people how the sink does; `news` is a failure that is another one than at the last attempt.
-    fn tell(&mut self, tally: &Tally, news: Option<String>) {
+    fn tell(&mut self, tally: &HourlyCounts, news: Option<String>) {
         if let Some(reason) = &tally.failure {
             self.tell_failure(reason.clone(), news);
         } else if tally.delivered > 0 && !self.pending.has_failed() {

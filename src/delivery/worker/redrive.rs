@@ -5,7 +5,7 @@
 
 use super::Worker;
 use super::again::{EVENTS_MAX, Turn};
-use super::tally::{Fate, Tally};
+use super::tally::{Fate, HourlyCounts};
 use crate::journal::{JournalError, LetterFailure, NumberedLetter, Offset, Progress, Record, SettledLetter};
 
 impl Worker {
@@ -26,7 +26,7 @@ impl Worker {
         let outcomes = self.deliver_again(&records).await;
 
         let now_ms = self.now_ms();
-        let (mut tally, mut settled) = (Tally::default(), Vec::new());
+        let (mut tally, mut settled) = (HourlyCounts::default(), Vec::new());
         for ((letter, record), outcome) in letters.into_iter().zip(&records).zip(outcomes) {
             let Tried { number, redriven_ms, attempts } = letter;
             self.again.last_letter = number;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::Worker;
 use super::again::{EVENTS_MAX, Turn};
-use super::tally::{Fate, Tally};
+use super::tally::{Fate, HourlyCounts};
 use crate::delivery::{ReplayFilter, ReplaySelection};
 use crate::journal::{JournalError, Offset, Progress, Record, Replay, ReplayProgress};
 use crate::sink::DeliveryError;
@@ -136,7 +136,7 @@ impl Worker {
             ..ReplayProgress::default()
         };
         let progress = |progress| Progress { replay: Some(replay), ..progress };
-        self.settle_again(Tally::default(), progress).await?;
+        self.settle_again(HourlyCounts::default(), progress).await?;
         Ok(Turn::Taken)
     }
 
@@ -177,8 +177,8 @@ impl Worker {
         Ok(Turn::Taken)
     }
 
-    async fn try_batch(&mut self, run: &mut Run) -> Tally {
-        let mut tally = Tally::default();
+    async fn try_batch(&mut self, run: &mut Run) -> HourlyCounts {
+        let mut tally = HourlyCounts::default();
         let (records, tries): (Vec<Record>, Vec<u32>) = std::mem::take(&mut run.batch).into_iter().unzip();
         let mut outcomes = self.deliver_again(&records).await.into_iter();
         let age_ms = self.now_ms().saturating_sub(run.began_ms);

@@ -31,7 +31,7 @@ pub(super) enum Fate {
 
 /// How often events of a batch ended how.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct HourlyCounts {
     pub(super) delivered: u64,
     pub(super) failed: u64,
     pub(super) given_up: u64,
@@ -45,7 +45,7 @@ pub(super) struct Tally {
     has_demand: bool,
 }
 
-impl Tally {
+impl HourlyCounts {
     /// Judges one outcome: that of attempt number `attempt`, `age_ms` after the event came.
     pub(super) fn judge(&mut self, outcome: Outcome, retry: &RetryOptions, attempt: u32, age_ms: i64) -> Fate {
         let Err(error) = outcome else {
@@ -128,8 +128,8 @@ mod tests {
     use crate::delivery::worker_tests::event_of;
     use crate::journal::Offset;
 
-    fn judged(outcomes: Vec<Outcome>) -> Tally {
-        let mut tally = Tally::default();
+    fn judged(outcomes: Vec<Outcome>) -> HourlyCounts {
+        let mut tally = HourlyCounts::default();
         for outcome in outcomes {
             tally.judge(outcome, &RetryOptions::default(), 1, 0);
         }

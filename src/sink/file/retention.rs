@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::Options;
 use super::rotation::{Form, Names, Stamp};
 use super::writer::FILE_MODE;
-use crate::directory;
+use crate::storage::durable_files;
 
 const DAY_SECS: i64 = 86_400;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -176,7 +176,7 @@ fn compress(names: &Names, stamp: Stamp, stopped: &AtomicBool) -> io::Result<()>
     }
     encoder.finish()?.sync_all()?;
     fs::rename(&part, &compressed)?;
-    directory::sync(names.directory())?;
+    durable_files::sync(names.directory())?;
     fs::remove_file(&plain)
 }
 

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use super::recovery::Remembered;
 use super::rotation::{Form, Names, Stamp, directory_of};
 use super::{FileError, Options};
-use crate::directory;
+use crate::storage::durable_files;
 
 /// Events name people's addresses, so that the file is not for everybody.
 pub(super) const FILE_MODE: u32 = 0o640;
@@ -69,7 +69,7 @@ impl Writer {
     pub(super) fn open(options: Options) -> Result<Writer, FileError> {
         let path = &options.path;
         let above = directory_of(path);
-        directory::make(above, DIRECTORY_MODE).map_err(FileError::io(above, "make the directory"))?;
+        durable_files::make(above, DIRECTORY_MODE).map_err(FileError::io(above, "make the directory"))?;
         match fs::metadata(path) {
             // Asked before opening, since that would wait for the other end of a pipe.
             Ok(metadata) => refuse_irregular(path, &metadata)?,
@@ -88,7 +88,7 @@ impl Writer {
         let target = fs::canonicalize(path).map_err(FileError::io(path, "resolve it"))?;
         let names = Names::beside(&target);
         // Also for a file that was there: whoever made it may have been stopped before this.
-        directory::sync(names.directory()).map_err(FileError::io(names.directory(), "sync it"))?;
+        durable_files::sync(names.directory()).map_err(FileError::io(names.directory(), "sync it"))?;
         let newest = names.list().map_err(FileError::io(names.directory(), "list it"))?.last().map(|(stamp, _)| *stamp);
         let mut writer = Writer {
             target,

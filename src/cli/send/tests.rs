@@ -1,0 +1,131 @@
+//! `send` against a real HTTP server.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use clap::Parser;
+
+use super::super::{Arguments as All, Command};
+use super::*;
+use crate::callback::{Callback, CallbackKey, EventType, KeyOptions, Options, Verifier};
+
+type Bodies = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// A receiver in its own thread that keeps every body, and answers 200 until `refuse_after` were kept, then 503.
+fn receiver(refuse_after: usize) -> (SocketAddr, Bodies) {
+    let bodies = Bodies::default();
+    let kept = Arc::clone(&bodies);
+    let (sender, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        crate::cli::runtime::block_on(async move {
+            let handler = move |headers: HeaderMap, body: axum::body::Bytes| async move {
+                assert_eq!(headers["content-type"], "application/json");
+                let mut kept = kept.lock().unwrap();
+                kept.push(body.to_vec());
+                match kept.len() > refuse_after {
+                    true => (StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"unavailable\u{1b}\"}\n"),
+                    false => (StatusCode::OK, "{\"code\":0}"),
+                }
+            };
+            let app = Router::new().route("/callback", post(handler));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
+            // The released `axum::serve` belongs to a feature that livehook does without.
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = hyper_util::service::TowerToHyperService::new(app.clone());
+                let io = hyper_util::rt::TokioIo::new(stream);
+                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
+            }
+        })
+        .unwrap();
+    });
+    (address.recv().unwrap(), bodies)
+}
+
+fn arguments(line: &[&str]) -> Result<Arguments, clap::Error> {
+    match All::try_parse_from([&["livehook", "send"], line].concat())?.command {
+        Command::Send(arguments) => Ok(*arguments),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn send_to(address: SocketAddr, line: &[&str]) -> (anyhow::Result<ExitCode>, String) {
+    let url = format!("http://{address}/callback");
+    let mut written = Vec::new();
+    let result = run(&arguments(&[line, &["--url", &url]].concat()).unwrap(), &mut Output::to(&mut written));
+    (result, String::from_utf8(written).unwrap())
+}
+
+fn event_types(bodies: &Bodies) -> Vec<EventType> {
+    let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: Vec::new() }];
+    let verifier = Verifier::new(Options { keys, validity_secs_max: Some(600), ..Options::default() }).unwrap();
+    let now_ms = Timestamp::now().as_millisecond();
+    let verify = |body: &Vec<u8>| verifier.verify(&Callback::parse(body).unwrap(), now_ms).unwrap();
+    let events: Vec<_> = bodies.lock().unwrap().iter().map(verify).collect();
+    assert_eq!(events.iter().map(|event| event.id()).collect::<HashSet<_>>().len(), events.len());
+    events.iter().map(|event| event.event_type()).collect()
+}
+
+#[test]
+fn distinct_genuine_pairs_are_sent_and_each_answer_is_a_line() {
+    let (address, bodies) = receiver(usize::MAX);
+    let (result, written) = send_to(address, &["--key", "test", "--event", "pair", "--count", "3", "--errcode", "8"]);
+    assert_eq!(result.unwrap(), ExitCode::SUCCESS);
+    assert_eq!(event_types(&bodies), [EventType::Push, EventType::Stop].repeat(3));
+    assert_eq!(written.lines().count(), 6);
+    assert!(written.lines().all(|line| line.starts_with("200 {\"code\":0} ") && line.ends_with(" ms")), "{written}");
+}
+
+#[test]
+fn one_answer_other_than_200_is_a_failure_and_the_rest_is_still_sent() {
+    let (address, bodies) = receiver(1);
+    let (result, written) = send_to(address, &["--key", "test", "--count", "3"]);
+    assert_eq!(result.unwrap(), ExitCode::FAILURE);
+    assert_eq!(bodies.lock().unwrap().len(), 3);
+    let statuses: Vec<&str> = written.lines().map(|line| &line[..3]).collect();
+    assert_eq!(statuses, ["200", "503", "503"]);
+    assert!(!written.contains('\u{1b}'), "{written:?}");
+}
+
+#[test]
+fn a_file_is_signed_anew_or_sent_to_the_byte() {
+    let (address, bodies) = receiver(usize::MAX);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let callback = " {\"event_type\":0, \"t\":1,\"sign\":\"x\"}\n";
+    std::fs::write(file.path(), callback).unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(send_to(address, &["--key", "test", path]).0.unwrap(), ExitCode::SUCCESS);
+    assert_eq!(event_types(&bodies), [EventType::Stop]);
+    assert_eq!(send_to(address, &["--as-is", path]).0.unwrap(), ExitCode::SUCCESS);
+    assert_eq!(bodies.lock().unwrap()[1], callback.as_bytes());
+}
+
+#[test]
+fn nobody_there_is_said_with_what_may_help() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = send_to(free, &["--key", "test"]).0.unwrap_err().to_string();
+    assert!(error.contains(&format!("http://{free}/callback")) && error.contains("livehook serve"), "{error}");
+}
+
+#[test]
+fn wrong_usage_is_told_before_anything_is_sent() {
+    for line in [
+        &[][..],
+        &["--as-is"],
+        &["--key", "test", "--key-file", "x"],
+        &["--key", "test", "--as-is", "x"],
+        &["--key", "test", "--count", "0"],
+        &["--key", "test", "--count", "2", "x"],
+        &["--key", "test", "--url", "nowhere"],
+    ] {
+        assert_eq!(arguments(line).unwrap_err().exit_code(), 2, "{line:?}");
+    }
+    let errcode = arguments(&["--key", "test", "--errcode", "3"]).unwrap();
+    let error = run(&errcode, &mut Output::to(&mut Vec::new())).unwrap_err();
+    assert_eq!(error.downcast::<clap::Error>().unwrap().exit_code(), 2);
+}

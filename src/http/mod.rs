@@ -1,0 +1,24 @@
+//! HTTP for both listeners: connections, their limits and their end. It knows nothing of callbacks or of the API.
+//!
+//! [`serve`] runs a listener until it is stopped. The socket, the routes and the stop signal are arguments.
+
+mod client_address;
+mod connection;
+mod error_body;
+mod limits;
+mod listener;
+mod log_limit;
+mod network;
+mod serve;
+#[cfg(test)]
+pub(crate) mod testing;
+mod url_path;
+
+pub use client_address::{ClientAddress, client_address};
+pub use error_body::ErrorBody;
+pub(crate) use error_body::{View as ErrorBodyView, quoted, words};
+pub use limits::{Limits, limit_secs, raise_open_files_limit};
+pub use listener::{Endpoint, serve};
+pub use log_limit::LogLimit;
+pub use network::Network;
+pub use url_path::UrlPath;

@@ -1,0 +1,18 @@
+//! The callback endpoint: `POST <receiver.path>` takes a callback, makes its event durable and answers 200.
+//!
+//! The life of a request: [`routes`] checks its head, [`body`] reads it within bounds, [`crate::callback`] parses and
+//! verifies it, [`storing`] waits for the journal. Every other end is an answer in [`answers`].
+
+mod answers;
+mod body;
+mod hourly_counts;
+mod options;
+mod recent_refusals;
+mod routes;
+mod storing;
+
+pub use hourly_counts::HourlyCounts;
+pub use options::Options;
+pub use recent_refusals::RecentRefusals;
+pub(crate) use recent_refusals::{ERRORS, Refusal, RefusalWord};
+pub use routes::{Receiver, ReceiverError};
