@@ -178,6 +178,13 @@ mod tests {
     }
 
     #[test]
+    fn wrong_usage_exits_with_2() {
+        let usage = ExitCode::from(2);
+        assert_eq!(report(&args::usage_error("give one of both")), usage);
+        assert_eq!(report(&Arguments::try_parse_from(["livehook", "nonsense"]).unwrap_err().into()), usage);
+    }
+
+    #[test]
     fn causes_are_told_once() {
         let cause = || std::io::Error::other("no space");
         assert_eq!(described(&anyhow::Error::from(cause()).context("a.json")), "a.json: no space");

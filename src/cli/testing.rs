@@ -62,3 +62,9 @@ pub(super) fn stop(stream: &str, number: i64, lasted_secs: i64, errcode: i64) ->
     );
     event(&body, time)
 }
+
+/// Whether a command ends with exit code 2.
+pub(super) fn is_usage_error(error: &anyhow::Error) -> bool {
+    error.is::<super::args::UsageError>()
+        || error.downcast_ref::<clap::Error>().is_some_and(|error| error.exit_code() == 2)
+}

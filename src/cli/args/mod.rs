@@ -9,4 +9,4 @@ pub(crate) mod selection;
 mod usage_error;
 
 pub(crate) use data_dir::DataDirArguments;
-pub(crate) use usage_error::UsageError;
+pub(crate) use usage_error::{UsageError, usage_error};

@@ -25,7 +25,7 @@ impl During {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         match (self.since, self.until) {
             (Some(since), Some(until)) if since >= until => {
-                Err(crate::cli::args::UsageError::new("--since is not before --until: nothing can match"))
+                Err(crate::cli::args::usage_error("--since is not before --until: nothing can match"))
             }
             _ => Ok(()),
         }

@@ -5,9 +5,7 @@
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-impl UsageError {
-    /// An error with a message that says what to give instead.
-    pub(crate) fn new(message: &str) -> anyhow::Error {
-        UsageError(message.to_owned()).into()
-    }
+/// An error of wrong usage, with a message that says what to give instead.
+pub(crate) fn usage_error(message: &str) -> anyhow::Error {
+    UsageError(message.to_owned()).into()
 }

@@ -210,7 +210,7 @@ fn change(arguments: ChangeArguments, action: LetterAction) -> anyhow::Result<Ex
     let ChangeArguments { data_dir, selection, all, service } = arguments;
     let selection = selection.selection()?;
     if !all && selection == LetterSelection::default() {
-        return Err(crate::cli::args::UsageError::new(
+        return Err(crate::cli::args::usage_error(
             "nothing is selected: give --sink, --since, --until or --id, or say --all",
         ));
     }

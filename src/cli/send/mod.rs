@@ -98,7 +98,7 @@ enum EventKind {
 /// Sends, and prints each answer.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     if arguments.made_up.errcode.is_some() && arguments.made_up.event == EventKind::Push {
-        return Err(crate::cli::args::UsageError::new("--errcode belongs to a stop: add --event stop or --event pair"));
+        return Err(crate::cli::args::usage_error("--errcode belongs to a stop: add --event stop or --event pair"));
     }
     super::runtime::block_on(send(arguments, output))?
 }

@@ -97,7 +97,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
         return rebuild_index::run(&arguments.data_dir, arguments.service);
     }
     if arguments.service.is_given() {
-        return Err(crate::cli::args::UsageError::new(
+        return Err(crate::cli::args::usage_error(
             "--config and --url are for --rebuild: questions are asked on --data-dir",
         ));
     }

@@ -143,7 +143,7 @@ fn statements(code: &str, keyword: &str) -> Vec<(bool, String)> {
         if begins && !line.contains(' ') || line.starts_with("pub(in") {
             found.push((line.starts_with("pub"), tail[..end].to_owned()));
         }
-        rest = &tail[..];
+        rest = tail;
     }
     found
 }
