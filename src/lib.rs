@@ -17,6 +17,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod history;
 pub mod http;
 mod http_client;
 pub mod index;

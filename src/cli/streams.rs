@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::args::DataDirArguments;
 use super::args::selection::{SelectionArguments, parse_limit};
-use super::current_index::CurrentIndex;
+use super::fresh_index;
 use super::render::listing::{self, Form};
 use super::render::output::{Output, talk};
 use super::render::session_rows::StreamRow;
@@ -40,9 +40,9 @@ pub(super) struct Arguments {
 /// Prints the streams.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, selection, limit, output: form } = arguments;
-    let current = CurrentIndex::open(data_dir.path())?;
+    let fresh = fresh_index::open(data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
-    let mut views = current.index.streams(&selection.selection(), None, usize::MAX, now_ms)?;
+    let mut views = fresh.index.streams(&selection.selection(), None, usize::MAX, now_ms)?;
     views.sort_by_key(|view| Reverse(view.live_since));
     let has_more = views.len() > *limit;
     views.truncate(*limit);

@@ -1,11 +1,8 @@
 //! Journals for the tests of commands: real ones, made in a data directory.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::callback::{Callback, Event, Options as VerifierOptions, Verifier};
-use crate::journal::{self, Options, SqliteJournal};
-use crate::telemetry::Metrics;
 
 /// The Unix time of the tests, in seconds.
 pub(super) const EPOCH_SECS: i64 = 1_777_636_800; // 2026-05-01T12:00:00Z
@@ -16,25 +13,7 @@ pub(super) struct Journal;
 impl Journal {
     /// Adds events to the journal of a data directory, in order, and closes it.
     pub(super) fn write(data_dir: &Path, events: impl IntoIterator<Item = Event>) {
-        super::runtime::block_on(async {
-            // The times may be long ago, and must not be pruned for it; duplicates of an earlier call are wanted.
-            let options = Options { retention_days: 1_000_000, dedupe_ids_max: 1, ..Options::default() };
-            let opened = SqliteJournal::open(data_dir, &options, &[], Arc::new(Metrics::default())).unwrap();
-            let exchange = tokio::spawn(opened.exchange.run());
-            let mut appending = Vec::new();
-            for event in events {
-                // On one thread tasks begin in the order of their making, so the journal has the events in this order.
-                let journal: Arc<dyn journal::Journal> = Arc::clone(&opened.journal) as _;
-                appending.push(tokio::spawn(async move { journal.append(event).await.unwrap() }));
-            }
-            for append in appending {
-                append.await.unwrap();
-            }
-            opened.journal.close();
-            exchange.await.unwrap().unwrap();
-            opened.journal.join();
-        })
-        .unwrap();
+        crate::history::testing::write_journal(data_dir, events);
     }
 }
 

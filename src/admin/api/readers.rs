@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::admin::problem::Problem;
+use crate::history::EventSource;
 use crate::http::LogLimit;
 use crate::index::{self, IndexError};
 use crate::journal::{self, JournalError};
@@ -63,6 +64,11 @@ impl Reader {
             index.give_up_when(is_enough())?;
         }
         Ok(())
+    }
+
+    /// The events, by the read model where that helps.
+    pub(super) fn events(&self) -> EventSource<'_> {
+        EventSource::new(&self.journal, self.index.as_ref())
     }
 
     /// The read model.

@@ -7,7 +7,6 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Response;
 
-use super::events::PAGE_BYTES_MAX;
 use super::openapi::answers;
 use super::openapi::parameters::{BroadcastParameters, Chosen, During, Part, SessionParameters};
 use super::page::{Page, Place};
@@ -16,8 +15,8 @@ use super::streams::selection;
 use super::{Api, id_of, json, text_of};
 use crate::admin::problem::Problem;
 use crate::callback::ReasonCategory;
+use crate::history::{PAGE_BYTES_MAX, SessionEvents};
 use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort};
-use crate::journal::{self, JournalError, Offset};
 use crate::session::{SessionId, State as SessionState};
 
 /// How many of a session's events are told with it.
@@ -94,39 +93,14 @@ pub(super) async fn one(
         let Some(session) = index.session(&id, now_ms)? else {
             return Err(Problem::not_found(format!("there is no session `{id}`")).into());
         };
-        let offsets = index.session_events(&id, now_ms)?;
-        // What a session begins and ends with is told in any case.
-        let mut ends = Vec::new();
-        for id in [session.push_event_id, session.stop_event_id].into_iter().flatten() {
-            ends.extend(index.event(id)?);
-        }
-        let (lines, left_out) = lines_of(&reader.journal, &offsets, &ends)?;
+        let events = SessionEvents::of(&session, index, &reader.journal, now_ms)?;
+        let (records, left_out) = events.bounded(EVENTS_MAX, PAGE_BYTES_MAX)?;
+        let lines: Vec<&str> = records.iter().map(|record| record.event.line()).collect();
         let mut text = text_of(&session);
         text.pop();
         Ok(format!(r#"{text},"events":[{}],"events_left_out":{left_out}}}"#, lines.join(",")))
     });
     Ok(json(text.await?, "application/json", None))
-}
-
-/// The lines of the records at some offsets, as far as the journal still has them and there is room, and how many have
-/// none. Those at `ends` have it in any case.
-pub(super) fn lines_of(
-    journal: &journal::Reader,
-    offsets: &[Offset],
-    ends: &[Offset],
-) -> Result<(Vec<String>, usize), JournalError> {
-    let (mut lines, mut bytes, mut left_out) = (Vec::new(), 0, 0);
-    for offset in offsets {
-        if !ends.contains(offset) && (lines.len() >= EVENTS_MAX || bytes >= PAGE_BYTES_MAX) {
-            left_out += 1;
-            continue;
-        }
-        if let Some(record) = journal.get(*offset)? {
-            bytes += record.event.line().len();
-            lines.push(record.event.line().to_owned());
-        }
-    }
-    Ok((lines, left_out))
 }
 
 /// List broadcasts.

@@ -1,6 +1,5 @@
 //! `livehook events`: what the journal holds, read beside a running service or without one.
 
-mod source;
 mod table;
 
 use std::process::ExitCode;
@@ -9,14 +8,14 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use self::source::Source;
 use self::table::Table;
 use super::args::DataDirArguments;
 use super::args::moment::During;
 use super::render::output::{Output, OutputError, talk};
 use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern};
-use crate::journal::{CLOCK_SLACK_MS, JournalError, Offset, Reader, Record};
-use crate::sink::Filter;
+use crate::history::{EventQuery, EventSource, usable_index};
+use crate::index::{Order, Selection};
+use crate::journal::{self, Offset};
 
 /// How often `--follow` looks for new records.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -82,27 +81,42 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     let Arguments { data_dir, types, streams, domains, during, limit, id, follow, output: form } = arguments;
     during.check()?;
     let During { since, until } = during;
-    let selection = Selection { filter: Filter { types, domains, streams }, since, until };
-    let source = Source::open(data_dir.path(), &selection.filter)?;
+    let journal = journal::Reader::open(data_dir.path())?;
+    let index = usable_index(data_dir.path(), &journal).unwrap_or_else(|error| {
+        talk(format_args!("the index is of no use, and all of the journal is searched: {error}"));
+        None
+    });
+    let source = EventSource::new(&journal, index.as_ref());
+    let mut query = EventQuery {
+        selection: Selection { domains, streams, ..Selection::default() },
+        types,
+        since_ms: since,
+        until_ms: until,
+        order: Order::Ascending,
+        after: None,
+        limit: usize::MAX,
+    };
     if let Some(id) = id {
-        let Some(record) = source.find(id)? else {
+        let Some(record) = source.find(id, usize::MAX)? else {
             bail!(
                 "the journal has no event {id}: it may be older than `journal.retention_days`, or of another service"
             );
         };
-        Listing::new(Offset::default(), Offset::default(), form).event(&record.event, output)?;
+        Listing::new(query, form).event(&record.event, output)?;
         return Ok(ExitCode::SUCCESS);
     }
 
-    let end = selection.end(source.journal())?;
-    let mut listing = Listing::new(selection.start(&source, limit)?, end, form);
-    listing.show(&source, &selection, limit, output)?;
+    if let (None, Some(limit)) = (since, limit) {
+        query.after = place_before_newest(source, &query, limit)?;
+    }
+    let mut listing = Listing::new(query, form);
+    listing.show(source, limit, output)?;
     output.flush()?;
     // The newest N are followed by all that come after them; of those since a moment, N are all that is wanted.
     let limit = limit.filter(|_| since.is_some());
     while follow && limit != Some(listing.shown) {
         std::thread::sleep(POLL_INTERVAL);
-        listing.show(&source, &selection, limit, output)?;
+        listing.show(source, limit, output)?;
         output.flush()?;
     }
     if listing.shown == 0 {
@@ -111,71 +125,34 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which events are wanted.
-struct Selection {
-    filter: Filter,
-    since: Option<i64>,
-    until: Option<i64>,
-}
-
-impl Selection {
-    fn takes(&self, event: &Event) -> bool {
-        let received_ms = event.received_ms();
-        self.since.is_none_or(|since| received_ms >= since)
-            && self.until.is_none_or(|until| received_ms < until)
-            && self.filter.passes(event)
-    }
-
-    /// The offset after which all is too late.
-    fn end(&self, journal: &Reader) -> Result<Offset, JournalError> {
-        let Some(until) = self.until else { return Ok(Offset(i64::MAX)) };
-        // The reader looks for what is older than it is told, to be sure that nothing is missed; here, for what is younger.
-        let end = journal.offset_before(until.saturating_add(2 * CLOCK_SLACK_MS))?;
-        Ok(Offset(end.0 + 1))
-    }
-
-    /// The offset after which to begin.
-    fn start(&self, source: &Source, limit: Option<usize>) -> anyhow::Result<Offset> {
-        match (self.since, limit) {
-            (Some(since), _) => Ok(source.journal().offset_before(since)?),
-            (None, Some(limit)) => self.start_of_newest(source, limit),
-            (None, None) => Ok(Offset::default()),
+/// The place after which the newest `limit` events that match stand; `None` if there are fewer. Events are counted and
+/// dropped on the way back, so a large number costs time and no memory.
+fn place_before_newest(source: EventSource<'_>, query: &EventQuery, limit: usize) -> anyhow::Result<Option<Offset>> {
+    let mut query = EventQuery { order: Order::Descending, limit, ..query.clone() };
+    loop {
+        let page = source.page(&query)?;
+        query.limit -= page.records.len();
+        if query.limit == 0 {
+            return Ok(page.records.last().map(|record| record.offset.before()));
         }
-    }
-
-    /// The offset after which the newest `limit` records that match stand. Nothing is kept on the way back, so that a
-    /// large number costs time and no memory.
-    fn start_of_newest(&self, source: &Source, limit: usize) -> anyhow::Result<Offset> {
-        let mut found = 0;
-        let mut before = Offset(i64::MAX);
-        loop {
-            let page = source.read_back(before)?;
-            if page.is_empty() {
-                return Ok(Offset::default());
-            }
-            for record in page {
-                before = record.offset;
-                found += usize::from(self.takes(&record.event));
-                if found == limit {
-                    return Ok(before.before());
-                }
-            }
+        if !page.has_more {
+            return Ok(None);
         }
+        query.after = Some(page.place);
     }
 }
 
 /// How far the listing has got.
 struct Listing {
-    after: Offset,
-    end: Offset,
+    query: EventQuery,
     shown: usize,
     form: Form,
     table: Table,
 }
 
 impl Listing {
-    fn new(after: Offset, end: Offset, form: Form) -> Listing {
-        Listing { after, end, shown: 0, form, table: Table::default() }
+    fn new(query: EventQuery, form: Form) -> Listing {
+        Listing { query, shown: 0, form, table: Table::default() }
     }
 
     /// Shows an event.
@@ -187,30 +164,17 @@ impl Listing {
     }
 
     /// Shows what matches from here to the end of the journal, up to a limit.
-    fn show(
-        &mut self,
-        source: &Source,
-        selection: &Selection,
-        limit: Option<usize>,
-        output: &mut Output<'_>,
-    ) -> anyhow::Result<()> {
+    fn show(&mut self, source: EventSource<'_>, limit: Option<usize>, output: &mut Output<'_>) -> anyhow::Result<()> {
         loop {
-            let page = source.read(self.after)?;
-            if page.is_empty() {
-                return Ok(());
+            self.query.limit = limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.shown));
+            let page = source.page(&self.query)?;
+            for record in &page.records {
+                self.event(&record.event, output)?;
+                self.shown += 1;
             }
-            for Record { offset, event } in page {
-                if offset > self.end {
-                    return Ok(());
-                }
-                if selection.takes(&event) {
-                    self.event(&event, output)?;
-                    self.shown += 1;
-                }
-                self.after = offset;
-                if limit == Some(self.shown) {
-                    return Ok(());
-                }
+            self.query.after = Some(page.place);
+            if !page.has_more || limit == Some(self.shown) {
+                return Ok(());
             }
         }
     }

@@ -90,16 +90,25 @@ fn pages_join_without_a_gap() {
 }
 
 #[test]
+fn damaged_index_is_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    journal(directory.path(), 3);
+    std::fs::write(directory.path().join("index.db"), "no index").unwrap();
+    assert_eq!(listed(directory.path(), &["--stream", "room-1"]), [1]);
+}
+
+#[test]
 fn following_shows_what_comes_later_once() {
     let directory = tempfile::tempdir().unwrap();
     journal(directory.path(), 3);
-    let selection = Selection { filter: Filter::default(), since: None, until: None };
-    let source = Source::open(directory.path(), &selection.filter).unwrap();
-    let start = selection.start(&source, Some(1)).unwrap();
-    let mut listing = Listing::new(start, selection.end(source.journal()).unwrap(), Form::Json);
+    let journal_reader = journal::Reader::open(directory.path()).unwrap();
+    let source = EventSource::new(&journal_reader, None);
+    let mut query = EventQuery { order: Order::Ascending, limit: usize::MAX, ..EventQuery::default() };
+    query.after = place_before_newest(source, &query, 1).unwrap();
+    let mut listing = Listing::new(query, Form::Json);
     let mut show = |limit| {
         let mut written = Vec::new();
-        listing.show(&source, &selection, limit, &mut Output::to(&mut written)).unwrap();
+        listing.show(source, limit, &mut Output::to(&mut written)).unwrap();
         String::from_utf8(written).unwrap().lines().count()
     };
     assert_eq!((show(Some(1)), show(None)), (1, 0));

@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 use jiff::Timestamp;
 
 use super::args::DataDirArguments;
-use super::current_index::CurrentIndex;
+use super::fresh_index;
 use super::render::cell::{Cell, padded};
 use super::render::listing::{self, Form};
 use super::render::output::Output;
@@ -14,8 +14,8 @@ use super::render::session_rows::{SessionRow, anomalies, reason, size, state};
 use super::render::table::details;
 use super::render::{event_detail, human};
 use crate::callback::{Event, EventId, EventType};
-use crate::index::{SESSION_EVENTS_MAX, SessionView};
-use crate::journal::Offset;
+use crate::history::{FreshIndex, SessionEvents};
+use crate::index::SessionView;
 use crate::printable::printable;
 
 /// How many sessions that share a sequence are listed.
@@ -45,13 +45,10 @@ pub(super) struct Arguments {
 
 /// Prints the session.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let current = CurrentIndex::open(arguments.data_dir.path())?;
+    let fresh = fresh_index::open(arguments.data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
-    let view = find(&current, &arguments.id, now_ms)?;
-    // Of another journal, the offsets would lead to other events.
-    let is_of_journal = current.index.is_of(&current.journal)?;
-    let offsets = if is_of_journal { current.index.session_events(&view.id, now_ms)? } else { Vec::new() };
-    let events = Events { offsets, current: &current };
+    let view = find(&fresh, &arguments.id, now_ms)?;
+    let events = SessionEvents::of(&view, &fresh.index, &fresh.journal, now_ms)?;
     let row = SessionRow { view, now_ms };
     match arguments.output {
         Form::Table => {
@@ -65,13 +62,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
 }
 
 /// The session of an id or of a sequence.
-fn find(current: &CurrentIndex, text: &str, now_ms: i64) -> anyhow::Result<SessionView> {
+fn find(fresh: &FreshIndex, text: &str, now_ms: i64) -> anyhow::Result<SessionView> {
     if let Ok(id) = text.parse()
-        && let Some(view) = current.index.session(&id, now_ms)?
+        && let Some(view) = fresh.index.session(&id, now_ms)?
     {
         return Ok(view);
     }
-    let mut found = current.index.sessions_of_sequence(text, now_ms)?;
+    let mut found = fresh.index.sessions_of_sequence(text, now_ms)?;
     if found.len() > 1 {
         let mut told = format!("{} streams have a session of the sequence {text}; give the id of one:", found.len());
         for view in found.iter().take(LISTED_MAX) {
@@ -129,25 +126,20 @@ fn labelled(row: &SessionRow) -> Vec<(&'static str, Cell)> {
     rows
 }
 
-/// The events of a session, read one by one: together they may be large.
-struct Events<'c> {
-    offsets: Vec<Offset>,
-    current: &'c CurrentIndex,
-}
-
-impl Events<'_> {
-    /// Gives each event that the journal still has to `each`, and tells what it no longer has.
-    fn read(&self, view: &SessionView, mut each: impl FnMut(&Event) -> anyhow::Result<()>) -> anyhow::Result<Gone> {
-        let mut tally = HourlyCounts::default();
-        for offset in &self.offsets {
-            if let Some(record) = self.current.journal.get(*offset)? {
-                tally.count(&record.event);
-                each(&record.event)?;
-            }
-        }
-        // What was counted is told from what was found. Of so many that not all are given, nothing can be told.
-        Ok(if self.offsets.len() < SESSION_EVENTS_MAX { tally.gone(view) } else { Gone::TooMany })
+/// Gives each event that the journal still has to `each`, and tells what it no longer has.
+fn read(
+    view: &SessionView,
+    events: &SessionEvents<'_>,
+    mut each: impl FnMut(&Event) -> anyhow::Result<()>,
+) -> anyhow::Result<Gone> {
+    let mut tally = HourlyCounts::default();
+    for record in events.records() {
+        let event = record?.event;
+        tally.count(&event);
+        each(&event)?;
     }
+    // What was counted is told from what was found. Of so many that not all are given, nothing can be told.
+    Ok(if events.is_complete() { tally.gone(view) } else { Gone::TooMany })
 }
 
 /// What was found of a session.
@@ -192,9 +184,9 @@ enum Gone {
 }
 
 /// Writes the events for people.
-fn show_events(view: &SessionView, events: &Events<'_>, output: &mut Output<'_>) -> anyhow::Result<()> {
+fn show_events(view: &SessionView, events: &SessionEvents<'_>, output: &mut Output<'_>) -> anyhow::Result<()> {
     output.line("\nEvents:")?;
-    let gone = events.read(view, |event| {
+    let gone = read(view, events, |event| {
         let time = human::moment(event.id().time_ms());
         let event_type = event.event_type().to_string();
         let line = format!("{time}  {}  {}", padded(&event_type, 16), event_detail::told(event));
@@ -212,12 +204,12 @@ fn show_events(view: &SessionView, events: &Events<'_>, output: &mut Output<'_>)
 }
 
 /// Writes one JSON object: the session, with `events` and `events_gone`, which is null where that is not known.
-fn write_json(row: &SessionRow, events: &Events<'_>, output: &mut Output<'_>) -> anyhow::Result<()> {
+fn write_json(row: &SessionRow, events: &SessionEvents<'_>, output: &mut Output<'_>) -> anyhow::Result<()> {
     let session = listing::json_line(row)?;
     output.bytes(session.strip_suffix('}').unwrap_or(&session).as_bytes())?;
     output.bytes(b",\"events\":[")?;
     let mut separator = "";
-    let gone = events.read(&row.view, |event| {
+    let gone = read(&row.view, events, |event| {
         output.bytes(separator.as_bytes())?;
         separator = ",";
         Ok(output.bytes(event.line().as_bytes())?)

@@ -9,6 +9,7 @@ use super::super::testing::{EPOCH_SECS, Journal, event, push, stop};
 use super::super::{Arguments as All, Command};
 use super::*;
 use crate::index;
+use crate::journal::Offset;
 
 fn written(data_dir: &Path, line: &[&str]) -> anyhow::Result<String> {
     let command = [&["livehook", "session", "--data-dir", data_dir.to_str().unwrap()], line].concat();

@@ -9,7 +9,7 @@ use super::args::DataDirArguments;
 use super::args::moment::During;
 use super::args::selection::{SelectionArguments, parse_limit};
 use super::client::service::ServiceArguments;
-use super::current_index::CurrentIndex;
+use super::fresh_index;
 use super::rebuild_index;
 use super::render::listing::{self, Form, Row};
 use super::render::output::{Output, talk};
@@ -102,14 +102,14 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
         ));
     }
     arguments.during.check()?;
-    let current = CurrentIndex::open(arguments.data_dir.path())?;
+    let fresh = fresh_index::open(arguments.data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
     let (form, limit) = (arguments.output, arguments.limit);
     if arguments.broadcasts {
-        let views = current.index.broadcasts(&arguments.broadcast_query(), now_ms)?;
+        let views = fresh.index.broadcasts(&arguments.broadcast_query(), now_ms)?;
         show(views.into_iter().map(|view| BroadcastRow { view, now_ms }), "broadcast", form, limit, output)?;
     } else {
-        let views = current.index.sessions(&arguments.session_query(), now_ms)?;
+        let views = fresh.index.sessions(&arguments.session_query(), now_ms)?;
         show(views.into_iter().map(|view| SessionRow { view, now_ms }), "session", form, limit, output)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -80,26 +80,27 @@ impl Reader {
         database::text(&self.connection, "journal_id")
     }
 
-    /// Whether this is the index of a journal as that is now, so that offsets mean the same in both. It is not after another
-    /// journal was put in the place of the one that was indexed, also an earlier state of the same, until a service has
+    /// The last record of `journal` that is in the index; `None` if their offsets don't mean the same. They don't after
+    /// another journal, or an earlier state of the same one, was put in the place of the indexed one, until a service has
     /// started with it.
     ///
     /// # Errors
     /// The index or the journal cannot be read.
-    pub fn is_of(&self, journal: &journal::Reader) -> Result<bool, IndexError> {
+    pub fn cursor_in(&self, journal: &journal::Reader) -> Result<Option<Offset>, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         let cursor = self.cursor()?;
         let cursor_id = database::text(&transaction, "cursor_id")?;
         let journal_id = self.journal_id()?;
         transaction.commit()?;
         if journal_id != Some(journal.journal_id()?) {
-            return Ok(false);
+            return Ok(None);
         }
-        Ok(match journal.get(cursor)? {
+        let is_same = match journal.get(cursor)? {
             Some(record) => cursor_id.is_none_or(|id| id == record.event.id().to_string()),
-            // Pruned, unless the journal has never come so far.
+            // It was pruned, unless the journal has never come so far.
             None => journal.head()?.is_none_or(|head| head >= cursor),
-        })
+        };
+        Ok(is_same.then_some(cursor))
     }
 
     /// Where an event stands in the journal, where it has it more than once, the newest; `None` where it is not known.

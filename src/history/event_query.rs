@@ -1,0 +1,81 @@
+//! Which events a caller wants, and the page that it gets.
+
+use crate::callback::{Event, EventType};
+use crate::index::{IndexError, Order, Selection};
+use crate::journal::{self, CLOCK_SLACK_MS, Offset, Record};
+
+/// Which events are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// Only events of these streams.
+    pub selection: Selection,
+    /// Only events of these types; empty for all.
+    pub types: Vec<EventType>,
+    /// Only events received at this time or later, in Unix ms.
+    pub since_ms: Option<i64>,
+    /// Only events received before this time, in Unix ms.
+    pub until_ms: Option<i64>,
+    /// Oldest or newest first, by offset.
+    pub order: Order,
+    /// The [`EventPage::place`] of the page before; `None` for the first page.
+    pub after: Option<Offset>,
+    /// A page has at most this many records.
+    pub limit: usize,
+}
+
+/// Some of the records that match a query.
+#[derive(Debug)]
+pub struct EventPage {
+    /// The records, in the order of the query.
+    pub records: Vec<Record>,
+    /// The last record that was looked at. The next page begins after it.
+    pub place: Offset,
+    /// Whether more records may match. A page can be empty and have more: see [`super::EventSource::page`].
+    pub has_more: bool,
+}
+
+/// The offsets between which every matching record stands, both included.
+pub(super) struct OffsetRange {
+    first: Offset,
+    last: Offset,
+}
+
+impl EventQuery {
+    /// Whether the event matches.
+    pub(super) fn matches(&self, event: &Event) -> bool {
+        let key = event.partition_key();
+        let received_ms = event.received_ms();
+        (self.types.is_empty() || self.types.contains(&event.event_type()))
+            && self.since_ms.is_none_or(|since_ms| received_ms >= since_ms)
+            && self.until_ms.is_none_or(|until_ms| received_ms < until_ms)
+            && self.selection.takes(&key.domain(), &key.app_name(), &key.stream())
+    }
+
+    /// The offsets between which to look, and the place after which to begin.
+    pub(super) fn bounds(&self, journal: &journal::Reader) -> Result<(OffsetRange, Offset), IndexError> {
+        let is_ascending = self.order == Order::Ascending;
+        let mut range = OffsetRange { first: Offset::default(), last: Offset(i64::MAX) };
+        // The end behind `after` needs no search.
+        if let Some(since_ms) = self.since_ms.filter(|_| !is_ascending || self.after.is_none()) {
+            range.first = next(journal.offset_before(since_ms)?);
+        }
+        if let Some(until_ms) = self.until_ms.filter(|_| is_ascending || self.after.is_none()) {
+            // `offset_before` errs to the older side by the slack. Here the newer side is needed, so the slack counts twice.
+            range.last = next(journal.offset_before(until_ms.saturating_add(2 * CLOCK_SLACK_MS))?);
+        }
+        let start = if is_ascending { range.first.before() } else { next(range.last) };
+        Ok((range, self.after.unwrap_or(start)))
+    }
+}
+
+impl OffsetRange {
+    /// Whether a record stands between the bounds.
+    pub(super) fn contains(&self, offset: Offset) -> bool {
+        (self.first..=self.last).contains(&offset)
+    }
+}
+
+/// The offset after another one.
+pub(super) fn next(offset: Offset) -> Offset {
+    Offset(offset.0.saturating_add(1))
+}
