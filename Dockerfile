@@ -1,4 +1,4 @@
-# livehook in an image without a shell, for a user without rights. See "Docker" in README.md.
+# livehook in an image without a shell, for a user without rights. See "Docker" in docs/deployment.md.
 
 FROM rust:1-bookworm AS build
 WORKDIR /livehook

@@ -4,7 +4,7 @@
 
 The document must be valid OpenAPI 3.1. Then every operation is called so that it gives each status that is documented
 for it, and each answer must be as the schema of that status says, with no member that the schema does not have. FOLDER holds what
-tests/requirements/openapi.txt lists; tests/run makes one.
+tests/requirements/schemas.txt lists; tests/run makes one.
 """
 
 import contextlib

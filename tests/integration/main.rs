@@ -15,6 +15,7 @@ mod contract;
 mod counts;
 mod crash;
 mod dead_letters;
+mod documents;
 mod event_types;
 mod feed;
 mod kills_beside_failures;

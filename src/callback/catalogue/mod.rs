@@ -2,7 +2,7 @@
 //!
 //! The one table that all look-ups read: names and numbers ([`EventType`]), members by meaning (`members`). It holds facts
 //! and reads no callback. A new type is a variant of [`EventType`], a row here, a file in `tests/fixtures` and a row in
-//! README.md; the tests tell which of them is missing.
+//! docs/events.md; the tests tell which of them is missing.
 //!
 //! Source: the field tables and samples of the vendor's pages, one for each event type, of CSS and StreamLive.
 

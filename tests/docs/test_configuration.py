@@ -1,0 +1,45 @@
+"""Every configuration in the documents and the examples is valid."""
+
+import tomllib
+
+from documents import DOCUMENTS, ROOT, blocks
+from service import KEY, TOKEN, livehook, script
+
+# Keys of a document are placeholders, which livehook refuses.
+PLACEHOLDER = 'key = "..."'
+
+
+def check(config, folder):
+    tomllib.loads(config)
+    (folder / "config.toml").write_text(config)
+    livehook(
+        "check-config", "--config", "config.toml", folder=folder,
+        environment={"LIVEHOOK_KEYS": KEY, "LIVEHOOK_ADMIN_TOKEN": TOKEN},
+    )
+
+
+def make_secrets(folder):
+    script("livehook keygen > callback.key; livehook keygen --webhook > webhook.secret", folder)
+
+
+def test_every_configuration_is_valid(folder):
+    make_secrets(folder)
+    for path in DOCUMENTS:
+        for block in DOCUMENTS[path]:
+            if block.language == "toml":
+                block.is_used = True
+                config = block.text
+                while PLACEHOLDER in config:
+                    key = livehook("keygen", folder=folder).strip()
+                    config = config.replace(PLACEHOLDER, f'key = "{key}"', 1)
+                check(config, folder)
+    for path in (ROOT / "examples").glob("*.toml"):
+        check(path.read_text(), folder)
+
+
+def test_check_config_is_a_command(folder):
+    make_secrets(folder)
+    complete = blocks("docs/configuration.md", "A complete example", "toml")[0].text
+    (folder / "config.toml").write_text(complete)
+    for block in blocks("docs/configuration.md", "Check before you deploy", "sh"):
+        script(block.text, folder)

@@ -1,0 +1,187 @@
+"""docs/deployment.md and the proxies of the examples, with the real nginx and Caddy."""
+
+import configparser
+import contextlib
+import http.client
+import json
+import re
+import ssl
+import subprocess
+
+import yaml
+
+from documents import ROOT, block, replace
+from service import ENVIRONMENT, KEY, TOKEN, Service, free_port, livehook, running, script, until
+
+DEPLOYMENT = "docs/deployment.md"
+EXAMPLES = ROOT / "examples"
+
+
+def post(port, client, tls, **headers):
+    """Posts a fresh callback from a client's address; returns the status and the body's `error`."""
+    body = livehook("sign", "--key", KEY, folder=ROOT, input='{"event_type":1,"app":"push.example.com","stream_id":"s"}')
+    options = {"source_address": (client, 0), "timeout": 10}
+    if tls:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, **options)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, **options)
+    with contextlib.closing(connection):
+        connection.request("POST", "/callback", body, {"Host": "hooks.example.com", **headers})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read()).get("error")
+
+
+def status_of(port, tls, path):
+    scheme = "https" if tls else "http"
+    curl = ["curl", "-sko", "/dev/null", "-w", "%{http_code}", "--resolve", f"hooks.example.com:{port}:127.0.0.1"]
+    done = subprocess.run([*curl, f"{scheme}://hooks.example.com:{port}{path}"], check=True, text=True, stdout=subprocess.PIPE)
+    return done.stdout
+
+
+def check_a_proxy(name, command, port, tls, receiver_port, folder):
+    """The receiver allows 127.0.0.2 alone, and only the proxy's header says who a client is."""
+    config = replace(block(DEPLOYMENT, "Behind a proxy", "toml", "::1"), "127.0.0.1:8080", f"127.0.0.1:{receiver_port}")
+    config += f'keys = ["{KEY}"]\nallowed_addresses = ["127.0.0.2"]\n'
+    config += f'[admin]\nlisten = "127.0.0.1:{free_port()}"\n'
+    (folder / "config.toml").write_text(config)
+    serve = ["livehook", "serve", "--config", "config.toml"]
+    refused = (403, "address_not_allowed")
+    with running("livehook", serve, receiver_port, folder), running(name, command, port, folder):
+        for _ in range(3):
+            assert post(port, "127.0.0.2", tls) == (200, None), "the allowed client"
+        assert post(port, "127.0.0.3", tls) == refused, "another client"
+        forged = {"X-Forwarded-For": "127.0.0.2"}
+        assert post(port, "127.0.0.3", tls, **forged) == refused, "another client that claims to be the allowed one"
+        assert post(receiver_port, "127.0.0.3", False, **forged) == refused, "a header from no trusted proxy"
+        assert status_of(port, tls, "/other") == "404", "only the callback path is passed on"
+
+
+def check_an_admin_proxy(name, command, port, tls, service):
+    """With the token you read through the proxy, also a stream whose path a proxy might change; without it you don't."""
+    callback = '{"event_type":1,"app":"push.example.com","stream_id":"a/b","sequence":"1","event_time":1777636800}'
+    with service.running(), running(name, command, port, service.folder):
+        (service.folder / "callback.json").write_text(callback)
+        service.send("callback.json")
+        service.wait_for_index()
+        scheme = "https" if tls else "http"
+        curl = ["curl", "-sk", "--resolve", f"livehook.example.com:{port}:127.0.0.1", "--path-as-is"]
+        url = f"{scheme}://livehook.example.com:{port}/api/v1/"
+
+        def ask(path, *options):
+            done = subprocess.run([*curl, *options, url + path], check=True, text=True, stdout=subprocess.PIPE)
+            return json.loads(done.stdout)
+
+        assert ask("streams").get("status") == 401, "without a token"
+        bearer = ["-H", f"Authorization: Bearer {TOKEN}"]
+        assert ask("streams/push.example.com//a%2Fb", *bearer)["stream"] == "a/b"
+        assert ask("events", *bearer)["items"][0]["subject"] == "a/b"
+
+        text = block(DEPLOYMENT, "Reach the admin endpoint from elsewhere", "sh", "curl")
+        text = replace(text, "curl -s", f"curl -sk --resolve livehook.example.com:{port}:127.0.0.1")
+        text = replace(text, "https://livehook.example.com", f"{scheme}://livehook.example.com:{port}")
+        output, _ = script(text, service.folder, {"LIVEHOOK_ADMIN_TOKEN": TOKEN})
+        assert "items" in json.loads(output), output
+
+
+def nginx(name, changes, folder):
+    """The command of an nginx with a certificate and one of the examples, in which `changes` (old, new) are made."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hooks.example.com",
+         "-keyout", "hook.key", "-out", "hook.pem"], cwd=folder, check=True, stderr=subprocess.DEVNULL,
+    )
+    text = (EXAMPLES / name).read_text()
+    for old, new in changes:
+        text = replace(text, old, new)
+    text, count = re.subn(r"/etc/ssl/\w+\.example\.com\.(pem|key)", rf"{folder}/hook.\1", text)
+    assert count == 2, text
+    paths = "".join(f"{use}_temp_path {folder}/{use};\n" for use in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr;\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{paths}{text}}}\n"
+    )
+    return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+def caddy(name, changes, folder):
+    """The command of a caddy without TLS: it would ask an authority for a certificate of a name that isn't ours."""
+    text = (EXAMPLES / name).read_text()
+    for old, new in changes:
+        text = replace(text, old, new)
+    (folder / "Caddyfile").write_text("{\n    admin off\n}\n" + text)
+    return ["env", f"HOME={folder}", "caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+
+
+def test_nginx(folder):
+    receiver_port, port = free_port(), free_port()
+    changes = [("127.0.0.1:8080;", f"127.0.0.1:{receiver_port};"), ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")]
+    check_a_proxy("nginx", nginx("nginx.conf", changes, folder), port, True, receiver_port, folder)
+
+
+def test_caddy(folder):
+    receiver_port, port = free_port(), free_port()
+    changes = [("UPSTREAM:127.0.0.1:8080", f"UPSTREAM:127.0.0.1:{receiver_port}")]
+    changes += [("{$LIVEHOOK_HOST:hooks.example.com} {", f"http://hooks.example.com:{port} {{\n    bind 127.0.0.1")]
+    check_a_proxy("caddy", caddy("Caddyfile", changes, folder), port, False, receiver_port, folder)
+
+
+def test_nginx_in_front_of_the_admin_endpoint(folder):
+    # Any address that isn't a loopback address will do in place of the example's.
+    service, port = Service(folder, admin_host="0.0.0.0"), free_port()
+    changes = [("10.0.0.5:9090;", f"127.0.0.1:{service.admin};"), ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")]
+    check_an_admin_proxy("nginx", nginx("admin-nginx.conf", changes, folder), port, True, service)
+
+
+def test_caddy_in_front_of_the_admin_endpoint(folder):
+    service, port = Service(folder, admin_host="0.0.0.0"), free_port()
+    changes = [("proxy 10.0.0.5:9090", f"proxy 127.0.0.1:{service.admin}")]
+    changes += [("livehook.example.com {", f"http://livehook.example.com:{port} {{\n    bind 127.0.0.1")]
+    check_an_admin_proxy("caddy", caddy("admin-Caddyfile", changes, folder), port, False, service)
+
+
+def test_the_unit_for_systemd_starts_livehook(folder):
+    """The unit has the right form, and its commands work. Nothing here starts systemd."""
+    unit = configparser.ConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str
+    unit.read_string(block(DEPLOYMENT, "systemd", "ini"))
+    service = unit["Service"]
+    config = folder / "config.toml"
+    port = free_port()
+    config.write_text(
+        f'receiver.keys = ["{KEY}"]\nreceiver.listen = "127.0.0.1:{port}"\nadmin.listen = "127.0.0.1:{free_port()}"\n'
+    )
+    commands = [
+        service[name].replace("/usr/local/bin/livehook", "livehook").replace("/etc/livehook/config.toml", str(config)).split()
+        for name in ("ExecStartPre", "ExecStart")
+    ]
+    name, _, value = service["Environment"].partition("=")
+    assert name == "LIVEHOOK_DATA_DIR" and value == service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
+    subprocess.run(commands[0], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    with running("livehook", commands[1], port, folder, {name: str(folder / "data")}):
+        until("the data directory is made", lambda: (folder / "data" / "journal.db").exists())
+
+
+def test_the_containers_fit_together():
+    """compose.yaml for its form only: no containers are started here."""
+    compose = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())
+    services = compose["services"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert (EXAMPLES / services["livehook"]["build"] / "Dockerfile").exists()
+    mounts = [mount.split(":") for service in services.values() for mount in service["volumes"]]
+    for source, *_ in mounts:
+        assert source in compose["volumes"] or (EXAMPLES / source).exists(), source
+    livehook_mounts = dict(mount.split(":")[:2] for mount in services["livehook"]["volumes"])
+    assert livehook_mounts["./compose.toml"] == services["livehook"]["environment"]["LIVEHOOK_CONFIG"]
+    assert f"VOLUME {livehook_mounts['data']}\n" in dockerfile
+    host, port = services["caddy"]["environment"]["LIVEHOOK_UPSTREAM"].split(":")
+    assert host in services and f"EXPOSE {port}\n" in dockerfile
+    subnet = compose["networks"]["default"]["ipam"]["config"][0]["subnet"]
+    assert f'trusted_proxies = ["{subnet}"]' in (EXAMPLES / "compose.toml").read_text()
+    caddyfile = (EXAMPLES / "Caddyfile").read_text()
+    assert {name for name in services["caddy"]["environment"]} == set(re.findall(r"\{\$(\w+):", caddyfile))
+    adapted = subprocess.run(
+        ["caddy", "adapt", "--config", EXAMPLES / "Caddyfile"], check=True, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env={**ENVIRONMENT, "LIVEHOOK_HOST": "a.example.com", "LIVEHOOK_UPSTREAM": f"{host}:{port}"},
+    )
+    assert '"a.example.com"' in adapted.stdout and f'"{host}:{port}"' in adapted.stdout, "both variables are used"

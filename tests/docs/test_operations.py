@@ -1,0 +1,93 @@
+"""docs/operations.md: metrics and refusals are complete, and the commands work as written."""
+
+import contextlib
+import json
+import re
+
+from documents import block, blocks, replace, table
+from service import Service, livehook, until
+
+OPERATIONS = "docs/operations.md"
+
+# A sink that refuses every event for good, so that each becomes a dead letter, until the file `refuse` is removed.
+REFUSING = """
+[[sinks]]
+name = "archive"
+type = "command"
+program = "sh"
+arguments = ["-c", "! test -e refuse || exit 65"]
+"""
+
+
+def test_every_metric_is_in_the_table(folder):
+    service = Service(folder)
+    shown = {name for row in table(OPERATIONS, "Metrics") for name in re.findall(r"`(livehook_\w+)[`{]", row[0])}
+
+    def difference():
+        metrics = service.get("/metrics")[1]
+        suffixes = {"counter": "_total", "info": "_info"}
+        types = re.findall(r"^# TYPE (\w+) (\w+)$", metrics, re.M)
+        return shown ^ {name + suffixes.get(kind, "") for name, kind in types}
+
+    with service.running():
+        service.send()
+        # A metric with labels appears with its first value.
+        with contextlib.suppress(AssertionError):
+            until("deliveries are counted", lambda: not difference(), service.process)
+        assert not difference(), f"either in the table or on /metrics: {difference()}"
+
+
+def test_every_refusal_is_in_the_table(folder):
+    service = Service(folder)
+    with service.running():
+        described = json.loads(service.get("/api/v1/openapi.json")[1])
+        script = block(OPERATIONS, "Health", "sh")
+        service.script(script)
+    listed = [parameter for parameter in described["paths"]["/api/v1/refusals"]["get"]["parameters"] if parameter["name"] == "error"]
+    schema = listed[0]["schema"]
+    schema = schema.get("items", schema)
+    if "$ref" in schema:
+        schema = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    shown = {word for row in table(OPERATIONS, "Refusals") for word in re.findall(r"`([a-z_]+)`", row[0])}
+    assert shown >= set(schema["enum"]), set(schema["enum"]) - shown
+
+
+def test_the_commands_for_dead_letters_and_replays_work(folder):
+    service = Service(folder, REFUSING)
+    (folder / "refuse").touch()
+    with service.running():
+        service.send("--count", "20", "--event", "stop", "--stream", "room-1")
+
+        def count():
+            return json.loads(service.get("/readyz")[1])["sinks"][0]["dead_letters"]
+
+        until("all are dead letters", lambda: count() == 20, service.process)
+        output, _ = service.script(block(OPERATIONS, "Dead letters", "sh", "dead-letters list"))
+        assert output.count("room-1") > 20 and '"tencent.css.stop"' in output, "20 are listed, and one is shown with its event"
+        assert count() == 19, "one is dropped, and the redriven ones are refused again"
+
+        (folder / "refuse").unlink()
+        output, _ = service.script(block(OPERATIONS, "Dead letters", "sh", "curl"))
+        assert json.loads(output)["count"] == 19, output
+        until("all are delivered", lambda: count() == 0, service.process)
+
+        replays = replace(block(OPERATIONS, "Replay", "sh"), "--since 2026-05-01 --until 2026-05-02", "--since 2h")
+        output, said = service.script(replays)
+        assert output.splitlines()[0] == "20", f"the dry run counts:\n{output}"
+        assert said.count("took 20 of 20 events") == 2, f"the replays, with and without a filter:\n{said}"
+        assert output.count("done") == 2, f"the list:\n{output}"
+
+
+def test_a_backup_can_be_served(folder):
+    service = Service(folder)
+    with service.running():
+        service.send("--stream", "before")
+        for step in blocks(OPERATIONS, "Backup and restore", "sh"):
+            service.script(step.text)
+        service.send("--stream", "after")
+    (folder / "livehook-data").rename(folder / "away")
+    (folder / "backup").rename(folder / "livehook-data")
+    with service.running("livehook-restored"):
+        service.send("--stream", "restored")
+        assert [event["subject"] for event in service.events()] == ["before", "restored"]
+    assert livehook("events", "--data-dir", "away", folder=folder)

@@ -1,0 +1,116 @@
+"""The sinks of docs/sinks.md deliver, and the examples receive."""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import sys
+import time
+
+from documents import ROOT, block, blocks, replace
+from service import Service, free_port, livehook, running, script, until
+
+SINKS = "docs/sinks.md"
+PROGRAMS = {"receiver.py": sys.executable, "receiver.js": "node"}
+
+
+def signed(secret, message_id, timestamp, body):
+    """The headers of a request as Standard Webhooks defines them, computed without code of livehook or of an example."""
+    key = base64.b64decode(secret.strip().removeprefix("whsec_") + "==")
+    digest = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
+    return {
+        "webhook-id": message_id, "webhook-timestamp": str(timestamp),
+        "webhook-signature": "v1," + base64.b64encode(digest).decode(),
+    }
+
+
+def post(port, body, headers):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/events", body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+
+def check_a_receiver(name, config, folder):
+    """Runs a receiver and livehook as they stand. The receiver takes what livehook signed, once, and nothing else."""
+    port = free_port()
+    script(block(SINKS, "http", "sh", "keygen --webhook"), folder)
+    script("livehook keygen > callback.key", folder)
+    # The second secret of a receiver is one that livehook is about to use, or did use.
+    (folder / "livehook.secret").write_text((folder / "webhook.secret").read_text())
+    script("livehook keygen --webhook >> webhook.secret", folder)
+    source = (ROOT / "examples" / name).read_text()
+    (folder / name).write_text(replace(source, "8000", str(port)))
+    config = replace(config, ":8000/", f":{port}/").replace('"webhook.secret"', '"livehook.secret"')
+    service = Service(folder, config)
+    with running(name, [PROGRAMS[name], name], port, folder) as receiver, service.running():
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        service.send("--stream", "demo")
+        log = folder / f"{name}.log"
+        until("the event arrives", lambda: "tencent.css.push demo" in log.read_text(), receiver)
+        event = service.events()[0]
+        assert f'{event["id"]} tencent.css.push demo' in log.read_text()
+
+        now = int(time.time())
+        for secret in (folder / "webhook.secret").read_text().split():
+            one = json.dumps(event).encode()
+            several = json.dumps([event, {**event, "id": f"another-{secret}"}]).encode()
+            assert post(port, one, signed(secret, "again", now, one)) == 204, "a duplicate is accepted"
+            assert post(port, several, signed(secret, "list", now, several)) == 204, "a list is accepted"
+        other = livehook("keygen", "--webhook", folder=folder)
+        good = signed(secret, "id", now, one)
+        for what, headers in {
+            "another secret": signed(other, "id", now, one),
+            "a stale timestamp": signed(secret, "id", now - 301, one),
+            "another id": {**good, "webhook-id": "other"},
+            "another timestamp": {**good, "webhook-timestamp": str(now - 1)},
+            "no number": {**good, "webhook-timestamp": "soon"},
+            "a short signature": {**good, "webhook-signature": "v1,x"},
+            "no headers": {},
+        }.items():
+            assert post(port, one, headers) == 401, f"{name} accepts {what}"
+        assert post(port, one + b" ", good) == 401, f"{name} accepts another body"
+        lines = [line for line in log.read_text().splitlines() if "tencent.css" in line]
+        assert len(lines) == 3, f"each event is stored once:\n{lines}"
+
+
+def test_the_receiver_in_python(folder):
+    check_a_receiver("receiver.py", block(SINKS, "http", "toml"), folder)
+
+
+def test_the_receiver_in_node(folder):
+    check_a_receiver("receiver.js", block(SINKS, "http", "toml"), folder)
+
+
+def test_the_programs_of_the_command_sink(folder):
+    for name in ("notify.py", "notify_lines.py"):
+        (folder / name).write_text((ROOT / "examples" / name).read_text())
+    config = "".join(each.text for each in blocks(SINKS, "command", "toml"))
+    service = Service(folder, config)
+    with service.running():
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        for stream in ("one", "two", "three"):
+            service.send("--event", "stop", "--stream", stream)
+            for said in (f"{stream} stopped:", f"tencent.css.stop {stream}"):
+                until(said, lambda said=said: said in service.log(), service.process)
+        assert "the sink fails" not in service.log()
+        assert json.loads(service.get("/readyz")[1])["sinks"][0]["dead_letters"] == 0
+
+
+def test_the_other_sinks_deliver(folder):
+    """The file and the log sink, the filter, and the command that checks sinks."""
+    config = "".join(block(SINKS, section, "toml") for section in ("Filter", "log", "file"))
+    service = Service(folder, config)
+    with service.running():
+        script(block(SINKS, "Check the sinks", "sh"), folder, {"LIVEHOOK_KEYS": "test"})
+        for stream in ("room-1", "lobby"):
+            service.send("--event", "pair", "--stream", stream)
+        file = folder / "events.jsonl"
+        until("the file has all", lambda: len(file.read_text().splitlines()) == 4, service.process)
+        # `stdout` has all four, `stops` the one that matches.
+        until("stdout has all", lambda: service.log().count('{"specversion"') == 5, service.process)
+        stops = [line for line in service.log().splitlines() if '"tencent.css.stop"' in line and "room-1" in line]
+        assert len(stops) == 2, stops
