@@ -1,4 +1,4 @@
-//! The answers of the callback endpoint, word for word, over real connections; and that no secret leaves it.
+//! The answers of the callback endpoint, word for word, over real connections. No secret leaves it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -86,7 +86,7 @@ async fn every_answer_has_its_status_and_word() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_slow_is_answered_with_408() {
+async fn slow_body_gets_408() {
     let app = TestApp::start("[receiver]\nbody_timeout_secs = 1\n").await;
     let whole = request(&signed(1, now_secs()), "");
     let mut client = Client::connect(app.receiver).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_body_that_is_too_slow_is_answered_with_408() {
 }
 
 #[tokio::test]
-async fn a_callback_for_which_there_is_no_memory_is_answered_with_503_and_when_to_come_again() {
+async fn full_body_memory_gets_503_with_retry_after() {
     let app = TestApp::start("[receiver]\nbody_bytes_max = 2000\nbodies_bytes_max = 2000\n").await;
     let mut slow = Client::connect(app.receiver).await.unwrap();
     let large = request(&sign(&format!(r#""event_type":1,"a":"{}""#, "x".repeat(1800)), now_secs() + 600), "");
@@ -129,7 +129,7 @@ async fn a_callback_for_which_there_is_no_memory_is_answered_with_503_and_when_t
 }
 
 #[tokio::test]
-async fn the_message_of_a_refusal_helps() {
+async fn refusal_messages_help() {
     let app = TestApp::start("[receiver]\nallowed_appids = [1]\n").await;
     let message = |answer: &Answer| {
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
@@ -168,7 +168,7 @@ async fn the_message_of_a_refusal_helps() {
 }
 
 #[tokio::test]
-async fn a_client_address_is_taken_from_a_trusted_proxy_only() {
+async fn client_address_needs_a_trusted_proxy() {
     let list = "[receiver]\nallowed_addresses = [\"192.0.2.0/24\"]\n";
     let trusting = TestApp::start(&format!("{list}trusted_proxies = [\"127.0.0.1\"]\n")).await;
     let good = signed(1, now_secs());
@@ -179,7 +179,7 @@ async fn a_client_address_is_taken_from_a_trusted_proxy_only() {
     check(&alone, request(&good, "X-Forwarded-For: 192.0.2.7\r\n"), 403, "address_not_allowed").await;
 }
 
-/// What must be nowhere: the key, the signature, its `t`, and the secret in the push URL.
+/// The secrets of a callback: the key, the signature, its `t`, and the secret in the push URL.
 fn secrets(body: &str, t: i64) -> [String; 5] {
     let sign = body.split("\"sign\":\"").nth(1).unwrap().split('"').next().unwrap();
     [sign.to_owned(), KEY.to_owned(), "5ECR37".to_owned(), t.to_string(), "\"t\":".to_owned()]
@@ -198,7 +198,7 @@ async fn admin(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn no_secret_reaches_the_journal_the_admin_endpoint_or_the_sinks() {
+async fn no_secret_is_stored_or_handed_on() {
     let app = TestApp::start("").await;
     let now = now_secs();
     let body = signed(1, now);
@@ -221,7 +221,7 @@ async fn no_secret_reaches_the_journal_the_admin_endpoint_or_the_sinks() {
 }
 
 #[tokio::test]
-async fn no_secret_reaches_the_log_or_stdout_of_the_real_program_even_at_the_level_trace() {
+async fn no_secret_is_logged_even_at_trace() {
     let directory = tempfile::tempdir().unwrap();
     let now = now_secs();
     let body = signed(1, now);
@@ -258,7 +258,7 @@ async fn no_secret_reaches_the_log_or_stdout_of_the_real_program_even_at_the_lev
         check_secrets(&secrets, "the answers", &seen);
         check_secrets(&secrets, "the log", &livehook.log());
         check_secrets(&secrets, "stdout", &livehook.lines("stdout").join("\n"));
-        // The log does speak of what happened, and of how to accept an unsigned type.
+        // The log still says what happened, and how to accept an unsigned type.
         for word in ["DEBUG", "a callback was taken", "signature_missing", "unsigned_event_types = [\"relay\"]"] {
             assert!(livehook.log().contains(word), "{word} is not in {}", livehook.log());
         }

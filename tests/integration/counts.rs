@@ -1,4 +1,4 @@
-//! What was counted, and what was refused, as the admin endpoint tells of it.
+//! Counts and refusals, as the admin endpoint shows them.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ async fn get(admin: SocketAddr, path: &str) -> Value {
     serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"))
 }
 
-/// Sends bytes as they are, and gives the status and the word of the answer.
+/// Sends bytes unchanged, and returns the status and the error word of the answer.
 async fn send(livehook: &Livehook, request: impl AsRef<[u8]>) -> (u16, String) {
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     client.raw(request.as_ref()).await.unwrap();
@@ -26,7 +26,7 @@ fn post(client: &str, body: &str) -> String {
     format!("POST /callback HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: {client}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// Waits until the stats have so many events in all, and gives them.
+/// Waits until the stats count `count` events in total, and returns them.
 async fn stats_with_events(livehook: &Livehook, count: i64) -> Value {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -40,7 +40,7 @@ async fn stats_with_events(livehook: &Livehook, count: i64) -> Value {
     }
 }
 
-/// The sum over the hours of what has a name, which must be that of the totals too.
+/// The sum over all hours for one name. It must equal the total.
 fn sum(stats: &Value, list: &str, member: &str, name: &str) -> i64 {
     let hours = stats[list].as_array().unwrap().iter().filter(|hour| hour[member] == name);
     let sum = hours.map(|hour| hour["count"].as_i64().unwrap()).sum();
@@ -48,7 +48,7 @@ fn sum(stats: &Value, list: &str, member: &str, name: &str) -> i64 {
     sum
 }
 
-/// A push or a stop, of now.
+/// A push or a stop that happens now.
 fn event(event_type: u8, sequence: u64, errcode: i64) -> String {
     let now = now_secs();
     let members = format!(
@@ -59,7 +59,7 @@ fn event(event_type: u8, sequence: u64, errcode: i64) -> String {
 }
 
 #[tokio::test]
-async fn refusals_of_every_kind_appear_without_what_must_not() {
+async fn refusals_show_no_secret() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
@@ -167,7 +167,7 @@ async fn refusals_of_every_kind_appear_without_what_must_not() {
 }
 
 #[tokio::test]
-async fn refusals_come_in_pages_while_more_are_refused() {
+async fn refusals_page_while_more_arrive() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     livehook.start();
@@ -194,7 +194,7 @@ async fn refusals_come_in_pages_while_more_are_refused() {
     }
     assert_eq!(found, (1..=20).rev().collect::<Vec<_>>());
 
-    // The ring goes on: what a page would begin after has gone, and so has everything before it.
+    // The ring has overwritten the refusal at which the page would begin, and all before it.
     let next = get(livehook.admin, "/api/v1/refusals?limit=1").await["next"].as_str().unwrap().to_owned();
     refuse(300).await;
     let rest = get(livehook.admin, &format!("/api/v1/refusals?page={next}")).await;
@@ -204,7 +204,7 @@ async fn refusals_come_in_pages_while_more_are_refused() {
 }
 
 #[tokio::test]
-async fn stats_add_up_over_duplicates_refusals_and_a_restart() {
+async fn stats_add_up_across_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     livehook.start();

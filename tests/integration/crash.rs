@@ -1,5 +1,5 @@
-//! SIGKILL at random moments, under load, also within rotations: what got a 200 is in the journal once, as it was sent,
-//! and once in the files of each sink that it passes to, byte for byte and in the journal's order.
+//! SIGKILL at random moments, under load, also during rotations: every event answered with 200 is in the journal once, as
+//! it was sent, and once in the files of each sink that selects it, byte for byte and in the order of the journal.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
@@ -15,13 +15,13 @@ use super::process::Livehook;
 
 const CONNECTIONS: usize = 16;
 
-/// How often the program is killed.
+/// How often the test kills the program.
 pub(crate) fn rounds() -> u64 {
     std::env::var("LIVEHOOK_CRASH_ROUNDS")
         .map_or(50, |rounds| rounds.parse().expect("LIVEHOOK_CRASH_ROUNDS is a number"))
 }
 
-/// The members of an event. Some are so large that a few of them fill a file, so that kills meet rotations.
+/// The members of an event. Some events are so large that a few of them fill a file: kills then hit rotations.
 fn members(number: u64) -> String {
     let padding = if number.is_multiple_of(8) { "x".repeat(30_000) } else { String::new() };
     format!(r#"{},"padding":"{padding}""#, client::members(number))
@@ -31,14 +31,14 @@ fn body(number: u64) -> String {
     sign(&members(number), now_secs() + 600)
 }
 
-/// What a sender knows after it lost its connection.
+/// What a sender knows when it has lost its connection.
 #[derive(Default)]
 struct Sent {
     answered: Vec<u64>,
     unanswered: Vec<u64>,
 }
 
-/// Sends without a pause until the connection breaks. What was not answered last time comes first, as CSS would.
+/// Sends without a pause until the connection breaks. It first repeats the events that got no answer, as CSS does.
 async fn send_until_cut(livehook: std::net::SocketAddr, mut again: Vec<u64>, next: Arc<AtomicU64>) -> Sent {
     let mut sent = Sent::default();
     let Ok(mut client) = Client::connect(livehook).await else {
@@ -59,7 +59,7 @@ async fn send_until_cut(livehook: std::net::SocketAddr, mut again: Vec<u64>, nex
     }
 }
 
-/// A life's sinks: one takes everything, one a part; each rotates and compresses, or does not.
+/// The sinks of one run: one takes all events, one takes some. Each may rotate and compress.
 fn sinks(random: &mut fastrand::Rng) -> String {
     let mut text = String::new();
     for (name, filter) in [("all", ""), ("pushes", "filter = { types = [\"push\"] }\n")] {
@@ -73,7 +73,7 @@ fn sinks(random: &mut fastrand::Rng) -> String {
     text
 }
 
-/// Another configuration, and a start.
+/// Writes a new random configuration and starts the program with it.
 fn start(livehook: &mut Livehook, random: &mut fastrand::Rng) {
     livehook.configure_again("", &sinks(random));
     livehook.start();
@@ -81,7 +81,7 @@ fn start(livehook: &mut Livehook, random: &mut fastrand::Rng) {
 
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
-async fn what_was_answered_survives_every_kill_exactly_once() {
+async fn answered_events_survive_every_kill_once() {
     let directory = tempfile::tempdir().unwrap();
     let seed = fastrand::u64(..);
     println!("seed {seed}");
@@ -91,7 +91,7 @@ async fn what_was_answered_survives_every_kill_exactly_once() {
     let mut known = Known::default();
     let mut unanswered: Vec<Vec<u64>> = vec![Vec::new(); CONNECTIONS];
     for round in 0..rounds() {
-        // Some lives end before they have begun to serve: during recovery.
+        // Some kills come before the program serves, during recovery.
         for _ in 0..random.u64(0..3) {
             start(&mut livehook, &mut random);
             tokio::time::sleep(Duration::from_micros(random.u64(0..30_000))).await;
@@ -114,7 +114,7 @@ async fn what_was_answered_survives_every_kill_exactly_once() {
 
         start(&mut livehook, &mut random);
         livehook.ready().await;
-        // A push, which both sinks take.
+        // Both sinks take a push.
         let fresh = next.fetch_add(2, Ordering::Relaxed).next_multiple_of(2);
         let mut client = Client::connect(livehook.receiver).await.unwrap();
         assert_eq!(client.post(&body(fresh)).await.unwrap().status, 200);
@@ -128,7 +128,7 @@ async fn what_was_answered_survives_every_kill_exactly_once() {
     assert!(closed_files >= 2, "no file was rotated");
 }
 
-/// Until an event is the last line of both files, as it is the last one of the journal.
+/// Waits until the last event of the journal is the last line of both files.
 async fn wait_for(livehook: &Livehook, number: u64) {
     let id = expected_id(&body(number)).to_string();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
@@ -145,7 +145,7 @@ async fn wait_for(livehook: &Livehook, number: u64) {
     }
 }
 
-/// What the journal was found to hold, and so what the files must hold.
+/// The records found in the journal. The files must hold the same.
 #[derive(Default)]
 struct Known {
     lines: Vec<String>,
@@ -162,7 +162,7 @@ impl Known {
         for line in journal.drain(self.lines.len()..) {
             let event: serde_json::Value = serde_json::from_str(&line).unwrap();
             let number = event["data"]["channel_id"].as_str().unwrap()[1..].parse().unwrap();
-            // Of the members that were sent, white space between them and the secret alone are gone.
+            // Only white space between the members, and the secret, differ from what was sent.
             let members = members(number).replace(char::is_whitespace, "").replace("5ECR37", "REDACTED");
             assert!(line.ends_with(&format!(r#","data":{{{members}}}}}"#)), "round {round}: {members} became {line}");
             assert_eq!(id_of(&line), expected_id(&body(number)), "round {round}: {line}");
@@ -190,7 +190,7 @@ impl Known {
     }
 }
 
-/// What a sink has written, by file: the closed ones in the order of their names, then the open one.
+/// The contents of the files of a sink: closed files in the order of their names, then the open one.
 fn files_of(directory: &Path, stem: &str) -> Vec<Vec<u8>> {
     let mut closed = BTreeMap::new();
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -209,12 +209,12 @@ fn files_of(directory: &Path, stem: &str) -> Vec<Vec<u8>> {
                     .unwrap_or_else(|error| panic!("{name}: {error}"));
                 bytes = text;
             }
-            // A kill left it, and the next life removes it.
+            // A kill left this file behind. The next start removes it.
             ".gz.part" => continue,
             _ => panic!("{name} is no name of a closed file"),
         }
         let (time, number) = stamp.split_once('-').unwrap_or((stamp, "0"));
-        // A kill between the two leaves a file beside its compressed twin.
+        // A kill after compression and before removal leaves both the file and its compressed copy.
         if let Some(twin) = closed.insert((time.to_owned(), number.parse::<u32>().unwrap()), bytes.clone()) {
             assert!(twin == bytes, "{name} differs from its twin");
         }

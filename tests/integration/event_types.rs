@@ -1,4 +1,4 @@
-//! Every kind of event that CSS is known to send, and one that it is not, from the request to the sink's file.
+//! Every event type that CSS sends, and an unknown one, from the request to the sink's file.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ const OLDIES: &str = "push.example.com/live/oldies";
 const TALK: &str = "push.example.com/live/talk";
 const WATCHED: &str = "push.example.com/live/watched";
 
-/// Laid out by hand, since one value a line would hide the table.
+/// Laid out by hand, because one value per line would hide the table.
 #[rustfmt::skip]
 const FIXTURES: [Expected; 24] = [
     ("000-stop", "tencent.css.stop", DEMO, Some("2023-12-28T02:46:46Z")),
@@ -44,10 +44,10 @@ const FIXTURES: [Expected; 24] = [
     ("777-unknown", "tencent.css.event-777", "push.example.com/live/new", Some("2023-12-28T03:26:40.75Z")),
 ];
 
-/// The secret that the fixtures' push URLs carry.
+/// The secret in the push URLs of the fixtures.
 const SECRET: &str = "5f1d3c9ab27e48d06c1e9f7a3b5d8e24";
 
-/// The types of which the vendor's samples have neither `t` nor `sign`.
+/// The event types whose vendor samples have neither `t` nor `sign`.
 const UNSIGNED: [i64; 8] = [314, 315, 328, 343, 344, 345, 348, 349];
 
 fn fixture(name: &str) -> String {
@@ -67,7 +67,7 @@ async fn post(app: &TestApp, body: &str) -> Answer {
     Client::connect(app.receiver).await.unwrap().post(body).await.unwrap()
 }
 
-/// What the sink's file says of each event: its type, its stream, and whether it was verified.
+/// Type, stream and `verified` of each event in the sink's file.
 async fn stop(app: TestApp) -> Vec<(String, String, bool)> {
     let parsed = |line: &String| {
         let event: Value = serde_json::from_str(line).unwrap();
@@ -78,7 +78,7 @@ async fn stop(app: TestApp) -> Vec<(String, String, bool)> {
 }
 
 #[tokio::test]
-async fn every_fixture_reaches_the_file_normalised_and_otherwise_as_it_was() {
+async fn every_fixture_reaches_the_file() {
     let app = TestApp::start("").await;
     for (fixture_name, ..) in FIXTURES {
         let callback = fixture(fixture_name);
@@ -113,12 +113,12 @@ fn every_fixture_is_posted() {
 }
 
 #[tokio::test]
-async fn an_unsigned_type_is_accepted_where_it_is_listed_and_marked_as_not_verified() {
+async fn listed_unsigned_type_is_accepted() {
     let app = TestApp::start(&format!("[receiver]\nunsigned_event_types = {UNSIGNED:?}\n")).await;
     for number in UNSIGNED {
         assert_eq!(post(&app, &format!("{{{}}}", members(number))).await.status, 200, "{number}");
     }
-    // A signature that is there still counts, and other types still need one.
+    // A signature is still checked if there is one, and other types still need one.
     let forged = sign(&members(314), now_secs() + 600).replace("\"t\":", "\"t\":1");
     assert_eq!(post(&app, &forged).await.error(), "signature_mismatch");
     assert_eq!(post(&app, &format!("{{{}}}", members(1))).await.error(), "signature_missing");
@@ -132,7 +132,7 @@ async fn an_unsigned_type_is_accepted_where_it_is_listed_and_marked_as_not_verif
 }
 
 #[tokio::test]
-async fn an_unsigned_type_is_refused_where_it_is_not_listed() {
+async fn unlisted_unsigned_type_is_refused() {
     let app = TestApp::start("").await;
     for number in UNSIGNED {
         let answer = post(&app, &format!("{{{}}}", members(number))).await;

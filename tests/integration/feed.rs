@@ -1,4 +1,4 @@
-//! The feed, of the real service: what is committed comes, once and in order, to whoever keeps up or comes back.
+//! The feed of the real service: a subscriber gets every committed event once and in order, also after it reconnects.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::process::{FILE_SINK, Livehook};
 use super::subscriber::{Message, Subscriber};
 use super::test_app::TestApp;
 
-/// A push or a stop of a stream, signed.
+/// A signed push or stop of a stream.
 fn event(is_push: bool, stream: &str, sequence: u64) -> String {
     let members = format!(
         r#""event_type":{},"app":"Push.example.com","appname":"live","stream_id":"{stream}","event_time":{},"sequence":"{sequence}","errcode":1,"errmsg":"The push client actively stopped the push""#,
@@ -20,7 +20,7 @@ fn event(is_push: bool, stream: &str, sequence: u64) -> String {
     sign(&members, now_secs() + 600)
 }
 
-/// An event of some 100 kB.
+/// An event of about 100 kB.
 fn large(number: u64) -> String {
     let padding = "x".repeat(100_000);
     let members = format!(
@@ -34,8 +34,8 @@ async fn post(receiver: std::net::SocketAddr, body: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// A message in short.
-fn told(message: &Message) -> String {
+/// A message as a short text, for comparison.
+fn summary(message: &Message) -> String {
     let data = &message.data;
     match message.kind.as_str() {
         "event" => format!("event {} {}", data["type"].as_str().unwrap(), data["subject"].as_str().unwrap()),
@@ -44,16 +44,16 @@ fn told(message: &Message) -> String {
     }
 }
 
-async fn tell(subscriber: &mut Subscriber, count: usize) -> Vec<String> {
+async fn next_summaries(subscriber: &mut Subscriber, count: usize) -> Vec<String> {
     let mut all = Vec::new();
     for _ in 0..count {
-        all.push(told(&subscriber.next().await));
+        all.push(summary(&subscriber.next().await));
     }
     all
 }
 
 #[tokio::test]
-async fn events_and_changes_of_sessions_come_as_they_commit() {
+async fn feed_sends_events_and_session_changes() {
     let app = TestApp::start("").await;
     post(app.receiver, &event(true, "before", 1)).await;
     let mut subscriber = Subscriber::connect(app.admin, "", "").await;
@@ -62,13 +62,13 @@ async fn events_and_changes_of_sessions_come_as_they_commit() {
     }
     assert_eq!(subscriber.retry_ms, Some(3000));
     post(app.receiver, &event(true, "room", 2)).await;
-    assert_eq!(tell(&mut subscriber, 2).await, ["event tencent.css.push room", "session room live"]);
+    assert_eq!(next_summaries(&mut subscriber, 2).await, ["event tencent.css.push room", "session room live"]);
     post(app.receiver, &event(false, "room", 2)).await;
     let stop = subscriber.next().await;
     assert_eq!(stop.text, app.events()[2], "as every sink gets it");
     assert_eq!(stop.id, None);
     let session = subscriber.next().await;
-    assert_eq!(told(&session), "session room ended");
+    assert_eq!(summary(&session), "session room ended");
     assert_eq!(session.data["reason"]["category"], "client");
     let path = format!("/api/v1/sessions/{}", session.data["id"].as_str().unwrap());
     let whole = Client::connect(app.admin).await.unwrap().get(&path, "").await.unwrap().body;
@@ -82,7 +82,7 @@ async fn events_and_changes_of_sessions_come_as_they_commit() {
 }
 
 #[tokio::test]
-async fn a_subscriber_gets_what_it_wants_alone_and_can_begin_in_the_past() {
+async fn feed_filters_and_starts_in_the_past() {
     let app = TestApp::start("").await;
     for (stream, sequence) in [("a", 1), ("b", 2)] {
         post(app.receiver, &event(true, stream, sequence)).await;
@@ -96,19 +96,23 @@ async fn a_subscriber_gets_what_it_wants_alone_and_can_begin_in_the_past() {
         ("?since=1h&type=stop&kind=event", &[]),
     ] {
         let mut subscriber = Subscriber::connect(app.admin, query, "").await;
-        assert_eq!(tell(&mut subscriber, expected.len()).await, expected, "{query}");
+        assert_eq!(next_summaries(&mut subscriber, expected.len()).await, expected, "{query}");
         assert!(subscriber.is_silent().await, "{query}");
     }
     let mut live = Subscriber::connect(app.admin, "?stream=b&type=stop", "").await;
     post(app.receiver, &event(false, "a", 1)).await;
     post(app.receiver, &event(false, "b", 2)).await;
-    assert_eq!(tell(&mut live, 2).await, ["event tencent.css.stop b", "session b ended"]);
+    assert_eq!(next_summaries(&mut live, 2).await, ["event tencent.css.stop b", "session b ended"]);
     let last_id = live.last_id.clone().unwrap();
     post(app.receiver, &event(true, "b", 3)).await;
-    assert_eq!(tell(&mut live, 1).await, ["session b live"]);
+    assert_eq!(next_summaries(&mut live, 1).await, ["session b live"]);
     let query = format!("?stream=b&last_event_id={last_id}");
     let mut back = Subscriber::try_connect(app.admin, &query, "").await.unwrap();
-    assert_eq!(tell(&mut back, 2).await, ["event tencent.css.push b", "session b live"], "the id can be a parameter");
+    assert_eq!(
+        next_summaries(&mut back, 2).await,
+        ["event tencent.css.push b", "session b live"],
+        "the id can be a parameter"
+    );
 
     for (query, headers, parameter) in [
         ("?sinse=1h", "", "sinse"),
@@ -126,7 +130,7 @@ async fn a_subscriber_gets_what_it_wants_alone_and_can_begin_in_the_past() {
     app.stop().await;
 }
 
-/// What a subscriber got that comes back whenever its connection breaks, and breaks it itself now and then.
+/// Follows the feed, reconnects whenever the connection breaks, and sometimes breaks it on purpose. Returns all messages.
 async fn follow(admin: std::net::SocketAddr, mut last_id: String, done: Arc<AtomicBool>) -> Vec<Message> {
     let mut got = Vec::new();
     let mut random = fastrand::Rng::with_seed(7);
@@ -145,7 +149,7 @@ async fn follow(admin: std::net::SocketAddr, mut last_id: String, done: Arc<Atom
                 Err(_) => {}
             }
         }
-        // A message without an id belongs to the record of the next one, and comes again with it.
+        // A message without an id belongs to the same record as the next message. Both come again after a reconnect.
         while got.last().is_some_and(|message| message.id.is_none()) {
             got.pop();
         }
@@ -154,7 +158,7 @@ async fn follow(admin: std::net::SocketAddr, mut last_id: String, done: Arc<Atom
 }
 
 #[tokio::test]
-async fn whoever_comes_back_misses_nothing_and_gets_nothing_twice_also_after_a_kill() {
+async fn reconnect_misses_and_repeats_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "[log]\nlevel = \"warn\"\n");
     livehook.start();
@@ -173,7 +177,7 @@ async fn whoever_comes_back_misses_nothing_and_gets_nothing_twice_also_after_a_k
                 tokio::spawn(async move {
                     let Ok(mut client) = Client::connect(receiver).await else { return };
                     loop {
-                        // Each push is followed by its stop.
+                        // A stop follows each push.
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let stream = format!("s{}", number % 50);
                         for is_push in [true, false] {
@@ -203,7 +207,7 @@ async fn whoever_comes_back_misses_nothing_and_gets_nothing_twice_also_after_a_k
         assert_eq!(events.len(), journal.len());
         assert!(events.iter().zip(&journal).all(|(got, stored)| got == stored), "the events differ, or their order");
         assert!(got.iter().all(|message| message.kind != "gap"));
-        // Whatever came before, the last that is told of a session is what it is.
+        // Only the last message about a session counts: it shows the final state.
         let mut sessions = HashMap::new();
         for message in got.iter().filter(|message| message.kind == "session") {
             sessions.insert(message.data["sequence"].as_str().unwrap().to_owned(), message.data["state"].clone());
@@ -224,11 +228,11 @@ async fn whoever_comes_back_misses_nothing_and_gets_nothing_twice_also_after_a_k
 }
 
 #[tokio::test]
-async fn what_cannot_be_given_any_more_is_told_and_the_rest_follows_also_without_an_index() {
+async fn pruned_events_show_as_a_gap() {
     let app = TestApp::start("[index]\nenabled = false\n[journal]\nsize_bytes_max = 16777216\n").await;
     let mut subscriber = Subscriber::connect(app.admin, "", "").await;
     post(app.receiver, &large(0)).await;
-    assert_eq!(tell(&mut subscriber, 1).await, ["event tencent.css.push s0"]);
+    assert_eq!(next_summaries(&mut subscriber, 1).await, ["event tencent.css.push s0"]);
     let id = subscriber.last_id.clone().unwrap();
     let (mark, _) = id.split_once('-').unwrap();
     let first_offset = || {
@@ -241,14 +245,14 @@ async fn what_cannot_be_given_any_more_is_told_and_the_rest_follows_also_without
     while first_offset() < 3 {
         assert!(Instant::now() < deadline, "nothing is pruned");
         number += 1;
-        // It may be full for a moment, before what has been delivered is pruned.
+        // The journal can be full for a moment, until delivered records are pruned.
         client.post(&large(number)).await.unwrap();
     }
     let mut back = Subscriber::resume(app.admin, "", &id).await.unwrap();
     let mut next = back.next().await;
     assert_eq!(next.kind, "gap");
     let mut end = 1;
-    // More may be pruned while it reads, and then the gaps follow each other.
+    // The journal may prune more while the feed reads: then several gaps follow each other.
     while next.kind == "gap" {
         let from = format!("{mark}-{end}");
         assert_eq!((next.data["reason"].as_str(), next.data["from"].as_str()), (Some("pruned"), Some(from.as_str())));
@@ -274,7 +278,7 @@ async fn what_cannot_be_given_any_more_is_told_and_the_rest_follows_also_without
 }
 
 #[tokio::test]
-async fn there_are_no_more_subscribers_than_allowed_and_others_have_room_beside_them() {
+async fn subscribers_are_capped() {
     let app = TestApp::start("[admin]\nsubscribers_max = 2\n").await;
     let mut subscribers =
         [Subscriber::connect(app.admin, "", "").await, Subscriber::connect(app.admin, "?stream=none", "").await];
@@ -284,32 +288,32 @@ async fn there_are_no_more_subscribers_than_allowed_and_others_have_room_beside_
     assert!(answer.body.contains("`admin.subscribers_max`"), "{answer:?}");
     assert!(app.metrics().await.contains("livehook_feed_subscribers 2\n"));
     post(app.receiver, &event(true, "a", 1)).await;
-    assert_eq!(tell(&mut subscribers[0], 2).await, ["event tencent.css.push a", "session a live"]);
+    assert_eq!(next_summaries(&mut subscribers[0], 2).await, ["event tencent.css.push a", "session a live"]);
     drop(subscribers);
     let deadline = Instant::now() + Duration::from_secs(10);
     while !app.metrics().await.contains("livehook_feed_subscribers 0\n") {
         assert!(Instant::now() < deadline, "those that are gone keep their places");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The feed wakes up again for the next one.
+    // The feed wakes up again for the next subscriber.
     let mut next = Subscriber::connect(app.admin, "", "").await;
     post(app.receiver, &event(false, "a", 1)).await;
-    assert_eq!(tell(&mut next, 2).await, ["event tencent.css.stop a", "session a ended"]);
+    assert_eq!(next_summaries(&mut next, 2).await, ["event tencent.css.stop a", "session a ended"]);
     app.stop().await;
 }
 
-/// Sends so much that whoever does not read falls behind; those that read and those that send do not wait.
+/// Sends more than a subscriber that does not read can buffer. Readers and senders never wait for it.
 async fn flood(receiver: std::net::SocketAddr, reading: &mut Subscriber) {
     for number in 0..300 {
         let sent = Instant::now();
         post(receiver, &large(number)).await;
         assert!(sent.elapsed() < Duration::from_secs(5), "a sender waits for a subscriber");
-        assert_eq!(told(&reading.next().await), format!("event tencent.css.push s{number}"));
+        assert_eq!(summary(&reading.next().await), format!("event tencent.css.push s{number}"));
     }
 }
 
 #[tokio::test]
-async fn a_subscriber_that_falls_behind_is_cut_off_alone_and_can_come_back() {
+async fn slow_subscriber_is_cut_off() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", FILE_SINK);
     livehook.start();
@@ -326,14 +330,14 @@ async fn a_subscriber_that_falls_behind_is_cut_off_alone_and_can_come_back() {
     let last_id = stuck.last_id.clone().unwrap();
     let mut back = Subscriber::resume(livehook.admin, "", &last_id).await.unwrap();
     for number in count..300 {
-        assert_eq!(told(&back.next().await), format!("event tencent.css.push s{number}"));
+        assert_eq!(summary(&back.next().await), format!("event tencent.css.push s{number}"));
     }
     livehook.stop().await;
 }
 
 #[tokio::test]
 #[ignore = "takes half a minute"]
-async fn a_subscriber_that_does_not_read_at_all_is_cut_off_too() {
+async fn silent_subscriber_is_cut_off() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", FILE_SINK);
     livehook.start();
@@ -355,7 +359,7 @@ async fn a_subscriber_that_does_not_read_at_all_is_cut_off_too() {
 }
 
 #[tokio::test]
-async fn a_drain_does_not_wait_for_subscribers() {
+async fn drain_does_not_wait_for_subscribers() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", FILE_SINK);
     livehook.start();

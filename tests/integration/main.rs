@@ -1,5 +1,5 @@
-//! Everything that is tested from outside, in one binary: the library through [`process`]'s real program, and through an
-//! [`test_app`] on free ports.
+//! The tests from outside, in one binary. They use the real program ([`process`]), or the service inside the test's own
+//! process ([`test_app`]).
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ mod dead_letters;
 mod documents;
 mod event_types;
 mod feed;
-mod kills_beside_failures;
+mod kills_during_failures;
 mod open_files;
 mod other_user;
 mod process;

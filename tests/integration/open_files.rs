@@ -1,11 +1,11 @@
-//! Few open files: connections that are idle keep nobody out, on neither listener.
+//! A low limit of open files: idle connections keep no new client out, on either listener.
 
 use std::process::{Command, Stdio};
 
 use super::client::{Client, now_secs, signed};
 use super::process::{Livehook, PROGRAM};
 
-/// A livehook that may have so many files open.
+/// Starts livehook with this limit of open files.
 async fn limited(livehook: &mut Livehook, open_files: u32) {
     let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
     let script = format!("ulimit -n {open_files} && exec \"$@\"");
@@ -14,7 +14,7 @@ async fn limited(livehook: &mut Livehook, open_files: u32) {
 }
 
 #[tokio::test]
-async fn where_open_files_are_few_the_caps_of_connections_keep_both_listeners_free() {
+async fn low_limit_lowers_both_connection_caps() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     limited(&mut livehook, 128).await;
@@ -34,7 +34,7 @@ async fn where_open_files_are_few_the_caps_of_connections_keep_both_listeners_fr
 }
 
 #[tokio::test]
-async fn where_files_end_before_the_cap_an_idle_connection_makes_room() {
+async fn idle_connection_yields_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     limited(&mut livehook, 34).await;

@@ -1,4 +1,4 @@
-//! The commands that read a data directory, where they may not write: as another user, and on a read-only file system.
+//! Commands that read a data directory without write access: as another user, and on a read-only file system.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,7 +19,7 @@ async fn livehook_with_an_event(directory: &Path) -> Livehook {
     livehook.start();
     livehook.ready().await;
     let mut client = Client::connect(livehook.receiver).await.unwrap();
-    // The session of one from long ago would be gone at once.
+    // Retention would remove the session of an old event at once.
     let body = members(1).replace("1703731478", &now_secs().to_string());
     assert_eq!(client.post(&sign(&body, now_secs() + 600)).await.unwrap().status, 200);
     livehook
@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the commands that read print, each of which must succeed.
+/// Runs every command that reads. Each must succeed.
 fn read(command: impl Fn() -> Command) {
     for name in ["events", "sessions"] {
         let Output { status, stdout, stderr } = command().args([name, "--output", "json"]).output().unwrap();
@@ -40,17 +40,17 @@ fn read(command: impl Fn() -> Command) {
 
 #[tokio::test]
 #[ignore = "becomes another user, which takes root: run by tests/run"]
-async fn another_user_reads_what_it_may_and_is_told_what_it_may_not() {
+async fn other_user_can_read_and_gets_clear_errors() {
     let directory = tempfile::tempdir().unwrap();
     open_to(directory.path(), 0o755);
     let mut livehook = livehook_with_an_event(directory.path()).await;
     let (data, program) = (livehook.path("data"), livehook.path("livehook"));
-    // By another process: a program that somebody may still write to cannot be started.
+    // Another process copies it: Linux refuses to start a program that is still open for writing (ETXTBSY).
     assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
     let command = || {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(&program);
-        // Nobody listens there.
+        // No process listens on this port.
         command.env("LIVEHOOK_DATA_DIR", &data).env("LIVEHOOK_ADMIN_LISTEN", "127.0.0.1:9");
         command
     };
@@ -62,8 +62,8 @@ async fn another_user_reads_what_it_may_and_is_told_what_it_may_not() {
     let commands: [&[&str]; 4] =
         [&["events"], &["sessions"], &["backup", "/tmp/never-made-by-a-test"], &["dead-letters", "drop", "--all"]];
     for arguments in commands {
-        let told = failure(arguments);
-        assert!(told.contains("permission denied; run this as the user that livehook runs as"), "{told}");
+        let message = failure(arguments);
+        assert!(message.contains("permission denied; run this as the user that livehook runs as"), "{message}");
     }
 
     open_to(&data, 0o755);
@@ -75,16 +75,16 @@ async fn another_user_reads_what_it_may_and_is_told_what_it_may_not() {
     livehook.ready().await;
     livehook.kill();
     std::fs::remove_file(data.join("journal.db-shm")).unwrap();
-    let told = failure(&["events"]);
-    assert!(told.contains("journal.db: its writer has not closed it"), "{told}");
+    let message = failure(&["events"]);
+    assert!(message.contains("journal.db: its writer has not closed it"), "{message}");
     open_to(&data.join("journal.db"), 0o600);
-    let told = failure(&["events"]);
-    assert!(told.contains("journal.db: permission denied"), "{told}");
+    let message = failure(&["events"]);
+    assert!(message.contains("journal.db: permission denied"), "{message}");
 }
 
 #[tokio::test]
 #[ignore = "mounts a small file system, which takes root: run by tests/run"]
-async fn a_data_directory_on_a_read_only_file_system_is_read() {
+async fn read_only_file_system_is_readable() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     std::fs::create_dir(&data).unwrap();

@@ -1,4 +1,4 @@
-//! The real program, started, asked and killed.
+//! Starts, queries and kills the real program.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::client::{Client, KEY};
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_livehook");
 
-/// The configuration of a file sink whose file is `events.jsonl` beside the data directory.
+/// The configuration of a file sink that writes `events.jsonl` next to the data directory.
 pub(crate) const FILE_SINK: &str = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\nretry = { wait_ms_first = 20, wait_ms_max = 50 }\n";
 
-/// A livehook on a data directory of its own, which may be killed and started again.
+/// A livehook with its own data directory. A test may kill it and start it again.
 pub(crate) struct Livehook {
     pub(crate) directory: PathBuf,
     pub(crate) receiver: SocketAddr,
@@ -31,7 +31,7 @@ impl Livehook {
         livehook
     }
 
-    /// Another configuration for the next start, on the same ports and the same data.
+    /// Writes another configuration for the next start, with the same ports and data.
     pub(crate) fn configure_again(&self, head: &str, more: &str) {
         let Livehook { receiver, admin, .. } = self;
         let config = format!(
@@ -40,18 +40,18 @@ impl Livehook {
         std::fs::write(self.path("config.toml"), config).unwrap();
     }
 
-    /// The path of a file beside the data directory.
+    /// The path of a file next to the data directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// Starts the program without waiting for it. Diagnostics are added to `stderr.log`.
+    /// Starts the program and does not wait. Its log is appended to `stderr.log`.
     pub(crate) fn start(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("stderr.log")).unwrap();
         self.spawn(Command::new(PROGRAM).stdout(Stdio::null()).stderr(log));
     }
 
-    /// Starts the program by a command that has everything but its arguments.
+    /// Starts the program with this command, to which the arguments are added.
     pub(crate) fn spawn(&mut self, command: &mut Command) -> &mut Child {
         assert!(self.child.is_none(), "it runs already");
         let config = self.path("config.toml");
@@ -81,12 +81,12 @@ impl Livehook {
         Client::connect(self.admin).await.unwrap().get("/readyz", "").await.unwrap().status
     }
 
-    /// What it said on stderr, in all its lives.
+    /// The log of all its runs.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("stderr.log")).unwrap_or_default()
     }
 
-    /// SIGKILL.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
@@ -99,14 +99,14 @@ impl Livehook {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// How much memory it has now, in KiB.
+    /// Its resident memory in KiB.
     pub(crate) fn memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref().unwrap().id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Waits for its end, up to `patience`.
+    /// Waits until it ends, at most for `patience`.
     pub(crate) async fn ended(&mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;
         loop {
@@ -119,7 +119,7 @@ impl Livehook {
         }
     }
 
-    /// SIGTERM, and an orderly end.
+    /// Stops it with SIGTERM. It must end in order.
     pub(crate) async fn stop(&mut self) {
         self.signal("TERM");
         let status = self.ended(Duration::from_secs(20)).await;
@@ -139,7 +139,7 @@ impl Livehook {
         }
     }
 
-    /// The whole lines of a file, which must end with one.
+    /// The lines of a file. The last one must be complete.
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();
         assert!(text.is_empty() || text.ends_with('\n'), "{name} ends within a line");
@@ -156,11 +156,11 @@ impl Drop for Livehook {
     }
 }
 
-/// A file system in memory, unmounted at the end.
+/// A file system in memory. It is unmounted on drop.
 pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
-    /// Mounts one on a directory. Takes root.
+    /// Mounts one on a directory. Needs root.
     pub(crate) fn tmpfs(directory: &Path, options: &str) -> Mounted {
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory).status();
         assert!(mount.unwrap().success(), "a tmpfs must be mounted: run as root");
@@ -174,7 +174,7 @@ impl Drop for Mounted {
     }
 }
 
-/// A port that nobody listens on.
+/// A port on which no process listens.
 pub(crate) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

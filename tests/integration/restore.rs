@@ -1,4 +1,4 @@
-//! A backup that is put in the place of what it was made of: nothing that came after it is taken for what comes now.
+//! A restored backup: clients with positions from before the restore notice it, and skip nothing.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use super::client::{Client, now_secs, sign};
 use super::process::{Livehook, PROGRAM};
 use super::subscriber::Subscriber;
 
-/// Posts a push of each of some sequences.
+/// Posts one push for each sequence.
 async fn post(livehook: &Livehook, numbers: std::ops::Range<u64>) {
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     for number in numbers {
@@ -18,14 +18,14 @@ async fn post(livehook: &Livehook, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// The status of an answer of the API, and its body.
+/// The status and the body of an API answer.
 async fn get(livehook: &Livehook, path: &str) -> (u16, serde_json::Value) {
     let answer = Client::connect(livehook.admin).await.unwrap().get(&format!("/api/v1/{path}"), "").await.unwrap();
     (answer.status, serde_json::from_str(&answer.body).unwrap())
 }
 
 #[tokio::test]
-async fn after_a_restore_no_place_of_before_is_taken_for_one_of_now() {
+async fn restore_invalidates_old_positions() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     livehook.start();
@@ -67,7 +67,7 @@ async fn after_a_restore_no_place_of_before_is_taken_for_one_of_now() {
     assert_eq!(get(&livehook, "sessions").await.1["items"].as_array().unwrap().len(), 11);
     assert!(!livehook.log().contains("another journal"), "the index is of this journal still: {}", livehook.log());
 
-    // The same places are told from those of the next copy too.
+    // Positions of one restored copy are not valid in the next one either.
     let last_id = anew.last_id.clone().unwrap();
     backup();
     livehook.stop().await;

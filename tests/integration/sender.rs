@@ -1,29 +1,29 @@
-//! A sender that does as CSS does: twelve retries a minute apart, with a new `t` and `sign` each time or with the old one,
-//! answers that come too late, stops that overtake their push, and many events of one second under one signature.
+//! A sender that behaves like CSS: twelve retries a minute apart, with a new or an old `t` and `sign`, late answers, stops
+//! that overtake their push, and many events of one second under one signature.
 
 use std::collections::{HashMap, HashSet};
 
 use super::client::{Client, expected_id, id_of, now_secs, sign, signed};
 use super::test_app::TestApp;
 
-/// Posts and hangs up before the answer can arrive, as a sender does that has waited too long.
+/// Posts and hangs up before the answer can arrive, like a sender that has waited too long.
 async fn post_and_hang_up(app: &TestApp, body: &str) {
     let mut client = Client::connect(app.receiver).await.unwrap();
     client.send(body).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_event_is_counted_once_whatever_its_retries_look_like() {
+async fn retries_count_once() {
     let app = TestApp::start("").await;
     let now = now_secs();
-    // Only the first is heard by livehook and not by its sender; then eleven retries, a minute apart, each stamped anew.
+    // The sender misses the first answer. It then retries eleven times, a minute apart, with a new `t` and `sign` each time.
     post_and_hang_up(&app, &signed(7, now)).await;
     app.wait_for_events(1).await;
     for minute in 1..=11 {
         let mut client = Client::connect(app.receiver).await.unwrap();
         assert_eq!(client.post(&signed(7, now + minute * 60)).await.unwrap().status, 200, "minute {minute}");
     }
-    // And as CSS would do it if it never stamped anew.
+    // The same with the old `t` and `sign`.
     for _ in 0..3 {
         let mut client = Client::connect(app.receiver).await.unwrap();
         assert_eq!(client.post(&signed(7, now)).await.unwrap().status, 200);
@@ -37,9 +37,9 @@ async fn an_event_is_counted_once_whatever_its_retries_look_like() {
 }
 
 #[tokio::test]
-async fn retries_that_never_get_a_new_stamp_expire_and_leeway_keeps_them() {
+async fn old_signatures_expire_after_the_leeway() {
     let now = now_secs();
-    // Sent twelve minutes ago with `t` ten minutes ahead: two minutes late.
+    // Sent twelve minutes ago, with `t` ten minutes ahead of that: two minutes too late.
     let late = signed(8, now - 720);
     let strict = TestApp::start("").await;
     let mut client = Client::connect(strict.receiver).await.unwrap();
@@ -53,7 +53,7 @@ async fn retries_that_never_get_a_new_stamp_expire_and_leeway_keeps_them() {
 }
 
 #[tokio::test]
-async fn a_stop_that_overtakes_its_push_is_kept_as_it_came() {
+async fn stop_before_its_push_is_kept() {
     let app = TestApp::start("").await;
     let mut client = Client::connect(app.receiver).await.unwrap();
     let event = |event_type: u8| {
@@ -74,7 +74,7 @@ async fn a_stop_that_overtakes_its_push_is_kept_as_it_came() {
 }
 
 #[tokio::test]
-async fn many_events_under_one_signature_are_many_events() {
+async fn one_signature_may_cover_many_events() {
     let app = TestApp::start("").await;
     let now = now_secs();
     let sends: Vec<_> = (0..200u64)
@@ -95,7 +95,7 @@ async fn many_events_under_one_signature_are_many_events() {
 }
 
 #[tokio::test]
-async fn a_sender_that_hangs_up_at_once_loses_no_event_that_was_sent_whole() {
+async fn hanging_up_loses_no_complete_event() {
     let app = TestApp::start("").await;
     for number in 0..50 {
         post_and_hang_up(&app, &signed(number, now_secs())).await;
@@ -104,7 +104,7 @@ async fn a_sender_that_hangs_up_at_once_loses_no_event_that_was_sent_whole() {
     let ids: HashSet<_> = app.events().iter().map(|line| id_of(line)).collect();
     let sent: HashSet<_> = (0..50).map(|number| expected_id(&signed(number, now_secs()))).collect();
     assert_eq!((app.events().len(), ids), (50, sent));
-    // Their retries, since no 200 was heard, change nothing.
+    // The sender saw no 200 and retries. That changes nothing.
     for number in 0..50 {
         let mut client = Client::connect(app.receiver).await.unwrap();
         assert_eq!(client.post(&signed(number, now_secs())).await.unwrap().status, 200);

@@ -1,4 +1,4 @@
-//! How the real program stops, and what it does when its surroundings fail it.
+//! The real program: how it stops, and how it copes with full disks, blocked pipes and a missing data directory.
 
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ fn configured(head: &str, more: &str) -> (tempfile::TempDir, Livehook) {
     (directory, livehook)
 }
 
-/// Starts with a stdout of our choice.
+/// Starts the program with this stdout.
 async fn start_with_stdout(livehook: &mut Livehook, stdout: impl Into<Stdio>) {
     let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
     livehook.spawn(Command::new(PROGRAM).stdout(stdout).stderr(log));
@@ -26,7 +26,7 @@ async fn post(livehook: &Livehook, number: u64) -> u16 {
     Client::connect(livehook.receiver).await.unwrap().post(&signed(number, now_secs())).await.unwrap().status
 }
 
-/// Waits until the file sink has written so many lines.
+/// Waits until the file sink has written `count` lines.
 async fn wait_for_lines(livehook: &Livehook, count: usize) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while std::fs::read_to_string(livehook.path("events.jsonl")).unwrap_or_default().lines().count() < count {
@@ -36,7 +36,7 @@ async fn wait_for_lines(livehook: &Livehook, count: usize) {
 }
 
 #[tokio::test]
-async fn a_signal_drains_and_leaves_nothing_answered_behind() {
+async fn sigterm_drains_every_answered_event() {
     for signal in ["TERM", "INT", "QUIT"] {
         let (_directory, mut livehook) = configured("", "");
         livehook.start();
@@ -69,7 +69,7 @@ async fn a_signal_drains_and_leaves_nothing_answered_behind() {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_is_finished_and_readiness_turns_first() {
+async fn drain_finishes_requests_in_flight() {
     for grace in ["", "shutdown_grace_secs = 1"] {
         let (_directory, mut livehook) = configured(grace, "");
         livehook.start();
@@ -93,7 +93,7 @@ async fn a_request_in_flight_is_finished_and_readiness_turns_first() {
 }
 
 #[tokio::test]
-async fn a_sink_in_outage_delays_neither_the_200_nor_the_end_and_its_cursor_holds() {
+async fn sink_outage_delays_no_200_and_no_stop() {
     let (_directory, mut livehook) = configured("", FILE_SINK);
     let obstacle = livehook.path("events.jsonl");
     std::fs::create_dir(&obstacle).unwrap();
@@ -113,7 +113,7 @@ async fn a_sink_in_outage_delays_neither_the_200_nor_the_end_and_its_cursor_hold
 }
 
 #[tokio::test]
-async fn a_stdout_that_blocks_stops_its_sink_alone_and_not_the_end() {
+async fn blocked_stdout_stops_only_its_sink() {
     let (_directory, mut livehook) = configured("shutdown_grace_secs = 3", &format!("{LOG_SINK}{FILE_SINK}"));
     let (unread, stdout) = std::io::pipe().unwrap();
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
@@ -129,7 +129,7 @@ async fn a_stdout_that_blocks_stops_its_sink_alone_and_not_the_end() {
 }
 
 #[tokio::test]
-async fn a_second_signal_cuts_the_drain_short() {
+async fn second_signal_cuts_the_drain_short() {
     let (_directory, mut livehook) = configured("shutdown_grace_secs = 60", "");
     let (unread, stdout) = std::io::pipe().unwrap();
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
@@ -146,7 +146,7 @@ async fn a_second_signal_cuts_the_drain_short() {
 }
 
 #[tokio::test]
-async fn a_hangup_changes_nothing_and_says_what_to_do() {
+async fn sighup_changes_nothing() {
     let (_directory, mut livehook) = configured("", "");
     livehook.start();
     livehook.ready().await;
@@ -157,10 +157,10 @@ async fn a_hangup_changes_nothing_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_limit_of_the_size_of_files_is_answered_with_503_and_what_got_200_is_kept() {
+async fn file_size_limit_answers_503() {
     let (_directory, mut livehook) = configured("", FILE_SINK);
     let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
-    // In blocks of 512 bytes, so 1 MiB.
+    // `ulimit -f` counts blocks of 512 bytes: this is 1 MiB.
     let script = "ulimit -f 2048 && exec \"$@\"";
     livehook.spawn(Command::new("sh").args(["-c", script, "sh", PROGRAM]).stdout(Stdio::null()).stderr(log));
     livehook.ready().await;
@@ -182,7 +182,7 @@ async fn a_limit_of_the_size_of_files_is_answered_with_503_and_what_got_200_is_k
 }
 
 #[tokio::test]
-async fn a_closed_stdout_stops_its_sink_alone() {
+async fn closed_stdout_stops_only_its_sink() {
     let (_directory, mut livehook) = configured("", &format!("{LOG_SINK}{FILE_SINK}"));
     let (unread, stdout) = std::io::pipe().unwrap();
     drop(unread);
@@ -201,7 +201,7 @@ async fn a_closed_stdout_stops_its_sink_alone() {
 }
 
 #[tokio::test]
-async fn a_journal_that_is_full_for_a_stuck_sink_recovers_by_itself_when_the_sink_does() {
+async fn full_journal_recovers_with_its_sink() {
     let (_directory, mut livehook) = configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
     let obstacle = livehook.path("events.jsonl");
     std::fs::create_dir(&obstacle).unwrap();
@@ -241,7 +241,7 @@ async fn a_journal_that_is_full_for_a_stuck_sink_recovers_by_itself_when_the_sin
 }
 
 #[tokio::test]
-async fn at_the_size_limit_what_all_have_taken_makes_room_without_a_refusal() {
+async fn size_limit_prunes_delivered_records_first() {
     let (_directory, mut livehook) = configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
     livehook.start();
     livehook.ready().await;
@@ -256,7 +256,7 @@ async fn at_the_size_limit_what_all_have_taken_makes_room_without_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_data_directory_that_is_gone_is_noticed_and_one_that_is_put_back_goes_on() {
+async fn missing_data_dir_answers_503_until_it_is_back() {
     let (_directory, mut livehook) = configured("", "");
     livehook.start();
     livehook.ready().await;
@@ -279,11 +279,11 @@ async fn a_data_directory_that_is_gone_is_noticed_and_one_that_is_put_back_goes_
 }
 
 #[tokio::test]
-async fn a_disk_that_does_not_answer_is_told_until_it_does() {
+async fn hanging_disk_turns_readiness_off() {
     let (_directory, mut livehook) = configured("", "[index]\nenabled = false\n");
     livehook.start();
     livehook.ready().await;
-    // The writer waits for this lock as it would for a sync.
+    // The writer waits for this lock just as it would wait for a sync that hangs.
     let other = rusqlite::Connection::open(livehook.path("data/journal.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let address = livehook.receiver;
@@ -297,8 +297,8 @@ async fn a_disk_that_does_not_answer_is_told_until_it_does() {
     }
     assert!(began.elapsed() >= Duration::from_secs(4), "a slow disk is given time");
     let mut admin = Client::connect(livehook.admin).await.unwrap();
-    let told = admin.get("/readyz", "").await.unwrap().body;
-    assert!(told.contains("the journal has not answered for"), "{told}");
+    let body = admin.get("/readyz", "").await.unwrap().body;
+    assert!(body.contains("the journal has not answered for"), "{body}");
     assert_eq!(post(&livehook, 2).await, 503, "and at once");
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
@@ -309,7 +309,7 @@ async fn a_disk_that_does_not_answer_is_told_until_it_does() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_ends_the_start_with_a_message_and_touches_nothing() {
+async fn taken_port_ends_the_start() {
     let (_directory, mut livehook) = configured("", "");
     let _taken = std::net::TcpListener::bind(livehook.receiver).unwrap();
     livehook.start();
@@ -319,14 +319,14 @@ async fn a_port_that_is_taken_ends_the_start_with_a_message_and_touches_nothing(
     assert!(!livehook.path("data").exists());
 }
 
-/// Starts with a stderr of our choice, at a level at which each callback is a line there.
+/// Starts the program with this stderr, at a log level that writes one line for each callback.
 async fn start_with_stderr(livehook: &mut Livehook, stderr: impl Into<Stdio>) {
     livehook.spawn(Command::new(PROGRAM).env("LIVEHOOK_LOG_LEVEL", "trace").stdout(Stdio::null()).stderr(stderr));
     livehook.ready().await;
 }
 
 #[tokio::test]
-async fn a_stderr_that_fails_changes_neither_answers_nor_the_end() {
+async fn failing_stderr_changes_nothing() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
     let unread = || std::io::pipe().unwrap().1.into();
     for stderr in [full as fn() -> OwnedFd, unread] {
@@ -341,7 +341,7 @@ async fn a_stderr_that_fails_changes_neither_answers_nor_the_end() {
 }
 
 #[tokio::test]
-async fn a_stderr_that_blocks_changes_neither_answers_nor_the_end() {
+async fn blocked_stderr_changes_nothing() {
     let (_directory, mut livehook) = configured("", "");
     let (unread, stderr) = std::io::pipe().unwrap();
     start_with_stderr(&mut livehook, full(stderr)).await;
@@ -353,12 +353,12 @@ async fn a_stderr_that_blocks_changes_neither_answers_nor_the_end() {
     drop(unread);
 }
 
-/// The end of a pipe into which nothing more fits.
+/// Fills a pipe and returns its writing end: the next write blocks.
 fn full(end: std::io::PipeWriter) -> OwnedFd {
     let filling = end.try_clone().unwrap();
     let (sender, filled) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        // The last write does not return while the pipe has a reader; then it fails, and the thread ends.
+        // The last write blocks until the reader closes the pipe. Then it fails, and the thread ends.
         while std::io::Write::write(&mut &filling, &[b'.'; 4096]).is_ok_and(|_| sender.send(()).is_ok()) {}
     });
     while filled.recv_timeout(Duration::from_millis(500)).is_ok() {}
@@ -366,7 +366,7 @@ fn full(end: std::io::PipeWriter) -> OwnedFd {
 }
 
 #[tokio::test]
-async fn the_last_words_are_on_stderr() {
+async fn last_log_lines_reach_stderr() {
     let (_directory, mut livehook) = configured("", "");
     livehook.start();
     livehook.ready().await;
@@ -378,7 +378,7 @@ async fn the_last_words_are_on_stderr() {
 
 #[tokio::test]
 #[ignore = "mounts a small file system, which takes root: run by tests/run"]
-async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing() {
+async fn full_disk_answers_503_and_loses_nothing() {
     let (directory, mut livehook) = configured("", "");
     let data = directory.path().join("data");
     std::fs::create_dir(&data).unwrap();
@@ -416,7 +416,7 @@ async fn a_full_disk_is_answered_with_503_until_there_is_room_and_loses_nothing(
 }
 
 #[tokio::test]
-async fn questions_to_the_api_leave_no_file_open_and_are_answered_still() {
+async fn api_queries_leave_no_file_open() {
     let (_directory, mut livehook) = configured("", "");
     livehook.start();
     livehook.ready().await;

@@ -1,4 +1,4 @@
-//! A client of the feed: reads server-sent events, and remembers where it is.
+//! A client of the feed. It reads server-sent events and remembers its position.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Message {
     pub(crate) kind: String,
     pub(crate) data: Value,
-    /// The data as it came.
+    /// The data, unchanged.
     pub(crate) text: String,
     pub(crate) id: Option<String>,
 }
@@ -27,15 +27,15 @@ pub(crate) struct Subscriber {
     pub(crate) head: String,
     raw: Vec<u8>,
     text: Vec<u8>,
-    /// The id that was given last.
+    /// The last id that came.
     pub(crate) last_id: Option<String>,
-    /// How long to wait before coming back, in ms.
+    /// How long to wait before a reconnect, in ms.
     pub(crate) retry_ms: Option<u64>,
 }
 
 impl Subscriber {
-    /// Subscribes with a query and header lines, each with its line end. An error where the connection breaks before the
-    /// head is there; whether the subscription is taken is in the head.
+    /// Subscribes with a query and header lines, each with its line end. Fails if the connection breaks before the head of
+    /// the answer arrives. The head says whether the service takes the subscription.
     pub(crate) async fn try_connect(admin: SocketAddr, query: &str, headers: &str) -> std::io::Result<Subscriber> {
         let mut stream = TcpStream::connect(admin).await?;
         let request = format!("GET /api/v1/feed{query} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
@@ -53,7 +53,7 @@ impl Subscriber {
         Ok(subscriber)
     }
 
-    /// Subscribes, which must be taken.
+    /// Subscribes. The service must take the subscription.
     pub(crate) async fn connect(admin: SocketAddr, query: &str, headers: &str) -> Subscriber {
         let mut subscriber = Subscriber::try_connect(admin, query, headers).await.unwrap();
         assert!(subscriber.head.starts_with("http/1.1 200"), "{}", subscriber.head);
@@ -63,7 +63,7 @@ impl Subscriber {
         subscriber
     }
 
-    /// Comes back to where another one was.
+    /// Subscribes again at the position of an earlier subscription.
     pub(crate) async fn resume(admin: SocketAddr, query: &str, last_id: &str) -> std::io::Result<Subscriber> {
         let headers = format!("Last-Event-ID: {last_id}\r\n");
         let mut subscriber = Subscriber::try_connect(admin, query, &headers).await?;
@@ -93,7 +93,7 @@ impl Subscriber {
         tokio::time::timeout(Duration::from_millis(300), self.try_next()).await.is_err()
     }
 
-    /// What stands up to the next empty line; `None` where that is no message.
+    /// Reads up to the next empty line. Returns `None` if this is not a message.
     async fn block(&mut self) -> std::io::Result<Option<Message>> {
         let end = loop {
             if let Some(end) = self.text.windows(2).position(|window| window == b"\n\n") {
@@ -119,7 +119,7 @@ impl Subscriber {
         Ok(data.map(|text| Message { kind: kind.unwrap(), data: serde_json::from_str(&text).unwrap(), text, id }))
     }
 
-    /// Takes one chunk of the answer. Its end is an error, as is that of the connection.
+    /// Reads one chunk of the answer. The end of the answer or of the connection is an error.
     async fn chunk(&mut self) -> std::io::Result<()> {
         let (start, length) = loop {
             if let Some(end) = self.raw.windows(2).position(|window| window == b"\r\n") {

@@ -1,4 +1,4 @@
-//! What the system calls of the real program say: no 200 leaves before a sync of what it answers for.
+//! The system calls of the real program: no 200 leaves before the sync that makes its event durable.
 
 use std::collections::{HashMap, HashSet};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ const ALONE: u64 = 20;
 const TOGETHER: u64 = 200;
 const SENDERS: u64 = 8;
 
-/// The number of the event whose line begins within a text of strace, from there on.
+/// The numbers of all events whose lines begin in a text that strace printed.
 fn numbers(text: &str) -> impl Iterator<Item = u64> {
     let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
     text.split(r#"\"channel_id\":\"s"#).skip(1).filter_map(move |rest| digits(rest).parse().ok())
@@ -21,12 +21,12 @@ fn numbers(text: &str) -> impl Iterator<Item = u64> {
 struct Found {
     answers: usize,
     synced: usize,
-    /// The first 200 that left while fewer events had been synced than answered.
+    /// The first 200 that left too early: fewer events were synced than answered.
     too_early: Option<String>,
 }
 
-/// Follows the order of the calls: an event is synced once a sync of the journal's log has returned that began after the
-/// event was written to it. How many 200 have left must never be more than that.
+/// Follows the order of the calls. An event is synced when a sync of the journal's WAL returns that began after the event
+/// was written to it. The number of 200s must never exceed the number of synced events.
 fn follow(trace: &str) -> Found {
     let mut found = Found::default();
     let (mut written, mut synced) = (HashSet::new(), HashSet::new());
@@ -56,7 +56,7 @@ fn follow(trace: &str) -> Found {
 }
 
 #[test]
-fn an_answer_before_its_sync_is_found_in_a_trace() {
+fn trace_shows_an_answer_before_its_sync() {
     let write =
         |number: u64| format!(r#"2 pwrite64(9</d/journal.db-wal>, "{{\"channel_id\":\"s{number}\",", 4096, 0) = 4096"#);
     let sync = "2 fdatasync(9</d/journal.db-wal>) = 0".to_owned();
@@ -77,7 +77,7 @@ fn an_answer_before_its_sync_is_found_in_a_trace() {
 
 #[tokio::test]
 #[ignore = "needs strace and the right to use it: run by tests/run"]
-async fn no_200_leaves_before_the_sync_that_follows_the_write_of_its_event() {
+async fn no_200_leaves_before_its_sync() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     start_traced(&mut livehook).await;
@@ -107,13 +107,13 @@ async fn no_200_leaves_before_the_sync_that_follows_the_write_of_its_event() {
 
 #[tokio::test]
 #[ignore = "needs strace and the right to use it: run by tests/run"]
-async fn what_is_found_after_a_kill_is_synced_before_anything_else_also_where_another_program_reads_it() {
+async fn start_after_a_kill_syncs_first() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", "");
     livehook.start();
     livehook.ready().await;
     livehook.stop().await;
-    // Its log is empty, so this keeps everything that comes from being moved into the database.
+    // The WAL is empty now. This reader keeps SQLite from moving later frames into the database.
     let reader = rusqlite::Connection::open(livehook.path("data/journal.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM records").unwrap();
     livehook.start();
@@ -137,18 +137,18 @@ async fn what_is_found_after_a_kill_is_synced_before_anything_else_also_where_an
     drop(reader);
 }
 
-/// Starts the program so that its writes and syncs are written down.
+/// Starts the program under strace, which records its writes and syncs.
 async fn start_traced(livehook: &mut Livehook) {
     let calls = "trace=fsync,fdatasync,write,writev,pwrite64,pwritev,sendto,sendmsg";
     let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
-    // With -D, the program and not strace is the child that is signalled.
+    // With -D our child is the program and not strace, so signals reach the program.
     let mut strace = Command::new("strace");
     strace.args(["-D", "-f", "-y", "-s", "40000", "-e", calls, "-o"]).arg(livehook.path("trace")).arg(PROGRAM);
     livehook.spawn(strace.stdout(Stdio::null()).stderr(log));
     livehook.ready().await;
 }
 
-/// Stops it, and gives what was written down.
+/// Stops the program, and returns what strace recorded.
 async fn stop_traced(livehook: &mut Livehook) -> String {
     livehook.stop().await;
     let deadline = Instant::now() + Duration::from_secs(10);

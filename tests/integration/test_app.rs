@@ -1,4 +1,4 @@
-//! livehook in the test's own process, on free ports and a directory of its own, with a file sink.
+//! livehook inside the test's process, with free ports, its own directory and a file sink.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::client::{Client, KEY};
 
-/// A running service. It must end in order: dropped while it has failed, it fails the test.
+/// A running service. If it has failed by the time it is dropped, the test fails.
 pub(crate) struct TestApp {
     pub(crate) receiver: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -22,12 +22,12 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// Starts with the tests' key and a file sink, and `config` beside.
+    /// Starts with the tests' key, a file sink, and the settings in `config`.
     pub(crate) async fn start(config: &str) -> TestApp {
         TestApp::start_with_admin(config, "127.0.0.1:0").await
     }
 
-    /// The same, with the admin endpoint on a certain address.
+    /// The same, with the admin endpoint on this address.
     pub(crate) async fn start_with_admin(config: &str, admin_listen: &str) -> TestApp {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("events.jsonl");
@@ -71,7 +71,7 @@ impl TestApp {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Waits until the sink's file has so many lines.
+    /// Waits until the sink's file has `count` lines.
     pub(crate) async fn wait_for_events(&self, count: usize) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.file_lines().len() < count {
@@ -87,7 +87,7 @@ impl TestApp {
         answer.body
     }
 
-    /// Stops it, and gives what the sink's file holds then.
+    /// Stops it, and returns the lines of the sink's file.
     pub(crate) async fn stop(mut self) -> Vec<String> {
         let _ = self.stop.take().map(|stop| stop.send(()));
         self.running.take().unwrap().await.unwrap().unwrap();

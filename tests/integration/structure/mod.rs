@@ -155,9 +155,9 @@ fn the_table_of_layers_is_the_one_that_is_checked() {
     let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     let first_cells = rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').nth(1).unwrap());
     let names = first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
-    let told: Vec<&str> = names.map(|name| name.trim_end_matches('/').trim_end_matches(".rs")).collect();
+    let listed: Vec<&str> = names.map(|name| name.trim_end_matches('/').trim_end_matches(".rs")).collect();
     let checked: Vec<&str> = std::iter::once("main").chain(LAYERS.concat()).collect();
-    assert_eq!(told, checked);
+    assert_eq!(listed, checked);
 }
 
 #[test]

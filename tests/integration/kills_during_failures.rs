@@ -1,4 +1,4 @@
-//! SIGKILL at random moments while a stream fails and others pass: what is done beyond the event that waits stays done.
+//! SIGKILL at random moments while one stream fails and others pass: events delivered after the failing one are not repeated.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,10 @@ use super::client::{Client, expected_id, id_of, now_secs, sign};
 use super::crash::rounds;
 use super::process::Livehook;
 
-/// How often each event was taken.
+/// How often the receiver took each event.
 type Taken = Arc<Mutex<HashMap<EventId, u32>>>;
 
-/// A receiver that fails with everything of the stream `bad`, refuses everything of the stream `poison` for good, and takes
+/// A receiver that fails for all events of the stream `bad`, rejects all events of the stream `poison` for good, and takes
 /// the rest. Returns its URL.
 async fn receiver(taken: Taken) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,7 +62,7 @@ fn body(stream: &str, number: u64) -> String {
     sign(&members, now_secs() + 600)
 }
 
-/// A service with what was sent to it.
+/// A service, and the events sent to it.
 struct Bench {
     livehook: Livehook,
     taken: Taken,
@@ -72,7 +72,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Sends some events until the service is gone; what has no answer may be stored or not.
+    /// Sends events until the service is gone. An event without an answer may be stored or not.
     async fn post(&mut self, streams: &[&str]) {
         let Ok(mut client) = Client::connect(self.livehook.receiver).await else { return };
         for stream in streams {
@@ -97,7 +97,7 @@ impl Bench {
         page.letters.iter().map(|letter| letter.letter.record.event.id()).collect()
     }
 
-    /// Until everything good was taken, and all poison is a dead letter.
+    /// Waits until the receiver has every good event, and every poison event is a dead letter.
     async fn all_done(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -114,7 +114,7 @@ impl Bench {
 
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
-async fn what_is_done_beyond_an_event_that_waits_is_not_repeated_after_a_kill() {
+async fn kill_repeats_no_finished_delivery() {
     let directory = tempfile::tempdir().unwrap();
     let taken = Taken::default();
     let url = receiver(Arc::clone(&taken)).await;
@@ -128,7 +128,7 @@ async fn what_is_done_beyond_an_event_that_waits_is_not_repeated_after_a_kill() 
     bench.post(&["bad", "poison", "good"]).await;
     for round in 0..rounds() {
         bench.all_done().await;
-        // The worker saves what is done before it hands over anything more: when the second is taken, all before it is.
+        // The worker stores its progress before it hands over more. When the second is taken, progress before it is stored.
         for _ in 0..2 {
             bench.post(&["good"]).await;
             bench.all_done().await;
