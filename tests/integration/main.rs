@@ -24,6 +24,7 @@ mod other_user;
 mod process;
 mod questions;
 mod read_model;
+mod recorded_data;
 mod restore;
 mod sender;
 mod shutdown;
