@@ -1,54 +1,183 @@
-//! What a request to the admin endpoint must have: the token, the right host, and the form of what changes something.
+//! Which requests the admin endpoint answers: by the Host header, the token, and the form of a request that changes something.
 //!
-//! Each is a question about one request. Who is asked what, the admin endpoint decides.
+//! [`check`] runs before every route, [`check_change`] at the routes that change something.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
 
-use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::body::{Body, HttpBody};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Version};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use axum::middleware::Next;
 
-use super::Token;
-use crate::http::ErrorBody;
+use super::problem::{problem_response, refusal_response};
+use super::{Options, Token};
+use crate::http::{ErrorBody, LogLimit};
 
-/// Whether a request may change something.
-pub(super) fn may_change(request: &Request, token: Option<&Token>) -> Result<(), ErrorBody> {
-    if token.is_none() {
-        return Err(ErrorBody::NO_TOKEN);
-    }
-    if !bears_token(request.headers(), token) {
-        return Err(ErrorBody::UNAUTHORIZED);
-    }
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(ErrorBody::JSON_REQUIRED) }
+const UNAUTHORIZED: ErrorBody = ErrorBody::new_static(
+    StatusCode::UNAUTHORIZED,
+    "unauthorized",
+    "send the admin token as `Authorization: Bearer <token>`",
+);
+
+const NO_TOKEN: ErrorBody = ErrorBody::new_static(
+    StatusCode::UNAUTHORIZED,
+    "unauthorized",
+    "this request changes something and needs the admin token, but none is configured: set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN, and restart livehook",
+);
+
+const JSON_REQUIRED: ErrorBody = ErrorBody::new_static(
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    "media_type_not_supported",
+    "send the request with `Content-Type: application/json`",
+);
+
+const HOST_NOT_ALLOWED: ErrorBody = ErrorBody::new_static(
+    StatusCode::FORBIDDEN,
+    "host_not_allowed",
+    "the Host header names neither localhost nor a loopback address: use one of them, or add the name to `admin.allowed_hosts`",
+);
+
+const NOT_ONE_HOST: ErrorBody = ErrorBody::new_static(
+    StatusCode::BAD_REQUEST,
+    "malformed",
+    "the request has no Host header, or more than one: send exactly one",
+);
+
+const CROSS_SITE: ErrorBody = ErrorBody::new_static(
+    StatusCode::FORBIDDEN,
+    "cross_site_not_allowed",
+    "a web page of another site sent this request (Sec-Fetch-Site: cross-site): open the URL itself, or send the request from a program",
+);
+
+/// Whether a request may see every detail. [`check`] adds it to each request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IsTrusted(pub(super) bool);
+
+/// The checks of one listener.
+pub(super) struct Guard {
+    is_loopback: bool,
+    token: Option<Token>,
+    allowed_hosts: Vec<String>,
+    log_limit: LogLimit,
 }
 
-/// Whether a request has the token; no request has one that is not configured.
-pub(super) fn bears_token(headers: &HeaderMap, token: Option<&Token>) -> bool {
-    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-        let (scheme, given) = value.split_at_checked("Bearer ".len())?;
-        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
-    });
-    matches!((token, given), (Some(token), Some(given)) if token.matches(given))
+impl Guard {
+    /// Makes the checks of a listener that is bound to `local`.
+    ///
+    /// On a loopback address the Host header must name the loopback: otherwise a web page in a browser of this machine could
+    /// read here, by a name that its site has pointed at the loopback (DNS rebinding). On any other address every path but
+    /// `/livez` and `/readyz` needs the token, and is closed while no token is configured.
+    pub(super) fn new(options: &Options, local: SocketAddr) -> Guard {
+        Guard {
+            is_loopback: local.ip().to_canonical().is_loopback(),
+            token: options.token.clone(),
+            allowed_hosts: options.allowed_hosts.clone(),
+            log_limit: LogLimit::default(),
+        }
+    }
+
+    /// Returns why a request is refused, before any route sees it.
+    fn reason_to_refuse(&self, request: &Request, is_trusted: bool) -> Option<ErrorBody> {
+        let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
+        if !has_one_host(request) {
+            Some(NOT_ONE_HOST)
+        } else if is_cross_site(request.headers()) {
+            Some(CROSS_SITE)
+        } else if self.is_loopback && !host_is_allowed(request, &self.allowed_hosts) {
+            Some(HOST_NOT_ALLOWED)
+        } else if !is_open && !is_trusted {
+            Some(UNAUTHORIZED)
+        } else {
+            None
+        }
+    }
+
+    /// Returns why a request may not change anything.
+    fn reason_to_refuse_change(&self, request: &Request) -> Option<ErrorBody> {
+        if self.token.is_none() {
+            return Some(NO_TOKEN);
+        }
+        if !self.accepts_token(request.headers()) {
+            return Some(UNAUTHORIZED);
+        }
+        // No form of a web page can send this media type.
+        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/json") { None } else { Some(JSON_REQUIRED) }
+    }
+
+    /// Whether a request has the configured token. False if none is configured.
+    fn accepts_token(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
+            let (scheme, given) = value.split_at_checked("Bearer ".len())?;
+            scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
+        });
+        matches!((&self.token, given), (Some(token), Some(given)) if token.matches(given))
+    }
+
+    /// Logs a refused request, at a bounded rate. The line quotes nothing that the sender wrote.
+    fn log(&self, request: &Request, answer: &ErrorBody) {
+        let error = answer.word();
+        let Some(suppressed) = self.log_limit.admit(error, Instant::now()) else { return };
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let client = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip().to_canonical());
+        tracing::warn!(%client, error, suppressed, "a request to the admin endpoint was refused: {}", answer.message());
+    }
 }
 
-/// Whether a page of another site has a browser ask. Who follows a link is let through: the page does not see what comes.
-pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
+/// Lets a request through to the routes, or refuses it.
+pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response<Body> {
+    let is_trusted = guard.is_loopback || guard.accepts_token(request.headers());
+    request.extensions_mut().insert(IsTrusted(is_trusted));
+    let reason = guard.reason_to_refuse(&request, is_trusted);
+    match &reason {
+        Some(answer) => guard.log(&request, answer),
+        // `/readyz` answers a wrong token with less detail. Without this line such guesses would leave no trace.
+        None if !is_trusted && request.headers().contains_key(AUTHORIZATION) => guard.log(&request, &UNAUTHORIZED),
+        None => {}
+    }
+    let mut response = match reason {
+        Some(answer) => refusal_response(answer, request.uri().path(), !request.body().is_end_stream()),
+        None => next.run(request).await,
+    };
+    // Answers hold names that anybody can choose: a browser must not guess that they are a page or a script.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Lets a request through that may change something, or refuses it. It runs after the router has found path and method, so
+/// that a wrong method is answered with 405 also without the token.
+pub(super) async fn check_change(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response<Body> {
+    match guard.reason_to_refuse_change(&request) {
+        None => next.run(request).await,
+        Some(answer) => {
+            guard.log(&request, &answer);
+            problem_response(answer, !request.body().is_end_stream())
+        }
+    }
+}
+
+/// Whether a web page of another site made a browser send the request. A link that a person follows is let through, because
+/// that page cannot read the answer.
+fn is_cross_site(headers: &HeaderMap) -> bool {
     let is = |name, value| headers.get(name).is_some_and(|given| given.as_bytes() == value);
     is("sec-fetch-site", b"cross-site".as_slice()) && !is("sec-fetch-mode", b"navigate".as_slice())
 }
 
-/// Whether the request says once for which host it is, as HTTP/1.1 demands.
-pub(super) fn has_one_host(request: &Request) -> bool {
+/// Whether the request has exactly one Host header, as HTTP/1.1 demands. HTTP/1.0 may leave it out.
+fn has_one_host(request: &Request) -> bool {
     let hosts = request.headers().get_all(HOST).iter().count();
     hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
 }
 
-/// Whether the request names a host that only this machine, or whoever configured it, could mean. Any port will do.
-pub(super) fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
-    // A target in absolute form goes before the Host header, so both must do.
+/// Whether the request names a loopback host, or one of `allowed_hosts`, with any port.
+fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
+    // A target in absolute form overrides the Host header, so both are checked.
     if request.uri().authority().is_some_and(|authority| !is_allowed(authority, allowed_hosts)) {
         return false;
     }
@@ -63,7 +192,7 @@ fn is_allowed(authority: &Authority, allowed_hosts: &[String]) -> bool {
         return false;
     }
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    // A dot at the end says that the name is whole.
+    // A name may end with the dot of the DNS root.
     let name = name.strip_suffix('.').unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())

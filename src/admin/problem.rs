@@ -137,10 +137,18 @@ impl Problem {
     }
 }
 
-/// The same told as the API tells what is wrong, with [`ErrorBody::into_response`]'s headers.
+/// Paths below this one answer with problems, all others with an [`ErrorBody`].
+pub(super) const API_PREFIX: &str = "/api/v1";
+
+/// Returns the answer that refuses a request for `path`. With `close`, the connection ends after it.
+pub(super) fn refusal_response(error: ErrorBody, path: &str, close: bool) -> Response<Body> {
+    let is_api = path.strip_prefix(API_PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if is_api { problem_response(error, close) } else { error.into_response(close) }
+}
+
+/// Returns the same error as a problem, with the headers of [`ErrorBody::into_response`].
 pub(super) fn problem_response(error: ErrorBody, close: bool) -> Response<Body> {
-    let problem = Problem::from(&error);
-    let (mut parts, body) = problem.into_response().into_parts();
+    let (mut parts, body) = Problem::from(&error).into_response().into_parts();
     for (name, value) in error.into_response(close).headers() {
         parts.headers.entry(name).or_insert(value.clone());
     }

@@ -163,15 +163,16 @@ pub(super) fn spawn_endpoints(
         sinks: workers.sinks.clone(),
         index: workers.index.clone(),
         refusals: receiver.refusals(),
-        tally: receiver.tally(),
+        hourly_counts: receiver.tally(),
         draining: Arc::clone(&is_draining),
         // The feed ends with the receiver: after that nothing comes, and nobody is to wait for its subscribers.
         stopping: receiver_stop.clone(),
+        clock: clock::system_clock,
     };
     let subscribers_max = config.admin.subscribers_max;
     let limits = receiver_limits(&config.receiver, subscribers_max, open_files);
     let receiver = tokio::spawn(serve(ports.receiver, receiver, limits, receiver_stop));
-    let admin = Arc::new(Admin::new(&config.admin, sources, clock::system_clock));
+    let admin = Arc::new(Admin::new(&config.admin, sources));
     let limits = admin_limits(subscribers_max, open_files);
     let admin_task = spawn_admin(&admin, ports.admin, limits, admin_stop, admin_cut)?;
     Ok(Endpoints { is_draining, receiver, stop_receiver, admin, admin_task, stop_admin, cut_admin })

@@ -54,11 +54,6 @@ impl ErrorBody {
         "method_not_allowed",
         "send a GET or HEAD: this can only be read",
     );
-    pub(crate) const OTHER_METHOD: ErrorBody = ErrorBody::new_static(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "this is not asked for by this method: the header `Allow` says by which",
-    );
     pub(crate) const HEAD_TOO_SLOW: ErrorBody = ErrorBody::new_static(
         StatusCode::REQUEST_TIMEOUT,
         "timeout",
@@ -98,37 +93,6 @@ impl ErrorBody {
         StatusCode::SERVICE_UNAVAILABLE,
         "unavailable",
         "the event cannot be stored now: send the callback again later",
-    );
-    pub(crate) const UNAUTHORIZED: ErrorBody = ErrorBody::new_static(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "send the admin token as `Authorization: Bearer <token>`",
-    );
-    pub(crate) const NO_TOKEN: ErrorBody = ErrorBody::new_static(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "this changes something and so needs the admin token, and there is none: set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN, and restart livehook",
-    );
-    pub(crate) const JSON_REQUIRED: ErrorBody = ErrorBody::new_static(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "media_type_not_supported",
-        "send it with `Content-Type: application/json`",
-    );
-    pub(crate) const HOST_NOT_ALLOWED: ErrorBody = ErrorBody::new_static(
-        StatusCode::FORBIDDEN,
-        "host_not_allowed",
-        "the Host header names neither localhost nor a loopback address: use one, or add the name to `admin.allowed_hosts`",
-    );
-
-    pub(crate) const NOT_ONE_HOST: ErrorBody = ErrorBody::new_static(
-        StatusCode::BAD_REQUEST,
-        "malformed",
-        "the request has no Host header, or more than one: send one",
-    );
-    pub(crate) const CROSS_SITE: ErrorBody = ErrorBody::new_static(
-        StatusCode::FORBIDDEN,
-        "cross_site_not_allowed",
-        "a web page of another site asks for this (Sec-Fetch-Site: cross-site): open it by itself, or ask from a program",
     );
 
     pub(crate) const fn new_static(status: StatusCode, word: &'static str, message: &'static str) -> ErrorBody {

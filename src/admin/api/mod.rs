@@ -53,9 +53,6 @@ pub(super) use feed::Feed;
 
 use readers::Readers;
 
-/// Where the API is.
-pub(super) const PREFIX: &str = "/api/v1";
-
 /// What the API works with.
 pub(super) struct Api {
     readers: Arc<Readers>,
@@ -63,7 +60,7 @@ pub(super) struct Api {
     sinks: Vec<Arc<Status>>,
     index: Option<Arc<index::Status>>,
     refusals: Arc<RecentRefusals>,
-    tally: Arc<HourlyCounts>,
+    hourly_counts: Arc<HourlyCounts>,
     feed: Arc<Feed>,
     clock: Clock,
     /// Held by who counts what a replay would send.
@@ -71,8 +68,9 @@ pub(super) struct Api {
 }
 
 impl Api {
-    /// Puts the API together, with a feed of at most so many subscribers. `clock` gives the time in Unix ms.
-    pub(super) fn new(sources: &Sources, subscribers_max: usize, clock: Clock) -> Api {
+    /// Puts the API together, with a feed of at most so many subscribers.
+    pub(super) fn new(sources: &Sources, subscribers_max: usize) -> Api {
+        let clock = sources.clock;
         let readers = Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some()));
         let journal = Arc::clone(&sources.journal);
         let horizon = sources.index.as_ref().map_or_else(|| journal.head(), |index| index.cursor());
@@ -84,7 +82,7 @@ impl Api {
             sinks: sources.sinks.clone(),
             index: sources.index.clone(),
             refusals: Arc::clone(&sources.refusals),
-            tally: Arc::clone(&sources.tally),
+            hourly_counts: Arc::clone(&sources.hourly_counts),
             feed: Arc::new(feed),
             clock,
             counting: tokio::sync::Mutex::default(),
@@ -118,7 +116,7 @@ impl Api {
         self.readers.close().await;
     }
 
-    /// The routes, to be put below [`PREFIX`]. `guarded` is put around what changes something.
+    /// The routes, to be put below [`API_PREFIX`](super::problem::API_PREFIX). `guarded` is put around what changes something.
     pub(super) fn router(self: Arc<Api>, guarded: impl Fn(MethodRouter<Arc<Api>>) -> MethodRouter<Arc<Api>>) -> Router {
         let changes = changes().into_iter().map(|(path, handler)| (path, guarded(handler)));
         reads()
@@ -134,7 +132,7 @@ impl Api {
     }
 }
 
-/// Every path below [`PREFIX`] at which something is read, and what answers there. Each has its place in [`openapi`] too.
+/// Every path below [`API_PREFIX`](super::problem::API_PREFIX) at which something is read, and what answers there. Each has its place in [`openapi`] too.
 fn reads() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
     vec![
         ("/streams", get(streams::list)),

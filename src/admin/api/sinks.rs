@@ -15,7 +15,7 @@ use super::page::Page;
 use super::parameters::Parameters;
 use super::{Api, json, text_of};
 use crate::admin::problem::Problem;
-use crate::admin::routes::lag;
+use crate::admin::sources::lag;
 use crate::http::words;
 use crate::moment::Moment;
 use crate::sink;

@@ -130,13 +130,13 @@ pub(super) async fn get(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) 
     let mut parameters = Parameters::of(query.as_deref());
     let (since_ms, until_ms) = window(&mut parameters, (api.clock)())?;
     parameters.finish()?;
-    let tally = Arc::clone(&api.tally);
+    let hourly_counts = Arc::clone(&api.hourly_counts);
     let text = api.readers.ask(move |reader| {
         let counted = match &reader.index {
             Some(index) => Some((index.event_hours(since_ms, until_ms)?, index.end_hours(since_ms, until_ms)?)),
             None => None,
         };
-        Ok(text_of(&Stats::of(since_ms, until_ms, counted, &tally)))
+        Ok(text_of(&Stats::of(since_ms, until_ms, counted, &hourly_counts)))
     });
     Ok(json(text.await?, "application/json", None))
 }
@@ -147,10 +147,10 @@ impl Stats {
         since_ms: i64,
         until_ms: i64,
         counted: Option<(Vec<HourCount>, Vec<HourCount>)>,
-        tally: &HourlyCounts,
+        hourly_counts: &HourlyCounts,
     ) -> Stats {
         let (events, ended) = counted.unzip();
-        let callbacks = tally.hours(since_ms, until_ms);
+        let callbacks = hourly_counts.hours(since_ms, until_ms);
         let totals = Totals {
             events: events.as_ref().map(|hours| totals(hours.iter().map(|hour| (hour.label.clone(), hour.count)))),
             ended: ended.as_ref().map(|hours| totals(hours.iter().map(|hour| (hour.label.clone(), hour.count)))),
@@ -167,7 +167,7 @@ impl Stats {
             events: events.map(|hours| hours.into_iter().map(event_hour).collect()),
             ended: ended.map(|hours| hours.into_iter().map(end_hour).collect()),
             callbacks: callbacks.into_iter().map(callback_hour).collect(),
-            callbacks_since: Moment(tally.since_ms()),
+            callbacks_since: Moment(hourly_counts.since_ms()),
             totals,
         }
     }

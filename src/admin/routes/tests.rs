@@ -1,12 +1,24 @@
 //! The admin endpoint by its router, without a socket.
 
-use axum::http::{HeaderMap, Version};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::ConnectInfo;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Version};
+use tokio::sync::watch;
 use tower::Service;
 
 use super::*;
 
+use crate::admin::Token;
+use crate::delivery::Status;
 use crate::http::testing::{Lines, MemoryJournal};
-use crate::journal::AppendError;
+use crate::index;
+use crate::journal::{AppendError, Journal};
+use crate::receiver::{HourlyCounts, RecentRefusals};
 
 /// Where something is changed: the index is made anew.
 const REBUILD_PATH: &str = "/api/v1/index/rebuild";
@@ -34,11 +46,12 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
         sinks: vec![Arc::new(Status::new("archive", "file"))],
         index: Some(Arc::clone(&index)),
         refusals: Arc::new(RecentRefusals::new(0)),
-        tally: Arc::new(HourlyCounts::new(0)),
+        hourly_counts: Arc::new(HourlyCounts::new(0)),
         draining: Arc::clone(&draining),
         stopping: watch::channel(false).1,
+        clock: || 0,
     };
-    let admin = Admin::new(&options, sources, || 0);
+    let admin = Admin::new(&options, sources);
     Setup { journal, index, draining, router: Arc::new(admin).router(local.parse().unwrap()) }
 }
 
@@ -100,7 +113,7 @@ async fn outside_of_the_loopback_the_token_is_needed() {
     for path in ["/metrics", "/nothing", "/api/v1/sessions", "/"] {
         let (status, headers, body) = ask(&setup, "GET", path, &[]).await;
         assert_eq!((status, &headers["www-authenticate"]), (401, &HeaderValue::from_static("Bearer")), "{path}");
-        let start = if path.starts_with(api::PREFIX) {
+        let start = if path.starts_with(API_PREFIX) {
             r#"{"status":401,"title":"#
         } else {
             r#"{"code":401,"error":"unauthorized","#

@@ -1,8 +1,9 @@
 use serde_json::Value;
 
 use super::super::parameters::{LIMIT_DEFAULT, LIMIT_MAX};
-use super::super::{PREFIX, changes, reads};
+use super::super::{changes, reads};
 use super::*;
+use crate::admin::problem::API_PREFIX;
 use crate::callback::ReasonCategory;
 use crate::session::State;
 
@@ -24,7 +25,7 @@ fn every_route_is_described_and_nothing_else() {
     let mut there: Vec<String> = reads()
         .iter()
         .chain(&changes())
-        .map(|(path, _)| format!("{PREFIX}{path}").replace("{*names}", "{domain}/{app_name}/{stream}"))
+        .map(|(path, _)| format!("{API_PREFIX}{path}").replace("{*names}", "{domain}/{app_name}/{stream}"))
         .collect();
     described.sort_unstable();
     there.sort_unstable();

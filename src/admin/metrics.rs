@@ -1,0 +1,39 @@
+//! `/metrics`: every metric, in the text format of OpenMetrics, for Prometheus.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Response};
+
+use super::api::Feed;
+use super::sources::{Sources, lag};
+
+/// `GET /metrics`.
+pub(super) async fn metrics(State((sources, feed)): State<(Arc<Sources>, Arc<Feed>)>) -> Response<Body> {
+    refresh(&sources, &feed);
+    let mut response = Response::new(Body::from(sources.metrics.encode()));
+    let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
+    response
+}
+
+/// Sets the metrics that show a state. Counters and histograms are kept up to date by the code that counts.
+fn refresh(sources: &Sources, feed: &Feed) {
+    let metrics = &sources.metrics;
+    let health = sources.journal.health();
+    let head = health.head.0;
+    metrics.journal_unanswered(health.unanswered);
+    for status in &sources.sinks {
+        let view = status.view();
+        let oldest_pending_secs = view.oldest_pending_ms.map_or(0.0, |received_ms| sources.age_secs(received_ms));
+        metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
+        metrics.dead_letters(&status.sink, view.dead_letters);
+    }
+    if let Some(index) = &sources.index {
+        let view = index.view();
+        metrics.index(view.live_streams, lag(head, view.cursor));
+    }
+    metrics.feed_subscribers(feed.subscribers());
+}

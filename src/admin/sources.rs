@@ -1,0 +1,51 @@
+//! The parts of the service that the admin endpoint reads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::delivery::Status;
+use crate::index;
+use crate::journal::Journal;
+use crate::receiver::{HourlyCounts, RecentRefusals};
+use crate::telemetry::Metrics;
+
+/// The parts of the service that the admin endpoint reads.
+#[derive(Clone)]
+pub struct Sources {
+    /// The folder with the journal and the index.
+    pub data_dir: PathBuf,
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// Every metric.
+    pub metrics: Arc<Metrics>,
+    /// The status of each sink, in the order of the configuration.
+    pub sinks: Vec<Arc<Status>>,
+    /// The status of the index; `None` if the index is switched off.
+    pub index: Option<Arc<index::Status>>,
+    /// The newest refusals.
+    pub refusals: Arc<RecentRefusals>,
+    /// How many callbacks got which answer, by hour.
+    pub hourly_counts: Arc<HourlyCounts>,
+    /// Whether the service is stopping, for `/readyz`.
+    pub draining: Arc<AtomicBool>,
+    /// Turns true when the feed must end.
+    pub stopping: watch::Receiver<bool>,
+    /// Returns the current time in Unix ms.
+    pub clock: Clock,
+}
+
+impl Sources {
+    /// Returns how long ago a moment was, in seconds. Never negative, also if the system clock was set back.
+    pub(super) fn age_secs(&self, moment_ms: i64) -> f64 {
+        (self.clock)().saturating_sub(moment_ms).max(0) as f64 / 1000.0
+    }
+}
+
+/// Returns how many records a consumer is behind the journal's head. Offsets have gaps, so it may be fewer.
+pub(super) fn lag(head: i64, cursor: i64) -> i64 {
+    head.saturating_sub(cursor).max(0)
+}
