@@ -1,5 +1,8 @@
 //! The clock: one function type, passed to whatever needs the time, so that a test can choose it.
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 /// Returns the current time in Unix ms.
 pub type Clock = fn() -> i64;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::config::ConfigArguments;
 use super::render::output::{Output, talk};
 use crate::config::SinkConfig;
-use crate::sink::DeliveryError;
+use crate::sink::Failure;
 
 /// How long a sink is waited for, whatever its own limits.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ fn probe(sinks: &[SinkConfig], output: &mut Output<'_>) -> anyhow::Result<ExitCo
     for sink in sinks {
         let found = super::runtime::block_on(async {
             tokio::time::timeout(PROBE_TIMEOUT, sink.sink.build().probe()).await.unwrap_or_else(|_| {
-                Err(DeliveryError::transient(format!("nothing was heard for {} s", PROBE_TIMEOUT.as_secs())))
+                Err(Failure::outage(format!("nothing was heard for {} s", PROBE_TIMEOUT.as_secs())))
             })
         })?;
         match found {

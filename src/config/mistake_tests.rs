@@ -174,7 +174,7 @@ fn a_sink_with_a_mistake_is_told() {
             "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"http://b\"\nheaders.X = \"x\"\nheaders.Host = \"x\"\nheaders.\"a b\" = \"x\"",
             &[
                 "6: sinks[0].headers.Host: is set by livehook or by HTTP itself: remove it",
-                "7: sinks[0].headers.\"a b\": is no name of an HTTP header",
+                "7: sinks[0].headers.\"a b\": is not a valid name of an HTTP header",
             ],
         ),
         (

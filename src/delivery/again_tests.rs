@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::worker_tests::{Bench, NOW_MS, event, transient};
 use super::*;
 use crate::journal::{Change, Journal, LetterAction, LetterSelection, NewReplay, Offset, Reader, Replay};
-use crate::sink::{DeliveryError, Filter};
+use crate::sink::{Failure, Filter, Outcome};
 
-fn poison(number: u32) -> (u32, DeliveryError) {
-    (number, DeliveryError::permanent(format!("poison {number}")))
+fn poison(number: u32) -> (u32, Outcome) {
+    (number, Outcome::rejected(format!("poison {number}")))
 }
 
 impl Bench {
@@ -67,7 +67,7 @@ async fn one_that_fails_again_stays_with_its_attempts_added_and_is_left_alone() 
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[1]).await;
     bench.answer(vec![(0, transient())]);
-    bench.answer(vec![(0, DeliveryError::transient("no room still"))]);
+    bench.answer(vec![(0, Failure::outage("no room still").into())]);
     bench.settle().await;
     assert_eq!(bench.given(), [[1], [1]], "the second try waits");
     bench.settle_at(NOW_MS + 60_000).await;
@@ -109,7 +109,7 @@ async fn new_events_do_not_wait_for_one_that_is_tried_again() {
 #[tokio::test]
 async fn redriven_ones_have_their_turn_also_while_new_ones_fail() {
     let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
-    let away = || (1, DeliveryError::transient("away"));
+    let away = || (1, Outcome::Retry(Failure::outage("away")));
     bench.answer(vec![poison(0), away()]);
     for _ in 0..20 {
         bench.answer(vec![away()]);
@@ -207,7 +207,7 @@ async fn what_is_asked_for_counts_from_the_end_of_a_slow_attempt() {
     bench.script.0.lock().unwrap().event_ms = 30_000;
     bench.change(LetterAction::Redrive, &[1]).await;
     let retry_after = Some(std::time::Duration::from_secs(10));
-    let later = DeliveryError::Transient { reason: "later".to_owned(), retry_after, is_outage: true };
+    let later = Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage: true });
     bench.answer(vec![(0, later)]);
     bench.settle().await;
     bench.pass(9999);

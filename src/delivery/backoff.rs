@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::RetryOptions;
-use crate::sink::DeliveryError;
 
 impl RetryOptions {
     /// The wait after attempt number `attempt` (from 1) has failed. It doubles with each attempt up to the longest, and
@@ -17,16 +16,10 @@ impl RetryOptions {
         wait.max(asked)
     }
 
-    /// Whether an event is given up after an attempt of its own has failed, its `attempts`th, `age_ms` after it came.
-    pub(super) fn gives_up(&self, error: &DeliveryError, attempts: u32, age_ms: i64) -> bool {
-        let is_old = |most_secs| u64::try_from(age_ms / 1000).is_ok_and(|age_secs| age_secs >= most_secs);
-        match error {
-            DeliveryError::Permanent { .. } => true,
-            DeliveryError::Held => false,
-            DeliveryError::Transient { .. } => {
-                self.age_secs_max.is_some_and(is_old) || self.attempts_max.is_some_and(|most| attempts >= most)
-            }
-        }
+    /// Whether an event becomes a dead letter after `attempts` failed attempts, `age_ms` after livehook received it.
+    pub(super) fn gives_up(&self, attempts: u32, age_ms: i64) -> bool {
+        let is_old = |age_secs_max| u64::try_from(age_ms / 1000).is_ok_and(|age_secs| age_secs >= age_secs_max);
+        self.age_secs_max.is_some_and(is_old) || self.attempts_max.is_some_and(|attempts_max| attempts >= attempts_max)
     }
 }
 
@@ -63,16 +56,13 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_given_up_after_an_attempt_of_its_own_only() {
+    fn attempts_and_age_are_limited() {
         let retry = RetryOptions { attempts_max: Some(3), age_secs_max: Some(60), ..RetryOptions::default() };
-        let transient = DeliveryError::refused("no room");
-        assert!(!retry.gives_up(&transient, 2, 59_999));
-        assert!(retry.gives_up(&transient, 3, 0));
-        assert!(retry.gives_up(&transient, 1, 60_000));
-        assert!(!retry.gives_up(&transient, 1, -1), "of the future, by a clock that was set back");
-        assert!(!retry.gives_up(&DeliveryError::Held, 3, i64::MAX));
-        assert!(retry.gives_up(&DeliveryError::permanent("poison"), 1, 0));
-        assert!(!RetryOptions::default().gives_up(&transient, u32::MAX, i64::MAX));
+        assert!(!retry.gives_up(2, 59_999));
+        assert!(retry.gives_up(3, 0));
+        assert!(retry.gives_up(1, 60_000));
+        assert!(!retry.gives_up(1, -1), "the clock was set back, and the event is from the future");
+        assert!(!RetryOptions::default().gives_up(u32::MAX, i64::MAX));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::callback::{Callback, Event, Options as VerifierOptions, Verifier};
 use crate::journal::{self, Appended, Journal, JournalError, Offset, Opened, Record, Records, SqliteJournal, Start};
-use crate::sink::{DeliveryError, Filter, Outcome, Sink};
+use crate::sink::{Failure, Filter, Outcome, Sink};
 use crate::telemetry::Metrics;
 
 pub(super) const NOW_MS: i64 = 1_700_000_000_000;
@@ -33,8 +33,8 @@ pub(super) fn event_of(stream: &str, number: u32) -> Event {
 /// errors. As every sink must, it takes no event of a stream after one that it did not take.
 #[derive(Default)]
 pub(super) struct Script {
-    resumes: VecDeque<Result<i64, DeliveryError>>,
-    calls: VecDeque<Vec<(u32, DeliveryError)>>,
+    resumes: VecDeque<Result<i64, Failure>>,
+    calls: VecDeque<Vec<(u32, Outcome)>>,
     pub(super) given: Vec<Vec<i64>>,
     pub(super) taken: Vec<i64>,
     pub(super) is_ordered: bool,
@@ -48,7 +48,7 @@ pub(super) struct Scripted(pub(super) Arc<Mutex<Script>>);
 
 #[async_trait]
 impl Sink for Scripted {
-    async fn resume(&mut self, cursor: Offset, _: Option<&[u8]>, _: &dyn Records) -> Result<Offset, DeliveryError> {
+    async fn resume(&mut self, cursor: Offset, _: Option<&[u8]>, _: &dyn Records) -> Result<Offset, Failure> {
         self.0.lock().unwrap().resumes.pop_front().map_or(Ok(cursor), |answer| answer.map(Offset))
     }
 
@@ -63,14 +63,14 @@ impl Sink for Scripted {
             // Numbers begin at 0, offsets at 1.
             let error = errors.iter().find(|(number, _)| record.offset.0 == i64::from(*number) + 1);
             let outcome = match error {
-                Some((_, error)) => Err(error.clone()),
-                None if failed_keys.contains(&key) => Err(DeliveryError::Held),
+                Some((_, error)) => error.clone(),
+                None if failed_keys.contains(&key) => Outcome::Held,
                 None => {
                     script.taken.push(record.offset.0);
-                    Ok(())
+                    Outcome::Delivered
                 }
             };
-            if outcome.is_err() {
+            if outcome != Outcome::Delivered {
                 failed_keys.insert(key);
             }
             outcome
@@ -166,7 +166,7 @@ impl Bench {
         self.script.0.lock().unwrap().given.clone()
     }
 
-    pub(super) fn answer(&self, errors: Vec<(u32, DeliveryError)>) {
+    pub(super) fn answer(&self, errors: Vec<(u32, Outcome)>) {
         self.script.0.lock().unwrap().calls.push_back(errors);
     }
 
@@ -186,13 +186,13 @@ impl Bench {
 }
 
 /// One event is not taken now.
-pub(super) fn transient() -> DeliveryError {
-    DeliveryError::refused("no room")
+pub(super) fn transient() -> Outcome {
+    Failure::of_event("no room").into()
 }
 
 /// Nothing is taken now.
-fn away() -> DeliveryError {
-    DeliveryError::transient("away")
+fn away() -> Outcome {
+    Failure::outage("away").into()
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn starts_while_a_stream_fails_repeat_neither_deliveries_nor_dead_letters(
     for start in 0..3 {
         let new = if start == 0 { 0..4 } else { 3 + start..4 + start };
         let mut bench = Bench::open(directory, new, Filter::default(), retry.clone()).await;
-        bench.answer(vec![(0, transient()), (1, DeliveryError::permanent("poison"))]);
+        bench.answer(vec![(0, transient()), (1, Outcome::rejected("poison"))]);
         bench.work().await;
         let given = bench.given();
         let expected = [vec![vec![1, 2, 3, 4]], vec![vec![1, 5]], vec![vec![1, 6]]];
@@ -308,7 +308,7 @@ async fn in_an_outage_new_streams_wait_too() {
     }
     // Two were tried, and the sink held the rest back: so the second wait is longer than that of any stream.
     bench.pass(500);
-    bench.answer(vec![(0, away()), (1, away()), (2, DeliveryError::Held), (3, DeliveryError::Held)]);
+    bench.answer(vec![(0, away()), (1, away()), (2, Outcome::Held), (3, Outcome::Held)]);
     let Step::Wait(wait) = bench.work().await else { panic!("it failed") };
     assert!(wait.as_millis() >= 500 && wait.as_millis() <= 1000, "{wait:?}");
     bench.settle().await;
@@ -348,10 +348,9 @@ async fn where_order_is_kept_over_all_streams_nothing_passes_what_failed() {
 
 #[tokio::test]
 async fn each_stream_waits_for_as_long_as_was_asked_for_it() {
-    let asked = |secs, is_outage| DeliveryError::Transient {
-        reason: "later".to_owned(),
-        retry_after: Some(Duration::from_secs(secs)),
-        is_outage,
+    let asked = |secs, is_outage| {
+        let retry_after = Some(Duration::from_secs(secs));
+        Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage })
     };
     let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
     bench.answer(vec![(0, transient()), (1, asked(30, false))]);
@@ -387,7 +386,7 @@ async fn giving_up_on_an_event_is_no_success() {
 #[tokio::test]
 async fn a_permanent_failure_becomes_a_dead_letter_and_its_neighbours_pass() {
     let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
-    bench.answer(vec![(1, DeliveryError::permanent("poison"))]);
+    bench.answer(vec![(1, Outcome::rejected("poison"))]);
     bench.settle().await;
     assert_eq!(bench.given(), [[1, 2, 3]]);
     assert_eq!(bench.dead_letters(), [(2, 1, "poison".to_owned())]);
@@ -403,7 +402,7 @@ async fn a_failure_holds_up_what_follows_in_its_stream_and_only_that() {
     }
     bench.answer(vec![(2, transient())]);
     bench.answer(vec![(2, transient())]);
-    bench.answer(vec![(2, DeliveryError::permanent("poison"))]);
+    bench.answer(vec![(2, Outcome::rejected("poison"))]);
     bench.answer(vec![(4, transient())]);
     bench.settle().await;
     assert_eq!(bench.given(), [vec![1, 2, 3, 4, 5, 6, 7], vec![3, 5, 7], vec![3, 5, 7], vec![5, 7], vec![5, 7]]);
@@ -479,7 +478,7 @@ async fn an_event_is_given_up_for_its_age_at_the_end_of_an_attempt_of_its_own() 
     let retry = RetryOptions { age_secs_max: Some(60), ..RetryOptions::default() };
     let mut bench = Bench::new(0..3, Filter::default(), retry).await;
     bench.script.0.lock().unwrap().event_ms = 20_000;
-    bench.answer(vec![(0, away()), (1, DeliveryError::Held), (2, DeliveryError::Held)]);
+    bench.answer(vec![(0, away()), (1, Outcome::Held), (2, Outcome::Held)]);
     bench.work().await;
     assert_eq!(bench.dead_letters(), [(1, 1, "away".to_owned())], "what was not tried stays, whatever its age");
     let database = rusqlite::Connection::open(bench.directory.path().join("journal.db")).unwrap();
@@ -511,7 +510,7 @@ async fn waits_grow_and_the_status_tells_why() {
 #[tokio::test]
 async fn a_sink_that_cannot_resume_is_given_nothing_and_shows_what_waits() {
     let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
-    bench.script.0.lock().unwrap().resumes.push_back(Err(transient()));
+    bench.script.0.lock().unwrap().resumes.push_back(Err(Failure::of_event("no room")));
     assert!(matches!(bench.work().await, Step::Wait(_)));
     assert_eq!((bench.given().len(), bench.status.view().attempt), (0, 2));
     assert_eq!(bench.status.view().oldest_pending_ms, Some(NOW_MS));

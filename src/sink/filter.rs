@@ -29,7 +29,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::fixture::event;
+    use crate::sink::testing::event;
 
     fn filter(toml: &str) -> Filter {
         toml::from_str(toml).unwrap()

@@ -135,7 +135,7 @@ impl Worker {
             let now_ms = self.now_ms();
             let took_ms = now_ms.saturating_sub(began_ms);
             self.again.events_per_turn = events_within(TURN_MS, batch.len(), took_ms);
-            let is_any_failed = answers.iter().any(Outcome::is_err);
+            let is_any_failed = answers.iter().any(|outcome| *outcome != Outcome::Delivered);
             outcomes.extend(answers);
             if is_any_failed {
                 break;

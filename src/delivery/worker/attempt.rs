@@ -8,7 +8,7 @@ use super::tally::{Fate, HourlyCounts, is_cut_short};
 use super::{Step, Worker};
 use crate::delivery::backoff::Pause;
 use crate::journal::{DeadLetter, JournalError, Record};
-use crate::sink::{DeliveryError, Outcome};
+use crate::sink::{Failure, Outcome};
 use crate::telemetry::DeliveryOutcome;
 
 impl Worker {
@@ -64,7 +64,7 @@ impl Worker {
         let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
         if outcomes.len() != batch.len() {
             // A sink that does not answer for an event has not proven that it has it.
-            outcomes.resize(batch.len(), Err(DeliveryError::transient("the sink did not answer for this event")));
+            outcomes.resize(batch.len(), Failure::outage("the sink did not answer for this event").into());
         }
         outcomes
     }

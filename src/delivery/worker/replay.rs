@@ -10,7 +10,7 @@ use super::again::{EVENTS_MAX, Turn};
 use super::tally::{Fate, HourlyCounts};
 use crate::delivery::{ReplayFilter, ReplaySelection};
 use crate::journal::{JournalError, Offset, Progress, Record, Replay, ReplayProgress};
-use crate::sink::DeliveryError;
+use crate::sink::{Failure, Outcome};
 
 /// How many records are read at a time, and how often in one turn when none of them is meant.
 const READ_RECORDS: usize = 1000;
@@ -188,10 +188,8 @@ impl Worker {
                 left.push_back((record, tried));
                 continue;
             };
-            if let Err(error) = &outcome
-                && *error != DeliveryError::Held
-            {
-                run.reason = Some(error.to_string());
+            if let Outcome::Retry(Failure { reason, .. }) | Outcome::Rejected { reason } = &outcome {
+                run.reason = Some(reason.clone());
             }
             let attempts = tried.saturating_add(1);
             // The events are old: what counts is for how long they are tried now.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::delivery::RetryOptions;
 use crate::journal::Record;
-use crate::sink::{DeliveryError, Outcome};
+use crate::sink::{Failure, Outcome};
 use crate::telemetry::{DeliveryOutcome, Metrics};
 
 /// What became of one event.
@@ -48,32 +48,31 @@ pub(super) struct HourlyCounts {
 impl HourlyCounts {
     /// Judges one outcome: that of attempt number `attempt`, `age_ms` after the event came.
     pub(super) fn judge(&mut self, outcome: Outcome, retry: &RetryOptions, attempt: u32, age_ms: i64) -> Fate {
-        let Err(error) = outcome else {
-            self.delivered += 1;
-            return Fate::Delivered;
-        };
-        let is_given_up = retry.gives_up(&error, attempt, age_ms);
-        let reason = error.to_string();
-        let asked = match error {
-            DeliveryError::Held => {
+        let Failure { reason, retry_after, is_outage } = match outcome {
+            Outcome::Delivered => {
+                self.delivered += 1;
+                return Fate::Delivered;
+            }
+            Outcome::Held => {
                 self.held += 1;
                 return Fate::Held;
             }
-            DeliveryError::Permanent { .. } => None,
-            DeliveryError::Transient { retry_after, is_outage, .. } => {
-                self.failure.get_or_insert_with(|| reason.clone());
-                self.retry_after = self.retry_after.max(retry_after);
-                self.has_outage |= is_outage;
-                self.has_demand |= is_outage && retry_after.is_some();
-                retry_after
+            Outcome::Rejected { reason } => {
+                self.given_up += 1;
+                return Fate::GivenUp { reason };
             }
+            Outcome::Retry(failure) => failure,
         };
-        if is_given_up {
+        self.failure.get_or_insert_with(|| reason.clone());
+        self.retry_after = self.retry_after.max(retry_after);
+        self.has_outage |= is_outage;
+        self.has_demand |= is_outage && retry_after.is_some();
+        if retry.gives_up(attempt, age_ms) {
             self.given_up += 1;
             return Fate::GivenUp { reason };
         }
         self.failed += 1;
-        Fate::Failed { reason, retry_after: asked }
+        Fate::Failed { reason, retry_after }
     }
 
     /// Whether the sink had something, or will not get it any more.
@@ -114,9 +113,9 @@ pub(super) fn is_cut_short(batch: &[Record], outcomes: &[Outcome]) -> bool {
     batch.iter().zip(outcomes).any(|(record, outcome)| {
         let key = record.event.partition_key();
         match outcome {
-            Ok(()) => return false,
-            Err(DeliveryError::Held) => return !failed.contains(&key),
-            Err(_) => failed.insert(key),
+            Outcome::Delivered => return false,
+            Outcome::Held => return !failed.contains(&key),
+            Outcome::Retry(_) | Outcome::Rejected { .. } => failed.insert(key),
         };
         false
     })
@@ -139,21 +138,22 @@ mod tests {
 
     #[test]
     fn an_outage_is_told_from_the_failure_of_an_event() {
-        let (away, refused) = (|| Err(DeliveryError::transient("away")), || Err(DeliveryError::refused("no room")));
+        let away = || Outcome::Retry(Failure::outage("away"));
+        let refused = || Outcome::Retry(Failure::of_event("no room"));
         let asked = |secs, is_outage| {
             let retry_after = Some(Duration::from_secs(secs));
-            Err(DeliveryError::Transient { reason: "later".to_owned(), retry_after, is_outage })
+            Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage })
         };
         for (outcomes, is_outage) in [
-            (vec![Ok(())], false),
+            (vec![Outcome::Delivered], false),
             (vec![refused(), refused()], false),
             (vec![refused(), away()], true),
-            (vec![Ok(()), away()], false),
-            (vec![Ok(()), asked(1, true)], true),
+            (vec![Outcome::Delivered, away()], false),
+            (vec![Outcome::Delivered, asked(1, true)], true),
             (vec![asked(1, false)], false),
-            (vec![Err(DeliveryError::permanent("poison"))], false),
-            (vec![Ok(()), Err(DeliveryError::Held)], false),
-            (vec![Err(DeliveryError::Held)], true),
+            (vec![Outcome::rejected("poison")], false),
+            (vec![Outcome::Delivered, Outcome::Held], false),
+            (vec![Outcome::Held], true),
         ] {
             assert_eq!(judged(outcomes.clone()).is_outage(), is_outage, "{outcomes:?}");
         }
@@ -167,10 +167,10 @@ mod tests {
             .zip(["a", "b", "a"])
             .map(|(offset, stream)| Record { offset: Offset(offset), event: event_of(stream, 1) })
             .collect();
-        let (held, failed) = (|| Err(DeliveryError::Held), || Err(DeliveryError::refused("no room")));
-        assert!(!is_cut_short(&batch, &[failed(), Ok(()), held()]));
+        let (held, failed) = (|| Outcome::Held, || Outcome::Retry(Failure::of_event("no room")));
+        assert!(!is_cut_short(&batch, &[failed(), Outcome::Delivered, held()]));
         assert!(is_cut_short(&batch, &[failed(), held(), held()]));
-        assert!(is_cut_short(&batch, &[Ok(()), failed(), held()]));
+        assert!(is_cut_short(&batch, &[Outcome::Delivered, failed(), held()]));
         assert!(!is_cut_short(&[], &[]));
     }
 }

@@ -25,13 +25,15 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::task::JoinHandle;
 
-use super::Options;
-use super::log::{Output, ProgramLog};
-use super::program::{Pipes, Program, StartError};
+use super::options::Options;
+use super::program::{Pipes, Program, StartError, timed_out};
+use super::program_log::{Output, ProgramLog};
 use crate::journal::Record;
 use crate::printable::printable;
-use crate::sink::lanes::Attempt;
-use crate::sink::{DeliveryError, Outcome};
+use crate::sink::{Failure, Outcome};
+
+#[cfg(test)]
+mod tests;
 
 /// The longest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4096;
@@ -93,19 +95,19 @@ pub(super) async fn deliver(
     log: &Arc<ProgramLog>,
     kept: &mut Option<Conversation>,
     record: &Record,
-) -> Attempt {
+) -> Outcome {
     let name = &log.name;
     let talk = talk(options, log, kept.take(), record.event.line());
     let reason = match tokio::time::timeout(Duration::from_secs(options.timeout_secs), talk).await {
         Ok(Ok(Ok((conversation, outcome)))) => {
             *kept = Some(conversation);
-            return Attempt { outcome, is_outage: false };
+            return outcome;
         }
         Ok(Ok(Err(broken))) => broken.told(name),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => super::timed_out(name, options),
+        Err(_) => timed_out(name, options),
     };
-    Attempt { outcome: Err(DeliveryError::transient(reason)), is_outage: true }
+    Failure::outage(reason).into()
 }
 
 /// Asks the program that runs. One that ends after an answer may do so before it has seen the next event, which is no
@@ -193,9 +195,9 @@ fn outcome(name: &str, answer: &str) -> Option<Outcome> {
     let (word, text) = answer.split_once(' ').unwrap_or((answer, ""));
     let reason = || format!("{name}: {}", shown(text.trim()));
     match word {
-        "ok" => Some(Ok(())),
-        "error" => Some(Err(DeliveryError::refused(reason()))),
-        "permanent" => Some(Err(DeliveryError::permanent(reason()))),
+        "ok" => Some(Outcome::Delivered),
+        "error" => Some(Failure::of_event(reason()).into()),
+        "permanent" => Some(Outcome::rejected(reason())),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Which file is executed: found the same way for a start and for a probe, so that these agree.
+//! Finds the file to execute. A start and a probe use the same code, so that they agree.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -8,51 +8,51 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::Options;
+use super::options::Options;
 
-/// What is looked through for programs where livehook itself has no `PATH`.
+/// The `PATH` of the program if livehook itself has none.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// How much of its first line the system reads for the name of an interpreter, in bytes.
+/// The bytes of a script's first line that the system reads for the name of the interpreter.
 const FIRST_LINE_BYTES_MAX: u64 = 256;
 
-/// Why nothing can be started.
+/// Why the program can't be started.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LookupError {
-    /// No such file, or it is not executable.
-    #[error("`program` names {}, which is no program that can be executed; correct `program`", .0.display())]
+    /// There is no such file, or livehook may not execute it.
+    #[error("`program` names {}, which livehook cannot execute; correct `program`", .0.display())]
     Path(PathBuf),
-    /// No such name in `PATH`.
+    /// No directory of `PATH` has such a program.
     #[error(
         "`program` names {}, and no directory of PATH ({}) has a program of this name; correct `program`, or give its path",
         name.display(), path.display()
     )]
     Name {
-        /// What was looked for.
+        /// The name.
         name: PathBuf,
-        /// And where.
+        /// The directories, separated by colons.
         path: OsString,
     },
-    /// It cannot be started where it is to be.
-    #[error("`directory` names {}, which is no directory that livehook's user may enter; correct `directory`", .0.display())]
+    /// The working directory can't be entered.
+    #[error("`directory` names {}, which livehook's user cannot enter; correct `directory`", .0.display())]
     Directory(PathBuf),
-    /// It is a script for another program.
+    /// The program is a script whose interpreter is missing.
     #[error(
         "the first line of {} names the interpreter {interpreter:?}, which cannot be found or executed; install it, or correct that line",
         script.display()
     )]
     Interpreter {
-        /// The program.
+        /// The script.
         script: PathBuf,
-        /// As it is written there.
+        /// The interpreter, as the script names it.
         interpreter: OsString,
     },
 }
 
-/// Finds the program as it is started.
+/// Finds the program, and returns its absolute path.
 ///
 /// # Errors
-/// There is none, it cannot be executed, or not there.
+/// The program or its interpreter is missing or can't be executed, or the working directory can't be entered.
 pub(super) fn find(options: &Options) -> Result<PathBuf, LookupError> {
     let directory = options.directory.as_deref().unwrap_or(Path::new("."));
     if !directory.is_dir() || access(directory, Access::EXEC_OK).is_err() {
@@ -60,7 +60,7 @@ pub(super) fn find(options: &Options) -> Result<PathBuf, LookupError> {
     }
     let program = &options.program;
     let found = if has_slash(program.as_os_str()) {
-        // It does not depend on the directory that the program is started in.
+        // A relative path is relative to livehook's directory, not to the program's.
         let path = std::path::absolute(program).unwrap_or_else(|_| program.clone());
         Some(path.clone()).filter(|path| is_executable(path)).ok_or(LookupError::Path(path))?
     } else {
@@ -73,15 +73,15 @@ pub(super) fn find(options: &Options) -> Result<PathBuf, LookupError> {
     }
 }
 
-/// The `PATH` that the program gets, and that it is looked up in.
+/// The `PATH` that the program gets, and in which livehook looks it up.
 pub(super) fn search_path(options: &Options) -> OsString {
-    match options.environment.0.get("PATH") {
+    match options.environment.get("PATH") {
         Some(path) => path.into(),
         None => std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into()),
     }
 }
 
-/// Whether this is a path, and not a name to be looked up.
+/// Whether this is a path, and not a name to look up.
 pub(super) fn has_slash(name: &OsStr) -> bool {
     name.as_bytes().contains(&b'/')
 }
@@ -90,16 +90,16 @@ fn is_executable(path: &Path) -> bool {
     path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
-/// Looks a name up. What is relative in `path` is so to the directory that the program is started in.
+/// Looks a name up in `path`. Its relative entries are relative to the program's working directory.
 fn in_path(name: &OsStr, path: &OsStr, directory: &Path) -> Option<PathBuf> {
     let places = std::env::split_paths(path).map(|place| directory.join(place).join(name));
     places.filter_map(|place| std::path::absolute(place).ok()).find(|place| is_executable(place))
 }
 
-/// The interpreter that a script names and that is not there; for `#!/usr/bin/env NAME`, also that name.
+/// The interpreter that a script names and that is missing. For `#!/usr/bin/env NAME`, it may be that name.
 fn missing_interpreter(script: &Path, path: &OsStr, directory: &Path) -> Option<OsString> {
     let mut start = Vec::new();
-    // A program that may be executed and not read is none for an interpreter.
+    // A file that may be executed but not read is a binary, because an interpreter must read its script.
     File::open(script).ok()?.take(FIRST_LINE_BYTES_MAX).read_to_end(&mut start).ok()?;
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
@@ -134,21 +134,24 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_up_in_the_path_that_the_program_gets() {
+    fn a_name_is_looked_up_in_the_programs_path() {
         let directory = with_script("#!/bin/sh\n");
         let script = directory.path().join("bin/notify");
         let path = script.parent().unwrap();
         let with_path = |path: &str| format!("program = \"notify\"\nenvironment = {{ PATH = {path:?} }}\n");
         assert_eq!(found(&with_path(path.to_str().unwrap())), Ok(script.clone()));
         let relative = format!("{}directory = {:?}", with_path("nowhere:bin"), directory.path());
-        assert_eq!(found(&relative), Ok(script), "what is relative is so to the directory that it is started in");
-        let told = found("program = \"sh\"\nenvironment = { PATH = \"/nowhere\" }").unwrap_err();
-        assert!(told.starts_with("`program` names sh, and no directory of PATH (/nowhere) has a program"), "{told}");
+        assert_eq!(found(&relative), Ok(script), "entries are relative to the program's directory");
+        let reason = found("program = \"sh\"\nenvironment = { PATH = \"/nowhere\" }").unwrap_err();
+        assert!(
+            reason.starts_with("`program` names sh, and no directory of PATH (/nowhere) has a program"),
+            "{reason}"
+        );
         assert!(found("program = \"notify\"").is_err());
     }
 
     #[test]
-    fn an_interpreter_that_is_not_there_is_named() {
+    fn a_missing_interpreter_is_named() {
         for (first_line, missing) in [
             ("#!/nowhere/python3", Some("/nowhere/python3")),
             ("#! /nowhere/python3 -u", Some("/nowhere/python3")),
@@ -163,36 +166,39 @@ mod tests {
         ] {
             let directory = with_script(&format!("{first_line}\n"));
             let script = directory.path().join("bin/notify");
-            let told = found(&format!("program = {script:?}"));
+            let reason = found(&format!("program = {script:?}"));
             match missing {
-                None => assert_eq!(told, Ok(script), "{first_line}"),
+                None => assert_eq!(reason, Ok(script), "{first_line}"),
                 Some(name) => {
-                    let told = told.unwrap_err();
+                    let reason = reason.unwrap_err();
                     assert!(
-                        told.contains(&format!("names the interpreter \"{name}\", which cannot be found")),
-                        "{told}"
+                        reason.contains(&format!("names the interpreter \"{name}\", which cannot be found")),
+                        "{reason}"
                     );
-                    assert!(told.contains(script.to_str().unwrap()), "{told}");
+                    assert!(reason.contains(script.to_str().unwrap()), "{reason}");
                 }
             }
         }
     }
 
     #[test]
-    fn what_cannot_be_executed_or_entered_is_told_with_its_key() {
+    fn a_mistake_names_its_key() {
         let directory = with_script("");
         let plain = directory.path().join("plain");
         std::fs::write(&plain, "").unwrap();
         for (toml, expected) in [
-            (format!("program = {plain:?}"), format!("`program` names {}, which is no program", plain.display())),
-            ("program = \"/\"".to_owned(), "`program` names /, which is no program".to_owned()),
+            (
+                format!("program = {plain:?}"),
+                format!("`program` names {}, which livehook cannot execute", plain.display()),
+            ),
+            ("program = \"/\"".to_owned(), "`program` names /, which livehook cannot execute".to_owned()),
             (
                 format!("program = \"/nowhere\"\ndirectory = {plain:?}"),
-                format!("`directory` names {}, which is no directory", plain.display()),
+                format!("`directory` names {}, which livehook's user cannot enter", plain.display()),
             ),
         ] {
-            let told = found(&toml).unwrap_err();
-            assert!(told.starts_with(&expected), "{told}");
+            let reason = found(&toml).unwrap_err();
+            assert!(reason.starts_with(&expected), "{reason}");
         }
     }
 }

@@ -12,41 +12,41 @@ const CONCURRENCY_MAX: usize = 256;
 
 const TIMEOUT_SECS_MAX: u64 = 86_400;
 
-/// `EX_DATAERR` of sysexits.h: the input was at fault, and not the program or its surroundings.
+/// `EX_DATAERR` of sysexits.h: the input was wrong, not the program or its environment.
 const EX_DATAERR: u8 = 65;
 
-/// Variables that livehook sets.
+/// The prefix of the variables that livehook sets.
 const RESERVED_PREFIX: &str = "LIVEHOOK_EVENT_";
 
 /// The keys of a command sink.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Options {
-    /// The program: a path, or a name that is looked up in `PATH`. No shell is involved.
+    /// The program: a path, or a name to look up in `PATH`. No shell is involved.
     pub program: PathBuf,
     /// Its arguments.
     #[serde(default)]
     pub arguments: Vec<String>,
-    /// Whether it is started for each event, or kept running.
+    /// Whether the program is started for each event, or kept running.
     #[serde(default)]
     pub mode: Mode,
-    /// Its environment, besides `PATH`. Nothing else of livehook's own is passed on.
+    /// Its environment, in addition to `PATH`. It gets no other variable of livehook.
     #[serde(default)]
     pub environment: Environment,
-    /// The directory that it is started in; unset is livehook's own.
+    /// Its working directory. Unset means livehook's own.
     #[serde(default)]
     pub directory: Option<PathBuf>,
-    /// How long it may take for an event, in seconds. Then it is killed, with all that it started.
+    /// The time limit for an event, in seconds. Then the program is killed, with every process in its group.
     #[serde(default = "default_timeout_secs")]
     pub timeout_secs: u64,
-    /// Exit codes that say that no further try can succeed, in mode `each`.
+    /// The exit codes that reject the event for good, in mode `each`.
     #[serde(default = "default_permanent_exit_codes")]
     pub permanent_exit_codes: Vec<u8>,
-    /// How many may run at once, in mode `each`. Events of one stream still go one after the other.
+    /// The number of programs that may run at once, in mode `each`. Events of one stream still go one after another.
     #[serde(default = "default_concurrency")]
     pub concurrency: usize,
 }
 
-/// How the program gets its events.
+/// How the program gets its events, and how it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -70,7 +70,7 @@ fn default_concurrency() -> usize {
 }
 
 impl Options {
-    /// Every rule that these options break.
+    /// Returns every rule that these options break.
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         let mut check = |holds: bool, key: &str, value: &dyn fmt::Display, rule: &str| {
@@ -94,7 +94,7 @@ impl Options {
             self.mode == Mode::Each || self.concurrency <= 1,
             "concurrency",
             &self.concurrency,
-            "is of no use with mode = \"lines\", where one program runs: leave it out",
+            "has no effect with mode = \"lines\", which runs one program: leave it out",
         );
         check(!self.permanent_exit_codes.contains(&0), "permanent_exit_codes", &0, "must not hold 0, which is success");
         for (position, argument) in self.arguments.iter().enumerate() {
@@ -108,7 +108,7 @@ impl Options {
                 is_name,
                 &key,
                 &"a text",
-                "is no variable: its name must not hold =, and no part of it a NUL character",
+                "is not a valid variable: its name must not hold =, and neither name nor value a NUL character",
             );
             let is_free = !name.starts_with(RESERVED_PREFIX);
             check(is_free, &key, &"a text", "is set by livehook: choose another name");
@@ -117,10 +117,22 @@ impl Options {
     }
 }
 
-/// Variables by name. `Debug` shows names only.
+/// Variables by name. `Debug` shows only the names.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct Environment(pub(super) BTreeMap<String, String>);
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The value of a variable.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Every variable: its name and its value.
+    pub(super) fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
 
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_are_kept_and_no_variable_is_printed() {
+    fn wrong_options_are_mistakes_unprinted() {
         for (toml, keys) in [
             ("program = \"/bin/true\"", vec![]),
             ("program = \"true\"\nenvironment = { TOKEN = \"hunter2\" }\nmode = \"lines\"", vec![]),

@@ -1,5 +1,5 @@
-//! A running program: started without a shell, in a clean environment and a process group of its own, which is killed with
-//! everything in it when the program is let go. Which file that is, is in `lookup`.
+//! A running program: started without a shell, in a clean environment, as the leader of its own process group. Dropping it
+//! kills the whole group.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -7,33 +7,33 @@ use std::process::{ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::Options;
 use super::lookup::{self, LookupError, search_path};
+use super::options::Options;
 use crate::callback::Event;
 
-/// Why a program does not run.
+/// Why a program didn't start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
-    /// There is none, which a probe finds too.
+    /// There is no such program. A probe finds this too.
     #[error("{0}")]
     Missing(#[from] LookupError),
-    /// The system does not start it.
+    /// The system refuses to start it.
     #[error("{name} cannot be started: {error}; may livehook's user execute it, and enter `directory`?")]
     Refused {
-        /// What it is called in messages.
+        /// The program, as messages name it.
         name: String,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
 }
 
-/// A program and all that it has started. Letting it go kills them.
+/// A program, and every process in its group. Dropping it kills them.
 pub(super) struct Program {
     child: Child,
     group: Option<Pid>,
 }
 
-/// The ends of its pipes.
+/// Our ends of its pipes.
 pub(super) struct Pipes {
     pub(super) stdin: ChildStdin,
     pub(super) stdout: ChildStdout,
@@ -41,17 +41,17 @@ pub(super) struct Pipes {
 }
 
 impl Program {
-    /// Starts it; for one event, what it may want to know of that without reading it is in variables.
+    /// Starts the program. If it is started for one event, variables hold the event's id and type.
     ///
     /// # Errors
-    /// There is no such program, or the system does not start it.
+    /// There is no such program, or the system refuses to start it.
     pub(super) fn start(options: &Options, event: Option<&Event>) -> Result<(Program, Pipes), StartError> {
         let mut command = Command::new(lookup::find(options)?);
         if !lookup::has_slash(options.program.as_os_str()) {
-            // A program that goes by several names does what it is called.
+            // Some programs have several names, and act according to the one they were called by.
             command.arg0(&options.program);
         }
-        command.args(&options.arguments).env_clear().env("PATH", search_path(options)).envs(&options.environment.0);
+        command.args(&options.arguments).env_clear().env("PATH", search_path(options)).envs(options.environment.all());
         if let Some(event) = event {
             command.env("LIVEHOOK_EVENT_ID", event.id().to_string());
             command.env("LIVEHOOK_EVENT_TYPE", event.event_type().cloud_event_type().to_string());
@@ -71,20 +71,21 @@ impl Program {
         }
     }
 
-    /// Waits for its end.
+    /// Waits until the program ends.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await
     }
 
-    /// Whether it has ended already.
+    /// Whether the program has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Kills whatever is left of it. Its number can be another's soon after it has ended, so this is done once.
+    /// Kills every process that is left in the group. Does so only once, because another group may get the same number soon
+    /// after this one has ended.
     pub(super) fn kill(&mut self) {
         if let Some(group) = self.group.take() {
-            // What is gone already need not be killed.
+            // Fails if no process is left, which is fine.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -94,4 +95,9 @@ impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The reason if a program was killed because of its time limit.
+pub(super) fn timed_out(name: &str, options: &Options) -> String {
+    format!("{name} was not done within {} s, and was killed", options.timeout_secs)
 }

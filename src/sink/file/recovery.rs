@@ -1,153 +1,93 @@
-//! After a crash: what of the records after the cursor is in the files already, and which torn piece to cut.
+//! After a crash: finds which records after the cursor are in the files already, and cuts a torn line.
 //!
-//! At most one batch was written and not committed with the cursor. It begins where the remembered file ended, or, when
-//! that was rotated meanwhile, goes on in the files closed since and in the one being written. Content decides what of
-//! it is ours: a whole line must be the line of a record after the cursor, in order, and the last piece the beginning of
-//! one. A record that is passed over between two that are found was left out by the sink's filter when they were
-//! written, so that the place of the last one found is the place of the sink, as if the crash had come a moment later.
+//! At most one batch was written without its cursor being stored. The batch begins at the stored length of the file. If the file
+//! was rotated since, the batch continues in the files closed since and in the current one.
 //!
-//! A power failure can leave zeros in place of pages that were not synced, also before pages that were kept. Where it is
-//! known that nobody but the sink wrote, everything from the line with the first zero on is cut and written again.
+//! Content decides which lines are ours: a whole line must be the line of a record after the cursor, in order, and a torn
+//! line must be the beginning of one. A record that is skipped between two that are found was left out by the sink's
+//! filter. So the last record found is the sink's position, as if the crash had come a moment later.
 //!
-//! Whole lines are else never cut, nor is anything that is not such a beginning: from the first line that is no record's,
-//! a file is not ours to repair.
+//! A power failure can leave zeros in place of pages that were not synced, even before pages that were. If only the sink
+//! can have written there, everything from the line with the first zero on is cut and written again.
+//!
+//! The recovery cuts nothing else. A file is not ours to repair from the first line that belongs to no record.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::fs::{File, OpenOptions};
+use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::FileError;
-use super::rotation::{Form, Names, Stamp, directory_of, find_inode};
+use super::error::FileError;
+use super::line_reader::{LineReader, Piece};
+use super::places::Place;
 use crate::journal::{Offset, Record, Records};
-use crate::sink::{DeliveryError, blocking};
+use crate::sink::Failure;
+use crate::sink::blocking::blocking;
+
+#[cfg(test)]
+mod tests;
 
 const PAGE_RECORDS: usize = 512;
-/// How many records may lie between two that were found. A batch is what passes the filter of 1000 records read together,
-/// so that no more than these can be unsettled; ten times as many stay right also when that number grows, and bound what
-/// one foreign line costs, for which nothing is found.
+
+/// The number of records that may be skipped between two that are found. A batch holds the records that pass the filter out of
+/// 1000, so fewer can be missing. Ten times as many leave room for larger batches, and bound the cost of a foreign line, which
+/// is compared with each of these records.
 const GAP_RECORDS_MAX: usize = 10_000;
-const CHUNK_BYTES: usize = 256 * 1024;
-/// No event's line is near this, so that a longer one need not be read.
-const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// What is kept beside the cursor: the file as it was when the cursor got there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Remembered {
-    /// The file, with symbolic links resolved.
-    pub(super) path: String,
-    /// Its device.
-    pub(super) device: u64,
-    /// Its inode: it is known by these two, whatever it is called since.
-    pub(super) inode: u64,
-    /// Its length.
-    pub(super) length: u64,
-    /// The stamp of the last file that was closed before.
-    pub(super) rotated: Option<String>,
-}
-
-/// A place where lines of ours may be: a file, and where in it they would begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    path: PathBuf,
-    start: u64,
-    /// Whether what is there was written by the sink: behind the remembered length, or in a file that it began since.
-    is_ours: bool,
-}
-
-/// The places in the order in which they were written, the last being the file that `active` names.
-///
-/// # Errors
-/// A directory cannot be read.
-pub(super) fn places(remembered: Option<&Remembered>, active: &Path) -> Result<Vec<Place>, FileError> {
-    let mut places = Vec::new();
-    if let Some(remembered) = remembered {
-        let then = Path::new(&remembered.path);
-        let names = Names::beside(then);
-        for directory in [names.directory(), directory_of(active)] {
-            let found = find_inode(directory, remembered.device, remembered.inode)
-                .map_err(FileError::io(directory, "list it"))?;
-            places.extend(found.map(|path| Place { path, start: remembered.length, is_ours: true }));
-        }
-        let rotated = remembered.rotated.as_deref().and_then(Stamp::parse);
-        let closed = match names.list() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            closed => closed.map_err(FileError::io(names.directory(), "list it"))?,
-        };
-        let before = places.len();
-        places.extend(
-            closed
-                .into_iter()
-                .filter(|(stamp, form)| *form == Form::Plain && rotated.is_none_or(|rotated| *stamp > rotated))
-                .map(|(stamp, form)| Place { path: names.path(stamp, form), start: 0, is_ours: true }),
-        );
-        // What closed a file since also began the next.
-        let is_ours = places.len() > before;
-        places.push(Place { path: then.to_owned(), start: 0, is_ours });
-    }
-    places.push(Place { path: active.to_owned(), start: 0, is_ours: false });
-
-    // The same file can be met under two names, or by inode and by name: its first mention says where to begin.
-    let mut seen = Vec::new();
-    places.retain(|place| match fs::metadata(&place.path) {
-        Ok(metadata) if metadata.is_file() => {
-            let identity = (metadata.dev(), metadata.ino());
-            let new = !seen.contains(&identity);
-            seen.push(identity);
-            new
-        }
-        _ => false,
-    });
-    Ok(places)
-}
 
 /// Follows the records after the cursor through the files.
 pub(super) struct Recovery<'a> {
     records: &'a dyn Records,
-    /// The last record that was found.
+    /// The last record found.
     found: Offset,
-    /// Whether records may be passed over.
-    gaps: bool,
+    /// Whether records may be skipped.
+    may_skip: bool,
     page: VecDeque<Record>,
     after: Offset,
 }
 
+/// What a file holds of the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// No line of ours.
+    Foreign,
+    /// Whole lines of ours.
+    Whole,
+    /// Possibly whole lines of ours, and from `start` to the end bytes that must be written again.
+    Torn { start: u64 },
+}
+
 impl<'a> Recovery<'a> {
-    /// Starts after `cursor`. Where nothing is remembered, a file may hold lines from before the sink began, so that
-    /// there only an unbroken run of records is believed: passing one over could lose it.
-    pub(super) fn new(records: &'a dyn Records, cursor: Offset, gaps: bool) -> Recovery<'a> {
-        Recovery { records, found: cursor, gaps, page: VecDeque::new(), after: cursor }
+    /// Starts after `cursor`. Without a stored state, a file may hold lines from before the sink existed. Then only an unbroken
+    /// run of records counts (`may_skip` is false), because a record that is skipped could be lost.
+    pub(super) fn new(records: &'a dyn Records, cursor: Offset, may_skip: bool) -> Recovery<'a> {
+        Recovery { records, found: cursor, may_skip, page: VecDeque::new(), after: cursor }
     }
 
-    /// The last record that is in the files: the cursor, when there is none after it.
+    /// The last record that is in the files; the cursor if no later one is.
     pub(super) fn found(&self) -> Offset {
         self.found
     }
 
-    /// Finds what is ours in one place, cuts the torn piece, and syncs the file.
+    /// Finds our lines in one place, cuts a torn line, and syncs the file.
     ///
     /// # Errors
-    /// The file or the journal cannot be read, or the file not be changed.
-    pub(super) async fn visit(&mut self, place: Place) -> Result<(), DeliveryError> {
+    /// The file or the journal can't be read, or the file can't be changed.
+    pub(super) async fn visit(&mut self, place: Place) -> Result<(), Failure> {
         let path = place.path.clone();
         let (file, length) = blocking(move || open(&path)).await??;
-        let mut verdict = Verdict::NotOurs;
+        let mut content = Content::Foreign;
         if place.start < length {
-            verdict = self.judge(&place, &file, length).await?;
+            content = self.read(&place, &file, length).await?;
         }
-        // Cut by others and written to since, or another file that was given the same inode: then ours are from its
-        // beginning, or from nowhere.
-        if verdict == Verdict::NotOurs && place.start > 0 && place.start != length {
+        // Another process cut the file and wrote to it, or another file was given the same inode. Then our lines begin at its
+        // start, or there are none.
+        if content == Content::Foreign && place.start > 0 && place.start != length {
             let place = Place { path: place.path.clone(), start: 0, is_ours: false };
-            verdict = self.judge(&place, &file, length).await?;
+            content = self.read(&place, &file, length).await?;
         }
         let path = place.path;
         blocking(move || {
-            if let Verdict::Torn { start } = verdict {
+            if let Content::Torn { start } = content {
                 tracing::info!(
                     path = %path.display(),
                     cut_bytes = length - start,
@@ -163,49 +103,50 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    async fn judge(&mut self, place: &Place, file: &Arc<File>, length: u64) -> Result<Verdict, DeliveryError> {
-        let mut lines = Lines::new(&place.path, file, place.start..length);
-        let mut verdict = Verdict::NotOurs;
+    /// Compares the lines of a place with the records, up to the first line that is not ours.
+    async fn read(&mut self, place: &Place, file: &Arc<File>, length: u64) -> Result<Content, Failure> {
+        let mut lines = LineReader::new(&place.path, file, place.start..length);
+        let mut content = Content::Foreign;
         while let Some((start, piece)) = lines.next().await? {
             let (Piece::Line(bytes) | Piece::Torn(bytes)) = &piece;
             let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
             let has_zeros = text.len() < bytes.len();
             match &piece {
-                // We end a line of somebody else before we begin ours.
+                // The sink ends an unfinished foreign line before it begins its own, which can leave an empty line.
                 Piece::Line(line) if line.is_empty() => {}
                 Piece::Line(line) if !has_zeros => match self.seek(|record| record == line).await? {
                     Some(offset) => {
                         self.found = offset;
-                        verdict = Verdict::Whole;
+                        content = Content::Whole;
                     }
-                    None => return Ok(verdict),
+                    None => return Ok(content),
                 },
-                _ if has_zeros && !place.is_ours => return Ok(verdict),
+                _ if has_zeros && !place.is_ours => return Ok(content),
                 _ => {
                     if self.seek(|record| record.starts_with(text)).await?.is_some() {
                         self.rewind();
-                        verdict = Verdict::Torn { start };
+                        content = Content::Torn { start };
                     }
-                    return Ok(verdict);
+                    return Ok(content);
                 }
             }
         }
-        Ok(verdict)
+        Ok(content)
     }
 
-    /// The first record after the last one found whose line is as wanted.
-    async fn seek(&mut self, wanted: impl Fn(&[u8]) -> bool + Send) -> Result<Option<Offset>, DeliveryError> {
+    /// Returns the first record after the last one found whose line `is_wanted`.
+    async fn seek(&mut self, is_wanted: impl Fn(&[u8]) -> bool + Send) -> Result<Option<Offset>, Failure> {
         for _ in 0..GAP_RECORDS_MAX {
             if self.page.is_empty() {
-                let page = self.records.read(self.after, PAGE_RECORDS).await.map_err(DeliveryError::transient)?;
+                let page = self.records.read(self.after, PAGE_RECORDS).await.map_err(Failure::outage)?;
                 self.page = page.into();
             }
             let Some(record) = self.page.pop_front() else { break };
             self.after = record.offset;
-            if wanted(record.event.line().as_bytes()) {
+            if is_wanted(record.event.line().as_bytes()) {
                 return Ok(Some(record.offset));
             }
-            if !self.gaps {
+            if !self.may_skip {
                 break;
             }
         }
@@ -213,78 +154,10 @@ impl<'a> Recovery<'a> {
         Ok(None)
     }
 
-    /// Back to the last record found.
+    /// Goes back to the last record found.
     fn rewind(&mut self) {
         self.page.clear();
         self.after = self.found;
-    }
-}
-
-/// What was found in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Nothing of ours.
-    NotOurs,
-    /// Whole lines of ours.
-    Whole,
-    /// Perhaps whole lines, and then from here to the end what is to be written again.
-    Torn { start: u64 },
-}
-
-/// What lies between two line ends, or behind the last.
-enum Piece {
-    Line(Vec<u8>),
-    Torn(Vec<u8>),
-}
-
-/// Reads a range of a file line by line.
-struct Lines<'a> {
-    path: &'a Path,
-    file: &'a Arc<File>,
-    /// Where in the file the buffer begins.
-    position: u64,
-    end: u64,
-    buffer: Vec<u8>,
-    /// How much of the buffer was given out.
-    given: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn new(path: &'a Path, file: &'a Arc<File>, range: std::ops::Range<u64>) -> Lines<'a> {
-        Lines { path, file, position: range.start, end: range.end, buffer: Vec::new(), given: 0 }
-    }
-
-    /// The next piece and where it starts; `None` at the end. A line that is too long to be ours counts as torn.
-    async fn next(&mut self) -> Result<Option<(u64, Piece)>, DeliveryError> {
-        let mut searched = self.given;
-        loop {
-            if let Some(count) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
-                let start = self.position + self.given as u64;
-                let line = self.buffer[self.given..searched + count].to_vec();
-                self.given = searched + count + 1;
-                return Ok(Some((start, Piece::Line(line))));
-            }
-            self.position += self.given as u64;
-            self.buffer.drain(..self.given);
-            self.given = 0;
-            searched = self.buffer.len();
-            let read = self.position + self.buffer.len() as u64;
-            if read >= self.end || self.buffer.len() > LINE_BYTES_MAX {
-                let torn = std::mem::take(&mut self.buffer);
-                let start = self.position;
-                self.position = self.end;
-                return Ok((!torn.is_empty()).then_some((start, Piece::Torn(torn))));
-            }
-            let count = usize::try_from(self.end - read).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
-            let file = Arc::clone(self.file);
-            let chunk = blocking(move || {
-                let mut chunk = vec![0; count];
-                file.read_exact_at(&mut chunk, read).map(|()| chunk)
-            })
-            .await?
-            .map_err(FileError::io(self.path, "read it"))?;
-            self.buffer.extend_from_slice(&chunk);
-        }
     }
 }
 

@@ -1,55 +1,56 @@
-//! The file that is being written: appending, rotating, and taking back what did not succeed.
+//! The file being written: appends to it, rotates it, and takes a failed batch back.
 //!
-//! Everything here blocks. A batch is written as a whole or not at all: what was written of it is remembered until its
-//! delivery has been answered for, and taken back otherwise. It cuts nothing but bytes that it finds to be its own.
+//! Everything here blocks. A batch is written as a whole or not at all: the writer remembers the pieces of a batch until its
+//! outcome is reported, and otherwise cuts them off again. It cuts only bytes that it has compared with its own.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
-
-use super::recovery::Remembered;
-use super::rotation::{Form, Names, Stamp, directory_of};
-use super::{FileError, Options};
+use super::closed_names::{ClosedNames, Form, Stamp};
+use super::error::FileError;
+use super::options::Options;
+use super::paths::{directory_of, refuse_irregular, rename_without_replacing};
+use super::state::FileState;
 use crate::storage::durable_files;
 
-/// Events name people's addresses, so that the file is not for everybody.
+#[cfg(test)]
+mod tests;
+
+/// Events hold people's addresses, so other users may not read the file.
 pub(super) const FILE_MODE: u32 = 0o640;
 
-/// The umask of livehook's user takes from it what is not for everybody.
+/// The umask of livehook's user restricts it.
 const DIRECTORY_MODE: u32 = 0o777;
 
 const DAY_SECS: i64 = 86_400;
 const COMPARE_BYTES: usize = 64 * 1024;
-/// How much memory a sink may keep from one batch to the next.
+/// The memory that a sink may keep from one batch to the next.
 const SPARE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The open file, and how far we know it.
+/// The open file, and its state as the sink left it.
 #[derive(Debug)]
 pub(super) struct Writer {
     options: Options,
     /// The file behind `options.path`, with symbolic links resolved.
     target: PathBuf,
-    names: Names,
+    names: ClosedNames,
     file: Arc<File>,
     device: u64,
     inode: u64,
     length: u64,
-    /// Whether the last line lacks its end, so that ours must not start behind it.
+    /// Whether the last line has no line end, so that ours must not start right after it.
     unterminated: bool,
     /// The day of the last write, in days since 1970.
     day: i64,
-    /// The last file that was closed.
+    /// The stamp of the file that was closed last.
     newest: Option<Stamp>,
-    /// The lines of the batch that is not answered for yet.
+    /// The lines of the batch whose outcome isn't reported yet.
     lines: Vec<u8>,
-    /// Where they were written to.
+    /// The pieces of that batch, in the files that they were written to.
     unsettled: Vec<Piece>,
 }
 
@@ -62,16 +63,16 @@ struct Piece {
 }
 
 impl Writer {
-    /// Opens the file at `options.path`, and makes it and its directory where they are missing.
+    /// Opens the file at `options.path`. Makes it and its directory if they are missing.
     ///
     /// # Errors
-    /// The path cannot be opened, or is no regular file.
+    /// The path can't be opened, or leads to something other than a regular file.
     pub(super) fn open(options: Options) -> Result<Writer, FileError> {
         let path = &options.path;
         let above = directory_of(path);
         durable_files::make(above, DIRECTORY_MODE).map_err(FileError::io(above, "make the directory"))?;
         match fs::metadata(path) {
-            // Asked before opening, since that would wait for the other end of a pipe.
+            // Checked before opening, because opening a pipe waits for its other end.
             Ok(metadata) => refuse_irregular(path, &metadata)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(FileError::io(path, "look it up")(error)),
@@ -86,8 +87,8 @@ impl Writer {
         let metadata = file.metadata().map_err(FileError::io(path, "look it up"))?;
         refuse_irregular(path, &metadata)?;
         let target = fs::canonicalize(path).map_err(FileError::io(path, "resolve it"))?;
-        let names = Names::beside(&target);
-        // Also for a file that was there: whoever made it may have been stopped before this.
+        let names = ClosedNames::next_to(&target);
+        // An existing file needs this too: the process that made it may have crashed before the sync.
         durable_files::sync(names.directory()).map_err(FileError::io(names.directory(), "sync it"))?;
         let newest = names.list().map_err(FileError::io(names.directory(), "list it"))?.last().map(|(stamp, _)| *stamp);
         let mut writer = Writer {
@@ -113,19 +114,19 @@ impl Writer {
         &self.target
     }
 
-    /// What its closed files are called.
-    pub(super) fn names(&self) -> &Names {
+    /// The names of its closed files.
+    pub(super) fn names(&self) -> &ClosedNames {
         &self.names
     }
 
-    /// The last file that was closed.
+    /// The stamp of the file that was closed last.
     pub(super) fn newest(&self) -> Option<Stamp> {
         self.newest
     }
 
-    /// What to remember of the file as it is.
-    pub(super) fn remembered(&self) -> Remembered {
-        Remembered {
+    /// The present state of the file.
+    pub(super) fn state(&self) -> FileState {
+        FileState {
             path: self.target.to_string_lossy().into_owned(),
             device: self.device,
             inode: self.inode,
@@ -134,39 +135,39 @@ impl Writer {
         }
     }
 
-    /// The last batch has been answered for: it stays.
+    /// Keeps the last batch in the file: its outcome is about to be reported.
     pub(super) fn settle(&mut self) {
         self.unsettled.clear();
         self.lines.clear();
         self.lines.shrink_to(SPARE_BYTES_MAX);
     }
 
-    /// A buffer for the lines of the next batch, with the room of the last one: the same memory serves most batches.
+    /// A buffer for the lines of the next batch. It reuses the memory of the last batch.
     pub(super) fn spare_buffer(&mut self) -> Vec<u8> {
         if self.unsettled.is_empty() { std::mem::take(&mut self.lines) } else { Vec::new() }
     }
 
-    /// Appends whole lines and syncs them, rotating before and between them where it is due.
+    /// Appends whole lines and syncs them. Rotates before and between them if that is due.
     ///
     /// # Errors
-    /// None of the lines counts as written. What was written is taken back now, or before the next lines.
-    pub(super) fn append(&mut self, lines: Vec<u8>, now: Timestamp) -> Result<(), FileError> {
+    /// None of the lines counts as written. The pieces in the file are taken back now, or before the next lines.
+    pub(super) fn append(&mut self, lines: Vec<u8>, now_secs: i64) -> Result<(), FileError> {
         self.take_back()?;
         self.follow_path()?;
         self.lines = lines;
-        let written = self.write_lines(now);
+        let written = self.write_lines(now_secs);
         if written.is_err()
             && let Err(error) = self.take_back()
         {
-            tracing::warn!(%error, "What was written of a batch could not be taken back; it is tried again before the next write");
+            tracing::warn!(%error, "A failed batch could not be removed from the file; the sink tries again before the next write");
         }
         written
     }
 
-    /// Finds the length of the file, and whether its last line is whole.
+    /// Reads the length of the file, and whether its last line is whole.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file can't be read.
     pub(super) fn measure(&mut self) -> Result<(), FileError> {
         let failed = || FileError::io(&self.options.path, "read its end");
         self.length = self.file.metadata().map_err(failed())?.len();
@@ -178,8 +179,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Notices what others did to the file since: renamed, removed or replaced, it is opened anew; cut or appended to,
-    /// it is continued at its end.
+    /// Follows changes that others made to the file. If it was renamed, removed or replaced, opens the path again. If it was cut
+    /// or appended to, continues at its new end.
     fn follow_path(&mut self) -> Result<(), FileError> {
         let path = &self.options.path;
         match fs::metadata(path) {
@@ -197,13 +198,13 @@ impl Writer {
         }
     }
 
-    fn write_lines(&mut self, now: Timestamp) -> Result<(), FileError> {
-        let today = now.as_second().div_euclid(DAY_SECS);
+    fn write_lines(&mut self, now_secs: i64) -> Result<(), FileError> {
+        let today = now_secs.div_euclid(DAY_SECS);
         let bytes_max = self.options.rotate_bytes.unwrap_or(u64::MAX);
-        let room = |length: u64| bytes_max.saturating_sub(length);
+        let free_bytes = |length: u64| bytes_max.saturating_sub(length);
         let day_is_over = self.options.rotate_daily && today > self.day;
-        if self.length > 0 && (day_is_over || whole_lines(&self.lines, room(self.length)) == 0) {
-            self.rotate(now)?;
+        if self.length > 0 && (day_is_over || whole_lines(&self.lines, free_bytes(self.length)) == 0) {
+            self.rotate(now_secs)?;
         }
         if self.unterminated {
             self.lines.insert(0, b'\n');
@@ -211,11 +212,11 @@ impl Writer {
         let mut start = 0;
         while start < self.lines.len() {
             let rest = &self.lines[start..];
-            let count = match whole_lines(rest, room(self.length)) {
-                // A line that is larger than a file may be has a file of its own.
+            let count = match whole_lines(rest, free_bytes(self.length)) {
+                // A line that exceeds the limit gets a file of its own.
                 0 if self.length == 0 => first_line(rest),
                 0 => {
-                    self.rotate(now)?;
+                    self.rotate(now_secs)?;
                     continue;
                 }
                 count => count,
@@ -223,7 +224,7 @@ impl Writer {
             self.write_piece(start..start + count)?;
             start += count;
         }
-        // A clock that was set back over midnight must not turn the day twice.
+        // If the clock is set back over midnight, the same day must not rotate twice.
         self.day = self.day.max(today);
         Ok(())
     }
@@ -238,9 +239,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Closes the file under a name that nothing has yet, and starts a new one.
-    fn rotate(&mut self, now: Timestamp) -> Result<(), FileError> {
-        let mut stamp = Stamp::following(self.newest, now);
+    /// Closes the file under a free name, and starts a new one.
+    fn rotate(&mut self, now_secs: i64) -> Result<(), FileError> {
+        let mut stamp = Stamp::following(self.newest, now_secs);
         while !rename_without_replacing(&self.target, &self.names.path(stamp, Form::Plain))
             .map_err(FileError::io(&self.options.path, "rename it to rotate it"))?
         {
@@ -256,15 +257,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Cuts off what was written of a batch that was not answered for, and syncs that.
+    /// Cuts off the pieces of a batch whose outcome wasn't reported, and syncs the files.
     ///
     /// # Errors
-    /// It is still there, and is tried again the next time.
+    /// A piece is still in a file. The next call tries again.
     fn take_back(&mut self) -> Result<(), FileError> {
         if self.unsettled.is_empty() {
             return Ok(());
         }
-        let failed = || FileError::io(&self.options.path, "take back what could not be written whole");
+        let failed = || FileError::io(&self.options.path, "remove a failed batch from it");
         while let Some(piece) = self.unsettled.last() {
             if ends_with_start_of(&piece.file, piece.start, &self.lines[piece.lines.clone()]).map_err(failed())? {
                 piece.file.set_len(piece.start).map_err(failed())?;
@@ -276,7 +277,7 @@ impl Writer {
     }
 }
 
-/// Whether the file holds, from `start` to its end, nothing but the first of these bytes.
+/// Whether the bytes of the file from `start` to its end are the first of these bytes.
 fn ends_with_start_of(file: &File, start: u64, bytes: &[u8]) -> io::Result<bool> {
     let length = file.metadata()?.len();
     let Some(count) = length.checked_sub(start).and_then(|count| usize::try_from(count).ok()) else {
@@ -296,42 +297,17 @@ fn ends_with_start_of(file: &File, start: u64, bytes: &[u8]) -> io::Result<bool>
     Ok(true)
 }
 
-/// How many bytes of whole lines there are in the first `room` bytes.
-fn whole_lines(lines: &[u8], room: u64) -> usize {
-    match usize::try_from(room) {
-        Ok(room) if room < lines.len() => {
-            lines[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
+/// The number of bytes of whole lines within the first `bytes_max` bytes.
+fn whole_lines(lines: &[u8], bytes_max: u64) -> usize {
+    match usize::try_from(bytes_max) {
+        Ok(bytes_max) if bytes_max < lines.len() => {
+            lines[..bytes_max].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
         }
         _ => lines.len(),
     }
 }
 
+/// The number of bytes of the first line, with its line end.
 fn first_line(lines: &[u8]) -> usize {
     lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |end| end + 1)
-}
-
-/// Renames, and answers false where something has the new name.
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(Errno::EXIST) => Ok(false),
-        // Not every file system can; nobody else gives such names, so that looking first is as good.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match fs::symlink_metadata(to) {
-            Ok(_) => Ok(false),
-            Err(_) => fs::rename(from, to).map(|()| true),
-        },
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn refuse_irregular(path: &Path, metadata: &fs::Metadata) -> Result<(), FileError> {
-    let file_type = metadata.file_type();
-    let kind = match file_type {
-        _ if file_type.is_file() => return Ok(()),
-        _ if file_type.is_dir() => "a directory",
-        _ if file_type.is_fifo() => "a pipe",
-        _ if file_type.is_socket() => "a socket",
-        _ => "a device",
-    };
-    Err(FileError::Irregular { path: path.to_owned(), kind })
 }

@@ -1,79 +1,68 @@
-//! What an answer means: pure rules.
+//! The meaning of an answer: pure rules.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 
 use crate::printable::printable;
-use crate::sink::DeliveryError;
+use crate::sink::{Failure, Outcome};
 
-/// So much of an answer's body is told.
+/// The characters of an answer's body that a reason shows.
 const EXCERPT_CHARACTERS_MAX: usize = 200;
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The receiver has it.
-    Delivered,
-    /// The receiver does not take this: others may pass.
-    Refused(DeliveryError),
-    /// The receiver takes nothing now, whatever it is.
-    Outage(DeliveryError),
-}
 
 /// A complete answer.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// The header `Retry-After`.
+    /// The value of `Retry-After`.
     pub(super) retry_after: Option<String>,
-    /// Where a redirect leads, without secrets.
+    /// The target of a redirect, without secrets.
     pub(super) location: Option<String>,
-    /// The body, or the beginning of it.
+    /// The beginning of the body.
     pub(super) body: String,
 }
 
 impl Answer {
-    /// Judges. `url` is how the receiver is shown; with `is_lenient`, what would be permanent is transient.
-    pub(super) fn verdict(&self, url: &str, is_lenient: bool, now: SystemTime) -> Verdict {
+    /// The outcome of the request. `url` names the receiver in the reason. If `is_lenient`, no answer is a rejection.
+    pub(super) fn outcome(&self, url: &str, is_lenient: bool, now: SystemTime) -> Outcome {
         let status = self.status;
         if status.is_success() {
-            return Verdict::Delivered;
+            return Outcome::Delivered;
         }
         let retry_after = self.retry_after.as_deref().and_then(|text| wait(text, now));
         let is_outage = matches!(status.as_u16(), 429 | 502..=504);
-        let may_pass = is_lenient || matches!(status.as_u16(), 408 | 425 | 429 | 500..=599);
+        let may_retry = is_lenient || matches!(status.as_u16(), 408 | 425 | 429 | 500..=599);
         let mut reason = format!("{url} answered {status}");
         if let Some(location) = &self.location {
             reason.push_str(&format!(", to {}", printable(location, EXCERPT_CHARACTERS_MAX)));
         }
-        // In an outage it is a proxy that speaks, of nothing but itself, and often with another text each time.
+        // In an outage, a proxy answers: its text says nothing about the receiver, and often differs each time.
         if !is_outage && !self.body.trim().is_empty() {
             reason.push_str(&format!(": \"{}\"", printable(self.body.trim(), EXCERPT_CHARACTERS_MAX)));
         }
         if let Some(cure) = cure(status) {
             reason.push_str(&format!("; {cure}"));
         }
-        match (may_pass, is_outage) {
-            (true, true) => Verdict::Outage(DeliveryError::Transient { reason, retry_after, is_outage }),
-            (true, false) => Verdict::Refused(DeliveryError::Transient { reason, retry_after, is_outage }),
-            (false, _) => Verdict::Refused(DeliveryError::Permanent { reason }),
+        if may_retry {
+            Outcome::Retry(Failure { reason, retry_after, is_outage })
+        } else {
+            Outcome::Rejected { reason }
         }
     }
 }
 
-/// How long `Retry-After` asks for: seconds, or an HTTP date.
+/// The wait that `Retry-After` asks for: `120` for seconds, or an HTTP date.
 fn wait(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number can have are a long time too.
+        // A number that is too large to parse is a long wait too.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let time = httpdate::parse_http_date(text).ok()?;
     Some(time.duration_since(now).unwrap_or_default())
 }
 
-/// What helps where the status alone tells what is wrong.
+/// The cure, if the status alone shows the cause.
 fn cure(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
         300..=399 => Some("redirects are not followed: set `url` to where events are taken"),
@@ -90,9 +79,10 @@ fn cure(status: StatusCode) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::testing::reason;
 
-    fn judged(status: u16, is_lenient: bool) -> Verdict {
-        answer(status, None).verdict("http://r/x", is_lenient, SystemTime::UNIX_EPOCH)
+    fn outcome(status: u16, is_lenient: bool) -> Outcome {
+        answer(status, None).outcome("http://r/x", is_lenient, SystemTime::UNIX_EPOCH)
     }
 
     fn answer(status: u16, retry_after: Option<&str>) -> Answer {
@@ -105,31 +95,31 @@ mod tests {
     }
 
     #[test]
-    fn only_2xx_is_success_and_the_rest_is_told_apart() {
+    fn only_2xx_is_delivered() {
         for status in 200..=999 {
-            let (verdict, lenient) = (judged(status, false), judged(status, true));
-            let name = match &verdict {
-                Verdict::Delivered => "delivered",
-                Verdict::Outage(DeliveryError::Transient { .. }) => "outage",
-                Verdict::Refused(DeliveryError::Transient { .. }) => "transient",
-                Verdict::Refused(DeliveryError::Permanent { .. }) => "permanent",
-                other => panic!("{other:?}"),
+            let (strict, lenient) = (outcome(status, false), outcome(status, true));
+            let name = match &strict {
+                Outcome::Delivered => "delivered",
+                Outcome::Retry(Failure { is_outage: true, .. }) => "outage",
+                Outcome::Retry(_) => "retry",
+                Outcome::Rejected { .. } => "rejected",
+                Outcome::Held => "held",
             };
             let expected = match status {
                 200..=299 => "delivered",
                 429 | 502..=504 => "outage",
-                408 | 425 | 500..=599 => "transient",
-                _ => "permanent",
+                408 | 425 | 500..=599 => "retry",
+                _ => "rejected",
             };
             assert_eq!(name, expected, "{status}");
-            let is_permanent = |verdict: &Verdict| matches!(verdict, Verdict::Refused(DeliveryError::Permanent { .. }));
-            assert!(!is_permanent(&lenient), "{status}");
-            assert!(is_permanent(&verdict) || lenient == verdict, "{status}");
+            let is_rejected = |outcome: &Outcome| matches!(outcome, Outcome::Rejected { .. });
+            assert!(!is_rejected(&lenient), "{status}");
+            assert!(is_rejected(&strict) || lenient == strict, "{status}");
         }
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_nothing_else() {
+    fn retry_after_is_seconds_or_a_date() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         for (text, secs) in [
             ("120", Some(120)),
@@ -144,16 +134,15 @@ mod tests {
         ] {
             assert_eq!(wait(text, now), secs.map(Duration::from_secs), "{text}");
         }
-        let Verdict::Outage(error) = answer(503, Some("7")).verdict("http://r/x", false, now) else { panic!() };
-        assert!(matches!(error, DeliveryError::Transient { retry_after: Some(wait), .. } if wait.as_secs() == 7));
+        let Outcome::Retry(failure) = answer(503, Some("7")).outcome("http://r/x", false, now) else { panic!() };
+        assert_eq!((failure.retry_after, failure.is_outage), (Some(Duration::from_secs(7)), true));
     }
 
     #[test]
-    fn the_reason_has_the_body_escaped_and_short_and_says_what_helps() {
+    fn a_reason_shows_the_body_and_the_cure() {
         let body = format!("\u{1b}[31mno\n{}", "x".repeat(1000));
         let refused = Answer { body, location: Some("http://r/\u{202e}y".to_owned()), ..answer(308, None) };
-        let Verdict::Refused(error) = refused.verdict("http://r/x", false, SystemTime::UNIX_EPOCH) else { panic!() };
-        let reason = error.to_string();
+        let reason = reason(&refused.outcome("http://r/x", false, SystemTime::UNIX_EPOCH));
         assert!(
             reason
                 .starts_with("http://r/x answered 308 Permanent Redirect, to http://r/\\u{202e}y: \"\\u{1b}[31mno\\n")

@@ -1,4 +1,4 @@
-//! One request and its answer: how events are put into a request, and what becomes of one that gets no answer.
+//! One request and its answer: puts events into a request, and explains why a request got no answer.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,39 +8,42 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Url};
 
-use super::answer::{Answer, Verdict};
+use super::answer::Answer;
+use super::options::{Options, TargetUrl};
 use super::signature::{self, WebhookSecret};
-use super::{Options, TargetUrl};
 use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;
-use crate::sink::{DeliveryError, blocking};
+use crate::sink::blocking::blocking;
+use crate::sink::{Failure, Outcome};
 
 const USER_AGENT: &str = concat!("livehook/", env!("CARGO_PKG_VERSION"));
 
-/// The media types of CloudEvents 1.0 for a single event and for a list.
+/// The media type of CloudEvents 1.0 for a single event.
 const SINGLE: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
+
+/// The media type of CloudEvents 1.0 for a list of events.
 const BATCH: HeaderValue = HeaderValue::from_static("application/cloudevents-batch+json");
 
-/// How long a connection is kept without use. Servers close theirs after some time, of which Node's 5 s are the shortest
-/// that is common: a request that crosses such a close gets no answer, and would be a failure for nothing.
+/// The time after which the sink closes an idle connection. It is shorter than the 5 s of Node, the shortest default that is
+/// common among servers: a request that crosses the server's close gets no answer.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// So much of an answer's body is kept, in bytes: more is not told.
+/// The bytes of an answer's body that are kept for the reason.
 const ANSWER_BYTES_KEPT: usize = 4 * 1024;
 
-/// The most that an answer may hold, in bytes. All of it is read, since only its end proves that it is whole.
+/// The longest body of an answer, in bytes. The sink reads all of it, because only its end proves that it is whole.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What some editors put before a text, and what is no part of it.
+/// Some editors put it before a text. It isn't part of the token.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
-/// A client for one receiver, with all that its requests have in common.
+/// A client for one receiver, with the parts that all its requests share.
 pub(super) struct Connection {
     client: Client,
     url: Url,
-    /// The URL as it is told.
+    /// The URL as messages show it, without its query.
     shown: String,
     timeout: Duration,
     headers: HeaderMap,
@@ -54,17 +57,17 @@ impl Connection {
     /// Makes the client. It connects with its first request.
     ///
     /// # Errors
-    /// The certificates cannot be read.
-    pub(super) async fn new(options: &Options) -> Result<Connection, DeliveryError> {
+    /// The URL is wrong, or the certificates can't be read.
+    pub(super) async fn new(options: &Options) -> Result<Connection, Failure> {
         let TargetUrl { url } = &options.url;
-        let url = url.clone().map_err(|rule| DeliveryError::transient(format!("url: {rule}")))?;
+        let url = url.clone().map_err(|rule| Failure::outage(format!("url: {rule}")))?;
         let content = match &options.ca_file {
             Some(path) => Some(read("ca_file", path, CERTIFICATES_BYTES_MAX as u64).await?),
             None => None,
         };
         let builder = http_client::builder(&url, content.as_deref()).map_err(|error| {
             let path = options.ca_file.as_deref().unwrap_or(Path::new(""));
-            DeliveryError::transient(format!("`ca_file` names {}, which cannot be used: {error}", path.display()))
+            Failure::outage(format!("`ca_file` names {}, which cannot be used: {error}", path.display()))
         })?;
         let timeout = Duration::from_secs(options.timeout_secs);
         let client = builder
@@ -75,7 +78,7 @@ impl Connection {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_nodelay(true)
             .build()
-            .map_err(|error| DeliveryError::transient(format!("no HTTP client can be made: {}", innermost(&error))))?;
+            .map_err(|error| Failure::outage(format!("no HTTP client can be made: {}", innermost(&error))))?;
         Ok(Connection {
             client,
             shown: options.url.shown(),
@@ -89,11 +92,11 @@ impl Connection {
         })
     }
 
-    /// The headers of requests for the next while, with the token as its file has it now.
+    /// Returns the headers of the next requests, with the token that its file holds now.
     ///
     /// # Errors
-    /// The file cannot be read, or holds no token.
-    pub(super) async fn headers(&self) -> Result<HeaderMap, DeliveryError> {
+    /// The file can't be read, or holds no token.
+    pub(super) async fn headers(&self) -> Result<HeaderMap, Failure> {
         let mut headers = self.headers.clone();
         if let Some(path) = &self.token_file {
             headers.insert(AUTHORIZATION, bearer(path).await?);
@@ -102,8 +105,8 @@ impl Connection {
         Ok(headers)
     }
 
-    /// Posts these events in one request.
-    pub(super) async fn post(&self, headers: &HeaderMap, records: &[&Record]) -> Verdict {
+    /// Posts these events in one request, and returns its outcome.
+    pub(super) async fn post(&self, headers: &HeaderMap, records: &[&Record]) -> Outcome {
         let body = if self.is_batching { list(records) } else { records.iter().map(|one| one.event.line()).collect() };
         let mut headers = headers.clone();
         if !self.secrets.is_empty() {
@@ -113,30 +116,30 @@ impl Connection {
             for (name, value) in
                 [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signatures)]
             {
-                // All three are made of plain letters and digits.
+                // These values are plain ASCII, so the conversion never fails.
                 if let Ok(value) = HeaderValue::try_from(value) {
                     headers.insert(name, value);
                 }
             }
         }
         match self.answer(self.client.post(self.url.clone()).headers(headers).body(body)).await {
-            Ok(answer) => answer.verdict(&self.shown, self.is_lenient, SystemTime::now()),
-            Err(error) => Verdict::Outage(self.no_answer(&error)),
+            Ok(answer) => answer.outcome(&self.shown, self.is_lenient, SystemTime::now()),
+            Err(error) => Outcome::Retry(self.no_answer(&error)),
         }
     }
 
-    /// Asks for nothing, to see whether there is an answer. Returns it in a few words.
+    /// Sends a HEAD request without an event. Returns a short description of the answer.
     ///
     /// # Errors
-    /// There is none.
-    pub(super) async fn probe(&self) -> Result<String, DeliveryError> {
+    /// The receiver doesn't answer.
+    pub(super) async fn probe(&self) -> Result<String, Failure> {
         let headers = self.headers().await?;
         let answer = self.answer(self.client.head(self.url.clone()).headers(headers)).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
         Ok(format!("{} can be reached (it answered {} to a HEAD, and was sent no event)", self.shown, answer.status))
     }
 
-    /// Only a complete answer is one: a status whose body breaks off may have come from anything on the way.
+    /// Sends a request, and returns its complete answer. A proxy may have sent a status whose body breaks off, so it doesn't count.
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, AnswerError> {
         let response = request.send().await?;
         let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -149,16 +152,16 @@ impl Connection {
         })
     }
 
-    fn no_answer(&self, error: &AnswerError) -> DeliveryError {
+    fn no_answer(&self, error: &AnswerError) -> Failure {
         let shown = &self.shown;
         let error = match error {
             AnswerError::Broken(error) => error,
             AnswerError::TooLarge(_) => {
-                let cure = "have the receiver answer in few words, such as 204 with none";
-                return DeliveryError::transient(format!("{shown}: {error}, so it was not read to its end; {cure}"));
+                let cure = "let the receiver send a short answer, such as 204 without a body";
+                return Failure::outage(format!("{shown}: {error}, so livehook did not read it to its end; {cure}"));
             }
         };
-        DeliveryError::transient(if error.is_connect() && error.is_timeout() {
+        Failure::outage(if error.is_connect() && error.is_timeout() {
             format!("{shown}: no connection in time; does its host answer, and does a firewall let livehook out?")
         } else if error.is_timeout() {
             format!("{shown}: no answer within {} s", self.timeout.as_secs())
@@ -176,7 +179,7 @@ impl Connection {
     }
 }
 
-/// How many bytes a list of events of these lengths has.
+/// The length of a list of `events` whose lines have `bytes` in total: brackets and commas included.
 pub(super) fn list_bytes(bytes: usize, events: usize) -> usize {
     bytes + events + 1
 }
@@ -192,7 +195,7 @@ fn list(records: &[&Record]) -> String {
     body
 }
 
-async fn bearer(path: &Path) -> Result<HeaderValue, DeliveryError> {
+async fn bearer(path: &Path) -> Result<HeaderValue, Failure> {
     let content = read("bearer_token_file", path, TOKEN_BYTES_MAX).await?;
     let token = content.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&content).trim_ascii();
     let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
@@ -201,15 +204,15 @@ async fn bearer(path: &Path) -> Result<HeaderValue, DeliveryError> {
             value.set_sensitive(true);
             Ok(value)
         }
-        _ => Err(DeliveryError::transient(format!(
+        _ => Err(Failure::outage(format!(
             "`bearer_token_file` names {}, which must hold a token, in one line; put it there",
             path.display()
         ))),
     }
 }
 
-/// Reads the file that a key names.
-async fn read(key: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, DeliveryError> {
+/// Reads the file that a key of the sink's table names.
+async fn read(key: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     let owned = path.to_owned();
     let reading = move || {
         let mut content = Vec::new();
@@ -217,13 +220,13 @@ async fn read(key: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Deliver
     };
     let shown = path.display();
     let content = blocking(reading).await?.map_err(|error| {
-        DeliveryError::transient(format!(
+        Failure::outage(format!(
             "`{key}` names {shown}, which cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
         ))
     })?;
     if content.len() as u64 > bytes_max {
         let rule = format!("`{key}` names {shown}, which is larger than {bytes_max} bytes; correct the path");
-        return Err(DeliveryError::transient(rule));
+        return Err(Failure::outage(rule));
     }
     Ok(content)
 }

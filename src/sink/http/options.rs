@@ -1,4 +1,4 @@
-//! The keys of an HTTP sink, and their rules. Nothing of what may be a secret can be printed.
+//! The keys of an HTTP sink, and their rules. No type here prints a secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,14 +8,14 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Deserializer};
 
-use super::signature::WebhookSecret;
+use super::signature::{SecretError, WebhookSecret};
 use crate::http_client;
 use crate::sink::{Mistake, SecretSources, member_path};
 
-/// So many secrets at once: the old one and the new, while they change.
+/// The most secrets: the old one and the new one, during a rotation.
 const SECRETS_MAX: usize = 2;
 
-/// More at once would only move the queue into the receiver.
+/// The largest concurrency limit. A larger one would only move the queue into the receiver.
 const CONCURRENCY_MAX: usize = 256;
 
 const BATCH_EVENTS_MAX: usize = 1000;
@@ -25,7 +25,7 @@ const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const TIMEOUT_SECS_MAX: u64 = 3600;
 
-/// Headers that the sink or the protocol sets.
+/// The headers that the sink or HTTP itself sets.
 const RESERVED: [&str; 12] = [
     "connection",
     "content-encoding",
@@ -41,46 +41,47 @@ const RESERVED: [&str; 12] = [
     "user-agent",
 ];
 
-/// Headers of which every one that begins so is reserved.
+/// The sink or HTTP itself sets every header with one of these prefixes.
 const RESERVED_PREFIXES: [&str; 2] = ["webhook-", "proxy-"];
 
 /// The keys of an HTTP sink.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Options {
-    /// Where events are posted.
+    /// The URL that events are posted to.
     pub url: TargetUrl,
-    /// The secrets to sign with, at most two; none sends unsigned. Those of the file and of the variable add up with them.
+    /// The secrets to sign with, at most two. Secrets of the file and of the variable are added. Without a secret, requests are
+    /// unsigned.
     #[serde(default)]
     pub secrets: Vec<WebhookSecret>,
-    /// A file with secrets, one a line; blank lines and those that begin with `#` are skipped.
+    /// A file with secrets, one per line. Blank lines and lines that begin with `#` are skipped.
     #[serde(default)]
     pub secrets_file: Option<PathBuf>,
     /// Headers of every request.
     #[serde(default)]
     pub headers: Headers,
-    /// A file whose text is sent as `Authorization: Bearer`. It is read again for each batch of records, so that a new token
-    /// is taken up by itself.
+    /// A file whose text is sent as `Authorization: Bearer`. The sink reads it again for each batch, so that a new token needs no
+    /// restart.
     #[serde(default)]
     pub bearer_token_file: Option<PathBuf>,
-    /// A file of certificates (PEM), of which one must vouch for the server; unset is those of the system.
+    /// A file of certificates (PEM), one of which must vouch for the server. Unset means the certificates of the system.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// How long a request may take from its beginning to the end of its answer, in seconds.
+    /// The time limit of a request, from its beginning to the end of its answer, in seconds.
     #[serde(default = "default_timeout_secs")]
     pub timeout_secs: u64,
-    /// How long a connection may take, in seconds.
+    /// The time limit of a connection attempt, in seconds.
     #[serde(default = "default_connect_timeout_secs")]
     pub connect_timeout_secs: u64,
-    /// How many requests may be under way at once. Events of one stream still go one after the other.
+    /// The number of requests that may be under way at once. Events of one stream still go out one after another.
     #[serde(default = "default_concurrency")]
     pub concurrency: usize,
-    /// How many events one request may have; with 1 it is an object, else a list.
+    /// The most events in one request. With 1, the body is an object, otherwise a list.
     #[serde(default = "default_batch_events_max")]
     pub batch_events_max: usize,
-    /// How large the body of a request with several events may be, in bytes.
+    /// The largest body of a request with several events, in bytes.
     #[serde(default = "default_batch_bytes_max")]
     pub batch_bytes_max: usize,
-    /// Try again where the receiver refuses with 3xx or 4xx, instead of making a dead letter at once.
+    /// Whether an answer with 3xx or 4xx is tried again, instead of making a dead letter at once.
     #[serde(default)]
     pub client_errors_are_transient: bool,
 }
@@ -106,7 +107,7 @@ fn default_batch_bytes_max() -> usize {
 }
 
 impl Options {
-    /// Every rule that these options break.
+    /// Returns every rule that these options break.
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if let Err(rule) = &self.url.url {
@@ -124,15 +125,16 @@ impl Options {
         range("batch_events_max", self.batch_events_max as u64, 1, BATCH_EVENTS_MAX as u64);
         range("batch_bytes_max", self.batch_bytes_max as u64, BATCH_BYTES_MIN as u64, BATCH_BYTES_MAX as u64);
         if self.secrets.len() > SECRETS_MAX {
-            let rule =
-                format!("are more than {SECRETS_MAX}, the old one and the new: leave out those that no receiver knows");
+            let rule = format!(
+                "are more than {SECRETS_MAX}, the old one and the new one: remove every secret that no receiver knows"
+            );
             mistakes.push(Mistake { key: "secrets".to_owned(), value: None, rule });
         }
         mistakes.extend(self.headers.mistakes(self.bearer_token_file.is_some()));
         mistakes
     }
 
-    /// What is allowed and yet worth a look.
+    /// Returns a sentence for each setting that is allowed but may be unintended.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.secrets.is_empty() {
@@ -148,7 +150,7 @@ impl Options {
         warnings
     }
 
-    /// Adds the secrets of the file and of the variable.
+    /// Adds the secrets of the file and of the variable, and returns the mistakes in them.
     pub(in crate::sink) fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if let Some(path) = self.secrets_file.clone() {
@@ -179,7 +181,7 @@ impl Options {
             for secret in text.split(',') {
                 let Err(error) = self.add_secret(secret.trim()) else { continue };
                 let mistake = Mistake { key: "secrets".to_owned(), value: None, rule: format!("{name}: {error}") };
-                // Secrets are not shown, so that several would be told as the same.
+                // The texts of secrets are not shown, so two mistakes can look the same.
                 if !mistakes.contains(&mistake) {
                     mistakes.push(mistake);
                 }
@@ -188,7 +190,7 @@ impl Options {
         mistakes
     }
 
-    fn add_secret(&mut self, text: &str) -> Result<(), super::signature::SecretError> {
+    fn add_secret(&mut self, text: &str) -> Result<(), SecretError> {
         let secret = WebhookSecret::new(text)?;
         if !self.secrets.contains(&secret) {
             self.secrets.push(secret);
@@ -197,19 +199,19 @@ impl Options {
     }
 }
 
-/// Where events are posted. What is no such URL is kept as the rule that it breaks, without its text, since that may hold a
-/// password.
+/// The URL that events are posted to. A wrong URL is kept as the rule that it breaks, without its text, because that may hold
+/// a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TargetUrl {
     pub(super) url: Result<Url, &'static str>,
 }
 
 impl TargetUrl {
-    /// Reads the URL.
+    /// Parses the URL.
     pub fn new(text: &str) -> TargetUrl {
         let url = match Url::parse(text) {
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                Err("holds a user name or a password, which others could come to see: put a token into \
+                Err("holds a user name or a password, which logs of other programs could show: put a token into \
                  `bearer_token_file`, or an Authorization into `headers`")
             }
             Ok(mut url) if http_client::is_callable(&url) => {
@@ -245,7 +247,7 @@ impl<'de> Deserialize<'de> for TargetUrl {
 pub struct Headers(BTreeMap<String, String>);
 
 impl Headers {
-    /// The headers as they are sent. Those that are none are left out: they are mistakes.
+    /// The headers as they are sent. Invalid ones are left out, because they are reported as mistakes.
     pub(super) fn map(&self) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in &self.0 {
@@ -263,7 +265,7 @@ impl Headers {
         for (name, value) in &self.0 {
             let lower = name.to_ascii_lowercase();
             let rule = if HeaderName::try_from(name).is_err() {
-                "is no name of an HTTP header"
+                "is not a valid name of an HTTP header"
             } else if HeaderValue::try_from(value).is_err() {
                 "must be a text of one line"
             } else if RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|with| lower.starts_with(with))
@@ -272,7 +274,7 @@ impl Headers {
             } else if has_token && lower == "authorization" {
                 "is set by `bearer_token_file` too: keep one of the two"
             } else if seen.contains(&lower) {
-                "is there twice: the case of letters makes no difference"
+                "is set twice: the names of headers ignore case"
             } else {
                 seen.push(lower);
                 continue;
@@ -307,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_that_are_none_or_hold_a_password_are_refused_and_not_shown() {
+    fn wrong_urls_are_refused_and_not_shown() {
         for text in [
             "",
             "example.com",
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_kept() {
+    fn values_out_of_range_are_mistakes() {
         let wrong = "url = \"http://a\"\ntimeout_secs = 0\nconnect_timeout_secs = 3601\nconcurrency = 0\nbatch_events_max = 1001\nbatch_bytes_max = 1";
         assert_eq!(
             keys(&options(wrong)),
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_are_ours_or_none_are_refused_and_no_value_is_printed() {
+    fn reserved_headers_are_refused_unprinted() {
         for name in ["Content-Type", "HOST", "webhook-id", "Webhook-Anything", "Proxy-Authorization", "a b", "", "ä"] {
             let options = options(&format!("url = \"http://a\"\nheaders = {{ {name:?} = \"hunter2\" }}"));
             assert_eq!(options.mistakes().len(), 1, "{name}");
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unsigned_or_unencrypted_is_warned_of() {
+    fn unsigned_or_unencrypted_is_a_warning() {
         assert_eq!(options("url = \"http://a\"").warnings().len(), 1);
         assert_eq!(options("url = \"http://a\"\nbearer_token_file = \"t\"").warnings().len(), 2);
         let signed = format!("url = \"https://a\"\nsecrets = [\"{SECRET}\"]\nbearer_token_file = \"t\"");
@@ -377,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_all_sources_add_up_without_repetition() {
+    fn secrets_of_all_sources_add_up() {
         let other = WebhookSecret::from_bytes(&[3; 32]).unwrap();
         let text = format!("url = \"https://a\"\nsecrets = [\"{SECRET}\"]\nsecrets_file = \"there\"");
         let mut signed = options(&text);
@@ -390,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_without_a_good_secret_is_a_mistake_that_does_not_repeat_it() {
+    fn wrong_secrets_are_mistakes_unprinted() {
         for (file, path, variable, key) in [
             ("", "there", None, "secrets_file"),
             ("hunter2", "there", None, "secrets_file"),
@@ -400,7 +402,7 @@ mod tests {
             let mut unsigned = options(&format!("url = \"https://a\"\nsecrets_file = \"{path}\""));
             let mistakes = unsigned.take_secrets(&Given(file, variable));
             assert!(mistakes.iter().any(|mistake| mistake.key == key), "{mistakes:?}");
-            assert!(key != "secrets" || mistakes.len() == 1, "told once: {mistakes:?}");
+            assert!(key != "secrets" || mistakes.len() == 1, "reported once: {mistakes:?}");
             assert!(!format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! Signatures after Standard Webhooks 1.0.0 (<https://www.standardwebhooks.com>), symmetric: an HMAC-SHA256 over the id, the
-//! time and the whole body, so that whoever knows the secret can tell that nothing of it was changed.
+//! Signatures as in Standard Webhooks 1.0.0 (<https://www.standardwebhooks.com>), symmetric: an HMAC-SHA256 over the id, the
+//! time and the whole body. A receiver that knows the secret can verify that nobody changed them.
 
 use std::fmt;
 
@@ -14,38 +14,38 @@ use sha2::{Digest, Sha256};
 use crate::callback::EventId;
 use crate::journal::Record;
 
-/// What a secret begins with.
+/// The beginning of every secret.
 const PREFIX: &str = "whsec_";
 
-/// The placeholder of `config.example.toml`, refused so that nobody signs with a secret that everybody knows.
+/// The placeholder of `config.example.toml`. It is refused, because everybody knows it.
 const PLACEHOLDER: &str = "whsec_a-secret-of-your-own";
 
 /// The lengths that the specification allows, in bytes.
 const SECRET_BYTES_MIN: usize = 24;
 const SECRET_BYTES_MAX: usize = 64;
 
-/// Padding is left out by some tools that make secrets.
+/// Some tools that make secrets leave the padding out.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD_ALPHABET,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A secret shared with a receiver, written `whsec_<base64>`.
+/// A secret shared with a receiver: `whsec_<base64>`.
 ///
-/// It cannot be printed: `Debug` shows `REDACTED`.
+/// It can't be printed: `Debug` shows `REDACTED`.
 #[derive(Clone)]
 pub struct WebhookSecret {
     bytes: Box<[u8]>,
     keyed: Hmac<Sha256>,
 }
 
-/// A text that cannot serve as a secret.
+/// Why a text can't be a secret.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SecretError {
-    /// The example file's text.
+    /// It is the placeholder of the example file.
     #[error("the secret is the placeholder of the example file: make one with `livehook keygen --webhook`")]
     Placeholder,
-    /// Something else altogether, or a copy that lost characters.
+    /// It has another form, or a copy lost characters.
     #[error(
         "must be `whsec_` and base64 of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes; `livehook keygen --webhook` makes one"
     )]
@@ -53,10 +53,10 @@ pub enum SecretError {
 }
 
 impl WebhookSecret {
-    /// Takes the secret as text.
+    /// Parses the text of a secret.
     ///
     /// # Errors
-    /// It has another form.
+    /// The text has another form, or is the placeholder.
     pub fn new(text: &str) -> Result<WebhookSecret, SecretError> {
         if text == PLACEHOLDER {
             return Err(SecretError::Placeholder);
@@ -65,20 +65,20 @@ impl WebhookSecret {
         WebhookSecret::from_bytes(&LENIENT.decode(encoded).map_err(|_| SecretError::Form)?)
     }
 
-    /// Takes the bytes that the text stands for.
+    /// Makes a secret of its bytes.
     ///
     /// # Errors
-    /// There are too few or too many.
+    /// There are too few or too many bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<WebhookSecret, SecretError> {
         if !(SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&bytes.len()) {
             return Err(SecretError::Form);
         }
-        // HMAC takes keys of any length.
+        // Never fails: HMAC takes keys of any length.
         let keyed = Hmac::new_from_slice(bytes).map_err(|_| SecretError::Form)?;
         Ok(WebhookSecret { bytes: bytes.into(), keyed })
     }
 
-    /// The text, to be given to a person on purpose.
+    /// The text of the secret, for a person who asked for it.
     pub fn reveal(&self) -> String {
         format!("{PREFIX}{}", STANDARD.encode(&self.bytes))
     }
@@ -98,7 +98,7 @@ impl fmt::Debug for WebhookSecret {
     }
 }
 
-/// For configurations that name one secret twice. Not for checking signatures.
+/// Finds a secret that the configuration names twice. It isn't constant in time, so it must not check signatures.
 impl PartialEq for WebhookSecret {
     fn eq(&self, other: &WebhookSecret) -> bool {
         self.bytes == other.bytes
@@ -113,14 +113,14 @@ impl<'de> Deserialize<'de> for WebhookSecret {
     }
 }
 
-/// The header `webhook-signature`: one signature for each secret, so that a receiver may know either while they change.
-/// `timestamp` is Unix time in seconds.
+/// The value of `webhook-signature`: one signature for each secret, so that a receiver needs only one of them during a
+/// rotation. `timestamp` is the Unix time in seconds, as text.
 pub(super) fn signatures(secrets: &[WebhookSecret], id: &str, timestamp: &str, body: &[u8]) -> String {
     secrets.iter().map(|secret| secret.sign(id, timestamp, body)).collect::<Vec<_>>().join(" ")
 }
 
-/// The header `webhook-id`: the id of the event, or one made of the ids of several, which is the same whenever these are
-/// sent together.
+/// The value of `webhook-id`: the id of the event. A list gets an id made of the ids of its events, so that the same list has
+/// the same id when it is sent again.
 pub(super) fn message_id(records: &[&Record]) -> String {
     if let [record] = records {
         return record.event.id().to_string();
@@ -136,7 +136,7 @@ pub(super) fn message_id(records: &[&Record]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::fixture::records;
+    use crate::sink::testing::records;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_as_the_published_libraries_do() {
+    fn a_signature_equals_the_published_one() {
         // Made by the package `standardwebhooks` of PyPI, version 1.1.0.
         let signature = secret(SECRET).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_other_forms_are_refused_and_none_is_printed() {
+    fn malformed_secrets_are_refused_unprinted() {
         for text in
             ["", "whsec_", SECRET.trim_start_matches(PREFIX), "whsec_c2hvcnQ=", "whsec_!!!", &format!("{SECRET} ")]
         {
@@ -172,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn padding_does_not_matter_and_what_is_revealed_can_be_read() {
+    fn a_revealed_secret_can_be_parsed() {
         let padded = WebhookSecret::from_bytes(&[9; 25]).unwrap();
         assert_eq!(secret(&padded.reveal()), padded);
         assert_eq!(secret(padded.reveal().trim_end_matches('=')), padded);
     }
 
     #[test]
-    fn the_id_of_a_batch_is_that_of_its_events_in_their_order() {
+    fn the_id_of_a_list_depends_on_its_order() {
         let records = records(3);
         let [first, second, third] = [&records[0], &records[1], &records[2]];
         assert_eq!(message_id(&[first]), first.event.id().to_string());

@@ -1,22 +1,23 @@
-//! What closed files are called, and which files of a directory they are.
+//! The names of closed files, and which files of a directory have one.
 //!
-//! A name says when the file was closed, and names grow: each is later than all before it, also when the clock was set
-//! back. So "closed since" can be asked of the names alone. Nothing here opens, changes or removes a file.
+//! A name holds the time at which the file was closed, and sorts after all earlier names, even if the clock was set back. So
+//! the names alone show which files were closed since. Nothing here opens, changes or removes a file.
 
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::paths::directory_of;
+
 const TIME_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const TIME_LENGTH: usize = 16;
 
-/// When a file was closed, and which of that second it is: `20260102T030405Z`, `20260102T030405Z-1`, and so on.
+/// The time at which a file was closed, and its number within that second: `20260102T030405Z`, `20260102T030405Z-1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp {
     closed_secs: i64,
@@ -24,16 +25,16 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a file that is closed at `now`, later than `newest` whatever the clock says.
-    pub(super) fn following(newest: Option<Stamp>, now: Timestamp) -> Stamp {
-        let stamp = Stamp { closed_secs: now.as_second(), number: 0 };
+    /// The stamp of a file that is closed now. It is later than `newest`, even if the clock is not.
+    pub(super) fn following(newest: Option<Stamp>, now_secs: i64) -> Stamp {
+        let stamp = Stamp { closed_secs: now_secs, number: 0 };
         match newest {
             Some(newest) if newest >= stamp => newest.next(),
             _ => stamp,
         }
     }
 
-    /// The one after this.
+    /// The next stamp.
     pub(super) fn next(self) -> Stamp {
         match self.number.checked_add(1) {
             Some(number) => Stamp { number, ..self },
@@ -41,12 +42,12 @@ impl Stamp {
         }
     }
 
-    /// When the file was closed, in Unix seconds.
+    /// The time at which the file was closed, in Unix seconds.
     pub(super) fn closed_secs(self) -> i64 {
         self.closed_secs
     }
 
-    /// Reads exactly what [`fmt::Display`] writes.
+    /// Parses the text that [`fmt::Display`] writes, and no other.
     pub(super) fn parse(text: &str) -> Option<Stamp> {
         let (time, number) = text.split_at_checked(TIME_LENGTH)?;
         let closed = TimeZone::UTC.to_timestamp(DateTime::strptime(TIME_FORMAT, time).ok()?).ok()?;
@@ -70,14 +71,14 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// In which form a closed file is there.
+/// The form of a closed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As it was written.
+    /// As the sink wrote it.
     Plain,
-    /// Compressed, whole.
+    /// Compressed, and whole.
     Compressed,
-    /// Compressed in part: what a crash leaves.
+    /// Compressed in part: a crash left it.
     Part,
 }
 
@@ -93,36 +94,36 @@ impl Form {
     }
 }
 
-/// The names that the closed files of one sink have.
+/// The names of the closed files of one sink.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct ClosedNames {
     directory: PathBuf,
     stem: String,
     extension: String,
 }
 
-impl Names {
-    /// The names beside the file `path`: `events.jsonl` gives `events-20260102T030405Z.jsonl`.
-    pub(super) fn beside(path: &Path) -> Names {
+impl ClosedNames {
+    /// The names next to the file `path`: `events.jsonl` gives `events-20260102T030405Z.jsonl`.
+    pub(super) fn next_to(path: &Path) -> ClosedNames {
         let text = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
-        Names {
+        ClosedNames {
             directory: directory_of(path).to_owned(),
             stem: path.file_stem().map(text).unwrap_or_default(),
             extension: path.extension().map(|extension| format!(".{}", text(extension))).unwrap_or_default(),
         }
     }
 
-    /// Where the files are.
+    /// The directory of the files.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The path of one file in one form.
+    /// The path of a file in this form.
     pub(super) fn path(&self, stamp: Stamp, form: Form) -> PathBuf {
         self.directory.join(format!("{}-{stamp}{}{}", self.stem, self.extension, form.ending()))
     }
 
-    /// Which file a name stands for; `None` for every name that [`Names::path`] does not give.
+    /// The stamp and form that a name stands for; `None` for every name that [`ClosedNames::path`] does not give.
     fn parse(&self, name: &str) -> Option<(Stamp, Form)> {
         let rest = name.strip_prefix(&self.stem)?.strip_prefix('-')?;
         Form::ALL.into_iter().find_map(|form| {
@@ -131,10 +132,10 @@ impl Names {
         })
     }
 
-    /// The closed files that are there, oldest first.
+    /// Lists the closed files, oldest first.
     ///
     /// # Errors
-    /// The directory cannot be read.
+    /// The directory can't be read.
     pub(super) fn list(&self) -> io::Result<Vec<(Stamp, Form)>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
@@ -150,36 +151,6 @@ impl Names {
     }
 }
 
-/// The directory that a file is in.
-pub(super) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// The regular file with this device and inode in a directory, whatever it is called now.
-///
-/// # Errors
-/// The directory cannot be read; one that is not there holds nothing.
-pub(super) fn find_inode(directory: &Path, device: u64, inode: u64) -> io::Result<Option<PathBuf>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.ino() == inode
-            && let Ok(metadata) = entry.metadata()
-            && metadata.is_file()
-            && (metadata.dev(), metadata.ino()) == (device, inode)
-        {
-            return Ok(Some(entry.path()));
-        }
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn names_say_when_and_are_read_back() {
-        let names = Names::beside(Path::new("/var/log/events.jsonl"));
+    fn names_hold_the_time_and_are_parsed() {
+        let names = ClosedNames::next_to(Path::new("/var/log/events.jsonl"));
         let second = stamp("20260102T030405Z-1");
         assert_eq!(names.path(second, Form::Plain), Path::new("/var/log/events-20260102T030405Z-1.jsonl"));
         assert_eq!(names.path(second, Form::Compressed), Path::new("/var/log/events-20260102T030405Z-1.jsonl.gz"));
@@ -198,14 +169,14 @@ mod tests {
             let path = names.path(second, form);
             assert_eq!(names.parse(path.file_name().unwrap().to_str().unwrap()), Some((second, form)));
         }
-        let plain = Names::beside(Path::new("events"));
+        let plain = ClosedNames::next_to(Path::new("events"));
         assert_eq!(plain.path(second, Form::Plain), Path::new("./events-20260102T030405Z-1"));
         assert_eq!(plain.parse("events-20260102T030405Z-1.gz"), Some((second, Form::Compressed)));
     }
 
     #[test]
-    fn names_that_are_nearly_ours_are_not() {
-        let names = Names::beside(Path::new("events.jsonl"));
+    fn similar_names_are_not_ours() {
+        let names = ClosedNames::next_to(Path::new("events.jsonl"));
         for name in [
             "events.jsonl",
             "events-.jsonl",
@@ -229,10 +200,11 @@ mod tests {
         }
     }
 
+    // `ls -v` shows the closed files in the order in which they were closed.
     #[test]
-    fn the_listing_that_sorts_versions_gives_the_order_of_arrival() {
+    fn ls_sorts_by_time_of_closing() {
         let directory = tempfile::tempdir().unwrap();
-        let names = Names::beside(&directory.path().join("events.jsonl"));
+        let names = ClosedNames::next_to(&directory.path().join("events.jsonl"));
         let (mut stamp, later) = (stamp("20261124T160407Z"), stamp("20261124T160408Z"));
         let mut expected = Vec::new();
         for number in 0..12 {
@@ -251,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn stamps_grow_also_when_the_clock_goes_back() {
-        let now = Timestamp::from_second(stamp("20260102T030405Z").closed_secs()).unwrap();
+    fn stamps_grow_if_the_clock_goes_back() {
+        let now_secs = stamp("20260102T030405Z").closed_secs();
         let mut newest = None;
         let mut given = Vec::new();
         for at in [0, 0, -3600, 1, 1, 86_400] {
-            let next = Stamp::following(newest, now + jiff::SignedDuration::from_secs(at));
+            let next = Stamp::following(newest, now_secs + at);
             assert!(newest.is_none_or(|newest| newest < next));
             newest = Some(next);
             given.push(next.to_string());

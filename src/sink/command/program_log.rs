@@ -1,5 +1,6 @@
-//! What the programs of one sink say, for livehook's log: line by line, bounded in length and in number. The count is of the
-//! sink, so that a program that is started anew for each event cannot say more than one that keeps running.
+//! Logs the output of a sink's programs, line by line, up to a length and a number of lines per minute.
+//!
+//! The number is per sink, so that a program that is started for each event can't log more than one that keeps running.
 
 use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -9,31 +10,31 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::printable::printable;
 
-/// So much of a line is logged, and kept.
+/// The characters of a line that are logged.
 const LINE_CHARACTERS_MAX: usize = 500;
 const LINE_BYTES_MAX: usize = 4 * LINE_CHARACTERS_MAX;
 
-/// So many lines of one of its outputs are logged in a minute.
+/// The lines of one output that are logged per minute.
 const LINES_PER_MINUTE_MAX: usize = 100;
 
-/// Which output of a program.
+/// An output of a program.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Output {
-    /// Logged for debugging.
+    /// Logged at the level debug.
     Stdout,
-    /// Logged as warnings.
+    /// Logged at the level warn.
     Stderr,
 }
 
 /// The log of a sink's programs.
 pub(super) struct ProgramLog {
-    /// What the program is called in messages.
+    /// The program, as messages name it.
     pub(super) name: String,
     stdout: Mutex<Minute>,
     stderr: Mutex<Minute>,
 }
 
-/// How many lines there were in the last minute.
+/// The number of lines in the current minute.
 struct Minute {
     since: Instant,
     lines: usize,
@@ -44,7 +45,7 @@ impl Minute {
         Mutex::new(Minute { since: Instant::now(), lines: 0 })
     }
 
-    /// Counts a line.
+    /// Counts a line, and returns the number of lines in the current minute.
     fn count(&mut self) -> usize {
         if self.since.elapsed() > Duration::from_secs(60) {
             *self = Minute { since: Instant::now(), lines: 0 };
@@ -59,8 +60,8 @@ impl ProgramLog {
         ProgramLog { name, stdout: Minute::new(), stderr: Minute::new() }
     }
 
-    /// Logs what a program says until it says no more, and returns the last line. Of lines that are too long or too many, the
-    /// rest is left out; it is read all the same, so that the program is not held up.
+    /// Logs an output of a program until it ends, and returns the last line that isn't empty. The rest of a line that is too
+    /// long, and lines that are too many, are read but not logged, so that the program is never blocked.
     pub(super) async fn take(&self, mut source: impl AsyncRead + Unpin, output: Output) -> String {
         let (mut line, mut last) = (Vec::new(), String::new());
         let mut chunk = [0; 4096];
@@ -82,12 +83,12 @@ impl ProgramLog {
         let text = text.trim_end();
         if !text.is_empty() {
             *last = printable(text, LINE_CHARACTERS_MAX).into_owned();
-            self.say(last, output);
+            self.log(last, output);
         }
         line.clear();
     }
 
-    fn say(&self, text: &str, output: Output) {
+    fn log(&self, text: &str, output: Output) {
         let minute = match output {
             Output::Stdout => &self.stdout,
             Output::Stderr => &self.stderr,
@@ -110,18 +111,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_minute_is_that_of_the_sink_and_not_of_one_start() {
+    async fn lines_are_counted_for_all_starts() {
         let log = ProgramLog::new("notify".to_owned());
-        let talk = "a line\n".repeat(90);
+        let output = "a line\n".repeat(90);
         for _ in 0..20 {
-            assert_eq!(log.take(talk.as_bytes(), Output::Stderr).await, "a line");
+            assert_eq!(log.take(output.as_bytes(), Output::Stderr).await, "a line");
         }
         assert_eq!(log.stderr.lock().unwrap().lines, 20 * 90);
-        assert_eq!(log.stdout.lock().unwrap().lines, 0, "what is said on one output silences no other");
+        assert_eq!(log.stdout.lock().unwrap().lines, 0, "one output silences no other");
     }
 
     #[tokio::test]
-    async fn the_last_line_is_kept_escaped_and_short() {
+    async fn the_last_line_is_escaped_and_short() {
         let log = ProgramLog::new("notify".to_owned());
         assert_eq!(log.take(&b"one\n\x1b[2J\n\n"[..], Output::Stderr).await, "\\u{1b}[2J");
         let long = "x".repeat(1_000_000);

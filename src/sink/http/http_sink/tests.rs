@@ -1,26 +1,29 @@
-//! The sink against a receiver that answers as it is told, over real connections.
+//! The sink against a scripted receiver, over real connections.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::sink::fixture::{all_delivered, records_of_streams};
+use crate::sink::http::signature::{self, WebhookSecret};
+use crate::sink::testing::{all_delivered, names, reason, records_of_streams};
 
-/// Nothing here takes longer.
+/// No test waits longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// What a receiver does with a request.
+/// The reply of a receiver to a request.
 #[derive(Clone)]
 enum Reply {
-    /// Answers with these bytes.
+    /// These bytes.
     Text(String),
-    /// Answers with this status after a while.
+    /// This status, after a while.
     Slow(u16, Duration),
-    /// Hangs up without an answer.
+    /// A close without an answer.
     HangUp,
 }
 
@@ -32,7 +35,7 @@ fn headed(status: u16, headers: &str) -> Reply {
     Reply::Text(format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n{headers}\r\nno"))
 }
 
-/// A request as it came.
+/// A request as the receiver got it.
 #[derive(Clone, Debug)]
 struct Request {
     head: String,
@@ -45,7 +48,7 @@ impl Request {
         lines.filter(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 
-    /// The sequences of its events, which the tests number.
+    /// The sequences of its events: see `records_of_streams`.
     fn numbers(&self) -> Vec<usize> {
         let parts = self.body.split(r#""pushsequence":""#).skip(1);
         parts.map(|part| part[..part.find('"').unwrap()].parse().unwrap()).collect()
@@ -59,7 +62,7 @@ struct Seen {
     running_most: usize,
 }
 
-/// A receiver on a port of its own, for as long as the test runs.
+/// A receiver on its own port. It runs until the tests end.
 struct Receiver {
     address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
@@ -122,7 +125,7 @@ fn serve(stream: &TcpStream, reply: &dyn Fn(&Request) -> Reply, seen: &Mutex<See
     seen.lock().unwrap().running -= 1;
     let mut stream = stream;
     match answer {
-        // What promises more than it sends is cut off.
+        // An answer that is shorter than its Content-Length: the connection breaks off.
         Some(text) if text.ends_with("cut") => {
             stream.write_all(text.as_bytes()).ok()?;
             stream.shutdown(std::net::Shutdown::Both).ok()
@@ -135,18 +138,8 @@ fn serve(stream: &TcpStream, reply: &dyn Fn(&Request) -> Reply, seen: &Mutex<See
     }
 }
 
-fn names(outcomes: &[Outcome]) -> Vec<&'static str> {
-    let name = |outcome: &Outcome| match outcome {
-        Ok(()) => "ok",
-        Err(DeliveryError::Transient { .. }) => "transient",
-        Err(DeliveryError::Held) => "held",
-        Err(DeliveryError::Permanent { .. }) => "permanent",
-    };
-    outcomes.iter().map(name).collect()
-}
-
 #[tokio::test]
-async fn an_event_is_a_signed_request_of_its_own() {
+async fn an_event_is_a_signed_request() {
     let receiver = Receiver::start(|_| status(204));
     let other = WebhookSecret::from_bytes(&[5; 32]).unwrap();
     let secrets = format!("secrets = [\"{SECRET}\", \"{}\"]\nheaders = {{ X-Team = \"live\" }}", other.reveal());
@@ -171,7 +164,7 @@ async fn an_event_is_a_signed_request_of_its_own() {
 }
 
 #[tokio::test]
-async fn several_events_are_a_list_within_its_bounds() {
+async fn a_list_keeps_its_limits() {
     let receiver = Receiver::start(|_| status(200));
     let batch = records_of_streams(&["a"; 7]);
     let mut sink = receiver.sink(&format!("secrets = [\"{SECRET}\"]\nbatch_events_max = 3"));
@@ -182,7 +175,7 @@ async fn several_events_are_a_list_within_its_bounds() {
     let lines: Vec<&str> = batch[..3].iter().map(|record| record.event.line()).collect();
     assert_eq!(first.body, format!("[{}]", lines.join(",")));
     assert!(first.header("webhook-id").unwrap().starts_with("batch-"));
-    assert!(receiver.requests()[2].body.starts_with('['), "also a single one");
+    assert!(receiver.requests()[2].body.starts_with('['), "a single event is a list too");
 
     let narrow = Receiver::start(|_| status(200));
     let bytes_max = batch[0].event.line().len() * 5 / 2;
@@ -192,40 +185,43 @@ async fn several_events_are_a_list_within_its_bounds() {
     assert!(narrow.requests().iter().all(|request| request.body.len() <= bytes_max));
     assert_eq!(narrow.numbers(), [vec![0, 1], vec![2, 3], vec![4, 5], vec![6]]);
     sink.options.batch_bytes_max = 10;
-    assert!(all_delivered(&sink.deliver(&batch).await, &batch), "too large alone, and sent alone");
+    assert!(all_delivered(&sink.deliver(&batch).await, &batch), "events that exceed the limit are sent alone");
 }
 
 #[tokio::test]
-async fn a_stream_waits_for_its_own_failure_and_others_do_not() {
+async fn a_failure_holds_its_own_stream_only() {
     for concurrency in [1, 4] {
         let receiver = Receiver::start(|request| if request.numbers() == [1] { status(500) } else { status(200) });
         let batch = records_of_streams(&["a", "b", "a", "b", "c", "b"]);
         let outcomes = receiver.sink(&format!("concurrency = {concurrency}")).deliver(&batch).await;
-        assert_eq!(names(&outcomes), ["ok", "transient", "ok", "held", "ok", "held"]);
+        assert_eq!(names(&outcomes), ["delivered", "retry", "delivered", "held", "delivered", "held"]);
         let refused = Receiver::start(|request| if request.numbers() == [1] { status(422) } else { status(200) });
         let outcomes = refused.sink(&format!("concurrency = {concurrency}")).deliver(&batch).await;
-        assert_eq!(names(&outcomes), ["ok", "permanent", "ok", "ok", "ok", "ok"]);
+        assert_eq!(names(&outcomes), ["delivered", "rejected", "delivered", "delivered", "delivered", "delivered"]);
         let lenient = refused.sink("client_errors_are_transient = true").deliver(&batch).await;
-        assert_eq!(names(&lenient), ["ok", "transient", "ok", "held", "ok", "held"]);
+        assert_eq!(names(&lenient), ["delivered", "retry", "delivered", "held", "delivered", "held"]);
     }
 }
 
 #[tokio::test]
-async fn a_list_is_split_until_what_is_refused_stands_alone() {
-    for (refusal, expected) in [(400, "permanent"), (500, "transient")] {
+async fn a_refused_list_is_split() {
+    for (refusal, expected) in [(400, "rejected"), (500, "retry")] {
         let receiver =
             Receiver::start(move |request| if request.numbers().contains(&2) { status(refusal) } else { status(200) });
         let batch = records_of_streams(&["a", "b", "poison", "c", "a", "poison", "d"]);
         let mut sink = receiver.sink("batch_events_max = 100\nconcurrency = 1");
         let outcomes = sink.deliver(&batch).await;
-        let after = if expected == "permanent" { "ok" } else { "held" };
-        assert_eq!(names(&outcomes), ["ok", "ok", expected, "ok", "ok", after, "ok"]);
+        let after = if expected == "rejected" { "delivered" } else { "held" };
+        assert_eq!(
+            names(&outcomes),
+            ["delivered", "delivered", expected, "delivered", "delivered", after, "delivered"]
+        );
         assert!(receiver.requests().len() <= 8, "{:?}", receiver.numbers());
     }
 }
 
-/// Delivers a batch again and again as a worker does that gives up on an event after three attempts. Returns how often each
-/// event was at fault, and how many requests the largest step took.
+/// Delivers a batch like a worker with `attempts_max = 3`. Returns the number of failed attempts of each event, and the number
+/// of requests of the largest step.
 async fn attempts(receiver: &Receiver, sink: &mut HttpSink, batch: &[Record]) -> (Vec<usize>, usize) {
     let mut attempts = vec![0; batch.len()];
     let mut pending: Vec<usize> = (0..batch.len()).collect();
@@ -239,8 +235,8 @@ async fn attempts(receiver: &Receiver, sink: &mut HttpSink, batch: &[Record]) ->
         requests_most = requests_most.max(receiver.requests().len() - before);
         let mut left = Vec::new();
         for (position, outcome) in pending.into_iter().zip(outcomes) {
-            attempts[position] += usize::from(matches!(outcome, Err(DeliveryError::Transient { .. })));
-            if outcome.is_err() && attempts[position] < 3 {
+            attempts[position] += usize::from(matches!(outcome, Outcome::Retry(_)));
+            if outcome != Outcome::Delivered && attempts[position] < 3 {
                 left.push(position);
             }
         }
@@ -250,7 +246,7 @@ async fn attempts(receiver: &Receiver, sink: &mut HttpSink, batch: &[Record]) ->
 }
 
 #[tokio::test]
-async fn an_event_that_never_gets_an_answer_does_not_take_its_list_along() {
+async fn an_unanswered_event_fails_alone() {
     let streams: Vec<String> = (0..16).map(|number| format!("s{number}")).collect();
     let batch = records_of_streams(&streams.iter().map(String::as_str).collect::<Vec<_>>());
     for (poison, concurrency) in (0..16).flat_map(|poison| [(poison, 1), (poison, 4)]) {
@@ -261,7 +257,7 @@ async fn an_event_that_never_gets_an_answer_does_not_take_its_list_along() {
         });
         let mut sink = receiver.sink(&format!("batch_events_max = 16\nconcurrency = {concurrency}"));
         let (attempts, _) = attempts(&receiver, &mut sink, &batch).await;
-        assert_eq!(attempts[poison], 3, "it is given up");
+        assert_eq!(attempts[poison], 3, "it is tried three times");
         let innocent = attempts.iter().enumerate().filter(|(position, _)| *position != poison);
         assert!(innocent.map(|(_, attempts)| *attempts).max() <= Some(1), "{poison}: {attempts:?}");
         let arrived = receiver.numbers().into_iter().filter(|numbers| !numbers.contains(&poison)).flatten();
@@ -274,7 +270,7 @@ async fn an_event_that_never_gets_an_answer_does_not_take_its_list_along() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_takes_nothing_gets_few_requests_a_step() {
+async fn an_outage_gets_few_requests_per_step() {
     let streams: Vec<String> = (0..500).map(|number| format!("s{}", number % 50)).collect();
     let many = records_of_streams(&streams.iter().map(String::as_str).collect::<Vec<_>>());
     let one = records_of_streams(&["a"; 500]);
@@ -284,12 +280,12 @@ async fn a_receiver_that_takes_nothing_gets_few_requests_a_step() {
             let receiver = Receiver::start(move |_| reply.clone());
             let mut sink = receiver.sink(more);
             let mut before = 0;
-            // Lists that are refused are split down to single events, in the first step alone.
+            // Only the first step splits refused lists down to single events.
             for requests_most in [50, 10, 10] {
                 let outcomes = sink.deliver(batch).await;
                 let requests = receiver.requests().len();
                 assert!(requests - before <= requests_most, "{more}: {} requests", requests - before);
-                assert!(outcomes.iter().filter(|outcome| **outcome != Err(DeliveryError::Held)).count() <= 8);
+                assert!(outcomes.iter().filter(|outcome| **outcome != Outcome::Held).count() <= 8);
                 before = requests;
             }
         }
@@ -297,7 +293,7 @@ async fn a_receiver_that_takes_nothing_gets_few_requests_a_step() {
 }
 
 #[tokio::test]
-async fn streams_run_side_by_side_and_each_in_order() {
+async fn streams_run_at_once_and_in_order() {
     let receiver = Receiver::start(|request| Reply::Slow(200, Duration::from_millis(request.numbers()[0] as u64 % 7)));
     let streams: Vec<String> = (0..60).map(|number| format!("s{}", number % 6)).collect();
     let batch = records_of_streams(&streams.iter().map(String::as_str).collect::<Vec<_>>());
@@ -311,7 +307,7 @@ async fn streams_run_side_by_side_and_each_in_order() {
 }
 
 #[tokio::test]
-async fn one_at_a_time_events_go_out_as_they_came() {
+async fn events_of_concurrency_1_keep_their_order() {
     let batch = records_of_streams(&["a", "b", "a", "c", "b", "a"]);
     for (more, expected) in [
         ("", vec![vec![0], vec![1], vec![2], vec![3], vec![4], vec![5]]),
@@ -325,39 +321,38 @@ async fn one_at_a_time_events_go_out_as_they_came() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_takes_nothing_is_left_alone_and_costs_few_attempts() {
+async fn an_outage_costs_few_attempts() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let away = Receiver { address: nobody, seen: Arc::default() };
     let batch = records_of_streams(&["a", "b", "c", "d", "e"]);
     let outcomes = away.sink("concurrency = 2").deliver(&batch).await;
-    assert_eq!(names(&outcomes), ["transient", "transient", "held", "held", "held"]);
-    let reason = outcomes[0].clone().unwrap_err().to_string();
+    assert_eq!(names(&outcomes), ["retry", "retry", "held", "held", "held"]);
+    let reason = reason(&outcomes[0]);
     assert!(reason.starts_with(&format!("http://{nobody}/hook: no connection: Connection refused")), "{reason}");
     assert!(reason.ends_with("does the receiver run, and is `url` where it listens?"), "{reason}");
 
     for (headers, tried) in [("", 2), ("Retry-After: 30\r\n", 1)] {
         let busy = Receiver::start(move |_| headed(503, headers));
         let outcomes = busy.sink("concurrency = 1").deliver(&batch).await;
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(DeliveryError::Held)).count(), 5 - tried);
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Held).count(), 5 - tried);
         let retry_after = (tried == 1).then_some(Duration::from_secs(30));
-        assert!(
-            matches!(&outcomes[0], Err(DeliveryError::Transient { retry_after: asked, .. }) if *asked == retry_after)
-        );
+        let Outcome::Retry(failure) = &outcomes[0] else { panic!("{outcomes:?}") };
+        assert_eq!(failure.retry_after, retry_after);
     }
 }
 
 #[tokio::test]
-async fn an_event_that_never_gets_an_answer_does_not_keep_others_from_being_tried() {
+async fn an_unanswered_event_lets_others_pass() {
     let receiver = Receiver::start(|request| if request.numbers() == [0] { Reply::HangUp } else { status(200) });
     let batch = records_of_streams(&["poison", "a", "b"]);
     let outcomes = receiver.sink("concurrency = 1").deliver(&batch).await;
-    assert_eq!(names(&outcomes), ["transient", "ok", "ok"]);
+    assert_eq!(names(&outcomes), ["retry", "delivered", "delivered"]);
 }
 
 #[tokio::test]
-async fn only_a_complete_answer_in_time_is_one() {
+async fn an_incomplete_or_late_answer_is_a_retry() {
     let cut = Reply::Text("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut".to_owned());
-    // Cut off far behind all that is kept of it.
+    // Breaks off long after the part that is kept.
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n";
     let cut_late = Reply::Text(format!("{head}{}cut", "x".repeat(66_000)));
     let garbage = Reply::Text("SSH-2.0-x\r\n\r\n".to_owned());
@@ -365,28 +360,27 @@ async fn only_a_complete_answer_in_time_is_one() {
         let receiver = Receiver::start(move |_| reply.clone());
         let began = Instant::now();
         let outcomes = receiver.sink("timeout_secs = 1").deliver(&records_of_streams(&["a"])).await;
-        assert_eq!(names(&outcomes), ["transient"]);
+        assert_eq!(names(&outcomes), ["retry"]);
         assert!(began.elapsed() < PATIENCE);
     }
 }
 
 #[tokio::test]
-async fn a_long_answer_is_read_to_its_end_and_one_without_end_is_none() {
+async fn a_long_answer_is_read_up_to_a_limit() {
     let body = "x".repeat(10_000_000);
-    for (status, expected) in [(422, "permanent"), (200, "ok")] {
+    for (status, expected) in [(422, "rejected"), (200, "delivered")] {
         let reply = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
         let outcomes = receiver.sink("").deliver(&records_of_streams(&["a", "b"])).await;
         assert_eq!(names(&outcomes), [expected, expected]);
-        let reason = outcomes[0].as_ref().err().map(ToString::to_string);
-        assert!(reason.unwrap_or_default().len() < 500);
+        assert!(expected == "delivered" || reason(&outcomes[0]).len() < 500);
     }
-    // Many times more than is read, which nobody has to make.
+    // Many times more than the sink reads.
     let reply = format!("HTTP/1.1 200 X\r\nContent-Length: 9000000000\r\n\r\n{body}{body}");
     let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
     let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
-    assert_eq!(names(&outcomes), ["transient"]);
-    let reason = outcomes[0].clone().unwrap_err().to_string();
+    assert_eq!(names(&outcomes), ["retry"]);
+    let reason = reason(&outcomes[0]);
     assert!(reason.contains("/hook: the answer is larger than 16777216 bytes"), "{reason}");
 }
 
@@ -396,8 +390,8 @@ async fn a_redirect_is_not_followed() {
     let location = format!("Location: http://{}/x?key=hunter2\r\n", elsewhere.address);
     let receiver = Receiver::start(move |_| headed(307, &location));
     let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
-    assert_eq!(names(&outcomes), ["permanent"]);
-    let reason = outcomes[0].clone().unwrap_err().to_string();
+    assert_eq!(names(&outcomes), ["rejected"]);
+    let reason = reason(&outcomes[0]);
     assert!(
         reason.contains(&format!(", to http://{}/x:", elsewhere.address)) && !reason.contains("hunter2"),
         "{reason}"
@@ -406,15 +400,15 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn the_token_is_taken_from_its_file_as_it_is_then() {
+async fn a_token_file_is_read_for_each_batch() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token");
     let receiver = Receiver::start(|_| status(200));
     let mut sink = receiver.sink(&format!("bearer_token_file = {path:?}"));
     let batch = records_of_streams(&["a", "b"]);
     let outcomes = sink.deliver(&batch).await;
-    assert_eq!(names(&outcomes), ["transient", "held"]);
-    assert!(outcomes[0].clone().unwrap_err().to_string().contains("token, which cannot be read: "));
+    assert_eq!(names(&outcomes), ["retry", "held"]);
+    assert!(reason(&outcomes[0]).contains("token, which cannot be read: "));
     for token in ["one", "two"] {
         std::fs::write(&path, format!("{token}\n")).unwrap();
         assert!(all_delivered(&sink.deliver(&batch).await, &batch));
@@ -426,7 +420,7 @@ async fn the_token_is_taken_from_its_file_as_it_is_then() {
     assert_eq!(receiver.requests().pop().unwrap().header("authorization"), Some("Bearer three"));
     for bad in ["", " \n", "a\nb"] {
         std::fs::write(&path, bad).unwrap();
-        assert_eq!(names(&sink.deliver(&batch).await), ["transient", "held"]);
+        assert_eq!(names(&sink.deliver(&batch).await), ["retry", "held"]);
     }
 }
 
@@ -442,7 +436,7 @@ async fn connections_are_kept() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_is_dropped_leaves_a_sink_that_delivers() {
+async fn a_dropped_delivery_is_sent_again() {
     let is_dropped = Arc::new(AtomicBool::new(false));
     let answers = Arc::clone(&is_dropped);
     let receiver = Receiver::start(move |_| match answers.load(Ordering::Relaxed) {
@@ -466,7 +460,7 @@ async fn a_delivery_that_is_dropped_leaves_a_sink_that_delivers() {
 }
 
 #[tokio::test]
-async fn a_probe_sends_no_event_and_says_what_is_wrong() {
+async fn a_probe_sends_no_event() {
     let receiver = Receiver::start(|_| Reply::Text("HTTP/1.1 405 X\r\nContent-Length: 0\r\n\r\n".to_owned()));
     let found = receiver.sink("").probe().await.unwrap();
     assert!(found.starts_with(&format!("http://{}/hook can be reached", receiver.address)), "{found}");
@@ -483,9 +477,9 @@ async fn a_probe_sends_no_event_and_says_what_is_wrong() {
     let path = directory.path().join("file");
     let probe = async |key: &str| receiver.sink(&format!("{key} = {path:?}")).probe().await.unwrap_err().to_string();
     for key in ["ca_file", "bearer_token_file"] {
-        let told = probe(key).await;
+        let reason = probe(key).await;
         let expected = format!("`{key}` names {}, which cannot be read: No such file", path.display());
-        assert!(told.starts_with(&expected) && told.contains("; correct the path"), "{told}");
+        assert!(reason.starts_with(&expected) && reason.contains("; correct the path"), "{reason}");
     }
     for (content, rule) in [
         ("", "there is no certificate in it; give"),
@@ -493,8 +487,11 @@ async fn a_probe_sends_no_event_and_says_what_is_wrong() {
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "it is damaged: "),
     ] {
         std::fs::write(&path, content).unwrap();
-        let told = probe("ca_file").await;
+        let reason = probe("ca_file").await;
         let expected = format!("`ca_file` names {}, which cannot be used: {rule}", path.display());
-        assert!(told.starts_with(&expected) && told.ends_with("give a file of certificates in PEM form"), "{told}");
+        assert!(
+            reason.starts_with(&expected) && reason.ends_with("give a file of certificates in PEM form"),
+            "{reason}"
+        );
     }
 }

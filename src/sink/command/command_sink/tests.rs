@@ -1,0 +1,41 @@
+//! Both modes with real programs: scripts of `sh`, which the sink itself never uses.
+
+use std::time::Duration;
+
+use super::*;
+use crate::sink::command::testing::{Scripted, is_gone};
+use crate::sink::testing::{names, reason, records_of_streams};
+
+#[tokio::test]
+async fn a_dropped_delivery_leaves_no_process() {
+    for mode in ["each", "lines"] {
+        let script = "if [ -e child ]; then read event; echo ok; exit 0; fi; sleep 100 & echo $! > number; mv number child; wait";
+        let mut scripted = Scripted::new(script, &format!("mode = \"{mode}\""));
+        let path = scripted.path("child");
+        tokio::select! {
+            _ = scripted.deliver(&["a"]) => panic!("it is not done"),
+            () = async { while !path.exists() { tokio::time::sleep(Duration::from_millis(5)).await } } => {}
+        }
+        is_gone(&path).await;
+        assert_eq!(names(&scripted.deliver(&["a"]).await), ["delivered"]);
+    }
+}
+
+#[tokio::test]
+async fn a_probe_finds_a_missing_program() {
+    for mode in ["each", "lines"] {
+        let options = format!("program = \"/nowhere/notify\"\nmode = \"{mode}\"");
+        let mut sink = CommandSink::new(toml::from_str(&options).unwrap());
+        let outcomes = sink.deliver(&records_of_streams(&["a", "b", "c"])).await;
+        assert_eq!(names(&outcomes), ["retry", "retry", "held"]);
+        let expected = reason(&outcomes[0]);
+        assert_eq!(expected, "`program` names /nowhere/notify, which livehook cannot execute; correct `program`");
+        assert_eq!(sink.probe().await.unwrap_err().to_string(), expected);
+    }
+    let found = Scripted::new("touch started", "").sink.probe().await.unwrap();
+    assert!(found.starts_with('/') && found.ends_with("/sh can be started (and was not)"), "{found}");
+    let mut elsewhere = CommandSink::new(toml::from_str("program = \"sh\"\ndirectory = \"/nowhere\"").unwrap());
+    let expected = elsewhere.probe().await.unwrap_err().to_string();
+    assert!(expected.starts_with("`directory` names /nowhere, which livehook's user cannot enter"), "{expected}");
+    assert_eq!(reason(&elsewhere.deliver(&records_of_streams(&["a"])).await[0]), expected);
+}

@@ -1,0 +1,158 @@
+//! The sink itself: hands batches to the writer on a thread for blocking calls, and starts the recovery after a restart.
+
+use async_trait::async_trait;
+use tokio::task::JoinHandle;
+
+use super::error::FileError;
+use super::options::Options;
+use super::recovery::Recovery;
+use super::retention::Retention;
+use super::state::FileState;
+use super::writer::Writer;
+use super::{places, probe};
+use crate::clock::{Clock, system_clock};
+use crate::journal::{Offset, Record, Records};
+use crate::sink::blocking::blocking;
+use crate::sink::{Failure, Outcome, Sink};
+
+#[cfg(test)]
+mod tests;
+
+/// An append on a thread for blocking calls. It returns the writer that it used.
+type Append = JoinHandle<(Option<Writer>, Result<(), FileError>)>;
+
+/// Appends events to a file.
+pub struct FileSink {
+    options: Options,
+    clock: Clock,
+    writer: Option<Writer>,
+    /// The append in progress. It outlives a delivery that is dropped, so that two appends never run at once.
+    running: Option<Append>,
+    state: Option<Vec<u8>>,
+    pub(super) retention: Retention,
+}
+
+impl FileSink {
+    /// Makes the sink. It touches nothing until it resumes.
+    pub fn new(options: Options) -> FileSink {
+        FileSink::with_clock(options, system_clock)
+    }
+
+    pub(super) fn with_clock(options: Options, clock: Clock) -> FileSink {
+        FileSink { options, clock, writer: None, running: None, state: None, retention: Retention::default() }
+    }
+
+    fn parse_state(&self, state: &[u8]) -> Option<FileState> {
+        match serde_json::from_slice(state) {
+            Ok(state) => Some(state),
+            Err(error) => {
+                tracing::warn!(
+                    path = %self.options.path.display(),
+                    %error,
+                    "The stored state of the file cannot be read; the sink appends to the file as it is"
+                );
+                None
+            }
+        }
+    }
+
+    /// Waits for the append in progress, if there is one, and takes its writer back.
+    async fn wait(&mut self) -> Result<(), Failure> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let joined = running.await;
+        self.running = None;
+        let (writer, appended) = joined.map_err(Failure::outage)?;
+        self.writer = writer;
+        Ok(appended?)
+    }
+
+    async fn append(&mut self, batch: &[Record]) -> Result<(), Failure> {
+        // An append that is still running belongs to a dropped delivery. It is not settled, so the writer takes it back.
+        let _ = self.wait().await;
+        let now_secs = (self.clock)().div_euclid(1000);
+        if let Some(writer) = &self.writer {
+            self.retention.start(writer.names(), &self.options, now_secs).await;
+        }
+
+        let mut lines = self.writer.as_mut().map(Writer::spare_buffer).unwrap_or_default();
+        // The buffer may hold the lines of a batch that failed.
+        lines.clear();
+        lines.reserve_exact(batch.iter().map(|record| record.event.line().len() + 1).sum());
+        for record in batch {
+            lines.extend_from_slice(record.event.line().as_bytes());
+            lines.push(b'\n');
+        }
+        // Most batches have a writer, so the options are copied only for the others.
+        let writer = self.writer.take().ok_or_else(|| self.options.clone());
+        self.running = Some(tokio::task::spawn_blocking(move || {
+            let mut writer = match writer.or_else(Writer::open) {
+                Ok(writer) => writer,
+                Err(error) => return (None, Err(error)),
+            };
+            let appended = writer.append(lines, now_secs);
+            (Some(writer), appended)
+        }));
+        self.wait().await?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Makes the present content of the file part of the state: it is delivered, and no longer taken back.
+    fn settle(&mut self) {
+        let Some(writer) = &mut self.writer else { return };
+        writer.settle();
+        self.state = serde_json::to_vec(&writer.state()).ok();
+    }
+}
+
+#[async_trait]
+impl Sink for FileSink {
+    async fn resume(&mut self, cursor: Offset, state: Option<&[u8]>, records: &dyn Records) -> Result<Offset, Failure> {
+        // Whether a dropped append succeeded does not matter: the recovery reads the file.
+        let _ = self.wait().await;
+        self.writer = None;
+        self.retention.withdraw();
+        let options = self.options.clone();
+        let mut writer = blocking(move || Writer::open(options)).await??;
+
+        let state = state.and_then(|state| self.parse_state(state));
+        let mut recovery = Recovery::new(records, cursor, state.is_some());
+        let target = writer.target().to_owned();
+        for place in blocking(move || places::find(state.as_ref(), &target)).await?? {
+            recovery.visit(place).await?;
+        }
+
+        self.writer = Some(blocking(move || writer.measure().map(|()| writer)).await??);
+        self.settle();
+        Ok(recovery.found())
+    }
+
+    fn is_ordered(&self) -> bool {
+        true
+    }
+
+    async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let outcome = match self.append(batch).await {
+            Ok(()) => Outcome::Delivered,
+            Err(failure) => Outcome::Retry(failure),
+        };
+        if outcome == Outcome::Delivered
+            && let Some(writer) = &self.writer
+        {
+            self.retention.allow(writer.newest());
+        }
+        vec![outcome; batch.len()]
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        self.state.clone()
+    }
+
+    async fn probe(&mut self) -> Result<String, Failure> {
+        let path = self.options.path.clone();
+        Ok(blocking(move || probe::check(&path)).await??)
+    }
+}

@@ -1,0 +1,99 @@
+//! The file sink as a whole, on real files.
+
+use std::fs;
+
+use super::*;
+use crate::sink::file::testing::{Files, deliver};
+use crate::sink::testing::{Stored, all_delivered, lines, reason, records};
+
+#[tokio::test]
+async fn events_are_lines_in_a_new_directory() {
+    let files = Files::with(|options| options.path = options.path.with_file_name("a").join("b").join("events.jsonl"));
+    let mut sink = files.fresh().await;
+    let all = records(5);
+    deliver(&mut sink, &all[..2]).await;
+    deliver(&mut sink, &all[2..]).await;
+    assert!(sink.deliver(&[]).await.is_empty());
+    assert_eq!(files.read(), lines(&all));
+    assert_eq!(sink.state().unwrap(), files.state());
+}
+
+#[tokio::test]
+async fn a_dropped_delivery_is_taken_back() {
+    for limit in [None, Some(1)] {
+        let all = records(4);
+        let files = Files::with(|options| options.rotate_bytes = limit);
+        let mut sink = files.fresh().await;
+        deliver(&mut sink, &all[..1]).await;
+        let state = sink.state();
+        {
+            let mut delivery = sink.deliver(&all[1..]);
+            let waker = std::task::Waker::noop();
+            let polled = delivery.as_mut().poll(&mut std::task::Context::from_waker(waker));
+            assert!(polled.is_pending());
+        }
+        assert_eq!(sink.state(), state);
+        deliver(&mut sink, &all[1..2]).await;
+        deliver(&mut sink, &all[2..]).await;
+        assert_eq!(files.contents().concat(), lines(&all));
+    }
+}
+
+#[tokio::test]
+async fn an_irregular_file_is_refused_by_name() {
+    let files = Files::new();
+    let pipe = files.directory.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    files.write("");
+    let below_a_file = files.path().join("events.jsonl");
+    for (path, expected) in [
+        (files.directory.path().to_owned(), "is a directory: the sink"),
+        (pipe, "is a pipe: the sink"),
+        ("/dev/full".into(), "is a device: the sink"),
+        (below_a_file, ": cannot make the directory: "),
+    ] {
+        let mut sink = FileSink::new(Options::at(&path));
+        let resumed = sink.resume(Offset(0), None, &Stored(Vec::new())).await.unwrap_err();
+        let delivered = sink.deliver(&records(1)).await.remove(0);
+        for outcome in [Outcome::Retry(resumed), delivered] {
+            assert!(matches!(outcome, Outcome::Retry(_)));
+            let reason = reason(&outcome);
+            assert!(reason.contains(expected), "{reason}");
+            assert!(reason.starts_with(path.parent().unwrap().to_str().unwrap()), "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs root to mount a tmpfs; run by tests/run"]
+async fn a_full_disk_leaves_no_torn_line() {
+    let files = Files::new();
+    let disk = files.directory.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let system = |program: &str, arguments: &[&str]| {
+        std::process::Command::new(program).args(arguments).arg(&disk).status().is_ok_and(|status| status.success())
+    };
+    assert!(system("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]), "a tmpfs cannot be mounted: run it as root");
+    let all = records(1000);
+    let path = disk.join("events.jsonl");
+    let mut sink = FileSink::new(Options::at(&path));
+    sink.resume(Offset(0), None, &Stored(Vec::new())).await.unwrap();
+    deliver(&mut sink, &all[..10]).await;
+    let failed = sink.deliver(&all[10..]).await;
+    let kept = fs::read_to_string(&path);
+    let is_enlarged = system("mount", &["-o", "remount,size=10m"]);
+    let delivered = sink.deliver(&all[10..]).await;
+    let text = fs::read_to_string(&path);
+    drop(sink);
+    assert!(system("umount", &[]));
+
+    assert!(is_enlarged);
+    for outcome in failed {
+        assert!(matches!(outcome, Outcome::Retry(_)));
+        let reason = reason(&outcome);
+        assert!(reason.contains("events.jsonl: cannot write to it: No space left on device"), "{reason}");
+    }
+    assert_eq!(kept.unwrap(), lines(&all[..10]));
+    assert!(all_delivered(&delivered, &all[10..]));
+    assert_eq!(text.unwrap(), lines(&all));
+}

@@ -1,0 +1,113 @@
+//! Rotation, and changes that others make to the file.
+
+use super::*;
+use crate::clock::testing::set_test_clock;
+use crate::sink::Sink;
+use crate::sink::file::testing::{Files, NOW_SECS, deliver};
+use crate::sink::testing::{lines, records};
+
+#[tokio::test]
+async fn rotation_keeps_the_size_limit() {
+    let all = records(12);
+    let line = all[0].event.line().len() as u64 + 6;
+    for limit in [1, line, 3 * line, 100 * line] {
+        let files = Files::with(|options| options.rotate_bytes = Some(limit));
+        let mut sink = files.fresh().await;
+        for batch in all.chunks(5) {
+            deliver(&mut sink, batch).await;
+        }
+        let contents = files.contents();
+        assert_eq!(contents.concat(), lines(&all));
+        assert!(contents.iter().all(|text| text.len() as u64 <= limit || text.matches('\n').count() == 1));
+        assert_eq!(contents.len() as u64, 12_u64.div_ceil((limit / line).max(1)), "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn rotation_follows_the_day() {
+    let all = records(6);
+    let files = Files::with(|options| options.rotate_daily = true);
+    let mut sink = files.fresh().await;
+    let midnight = (NOW_SECS / 86_400 + 1) * 86_400;
+    let mut counts = Vec::new();
+    // The file's own time is that of the system clock, so it is set back.
+    for (index, secs) in [-3600, -1, 0, -3600, 7200, 86_400].into_iter().enumerate() {
+        set_test_clock((midnight + secs) * 1000);
+        if index == 0 {
+            File::open(files.path()).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+            sink = files.fresh().await;
+        }
+        deliver(&mut sink, &all[index..=index]).await;
+        counts.push(files.contents().len());
+    }
+    assert_eq!(counts, [1, 1, 2, 2, 2, 3]);
+    assert_eq!(files.contents(), [lines(&all[..2]), lines(&all[2..5]), lines(&all[5..])]);
+}
+
+#[tokio::test]
+async fn a_restart_closes_yesterdays_file() {
+    let all = records(2);
+    let files = Files::with(|options| options.rotate_daily = true);
+    files.write(lines(&all[..1]));
+    let yesterday = std::time::UNIX_EPOCH + std::time::Duration::from_secs(NOW_SECS as u64 - 86_400);
+    File::options().append(true).open(files.path()).unwrap().set_modified(yesterday).unwrap();
+    deliver(&mut files.fresh().await, &all[1..]).await;
+    assert_eq!(files.contents(), [lines(&all[..1]), lines(&all[1..])]);
+}
+
+#[tokio::test]
+async fn rotation_overwrites_nothing() {
+    let files = Files::with(|options| options.rotate_bytes = Some(1));
+    let mut sink = files.fresh().await;
+    // Made after the sink listed the closed files.
+    let taken = files.directory.path().join("events-20260102T030405Z.jsonl");
+    fs::create_dir(&taken).unwrap();
+    let all = records(2);
+    deliver(&mut sink, &all).await;
+    assert!(taken.is_dir());
+    assert_eq!(files.contents(), [lines(&all[..1]), lines(&all[1..])]);
+    assert!(files.directory.path().join("events-20260102T030405Z-1.jsonl").is_file());
+}
+
+#[tokio::test]
+async fn a_foreign_rename_is_followed() {
+    let all = records(3);
+    let files = Files::new();
+    let mut sink = files.fresh().await;
+    deliver(&mut sink, &all[..1]).await;
+    let renamed = files.path().with_extension("jsonl.1");
+    fs::rename(files.path(), &renamed).unwrap();
+    deliver(&mut sink, &all[1..2]).await;
+    fs::remove_dir_all(files.directory.path()).unwrap();
+    deliver(&mut sink, &all[2..]).await;
+    assert_eq!(files.read(), lines(&all[2..]));
+}
+
+#[tokio::test]
+async fn foreign_truncation_and_appends_are_followed() {
+    let all = records(3);
+    let files = Files::new();
+    let mut sink = files.fresh().await;
+    deliver(&mut sink, &all[..1]).await;
+    File::options().write(true).open(files.path()).unwrap().set_len(0).unwrap();
+    deliver(&mut sink, &all[1..2]).await;
+    assert_eq!(files.read(), lines(&all[1..2]));
+    files.write(files.read() + "half a line");
+    deliver(&mut sink, &all[2..]).await;
+    assert_eq!(files.read(), lines(&all[1..2]) + "half a line\n" + &lines(&all[2..]));
+    assert_eq!(sink.state().unwrap(), files.state());
+}
+
+#[tokio::test]
+async fn a_symbolic_link_is_followed() {
+    let all = records(2);
+    let files = Files::with(|options| options.rotate_bytes = Some(1));
+    let target = files.directory.path().join("disk").join("real.jsonl");
+    fs::create_dir(target.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&target, files.path()).unwrap();
+    deliver(&mut files.fresh().await, &all).await;
+    assert!(files.path().is_symlink());
+    assert_eq!(fs::read_to_string(&target).unwrap(), lines(&all[1..]));
+    let closed = target.with_file_name("real-20260102T030405Z.jsonl");
+    assert_eq!(fs::read_to_string(closed).unwrap(), lines(&all[..1]));
+}

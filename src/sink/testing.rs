@@ -1,0 +1,73 @@
+//! Helpers for the tests of the sinks: records of callbacks, a journal in memory, and outcomes by name.
+
+use async_trait::async_trait;
+
+use super::Outcome;
+use crate::callback::{Callback, Event, Options, Verifier};
+use crate::journal::{JournalError, Offset, Record, Records};
+
+/// The event of an unsigned callback.
+pub(super) fn event(body: &str) -> Event {
+    let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
+    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_545_030_873_120).unwrap()
+}
+
+/// Records with distinct events. Offsets have gaps, and lines differ in length.
+pub(super) fn records(count: usize) -> Vec<Record> {
+    (1..=count)
+        .map(|number| Record {
+            offset: Offset(3 * number as i64),
+            event: event(&format!(r#"{{"event_type":1,"n":{number},"x":"{}"}}"#, "x".repeat(7 * number % 5))),
+        })
+        .collect()
+}
+
+/// A record for each of these streams. The vendor's sequence numbers them from 0.
+pub(super) fn records_of_streams(streams: &[&str]) -> Vec<Record> {
+    let body = |number: usize, stream: &str| {
+        format!(r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"{stream}","sequence":"{number}"}}"#)
+    };
+    let numbered = streams.iter().enumerate();
+    numbered
+        .map(|(number, stream)| Record { offset: Offset(number as i64 + 1), event: event(&body(number, stream)) })
+        .collect()
+}
+
+/// The lines of these records, as a file holds them.
+pub(super) fn lines(records: &[Record]) -> String {
+    records.iter().map(|record| format!("{}\n", record.event.line())).collect()
+}
+
+pub(super) fn all_delivered(outcomes: &[Outcome], batch: &[Record]) -> bool {
+    outcomes.len() == batch.len() && outcomes.iter().all(|outcome| *outcome == Outcome::Delivered)
+}
+
+/// The outcomes as words: `delivered`, `retry`, `held`, `rejected`.
+pub(super) fn names(outcomes: &[Outcome]) -> Vec<&'static str> {
+    let name = |outcome: &Outcome| match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Retry(_) => "retry",
+        Outcome::Held => "held",
+        Outcome::Rejected { .. } => "rejected",
+    };
+    outcomes.iter().map(name).collect()
+}
+
+/// The reason of a failed attempt.
+pub(super) fn reason(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Retry(failure) => failure.reason.clone(),
+        Outcome::Rejected { reason } => reason.clone(),
+        Outcome::Delivered | Outcome::Held => panic!("{outcome:?} has no reason"),
+    }
+}
+
+/// A journal in memory.
+pub(super) struct Stored(pub(super) Vec<Record>);
+
+#[async_trait]
+impl Records for Stored {
+    async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        Ok(self.0.iter().filter(|record| record.offset > after).take(limit).cloned().collect())
+    }
+}
