@@ -1,6 +1,7 @@
 # livehook in an image without a shell, for a user without rights. See "Docker" in docs/deployment.md.
 
-FROM rust:1-bookworm AS build
+# The version of rust-toolchain.toml, which stays out of the build so that it installs nothing.
+FROM rust:1.95.0-bookworm AS build
 WORKDIR /livehook
 # The dependencies get a layer of their own, which stands until Cargo.lock changes: they are built for an empty program.
 COPY Cargo.toml Cargo.lock ./
