@@ -21,13 +21,15 @@ const UNAUTHORIZED: ErrorBody = ErrorBody::new_static(
     StatusCode::UNAUTHORIZED,
     "unauthorized",
     "send the admin token as `Authorization: Bearer <token>`",
-);
+)
+.with_header(&[("www-authenticate", "Bearer")]);
 
 const NO_TOKEN: ErrorBody = ErrorBody::new_static(
     StatusCode::UNAUTHORIZED,
     "unauthorized",
     "this request changes something and needs the admin token, but none is configured: set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN, and restart livehook",
-);
+)
+.with_header(&[("www-authenticate", "Bearer")]);
 
 const JSON_REQUIRED: ErrorBody = ErrorBody::new_static(
     StatusCode::UNSUPPORTED_MEDIA_TYPE,

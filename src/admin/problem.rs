@@ -9,7 +9,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::http::{ErrorBody, quoted, words};
+use crate::http::{CLOSE, ErrorBody, quoted, words};
 
 /// A problem. Its members are for the client, and quote nothing but what the client sent, cut and escaped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -143,13 +143,13 @@ pub(super) const API_PREFIX: &str = "/api/v1";
 /// Returns the answer that refuses a request for `path`. With `close`, the connection ends after it.
 pub(super) fn refusal_response(error: ErrorBody, path: &str, close: bool) -> Response<Body> {
     let is_api = path.strip_prefix(API_PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if is_api { problem_response(error, close) } else { error.into_response(close) }
+    if is_api { problem_response(error, close) } else { (close.then_some(CLOSE), error).into_response() }
 }
 
-/// Returns the same error as a problem, with the headers of [`ErrorBody::into_response`].
+/// Returns the same error as a problem, with the same headers.
 pub(super) fn problem_response(error: ErrorBody, close: bool) -> Response<Body> {
     let (mut parts, body) = Problem::from(&error).into_response().into_parts();
-    for (name, value) in error.into_response(close).headers() {
+    for (name, value) in (close.then_some(CLOSE), error).into_response().headers() {
         parts.headers.entry(name).or_insert(value.clone());
     }
     Response::from_parts(parts, body)
@@ -157,7 +157,7 @@ pub(super) fn problem_response(error: ErrorBody, close: bool) -> Response<Body> 
 
 impl From<&ErrorBody> for Problem {
     fn from(error: &ErrorBody) -> Problem {
-        Problem::new(error.status_code(), error.word(), error.message())
+        Problem::new(error.status(), error.word(), error.message())
     }
 }
 

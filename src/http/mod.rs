@@ -16,7 +16,7 @@ mod url_path;
 
 pub use client_address::{ClientAddress, client_address};
 pub use error_body::ErrorBody;
-pub(crate) use error_body::{View as ErrorBodyView, quoted, words};
+pub(crate) use error_body::{CLOSE, quoted, words};
 pub use limits::{Limits, limit_secs, raise_open_files_limit};
 pub use listener::{Endpoint, serve};
 pub use log_limit::LogLimit;

@@ -194,7 +194,7 @@ impl RecentRefusals {
             number: 0,
             received: Moment(now_ms),
             client,
-            status: answer.status(),
+            status: answer.status().as_u16(),
             error: answer.word(),
             message: format!("{}{hint}", body.fault_told.unwrap_or(answer.message())),
             event_type: event_type.map(|event_type| event_type.to_string()),
@@ -257,7 +257,14 @@ mod tests {
 
     fn note(refusals: &RecentRefusals, body: Seen) {
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        refusals.note(7000, client, &ErrorBody::BODY_TOO_SLOW, "; a hint", Some(EventType::Unknown(777)), body);
+        refusals.note(
+            7000,
+            client,
+            &super::super::answers::BODY_TOO_SLOW,
+            "; a hint",
+            Some(EventType::Unknown(777)),
+            body,
+        );
     }
 
     #[test]

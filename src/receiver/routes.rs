@@ -14,6 +14,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, Response};
+use axum::response::IntoResponse;
 use tokio::time::timeout_at;
 
 use super::answers;
@@ -23,8 +24,7 @@ use super::storing::Appending;
 use super::{HourlyCounts, Options, RecentRefusals};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::clock::Clock;
-use crate::http::ErrorBody;
-use crate::http::{ClientAddress, Endpoint, LogLimit, Network, UrlPath, client_address, limit_secs};
+use crate::http::{CLOSE, ClientAddress, Endpoint, ErrorBody, LogLimit, Network, UrlPath, client_address, limit_secs};
 use crate::journal::{Appended, Journal};
 use crate::telemetry::Metrics;
 
@@ -147,14 +147,14 @@ impl Receiver {
             }
         }
         if parts.method != Method::POST {
-            return Err(Rejected::new(ErrorBody::METHOD_NOT_ALLOWED));
+            return Err(Rejected::new(answers::METHOD_NOT_ALLOWED));
         }
         let headers = &parts.headers;
         if !has_body && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
-            return Err(Rejected::new(ErrorBody::LENGTH_REQUIRED));
+            return Err(Rejected::new(answers::LENGTH_REQUIRED));
         }
         if is_encoded(headers) {
-            return Err(Rejected::new(ErrorBody::ENCODING_NOT_SUPPORTED));
+            return Err(Rejected::new(answers::ENCODING_NOT_SUPPORTED));
         }
         Ok(())
     }
@@ -177,9 +177,9 @@ impl Receiver {
 
     fn body_rejected(&self, error: BodyError) -> Rejected {
         match error {
-            BodyError::TooLarge => Rejected::new(ErrorBody::body_too_large(self.body_bytes_max)),
-            BodyError::TooSlow => Rejected::new(ErrorBody::BODY_TOO_SLOW),
-            BodyError::Broken => Rejected::new(ErrorBody::BODY_BROKEN),
+            BodyError::TooLarge => Rejected::new(answers::body_too_large(self.body_bytes_max)),
+            BodyError::TooSlow => Rejected::new(answers::BODY_TOO_SLOW),
+            BodyError::Broken => Rejected::new(answers::BODY_BROKEN),
             BodyError::NoMemory => Rejected::unavailable(
                 None,
                 "bodies, and events that wait for the journal, have reached `receiver.bodies_bytes_max`",
@@ -199,11 +199,11 @@ impl Receiver {
     fn health(&self, parts: &Parts, body: &Body) -> Response<Body> {
         let close = !body.is_end_stream();
         if !matches!(parts.method, Method::GET | Method::HEAD) {
-            ErrorBody::READ_ONLY.into_response(close)
+            (close.then_some(CLOSE), answers::HEALTH_IS_READ_ONLY).into_response()
         } else if self.is_ready() {
             Response::new(Body::from("ready\n"))
         } else {
-            ErrorBody::UNAVAILABLE.into_response(close)
+            (close.then_some(CLOSE), answers::UNAVAILABLE).into_response()
         }
     }
 
@@ -213,7 +213,7 @@ impl Receiver {
         let Some(suppressed) = self.log_limit.admit(error, Instant::now()) else { return };
         let event_type = rejected.event_type.map_or("none", EventType::label);
         let (message, hint) = (rejected.answer.message(), &rejected.hint);
-        if error == ErrorBody::UNAVAILABLE.word() {
+        if error == answers::UNAVAILABLE.word() {
             tracing::error!(%client, error, event_type, suppressed, "a callback was not stored: {message}{hint}");
         } else {
             tracing::warn!(%client, error, event_type, suppressed, "a callback was refused: {message}{hint}");
@@ -239,7 +239,7 @@ impl Endpoint for Receiver {
             Ok(Taken { event_type, received_ms, outcome }) => {
                 self.tally.count(outcome, received_ms);
                 self.metrics.callback(Some(event_type), outcome, started.elapsed());
-                answers::stored()
+                answers::STORED.into_response()
             }
             Err(rejected) => {
                 let client = self.client(&parts, peer).address;
@@ -248,10 +248,10 @@ impl Endpoint for Receiver {
                 let now_ms = (self.clock)();
                 self.tally.count(answer.word(), now_ms);
                 self.metrics.callback(event_type, answer.word(), started.elapsed());
-                if answer.status() < 500 {
+                if answer.status().is_client_error() {
                     self.refusals.note(now_ms, client, &answer, &hint, event_type, *body.unwrap_or_default());
                 }
-                answer.into_response(close)
+                (close.then_some(CLOSE), answer).into_response()
             }
         }
     }
@@ -303,7 +303,7 @@ impl Rejected {
 
     fn unavailable(event_type: Option<EventType>, cause: impl Into<Cow<'static, str>>) -> Rejected {
         let hint = Cow::Owned(format!("; {}", cause.into()));
-        Rejected { event_type, hint, ..Rejected::new(ErrorBody::UNAVAILABLE) }
+        Rejected { event_type, hint, ..Rejected::new(answers::UNAVAILABLE) }
     }
 }
 

@@ -152,16 +152,16 @@ async fn refusal_messages_help() {
             "no active callback key gives this `sign` for this `t`: the key in the CSS console must be one of livehook's",
         ),
         (request(&signed(1, now_secs()), ""), "the callback's `appid` is not in `allowed_appids`"),
-        (request(&"x".repeat(262_145), ""), "the body is larger than 262144 bytes, the most that is taken here"),
+        (request(&"x".repeat(262_145), ""), "the body is larger than 262144 bytes, the most that this path accepts"),
         (
             request("x", "Content-Encoding: gzip\r\n"),
-            "the body is encoded: send it without Content-Encoding, and with no Transfer-Encoding but chunked",
+            "the body is encoded: send it without Content-Encoding, and with no Transfer-Encoding except chunked",
         ),
         (
             "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n".to_owned(),
             "the request names no path: send it to the URL of this server",
         ),
-        ("GET /callback HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), "send a POST: nothing else is taken here"),
+        ("GET /callback HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), "send a POST: this path supports no other method"),
     ] {
         assert_eq!(message(&answer(&app, request).await), expected);
     }

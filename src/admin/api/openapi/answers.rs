@@ -6,7 +6,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::admin::problem::Problem;
 use crate::callback::EventId;
-use crate::http::ErrorBodyView;
+use crate::http::ErrorBody;
 use crate::index::SessionView;
 use crate::moment::Moment;
 
@@ -33,7 +33,7 @@ pub(in super::super) enum Refused {
     Unavailable(Problem),
     /// The head of the request is larger than is taken, or has too many headers. Answered before the path is looked at.
     #[response(status = 431, content_type = "application/json")]
-    HeadersTooLarge(ErrorBodyView),
+    HeadersTooLarge(ErrorBody),
     /// livehook could not read its data; its log has the cause.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),

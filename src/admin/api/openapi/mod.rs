@@ -20,7 +20,7 @@ use super::etag::{self, digest_tag};
 use super::parameters::Parameters;
 use super::{dead_letters, error_codes, events, feed, rebuild, refusals, replays, sessions, sinks, stats, streams};
 use crate::admin::problem::Problem;
-use crate::http::ErrorBodyView;
+use crate::http::ErrorBody;
 
 /// What the whole of the API has in common, for its users.
 const INTRODUCTION: &str = "What livehook knows: live streams, sessions, broadcasts, events and the state of its sinks.
@@ -74,7 +74,7 @@ Members may be added to answers at any time: pass over those that you do not kno
         rebuild::rebuild,
         document
     ),
-    components(schemas(feed::Gap, ErrorBodyView)),
+    components(schemas(feed::Gap, ErrorBody)),
     security((), ("token" = [])),
     tags(
         (name = "streams", description = "Who is live, and what was: streams, sessions and broadcasts"),
