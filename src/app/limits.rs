@@ -1,27 +1,28 @@
-//! How the open files of the process are divided: connections of both listeners, subscribers of the feed, and the rest.
+//! Divides the open files of the process between the connections of both listeners, the subscribers of the feed, and the
+//! rest of the service.
 
 use std::time::Duration;
 
 use crate::http::Limits;
 use crate::{admin, receiver};
 
-/// The most connections of the admin listener.
+/// The most connections of the admin listener, without the subscribers of the feed.
 const ADMIN_CONNECTIONS_MAX: usize = 128;
 
-/// How many open files are not for connections of the receiver nor for subscribers of the feed, where there are more than
-/// twice as many: those of the admin listener, the journal, the index and the sinks.
+/// How many open files are reserved for the admin listener, the journal, the index and the sinks. If the limit is less than
+/// twice this number, they get half of all files instead.
 const RESERVED_FILES: u64 = ADMIN_CONNECTIONS_MAX as u64 + 96;
 
-/// The limits of the receiver's listener. `open_files` is how many files the process may have open, if there is a
-/// limit: connections are files, and leave some to the journal, the sinks and the admin endpoint with its
-/// `subscribers_max`, see [`subscribers_max`]. A cap that is lowered by that is logged.
+/// The limits of the receiver's listener. `open_files` is the limit of open files, if there is one. Each connection is an
+/// open file, so fewer connections may fit than configured; that is logged. `subscribers_max` files are left to the feed, see
+/// [`subscribers_max`].
 pub(super) fn receiver_limits(options: &receiver::Options, subscribers_max: usize, open_files: Option<u64>) -> Limits {
     let reserved = RESERVED_FILES.saturating_add(subscribers_max as u64);
     let fit = at_most(open_files.map(|limit| limit - (limit / 2).min(reserved)));
     if fit < options.connections_max {
         tracing::warn!(
-            "receiver.connections_max = {}: the limit of open files, which is {}, leaves room for {fit} only; \
-             raise that (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
+            "receiver.connections_max = {}: the limit of open files is {}, so only {fit} fit; \
+             raise that limit (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
             options.connections_max,
             open_files.unwrap_or(u64::MAX),
         );
@@ -29,15 +30,14 @@ pub(super) fn receiver_limits(options: &receiver::Options, subscribers_max: usiz
     Limits { connections_max: options.connections_max.min(fit), ..options.limits() }
 }
 
-/// How many subscribers the feed may have: as many as configured, as far as they fit into the limit of open files,
-/// which is as for the receiver. A cap that is lowered by that is logged. Where files are so few that there is none
-/// to spare, subscribers may take half of the other connections of the admin listener.
+/// How many subscribers the feed may have. Fewer may fit into the limit of open files than configured; that is logged. If the
+/// limit leaves no file for them, subscribers may take up to half of the other connections of the admin listener.
 pub(super) fn subscribers_max(options: &admin::Options, open_files: Option<u64>) -> usize {
     let fit = at_most(open_files.map(|limit| spare(limit).max(limit / 16)));
     if fit < options.subscribers_max {
         tracing::warn!(
-            "admin.subscribers_max = {}: the limit of open files, which is {}, leaves room for {fit} only; \
-             raise that (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
+            "admin.subscribers_max = {}: the limit of open files is {}, so only {fit} fit; \
+             raise that limit (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
             options.subscribers_max,
             open_files.unwrap_or(u64::MAX),
         );
@@ -45,8 +45,8 @@ pub(super) fn subscribers_max(options: &admin::Options, open_files: Option<u64>)
     options.subscribers_max.min(fit)
 }
 
-/// The limits of the admin listener: few clients, known ones, and beside them the subscribers of the feed.
-/// `open_files` is as for the receiver, `subscribers_max` from [`subscribers_max`].
+/// The limits of the admin listener, for a few known clients and the subscribers of the feed. `open_files` is the limit of open
+/// files, if there is one; `subscribers_max` comes from [`subscribers_max`].
 pub(super) fn admin_limits(subscribers_max: usize, open_files: Option<u64>) -> Limits {
     let others = at_most(open_files.map(|limit| limit / 8)).min(ADMIN_CONNECTIONS_MAX);
     let spare = open_files.map_or(usize::MAX, |limit| usize::try_from(spare(limit)).unwrap_or(usize::MAX));
@@ -59,7 +59,7 @@ pub(super) fn admin_limits(subscribers_max: usize, open_files: Option<u64>) -> L
     }
 }
 
-/// How many open files are for subscribers of the feed at most.
+/// The most open files that subscribers of the feed may take.
 fn spare(open_files: u64) -> u64 {
     (open_files / 2).saturating_sub(RESERVED_FILES)
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_some_of_the_open_files_to_others() {
+    fn connections_leave_files_to_others() {
         let options = receiver::Options { connections_max: 4096, ..receiver::Options::default() };
         for (open_files, receiver, admin, subscribers) in [
             (None, 4096, 128 + 256, 256),

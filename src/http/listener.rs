@@ -1,6 +1,5 @@
-//! A listener: accepts connections up to a cap, makes room at the cap, and stops without cutting a request.
-//!
-//! It knows nothing of what is served. The socket, the endpoint and the signal to stop are arguments.
+//! Serves a router on a listening socket: accepts connections up to a limit, evicts idle ones at the limit, and stops
+//! without cutting a request.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,62 +7,44 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
-use axum::http::Response;
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::sleep;
-use tower::Service;
+use tokio::time::{Instant, sleep};
 
-use super::ErrorBody;
 use super::connection::Connection;
 use super::limits::Limits;
-use super::log_limit::LogLimit;
-use super::serve::{Shared, run};
+use super::serve::{Hooks, Server};
+use super::socket::{Listen, Socket};
 
-/// How long accepting rests after an error that would only come again at once, such as having no open file left.
+/// The pause after a failed accept that would fail again at once, for example because no file can be opened.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often the search for a connection that can make room is repeated, while all are at work.
-const ROOM_PAUSE: Duration = Duration::from_millis(20);
+/// The pause between two searches for a connection to evict, while handlers work for all of them.
+const EVICT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What is served on a listener.
-pub trait Endpoint: Send + Sync + 'static {
-    /// Answers a request that came on a connection from `peer`.
-    fn answer(&self, request: Request, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
-
-    /// Notes that a request whose head could not be read was answered with the error `word`, without being asked for.
-    fn unreadable(&self, _word: &'static str) {}
-}
-
-/// Handlers find the peer as `ConnectInfo<SocketAddr>`.
-impl Endpoint for Router {
-    async fn answer(&self, mut request: Request, peer: SocketAddr) -> Response<Body> {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let Ok(response) = self.clone().call(request).await;
-        response
-    }
-}
-
-/// Serves `endpoint` on `listener` until `stop` is ready; then closes idle connections, lets requests in flight finish,
-/// and returns when all connections are closed.
+/// Serves `router` on `listener` until `stop` is ready. Then it closes idle connections, lets requests in flight finish,
+/// and returns when all connections are closed. Handlers find the peer as `ConnectInfo<SocketAddr>`.
 ///
-/// At the cap of connections, or when no file can be opened any more, the longest idle one makes room for a new one; if none is idle, the one that has been
-/// sending the head of its request longest, then the one that has been sending a body longest; one that is at work
-/// never. While none can, a new one waits.
+/// If there are as many connections as the limit allows, or no file can be opened, a new connection evicts another. The
+/// longest idle one goes first, then the longest sending a head, then the longest sending a body. A connection whose request
+/// is with a handler is never evicted. While there is none to evict, new connections wait.
 ///
 /// Dropping the future cuts every connection.
-pub async fn serve(listener: TcpListener, endpoint: impl Endpoint, limits: Limits, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    mut listener: impl Listen,
+    router: Router,
+    hooks: Hooks,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
     let connections_max = limits.connections_max.max(1);
-    let mut open = Open {
+    let mut connections = Connections {
         tasks: JoinSet::new(),
-        connections: HashMap::new(),
-        shared: Arc::new(Shared::new(endpoint, limits)),
+        states: HashMap::new(),
+        server: Arc::new(Server::new(router, hooks, limits)),
         epoch: Instant::now(),
     };
     let mut stop = pin!(stop);
@@ -71,23 +52,23 @@ pub async fn serve(listener: TcpListener, endpoint: impl Endpoint, limits: Limit
         let accepted = tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(ended) = open.tasks.join_next_with_id() => {
-                open.forget(ended);
+            Some(ended) = connections.tasks.join_next_with_id() => {
+                connections.remove(ended);
                 continue;
             }
             accepted = listener.accept() => accepted,
         };
-        let (stream, peer) = match accepted {
+        let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                let pause = open.pause_after(&error);
+                let pause = connections.pause_after(&error);
                 if is_out_of_files(&error) {
-                    open.ask_for_room();
+                    connections.evict_one();
                 }
                 tokio::select! {
                     () = &mut stop => break,
-                    // One that ends gives back a file.
-                    Some(ended) = open.tasks.join_next_with_id() => open.forget(ended),
+                    // A connection that ends closes its file.
+                    Some(ended) = connections.tasks.join_next_with_id() => connections.remove(ended),
                     () = sleep(pause) => {}
                 }
                 continue;
@@ -96,79 +77,77 @@ pub async fn serve(listener: TcpListener, endpoint: impl Endpoint, limits: Limit
         tokio::select! {
             biased;
             () = &mut stop => break,
-            () = open.make_room(connections_max) => open.spawn(stream, peer),
+            () = connections.evict_until_fewer_than(connections_max) => connections.spawn(socket, peer),
         }
     }
     drop(listener);
-    open.drain().await;
+    connections.drain().await;
 }
 
-/// The connections that are open.
-struct Open<E> {
+/// The open connections of a listener.
+struct Connections {
     tasks: JoinSet<()>,
-    connections: HashMap<Id, Arc<Connection>>,
-    shared: Arc<Shared<E>>,
+    states: HashMap<Id, Arc<Connection>>,
+    server: Arc<Server>,
     epoch: Instant,
 }
 
-impl<E: Endpoint> Open<E> {
-    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
-        // Without it an answer may wait for the acknowledgement of the one before. It fails on a closed socket only.
-        let _ = stream.set_nodelay(true);
-        let connection = Arc::new(Connection::new(self.epoch));
-        let task = self.tasks.spawn(run(stream, peer, Arc::clone(&connection), Arc::clone(&self.shared)));
-        self.connections.insert(task.id(), connection);
+impl Connections {
+    fn spawn(&mut self, socket: impl Socket, peer: SocketAddr) {
+        let state = Arc::new(Connection::new(self.epoch));
+        let task = self.tasks.spawn(Arc::clone(&self.server).serve_connection(socket, peer, Arc::clone(&state)));
+        self.states.insert(task.id(), state);
     }
 
-    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+    fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
         let id = match ended {
             Ok((id, ())) => id,
             Err(error) => {
-                tracing::error!("a connection ended by a fault of this program: {error}");
+                tracing::error!("a connection ended because of a bug in livehook: {error}");
                 error.id()
             }
         };
-        self.connections.remove(&id);
+        self.states.remove(&id);
     }
 
-    /// Returns once there are fewer than `connections_max`.
-    async fn make_room(&mut self, connections_max: usize) {
-        while self.connections.len() >= connections_max {
-            self.ask_for_room();
+    /// Returns when there are fewer than `connections_max`.
+    async fn evict_until_fewer_than(&mut self, connections_max: usize) {
+        while self.states.len() >= connections_max {
+            self.evict_one();
             tokio::select! {
-                Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
-                () = sleep(ROOM_PAUSE) => {}
+                Some(ended) = self.tasks.join_next_with_id() => self.remove(ended),
+                () = sleep(EVICT_PAUSE) => {}
             }
         }
     }
 
-    /// Asks the connection whose turn it is to end, if there is one.
-    fn ask_for_room(&self) {
-        let waiting = self.connections.values().filter_map(|connection| Some((connection.turn_to_go()?, connection)));
-        if let Some((_, connection)) = waiting.min_by_key(|(turn, _)| *turn) {
-            connection.make_room();
+    /// Orders the evictable connection of the smallest rank to close, if there is one.
+    fn evict_one(&self) {
+        let evictable = self.states.values().filter_map(|state| Some((state.eviction_rank()?, state)));
+        if let Some((_, state)) = evictable.min_by_key(|(rank, _)| *rank) {
+            state.evict();
         }
     }
 
-    /// How long to wait before accepting again.
+    /// How long to wait before accepting again after `error`, which is logged if it concerns the listener.
     fn pause_after(&self, error: &io::Error) -> Duration {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-        // These speak of the one connection that was to be accepted, not of the listener.
+        // These concern the one connection that was to be accepted, not the listener.
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
             return Duration::ZERO;
         }
-        if let Some(suppressed) = self.shared.refusals.admit("accept", Instant::now()) {
+        if let Some(suppressed) = self.server.log_limit.admit("accept", Instant::now().into_std()) {
             tracing::error!(suppressed, "no new connection can be accepted now: {error}");
         }
         ACCEPT_PAUSE
     }
 
     async fn drain(mut self) {
-        for connection in self.connections.values() {
-            connection.drain();
+        for state in self.states.values() {
+            state.drain();
         }
         while let Some(ended) = self.tasks.join_next_with_id().await {
-            self.forget(ended);
+            self.remove(ended);
         }
     }
 }
@@ -177,24 +156,6 @@ impl<E: Endpoint> Open<E> {
 fn is_out_of_files(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     [Errno::MFILE, Errno::NFILE].iter().any(|known| code == Some(known.raw_os_error()))
-}
-
-/// Logs, at a bounded rate, that a head could not be read.
-pub(super) fn log_unreadable(refusals: &LogLimit, peer: SocketAddr, answer: &ErrorBody) {
-    if let Some(suppressed) = refusals.admit(answer.word(), Instant::now()) {
-        tracing::warn!(
-            client = %peer.ip().to_canonical(), error = answer.word(), suppressed,
-            "a request was refused: {}", answer.message(),
-        );
-    }
-}
-
-/// Logs, at a bounded rate, that a client was cut off since it did not read what it had asked for.
-pub(super) fn log_unread(refusals: &LogLimit, peer: SocketAddr) {
-    if let Some(suppressed) = refusals.admit("not_read", Instant::now()) {
-        let client = peer.ip().to_canonical();
-        tracing::warn!(%client, suppressed, "a client was cut off: it does not read its answer");
-    }
 }
 
 #[cfg(test)]

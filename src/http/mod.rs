@@ -1,6 +1,6 @@
 //! HTTP for both listeners: connections, their limits and their end. It knows nothing of callbacks or of the API.
 //!
-//! [`serve`] runs a listener until it is stopped. The socket, the routes and the stop signal are arguments.
+//! [`serve`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
 
 mod client_address;
 mod connection;
@@ -10,15 +10,19 @@ mod listener;
 mod log_limit;
 mod network;
 mod serve;
+mod socket;
 #[cfg(test)]
 pub(crate) mod testing;
 mod url_path;
+mod watched;
 
 pub use client_address::{ClientAddress, client_address};
 pub use error_body::ErrorBody;
 pub(crate) use error_body::{CLOSE, quoted, words};
 pub use limits::{Limits, limit_secs, raise_open_files_limit};
-pub use listener::{Endpoint, serve};
+pub use listener::serve;
 pub use log_limit::LogLimit;
 pub use network::Network;
+pub use serve::Hooks;
+pub use socket::{Listen, Socket};
 pub use url_path::UrlPath;

@@ -1,181 +1,212 @@
-//! One connection: HTTP/1.1 by hyper, with its timers, its errors answered in JSON, and an end that loses no answer.
+//! Serves one connection: HTTP/1.1 by hyper, with timers of our own, errors answered in JSON, and an end that loses no
+//! answer.
 //!
-//! A connection has one timer. It is set again only when it fires, and the deadline that counts is worked out then, so a
-//! request touches no timer. hyper's own timer for heads is not used: it would run between requests too.
+//! A connection has one timer. Only when it fires does the connection work out its deadline and set the timer again, so a
+//! request touches no timer. hyper's own timer for heads stays off, because it also runs between requests.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use futures_util::TryFutureExt;
 use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
-use hyper::service::service_fn;
+use hyper::server::conn::http1::{self, Builder};
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
+use tower::Service;
 
 use super::ErrorBody;
-use super::connection::{Connection, Phase, Watched, WatchedBody};
+use super::connection::{Connection, Phase};
 use super::limits::Limits;
-use super::listener::{Endpoint, log_unread, log_unreadable};
 use super::log_limit::LogLimit;
+use super::socket::Socket;
+use super::watched::{WatchedBody, WatchedSocket, watched_request, watched_response};
 
-/// How much, and for how long, is still read from a client that was told that the connection ends. Closing on unread
-/// bytes would reset the connection, and could destroy the answer before the client reads it.
+/// How much is still read, and for how long, from a client after the last answer. Closing on unread bytes would reset the
+/// connection, and the client could lose the answer.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The smallest of buffers that hyper takes, and enough for one read of a callback's body.
+/// The smallest read buffer, in bytes. The body of a callback fits.
 const BUFFER_BYTES_MIN: usize = 16 * 1024;
 
-/// What all connections of a listener share.
-pub(super) struct Shared<E> {
-    pub(super) endpoint: E,
-    pub(super) limits: Limits,
-    pub(super) refusals: LogLimit,
-    pub(super) builder: Builder,
+/// Called when something happens that no route sees.
+#[derive(Default)]
+pub struct Hooks {
+    /// The head of a request could not be read. The argument is the error word of the answer, for example `timeout`.
+    pub unreadable_head: Option<Box<dyn Fn(&'static str) + Send + Sync>>,
 }
 
-impl<E> Shared<E> {
-    pub(super) fn new(endpoint: E, limits: Limits) -> Shared<E> {
-        let mut builder = Builder::new();
-        builder
-            .header_read_timeout(None)
-            .max_header_size(limits.headers_bytes_max)
-            .max_buf_size(limits.headers_bytes_max.max(BUFFER_BYTES_MIN))
-            // An answer is small: copying its body behind its head is cheaper than a vectored write.
-            .writev(false)
-            // A client that has sent all and closes its side still gets its answer, and its event is stored.
-            .half_close(true);
-        Shared { endpoint, limits, refusals: LogLimit::default(), builder }
-    }
+/// Everything that the connections of a listener share.
+pub(super) struct Server {
+    router: Router,
+    hooks: Hooks,
+    pub(super) limits: Limits,
+    pub(super) log_limit: LogLimit,
+    builder: Builder,
 }
 
 /// How the HTTP of a connection ended.
 enum End {
     /// In order.
     Done,
-    /// hyper could not go on.
+    /// hyper reported an error.
     Failed(hyper::Error),
     /// The phase took too long.
     Late(Phase),
-    /// Another connection needs the room, or there is nothing to wait for.
+    /// The connection was evicted, or drained while idle.
     Cut,
 }
 
-/// Serves a connection until it ends.
-pub(super) async fn run<E: Endpoint>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    connection: Arc<Connection>,
-    shared: Arc<Shared<E>>,
-) {
-    let io = TokioIo::new(Watched { stream, connection: Arc::clone(&connection) });
-    let (endpoint, watcher) = (&shared.endpoint, &connection);
-    let service = service_fn(move |request| {
-        let request = watched(request, watcher);
-        Box::pin(async move {
-            let response = endpoint.answer(request, peer).await;
-            Ok::<_, Infallible>(response.map(|body| WatchedBody::of_answer(body, Arc::clone(watcher))))
-        })
-    });
-    let mut http = shared.builder.serve_connection(io, service);
+impl Server {
+    pub(super) fn new(router: Router, hooks: Hooks, limits: Limits) -> Server {
+        let mut builder = Builder::new();
+        builder
+            .header_read_timeout(None)
+            .max_header_size(limits.headers_bytes_max)
+            .max_buf_size(limits.headers_bytes_max.max(BUFFER_BYTES_MIN))
+            // Copying the small body of an answer behind its head is cheaper than a vectored write.
+            .writev(false)
+            // A client may send all and close its side: its event is stored, and it still gets its answer.
+            .half_close(true);
+        Server { router, hooks, limits, log_limit: LogLimit::default(), builder }
+    }
 
-    let limits = &shared.limits;
-    let mut alarm = pin!(sleep_until((connection.since() + limits.shortest()).into()));
-    let mut draining = false;
-    let end = poll_fn(|cx| {
-        connection.listen(cx);
+    /// Serves a connection until it ends.
+    pub(super) async fn serve_connection<S: Socket>(
+        self: Arc<Server>,
+        socket: S,
+        peer: SocketAddr,
+        connection: Arc<Connection>,
+    ) {
+        let service = service_fn(|request| {
+            let mut request = watched_request(request, &connection);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let connection = &connection;
+            self.router.clone().call(request).map_ok(|response| watched_response(response, connection))
+        });
+        let io = TokioIo::new(WatchedSocket { socket, connection: Arc::clone(&connection) });
+        let mut http = self.builder.serve_connection(io, service);
+        let end = run_http(&mut http, &connection, &self.limits).await;
+
+        let answer = match (end, connection.phase()) {
+            (End::Done, _) => None,
+            (End::Failed(error), Phase::Idle | Phase::ReadingHead) if error.is_parse_too_large() => {
+                Some(ErrorBody::HEADERS_TOO_LARGE)
+            }
+            (End::Failed(error), Phase::Idle | Phase::ReadingHead) if error.is_parse() => Some(ErrorBody::NOT_HTTP),
+            (End::Late(Phase::ReadingHead), _) => Some(ErrorBody::HEAD_TOO_SLOW),
+            (End::Late(Phase::WritingAnswer), _) => return self.log_unread_answer(peer),
+            (End::Failed(_) | End::Late(_) | End::Cut, _) => return,
+        };
+        if let Some(answer) = &answer {
+            if let Some(hook) = &self.hooks.unreadable_head {
+                hook(answer.word());
+            }
+            self.log_unreadable_head(peer, answer);
+        }
+        // From here on the connection can be evicted again, and nothing is lost by it.
+        connection.enter(Phase::Idle);
+        connection.stamp();
+        let socket = http.into_parts().io.into_inner().socket;
+        let mut closing = pin!(timeout(LINGER, close(socket, answer.as_ref())));
+        poll_fn(|context| match closing.as_mut().poll(context) {
+            Poll::Pending if connection.is_evicted() => Poll::Ready(()),
+            polled => polled.map(drop),
+        })
+        .await;
+    }
+
+    /// Logs, at a bounded rate, that a head could not be read.
+    fn log_unreadable_head(&self, peer: SocketAddr, answer: &ErrorBody) {
+        if let Some(suppressed) = self.log_limit.admit(answer.word(), Instant::now().into_std()) {
+            let (client, error) = (peer.ip().to_canonical(), answer.word());
+            tracing::warn!(%client, error, suppressed, "a request was refused: {}", answer.message());
+        }
+    }
+
+    /// Logs, at a bounded rate, that a client was disconnected because it did not read its answer.
+    fn log_unread_answer(&self, peer: SocketAddr) {
+        if let Some(suppressed) = self.log_limit.admit("not_read", Instant::now().into_std()) {
+            let client = peer.ip().to_canonical();
+            tracing::warn!(%client, suppressed, "a client was disconnected: it does not read its answer");
+        }
+    }
+}
+
+/// Runs the HTTP of a connection until it ends, a phase takes too long, or the listener ends it.
+async fn run_http<S, V>(
+    http: &mut http1::Connection<TokioIo<WatchedSocket<S>>, V>,
+    connection: &Connection,
+    limits: &Limits,
+) -> End
+where
+    S: Socket,
+    V: HttpService<Incoming, ResBody = WatchedBody<Body>> + Unpin,
+    V::Future: Unpin,
+    V::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut alarm = pin!(sleep_until(connection.since() + limits.shortest_timeout()));
+    let mut is_draining = false;
+    poll_fn(|context| {
+        connection.listen(context);
         loop {
-            match http.poll_without_shutdown(cx) {
+            match http.poll_without_shutdown(context) {
                 Poll::Ready(Ok(())) => return Poll::Ready(End::Done),
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Failed(error)),
                 Poll::Pending => connection.stamp(),
             }
-            if connection.must_make_room() {
+            if connection.is_evicted() {
                 return Poll::Ready(End::Cut);
             }
-            if !draining && connection.is_draining() {
+            if !is_draining && connection.is_draining() {
                 if connection.phase() == Phase::Idle {
                     return Poll::Ready(End::Cut);
                 }
-                draining = true;
-                Pin::new(&mut http).graceful_shutdown();
+                is_draining = true;
+                Pin::new(&mut *http).graceful_shutdown();
                 continue;
             }
-            if alarm.as_mut().poll(cx).is_pending() {
+            if alarm.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
             let (now, phase) = (Instant::now(), connection.phase());
-            // No later than the shortest timeout from now, since a phase that begins meanwhile may have that one.
+            // At most the shortest timeout from now, because a phase with that timeout may begin before the timer fires.
             let next = match limits.timeout(phase).map(|timeout| connection.since() + timeout) {
                 Some(deadline) if deadline <= now => return Poll::Ready(End::Late(phase)),
-                Some(deadline) => deadline.min(now + limits.shortest()),
-                None => now + limits.shortest(),
+                Some(deadline) => deadline.min(now + limits.shortest_timeout()),
+                None => now + limits.shortest_timeout(),
             };
-            alarm.as_mut().reset(next.into());
+            alarm.as_mut().reset(next);
         }
     })
-    .await;
-
-    let is_between = matches!(connection.phase(), Phase::Idle | Phase::Head);
-    let answer = match end {
-        End::Done => None,
-        End::Failed(error) if is_between && error.is_parse_too_large() => Some(ErrorBody::HEADERS_TOO_LARGE),
-        End::Failed(error) if is_between && error.is_parse() => Some(ErrorBody::NOT_HTTP),
-        End::Late(Phase::Head) => Some(ErrorBody::HEAD_TOO_SLOW),
-        End::Late(Phase::Answer) => return log_unread(&shared.refusals, peer),
-        End::Failed(_) | End::Late(_) | End::Cut => return,
-    };
-    if let Some(answer) = &answer {
-        endpoint.unreadable(answer.word());
-        log_unreadable(&shared.refusals, peer, answer);
-    }
-    // Room can be asked for again, and nothing is lost by giving it.
-    connection.enter(Phase::Idle);
-    connection.stamp();
-    let stream = http.into_parts().io.into_inner().stream;
-    let mut farewell = pin!(timeout(LINGER, say_farewell(stream, answer.as_ref())));
-    poll_fn(|cx| match farewell.as_mut().poll(cx) {
-        Poll::Pending if connection.must_make_room() => Poll::Ready(()),
-        polled => polled.map(drop),
-    })
-    .await;
+    .await
 }
 
-/// Writes the last answer, if there is one to write, closes our side, and waits for the client to close its own.
-async fn say_farewell(mut stream: TcpStream, answer: Option<&ErrorBody>) {
+/// Writes a last answer if there is one, closes our side, and waits until the client closes its own.
+async fn close(mut socket: impl Socket, answer: Option<&ErrorBody>) {
     if let Some(answer) = answer
-        && stream.write_all(&answer.to_bytes()).await.is_err()
+        && socket.write_all(&answer.to_bytes()).await.is_err()
     {
         return;
     }
-    if stream.shutdown().await.is_err() {
+    if socket.shutdown().await.is_err() {
         return;
     }
     let mut scratch = vec![0; 4096];
     let mut left = LINGER_BYTES_MAX;
-    while let Ok(read) = stream.read(&mut scratch).await {
+    while let Ok(read) = socket.read(&mut scratch).await {
         if read == 0 || read > left {
             return;
         }
         left -= read;
-    }
-}
-
-/// The request with a body that tells the connection when it is read.
-fn watched(request: hyper::Request<Incoming>, connection: &Arc<Connection>) -> Request {
-    if request.body().is_end_stream() {
-        connection.enter(Phase::Request);
-        request.map(|_| Body::empty())
-    } else {
-        request.map(|body| Body::new(WatchedBody::of_request(body, Arc::clone(connection))))
     }
 }

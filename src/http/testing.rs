@@ -1,92 +1,74 @@
-//! A journal in memory, the log, and a client that sends the very bytes it is told, for the tests of this module alone.
+//! A client that sends exactly the bytes it is given, a listener in memory, and the log, for tests.
+//!
+//! tokio's paused clock runs ahead while a test waits for a real socket. So tests of timeouts connect in memory.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::task::Context;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::callback::Event;
-use crate::journal::{AppendError, Appended, Change, Changed, Health, Journal, JournalError, Offset};
+use super::{Listen, Socket};
 
-/// Keeps what it is given, refuses or dawdles when told to.
-#[derive(Default)]
-pub(crate) struct MemoryJournal {
-    state: Mutex<State>,
-    head: watch::Sender<Offset>,
-}
+/// The address of every client in memory.
+pub(crate) const PEER: ([u8; 4], u16) = ([127, 0, 0, 1], 4711);
 
-#[derive(Default)]
-struct State {
-    events: Vec<Event>,
-    refuses: Option<AppendError>,
-    pause: Duration,
-}
+/// How many bytes each direction of a connection in memory holds.
+const BUFFER_BYTES: usize = 64 * 1024;
 
-impl MemoryJournal {
-    pub(crate) fn refuse(&self, refuses: Option<AppendError>) {
-        self.state().refuses = refuses;
-    }
+/// A listener in memory.
+pub(crate) struct MemoryListener(UnboundedReceiver<DuplexStream>);
 
-    pub(crate) fn pause(&self, pause: Duration) {
-        self.state().pause = pause;
-    }
+/// Connects to a [`MemoryListener`].
+#[derive(Clone)]
+pub(crate) struct Connector(UnboundedSender<DuplexStream>);
 
-    pub(crate) fn events(&self) -> Vec<Event> {
-        self.state().events.clone()
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl MemoryListener {
+    pub(crate) fn new() -> (Connector, MemoryListener) {
+        let (sender, receiver) = unbounded_channel();
+        (Connector(sender), MemoryListener(receiver))
     }
 }
 
-#[async_trait]
-impl Journal for MemoryJournal {
-    async fn append(&self, event: Event) -> Result<Appended, AppendError> {
-        let (answer, pause) = {
-            let mut state = self.state();
-            let is_known = state.events.iter().any(|known| known.id() == event.id());
-            let answer = match &state.refuses {
-                Some(error) => Err(error.clone()),
-                None if is_known => Ok(Appended::Duplicate),
-                None => Ok(Appended::Stored),
-            };
-            if answer == Ok(Appended::Stored) {
-                state.events.push(event);
-                self.head.send_replace(Offset(state.events.len() as i64));
-            }
-            (answer, state.pause)
-        };
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+impl Listen for MemoryListener {
+    type Socket = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
+        match self.0.recv().await {
+            Some(socket) => Ok((socket, SocketAddr::from(PEER))),
+            None => std::future::pending().await,
         }
-        answer
+    }
+}
+
+impl Socket for DuplexStream {
+    /// Always false, because a stream in memory cannot be read ahead.
+    fn is_closed_by_client(&self, _: &mut Context<'_>) -> bool {
+        false
+    }
+}
+
+impl Connector {
+    /// Connects a client; `None` if the listener is gone.
+    pub(crate) fn connect(&self) -> Option<Client> {
+        let (ours, theirs) = duplex(BUFFER_BYTES);
+        self.0.send(theirs).ok()?;
+        Some(Client::new(ours))
     }
 
-    async fn change(&self, _: Change) -> Result<Changed, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    fn health(&self) -> Health {
-        let state = self.state();
-        Health { refuses: state.refuses.clone(), unanswered: Duration::ZERO, head: Offset(state.events.len() as i64) }
-    }
-
-    fn generation(&self) -> &str {
-        "5d0c1f7a9be2440d"
-    }
-
-    fn head(&self) -> watch::Receiver<Offset> {
-        self.head.subscribe()
+    /// Sends a request on a connection of its own, and returns the reply.
+    pub(crate) async fn ask(&self, request: impl AsRef<[u8]>) -> Reply {
+        let mut client = self.connect().expect("the server has stopped");
+        client.send(request).await;
+        client.reply().await
     }
 }
 
@@ -94,12 +76,12 @@ impl Journal for MemoryJournal {
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
-/// Wants no line, and is there for good: where one subscriber alone is known, whether a place in the code logs is decided
-/// by the thread that comes there first, and a test beside has none.
+/// A second subscriber, which wants no line and is never dropped. With a single one, the thread that reaches a log call
+/// first decides for all threads whether it is logged, and another test's thread has no subscriber.
 static BYSTANDER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 impl Lines {
-    /// Takes the log until the guard is dropped.
+    /// Keeps the log until the guard is dropped.
     pub(crate) fn take() -> (Lines, DefaultGuard) {
         LazyLock::force(&BYSTANDER);
         let lines = Lines::default();
@@ -113,12 +95,12 @@ impl Lines {
 }
 
 impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -134,13 +116,17 @@ impl<'a> MakeWriter<'a> for Lines {
 /// No test waits longer than this for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A connection as a client holds it.
+/// A client's end of a connection.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
 }
 
-/// An answer as it came.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// An answer as it arrived.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -149,6 +135,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Whether the head has this line, in upper or lower case.
     pub(crate) fn has(&self, line: &str) -> bool {
         self.head.lines().any(|header| header.eq_ignore_ascii_case(line))
     }
@@ -159,7 +146,12 @@ impl Reply {
             .any(|header| header.split_once(": ").is_some_and(|(known, _)| known.eq_ignore_ascii_case(name)))
     }
 
-    /// The status and the word, for an answer that has the form of the contract.
+    /// The names of the headers, in their order.
+    pub(crate) fn header_names(&self) -> Vec<&str> {
+        self.head.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect()
+    }
+
+    /// The status and the word of an error. It must have the form that every error has.
     pub(crate) fn error(&self) -> (u16, String) {
         let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"));
         assert!(self.has("content-type: application/json"), "{self:?}");
@@ -171,11 +163,16 @@ impl Reply {
 }
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> Client {
-        Client { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
+    fn new(stream: impl Stream + 'static) -> Client {
+        Client { stream: Box::new(stream), unread: Vec::new() }
     }
 
-    /// Sends the bytes; false where the server closed before it had them all.
+    /// Connects over TCP.
+    pub(crate) async fn connect(address: SocketAddr) -> Client {
+        Client::new(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Sends the bytes. Returns false if the server closed before it had them all.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
@@ -185,7 +182,7 @@ impl Client {
         self.try_reply().await.expect("the connection was closed without an answer")
     }
 
-    /// Reads one answer; `None` when the connection is closed first.
+    /// Reads one answer; `None` if the connection is closed first.
     pub(crate) async fn try_reply(&mut self) -> Option<Reply> {
         loop {
             if let Some(end) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -208,7 +205,7 @@ impl Client {
         }
     }
 
-    /// Reads up to a text and takes it all; false where the connection is closed first.
+    /// Reads up to the end of `text`. Returns false if the connection is closed first.
     pub(crate) async fn read_until(&mut self, text: &str) -> bool {
         loop {
             if let Some(start) = self.unread.windows(text.len()).position(|window| window == text.as_bytes()) {
@@ -221,16 +218,21 @@ impl Client {
         }
     }
 
-    /// Waits until the server closes the connection; true if nothing more came before.
+    /// Reads until the server closes the connection, and returns everything.
+    pub(crate) async fn read_to_end(&mut self) -> String {
+        while self.read_more().await {}
+        String::from_utf8(std::mem::take(&mut self.unread)).unwrap()
+    }
+
+    /// Waits until the server closes the connection. Returns whether nothing more arrived before.
     pub(crate) async fn is_closed(&mut self) -> bool {
         while self.read_more().await {}
         self.unread.is_empty()
     }
 
-    /// Whether the connection stays open and silent for so long.
+    /// Whether the connection stays open and silent for `time`.
     pub(crate) async fn stays_open(&mut self, time: Duration) -> bool {
-        let mut byte = [0];
-        timeout(time, self.stream.peek(&mut byte)).await.is_err()
+        timeout(time, self.read_more()).await.is_err()
     }
 
     pub(crate) async fn close_own_side(&mut self) {

@@ -27,6 +27,8 @@ mod store;
 #[cfg(test)]
 mod store_tests;
 mod tail;
+#[cfg(test)]
+pub(crate) mod testing;
 mod window;
 mod writer;
 

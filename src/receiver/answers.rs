@@ -1,11 +1,76 @@
-//! The answers of the callback endpoint: 200 for a stored event, and the status of each refusal.
+//! The answers of the callback endpoint: 200 for a stored event, and an error for everything else.
+
+use std::borrow::Cow;
 
 use axum::Json;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use crate::callback::Refusal;
+use super::refused_body::RefusedBody;
+use crate::callback::{EventType, Refusal};
 use crate::http::ErrorBody;
+
+/// The body of a 200: `{"code":0}`.
+#[derive(Serialize)]
+pub(super) struct Success {
+    code: u8,
+}
+
+/// The answer to a callback whose event is durable.
+pub(super) const STORED: Json<Success> = Json(Success { code: 0 });
+
+/// Why a request was not answered with 200.
+#[derive(Debug)]
+pub(super) struct NotStored {
+    pub(super) answer: ErrorBody,
+    /// The end of the message in the log and in the list of refusals. The sender must not learn causes and settings.
+    pub(super) hint: Cow<'static, str>,
+    /// The type that the callback names, if it could be read.
+    pub(super) event_type: Option<EventType>,
+    /// Whether the connection ends after the answer, because some of the request is unread.
+    pub(super) close: bool,
+    /// What is kept of the body, if it was read. In a box, because this is the rare end of a callback.
+    pub(super) body: Option<Box<RefusedBody>>,
+}
+
+impl From<ErrorBody> for NotStored {
+    fn from(answer: ErrorBody) -> NotStored {
+        NotStored { answer, hint: Cow::Borrowed(""), event_type: None, close: false, body: None }
+    }
+}
+
+impl NotStored {
+    /// The callback was refused.
+    pub(super) fn refused(refusal: &Refusal, event_type: Option<EventType>) -> NotStored {
+        let hint = match refusal {
+            Refusal::SignatureMissing { event_type } => Cow::Owned(format!(
+                "; `receiver.unsigned_event_types = [\"{event_type}\"]` accepts this type without a signature"
+            )),
+            Refusal::SignatureExpired { .. } => Cow::Borrowed(
+                "; if genuine callbacks come late, raise `receiver.leeway_secs`, and check the clock of this machine",
+            ),
+            _ => Cow::Borrowed(""),
+        };
+        let answer = ErrorBody::new(status_of(refusal), refusal.word(), refusal.to_string());
+        NotStored { event_type, hint, ..NotStored::from(answer) }
+    }
+
+    /// The event could not be stored, or there was no memory for the body.
+    pub(super) fn unavailable(event_type: Option<EventType>, cause: impl std::fmt::Display) -> NotStored {
+        NotStored { event_type, hint: format!("; {cause}").into(), ..NotStored::from(UNAVAILABLE) }
+    }
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+        Refusal::SignatureMissing { .. }
+        | Refusal::SignatureMismatch
+        | Refusal::SignatureExpired { .. }
+        | Refusal::SignatureTooFarAhead { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::AddressNotAllowed | Refusal::AppidNotAllowed | Refusal::DomainNotAllowed => StatusCode::FORBIDDEN,
+    }
+}
 
 pub(super) const METHOD_NOT_ALLOWED: ErrorBody = ErrorBody::new_static(
     StatusCode::METHOD_NOT_ALLOWED,
@@ -50,35 +115,12 @@ pub(super) fn body_too_large(bytes_max: usize) -> ErrorBody {
     ErrorBody::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
 }
 
-/// The body of a 200: `{"code":0}`.
-#[derive(Serialize)]
-pub(super) struct Success {
-    code: u8,
-}
-
-/// The answer to a callback whose event is durable.
-pub(super) const STORED: Json<Success> = Json(Success { code: 0 });
-
-/// Why a callback is refused.
-pub(super) fn refusal(refusal: &Refusal) -> ErrorBody {
-    let status = match refusal {
-        Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
-        Refusal::SignatureMissing { .. }
-        | Refusal::SignatureMismatch
-        | Refusal::SignatureExpired { .. }
-        | Refusal::SignatureTooFarAhead { .. } => StatusCode::UNAUTHORIZED,
-        Refusal::AddressNotAllowed | Refusal::AppidNotAllowed | Refusal::DomainNotAllowed => StatusCode::FORBIDDEN,
-    };
-    ErrorBody::new(status, refusal.word(), refusal.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callback::EventType;
 
     #[test]
-    fn every_refusal_has_the_status_of_the_contract() {
+    fn refusal_has_its_status() {
         for (refusal, status) in [
             (Refusal::SignatureMissing { event_type: EventType::Push }, 401),
             (Refusal::SignatureMismatch, 401),
@@ -88,7 +130,7 @@ mod tests {
             (Refusal::AppidNotAllowed, 403),
             (Refusal::DomainNotAllowed, 403),
         ] {
-            assert_eq!(super::refusal(&refusal).status().as_u16(), status, "{refusal:?}");
+            assert_eq!(NotStored::refused(&refusal, None).answer.status(), status, "{refusal:?}");
         }
     }
 }

@@ -1,22 +1,21 @@
-//! Reads the body of a request within bounds: its size, its time, and the memory of all bodies together.
+//! Reads the body of a request within limits: its size, its time, and the memory of all bodies together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// It is larger than allowed.
+    /// The body is larger than allowed.
     TooLarge,
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     TooSlow,
-    /// It broke off, or its chunks are malformed.
+    /// The body ends early, or its chunks are malformed.
     Broken,
     /// All bodies together are larger than allowed.
     NoMemory,
@@ -29,7 +28,8 @@ pub(super) struct Budget {
     used: AtomicUsize,
 }
 
-/// What one body takes of it, given back on drop. It grows as bytes arrive: announcing a large body reserves nothing.
+/// The part of the budget that one body takes. Dropping it frees that part. It grows with the bytes that arrive, so a
+/// client reserves nothing by announcing a large body.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Arc<Budget>,
@@ -53,8 +53,8 @@ impl Share {
         if used > self.budget.bytes_max { Err(BodyError::NoMemory) } else { Ok(()) }
     }
 
-    /// Makes it at least so many bytes, for what was made of the body. That is never too much: the body was let in, and
-    /// it is the next one that has to wait.
+    /// Grows to at least `bytes`, the size of the event that was made of the body. This never fails: the body was admitted,
+    /// so the next body has to wait.
     pub(super) fn cover(&mut self, bytes: usize) {
         let _ = self.grow(bytes.saturating_sub(self.bytes));
     }
@@ -66,10 +66,10 @@ impl Drop for Share {
     }
 }
 
-/// Reads a body of at most `bytes_max` bytes. The share is to be kept as long as the bytes.
+/// Reads a body of at most `bytes_max` bytes. Keep the share as long as the bytes.
 ///
 /// # Errors
-/// The first bound that is passed. What is left of the body is then unread.
+/// The first limit that the body exceeds. The rest of the body then stays unread.
 pub(super) async fn read(
     body: Body,
     bytes_max: usize,
@@ -80,7 +80,7 @@ pub(super) async fn read(
         return Err(BodyError::TooLarge);
     }
     // The timer is registered only if the first poll finds the body incomplete.
-    match timeout_at(deadline.into(), collect(body, bytes_max, budget)).await {
+    match timeout_at(deadline, collect(body, bytes_max, budget)).await {
         Ok(read) => read,
         Err(_) => Err(BodyError::TooSlow),
     }
@@ -88,7 +88,7 @@ pub(super) async fn read(
 
 async fn collect(mut body: Body, bytes_max: usize, budget: &Arc<Budget>) -> Result<(Bytes, Share), BodyError> {
     let mut share = budget.share();
-    // Most bodies arrive in one piece, which is then used as it is.
+    // Most bodies arrive in one piece, which is used without a copy.
     let mut first = Bytes::new();
     let mut joined = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -120,12 +120,11 @@ mod tests {
     use std::task::{Context, Poll};
     use std::time::Duration;
 
-    use axum::body::Body;
     use hyper::body::Frame;
 
     use super::*;
 
-    /// A body of given pieces that never ends where `ends` is false.
+    /// A body of some pieces. It never ends if `ends` is false.
     struct Pieces {
         left: Vec<&'static str>,
         ends: bool,
@@ -148,11 +147,11 @@ mod tests {
     }
 
     fn soon() -> Instant {
-        Instant::now() + Duration::from_millis(20)
+        Instant::now() + Duration::from_secs(10)
     }
 
-    #[tokio::test]
-    async fn pieces_are_joined_and_memory_is_given_back() {
+    #[tokio::test(start_paused = true)]
+    async fn pieces_are_joined_and_memory_is_freed() {
         let budget = Arc::new(Budget::new(10));
         for (left, expected) in [(&[][..], ""), (&["one"], "one"), (&["a", "", "b", "cd"], "abcd")] {
             let (bytes, share) = read(pieces(left, true), 10, soon(), &budget).await.unwrap();
@@ -163,7 +162,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn each_bound_has_its_error() {
         let budget = Arc::new(Budget::new(10));
         let large = Body::from("12345678");
@@ -173,11 +172,11 @@ mod tests {
         assert_eq!(read(pieces(&["1"], false), 7, soon(), &budget).await.unwrap_err(), BodyError::TooSlow);
         let (_, _share) = read(pieces(&["123456"], true), 7, soon(), &budget).await.unwrap();
         assert_eq!(read(pieces(&["12345"], true), 7, soon(), &budget).await.unwrap_err(), BodyError::NoMemory);
-        assert!(read(pieces(&["1234"], true), 7, soon(), &budget).await.is_ok(), "what failed has been given back");
+        assert!(read(pieces(&["1234"], true), 7, soon(), &budget).await.is_ok(), "a failed read frees its memory");
     }
 
-    #[tokio::test]
-    async fn what_is_made_of_a_body_counts_if_it_is_larger() {
+    #[tokio::test(start_paused = true)]
+    async fn share_grows_to_a_larger_event() {
         let budget = Arc::new(Budget::new(10));
         let (_, mut share) = read(pieces(&["123"], true), 7, soon(), &budget).await.unwrap();
         for (bytes, used) in [(2, 3), (8, 8), (5, 8), (20, 20)] {

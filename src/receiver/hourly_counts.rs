@@ -1,31 +1,31 @@
-//! How many callbacks came to which end, by hour: counted in memory since the service started.
+//! Counts callbacks by hour and outcome, in memory, since the service started.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::moment::{HOUR_MS, hour_of};
 
-/// How many hours are kept.
+/// How many hours with callbacks are kept.
 const HOURS_MAX: usize = 48;
 
-/// The outcomes of callbacks in the last hours in which any came.
+/// How many callbacks had each outcome, in each of the last 48 hours in which callbacks arrived.
 #[derive(Debug)]
 pub struct HourlyCounts(Mutex<Hours>);
 
 #[derive(Debug)]
 struct Hours {
     since_ms: i64,
-    /// By the beginning of the hour. An hour has few outcomes, so they are looked for one by one.
+    /// By the start of the hour in Unix ms. An hour has few outcomes, so a linear search finds them.
     counts: BTreeMap<i64, Vec<(&'static str, u64)>>,
 }
 
 impl HourlyCounts {
-    /// Nothing yet, at `since_ms` (Unix ms).
+    /// Starts to count at `since_ms` (Unix ms).
     pub fn new(since_ms: i64) -> HourlyCounts {
         HourlyCounts(Mutex::new(Hours { since_ms, counts: BTreeMap::new() }))
     }
 
-    /// Counts a callback that came at `time_ms` (Unix ms). `outcome` must come from a closed set, since each is remembered.
+    /// Counts a callback that arrived at `time_ms` (Unix ms). `outcome` must come from a closed set, because each is stored.
     pub(crate) fn count(&self, outcome: &'static str, time_ms: i64) {
         let mut hours = self.lock();
         let outcomes = hours.counts.entry(hour_of(time_ms)).or_default();
@@ -40,12 +40,13 @@ impl HourlyCounts {
         }
     }
 
-    /// Since when all are counted, in Unix ms.
+    /// The time from which on the counts are complete, in Unix ms.
     pub(crate) fn since_ms(&self) -> i64 {
         self.lock().since_ms
     }
 
-    /// The hours that began from `since_ms` to before `until_ms` with what came in them, in that order.
+    /// Returns the counts of the hours that start at or after `since_ms` and before `until_ms`. Each count is the start of the
+    /// hour in Unix ms, the outcome and the number of callbacks; they are sorted in this order.
     pub(crate) fn hours(&self, since_ms: i64, until_ms: i64) -> Vec<(i64, &'static str, u64)> {
         let mut counts: Vec<_> = {
             let hours = self.lock();
@@ -69,31 +70,32 @@ mod tests {
 
     #[test]
     fn outcomes_are_counted_by_hour() {
-        let tally = HourlyCounts::new(5);
+        let counts = HourlyCounts::new(5);
         for (outcome, time_ms) in
             [("stored", 0), ("stored", HOUR_MS - 1), ("malformed", 1), ("stored", HOUR_MS), ("duplicate", 3 * HOUR_MS)]
         {
-            tally.count(outcome, time_ms);
+            counts.count(outcome, time_ms);
         }
         let all = [(0, "malformed", 1), (0, "stored", 2), (HOUR_MS, "stored", 1), (3 * HOUR_MS, "duplicate", 1)];
-        assert_eq!(tally.hours(i64::MIN, i64::MAX), all);
-        assert_eq!(tally.hours(1, 3 * HOUR_MS), all[2..3]);
-        assert_eq!(tally.hours(HOUR_MS, HOUR_MS), []);
-        assert_eq!(tally.since_ms(), 5);
+        assert_eq!(counts.hours(i64::MIN, i64::MAX), all);
+        assert_eq!(counts.hours(1, 3 * HOUR_MS), all[2..3]);
+        assert_eq!(counts.hours(HOUR_MS, HOUR_MS), []);
+        assert_eq!(counts.since_ms(), 5);
     }
 
+    /// Also if the clock jumps.
     #[test]
-    fn no_more_than_its_hours_are_kept_whatever_the_clock_does() {
-        let tally = HourlyCounts::new(0);
+    fn only_the_last_hours_are_kept() {
+        let counts = HourlyCounts::new(0);
         for hour in 0..100 {
-            tally.count("stored", hour * HOUR_MS);
+            counts.count("stored", hour * HOUR_MS);
         }
-        let hours = tally.hours(i64::MIN, i64::MAX);
+        let hours = counts.hours(i64::MIN, i64::MAX);
         assert_eq!((hours.len(), hours[0]), (48, (52 * HOUR_MS, "stored", 1)));
-        assert_eq!(tally.since_ms(), 52 * HOUR_MS);
-        tally.count("stored", 0);
-        tally.count("stored", i64::MAX);
-        tally.count("stored", i64::MIN);
-        assert_eq!(tally.hours(i64::MIN, i64::MAX).len(), 48);
+        assert_eq!(counts.since_ms(), 52 * HOUR_MS);
+        counts.count("stored", 0);
+        counts.count("stored", i64::MAX);
+        counts.count("stored", i64::MIN);
+        assert_eq!(counts.hours(i64::MIN, i64::MAX).len(), 48);
     }
 }

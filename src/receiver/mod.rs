@@ -1,13 +1,14 @@
 //! The callback endpoint: `POST <receiver.path>` takes a callback, makes its event durable and answers 200.
 //!
-//! The life of a request: [`routes`] checks its head, [`body`] reads it within bounds, [`crate::callback`] parses and
-//! verifies it, [`storing`] waits for the journal. Every other end is an answer in [`answers`].
+//! The life of a request: [`routes`] checks its head, [`body`] reads it within limits, [`crate::callback`] parses and
+//! verifies it, [`storing`] waits for the journal, [`answers`] holds every answer.
 
 mod answers;
 mod body;
 mod hourly_counts;
 mod options;
 mod recent_refusals;
+mod refused_body;
 mod routes;
 mod storing;
 
@@ -15,4 +16,4 @@ pub use hourly_counts::HourlyCounts;
 pub use options::Options;
 pub use recent_refusals::RecentRefusals;
 pub(crate) use recent_refusals::{ERRORS, Refusal, RefusalWord};
-pub use routes::{Receiver, ReceiverError};
+pub use routes::{Receiver, ReceiverError, router};

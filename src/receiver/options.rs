@@ -1,4 +1,4 @@
-//! The section `[receiver]` of the configuration.
+//! The options of the callback endpoint.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -18,27 +18,27 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The path that CSS posts to.
     pub path: UrlPath,
-    /// A path that answers load balancers with 200 while the receiver is ready.
+    /// A path that answers load balancers with 200 while the receiver can store events.
     pub health_path: Option<UrlPath>,
     /// The callback keys.
     pub keys: Vec<KeyOptions>,
-    /// A file with more keys, one a line.
+    /// A file with more keys, one per line.
     pub keys_file: Option<PathBuf>,
-    /// Accept everything unverified when there is no key.
+    /// Accept callbacks without verifying them, if no key is configured.
     pub allow_unsigned: bool,
-    /// How long after `t` a signature still counts, in seconds.
+    /// How long a signature stays valid after its `t`, in seconds.
     pub leeway_secs: u32,
-    /// How far ahead `t` may lie, in seconds.
+    /// How far in the future `t` may be, in seconds.
     pub validity_secs_max: Option<u32>,
-    /// Types that are accepted without a `sign`.
+    /// Event types that are accepted without a signature.
     pub unsigned_event_types: Vec<EventType>,
-    /// Where not empty, other appids are refused.
+    /// If not empty, callbacks of other appids are refused.
     pub allowed_appids: Vec<i64>,
-    /// Where not empty, other domains are refused.
+    /// If not empty, callbacks of other domains are refused.
     pub allowed_domains: Vec<DomainPattern>,
-    /// Where not empty, clients of other addresses are refused.
+    /// If not empty, clients with other addresses are refused.
     pub allowed_addresses: Vec<Network>,
-    /// Peers whose header is believed.
+    /// Proxies whose header is believed.
     pub trusted_proxies: Vec<Network>,
     /// The header in which a trusted proxy names the client.
     #[serde(deserialize_with = "header_name")]
@@ -51,7 +51,7 @@ pub struct Options {
     pub headers_bytes_max: usize,
     /// The most connections at once.
     pub connections_max: usize,
-    /// The most memory for all bodies in flight and the events made of them until they are stored, in bytes.
+    /// The most memory for all bodies in flight, and for their events until they are stored, in bytes.
     pub bodies_bytes_max: usize,
     /// How long a client may take to send the head of a request, in seconds.
     pub headers_timeout_secs: u64,
@@ -59,7 +59,7 @@ pub struct Options {
     pub body_timeout_secs: u64,
     /// How long a connection may be idle between requests, in seconds.
     pub idle_timeout_secs: u64,
-    /// How long an answer may take, in seconds. CSS gives up after about 20.
+    /// How long an answer may take, in seconds. CSS gives up after about 20 seconds.
     pub answer_timeout_secs: u64,
 }
 
@@ -105,7 +105,7 @@ impl Options {
         }
     }
 
-    /// Whether callbacks and load balancers have a path each.
+    /// Whether callbacks and load balancers have different paths.
     pub fn paths_differ(&self) -> bool {
         self.health_path.as_ref() != Some(&self.path)
     }

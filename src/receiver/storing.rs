@@ -1,4 +1,4 @@
-//! An event on its way into the journal, with the memory that it takes.
+//! Waits for the journal to store an event.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,41 +6,58 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
 
 use super::body::Share;
 use crate::callback::Event;
 use crate::journal::{AppendError, Appended, Journal};
 
+/// Why an event is not known to be durable. The sender must try again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error("the journal did not answer within `receiver.answer_timeout_secs`")]
+    TooSlow,
+}
+
+/// Hands an event to the journal, and returns when it is durable. `share` is the memory that the event takes.
+///
+/// The caller may stop waiting, because its client has gone or at `deadline`. The journal keeps the event even so, and the
+/// event counts as memory until the journal has stored it.
+pub(super) async fn store(
+    journal: Arc<dyn Journal>,
+    event: Event,
+    share: Share,
+    deadline: Instant,
+) -> Result<Appended, StoreError> {
+    let append: Pin<Box<Append>> = Box::pin(async move {
+        let _share = share;
+        journal.append(event).await
+    });
+    let appended = timeout_at(deadline, Appending(Some(append))).await;
+    Ok(appended.map_err(|_| StoreError::TooSlow)??)
+}
+
 type Append = dyn Future<Output = Result<Appended, AppendError>> + Send;
 
-/// Waits until the journal has answered for an event. Who waits may go, with its client or at the end of its patience: what was
-/// handed to the journal is not taken back, so it goes on counting as memory until the journal is done with it.
-pub(super) struct Appending(Option<Pin<Box<Append>>>);
-
-impl Appending {
-    /// Hands the event to the journal when it is first polled.
-    pub(super) fn new(journal: Arc<dyn Journal>, event: Event, share: Share) -> Appending {
-        Appending(Some(Box::pin(async move {
-            let _share = share;
-            journal.append(event).await
-        })))
-    }
-}
+/// An append that goes on in a task of its own if its caller stops waiting.
+struct Appending(Option<Pin<Box<Append>>>);
 
 impl Future for Appending {
     type Output = Result<Appended, AppendError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(append) = &mut self.0 else { return Poll::Pending };
-        let outcome = ready!(append.as_mut().poll(context));
+        let appended = ready!(append.as_mut().poll(context));
         self.0 = None;
-        Poll::Ready(outcome)
+        Poll::Ready(appended)
     }
 }
 
 impl Drop for Appending {
     fn drop(&mut self) {
-        // A task only for those that are left alone, since one for each event would cost more than the rest of its way.
+        // Only an abandoned append gets a task: one for each event would cost more than all else that is done for it.
         if let (Some(append), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(append);
         }

@@ -15,8 +15,9 @@ use super::*;
 
 use crate::admin::Token;
 use crate::delivery::Status;
-use crate::http::testing::{Lines, MemoryJournal};
+use crate::http::testing::Lines;
 use crate::index;
+use crate::journal::testing::MemoryJournal;
 use crate::journal::{AppendError, Journal};
 use crate::receiver::{HourlyCounts, RecentRefusals};
 

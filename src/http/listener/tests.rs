@@ -1,31 +1,34 @@
+//! Timeouts and eviction with clients in memory and tokio's clock paused; over TCP only what needs a real socket.
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::HttpBody;
+use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::http::Method;
 use axum::routing::{any, post};
 use bytes::Bytes;
 use hyper::body::Frame;
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::http::testing::{Client, Lines, PATIENCE};
+use crate::http::testing::{Client, Connector, Lines, MemoryListener, PATIENCE};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const WAIT: &str = "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// What a request to `/wait` does: it says that it has begun, and waits to be let go.
+/// A request to `/wait` notifies `begun`, then waits for `go`.
 #[derive(Clone, Default)]
 struct Gate {
     begun: Arc<Notify>,
     go: Arc<Notify>,
 }
 
-/// An answer that waits to be let go after each frame.
+/// An answer that waits for `go` after each frame.
 struct Frames {
     left: Vec<&'static str>,
     pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -52,15 +55,34 @@ impl HttpBody for Frames {
     }
 }
 
+/// How clients reach a server.
+enum Way {
+    Memory(Connector),
+    Tcp(SocketAddr),
+}
+
 struct Server {
-    address: SocketAddr,
+    way: Way,
     gate: Gate,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    async fn start(limits: Limits) -> Server {
+    /// Serves in memory.
+    fn start(limits: Limits) -> Server {
+        let (connector, listener) = MemoryListener::new();
+        Server::run(listener, Way::Memory(connector), limits)
+    }
+
+    /// Serves over TCP.
+    async fn start_tcp(limits: Limits) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Server::run(listener, Way::Tcp(address), limits)
+    }
+
+    fn run(listener: impl Listen + 'static, way: Way, limits: Limits) -> Server {
         let gate = Gate::default();
         let wait = async |State(gate): State<Gate>| {
             gate.begun.notify_one();
@@ -75,38 +97,43 @@ impl Server {
             .route("/frames", any(async |State(gate): State<Gate>| Body::new(Frames::new(gate))))
             .route("/take", post(async move |gate: State<Gate>, _: String| wait(gate).await))
             .with_state(gate.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(listener, router, limits, async {
+        let task = tokio::spawn(serve(listener, router, Hooks::default(), limits, async {
             let _ = stopped.await;
         }));
-        Server { address, gate, stop: Some(stop), task }
+        Server { way, gate, stop: Some(stop), task }
     }
 
     async fn connect(&self) -> Client {
-        Client::connect(self.address).await
+        match &self.way {
+            Way::Memory(connector) => connector.connect().unwrap(),
+            Way::Tcp(address) => Client::connect(*address).await,
+        }
     }
 
     /// A connection whose request is with its handler.
     async fn busy(&self) -> Client {
         let mut client = self.connect().await;
         client.send(WAIT).await;
-        timeout(PATIENCE, self.gate.begun.notified()).await.expect("the request did not reach its handler");
+        self.has_begun().await;
         client
     }
 
-    /// The same, for a request with a body that came in two pieces.
+    /// A connection whose request is with its handler, after its body arrived in two pieces.
     async fn busy_with_a_body(&self) -> Client {
         let mut client = self.connect().await;
         client.send("POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na").await;
         assert!(client.stays_open(ms(10)).await);
         client.send("b").await;
-        timeout(PATIENCE, self.gate.begun.notified()).await.expect("the request did not reach its handler");
+        self.has_begun().await;
         client
     }
 
-    /// A connection that has had an answer.
+    async fn has_begun(&self) {
+        timeout(PATIENCE, self.gate.begun.notified()).await.expect("the request did not reach its handler");
+    }
+
+    /// A connection that is idle after an answer.
     async fn idle(&self) -> Client {
         let mut client = self.connect().await;
         assert_eq!(ask(&mut client).await, 200);
@@ -145,15 +172,16 @@ fn cap(connections_max: usize) -> Limits {
     Limits { connections_max, ..limits() }
 }
 
-#[tokio::test]
-async fn a_slow_head_is_told_so_however_steadily_it_drips() {
-    let server = Server::start(Limits { headers_timeout: ms(150), ..limits() }).await;
+/// A head that drips steadily is still cut off.
+#[tokio::test(start_paused = true)]
+async fn slow_head_times_out() {
+    let server = Server::start(Limits { headers_timeout: ms(150), ..limits() });
     for first in ["", GET] {
         let mut client = server.connect().await;
         client.send(first).await;
         if !first.is_empty() {
             client.reply().await;
-            // Long enough for the connection's timer to be set anew while it is idle.
+            // Long enough for the connection to set its timer again while it is idle.
             sleep(ms(200)).await;
         }
         client.send("GET / HTTP/1.1\r\n").await;
@@ -163,33 +191,33 @@ async fn a_slow_head_is_told_so_however_steadily_it_drips() {
             sleep(ms(10)).await;
         }
         assert_eq!(client.reply().await.error(), (408, "timeout".to_owned()));
-        assert!(started.elapsed() >= ms(145), "{:?}", started.elapsed());
+        assert!((ms(145)..ms(160)).contains(&started.elapsed()), "{:?}", started.elapsed());
         assert!(client.is_closed().await);
     }
 }
 
-#[tokio::test]
-async fn silence_has_a_timer_of_its_own() {
-    let server = Server::start(Limits { headers_timeout: ms(60), idle_timeout: ms(1000), ..limits() }).await;
+/// The timeout of heads does not run between requests or before the first.
+#[tokio::test(start_paused = true)]
+async fn silence_has_its_own_timeout() {
+    let server = Server::start(Limits { headers_timeout: ms(60), idle_timeout: ms(1000), ..limits() });
     let (mut fresh, mut used) = (server.connect().await, server.idle().await);
     let reused = async {
         sleep(ms(500)).await;
         assert_eq!(ask(&mut used).await, 200, "idle for longer than a head may take");
-        assert!(used.stays_open(ms(600)).await);
+        assert!(used.stays_open(ms(990)).await);
         assert!(used.is_closed().await);
     };
     let silent = async {
-        assert!(fresh.stays_open(ms(500)).await);
-        assert!(fresh.is_closed().await, "nothing is said to one that has asked for nothing");
+        assert!(fresh.stays_open(ms(990)).await);
+        assert!(fresh.is_closed().await, "a client that asked for nothing gets no answer");
     };
     tokio::join!(reused, silent);
 }
 
-#[tokio::test]
-async fn timeouts_of_zero_close_at_once_and_block_nobody() {
+#[tokio::test(start_paused = true)]
+async fn zero_timeouts_cut_idle_clients_only() {
     let server =
         Server::start(Limits { headers_timeout: ms(0), idle_timeout: ms(0), write_timeout: ms(0), ..limits() });
-    let server = server.await;
     let mut busy = server.busy().await;
     let mut silent = server.connect().await;
     assert!(silent.is_closed().await);
@@ -197,35 +225,35 @@ async fn timeouts_of_zero_close_at_once_and_block_nobody() {
     assert_eq!(busy.reply().await.body, "waited");
 }
 
-#[tokio::test]
-async fn no_timer_of_the_connection_runs_while_a_request_is_at_work() {
-    let server = Server::start(Limits { headers_timeout: ms(40), idle_timeout: ms(40), ..limits() }).await;
+#[tokio::test(start_paused = true)]
+async fn handler_has_no_connection_timeout() {
+    let server = Server::start(Limits { headers_timeout: ms(40), idle_timeout: ms(40), ..limits() });
     let mut client = server.busy().await;
-    assert!(client.stays_open(ms(150)).await);
+    assert!(client.stays_open(ms(1000)).await);
     server.gate.go.notify_one();
     assert_eq!(client.reply().await.body, "waited");
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_read_is_cut() {
+#[tokio::test(start_paused = true)]
+async fn unread_answer_ends_the_connection() {
     let (lines, _guard) = Lines::take();
-    let server = Server::start(Limits { write_timeout: ms(100), ..cap(1) }).await;
+    let server = Server::start(Limits { write_timeout: ms(100), ..cap(1) });
     let mut client = server.connect().await;
     client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    // The only place is taken by somebody at work, until the answer has taken too long.
+    // The only place is taken by a busy connection, until its answer has taken too long.
     let mut next = server.connect().await;
     assert_eq!(ask(&mut next).await, 200);
-    assert_eq!(lines.text().matches("a client was cut off").count(), 1, "{}", lines.text());
+    assert_eq!(lines.text().matches("a client was disconnected").count(), 1, "{}", lines.text());
 }
 
-#[tokio::test]
-async fn an_answer_of_several_frames_comes_whole_and_may_pause() {
-    let server = Server::start(Limits { idle_timeout: ms(50), write_timeout: ms(50), ..cap(2) }).await;
+/// A pause between frames is longer than any timeout, and other clients need the place.
+#[tokio::test(start_paused = true)]
+async fn answer_may_pause_between_frames() {
+    let server = Server::start(Limits { idle_timeout: ms(50), write_timeout: ms(50), ..cap(2) });
     let mut client = server.connect().await;
     client.send("GET /frames HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     for word in ["one", "two", "three"] {
         assert!(client.read_until(word).await, "{word}");
-        // Longer than a timeout, and while others need room.
         for _ in 0..3 {
             sleep(ms(25)).await;
             server.idle().await;
@@ -241,13 +269,14 @@ async fn an_answer_of_several_frames_comes_whole_and_may_pause() {
         server.gate.go.notify_one();
     }
     assert!(client.read_until("\r\n0\r\n\r\n").await);
-    assert_eq!(ask(&mut client).await, 200, "the connection is as good as before");
-    assert!(client.is_closed().await, "and idle after it");
+    assert_eq!(ask(&mut client).await, 200, "the connection can be used again");
+    assert!(client.is_closed().await, "and is idle afterwards");
 }
 
+/// The client leaves while the handler has more of its answer to come.
 #[tokio::test]
-async fn a_client_that_leaves_while_more_of_its_answer_is_to_come_gives_up_its_place() {
-    let server = Server::start(cap(1)).await;
+async fn client_that_leaves_frees_its_place() {
+    let server = Server::start_tcp(cap(1)).await;
     for _ in 0..2 {
         let mut client = server.connect().await;
         client.send("GET /frames HTTP/1.1\r\nHost: x\r\n\r\n").await;
@@ -258,9 +287,9 @@ async fn a_client_that_leaves_while_more_of_its_answer_is_to_come_gives_up_its_p
     assert_eq!(ask(&mut next).await, 200);
 }
 
-#[tokio::test]
-async fn a_head_may_be_as_large_as_the_limit_and_no_larger() {
-    let server = Server::start(limits()).await;
+#[tokio::test(start_paused = true)]
+async fn head_may_be_as_large_as_the_limit() {
+    let server = Server::start(limits());
     let head = |bytes: usize| {
         let mut head = GET.trim_end().to_owned() + "\r\na: ";
         head.push_str(&"x".repeat(bytes - head.len() - 4));
@@ -281,9 +310,9 @@ async fn a_head_may_be_as_large_as_the_limit_and_no_larger() {
     }
 }
 
-#[tokio::test]
-async fn what_is_no_http_is_told_so_and_disturbs_nobody() {
-    let server = Server::start(limits()).await;
+#[tokio::test(start_paused = true)]
+async fn garbage_gets_400_and_harms_no_neighbour() {
+    let server = Server::start(limits());
     let mut neighbour = server.idle().await;
     let garbage: [&[u8]; 20] = [
         b"\0\0\0\0\r\n\r\n",
@@ -317,16 +346,16 @@ async fn what_is_no_http_is_told_so_and_disturbs_nobody() {
         assert!(client.is_closed().await, "{}", bytes.escape_ascii());
         assert_eq!(ask(&mut neighbour).await, 200);
     }
-    // Behind a good request, the answer to that one comes first.
+    // After a good request, the answer to that one comes first.
     let mut client = server.connect().await;
     client.send(GET.to_owned() + "garbage\r\n\r\n").await;
     assert_eq!(client.reply().await.status, 200);
     assert_eq!(client.reply().await.error().0, 400);
 }
 
-#[tokio::test]
-async fn pipelined_requests_and_http_1_0() {
-    let server = Server::start(limits()).await;
+#[tokio::test(start_paused = true)]
+async fn pipelining_and_http_1_0_work() {
+    let server = Server::start(limits());
     let mut client = server.connect().await;
     let echo = |body: &str| format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     client.send(echo("one") + GET + &echo("two") + "GET / HT").await;
@@ -344,15 +373,15 @@ async fn pipelined_requests_and_http_1_0() {
     }
 }
 
-#[tokio::test]
-async fn at_the_cap_the_longest_idle_makes_room() {
-    let server = Server::start(cap(3)).await;
+#[tokio::test(start_paused = true)]
+async fn longest_idle_is_evicted_first() {
+    let server = Server::start(cap(3));
     let mut busy = server.busy().await;
     let mut older = server.idle().await;
     sleep(ms(5)).await;
     let mut younger = server.idle().await;
     sleep(ms(5)).await;
-    assert_eq!(ask(&mut older).await, 200, "and so it is the younger one now");
+    assert_eq!(ask(&mut older).await, 200, "now the younger one is idle for longer");
     let mut newcomer = server.connect().await;
     assert_eq!(ask(&mut newcomer).await, 200);
     assert!(younger.is_closed().await);
@@ -361,9 +390,9 @@ async fn at_the_cap_the_longest_idle_makes_room() {
     assert_eq!(busy.reply().await.body, "waited");
 }
 
-#[tokio::test]
-async fn when_none_is_idle_the_longest_sending_its_head_makes_room() {
-    let server = Server::start(cap(3)).await;
+#[tokio::test(start_paused = true)]
+async fn slow_heads_are_evicted_next() {
+    let server = Server::start(cap(3));
     let mut busy = server.busy().await;
     let (mut first, mut second) = (server.connect().await, server.connect().await);
     for client in [&mut first, &mut second] {
@@ -380,9 +409,9 @@ async fn when_none_is_idle_the_longest_sending_its_head_makes_room() {
     assert_eq!(busy.reply().await.body, "waited");
 }
 
-#[tokio::test]
-async fn when_all_send_bodies_the_longest_at_it_makes_room() {
-    let server = Server::start(cap(3)).await;
+#[tokio::test(start_paused = true)]
+async fn slow_bodies_are_evicted_last() {
+    let server = Server::start(cap(3));
     let mut busy = server.busy_with_a_body().await;
     let (mut first, mut second) = (server.connect().await, server.connect().await);
     for client in [&mut first, &mut second] {
@@ -397,20 +426,20 @@ async fn when_all_send_bodies_the_longest_at_it_makes_room() {
     assert!(newcomer.stays_open(ms(10)).await);
     let mut other = server.connect().await;
     assert_eq!(ask(&mut other).await, 200);
-    assert!(newcomer.is_closed().await, "a head goes before a body");
+    assert!(newcomer.is_closed().await, "a head is evicted before a body");
     second.send("bc").await;
     assert_eq!(second.reply().await.body, "abc");
     server.gate.go.notify_one();
-    assert_eq!(busy.reply().await.body, "waited", "a body that is read to its end is at work");
+    assert_eq!(busy.reply().await.body, "waited", "a request whose body was read is with its handler");
 }
 
-#[tokio::test]
-async fn when_all_are_at_work_a_newcomer_waits() {
-    let server = Server::start(cap(2)).await;
+#[tokio::test(start_paused = true)]
+async fn newcomer_waits_while_all_are_busy() {
+    let server = Server::start(cap(2));
     let (mut one, mut two) = (server.busy().await, server.busy().await);
     let mut newcomer = server.connect().await;
     newcomer.send(GET).await;
-    assert!(newcomer.stays_open(ms(100)).await, "not answered, and not refused");
+    assert!(newcomer.stays_open(ms(100)).await, "neither answered nor refused");
     server.gate.go.notify_one();
     assert_eq!(newcomer.reply().await.status, 200);
     server.gate.go.notify_one();
@@ -421,8 +450,8 @@ async fn when_all_are_at_work_a_newcomer_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_silent_connections_keeps_no_sender_out_on_several_threads() {
-    let server = Server::start(cap(8)).await;
+async fn flood_of_silence_keeps_no_sender_out() {
+    let server = Server::start_tcp(cap(8)).await;
     let mut silent = Vec::new();
     for round in 0..20 {
         for _ in 0..8 {
@@ -433,16 +462,17 @@ async fn a_flood_of_silent_connections_keeps_no_sender_out_on_several_threads() 
     }
 }
 
-#[tokio::test]
-async fn stopping_lets_requests_finish_and_closes_the_rest() {
-    let mut server = Server::start(limits()).await;
+#[tokio::test(start_paused = true)]
+async fn stop_lets_requests_finish() {
+    let mut server = Server::start(limits());
     let mut busy = server.busy().await;
     let (mut idle, mut fresh) = (server.idle().await, server.connect().await);
     sleep(ms(5)).await;
     server.stop();
     assert!(idle.is_closed().await);
     assert!(fresh.is_closed().await);
-    assert!(TcpStream::connect(server.address).await.is_err(), "no new connection is taken");
+    let Way::Memory(connector) = &server.way else { unreachable!() };
+    assert!(connector.connect().is_none(), "no new connection is accepted");
     assert!(busy.stays_open(ms(30)).await);
     assert!(!server.task.is_finished());
     server.gate.go.notify_one();
@@ -454,18 +484,11 @@ async fn stopping_lets_requests_finish_and_closes_the_rest() {
     server.has_stopped().await;
 }
 
-#[tokio::test]
-async fn dropping_the_server_cuts_every_connection() {
-    let server = Server::start(limits()).await;
+#[tokio::test(start_paused = true)]
+async fn dropped_server_cuts_every_connection() {
+    let server = Server::start(limits());
     let (mut busy, mut idle) = (server.busy().await, server.idle().await);
     server.task.abort();
     assert!(busy.is_closed().await);
     assert!(idle.is_closed().await);
-}
-
-#[test]
-fn the_limit_of_open_files_is_the_highest_allowed() {
-    let raised = crate::http::raise_open_files_limit();
-    assert_eq!(raised, crate::http::raise_open_files_limit());
-    assert!(raised.is_none_or(|limit| limit >= 256));
 }

@@ -1,19 +1,25 @@
+//! The callback endpoint as its clients see it. They connect in memory, so that tokio's clock can be paused.
+
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use tokio::net::TcpListener;
+use tower::Service;
 
 use super::*;
 use crate::callback::{self, CallbackKey, KeyOptions};
-use crate::http::testing::{Client, Lines, MemoryJournal, Reply};
-use crate::http::{Limits, serve};
+use crate::http::testing::{Client, Connector, Lines, MemoryListener, PEER};
+use crate::http::{Hooks, Limits, Listen, serve};
 use crate::journal::AppendError;
+use crate::journal::testing::MemoryJournal;
 use crate::receiver::ERRORS;
 
 /// The vendor's published sample. Its `t` is the time of these tests.
 const SAMPLE: &str = r#"{"app":"test.domain.com","appid":12345678,"appname":"live","channel_id":"test_stream","errcode":0,"errmsg":"ok","event_time":1545115790,"event_type":1,"node":"100.121.160.92","sequence":"6674468118806626493","stream_id":"test_stream","stream_param":"stream_param=test","user_ip":"119.29.94.245","sign":"ca3e25e5dc17a6f9909a9ae7281e300d","t":1545030873}"#;
 const T: i64 = 1_545_030_873;
 
+/// A receiver that is served in memory.
 struct Setup {
-    receiver: Receiver,
+    receiver: Arc<Receiver>,
+    connector: Connector,
     journal: Arc<MemoryJournal>,
     metrics: Arc<Metrics>,
     draining: Arc<AtomicBool>,
@@ -35,15 +41,24 @@ fn setup(change: impl FnOnce(&mut Options)) -> Setup {
         Arc::clone(&draining),
         || T * 1000,
     );
-    Setup { receiver: receiver.unwrap(), journal, metrics, draining }
+    let receiver = Arc::new(receiver.unwrap());
+    let (connector, listener) = MemoryListener::new();
+    start(&receiver, listener);
+    Setup { receiver, connector, journal, metrics, draining }
 }
 
-/// Serves the receiver for as long as the test runs.
-async fn start(receiver: Receiver) -> SocketAddr {
+fn start(receiver: &Arc<Receiver>, listener: impl Listen + 'static) {
+    let limits = Limits { headers_bytes_max: 8192, ..Options::default().limits() };
+    let counted = Arc::clone(receiver);
+    let hooks = Hooks { unreadable_head: Some(Box::new(move |word| counted.count_unreadable(word))) };
+    tokio::spawn(serve(listener, router(Arc::clone(receiver)), hooks, limits, std::future::pending()));
+}
+
+/// Serves the receiver over TCP as well.
+async fn start_tcp(receiver: &Arc<Receiver>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { headers_bytes_max: 8192, ..Options::default().limits() };
-    tokio::spawn(serve(listener, receiver, limits, std::future::pending()));
+    start(receiver, listener);
     address
 }
 
@@ -51,20 +66,19 @@ fn post(path: &str, headers: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-async fn ask(address: SocketAddr, request: &str) -> Reply {
-    let mut client = Client::connect(address).await;
-    client.send(request).await;
-    client.reply().await
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
 }
 
+/// The sample with another stream.
 fn other(stream: &str) -> String {
     SAMPLE.replace("test_stream", stream)
 }
 
-#[tokio::test]
-async fn a_genuine_callback_is_stored_then_answered_and_its_copy_is_a_duplicate() {
-    let Setup { receiver, journal, metrics, .. } = setup(|_| {});
-    let mut client = Client::connect(start(receiver).await).await;
+#[tokio::test(start_paused = true)]
+async fn copy_of_a_callback_is_a_duplicate() {
+    let Setup { connector, journal, metrics, .. } = setup(|_| {});
+    let mut client = connector.connect().unwrap();
     for outcome in ["stored", "duplicate"] {
         client.send(post("/callback?any=query", "Content-Type: text/plain\r\n", SAMPLE)).await;
         let reply = client.reply().await;
@@ -76,12 +90,11 @@ async fn a_genuine_callback_is_stored_then_answered_and_its_copy_is_a_duplicate(
     assert_eq!(journal.events().len(), 1);
 }
 
-#[tokio::test]
-async fn every_form_of_sending_a_body_is_understood() {
-    let Setup { receiver, journal, .. } = setup(|_| {});
-    let address = start(receiver).await;
+#[tokio::test(start_paused = true)]
+async fn body_may_arrive_in_any_form() {
+    let Setup { connector, journal, .. } = setup(|_| {});
 
-    let mut client = Client::connect(address).await;
+    let mut client = connector.connect().unwrap();
     let request = post("/callback", "", &other("split"));
     for piece in request.as_bytes().chunks(100) {
         client.send(piece).await;
@@ -108,13 +121,13 @@ async fn every_form_of_sending_a_body_is_understood() {
         assert_eq!(client.reply().await.status, 200);
     }
 
-    let mut old = Client::connect(address).await;
+    let mut old = connector.connect().unwrap();
     old.send(post("/callback", "", &other("old")).replace("HTTP/1.1", "HTTP/1.0")).await;
     assert_eq!(old.reply().await.status, 200);
     assert!(old.is_closed().await);
 
     journal.pause(Duration::from_millis(30));
-    let mut half = Client::connect(address).await;
+    let mut half = connector.connect().unwrap();
     half.send(post("/callback", "", &other("half"))).await;
     half.close_own_side().await;
     assert_eq!(half.reply().await.status, 200);
@@ -122,11 +135,10 @@ async fn every_form_of_sending_a_body_is_understood() {
     assert_eq!(journal.events().len(), 8);
 }
 
-#[tokio::test]
-async fn every_answer_of_the_contract() {
-    let Setup { receiver, journal, metrics, .. } = setup(|options| options.body_bytes_max = 1000);
-    let (refusals, tally) = (receiver.refusals(), receiver.tally());
-    let address = start(receiver).await;
+#[tokio::test(start_paused = true)]
+async fn every_error_is_answered_and_counted() {
+    let Setup { receiver, connector, journal, metrics, .. } = setup(|options| options.body_bytes_max = 1000);
+    let (refusals, counts) = (receiver.recent_refusals(), receiver.hourly_counts());
     let expired = SAMPLE.replace("1545030873", "1545030872").replace(
         "ca3e25e5dc17a6f9909a9ae7281e300d",
         &hex::encode(CallbackKey::new("test").unwrap().sign("1545030872")),
@@ -145,7 +157,7 @@ async fn every_answer_of_the_contract() {
         (post("/callback", "", &expired), 401, "signature_expired"),
         (post("/", "", SAMPLE), 404, "not_found"),
         (post("/callback/", "", SAMPLE), 404, "not_found"),
-        ("GET /callback HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 405, "method_not_allowed"),
+        (get("/callback"), 405, "method_not_allowed"),
         (post("/callback", "", SAMPLE).replace("POST", "PUT"), 405, "method_not_allowed"),
         ("POST /callback HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 411, "length_required"),
         (post("/callback", "", &large), 413, "body_too_large"),
@@ -158,19 +170,19 @@ async fn every_answer_of_the_contract() {
         ("POST /callback HTTP/1.1\r\nHost x\r\n\r\n".to_owned(), 400, "malformed"),
     ];
     for (request, status, word) in &table {
-        let reply = ask(address, request).await;
+        let reply = connector.ask(request).await;
         assert_eq!(reply.error(), (*status, (*word).to_owned()), "{request}");
     }
-    assert!(ask(address, &table[10].0).await.has("allow: POST"));
-    assert!(ask(address, &table[7].0).await.body.contains("expired 1 s ago"));
-    assert!(ask(address, &table[8].0).await.body.contains("`/`"));
+    assert!(connector.ask(&table[10].0).await.has("allow: POST"));
+    assert!(connector.ask(&table[7].0).await.body.contains("expired 1 s ago"));
+    assert!(connector.ask(&table[8].0).await.body.contains("`/`"));
     let kept = refusals.page(|refusal| ERRORS.contains(&refusal.error), None, 256);
-    assert_eq!(kept.len(), table.len() - 2 + 3, "each but those that were refused before their path was read");
-    let counted: u64 = tally.hours(i64::MIN, i64::MAX).iter().map(|(_, _, count)| count).sum();
-    assert_eq!(counted, table.len() as u64 + 3, "these too");
+    assert_eq!(kept.len(), table.len() - 2 + 3, "each, except the two whose head could not be read");
+    let counted: u64 = counts.hours(i64::MIN, i64::MAX).iter().map(|(_, _, count)| count).sum();
+    assert_eq!(counted, table.len() as u64 + 3, "the two are counted");
     for identity in ["Identity", ""] {
         let identity = post("/callback", &format!("Content-Encoding: {identity}\r\n"), SAMPLE);
-        assert_eq!(ask(address, &identity).await.status, 200);
+        assert_eq!(connector.ask(&identity).await.status, 200);
     }
     assert_eq!(journal.events().len(), 1);
     let metrics = metrics.encode();
@@ -186,10 +198,87 @@ async fn every_answer_of_the_contract() {
     }
 }
 
-#[tokio::test]
-async fn a_connection_survives_a_refusal_whose_body_was_read() {
-    let Setup { receiver, .. } = setup(|_| {});
-    let mut client = Client::connect(start(receiver).await).await;
+/// `{` and `}` are special to the router too, but no path may hold them.
+#[tokio::test(start_paused = true)]
+async fn special_paths_are_compared_as_text() {
+    for (path, others) in [
+        ("/:x/*y", ["/a/b", "/:x/b"]),
+        ("/*rest", ["/a", "/*rest/"]),
+        ("/:x", ["/a", "/:y"]),
+        ("/a%20b", ["/a%20B", "/a+b"]),
+        ("//", ["/", "///"]),
+        ("/a//b/", ["/a//b", "/a/b/"]),
+        ("/~x!$&'()*+,;=:@", ["/~x", "/~x!$&'()*+,;=:@/"]),
+        ("/", ["//", "/%2f"]),
+        ("/callback", ["/callback/", "/%63allback"]),
+    ] {
+        for health_path in ["/health", "/:h/*health", "/health/"] {
+            let setup = setup(|options| {
+                options.path = path.parse().unwrap();
+                options.health_path = Some(health_path.parse().unwrap());
+            });
+            assert_eq!(setup.connector.ask(post(path, "", SAMPLE)).await.status, 200, "{path}");
+            assert_eq!(setup.connector.ask(get(health_path)).await.body, "ready\n", "{health_path}");
+            for other in others {
+                assert_eq!(setup.connector.ask(post(other, "", SAMPLE)).await.status, 404, "{path} {other}");
+            }
+        }
+    }
+    assert!("/{x}".parse::<UrlPath>().is_err() && "/{*x}".parse::<UrlPath>().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_target_may_have_any_form() {
+    let Setup { connector, .. } = setup(|_| {});
+    let absolute = post("http://any.example.com:81/callback?a=b", "", SAMPLE);
+    assert_eq!(connector.ask(absolute).await.status, 200);
+    for (request, part) in [
+        (post("http://any.example.com/", "", SAMPLE), "`/`"),
+        ("CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "names no path"),
+        ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "`*`"),
+        (get("/callback/../callback"), "`/callback/../callback`"),
+    ] {
+        let reply = connector.ask(&request).await;
+        assert_eq!(reply.error(), (404, "not_found".to_owned()), "{request}");
+        assert!(reply.body.contains(part), "{reply:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_have_their_headers_in_order() {
+    let Setup { connector, journal, .. } = setup(|_| {});
+    let ready = connector.ask(get("/health")).await;
+    assert_eq!(ready.header_names(), ["content-length", "date"]);
+    let stored = connector.ask(post("/callback", "", SAMPLE)).await;
+    assert_eq!(stored.header_names(), ["content-type", "content-length", "date"]);
+    let put = connector.ask(post("/callback", "", SAMPLE).replace("POST", "PUT")).await;
+    assert_eq!(put.header_names(), ["content-type", "allow", "connection", "content-length", "date"]);
+    let changed = connector.ask(post("/health", "", "")).await;
+    assert_eq!(changed.error().0, 405);
+    assert!(changed.has("allow: GET, HEAD"), "{changed:?}");
+    journal.refuse(Some(AppendError::Full));
+    let unavailable = connector.ask(get("/health")).await;
+    assert_eq!(unavailable.header_names(), ["content-type", "retry-after", "content-length", "date"]);
+}
+
+/// An answer to HEAD has no body, and the length of the body that a GET would get.
+#[tokio::test(start_paused = true)]
+async fn head_gets_no_body() {
+    let Setup { connector, .. } = setup(|_| {});
+    for (path, status) in [("/health", 200), ("/callback", 405), ("/", 404)] {
+        let length = connector.ask(get(path)).await.body.len();
+        let mut client = connector.connect().unwrap();
+        client.send(format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+        let text = client.read_to_end().await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+        assert!(text.contains(&format!("content-length: {length}\r\n")) && text.ends_with("\r\n\r\n"), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_survives_if_the_body_was_read() {
+    let Setup { connector, .. } = setup(|_| {});
+    let mut client = connector.connect().unwrap();
     client.send(post("/callback", "", &SAMPLE.replace("ca3e", "ca3f"))).await;
     assert_eq!(client.reply().await.status, 401);
     client.send(post("/callback", "", SAMPLE)).await;
@@ -201,10 +290,11 @@ async fn a_connection_survives_a_refusal_whose_body_was_read() {
     assert!(client.is_closed().await);
 }
 
+/// A client that sends before it reads is not reset, so it does not lose the answer. Only TCP resets connections.
 #[tokio::test]
-async fn a_large_unread_body_does_not_destroy_the_answer() {
+async fn unread_body_does_not_destroy_the_answer() {
     let Setup { receiver, .. } = setup(|_| {});
-    let address = start(receiver).await;
+    let address = start_tcp(&receiver).await;
     let body = "x".repeat(900 * 1024);
     let mut client = Client::connect(address).await;
     client.send(post("/callback", "", &body)).await;
@@ -212,132 +302,132 @@ async fn a_large_unread_body_does_not_destroy_the_answer() {
 
     let mut client = Client::connect(address).await;
     client.send("POST /callback HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n{").await;
+    while receiver.recent_refusals().page(|_| true, None, 2).len() < 2 {
+        tokio::task::yield_now().await;
+    }
     for _ in 0..5 {
-        assert!(client.send("x").await, "a client that sends before it reads is not reset");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(client.send("x").await);
+        tokio::task::yield_now().await;
     }
     assert_eq!(client.reply().await.status, 413);
 }
 
-#[tokio::test]
-async fn a_journal_that_cannot_take_the_event_is_answered_with_503() {
-    let Setup { receiver, journal, draining, .. } = setup(|_| {});
-    let (refusals, tally) = (receiver.refusals(), receiver.tally());
-    let address = start(receiver).await;
-    let health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
-    assert_eq!(ask(address, health).await.status, 200);
+#[tokio::test(start_paused = true)]
+async fn journal_that_refuses_gets_503() {
+    let Setup { receiver, connector, journal, draining, .. } = setup(|_| {});
+    assert_eq!(connector.ask(get("/health")).await.status, 200);
     for error in
         [AppendError::Overloaded, AppendError::Full, AppendError::Broken("disk".to_owned()), AppendError::Closed]
     {
         journal.refuse(Some(error));
-        let reply = ask(address, &post("/callback", "", SAMPLE)).await;
+        let reply = connector.ask(&post("/callback", "", SAMPLE)).await;
         assert_eq!(reply.error(), (503, "unavailable".to_owned()));
         assert!(reply.has("retry-after: 10"));
-        assert!(!reply.body.contains("disk"), "causes are no business of the sender");
-        assert_eq!(ask(address, health).await.error(), (503, "unavailable".to_owned()));
+        assert!(!reply.body.contains("disk"), "the sender must not learn the cause");
+        assert_eq!(connector.ask(get("/health")).await.error(), (503, "unavailable".to_owned()));
     }
     journal.refuse(None);
-    assert_eq!(ask(address, health).await.status, 200);
+    assert_eq!(connector.ask(get("/health")).await.status, 200);
     draining.store(true, Ordering::Relaxed);
-    assert_eq!(ask(address, health).await.status, 503);
+    assert_eq!(connector.ask(get("/health")).await.status, 503);
 
-    assert!(refusals.page(|_| true, None, 1).is_empty(), "what could not be stored was not refused");
-    assert_eq!(tally.hours(i64::MIN, i64::MAX)[0].1, "unavailable");
+    assert!(receiver.recent_refusals().page(|_| true, None, 1).is_empty(), "a 503 is not a refusal");
+    assert_eq!(receiver.hourly_counts().hours(i64::MIN, i64::MAX)[0].1, "unavailable");
 }
 
-#[tokio::test]
-async fn a_client_that_goes_does_not_take_its_event_along() {
-    let Setup { receiver, journal, .. } = setup(|_| {});
+#[tokio::test(start_paused = true)]
+async fn client_that_leaves_loses_no_event() {
+    let Setup { connector, journal, .. } = setup(|_| {});
     journal.pause(Duration::from_millis(50));
-    let mut client = Client::connect(start(receiver).await).await;
+    let mut client = connector.connect().unwrap();
     client.send(post("/callback", "", SAMPLE)).await;
     drop(client);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while journal.events().is_empty() {
-        assert!(Instant::now() < deadline, "the event was lost");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(journal.events().len(), 1);
 }
 
-#[tokio::test]
-async fn slow_bodies_are_told_so_and_reserve_nothing() {
-    let Setup { receiver, .. } = setup(|options| options.bodies_bytes_max = 1000);
-    let receiver = Receiver { body_timeout: Duration::from_millis(200), ..receiver };
-    let address = start(receiver).await;
+#[tokio::test(start_paused = true)]
+async fn slow_bodies_time_out_and_reserve_nothing() {
+    let Setup { connector, .. } = setup(|options| {
+        options.bodies_bytes_max = 1000;
+        options.body_timeout_secs = 3;
+    });
     let mut slow = Vec::new();
     for _ in 0..5 {
-        let mut client = Client::connect(address).await;
+        let mut client = connector.connect().unwrap();
         client.send("POST /callback HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{").await;
         slow.push(client);
     }
-    assert_eq!(ask(address, &post("/callback", "", SAMPLE)).await.status, 200, "announced bytes take no memory");
+    let stored = connector.ask(&post("/callback", "", SAMPLE)).await;
+    assert_eq!(stored.status, 200, "announced bytes take no memory");
     for mut client in slow {
         assert_eq!(client.reply().await.error(), (408, "timeout".to_owned()));
         assert!(client.is_closed().await);
     }
     let large = SAMPLE.replace("stream_param=test", &"x".repeat(1000));
-    assert_eq!(ask(address, &post("/callback", "", &large)).await.error(), (503, "unavailable".to_owned()));
+    assert_eq!(connector.ask(&post("/callback", "", &large)).await.error(), (503, "unavailable".to_owned()));
 }
 
-#[tokio::test]
-async fn what_waits_for_the_journal_counts_as_memory_of_bodies() {
-    let Setup { receiver, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
+#[tokio::test(start_paused = true)]
+async fn waiting_events_count_as_memory() {
+    let Setup { connector, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
     journal.pause(Duration::from_millis(300));
-    let address = start(receiver).await;
-    let mut waiting = Client::connect(address).await;
+    let mut waiting = connector.connect().unwrap();
     waiting.send(post("/callback", "", SAMPLE)).await;
     while journal.events().is_empty() {
         tokio::task::yield_now().await;
     }
     let second = post("/callback", "", &other("second"));
-    assert_eq!(ask(address, &second).await.error(), (503, "unavailable".to_owned()));
+    assert_eq!(connector.ask(&second).await.error(), (503, "unavailable".to_owned()));
     assert_eq!(waiting.reply().await.status, 200);
-    assert_eq!(ask(address, &second).await.status, 200);
+    assert_eq!(connector.ask(&second).await.status, 200);
 }
 
-/// A request as the server hands it on.
-fn request(body: &str) -> Request {
-    let request = Request::builder().method("POST").uri("/callback").header("content-length", body.len());
-    request.body(Body::from(body.to_owned())).unwrap()
+/// A request as the listener hands it to the router.
+fn request(body: impl Into<Body>, length: usize) -> Request {
+    let request = Request::builder().method("POST").uri("/callback").header("content-length", length);
+    request.extension(ConnectInfo(SocketAddr::from(PEER))).body(body.into()).unwrap()
 }
 
-#[tokio::test]
-async fn what_nobody_waits_for_any_more_counts_until_the_journal_is_done_with_it() {
-    let peer = SocketAddr::from(([192, 0, 2, 7], 4711));
+/// An event counts as memory until the journal has stored it, even if nothing waits for the answer any more.
+#[tokio::test(start_paused = true)]
+async fn abandoned_events_count_as_memory() {
     for is_client_gone in [true, false] {
         let Setup { receiver, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
         journal.pause(Duration::from_secs(60));
-        let answer_timeout = if is_client_gone { receiver.answer_timeout } else { Duration::from_millis(50) };
-        let receiver = Receiver { answer_timeout, ..receiver };
-        let first = receiver.answer(request(SAMPLE), peer);
+        let mut router = router(receiver);
+        let first = router.call(request(SAMPLE, SAMPLE.len()));
         if is_client_gone {
             assert!(tokio::time::timeout(Duration::from_millis(50), first).await.is_err());
         } else {
-            assert_eq!(first.await.status(), 503);
+            assert_eq!(first.await.unwrap().status(), 503, "after `answer_timeout_secs`");
         }
-        assert_eq!(receiver.answer(request(&other("second")), peer).await.status(), 503);
+        let second = other("second");
+        assert_eq!(router.call(request(second.clone(), second.len())).await.unwrap().status(), 503);
         assert_eq!(journal.events().len(), 1, "there was no memory for the second");
     }
 }
 
-#[tokio::test]
-async fn addresses_are_checked_before_all_else() {
-    let Setup { receiver, .. } = setup(|options| {
+#[tokio::test(start_paused = true)]
+async fn address_is_checked_first() {
+    let Setup { connector, .. } = setup(|options| {
         options.allowed_addresses = vec!["192.0.2.0/24".parse().unwrap()];
         options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     });
-    let address = start(receiver).await;
     let from = |list: &str| post("/callback", &format!("X-Forwarded-For: {list}\r\n"), SAMPLE);
-    assert_eq!(ask(address, &from("192.0.2.7")).await.status, 200);
-    assert_eq!(ask(address, &from("6.6.6.6, 192.0.2.7:443")).await.status, 200);
+    assert_eq!(connector.ask(&from("192.0.2.7")).await.status, 200);
+    assert_eq!(connector.ask(&from("6.6.6.6, 192.0.2.7:443")).await.status, 200);
     for list in ["198.51.100.1", "192.0.2.7, 198.51.100.1", "unknown", ""] {
-        assert_eq!(ask(address, &from(list)).await.error(), (403, "address_not_allowed".to_owned()), "{list}");
+        assert_eq!(connector.ask(&from(list)).await.error(), (403, "address_not_allowed".to_owned()), "{list}");
     }
-    assert_eq!(ask(address, "GET /callback HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 403);
+    assert_eq!(connector.ask(get("/callback")).await.status, 403, "before the method");
+    let without_length = "POST /callback HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_eq!(connector.ask(without_length).await.status, 403, "before the length");
+    assert_eq!(connector.ask(get("/elsewhere")).await.status, 404, "a wrong path shows itself to all");
 }
 
 #[test]
-fn two_paths_that_are_one_are_an_error() {
+fn equal_paths_are_an_error() {
     let make = |path: &str, health_path: &str| {
         let options = Options {
             path: path.parse().unwrap(),
@@ -352,44 +442,46 @@ fn two_paths_that_are_one_are_an_error() {
     assert_eq!(make("/a", "/a/"), None);
 }
 
-#[tokio::test]
-async fn the_log_helps_and_cannot_be_forged() {
+#[tokio::test(start_paused = true)]
+async fn log_helps_and_cannot_be_forged() {
     let (lines, _guard) = Lines::take();
-    let Setup { receiver, .. } = setup(|options| options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]);
-    let address = start(receiver).await;
+    let Setup { connector, .. } = setup(|options| options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]);
 
-    ask(address, &post("/callback", "X-Forwarded-For: 192.0.2.7\r\n", r#"{"event_type":314}"#)).await;
+    connector.ask(&post("/callback", "X-Forwarded-For: 192.0.2.7\r\n", r#"{"event_type":314}"#)).await;
     let text = lines.text();
     for part in ["client=192.0.2.7", "signature_missing", "relay", "receiver.unsigned_event_types"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let forged = "POST /\x1b[31m\u{e9}\u{202e}x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
-    ask(address, forged).await;
-    ask(address, "POST /\"%0a\u{e9}\u{202e} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
-    ask(address, &post("/callback", "X-Forwarded-For: \t\u{9b}31m\r\n", r#"{"\u001b[31m\n":1,"\u001b[31m\n":2}"#))
-        .await;
+    connector.ask(forged).await;
+    connector.ask("POST /\"%0a\u{e9}\u{202e} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
+    let twice = r#"{"\u001b[31m\n":1,"\u001b[31m\n":2}"#;
+    connector.ask(&post("/callback", "X-Forwarded-For: \t\u{9b}31m\r\n", twice)).await;
     let text = lines.text();
     assert!(text.lines().count() >= 3, "{text}");
     assert!(text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{text:?}");
-    assert!(text.lines().all(|line| line.contains("WARN")), "no line of another's making: {text}");
+    assert!(text.lines().all(|line| line.contains("WARN")), "a sender has written a line: {text}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_bytes_are_accepted_without_a_valid_signature(
+    fn unsigned_bytes_are_never_accepted(
         bytes in prop::collection::vec(proptest::num::u8::ANY, 0..200), sign in "[0-9a-f]{32}", t in proptest::num::u32::ANY,
     ) {
         let forged = format!(r#"{{"event_type":1,"t":{t},"sign":"{sign}"}}"#);
-        let Setup { receiver, journal, .. } = setup(|_| {});
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        for body in [bytes, forged.into_bytes()] {
-            let request = Request::builder().method("POST").uri("/callback").header("content-length", body.len());
-            let request = request.body(Body::from(body)).unwrap();
-            let response = runtime.block_on(receiver.answer(request, SocketAddr::from(([192, 0, 2, 7], 4711))));
-            prop_assert!(matches!(response.status().as_u16(), 400 | 401));
-        }
-        prop_assert!(journal.events().is_empty());
+        runtime.block_on(async {
+            let Setup { receiver, journal, .. } = setup(|_| {});
+            let mut router = router(receiver);
+            for body in [bytes, forged.into_bytes()] {
+                let length = body.len();
+                let response = router.call(request(body, length)).await.unwrap();
+                prop_assert!(matches!(response.status().as_u16(), 400 | 401));
+            }
+            prop_assert!(journal.events().is_empty());
+            Ok(())
+        })?;
     }
 }

@@ -7,7 +7,8 @@ use tokio::time::timeout;
 use super::*;
 use crate::admin::api::feed::batch::tests::{Data, body, filter, told};
 use crate::admin::api::feed::subscriber::{CutOff, Start, Subscriber};
-use crate::http::testing::{Lines, MemoryJournal, PATIENCE};
+use crate::http::testing::{Lines, PATIENCE};
+use crate::journal::testing::MemoryJournal;
 
 /// Longer than what is taken for silence.
 const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -1,47 +1,101 @@
-//! How the parts are opened and started, one group after the other.
+//! Opens and starts every part of the service, in order: ports, journal, index, sinks, endpoints.
+//!
+//! The ports come first, so that a port in use is found before anything is written. Callbacks are accepted only when the
+//! journal is open.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::limits::{admin_limits, receiver_limits};
+use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use crate::admin::{Admin, Sources};
 use crate::callback::Verifier;
 use crate::clock;
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Status, Worker};
-use crate::http::{self, Endpoint, Limits};
+use crate::http::{self, Hooks, Limits};
 use crate::index;
-use crate::journal::{Consumer, Opened, SqliteJournal, Start};
-use crate::receiver::Receiver;
+use crate::journal::{Consumer, Exchange, Opened, SqliteJournal, Start};
+use crate::receiver::{self, Receiver};
 use crate::telemetry::Metrics;
 
-/// How nice the admin endpoint's thread is to others, on the system's scale from 0 to 19.
-const APART_NICENESS: i32 = 5;
+/// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
+const ADMIN_NICENESS: i32 = 5;
 
-/// Which part of the journal's size limit may wait for the index to be made durable: what is left is for what nobody waits
-/// for, and can be pruned.
+/// The index may have unsaved work on at most this part of the journal's size limit (1/8). Records that the index has not
+/// saved cannot be pruned, so the rest of the journal stays free for pruning.
 const UNSAVED_SHARE: u64 = 8;
 
-/// A part that runs for the life of the service.
+/// A part that runs as long as the service.
 pub(super) type Task = JoinHandle<anyhow::Result<()>>;
 
-/// The ports, which are ours before anything is written.
-pub(super) struct Ports {
+/// A running service.
+pub struct App {
+    receiver_address: SocketAddr,
+    admin_address: SocketAddr,
+    /// How long requests, sinks and closing may take when the service stops.
+    pub(super) grace: Duration,
+    pub(super) journal: Arc<SqliteJournal>,
+    pub(super) exchange: Task,
+    pub(super) workers: Workers,
+    pub(super) endpoints: Endpoints,
+    /// The first failure while stopping.
+    pub(super) failure: Option<anyhow::Error>,
+}
+
+impl App {
+    /// Opens everything, and returns when the first event can be taken.
+    ///
+    /// # Errors
+    /// A port is in use, or the journal cannot be opened. Nothing runs then.
+    pub async fn start(mut config: Config) -> anyhow::Result<App> {
+        let open_files = http::raise_open_files_limit();
+        config.admin.subscribers_max = subscribers_max(&config.admin, open_files);
+        let grace = Duration::from_secs(config.shutdown_grace_secs);
+        let ports = Ports::bind(&config).await?;
+        let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
+
+        let metrics = Arc::new(Metrics::new());
+        let Data { opened: Opened { journal, consumers, exchange }, index } = open_data(&config, &metrics).await?;
+        let exchange = tokio::spawn(run_exchange(exchange));
+        let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
+        let endpoints = spawn_endpoints(config, ports, open_files, &journal, &workers, metrics)?;
+        Ok(App { receiver_address, admin_address, grace, journal, exchange, workers, endpoints, failure: None })
+    }
+
+    /// The address that takes callbacks.
+    pub fn receiver_address(&self) -> SocketAddr {
+        self.receiver_address
+    }
+
+    /// The address of the admin endpoint.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+}
+
+async fn run_exchange(exchange: Exchange) -> anyhow::Result<()> {
+    Ok(exchange.run().await?)
+}
+
+/// The listening sockets.
+struct Ports {
     receiver: TcpListener,
     admin: TcpListener,
-    pub(super) receiver_address: SocketAddr,
-    pub(super) admin_address: SocketAddr,
+    receiver_address: SocketAddr,
+    admin_address: SocketAddr,
 }
 
 impl Ports {
-    /// Listens on the addresses that are configured.
-    pub(super) async fn bind(config: &Config) -> anyhow::Result<Ports> {
+    /// Listens on the configured addresses.
+    async fn bind(config: &Config) -> anyhow::Result<Ports> {
         let receiver = bind(config.receiver.listen, "receiver.listen").await?;
         let admin = bind(config.admin.listen, "admin.listen").await?;
         let (receiver_address, admin_address) = (receiver.local_addr()?, admin.local_addr()?);
@@ -51,18 +105,18 @@ impl Ports {
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("{key} = \"{address}\": this address cannot be listened on; is another program there?")
+        format!("{key} = \"{address}\": livehook cannot listen on this address; is another program using it?")
     })
 }
 
-/// What is in the data directory, opened.
-pub(super) struct Data {
-    pub(super) opened: Opened,
-    pub(super) index: Option<(index::Worker, Arc<index::Status>)>,
+/// The open files of the data directory.
+struct Data {
+    opened: Opened,
+    index: Option<(index::Worker, Arc<index::Status>)>,
 }
 
-/// Opens the journal, with a consumer for each sink in their order, and the index.
-pub(super) async fn open_data(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Data> {
+/// Opens the journal, with a consumer for each sink in the order of the sinks, and the index.
+async fn open_data(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Data> {
     let mut names: Vec<_> = config.sinks.iter().map(|sink| (sink.name.to_string(), sink.start)).collect();
     if config.index.enabled {
         names.push((index::CONSUMER.to_owned(), Start::Earliest));
@@ -90,7 +144,7 @@ async fn open_index(
     Ok((tokio::task::spawn_blocking(opening).await?, status))
 }
 
-/// Those that follow the journal: a worker for each sink, and the index.
+/// The consumers of the journal: a worker for each sink, and the index.
 pub(super) struct Workers {
     pub(super) tasks: JoinSet<anyhow::Result<()>>,
     pub(super) stop: watch::Sender<bool>,
@@ -98,8 +152,8 @@ pub(super) struct Workers {
     pub(super) index: Option<Arc<index::Status>>,
 }
 
-/// Starts a worker for each sink, with the consumer of the same place, and the index.
-pub(super) fn spawn_workers(
+/// Starts a worker for each sink, and the index. `consumers` has one consumer for each sink, in the order of the sinks.
+fn spawn_workers(
     sinks: Vec<SinkConfig>,
     consumers: Vec<Box<dyn Consumer>>,
     index: Option<(index::Worker, Arc<index::Status>)>,
@@ -124,7 +178,7 @@ pub(super) fn spawn_workers(
     workers
 }
 
-/// The two endpoints, and what stops them.
+/// The two endpoints, and the signals that stop them.
 pub(super) struct Endpoints {
     pub(super) is_draining: Arc<AtomicBool>,
     pub(super) receiver: Task,
@@ -135,8 +189,8 @@ pub(super) struct Endpoints {
     pub(super) cut_admin: watch::Sender<bool>,
 }
 
-/// Starts both endpoints. `open_files` is how many files the process may have open, if there is a limit.
-pub(super) fn spawn_endpoints(
+/// Starts both endpoints. `open_files` is the limit of open files, if there is one.
+fn spawn_endpoints(
     config: Config,
     ports: Ports,
     open_files: Option<u64>,
@@ -162,16 +216,19 @@ pub(super) fn spawn_endpoints(
         metrics,
         sinks: workers.sinks.clone(),
         index: workers.index.clone(),
-        refusals: receiver.refusals(),
-        hourly_counts: receiver.tally(),
+        refusals: receiver.recent_refusals(),
+        hourly_counts: receiver.hourly_counts(),
         draining: Arc::clone(&is_draining),
-        // The feed ends with the receiver: after that nothing comes, and nobody is to wait for its subscribers.
+        // The feed ends with the receiver. After that no event comes, and stopping must not wait for subscribers.
         stopping: receiver_stop.clone(),
         clock: clock::system_clock,
     };
     let subscribers_max = config.admin.subscribers_max;
     let limits = receiver_limits(&config.receiver, subscribers_max, open_files);
-    let receiver = tokio::spawn(serve(ports.receiver, receiver, limits, receiver_stop));
+    let receiver = Arc::new(receiver);
+    let router = receiver::router(Arc::clone(&receiver));
+    let hooks = Hooks { unreadable_head: Some(Box::new(move |word| receiver.count_unreadable(word))) };
+    let receiver = tokio::spawn(serve(ports.receiver, router, hooks, limits, receiver_stop));
     let admin = Arc::new(Admin::new(&config.admin, sources));
     let limits = admin_limits(subscribers_max, open_files);
     let admin_task = spawn_admin(&admin, ports.admin, limits, admin_stop, admin_cut)?;
@@ -187,9 +244,9 @@ fn spawn_admin(
 ) -> anyhow::Result<Task> {
     let router = Arc::clone(admin).router(listener.local_addr()?);
     let (listener, feed) = (listener.into_std()?, Arc::clone(admin).run_feed());
-    spawn_apart("admin", async move {
+    spawn_nice_thread("admin", async move {
         let listener = TcpListener::from_std(listener)?;
-        let served = async { tokio::join!(serve(listener, router, limits, stop), feed).0 };
+        let served = async { tokio::join!(serve(listener, router, Hooks::default(), limits, stop), feed).0 };
         tokio::select! {
             result = served => result,
             _ = cut.wait_for(|cut| *cut) => Ok(()),
@@ -199,28 +256,33 @@ fn spawn_admin(
 
 async fn serve(
     listener: TcpListener,
-    endpoint: impl Endpoint,
+    router: Router,
+    hooks: Hooks,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    http::serve(listener, endpoint, limits, async move {
-        // A sender that is gone stops the server as well.
+    http::serve(listener, router, hooks, limits, async move {
+        // If the sender is gone, the server stops as well.
         let _ = stop.wait_for(|stop| *stop).await;
     })
     .await;
     Ok(())
 }
 
-/// Runs a future on a thread of its own that yields the processor to all others: what it does for those that ask must not
-/// delay what is done for CSS.
-fn spawn_apart(name: &str, future: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> anyhow::Result<Task> {
+/// Runs a future on its own thread, which yields the processor to all others: the queries of users must not delay the
+/// callbacks of CSS.
+fn spawn_nice_thread(
+    name: &str,
+    future: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<Task> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (ends, ended) = oneshot::channel();
     let work = move || {
-        // On Linux this is for the calling thread and those that it starts. Where it is refused, it is as any other.
-        let _ = rustix::process::setpriority_process(None, APART_NICENESS);
+        // On Linux this concerns only this thread and the threads that it starts. If the system refuses, the thread is as
+        // nice as any other.
+        let _ = rustix::process::setpriority_process(None, ADMIN_NICENESS);
         let _ = ends.send(runtime.block_on(future));
-        // What blocks still must not hold up the end.
+        // A blocking task that still runs must not delay the end.
         runtime.shutdown_background();
     };
     std::thread::Builder::new().name(name.to_owned()).spawn(work)?;
