@@ -3,6 +3,7 @@
 import functools
 import re
 import subprocess
+import tomllib
 
 from documents import DOCUMENTS, ROOT, examples
 from service import LIVEHOOK, Service
@@ -58,6 +59,15 @@ def test_every_command_of_livehook_exists():
                     assert option in options_of(name, *subcommand)[0], f"{path}: `livehook {name}` has no {option}"
                 count += 1
     assert count > 50, f"only {count} commands were found"
+
+
+def test_every_measurement_can_be_repeated():
+    benches = {bench["name"]: bench["path"] for bench in tomllib.loads((ROOT / "Cargo.toml").read_text())["bench"]}
+    commands = re.findall(r"`cargo bench --bench (\w+) -- (\w+)", (ROOT / "docs/performance.md").read_text())
+    assert len(commands) > 8
+    for name, mode in commands:
+        sources = "".join(path.read_text() for path in (ROOT / benches[name]).parent.glob("*.rs"))
+        assert f'"{mode}"' in sources, f"the benchmark {name} has no mode {mode}"
 
 
 def anchor(heading):
