@@ -25,6 +25,7 @@ mod process;
 mod questions;
 mod read_model;
 mod recorded_data;
+mod recorded_lines;
 mod restore;
 mod sender;
 mod shutdown;
