@@ -15,6 +15,23 @@ pub fn hour_of(time_ms: i64) -> i64 {
     time_ms.saturating_sub(time_ms.rem_euclid(HOUR_MS))
 }
 
+/// A stretch of time. An absent bound leaves its side open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// The first moment in it, in Unix ms.
+    pub since_ms: Option<i64>,
+    /// The first moment after it, in Unix ms.
+    pub until_ms: Option<i64>,
+}
+
+impl TimeRange {
+    /// Returns whether a time in Unix ms lies in it.
+    pub fn contains(self, time_ms: i64) -> bool {
+        self.since_ms.is_none_or(|since_ms| time_ms >= since_ms)
+            && self.until_ms.is_none_or(|until_ms| time_ms < until_ms)
+    }
+}
+
 /// A moment in Unix ms, written as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(value_type = String, description = "A moment as RFC 3339 in UTC.", format = DateTime, examples("2026-05-01T12:00:00Z"))]

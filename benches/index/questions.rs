@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use livehook::callback::{EventId, NamePattern};
-use livehook::index::{self, BroadcastQuery, Order, Selection, SessionQuery};
+use livehook::callback::{EventId, NamePattern, StreamSelection};
+use livehook::index::{self, BroadcastQuery, Order, SessionQuery};
 use livehook::journal::{self, Offset};
 use livehook::session::StreamKey;
 
@@ -26,7 +26,7 @@ struct Subject {
     id: EventId,
     key: StreamKey,
     sequence: String,
-    selection: Selection,
+    selection: StreamSelection,
     time_ms: i64,
 }
 
@@ -56,7 +56,7 @@ type Question = fn(&Readers, &Subject, i64) -> anyhow::Result<usize>;
 
 const QUESTIONS: [(&str, Question); 9] = [
     ("streams: all that are live", |readers, _, now_ms| {
-        Ok(readers.index.streams(&Selection::default(), None, 100_000, now_ms)?.len())
+        Ok(readers.index.streams(&StreamSelection::default(), None, 100_000, now_ms)?.len())
     }),
     ("sessions of a stream, latest 100", |readers, subject, now_ms| {
         let query = SessionQuery { selection: subject.selection.clone(), ..SessionQuery::default() };
@@ -232,7 +232,7 @@ fn subject(journal: &journal::Reader, random: &mut fastrand::Rng) -> anyhow::Res
         let Some(sequence) = event.sequence() else { continue };
         let key = StreamKey::of(event.partition_key());
         let streams = vec![NamePattern::new(&key.stream())?];
-        let selection = Selection { streams, ..Selection::default() };
+        let selection = StreamSelection { names: streams, ..StreamSelection::default() };
         return Ok(Subject {
             id: event.id(),
             sequence: sequence.into_owned(),

@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use crate::admin::{Admin, Sources};
+use crate::callback::EventSelection;
 use crate::callback::Verifier;
 use crate::clock;
 use crate::config::{Config, SinkConfig};
@@ -162,10 +163,11 @@ fn spawn_workers(
     let (stop, stopped) = watch::channel(false);
     let mut workers = Workers { tasks: JoinSet::new(), stop, sinks: Vec::new(), index: None };
     for (sink, consumer) in sinks.into_iter().zip(consumers) {
-        let status = Status::new(sink.name.as_str(), sink.sink.type_name()).with_filter(sink.filter.clone());
+        let selection = EventSelection::from(sink.filter);
+        let status = Status::new(sink.name.as_str(), sink.sink.type_name()).with_selection(selection.clone());
         let status = Arc::new(status);
         workers.sinks.push(Arc::clone(&status));
-        let worker = Worker::new(consumer, sink.sink.build(), sink.filter, sink.retry, status, Arc::clone(metrics));
+        let worker = Worker::new(consumer, sink.sink.build(), selection, sink.retry, status, Arc::clone(metrics));
         let stopped = stopped.clone();
         workers.tasks.spawn(async move {
             worker.run(stopped).await.with_context(|| format!("the sink `{}` has stopped", sink.name))

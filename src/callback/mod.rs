@@ -19,7 +19,9 @@ mod partition_key;
 mod pattern;
 mod redact;
 mod refusal;
+mod selection;
 mod stream_event;
+mod stream_key;
 mod verify;
 
 pub use catalogue::{KnownType, Names, Signed, TimeMember, TimeUnit};
@@ -33,5 +35,7 @@ pub use partition_key::PartitionKey;
 pub use pattern::{DomainPattern, NamePattern, PatternError};
 pub use redact::Redactor;
 pub use refusal::Refusal;
+pub use selection::{EventSelection, StreamSelection};
 pub use stream_event::{StreamEvent, recording_started_ms};
+pub use stream_key::StreamKey;
 pub use verify::{KeyOptions, Options, Verifier, VerifierError};

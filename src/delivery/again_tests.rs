@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::worker_tests::{Bench, NOW_MS, event, transient};
 use super::*;
+use crate::callback::EventSelection;
 use crate::journal::{Change, Journal, LetterAction, LetterSelection, NewReplay, Offset, Reader, Replay};
-use crate::sink::{Failure, Filter, Outcome};
+use crate::sink::{Failure, Outcome};
 
 fn poison(number: u32) -> (u32, Outcome) {
     (number, Outcome::rejected(format!("poison {number}")))
@@ -48,7 +49,7 @@ impl Bench {
 
 #[tokio::test]
 async fn a_redriven_one_goes_to_the_sink_again_and_away_without_the_cursor() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![poison(0), poison(1)]);
     bench.settle().await;
     assert_eq!(bench.status.view().dead_letters, 2);
@@ -62,7 +63,7 @@ async fn a_redriven_one_goes_to_the_sink_again_and_away_without_the_cursor() {
 #[tokio::test]
 async fn one_that_fails_again_stays_with_its_attempts_added_and_is_left_alone() {
     let retry = RetryOptions { attempts_max: Some(2), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), retry).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[1]).await;
@@ -80,7 +81,7 @@ async fn one_that_fails_again_stays_with_its_attempts_added_and_is_left_alone() 
 #[tokio::test]
 async fn the_age_of_a_redriven_one_begins_anew() {
     let retry = RetryOptions { age_secs_max: Some(3600), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), retry).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[1]).await;
@@ -93,7 +94,7 @@ async fn the_age_of_a_redriven_one_begins_anew() {
 
 #[tokio::test]
 async fn new_events_do_not_wait_for_one_that_is_tried_again() {
-    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[1]).await;
@@ -108,7 +109,7 @@ async fn new_events_do_not_wait_for_one_that_is_tried_again() {
 
 #[tokio::test]
 async fn redriven_ones_have_their_turn_also_while_new_ones_fail() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     let away = || (1, Outcome::Retry(Failure::outage("away")));
     bench.answer(vec![poison(0), away()]);
     for _ in 0..20 {
@@ -127,7 +128,7 @@ async fn redriven_ones_have_their_turn_also_while_new_ones_fail() {
 
 #[tokio::test]
 async fn what_the_cursor_has_not_passed_is_not_sent_again_where_order_counts() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.script.0.lock().unwrap().is_ordered = true;
     bench.answer(vec![(0, transient()), poison(1)]);
     for _ in 0..12 {
@@ -151,7 +152,7 @@ async fn what_the_cursor_has_not_passed_is_not_sent_again_where_order_counts() {
 
 #[tokio::test]
 async fn a_redriven_one_does_not_wait_for_an_older_one_of_another_stream() {
-    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..2, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![(0, transient()), poison(1)]);
     bench.work().await;
     bench.change(LetterAction::Redrive, &[1]).await;
@@ -162,7 +163,7 @@ async fn a_redriven_one_does_not_wait_for_an_older_one_of_another_stream() {
 
 #[tokio::test]
 async fn a_redriven_one_that_fails_keeps_no_other_waiting() {
-    let mut bench = Bench::new(0..40, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..40, EventSelection::default(), RetryOptions::default()).await;
     bench.answer((0..40).map(poison).collect());
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[]).await;
@@ -182,7 +183,7 @@ async fn a_redriven_one_that_fails_keeps_no_other_waiting() {
 #[tokio::test]
 async fn attempts_of_a_redriven_one_count_over_starts() {
     let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..1, Filter::default(), retry.clone()).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), retry.clone()).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[1]).await;
@@ -193,7 +194,7 @@ async fn attempts_of_a_redriven_one_count_over_starts() {
         assert_eq!(bench.dead_letters(), [(1, attempts, reason.to_owned())]);
         assert_eq!(bench.deliveries("refused"), u64::from(attempts == 4));
         let directory = bench.stop().await;
-        bench = Bench::open(directory, 1..1, Filter::default(), retry.clone()).await;
+        bench = Bench::open(directory, 1..1, EventSelection::default(), retry.clone()).await;
     }
     bench.settle().await;
     assert!(bench.given().is_empty(), "given up again");
@@ -201,7 +202,7 @@ async fn attempts_of_a_redriven_one_count_over_starts() {
 
 #[tokio::test]
 async fn what_is_asked_for_counts_from_the_end_of_a_slow_attempt() {
-    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
     bench.script.0.lock().unwrap().event_ms = 30_000;
@@ -220,7 +221,7 @@ async fn what_is_asked_for_counts_from_the_end_of_a_slow_attempt() {
 
 #[tokio::test]
 async fn a_new_event_waits_for_a_moment_of_a_replay_however_slow_the_sink_becomes() {
-    let mut bench = Bench::new(0..600, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..600, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     bench.replay(ReplaySelection::default(), 600).await;
     bench.step().await;
@@ -237,7 +238,7 @@ async fn a_new_event_waits_for_a_moment_of_a_replay_however_slow_the_sink_become
 
 #[tokio::test]
 async fn what_is_dropped_meanwhile_is_not_tried_again() {
-    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..2, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![poison(0), poison(1)]);
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[1, 2]).await;
@@ -251,14 +252,14 @@ async fn what_is_dropped_meanwhile_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_redrive_goes_on_after_a_restart() {
-    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..2, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
     bench.change(LetterAction::Redrive, &[1]).await;
     bench.answer(vec![(0, transient())]);
     bench.settle().await;
     let directory = bench.stop().await;
-    let mut bench = Bench::open(directory, 2..2, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::open(directory, 2..2, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     assert_eq!(bench.given(), [[1]]);
     assert!(bench.dead_letters().is_empty());
@@ -266,7 +267,7 @@ async fn a_redrive_goes_on_after_a_restart() {
 
 #[tokio::test]
 async fn a_replay_sends_what_was_asked_for_in_order_and_leaves_the_cursor() {
-    let mut bench = Bench::new(0..40, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..40, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     let pushes = ReplaySelection { types: vec!["push".to_owned()], ..ReplaySelection::default() };
     let replay = bench.replay(pushes, 39).await;
@@ -284,8 +285,8 @@ async fn a_replay_sends_what_was_asked_for_in_order_and_leaves_the_cursor() {
 
 #[tokio::test]
 async fn a_replay_leaves_out_what_the_sinks_filter_does() {
-    let filter = Filter { types: vec!["stop".parse().unwrap()], ..Filter::default() };
-    let mut bench = Bench::new(0..4, filter, RetryOptions::default()).await;
+    let selection = EventSelection { types: vec!["stop".parse().unwrap()], ..EventSelection::default() };
+    let mut bench = Bench::new(0..4, selection, RetryOptions::default()).await;
     bench.settle().await;
     let replay = bench.replay(ReplaySelection::default(), 4).await;
     bench.settle().await;
@@ -295,7 +296,7 @@ async fn a_replay_leaves_out_what_the_sinks_filter_does() {
 
 #[tokio::test]
 async fn in_a_replay_what_may_succeed_is_tried_again_and_the_rest_counted() {
-    let mut bench = Bench::new(0..4, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..4, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     let replay = bench.replay(ReplaySelection::default(), 4).await;
     bench.answer(vec![poison(1), (2, transient())]);
@@ -314,7 +315,7 @@ async fn in_a_replay_what_may_succeed_is_tried_again_and_the_rest_counted() {
 
 #[tokio::test]
 async fn a_replay_goes_on_where_it_was_after_a_restart() {
-    let mut bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..100, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     bench.script.0.lock().unwrap().event_ms = 30;
     let replay = bench.replay(ReplaySelection::default(), 100).await;
@@ -323,7 +324,7 @@ async fn a_replay_goes_on_where_it_was_after_a_restart() {
     assert!((1..100).contains(&first));
     assert_eq!(bench.replayed(replay).done, first as i64);
     let directory = bench.stop().await;
-    let mut bench = Bench::open(directory, 100..100, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::open(directory, 100..100, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     assert_eq!(bench.given().concat(), (first as i64 + 1..=100).collect::<Vec<_>>());
     assert_eq!(bench.replayed(replay).done, 100);
@@ -331,7 +332,7 @@ async fn a_replay_goes_on_where_it_was_after_a_restart() {
 
 #[tokio::test]
 async fn a_cancelled_replay_ends_at_once_and_the_next_begins() {
-    let mut bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..100, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     let first = bench.replay(ReplaySelection::default(), 100).await;
     bench.script.0.lock().unwrap().event_ms = 30;
@@ -347,7 +348,7 @@ async fn a_cancelled_replay_ends_at_once_and_the_next_begins() {
 
 #[tokio::test]
 async fn a_replay_that_nobody_can_read_any_more_ends_with_the_reason() {
-    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..2, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     let unknown = ReplaySelection { types: vec!["of-the-future!".to_owned()], ..ReplaySelection::default() };
     let replay = bench.replay(unknown, 2).await;
@@ -358,7 +359,7 @@ async fn a_replay_that_nobody_can_read_any_more_ends_with_the_reason() {
 
 #[tokio::test]
 async fn a_worker_that_stops_leaves_the_rest_of_a_replay() {
-    let bench = Bench::new(0..100, Filter::default(), RetryOptions::default()).await;
+    let bench = Bench::new(0..100, EventSelection::default(), RetryOptions::default()).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let script = bench.script.clone();
     let worker = tokio::spawn(bench.worker.run(stopped));

@@ -11,7 +11,7 @@ mod worker_tests;
 
 use serde::Deserialize;
 
-pub use replay_selection::{ReplayFilter, ReplaySelection};
+pub use replay_selection::ReplaySelection;
 pub use status::{Status, StatusView};
 pub use worker::{Step, Worker};
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::sink::Filter;
+use crate::callback::EventSelection;
 
 /// The state of one sink's delivery, written by its worker and read by the admin endpoint.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub struct Status {
     /// The `type`, as in the configuration.
     pub type_name: &'static str,
     /// Which events the sink is given.
-    pub filter: Filter,
+    pub selection: EventSelection,
     cursor: AtomicI64,
     oldest_pending_ms: AtomicI64,
     attempt: AtomicU32,
@@ -43,8 +43,8 @@ impl Status {
     }
 
     /// The same for a sink that is given some events only.
-    pub fn with_filter(self, filter: Filter) -> Status {
-        Status { filter, ..self }
+    pub fn with_selection(self, selection: EventSelection) -> Status {
+        Status { selection, ..self }
     }
 
     /// The state now. Its parts may be of slightly different moments.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::callback::{Callback, Event, Options as VerifierOptions, Verifier};
+use crate::callback::{Callback, Event, EventSelection, Options as VerifierOptions, Verifier};
 use crate::journal::{self, Appended, Journal, JournalError, Offset, Opened, Record, Records, SqliteJournal, Start};
-use crate::sink::{Failure, Filter, Outcome, Sink};
+use crate::sink::{Failure, Outcome, Sink};
 use crate::telemetry::Metrics;
 
 pub(super) const NOW_MS: i64 = 1_700_000_000_000;
@@ -98,14 +98,14 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) async fn new(events: std::ops::Range<u32>, filter: Filter, retry: RetryOptions) -> Bench {
-        Bench::open(tempfile::tempdir().unwrap(), events, filter, retry).await
+    pub(super) async fn new(events: std::ops::Range<u32>, selection: EventSelection, retry: RetryOptions) -> Bench {
+        Bench::open(tempfile::tempdir().unwrap(), events, selection, retry).await
     }
 
     pub(super) async fn open(
         directory: tempfile::TempDir,
         events: std::ops::Range<u32>,
-        filter: Filter,
+        selection: EventSelection,
         retry: RetryOptions,
     ) -> Bench {
         let metrics = Arc::new(Metrics::new());
@@ -124,7 +124,7 @@ impl Bench {
         let status = Arc::new(Status::new("sink", "scripted"));
         let consumer = consumers.remove(0);
         let (sink, shown) = (Box::new(script.clone()), Arc::clone(&status));
-        let worker = Worker::new(consumer, sink, filter, retry, shown, Arc::clone(&metrics));
+        let worker = Worker::new(consumer, sink, selection, retry, shown, Arc::clone(&metrics));
         let time = Arc::clone(&clock);
         let worker = worker.with_clock(Box::new(move || time.load(Ordering::Relaxed)));
         Bench { directory, journal, worker, script, status, metrics, clock }
@@ -197,31 +197,31 @@ fn away() -> Outcome {
 
 #[tokio::test]
 async fn delivers_all_and_goes_on_where_it_was_after_a_restart() {
-    let mut bench = Bench::new(0..5, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..5, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     assert_eq!(bench.given(), [[1, 2, 3, 4, 5]]);
     let directory = bench.stop().await;
-    let mut bench = Bench::open(directory, 5..7, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::open(directory, 5..7, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     assert_eq!(bench.given(), [[6, 7]]);
 }
 
 #[tokio::test]
 async fn what_the_filter_leaves_out_moves_the_cursor_too() {
-    let filter = Filter { types: vec!["push".parse().unwrap()], ..Filter::default() };
-    let mut bench = Bench::new(0..6, filter.clone(), RetryOptions::default()).await;
+    let selection = EventSelection { types: vec!["push".parse().unwrap()], ..EventSelection::default() };
+    let mut bench = Bench::new(0..6, selection.clone(), RetryOptions::default()).await;
     bench.settle().await;
     assert_eq!(bench.given(), [[2, 4, 6]]);
     assert_eq!(bench.status.view().cursor, 6);
     let directory = bench.stop().await;
-    let mut bench = Bench::open(directory, 6..7, filter, RetryOptions::default()).await;
+    let mut bench = Bench::open(directory, 6..7, selection, RetryOptions::default()).await;
     bench.settle().await;
     assert_eq!((bench.given().len(), bench.status.view().cursor), (0, 7));
 }
 
 #[tokio::test]
 async fn after_a_neighbours_fault_nothing_is_sent_again() {
-    let mut bench = Bench::new(0..4, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..4, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![(1, transient()), (3, transient())]);
     bench.answer(vec![(1, transient())]);
     assert_eq!(bench.work().await, Step::Idle, "something is left");
@@ -237,7 +237,7 @@ async fn starts_while_a_stream_fails_repeat_neither_deliveries_nor_dead_letters(
     let mut directory = tempfile::tempdir().unwrap();
     for start in 0..3 {
         let new = if start == 0 { 0..4 } else { 3 + start..4 + start };
-        let mut bench = Bench::open(directory, new, Filter::default(), retry.clone()).await;
+        let mut bench = Bench::open(directory, new, EventSelection::default(), retry.clone()).await;
         bench.answer(vec![(0, transient()), (1, Outcome::rejected("poison"))]);
         bench.work().await;
         let given = bench.given();
@@ -247,30 +247,30 @@ async fn starts_while_a_stream_fails_repeat_neither_deliveries_nor_dead_letters(
         assert_eq!(bench.status.view().cursor, 0, "the lowest that is not done");
         directory = bench.stop().await;
     }
-    let mut bench = Bench::open(directory, 6..6, Filter::default(), retry).await;
+    let mut bench = Bench::open(directory, 6..6, EventSelection::default(), retry).await;
     bench.answer(vec![(0, transient())]);
     bench.settle().await;
     assert_eq!(bench.dead_letters()[1], (1, 4, "no room".to_owned()), "attempts count over starts");
     assert_eq!(bench.status.view().cursor, 6);
     let directory = bench.stop().await;
-    let mut bench = Bench::open(directory, 6..7, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::open(directory, 6..7, EventSelection::default(), RetryOptions::default()).await;
     bench.settle().await;
     assert_eq!(bench.given(), [[7]]);
 }
 
 #[tokio::test]
 async fn what_is_left_undone_is_filtered_anew_and_left_out_where_the_sink_has_it() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.answer((0..3).map(|number| (number, transient())).collect());
     bench.work().await;
     let directory = bench.stop().await;
-    let filter = Filter { types: vec!["push".parse().unwrap()], ..Filter::default() };
-    let mut bench = Bench::open(directory, 3..3, filter, RetryOptions::default()).await;
+    let selection = EventSelection { types: vec!["push".parse().unwrap()], ..EventSelection::default() };
+    let mut bench = Bench::open(directory, 3..3, selection, RetryOptions::default()).await;
     bench.answer(vec![(1, transient())]);
     bench.work().await;
     assert_eq!(bench.given(), [[2]]);
     let directory = bench.stop().await;
-    let mut bench = Bench::open(directory, 3..4, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::open(directory, 3..4, EventSelection::default(), RetryOptions::default()).await;
     bench.script.0.lock().unwrap().resumes.push_back(Ok(3));
     bench.settle().await;
     assert_eq!(bench.given(), [[4]]);
@@ -278,7 +278,7 @@ async fn what_is_left_undone_is_filtered_anew_and_left_out_where_the_sink_has_it
 
 #[tokio::test]
 async fn while_a_stream_waits_the_others_pass() {
-    let mut bench = Bench::new(0..0, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..0, EventSelection::default(), RetryOptions::default()).await;
     let append = async |stream, number| bench.journal.append(event_of(stream, number)).await.unwrap();
     append("bad", 0).await;
     bench.answer(vec![(0, transient())]);
@@ -299,7 +299,7 @@ async fn while_a_stream_waits_the_others_pass() {
 
 #[tokio::test]
 async fn in_an_outage_new_streams_wait_too() {
-    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![(0, away())]);
     let Step::Wait(wait) = bench.work().await else { panic!("it failed") };
     for number in 1..4 {
@@ -318,7 +318,7 @@ async fn in_an_outage_new_streams_wait_too() {
 
 #[tokio::test]
 async fn an_event_that_gets_no_answer_keeps_no_other_waiting() {
-    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), RetryOptions::default()).await;
     for _ in 0..40 {
         bench.answer(vec![(0, away())]);
     }
@@ -334,7 +334,7 @@ async fn an_event_that_gets_no_answer_keeps_no_other_waiting() {
 
 #[tokio::test]
 async fn where_order_is_kept_over_all_streams_nothing_passes_what_failed() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.script.0.lock().unwrap().is_ordered = true;
     bench.answer((0..3).map(|number| (number, away())).collect());
     bench.answer((0..3).map(|number| (number, transient())).collect());
@@ -352,7 +352,7 @@ async fn each_stream_waits_for_as_long_as_was_asked_for_it() {
         let retry_after = Some(Duration::from_secs(secs));
         Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage })
     };
-    let mut bench = Bench::new(0..2, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..2, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![(0, transient()), (1, asked(30, false))]);
     bench.work().await;
     bench.pass(500);
@@ -365,7 +365,7 @@ async fn each_stream_waits_for_as_long_as_was_asked_for_it() {
     assert_eq!(bench.given().last(), Some(&vec![2]));
 
     // For the sink as a whole it is the longest, also where something was delivered before.
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![(1, asked(5, true)), (2, asked(30, true))]);
     assert_eq!(bench.work().await, Step::Wait(Duration::from_secs(30)));
 }
@@ -373,7 +373,7 @@ async fn each_stream_waits_for_as_long_as_was_asked_for_it() {
 #[tokio::test]
 async fn giving_up_on_an_event_is_no_success() {
     let retry = RetryOptions { attempts_max: Some(1), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), retry).await;
     bench.answer(vec![(0, away())]);
     assert!(matches!(bench.work().await, Step::Wait(_)), "it is left alone for a while all the same");
     let view = bench.status.view();
@@ -385,7 +385,7 @@ async fn giving_up_on_an_event_is_no_success() {
 
 #[tokio::test]
 async fn a_permanent_failure_becomes_a_dead_letter_and_its_neighbours_pass() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.answer(vec![(1, Outcome::rejected("poison"))]);
     bench.settle().await;
     assert_eq!(bench.given(), [[1, 2, 3]]);
@@ -395,7 +395,7 @@ async fn a_permanent_failure_becomes_a_dead_letter_and_its_neighbours_pass() {
 
 #[tokio::test]
 async fn a_failure_holds_up_what_follows_in_its_stream_and_only_that() {
-    let mut bench = Bench::new(0..0, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..0, EventSelection::default(), RetryOptions::default()).await;
     for number in 0..7 {
         let stream = if number % 2 == 0 { "a" } else { "b" };
         assert_eq!(bench.journal.append(event_of(stream, number)).await, Ok(Appended::Stored));
@@ -416,7 +416,7 @@ async fn a_failure_holds_up_what_follows_in_its_stream_and_only_that() {
 #[tokio::test]
 async fn attempts_end_where_they_are_bounded_and_never_where_they_are_not() {
     let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..2, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..2, EventSelection::default(), retry).await;
     for _ in 0..3 {
         bench.answer(vec![(0, transient()), (1, transient())]);
     }
@@ -424,7 +424,7 @@ async fn attempts_end_where_they_are_bounded_and_never_where_they_are_not() {
     assert_eq!(bench.given().len(), 3);
     assert_eq!(bench.dead_letters(), [(1, 3, "no room".to_owned()), (2, 3, "no room".to_owned())]);
 
-    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), RetryOptions::default()).await;
     for _ in 0..100 {
         bench.answer(vec![(0, transient())]);
     }
@@ -435,7 +435,7 @@ async fn attempts_end_where_they_are_bounded_and_never_where_they_are_not() {
 #[tokio::test]
 async fn attempts_are_counted_also_beside_neighbours_that_succeed() {
     let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..3, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), retry).await;
     bench.answer(vec![(1, transient()), (2, transient())]);
     bench.answer(vec![(1, transient())]);
     bench.answer(vec![(1, transient())]);
@@ -447,7 +447,7 @@ async fn attempts_are_counted_also_beside_neighbours_that_succeed() {
 #[tokio::test]
 async fn what_is_held_back_for_its_stream_loses_no_attempt() {
     let retry = RetryOptions { attempts_max: Some(2), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..0, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..0, EventSelection::default(), retry).await;
     for number in 0..3 {
         assert_eq!(bench.journal.append(event_of("one", number)).await, Ok(Appended::Stored));
     }
@@ -463,7 +463,7 @@ async fn what_is_held_back_for_its_stream_loses_no_attempt() {
 #[tokio::test]
 async fn an_event_that_is_too_old_is_given_up_after_its_attempt() {
     let retry = RetryOptions { age_secs_max: Some(60), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), retry).await;
     bench.answer(vec![(0, transient())]);
     bench.answer(vec![(0, transient())]);
     bench.work().await;
@@ -476,7 +476,7 @@ async fn an_event_that_is_too_old_is_given_up_after_its_attempt() {
 #[tokio::test]
 async fn an_event_is_given_up_for_its_age_at_the_end_of_an_attempt_of_its_own() {
     let retry = RetryOptions { age_secs_max: Some(60), ..RetryOptions::default() };
-    let mut bench = Bench::new(0..3, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), retry).await;
     bench.script.0.lock().unwrap().event_ms = 20_000;
     bench.answer(vec![(0, away()), (1, Outcome::Held), (2, Outcome::Held)]);
     bench.work().await;
@@ -491,7 +491,7 @@ async fn an_event_is_given_up_for_its_age_at_the_end_of_an_attempt_of_its_own() 
 #[tokio::test]
 async fn waits_grow_and_the_status_tells_why() {
     let retry = RetryOptions { wait_ms_first: 1000, wait_ms_max: 4000, ..RetryOptions::default() };
-    let mut bench = Bench::new(0..1, Filter::default(), retry).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), retry).await;
     bench.step().await;
     for (attempt, longest_ms) in [(2, 1000), (3, 2000), (4, 4000), (5, 4000)] {
         bench.answer(vec![(0, away())]);
@@ -509,7 +509,7 @@ async fn waits_grow_and_the_status_tells_why() {
 
 #[tokio::test]
 async fn a_sink_that_cannot_resume_is_given_nothing_and_shows_what_waits() {
-    let mut bench = Bench::new(0..1, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..1, EventSelection::default(), RetryOptions::default()).await;
     bench.script.0.lock().unwrap().resumes.push_back(Err(Failure::of_event("no room")));
     assert!(matches!(bench.work().await, Step::Wait(_)));
     assert_eq!((bench.given().len(), bench.status.view().attempt), (0, 2));
@@ -520,7 +520,7 @@ async fn a_sink_that_cannot_resume_is_given_nothing_and_shows_what_waits() {
 
 #[tokio::test]
 async fn what_a_sink_has_already_is_not_given_again() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.script.0.lock().unwrap().resumes.push_back(Ok(2));
     bench.settle().await;
     assert_eq!(bench.given(), [[3]]);
@@ -529,7 +529,7 @@ async fn what_a_sink_has_already_is_not_given_again() {
 #[tokio::test]
 async fn a_stop_lets_go_of_a_failing_sink_and_finishes_with_a_working_one() {
     for is_failing in [true, false] {
-        let bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+        let bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
         if is_failing {
             bench.answer((0..3).map(|number| (number, transient())).collect());
         }
@@ -541,7 +541,7 @@ async fn a_stop_lets_go_of_a_failing_sink_and_finishes_with_a_working_one() {
 
 #[tokio::test]
 async fn a_closed_journal_ends_the_worker() {
-    let mut bench = Bench::new(0..3, Filter::default(), RetryOptions::default()).await;
+    let mut bench = Bench::new(0..3, EventSelection::default(), RetryOptions::default()).await;
     bench.journal.close();
     bench.journal.join();
     let error = loop {

@@ -1,20 +1,14 @@
 //! Which events a caller wants, and the page that it gets.
 
-use crate::callback::{Event, EventType};
-use crate::index::{IndexError, Order, Selection};
+use crate::callback::EventSelection;
+use crate::index::{IndexError, Order};
 use crate::journal::{self, CLOCK_SLACK_MS, Offset, Record};
 
 /// Which events are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct EventQuery {
-    /// Only events of these streams.
-    pub selection: Selection,
-    /// Only events of these types; empty for all.
-    pub types: Vec<EventType>,
-    /// Only events received at this time or later, in Unix ms.
-    pub since_ms: Option<i64>,
-    /// Only events received before this time, in Unix ms.
-    pub until_ms: Option<i64>,
+    /// Only these events.
+    pub selection: EventSelection,
     /// Oldest or newest first, by offset.
     pub order: Order,
     /// The [`EventPage::place`] of the page before; `None` for the first page.
@@ -41,25 +35,16 @@ pub(super) struct OffsetRange {
 }
 
 impl EventQuery {
-    /// Whether the event matches.
-    pub(super) fn matches(&self, event: &Event) -> bool {
-        let key = event.partition_key();
-        let received_ms = event.received_ms();
-        (self.types.is_empty() || self.types.contains(&event.event_type()))
-            && self.since_ms.is_none_or(|since_ms| received_ms >= since_ms)
-            && self.until_ms.is_none_or(|until_ms| received_ms < until_ms)
-            && self.selection.takes(&key.domain(), &key.app_name(), &key.stream())
-    }
-
     /// The offsets between which to look, and the place after which to begin.
     pub(super) fn bounds(&self, journal: &journal::Reader) -> Result<(OffsetRange, Offset), IndexError> {
         let is_ascending = self.order == Order::Ascending;
+        let received = self.selection.received;
         let mut range = OffsetRange { first: Offset::default(), last: Offset(i64::MAX) };
         // The end behind `after` needs no search.
-        if let Some(since_ms) = self.since_ms.filter(|_| !is_ascending || self.after.is_none()) {
+        if let Some(since_ms) = received.since_ms.filter(|_| !is_ascending || self.after.is_none()) {
             range.first = next(journal.offset_before(since_ms)?);
         }
-        if let Some(until_ms) = self.until_ms.filter(|_| is_ascending || self.after.is_none()) {
+        if let Some(until_ms) = received.until_ms.filter(|_| is_ascending || self.after.is_none()) {
             // `offset_before` errs to the older side by the slack. Here the newer side is needed, so the slack counts twice.
             range.last = next(journal.offset_before(until_ms.saturating_add(2 * CLOCK_SLACK_MS))?);
         }

@@ -99,7 +99,7 @@ impl<'r> EventSource<'r> {
                 if let Some(record) = self.record(candidate)? {
                     let bytes = record.event.line().len();
                     scanned_bytes += bytes;
-                    if query.matches(&record.event) {
+                    if query.selection.takes(&record.event) {
                         // Only a match beyond the limit proves that there is more.
                         if page.records.len() >= query.limit || page_bytes >= PAGE_BYTES_MAX {
                             return Ok(page);
@@ -147,7 +147,7 @@ impl<'r> EventSource<'r> {
 
     /// The index, if it can answer the query for a part of the journal.
     fn indexed(&self, query: &EventQuery) -> Result<Option<Indexed<'r>>, IndexError> {
-        let Some(reader) = self.index.filter(|_| query.selection.names_streams()) else { return Ok(None) };
+        let Some(reader) = self.index.filter(|_| query.selection.streams.names_streams()) else { return Ok(None) };
         Ok(reader.cursor_in(self.journal)?.map(|until| Indexed { reader, until }))
     }
 
@@ -172,7 +172,7 @@ impl<'r> EventSource<'r> {
             }
         };
         let count = query.limit.saturating_add(1).clamp(OFFSETS_MIN, READ_RECORDS);
-        let Some(mut offsets) = reader.events_of_streams(&query.selection, from, query.order, count)? else {
+        let Some(mut offsets) = reader.events_of_streams(&query.selection.streams, from, query.order, count)? else {
             // Too many streams have these names. That won't change for this page.
             *indexed = None;
             return self.in_turn(query.order, place);

@@ -34,7 +34,7 @@ use serde::Deserialize;
 
 pub use backup::backup;
 pub use database::Settings;
-pub use query::{BroadcastQuery, Order, Selection, SessionQuery, Sort};
+pub use query::{BroadcastQuery, Order, SessionQuery, Sort};
 pub use reader::{HourCount, Reader, SESSION_EVENTS_MAX};
 pub use rebuild::rebuild;
 pub use status::{Status, StatusView};

@@ -2,50 +2,8 @@
 
 use utoipa::ToSchema;
 
-use crate::callback::{DomainPattern, NamePattern, ReasonCategory};
-use crate::session::{State, StreamKey};
-
-/// Which streams are meant. Each list that is not empty must hold a match.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Domains, with `*.` wildcards.
-    pub domains: Vec<DomainPattern>,
-    /// Stream names, with `*`.
-    pub streams: Vec<NamePattern>,
-    /// App names, each in full.
-    pub app_names: Vec<String>,
-    /// This stream alone.
-    pub key: Option<StreamKey>,
-}
-
-impl Selection {
-    /// One stream and no other.
-    pub fn of_stream(domain: &str, app_name: &str, stream: &str) -> Selection {
-        let key = StreamKey::from_parts(domain, app_name, stream);
-        Selection { key: Some(key), ..Selection::default() }
-    }
-
-    /// Whether a stream is meant.
-    pub fn takes(&self, domain: &str, app_name: &str, stream: &str) -> bool {
-        (self.domains.is_empty() || self.domains.iter().any(|pattern| pattern.matches(domain)))
-            && (self.streams.is_empty() || self.streams.iter().any(|pattern| pattern.matches(stream)))
-            && self.key.as_ref().is_none_or(|key| *key == StreamKey::from_parts(domain, app_name, stream))
-            && (self.app_names.is_empty() || self.app_names.iter().any(|name| name == app_name))
-    }
-
-    /// Whether streams are named in full, so that the index finds them without looking at all.
-    pub fn names_streams(&self) -> bool {
-        self.key.is_some() || self.exact_streams().is_some()
-    }
-
-    /// The stream names, where all of them are whole.
-    pub(super) fn exact_streams(&self) -> Option<Vec<&str>> {
-        if self.streams.is_empty() {
-            return None;
-        }
-        self.streams.iter().map(NamePattern::exact).collect()
-    }
-}
+use crate::callback::{ReasonCategory, StreamSelection};
+use crate::session::State;
 
 /// What sessions are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
@@ -76,7 +34,7 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionQuery {
     /// Of which streams.
-    pub selection: Selection,
+    pub selection: StreamSelection,
     /// In which states; empty for all.
     pub states: Vec<State>,
     /// Started then or later, in Unix ms.
@@ -98,7 +56,7 @@ pub struct SessionQuery {
 impl Default for SessionQuery {
     fn default() -> SessionQuery {
         SessionQuery {
-            selection: Selection::default(),
+            selection: StreamSelection::default(),
             states: Vec::new(),
             since_ms: None,
             until_ms: None,
@@ -115,7 +73,7 @@ impl Default for SessionQuery {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BroadcastQuery {
     /// Of which streams.
-    pub selection: Selection,
+    pub selection: StreamSelection,
     /// In which states; empty for all.
     pub states: Vec<State>,
     /// Started then or later, in Unix ms.

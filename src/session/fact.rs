@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::id::{SessionId, StreamKey, is_sequence};
-use crate::callback::{Event, EventId, EventType, StreamEvent};
+use super::id::{SessionId, is_sequence};
+use crate::callback::{Event, EventId, EventType, StreamEvent, StreamKey};
 
 /// How far the time of an event may be ahead of its receipt, in ms, and be believed: the clocks of CSS and of this machine
 /// differ by some seconds. Further ahead, the receipt counts.

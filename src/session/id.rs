@@ -4,7 +4,6 @@
 //! stream and the vendor's `sequence`, which push and stop of one push share. Its id is the sequence, a hyphen, and the
 //! first 32 bits of a SHA-256 digest of the stream's key in hexadecimal digits: two streams might share a sequence.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,63 +11,17 @@ use sha2::{Digest, Sha256};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
-use crate::callback::PartitionKey;
+use crate::callback::StreamKey;
 
 /// The most characters of a sequence. The vendor's have 19 digits.
 const SEQUENCE_CHARACTERS_MAX: usize = 64;
 
-/// A stream, whichever event names it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StreamKey(String);
-
 impl StreamKey {
-    /// The stream that an event is about: its partition key, with the domain in lower case.
-    pub fn of(partition_key: PartitionKey<'_>) -> StreamKey {
-        StreamKey::from_text(partition_key.as_str())
-    }
-
-    /// A key given back from its text.
-    pub fn from_text(text: &str) -> StreamKey {
-        let mut key = text.to_owned();
-        let domain = key.find('/').unwrap_or(key.len());
-        key[..domain].make_ascii_lowercase();
-        StreamKey(key)
-    }
-
-    /// The key of a stream by its names, an absent one empty.
-    pub fn from_parts(domain: &str, app_name: &str, stream: &str) -> StreamKey {
-        StreamKey::from_text(&PartitionKey::encoded(domain, app_name, stream))
-    }
-
-    /// `domain/app name/stream`, each percent-encoded.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The domain, decoded; empty where there is none.
-    pub fn domain(&self) -> Cow<'_, str> {
-        self.parts().domain()
-    }
-
-    /// The app name, decoded; empty where there is none.
-    pub fn app_name(&self) -> Cow<'_, str> {
-        self.parts().app_name()
-    }
-
-    /// The stream name, decoded; empty where there is none.
-    pub fn stream(&self) -> Cow<'_, str> {
-        self.parts().stream()
-    }
-
     /// The id of the session of a sequence of this stream.
     pub fn session(&self, sequence: &str) -> SessionId {
-        let digest = Sha256::digest(self.0.as_bytes());
+        let digest = Sha256::digest(self.as_str().as_bytes());
         let head = [digest[0], digest[1], digest[2], digest[3]];
         SessionId { sequence: sequence.to_owned(), stream: u32::from_be_bytes(head) }
-    }
-
-    fn parts(&self) -> PartitionKey<'_> {
-        PartitionKey::from_text(&self.0)
     }
 }
 
@@ -140,14 +93,6 @@ impl FromStr for SessionId {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stream_is_the_same_whatever_the_case_of_its_domain() {
-        let key = StreamKey::from_text("Push.Example.COM/Live/a%2Fb");
-        assert_eq!(key, StreamKey::from_text("push.example.com/Live/a%2Fb"));
-        assert_ne!(key, StreamKey::from_text("push.example.com/live/a%2Fb"));
-        assert_eq!((&*key.domain(), &*key.app_name(), &*key.stream()), ("push.example.com", "Live", "a/b"));
-    }
 
     #[test]
     fn ids_lead_back_and_tell_streams_apart() {

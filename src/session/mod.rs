@@ -16,7 +16,8 @@ mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use crate::callback::StreamKey;
 pub use broadcast::{Broadcast, Span, broadcasts};
 pub use fact::{Fact, Kind, Push, Stop};
-pub use id::{InvalidSessionId, SessionId, StreamKey};
+pub use id::{InvalidSessionId, SessionId};
 pub use state::{InvalidState, Session, State};

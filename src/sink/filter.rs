@@ -1,10 +1,10 @@
-//! Which events a sink is given.
+//! The filter of a sink, as the configuration writes it.
 
 use serde::Deserialize;
 
-use crate::callback::{DomainPattern, Event, EventType, NamePattern};
+use crate::callback::{DomainPattern, EventSelection, EventType, NamePattern, StreamSelection};
 
-/// Each list that is not empty must hold something that the event matches.
+/// `filter` of `[[sinks]]`. Each list that is not empty must hold something that the event matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Filter {
@@ -16,50 +16,30 @@ pub struct Filter {
     pub streams: Vec<NamePattern>,
 }
 
-impl Filter {
-    /// Whether the event passes.
-    pub fn passes(&self, event: &Event) -> bool {
-        let key = event.partition_key();
-        (self.types.is_empty() || self.types.contains(&event.event_type()))
-            && (self.domains.is_empty() || self.domains.iter().any(|pattern| pattern.matches(&key.domain())))
-            && (self.streams.is_empty() || self.streams.iter().any(|pattern| pattern.matches(&key.stream())))
+impl From<Filter> for EventSelection {
+    fn from(Filter { types, domains, streams }: Filter) -> EventSelection {
+        let streams = StreamSelection { domains, names: streams, ..StreamSelection::default() };
+        EventSelection { types, streams, ..EventSelection::default() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::testing::event;
 
-    fn filter(toml: &str) -> Filter {
-        toml::from_str(toml).unwrap()
+    #[test]
+    fn a_filter_selects_by_its_lists() {
+        let text = "types = [\"push\", 332]\ndomains = [\"*.example.com\"]\nstreams = [\"*1\"]";
+        let selection = EventSelection::from(toml::from_str::<Filter>(text).unwrap());
+        assert_eq!(selection.types, [EventType::Push, EventType::RecordingStatus]);
+        assert!(selection.streams.takes("a.example.com", "live", "room-1"));
+        assert!(!selection.streams.takes("example.com", "live", "room-1"));
+        assert!(!selection.streams.takes("a.example.com", "live", "room-2"));
+        assert_eq!(EventSelection::from(toml::from_str::<Filter>("").unwrap()), EventSelection::default());
     }
 
     #[test]
-    fn each_list_that_is_not_empty_must_match() {
-        let push = r#"{"event_type":1,"app":"Push.Example.com","appname":"live","stream_id":"room-1"}"#;
-        let recording = r#"{"event_type":332,"domain":"other.org","stream_id":"room/2 x"}"#;
-        let nameless = r#"{"event_type":777}"#;
-        for (rules, passing) in [
-            ("", [true, true, true]),
-            (r#"types = ["push"]"#, [true, false, false]),
-            (r#"types = ["stop", 332, 777]"#, [false, true, true]),
-            (r#"domains = ["*.example.com"]"#, [true, false, false]),
-            (r#"domains = ["example.com", "OTHER.org"]"#, [false, true, false]),
-            (r#"streams = ["room-*", "room/2 x"]"#, [true, true, false]),
-            (r#"streams = ["*"]"#, [true, true, true]),
-            (r#"streams = ["Room-1"]"#, [false, false, false]),
-            ("types = [\"push\", 332]\ndomains = [\"*.example.com\"]\nstreams = [\"*1\"]", [true, false, false]),
-            ("types = [\"push\"]\ndomains = [\"other.org\"]", [false, false, false]),
-        ] {
-            let filter = filter(rules);
-            let passed = [push, recording, nameless].map(|body| filter.passes(&event(body)));
-            assert_eq!(passed, passing, "{rules}");
-        }
-    }
-
-    #[test]
-    fn patterns_and_types_that_are_none_are_refused() {
+    fn bad_patterns_and_types_are_refused() {
         for rules in [r#"types = ["pushed"]"#, r#"domains = ["a.*.com"]"#, r#"streams = [""]"#] {
             assert!(toml::from_str::<Filter>(rules).is_err(), "{rules}");
         }

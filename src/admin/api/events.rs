@@ -15,10 +15,11 @@ use super::parameters::{Parameters, word};
 use super::streams::selection;
 use super::{Api, id_of, json};
 use crate::admin::problem::Problem;
-use crate::callback::{EventId, EventType};
+use crate::callback::{EventId, EventSelection, EventType};
 use crate::history::{EventQuery, SCAN_RECORDS_MAX};
 use crate::index::Order;
 use crate::journal::Offset;
+use crate::moment::TimeRange;
 
 /// List events.
 ///
@@ -42,10 +43,11 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
     let (since_ms, until_ms) = parameters.during(now_ms)?;
     let query = EventQuery {
-        selection: selection(&mut parameters)?,
-        types: parameters.list("type", str::parse::<EventType>)?,
-        since_ms,
-        until_ms,
+        selection: EventSelection {
+            streams: selection(&mut parameters)?,
+            types: parameters.list("type", str::parse::<EventType>)?,
+            received: TimeRange { since_ms, until_ms },
+        },
         order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
         limit: parameters.limit()?,
         after: parameters.page(question)?.map(|Place(offset, _)| Offset(offset)),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::readers::{Reader, Readers};
 use crate::admin::problem::Problem;
-use crate::delivery::ReplayFilter;
+use crate::callback::EventSelection;
 use crate::journal::{JournalError, Offset};
 
 /// How many records are read at a time while they are counted.
@@ -16,7 +16,8 @@ const COUNTING_STEP: Duration = Duration::from_millis(200);
 
 /// How far the events that are meant are counted.
 pub(super) struct Counting {
-    filter: Arc<ReplayFilter>,
+    /// The selections of the replay and of the sink.
+    selections: Arc<[EventSelection; 2]>,
     /// Every record up to here has been looked at.
     place: Offset,
     last: Offset,
@@ -30,8 +31,8 @@ pub(super) struct Counting {
 
 impl Counting {
     /// Nothing is counted yet of what stands after `first` and up to `last`.
-    pub(super) fn new(filter: ReplayFilter, first: Offset, last: Offset, ends_ms: i64) -> Counting {
-        Counting { filter: Arc::new(filter), place: first, last, ends_ms, counted: 0, is_done: false }
+    pub(super) fn new(selections: [EventSelection; 2], first: Offset, last: Offset, ends_ms: i64) -> Counting {
+        Counting { selections: Arc::new(selections), place: first, last, ends_ms, counted: 0, is_done: false }
     }
 
     /// Counts to the end, or until it is late. In steps, so that others may ask in between, and that it ends when whoever
@@ -53,7 +54,7 @@ impl Counting {
                     break;
                 }
                 self.place = record.offset;
-                self.counted += i64::from(self.filter.takes(&record.event));
+                self.counted += i64::from(self.selections.iter().all(|selection| selection.takes(&record.event)));
             }
         }
         Ok(self)
@@ -64,9 +65,7 @@ impl Counting {
 mod tests {
     use super::*;
     use crate::callback::{Callback, Options, Verifier};
-    use crate::delivery::ReplaySelection;
     use crate::journal::{self, Journal, Opened, SqliteJournal};
-    use crate::sink::Filter;
 
     #[tokio::test]
     async fn what_cannot_be_counted_in_time_is_told_as_such_and_a_dry_run_counts_to_the_end() {
@@ -84,10 +83,7 @@ mod tests {
         assert!(futures_util::future::join_all(events).await.iter().all(Result::is_ok));
 
         let readers = Arc::new(Readers::new(directory.path().to_owned(), false));
-        let counting = |last, ends_ms| {
-            let filter = ReplaySelection::default().filter(&Filter::default()).unwrap();
-            Counting::new(filter, Offset(0), Offset(last), ends_ms)
-        };
+        let counting = |last, ends_ms| Counting::new(Default::default(), Offset(0), Offset(last), ends_ms);
         for (last, ends_ms, expected) in [(COUNT, i64::MAX, COUNT), (9, i64::MAX, 9), (COUNT, 7, 7), (0, i64::MAX, 0)] {
             let done = counting(last, ends_ms).run(&readers, None).await.unwrap();
             assert_eq!((done.counted, done.is_done), (expected, true));

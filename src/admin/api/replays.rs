@@ -249,7 +249,7 @@ pub(super) async fn begin(
     if [&selection.types, &selection.domains, &selection.streams].iter().any(|list| list.len() > PATTERNS_MAX) {
         return Err(Problem::parameter("types", format!("no list may hold more than {PATTERNS_MAX}")));
     }
-    let filter = selection.filter(&status.filter).map_err(|(member, rule)| Problem::parameter(member, rule))?;
+    let selected = selection.selection().map_err(|(member, rule)| Problem::parameter(member, rule))?;
     let kept = text_of(&selection);
     let last = api.journal.health().head;
     let first = match selection.since_ms {
@@ -257,7 +257,7 @@ pub(super) async fn begin(
         None => Offset::default(),
     };
     let ends_ms = selection.until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
-    let counting = Counting::new(filter, first, last, ends_ms);
+    let counting = Counting::new([selected, status.selection.clone()], first, last, ends_ms);
     if dry_run {
         // One at a time, since it goes on until it is done.
         let _counting = api.counting.lock().await;

@@ -16,20 +16,20 @@ use super::page::{Page, Place};
 use super::parameters::Parameters;
 use super::{Api, json, text_of};
 use crate::admin::problem::Problem;
-use crate::callback::{DomainPattern, NamePattern};
+use crate::callback::{DomainPattern, NamePattern, StreamSelection};
 use crate::http::quoted;
-use crate::index::{BroadcastQuery, BroadcastView, Selection, SessionQuery, SessionView, StreamView};
+use crate::index::{BroadcastQuery, BroadcastView, SessionQuery, SessionView, StreamView};
 use crate::session::State as SessionState;
 
 /// How many sessions are told of one stream.
 const SESSIONS_MAX: usize = 20;
 
 /// The parameters that choose streams.
-pub(super) fn selection(parameters: &mut Parameters) -> Result<Selection, Problem> {
-    Ok(Selection {
+pub(super) fn selection(parameters: &mut Parameters) -> Result<StreamSelection, Problem> {
+    Ok(StreamSelection {
         domains: parameters.list("domain", DomainPattern::new)?,
-        streams: parameters.list("stream", NamePattern::new)?,
-        app_names: parameters.list("app_name", |name| Ok::<_, String>(name.to_owned()))?,
+        names: parameters.list("stream", NamePattern::new)?,
+        apps: parameters.list("app_name", |name| Ok::<_, String>(name.to_owned()))?,
         key: None,
     })
 }
@@ -125,7 +125,7 @@ pub(super) async fn one(
     let text = api.readers.ask(move |reader| {
         let index = reader.index()?;
         let domain = domain.to_ascii_lowercase();
-        let selection = Selection::of_stream(&domain, &app_name, &stream);
+        let selection = StreamSelection::of_stream(&domain, &app_name, &stream);
         let query = SessionQuery { selection: selection.clone(), limit: SESSIONS_MAX, ..SessionQuery::default() };
         let sessions = index.sessions(&query, now_ms)?;
         if sessions.is_empty() {

@@ -1,7 +1,6 @@
 //! Which streams are asked about, and how many answers are wanted.
 
-use crate::callback::{DomainPattern, NamePattern};
-use crate::index::Selection;
+use crate::callback::{DomainPattern, NamePattern, StreamSelection};
 
 /// The largest `--limit`: what is more is a job for `--output json` of smaller spans of time.
 const LIMIT_MAX: usize = 1_000_000;
@@ -20,8 +19,9 @@ pub(crate) struct SelectionArguments {
 
 impl SelectionArguments {
     /// What is asked for, as the index takes it.
-    pub(crate) fn selection(&self) -> Selection {
-        Selection { domains: self.domains.clone(), streams: self.streams.clone(), app_names: Vec::new(), key: None }
+    pub(crate) fn selection(&self) -> StreamSelection {
+        let (domains, names) = (self.domains.clone(), self.streams.clone());
+        StreamSelection { domains, names, ..StreamSelection::default() }
     }
 }
 

@@ -12,10 +12,11 @@ use self::table::Table;
 use super::args::DataDirArguments;
 use super::args::moment::During;
 use super::render::output::{Output, OutputError, talk};
-use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern};
+use crate::callback::{DomainPattern, Event, EventId, EventSelection, EventType, NamePattern, StreamSelection};
 use crate::history::{EventQuery, EventSource, usable_index};
-use crate::index::{Order, Selection};
+use crate::index::Order;
 use crate::journal::{self, Offset};
+use crate::moment::TimeRange;
 
 /// How often `--follow` looks for new records.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -88,10 +89,11 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     });
     let source = EventSource::new(&journal, index.as_ref());
     let mut query = EventQuery {
-        selection: Selection { domains, streams, ..Selection::default() },
-        types,
-        since_ms: since,
-        until_ms: until,
+        selection: EventSelection {
+            types,
+            streams: StreamSelection { domains, names: streams, ..StreamSelection::default() },
+            received: TimeRange { since_ms: since, until_ms: until },
+        },
         order: Order::Ascending,
         after: None,
         limit: usize::MAX,

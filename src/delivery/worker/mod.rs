@@ -21,8 +21,9 @@ use pending::Pending;
 
 use super::backoff::Pause;
 use super::{RetryOptions, Status};
+use crate::callback::EventSelection;
 use crate::journal::{Consumer, DeadLetter, JournalError, Progress, Record};
-use crate::sink::{Filter, Sink};
+use crate::sink::Sink;
 use crate::telemetry::{DeliveryOutcome, Metrics};
 
 /// How long a journal that cannot be read or written is left alone.
@@ -46,7 +47,7 @@ pub enum Step {
 pub struct Worker {
     consumer: Box<dyn Consumer>,
     sink: Box<dyn Sink>,
-    filter: Filter,
+    selection: EventSelection,
     retry: RetryOptions,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
@@ -73,7 +74,7 @@ impl Worker {
     pub fn new(
         consumer: Box<dyn Consumer>,
         sink: Box<dyn Sink>,
-        filter: Filter,
+        selection: EventSelection,
         retry: RetryOptions,
         status: Arc<Status>,
         metrics: Arc<Metrics>,
@@ -84,7 +85,7 @@ impl Worker {
             pending: Pending::new(consumer.cursor(), Vec::new()),
             consumer,
             sink,
-            filter,
+            selection,
             retry,
             status,
             metrics,
@@ -213,7 +214,7 @@ impl Worker {
                 let mut pending = Vec::with_capacity(ahead.pending.len());
                 for (offset, attempts) in ahead.pending.into_iter().filter(|(offset, _)| *offset > position) {
                     let read = self.consumer.read(offset.before(), 1).await?.pop();
-                    let wanted = |record: &Record| record.offset == offset && self.filter.passes(&record.event);
+                    let wanted = |record: &Record| record.offset == offset && self.selection.takes(&record.event);
                     pending.extend(read.filter(wanted).map(|record| (record, attempts)));
                 }
                 self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
@@ -241,7 +242,7 @@ impl Worker {
         let read = self.consumer.read(self.pending.position(), self.pending.room()).await?;
         let Some(position) = read.last().map(|record| record.offset) else { return Ok(false) };
         let count = read.len();
-        let passing: Vec<Record> = read.into_iter().filter(|record| self.filter.passes(&record.event)).collect();
+        let passing: Vec<Record> = read.into_iter().filter(|record| self.selection.takes(&record.event)).collect();
         let filtered = count - passing.len();
         if filtered > 0 {
             self.metrics.deliveries(&self.status.sink, DeliveryOutcome::Filtered, filtered as u64);

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use super::Worker;
 use super::again::{EVENTS_MAX, Turn};
 use super::tally::{Fate, HourlyCounts};
-use crate::delivery::{ReplayFilter, ReplaySelection};
+use crate::callback::EventSelection;
+use crate::delivery::ReplaySelection;
 use crate::journal::{JournalError, Offset, Progress, Record, Replay, ReplayProgress};
 use crate::sink::{Failure, Outcome};
 
@@ -19,7 +20,7 @@ const READS_MAX: u32 = 10;
 /// The replay that is under way.
 pub(super) struct Run {
     number: i64,
-    filter: ReplayFilter,
+    selection: EventSelection,
     last: Offset,
     /// Every record up to here has been read.
     position: Offset,
@@ -36,10 +37,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn new(replay: &Replay, filter: ReplayFilter) -> Run {
+    fn new(replay: &Replay, selection: EventSelection) -> Run {
         Run {
             number: replay.number,
-            filter,
+            selection,
             last: replay.order.last,
             position: replay.cursor,
             queue: VecDeque::new(),
@@ -51,8 +52,9 @@ impl Run {
         }
     }
 
-    /// Takes in records that were read, up to the last one that may be sent.
-    fn take_in(&mut self, records: Vec<Record>, cursor: Offset) {
+    /// Takes in records that were read, up to the last one that may be sent. A replay gives the sink nothing that the sink's
+    /// own selection leaves out.
+    fn take_in(&mut self, records: Vec<Record>, cursor: Offset, of_sink: &EventSelection) {
         if records.is_empty() {
             self.position = self.last;
         }
@@ -65,7 +67,7 @@ impl Run {
                 return;
             }
             self.position = record.offset;
-            if self.filter.takes(&record.event) {
+            if self.selection.takes(&record.event) && of_sink.takes(&record.event) {
                 self.queue.push_back((record, 0));
             }
         }
@@ -111,14 +113,14 @@ impl Worker {
     fn begin(&self, stored: &Replay) -> Result<Run, String> {
         let selection: ReplaySelection =
             serde_json::from_str(&stored.order.selection).map_err(|error| error.to_string())?;
-        let filter = selection.filter(&self.filter).map_err(|(member, reason)| format!("{member}: {reason}"))?;
+        let selection = selection.selection().map_err(|(member, reason)| format!("{member}: {reason}"))?;
         tracing::info!(
             sink = self.status.sink,
             replay = stored.number,
             events = stored.order.counted,
             "a replay goes on"
         );
-        Ok(Run::new(stored, filter))
+        Ok(Run::new(stored, selection))
     }
 
     /// Ends a replay of which it cannot be read any more what was meant, as after a downgrade.
@@ -147,7 +149,8 @@ impl Worker {
             if !run.queue.is_empty() || !run.batch.is_empty() || run.position >= run.last.min(cursor) {
                 break;
             }
-            run.take_in(self.consumer.read(run.position, READ_RECORDS).await?, cursor);
+            let records = self.consumer.read(run.position, READ_RECORDS).await?;
+            run.take_in(records, cursor, &self.selection);
         }
         if run.batch.is_empty() {
             if run.queue.is_empty() && run.position == from && run.position < run.last {

@@ -2,10 +2,10 @@
 //! two is.
 
 use super::*;
-use crate::callback::{DomainPattern, Event, EventType, NamePattern};
+use crate::callback::{DomainPattern, Event, EventSelection, EventType, NamePattern, StreamSelection};
 use crate::history::testing::{BEGIN_SECS, Data};
-use crate::index::Selection;
 use crate::journal::CLOCK_SLACK_MS;
+use crate::moment::TimeRange;
 
 /// Events of seven streams, two domains and four types; `rounds` of twelve, a minute apart.
 fn rounds(data: &Data, rounds: std::ops::Range<i64>) -> Vec<Event> {
@@ -25,8 +25,20 @@ fn rounds(data: &Data, rounds: std::ops::Range<i64>) -> Vec<Event> {
 
 /// All events of some streams.
 fn streams(names: &[&str]) -> EventQuery {
-    let streams = names.iter().map(|name| NamePattern::new(name).unwrap()).collect();
-    EventQuery { selection: Selection { streams, ..Selection::default() }, limit: usize::MAX, ..EventQuery::default() }
+    let names = names.iter().map(|name| NamePattern::new(name).unwrap()).collect();
+    let streams = StreamSelection { names, ..StreamSelection::default() };
+    let selection = EventSelection { streams, ..EventSelection::default() };
+    EventQuery { selection, limit: usize::MAX, ..EventQuery::default() }
+}
+
+fn received(since_ms: Option<i64>, until_ms: Option<i64>, mut query: EventQuery) -> EventQuery {
+    query.selection.received = TimeRange { since_ms, until_ms };
+    query
+}
+
+fn types(types: &[EventType], mut query: EventQuery) -> EventQuery {
+    query.selection.types = types.to_vec();
+    query
 }
 
 fn ascending(query: EventQuery) -> EventQuery {
@@ -61,7 +73,7 @@ fn all_records(journal: &journal::Reader) -> Vec<Record> {
 
 /// The offsets that the pages must have, by a look at each record.
 fn expected(records: &[Record], query: &EventQuery) -> Vec<i64> {
-    let matching = records.iter().filter(|record| query.matches(&record.event));
+    let matching = records.iter().filter(|record| query.selection.takes(&record.event));
     let mut offsets: Vec<i64> = matching.map(|record| record.offset.0).collect();
     if query.order == Order::Descending {
         offsets.reverse();
@@ -72,9 +84,9 @@ fn expected(records: &[Record], query: &EventQuery) -> Vec<i64> {
 /// Queries of every kind; the events of `rounds` match some of them.
 fn queries() -> Vec<EventQuery> {
     let at = |round: i64| Some((BEGIN_SECS + round * 60) * 1000);
-    let domain = |query: EventQuery, domain: &str| {
-        let selection = Selection { domains: vec![DomainPattern::new(domain).unwrap()], ..query.selection };
-        EventQuery { selection, ..query }
+    let domain = |mut query: EventQuery, domain: &str| {
+        query.selection.streams.domains = vec![DomainPattern::new(domain).unwrap()];
+        query
     };
     let chosen = [
         streams(&["room-1"]),
@@ -86,14 +98,14 @@ fn queries() -> Vec<EventQuery> {
         streams(&[]),
     ];
     let spans = [(None, None), (at(8), None), (at(18), None), (None, at(2)), (None, at(8)), (at(2), at(8))];
-    let types = [vec![], vec![EventType::Stop], vec![EventType::Stop, EventType::Unknown(777)]];
+    let lists = [&[][..], &[EventType::Stop], &[EventType::Stop, EventType::Unknown(777)]];
     let mut queries = Vec::new();
     for query in chosen {
         for (since_ms, until_ms) in spans {
-            for (types, limit) in types.iter().zip([10, 3, usize::MAX]) {
+            for (list, limit) in lists.into_iter().zip([10, 3, usize::MAX]) {
                 for order in [Order::Ascending, Order::Descending] {
-                    let (query, types) = (query.clone(), types.clone());
-                    queries.push(EventQuery { types, since_ms, until_ms, order, limit, ..query });
+                    let query = types(list, received(since_ms, until_ms, query.clone()));
+                    queries.push(EventQuery { order, limit, ..query });
                 }
             }
         }
@@ -184,7 +196,7 @@ fn search_ends_after_a_number_of_records() {
     let source = EventSource { scan_records_max: 50, ..EventSource::new(&journal, Some(&index)) };
     // In turn, and by the index.
     for names in [&["nothing-*"][..], &["a"]] {
-        let query = EventQuery { types: vec![EventType::Stop], ..streams(names) };
+        let query = types(&[EventType::Stop], streams(names));
         let page = source.page(&query).unwrap();
         assert!(page.records.is_empty() && page.has_more);
         assert_eq!(all_pages(source, &query), [0; 0]);
@@ -223,7 +235,7 @@ fn records_displaced_by_the_clock_are_found() {
     {
         for order in [Order::Ascending, Order::Descending] {
             for index in [None, Some(&index)] {
-                let query = EventQuery { since_ms, until_ms, order, limit: 9, ..streams(&["a"]) };
+                let query = EventQuery { order, limit: 9, ..received(since_ms, until_ms, streams(&["a"])) };
                 let found = all_pages(EventSource::new(&journal, index), &query);
                 assert_eq!(found, expected(&all_records(&journal), &query), "{query:?}");
             }
@@ -237,7 +249,7 @@ fn newest_record_is_before_a_later_end() {
     data.write((0..3).map(|number| data.push("a", number)));
     let (journal, source_index) = (journal::Reader::open(data.path()).unwrap(), None);
     for secs in [3, 3600, 1_000_000] {
-        let query = EventQuery { until_ms: Some((BEGIN_SECS + secs) * 1000), ..streams(&[]) };
+        let query = received(None, Some((BEGIN_SECS + secs) * 1000), streams(&[]));
         assert_eq!(all_pages(EventSource::new(&journal, source_index), &query).len(), 3, "{secs}");
     }
 }

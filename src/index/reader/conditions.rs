@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use rusqlite::types::Value;
 
 use super::Reader;
+use crate::callback::StreamSelection;
 use crate::index::IndexError;
-use crate::index::query::Selection;
 
 /// Conditions of which all must hold. What comes from outside is a parameter, never part of the text.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Conditions {
 /// Decides by names whether a stream is meant, once for each.
 pub(super) struct Names<'r> {
     reader: &'r Reader,
-    selection: &'r Selection,
+    selection: &'r StreamSelection,
     /// Whether only streams are asked for that are meant.
     is_decided: bool,
     decided: HashMap<i64, bool>,
@@ -58,8 +58,8 @@ pub(super) struct Names<'r> {
 const DECISIONS_MAX: usize = 100_000;
 
 impl<'r> Names<'r> {
-    pub(super) fn new(reader: &'r Reader, selection: &'r Selection, is_decided: bool) -> Names<'r> {
-        let is_decided = is_decided || *selection == Selection::default();
+    pub(super) fn new(reader: &'r Reader, selection: &'r StreamSelection, is_decided: bool) -> Names<'r> {
+        let is_decided = is_decided || *selection == StreamSelection::default();
         Names { reader, selection, is_decided, decided: HashMap::new() }
     }
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use rusqlite::OptionalExtension;
 
 use super::Reader;
+use crate::callback::StreamSelection;
 use crate::index::IndexError;
-use crate::index::query::Selection;
 use crate::index::rows::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
 use crate::index::view::StreamView;
 use crate::moment::Moment;
@@ -30,7 +30,7 @@ impl Reader {
     /// The index cannot be read.
     pub fn streams(
         &self,
-        selection: &Selection,
+        selection: &StreamSelection,
         after: Option<i64>,
         limit: usize,
         now_ms: i64,

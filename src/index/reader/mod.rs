@@ -19,8 +19,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::IndexError;
 use super::database::{self, Settings};
-use super::query::{Order, Selection};
-use crate::callback::EventId;
+use super::query::Order;
+use crate::callback::{EventId, StreamSelection};
 use crate::journal::{self, Offset};
 use crate::session::{State, StreamKey};
 
@@ -120,7 +120,7 @@ impl Reader {
     /// The index cannot be read.
     pub fn events_of_streams(
         &self,
-        selection: &Selection,
+        selection: &StreamSelection,
         after: Offset,
         order: Order,
         limit: usize,
@@ -190,13 +190,13 @@ impl Reader {
     }
 
     /// The rows of the streams that are meant, where their names are given in full and they are not too many.
-    fn streams_by_name(&self, selection: &Selection) -> Result<Option<Vec<i64>>, IndexError> {
+    fn streams_by_name(&self, selection: &StreamSelection) -> Result<Option<Vec<i64>>, IndexError> {
         if let Some(key) = &selection.key {
             let mut statement = self.connection.prepare_cached("SELECT number FROM streams WHERE key = ?1")?;
             let number = statement.query_row([key.as_str()], |row| row.get(0)).optional()?;
             return Ok(Some(number.into_iter().collect()));
         }
-        let Some(exact) = selection.exact_streams() else { return Ok(None) };
+        let Some(exact) = selection.exact_names() else { return Ok(None) };
         let mut statement = self.connection.prepare_cached("SELECT number, key FROM streams WHERE stream = ?1")?;
         let mut numbers = Vec::new();
         for name in exact {
@@ -243,8 +243,8 @@ mod tests {
         Record { offset: Offset(offset), event }
     }
 
-    fn selection(stream: &str) -> Selection {
-        Selection { streams: vec![NamePattern::new(stream).unwrap()], ..Selection::default() }
+    fn selection(stream: &str) -> StreamSelection {
+        StreamSelection { names: vec![NamePattern::new(stream).unwrap()], ..StreamSelection::default() }
     }
 
     const NONE: [i64; 0] = [];

@@ -6,9 +6,9 @@ use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::Reader;
-use crate::callback::{EventId, NamePattern};
+use crate::callback::{EventId, NamePattern, StreamSelection};
 use crate::index::testing::{NOW_MS, at, open, records};
-use crate::index::{BroadcastQuery, Order, Selection, SessionQuery, Store};
+use crate::index::{BroadcastQuery, Order, SessionQuery, Store};
 use crate::journal::Offset;
 use crate::session::testing::{anomaly, event, push, recording, screenshot, stop};
 use crate::session::{State, StreamKey};
@@ -85,18 +85,18 @@ fn assert_searches(plans: &[(String, String)], may_scan: &[&str]) {
 }
 
 fn broadcasts() -> BroadcastQuery {
-    let selection = Selection::default();
+    let selection = StreamSelection::default();
     BroadcastQuery { selection, states: Vec::new(), since_ms: None, until_ms: None, after: None, limit: 10 }
 }
 
-fn of_stream() -> Selection {
-    Selection { streams: vec![NamePattern::new("s").unwrap()], ..Selection::default() }
+fn of_stream() -> StreamSelection {
+    StreamSelection { names: vec![NamePattern::new("s").unwrap()], ..StreamSelection::default() }
 }
 
 #[test]
 fn live_streams_are_found_among_the_sessions_that_are_not_over() {
     assert_answers(&["COVERING INDEX open_sessions"], |reader| {
-        assert_eq!(reader.streams(&Selection::default(), None, 10, NOW_MS).unwrap().len(), 1);
+        assert_eq!(reader.streams(&StreamSelection::default(), None, 10, NOW_MS).unwrap().len(), 1);
         let live = BroadcastQuery { states: vec![State::Live], ..broadcasts() };
         assert_eq!(reader.broadcasts(&live, NOW_MS).unwrap().len(), 1);
     });

@@ -7,11 +7,9 @@ use serde_json::json;
 
 use super::Reader;
 use super::past::LONGEST;
-use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern, ReasonCategory};
+use crate::callback::{DomainPattern, Event, EventId, EventType, NamePattern, ReasonCategory, StreamSelection};
 use crate::index::testing::{NOW_MS, apply_by_chance, at, open, records};
-use crate::index::{
-    BroadcastQuery, BroadcastView, Order, Selection, SessionQuery, SessionView, Sort, Store, StreamView,
-};
+use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort, Store, StreamView};
 use crate::journal::{Offset, Record};
 use crate::session::testing::{
     HISTORY_SECS, anomaly, event, history, push, recording, screenshot, shuffled, stop, with,
@@ -63,16 +61,16 @@ impl Index {
     }
 }
 
-fn select(domain: &str, stream: &str, app_name: &str) -> Selection {
-    Selection {
+fn select(domain: &str, stream: &str, app_name: &str) -> StreamSelection {
+    StreamSelection {
         domains: DomainPattern::new(domain).into_iter().collect(),
-        streams: NamePattern::new(stream).into_iter().collect(),
-        app_names: Some(app_name).filter(|name| !name.is_empty()).into_iter().map(str::to_owned).collect(),
+        names: NamePattern::new(stream).into_iter().collect(),
+        apps: Some(app_name).filter(|name| !name.is_empty()).into_iter().map(str::to_owned).collect(),
         key: None,
     }
 }
 
-fn any_selection() -> impl Strategy<Value = Selection> {
+fn any_selection() -> impl Strategy<Value = StreamSelection> {
     let domain = prop::sample::select(vec!["", "", "a.com", "A.COM", "*.com", "other"]);
     let stream = prop::sample::select(vec!["", "", "s", "t", "x", "*", "s*", "none"]);
     let app_name = prop::sample::select(vec!["", "", "live", "LIVE"]);
@@ -179,7 +177,7 @@ proptest! {
         let key = |view: &SessionView| (view.domain.clone(), view.app_name.clone(), view.stream.clone());
         let count = live.iter().map(key).collect::<HashSet<_>>().len();
         prop_assert_eq!(store.live_streams(NOW_MS).unwrap(), count as i64);
-        let everything = reader.streams(&Selection::default(), None, usize::MAX, NOW_MS).unwrap();
+        let everything = reader.streams(&StreamSelection::default(), None, usize::MAX, NOW_MS).unwrap();
         prop_assert_eq!(everything.len(), count);
         let stream_key = |view: &StreamView| StreamKey::from_parts(&view.domain, &view.app_name, &view.stream);
         prop_assert!(everything.is_sorted_by(|one, next| stream_key(one) < stream_key(next)));
@@ -223,7 +221,7 @@ proptest! {
             of_streams.iter().copied().filter(|offset| offset.0 > from).take(limit).collect();
         let descending: Vec<Offset> =
             of_streams.iter().copied().rev().filter(|offset| offset.0 < from).take(limit).collect();
-        let is_exact = selection.exact_streams().is_some();
+        let is_exact = selection.exact_names().is_some();
         for (order, wanted) in [(Order::Ascending, ascending), (Order::Descending, descending)] {
             let found = reader.events_of_streams(&selection, Offset(from), order, limit).unwrap();
             prop_assert_eq!(found, is_exact.then_some(wanted));
@@ -362,7 +360,7 @@ fn broadcasts(index: &Index, query: BroadcastQuery) -> Vec<BroadcastView> {
 
 fn all_broadcasts() -> BroadcastQuery {
     BroadcastQuery {
-        selection: Selection::default(),
+        selection: StreamSelection::default(),
         states: Vec::new(),
         since_ms: None,
         until_ms: None,
@@ -495,7 +493,7 @@ fn names_that_mean_harm_are_names() {
     let everything = SessionQuery { limit: 1000, ..SessionQuery::default() };
     assert_eq!(reader.sessions(&everything, NOW_MS).unwrap().len(), names.len());
     for name in names {
-        let selection = Selection { app_names: vec![name.to_owned()], ..select("", name, "") };
+        let selection = StreamSelection { apps: vec![name.to_owned()], ..select("", name, "") };
         let query = SessionQuery { selection: selection.clone(), ..SessionQuery::default() };
         let found = reader.sessions(&query, NOW_MS).unwrap();
         let [view] = &found[..] else { panic!("{name:?}: {found:?}") };
@@ -538,7 +536,7 @@ fn a_reader_beside_a_writer_sees_whole_states() {
         assert_eq!(reader.session_events(&id, NOW_MS).unwrap().len(), 4);
         let of_stream = reader.events_of_streams(&select("", "s", ""), Offset(0), Order::Ascending, 9).unwrap();
         assert_eq!(of_stream.map(|offsets| offsets.len()), Some(4));
-        reader.streams(&Selection::default(), None, 9, NOW_MS).unwrap();
+        reader.streams(&StreamSelection::default(), None, 9, NOW_MS).unwrap();
         reader.broadcasts(&all_broadcasts(), NOW_MS).unwrap();
     }
     writer.join().unwrap();

@@ -3,8 +3,7 @@
 use crate::admin::api::parameters::{Parameters, word};
 use crate::admin::api::streams::selection;
 use crate::admin::problem::Problem;
-use crate::callback::EventType;
-use crate::index::Selection;
+use crate::callback::{EventSelection, EventType};
 
 /// The kinds of messages that can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +16,7 @@ enum Kind {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
     kinds: Vec<Kind>,
-    selection: Selection,
-    types: Vec<EventType>,
-    /// Of records received before, in Unix ms, nothing is wanted.
-    since_ms: Option<i64>,
+    selection: EventSelection,
 }
 
 impl Filter {
@@ -29,23 +25,23 @@ impl Filter {
         let kinds = [("event", Kind::Event), ("session", Kind::Session)];
         Ok(Filter {
             kinds: parameters.list("kind", |text| word(text, &kinds))?,
-            selection: selection(parameters)?,
-            types: parameters.list("type", str::parse::<EventType>)?,
-            since_ms: None,
+            selection: EventSelection {
+                streams: selection(parameters)?,
+                types: parameters.list("type", str::parse::<EventType>)?,
+                ..EventSelection::default()
+            },
         })
     }
 
     /// The same, of records received at a time, in Unix ms, or later.
-    pub(super) fn since(self, since_ms: i64) -> Filter {
-        Filter { since_ms: Some(since_ms), ..self }
+    pub(super) fn since(mut self, since_ms: i64) -> Filter {
+        self.selection.received.since_ms = Some(since_ms);
+        self
     }
 
     /// Whether everything is wanted.
     pub(super) fn is_open(&self) -> bool {
-        self.kinds.is_empty()
-            && self.types.is_empty()
-            && self.since_ms.is_none()
-            && self.selection == Selection::default()
+        self.kinds.is_empty() && self.selection == EventSelection::default()
     }
 
     /// Whether changes of sessions are wanted.
@@ -60,13 +56,13 @@ impl Filter {
 
     /// Whether events of a type are wanted.
     pub(super) fn wants_events(&self, event_type: EventType) -> bool {
-        !self.wants_sessions_alone() && (self.types.is_empty() || self.types.contains(&event_type))
+        !self.wants_sessions_alone() && self.selection.takes_type(event_type)
     }
 
     /// Whether anything is wanted of a stream at a time.
     pub(super) fn wants(&self, names: &Names, received_ms: i64) -> bool {
-        self.since_ms.is_none_or(|since_ms| received_ms >= since_ms)
-            && self.selection.takes(&names.domain, &names.app_name, &names.stream)
+        self.selection.received.contains(received_ms)
+            && self.selection.streams.takes(&names.domain, &names.app_name, &names.stream)
     }
 }
 

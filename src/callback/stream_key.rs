@@ -1,0 +1,66 @@
+//! The key of a stream: what its sessions are stored and looked up under.
+
+use std::borrow::Cow;
+
+use super::partition_key::PartitionKey;
+
+/// A stream, whichever event names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamKey(String);
+
+impl StreamKey {
+    /// The stream that an event is about: its partition key, with the domain in lower case.
+    pub fn of(partition_key: PartitionKey<'_>) -> StreamKey {
+        StreamKey::from_text(partition_key.as_str())
+    }
+
+    /// A key given back from its text.
+    pub fn from_text(text: &str) -> StreamKey {
+        let mut key = text.to_owned();
+        let domain = key.find('/').unwrap_or(key.len());
+        key[..domain].make_ascii_lowercase();
+        StreamKey(key)
+    }
+
+    /// The key of a stream by its names, an absent one empty.
+    pub fn from_parts(domain: &str, app_name: &str, stream: &str) -> StreamKey {
+        StreamKey::from_text(&PartitionKey::encoded(domain, app_name, stream))
+    }
+
+    /// `domain/app name/stream`, each percent-encoded.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The domain, decoded; empty where there is none.
+    pub fn domain(&self) -> Cow<'_, str> {
+        self.parts().domain()
+    }
+
+    /// The app name, decoded; empty where there is none.
+    pub fn app_name(&self) -> Cow<'_, str> {
+        self.parts().app_name()
+    }
+
+    /// The stream name, decoded; empty where there is none.
+    pub fn stream(&self) -> Cow<'_, str> {
+        self.parts().stream()
+    }
+
+    fn parts(&self) -> PartitionKey<'_> {
+        PartitionKey::from_text(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_the_same_whatever_the_case_of_its_domain() {
+        let key = StreamKey::from_text("Push.Example.COM/Live/a%2Fb");
+        assert_eq!(key, StreamKey::from_text("push.example.com/Live/a%2Fb"));
+        assert_ne!(key, StreamKey::from_text("push.example.com/live/a%2Fb"));
+        assert_eq!((&*key.domain(), &*key.app_name(), &*key.stream()), ("push.example.com", "Live", "a/b"));
+    }
+}
