@@ -1,5 +1,5 @@
-//! livehook receives the callbacks of Tencent Cloud CSS (live streaming), keeps each genuine one before it answers, and
-//! hands it on.
+//! livehook receives the callbacks of Tencent Cloud CSS (live streaming), stores each genuine one before it answers, and
+//! delivers it to sinks.
 //!
 //! # The life of a callback
 //!

@@ -1,8 +1,8 @@
-//! The command line of a bench: a mode, and options with a value each.
+//! The command line of a bench: a mode, and options that have a value each.
 
 use anyhow::Context;
 
-/// Reads the arguments, and hands each option with its value to `set`. Returns the mode, `all` where none is named.
+/// Reads the arguments, and calls `set` with each option and its value. Returns the mode, or `all` if none is given.
 pub(crate) fn read(
     mut arguments: impl Iterator<Item = String>,
     mut set: impl FnMut(&str, &Value) -> anyhow::Result<()>,
@@ -19,16 +19,16 @@ pub(crate) fn read(
     Ok(mode)
 }
 
-/// What was given to an option.
+/// The value of an option.
 pub(crate) struct Value {
     option: String,
-    /// As it was given.
+    /// The value as given.
     pub(crate) text: String,
 }
 
 impl Value {
-    /// The same as a whole number.
+    /// The value as a whole number.
     pub(crate) fn number(&self) -> anyhow::Result<u64> {
-        self.text.parse().with_context(|| format!("{} {}: this is no number", self.option, self.text))
+        self.text.parse().with_context(|| format!("{} {}: this is not a number", self.option, self.text))
     }
 }

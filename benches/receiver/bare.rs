@@ -1,4 +1,4 @@
-//! The yardstick: a bare axum handler that reads the body and answers as livehook does, but checks and keeps nothing.
+//! The yardstick: a bare axum handler. It reads the body and answers as livehook does, but checks and stores nothing.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ async fn answer(_body: Bytes) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], r#"{"code":0}"#)
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub(crate) fn serve(listen: SocketAddr) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -1,6 +1,5 @@
-//! Sends signed pushes and stops in turns, each another one, of ten thousand streams, and times the answers. It must cost
-//! less than what it measures: requests are made once and only a few digits are written anew, answers are compared and not
-//! parsed.
+//! Sends signed pushes and stops of ten thousand streams in turns, each a new event, and times the answers. It must cost less
+//! than the server: it makes each request once and then only overwrites a few digits, and it compares answers without parsing.
 
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
@@ -16,38 +15,38 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 
-/// The callback key of the receivers measured.
+/// The callback key of the servers.
 pub(crate) const KEY: &str = "bench0123456789bench0123456789be";
 
-/// Counts events. Never used twice, whatever the server, so no event is a duplicate.
+/// Counts the events for all servers together, so that no event is a duplicate.
 static NEXT_EVENT: AtomicU64 = AtomicU64::new(0);
 
 /// Sequences have 19 digits.
 const FIRST_SEQUENCE: u64 = 1_000_000_000_000_000_000;
 
-/// Spreads sequences over 62 bits; being odd, it gives none twice.
+/// Spreads the sequences over 62 bits. It is odd, so no sequence comes twice.
 const SEQUENCE_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// How many streams there are.
+/// The number of streams.
 const STREAMS: u64 = 10_000;
 
 /// When to stop.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan {
-    /// After so many events.
+    /// After this many events.
     Events(u64),
-    /// After a time to warm up and another to measure.
+    /// After a time to warm up and a time to measure.
     Timed { warm_up: Duration, window: Duration },
 }
 
-/// What was seen.
+/// The results of a run.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// Every event answered, those of the warm-up included.
+    /// The number of answered events, including the warm-up.
     pub(crate) events: u64,
-    /// Answers a second within the window.
+    /// Answers per second within the window.
     pub(crate) rate: f64,
-    /// How long each answer within the window took, in microseconds; unordered.
+    /// The time of each answer within the window, in microseconds, in no order.
     pub(crate) latencies_us: Vec<u32>,
 }
 
@@ -55,7 +54,7 @@ pub(crate) struct Seen {
 #[derive(Clone)]
 struct Request {
     bytes: Vec<u8>,
-    /// Where digits stand, and how many.
+    /// The start of the digits to overwrite, and their number.
     sequence: (usize, usize),
     streams: [(usize, usize); 2],
 }
@@ -63,7 +62,7 @@ struct Request {
 impl Request {
     fn new(event_type: u8) -> anyhow::Result<Request> {
         let now_secs = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        // A day ahead in place of ten minutes, so that filling a journal needs no second request.
+        // CSS signs for ten minutes. A day is enough to fill a journal with one request.
         let t = now_secs + 86_400;
         let sign = hex::encode(CallbackKey::new(KEY)?.sign(&t.to_string()));
         let (sequence, stream) = ("0000000000000000000", "room-0000");
@@ -79,7 +78,7 @@ impl Request {
         let text = format!(
             "POST /callback HTTP/1.1\r\nHost: livehook\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
-        let at = |text_at: Option<usize>| text_at.context("the request lacks what is to be set");
+        let at = |text_at: Option<usize>| text_at.context("the request has no place for a sequence or stream");
         let sequence = (at(text.find(sequence))?, sequence.len());
         let digits = |found: usize| (found + "room-".len(), 4);
         let streams = [digits(at(text.find(stream))?), digits(at(text.rfind(stream))?)];
@@ -94,7 +93,7 @@ impl Request {
     }
 }
 
-/// Gives the requests of a connection.
+/// The requests of a connection.
 struct Requests {
     push: Request,
     stop: Request,
@@ -105,12 +104,12 @@ impl Requests {
         Ok(Requests { push: Request::new(1)?, stop: Request::new(0)? })
     }
 
-    /// Another event: a push, or the stop of the one before, whichever connection has sent that.
+    /// Returns the next event: a push, or the stop of the push before. Another connection may have sent that push.
     fn next(&mut self) -> &[u8] {
         let event = NEXT_EVENT.fetch_add(1, Ordering::Relaxed);
         let session = event / 2;
         let request = if event.is_multiple_of(2) { &mut self.push } else { &mut self.stop };
-        // In no order, as in real callbacks.
+        // Sequences have no order, as in real callbacks.
         request.write(request.sequence, FIRST_SEQUENCE + (session.wrapping_mul(SEQUENCE_STEP) & (u64::MAX >> 2)));
         for stream in request.streams {
             request.write(stream, session % STREAMS);
@@ -119,7 +118,7 @@ impl Requests {
     }
 }
 
-/// Whether what was read is the whole of the answer that is due; any other whole answer is an error.
+/// Whether `read` is a whole 200. Any other whole answer is an error.
 fn is_answered(read: &[u8]) -> anyhow::Result<bool> {
     if read.starts_with(b"HTTP/1.1 200") && read.ends_with(br#"{"code":0}"#) {
         return Ok(true);
@@ -166,7 +165,7 @@ async fn send_on_one_connection(load: Rc<Load>, server: SocketAddr) -> anyhow::R
     Ok(())
 }
 
-/// Sends on so many kept-alive connections, the next event on each as soon as the last is answered.
+/// Sends on this many kept-alive connections. Each sends its next event as soon as its last one is answered.
 pub(crate) fn drive(server: SocketAddr, connections: usize, plan: Plan) -> anyhow::Result<Seen> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
@@ -228,14 +227,14 @@ impl Sender {
     }
 }
 
-/// Sends one event, and returns once it got its 200.
+/// Sends one event, and returns when it has its 200.
 pub(crate) fn send_one(server: SocketAddr) -> anyhow::Result<()> {
     Sender::connect(server)?.send()
 }
 
-/// Sends at a steady rate, whatever the answers; a latency counts from the moment at which its event was due.
+/// Sends at a steady rate, also if answers are late. A latency counts from the moment at which its event was due.
 pub(crate) fn drive_steadily(server: SocketAddr, rate: u32, window: Duration) -> anyhow::Result<Seen> {
-    // Threads, since they wake up more exactly than timers of an event loop. Each has its turn every 32 ms at 500 a second.
+    // Threads wake up more exactly than the timers of an event loop. At 500 events per second each sends every 32 ms.
     const SENDERS: u32 = 16;
     let interval = Duration::from_secs(1) / rate;
     let rounds = (window.as_secs_f64() * f64::from(rate)) as u32 / SENDERS;

@@ -1,23 +1,22 @@
-//! What a callback costs: the receiver as built for release, beside a bare axum handler, under one generator.
+//! Measures the cost of a callback: the release build of livehook and a bare axum handler, under the same load.
 //!
 //! ```text
 //! cargo bench --bench receiver                    throughput, steady and start
-//! cargo bench --bench receiver -- throughput      events a second, and CPU for each, at 64 and 256 connections
-//! cargo bench --bench receiver -- steady          latency at 500 events a second
+//! cargo bench --bench receiver -- throughput      events per second and CPU per event, at 64 and 256 connections
+//! cargo bench --bench receiver -- steady          latency at 500 events per second
 //! cargo bench --bench receiver -- start           time to the first 200
-//! cargo bench --bench receiver -- full            CPU for each event with five million stored (takes 10 GB of disk)
+//! cargo bench --bench receiver -- full            CPU per event with five million stored (takes 10 GB of disk)
 //! ```
 //!
-//! Options: `--rounds N` (5), `--secs N` for the length of a round (5), `--stored N` for `full` (5000000), `--ids N` for
-//! `start` (1000000), `--dir DIR` for the data of the receivers (in `target/`). The servers run on core 1 and the
-//! generator on core 0, so nothing else should run meanwhile. Needs Linux, two cores, `taskset` and `sh`.
+//! Options, with their defaults: `--rounds N` (5), `--secs N` for the length of a round (5), `--stored N` for `full` (5000000),
+//! `--ids N` for `start` (1000000), `--dir DIR` for the data of the servers (a folder in `target/`). The servers run on core 1
+//! and the generator on core 0, so run nothing else at the same time. It needs Linux, two cores, `taskset` and `sh`.
 //!
-//! What is measured is the real binary with its defaults (`synchronous=FULL`, deduplication) and one file sink. Its CPU
-//! is user and system time of the whole process, from the first event until the file sink and the index have the last. While the
-//! generator is busy for less than all of its time, it is not what limits. A run takes five minutes beside the build, and
-//! `full` ten.
+//! The bench runs the real binary with its defaults (`synchronous=FULL`, deduplication) and one file sink. The CPU time is user
+//! and system time of the whole process, from the first event until the file sink and the index have the last. The generator
+//! does not limit the result while it is busy for less than 100 % of the time. A run takes five minutes, and `full` takes ten.
 
-#![allow(clippy::print_stdout, reason = "printing is what a bench does")]
+#![allow(clippy::print_stdout, reason = "a bench prints its results")]
 
 mod arguments;
 mod bare;
@@ -32,7 +31,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-/// What to measure and for how long.
+/// The choices of the command line.
 struct Options {
     mode: String,
     rounds: usize,
@@ -46,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     // `cargo bench` adds an argument of its own.
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").peekable();
     if arguments.next_if(|argument| argument == "serve-bare").is_some() {
-        let listen = arguments.next().context("serve-bare: which address?")?;
+        let listen = arguments.next().context("serve-bare needs an address")?;
         return bare::serve(listen.parse::<SocketAddr>()?);
     }
     let options = parse(arguments)?;
@@ -63,7 +62,7 @@ fn main() -> anyhow::Result<()> {
             scenarios::steady(directory.path(), options.secs)?;
             scenarios::start(directory.path(), options.rounds, options.ids)
         }
-        other => bail!("`{other}` is no mode: choose throughput, steady, start or full"),
+        other => bail!("`{other}` is not a mode: choose throughput, steady, start or full"),
     }
 }
 
@@ -83,7 +82,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
             "--stored" => options.stored = value.number()?,
             "--ids" => options.ids = value.number()?,
             "--dir" => options.dir = value.text.clone().into(),
-            other => bail!("{other} is no option: choose --rounds, --secs, --stored, --ids or --dir"),
+            other => bail!("{other} is not an option: choose --rounds, --secs, --stored, --ids or --dir"),
         }
         Ok(())
     })?;

@@ -1,4 +1,4 @@
-//! The servers measured, each a process of its own, on core 1 if not set up otherwise, and what the system knows of them.
+//! Runs the servers, each as a process on core 1 by default, and reads their CPU time, memory and metrics.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,10 +15,10 @@ use crate::generator;
 /// The binary that users run, built with the same profile as this bench.
 pub(crate) const LIVEHOOK: &str = env!("CARGO_BIN_EXE_livehook");
 
-/// The unit of the times in `/proc/PID/stat`: user space sees a hundredth of a second on every architecture we run on.
+/// The unit of the times in `/proc/PID/stat`: a hundredth of a second on every architecture that livehook runs on.
 const US_PER_TICK: u64 = 10_000;
 
-/// Keeps the generator on these cores, off the server's; threads that start later inherit it.
+/// Keeps the generator on these cores, away from the server. Threads that start later inherit this.
 pub(crate) fn pin_self(cores: &str) -> anyhow::Result<()> {
     let pinned = Command::new("taskset")
         .args(["--cpu-list", "--pid", cores, &std::process::id().to_string()])
@@ -31,14 +31,14 @@ pub(crate) fn pin_self(cores: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How a livehook is set up where not with its defaults.
+/// The settings of a livehook that differ from its defaults.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup<'a> {
-    /// The cores it may use.
+    /// The cores that it may use.
     pub(crate) cores: &'a str,
-    /// More keys of the section `[admin]` of its configuration.
+    /// More keys for the section `[admin]` of its configuration.
     pub(crate) admin_more: &'a str,
-    /// More sections of it.
+    /// More sections for its configuration.
     pub(crate) sections: &'a str,
 }
 
@@ -61,16 +61,16 @@ pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
 /// A running server. It is killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    /// Where it takes callbacks.
+    /// The address for callbacks.
     pub(crate) address: SocketAddr,
-    /// Where its admin endpoint is, if it has one.
+    /// The address of the admin endpoint; `None` for the bare server.
     pub(crate) admin: Option<SocketAddr>,
-    /// From the start of the process to its first 200.
+    /// The time from the start of the process to its first 200.
     pub(crate) started_in: Duration,
 }
 
 impl Server {
-    /// The bare handler.
+    /// Starts the bare handler.
     pub(crate) fn bare() -> anyhow::Result<Server> {
         let address = free_address()?;
         let mut command = on_cores("1", &std::env::current_exe()?);
@@ -78,12 +78,12 @@ impl Server {
         Server::start(command, address, None)
     }
 
-    /// livehook, with its data in `directory`; what an earlier one left there is taken up.
+    /// Starts livehook with its data in `directory`. It opens the data of an earlier run.
     pub(crate) fn livehook(directory: &Path) -> anyhow::Result<Server> {
         Server::livehook_with(directory, Setup::default())
     }
 
-    /// The same, set up another way.
+    /// Starts livehook with other settings.
     pub(crate) fn livehook_with(directory: &Path, setup: Setup<'_>) -> anyhow::Result<Server> {
         let (address, admin) = (free_address()?, free_address()?);
         fs::create_dir_all(directory)?;
@@ -126,22 +126,22 @@ impl Server {
         Ok(server)
     }
 
-    /// User and system time of the process so far, in microseconds.
+    /// Returns user and system time of the process so far, in microseconds.
     pub(crate) fn cpu_us(&self) -> anyhow::Result<u64> {
         cpu_us(&self.child.id().to_string())
     }
 
-    /// A line of `/proc/PID/status` such as `VmRSS` (resident now) or `VmHWM` (at most so far), in MiB.
+    /// Returns a line of `/proc/PID/status` in MiB, for example `VmRSS` (memory now) or `VmHWM` (the most so far).
     pub(crate) fn memory_mib(&self, name: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB"))
-            .with_context(|| format!("the system does not tell {name}"))?;
+            .with_context(|| format!("/proc/PID/status has no {name}"))?;
         Ok(kib.parse::<f64>()? / 1024.0)
     }
 
-    /// Returns once the file sink and the index have every event.
+    /// Returns when the file sink and the index have every event.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         let Some(admin) = self.admin else { return Ok(()) };
         let started = Instant::now();
@@ -155,19 +155,19 @@ impl Server {
         bail!("the file sink or the index did not catch up within ten minutes");
     }
 
-    /// How many events a sink has not taken.
+    /// Returns how many records a sink is behind.
     pub(crate) fn lag(&self, sink: &str) -> anyhow::Result<u64> {
         let admin = self.admin.context("a bare server has no sink")?;
         Ok(metric(admin, &format!("livehook_delivery_lag_records{{sink=\"{sink}\"}}"))? as u64)
     }
 
-    /// What the admin endpoint answers to a GET, head and body.
-    #[allow(dead_code, reason = "not every bench asks")]
+    /// Sends a GET to the admin endpoint, and returns the head and the body of the answer.
+    #[allow(dead_code, reason = "not every bench uses it")]
     pub(crate) fn ask(&self, path: &str) -> anyhow::Result<String> {
         get(self.admin.context("a bare server has no admin endpoint")?, path)
     }
 
-    /// Asks the server to stop, as a service manager would, and waits for it.
+    /// Stops the server as a service manager would, and waits for its end.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status()?;
         let status = self.child.wait()?;
@@ -185,10 +185,10 @@ impl Drop for Server {
     }
 }
 
-/// User and system time of a process, `self` for this one, in microseconds.
+/// Returns user and system time of a process in microseconds; `self` is this process.
 pub(crate) fn cpu_us(process: &str) -> anyhow::Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field, the name in brackets, may hold anything; what follows its end is fields three and on.
+    // The second field, the name in brackets, may contain spaces and brackets. Field three follows the last bracket.
     let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat has another form")?;
     let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u64>);
     let (user, system) = (ticks.next().context("no user time")??, ticks.next().context("no system time")??);

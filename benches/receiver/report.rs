@@ -1,4 +1,4 @@
-//! Numbers made of numbers, and how they are printed: as Markdown tables.
+//! Medians and percentiles, and the Markdown tables that show them.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use crate::process::LIVEHOOK;
 
-/// The value below which the share `share` (0 to 1) of the values lies. Zero where there are none.
+/// Returns the value that the share `share` (0 to 1) of the values is below. 0 if there are no values.
 pub(crate) fn percentile(values: &mut [u32], share: f64) -> u32 {
     values.sort_unstable();
     let index = (values.len() as f64 * share) as usize;
     values.get(index.min(values.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// The middle one of the values, the upper of two. Zero where there are none.
+/// Returns the median of the values, the upper of two. 0 if there are no values.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
@@ -33,7 +33,7 @@ pub(crate) fn row<T: AsRef<str>>(cells: &[T]) {
     println!("| {} |", cells.join(" | "));
 }
 
-/// Prints what the numbers depend on: the processor, one sync of the disk, the size of the binary.
+/// Prints the processor, the time of one sync of the disk, and the size of the binary.
 pub(crate) fn machine(directory: &Path) -> anyhow::Result<()> {
     let processors = fs::read_to_string("/proc/cpuinfo")?;
     let processor = processors
@@ -49,7 +49,7 @@ pub(crate) fn machine(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long the disk takes to make 4 KiB durable, in ms: the median of 200.
+/// Returns the time in ms that the disk takes to make 4 KiB durable: the median of 200.
 pub(crate) fn sync_ms(directory: &Path) -> anyhow::Result<f64> {
     let path = directory.join("sync");
     let mut file = File::create(&path)?;
@@ -64,7 +64,7 @@ pub(crate) fn sync_ms(directory: &Path) -> anyhow::Result<f64> {
     Ok(median(times_ms))
 }
 
-/// In ms.
+/// Returns a time in ms.
 pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

@@ -1,4 +1,4 @@
-//! A round: one server, as fast as it goes, for a time; and rounds as a row of a table.
+//! A round drives one server as fast as possible for some seconds. Several rounds make a row of a table.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,27 +7,27 @@ use crate::generator::{self, Plan};
 use crate::process::{self, Server};
 use crate::report::{median, ms, percentile, row};
 
-/// What one server did in one round.
+/// The results of one server in one round.
 pub(crate) struct Round {
     rate: f64,
     p50_ms: f64,
     p99_ms: f64,
     cpu_us: f64,
     generator_busy: f64,
-    /// How long after the last answer the file sink and the index had the last event.
+    /// The time from the last answer until the file sink and the index had the last event.
     settled_ms: f64,
     idle_mib: f64,
     peak_mib: f64,
 }
 
 impl Round {
-    /// User and system time of the server for each event, in microseconds.
+    /// User and system time of the server per event, in microseconds.
     pub(crate) fn cpu_us(&self) -> f64 {
         self.cpu_us
     }
 }
 
-/// Drives a server, and waits until what it took is everywhere.
+/// Drives a server, and waits until the file sink and the index have every event.
 pub(crate) fn round(server: &Server, connections: usize, secs: u64) -> anyhow::Result<Round> {
     thread::sleep(Duration::from_millis(500));
     let idle_mib = server.memory_mib("VmRSS")?;
@@ -51,12 +51,12 @@ pub(crate) fn round(server: &Server, connections: usize, secs: u64) -> anyhow::R
     })
 }
 
-/// The median of a value.
+/// Returns the median of a value of the rounds.
 pub(crate) fn middle(rounds: &[Round], value: impl Fn(&Round) -> f64) -> f64 {
     median(rounds.iter().map(value).collect())
 }
 
-/// Prints the medians of rounds, their CPU time also as a multiple of `yardstick_us`.
+/// Prints the medians of the rounds as a row. The ratio is CPU time divided by `yardstick_us`.
 pub(crate) fn round_row(connections: usize, name: &str, rounds: &[Round], yardstick_us: f64) {
     let cpu_us = middle(rounds, |round| round.cpu_us);
     row(&[
@@ -74,7 +74,7 @@ pub(crate) fn round_row(connections: usize, name: &str, rounds: &[Round], yardst
     ]);
 }
 
-/// What [`round_row`] prints.
+/// The columns that [`round_row`] prints.
 pub(crate) const ROUND_COLUMNS: [&str; 11] = [
     "connections",
     "server",

@@ -1,4 +1,4 @@
-//! What is measured, one function a mode.
+//! The modes of the bench, one function each.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::process::Server;
 use crate::report::{median, ms, percentile, row, sync_ms, table};
 use crate::round::{ROUND_COLUMNS, Round, middle, round, round_row};
 
-/// As fast as it goes, the bare handler and livehook in turns, each time with an empty journal.
+/// Drives the bare handler and livehook in turns as fast as possible, each time with an empty journal.
 pub(crate) fn throughput(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
     table(&format!("Throughput, median of {rounds} rounds of {secs} s"), &ROUND_COLUMNS);
     for connections in [64, 256] {
@@ -32,7 +32,7 @@ pub(crate) fn throughput(directory: &Path, rounds: usize, secs: u64) -> anyhow::
     Ok(())
 }
 
-/// Five hundred events a second, far below what is possible: how long does one wait for its 200?
+/// Measures the time to a 200 at 500 events per second, far below the maximum.
 pub(crate) fn steady(directory: &Path, secs: u64) -> anyhow::Result<()> {
     const RATE: u32 = 500;
     let window = Duration::from_secs(secs.max(20));
@@ -56,7 +56,7 @@ pub(crate) fn steady(directory: &Path, secs: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// From the start of the process to the first 200.
+/// Measures the time from the start of the process to the first 200.
 pub(crate) fn start(directory: &Path, rounds: usize, ids: u64) -> anyhow::Result<()> {
     table(
         &format!("Start to first 200, median of {rounds}"),
@@ -82,7 +82,7 @@ pub(crate) fn start(directory: &Path, rounds: usize, ids: u64) -> anyhow::Result
     Ok(())
 }
 
-/// An empty journal and one with many events, in turns.
+/// Drives livehook with an empty journal and with many stored events, in turns.
 pub(crate) fn full(directory: &Path, rounds: usize, secs: u64, stored: u64) -> anyhow::Result<()> {
     let (empty_data, full_data) = (directory.join("empty"), directory.join("full"));
     println!("\nStoring {stored} events first.");

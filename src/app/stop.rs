@@ -1,7 +1,7 @@
 //! Runs the service until it must stop, and stops it in order.
 //!
 //! 1. The receiver: requests in flight finish.
-//! 2. The sinks and the index: they take what is in the journal, or give up at their first failure.
+//! 2. The sinks and the index: they take the rest of the journal, or give up at their first failure.
 //! 3. The admin endpoint: until then it shows the state of the others. Answers in flight finish.
 //! 4. The journal, once it has no reader.
 //!

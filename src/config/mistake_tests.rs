@@ -61,7 +61,7 @@ fn a_value_of_the_wrong_form_is_told_in_plain_words() {
         (
             "[receiver]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]",
             &[
-                "2: receiver.trusted_proxies[1] = \"proxy\": `proxy` is no network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8",
+                "2: receiver.trusted_proxies[1] = \"proxy\": `proxy` is not a network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8",
             ],
         ),
         (
@@ -273,13 +273,15 @@ fn keys_that_contradict_each_other_are_told() {
         (
             "[receiver]\npath = \"callback\"\nhealth_path = \"/a?b\"",
             &[
-                "2: receiver.path = \"callback\": must begin with / and hold only what a URL's path may, without ? and #",
-                "3: receiver.health_path = \"/a?b\": must begin with / and hold only what a URL's path may, without ? and #",
+                "2: receiver.path = \"callback\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
+                "3: receiver.health_path = \"/a?b\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
             ],
         ),
         (
             "[receiver]\npath = \"/{id}\"",
-            &["2: receiver.path = \"/{id}\": must begin with / and hold only what a URL's path may, without ? and #"],
+            &[
+                "2: receiver.path = \"/{id}\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
+            ],
         ),
         (
             "[receiver]\nhealth_path = \"/callback\"",
@@ -343,7 +345,7 @@ fn a_mistake_is_one_line_whatever_is_in_the_value() {
     check(&[(
         "receiver.trusted_proxies = [\"a\\nb\\u001b[31m\"]",
         &[
-            "1: receiver.trusted_proxies[0] = \"a\\nb\\u{1b}[31m\": `a\\nb\\u{1b}[31m` is no network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8",
+            "1: receiver.trusted_proxies[0] = \"a\\nb\\u{1b}[31m\": `a\\nb\\u{1b}[31m` is not a network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8",
         ],
     )]);
 }

@@ -104,7 +104,7 @@ fn mistakes_of_all_sources_are_told_at_once_in_the_order_of_the_file() {
   a.toml:5: receiver.keys[0]: the key is empty: set the one of your callback template, or make one with `livehook keygen`
   a.toml:5: receiver.keys[1]: the key holds white space or a control character: remove it
   a.toml:5: receiver.keys[2]: must be a key, or { key = "...", domains = ["push.example.com"] }
-  a.toml:6: receiver.health_path = "x": must begin with / and hold only what a URL's path may, without ? and #
+  a.toml:6: receiver.health_path = "x": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #
   LIVEHOOK_LOG_LEVEL = "loud": must be one of `error`, `warn`, `info`, `debug`, `trace`
   LIVEHOOK_ADMIN_TOKEN: the token holds characters other than visible ASCII: make one with `livehook keygen`
   --listen = "8080": must be an IP address and a port, such as "127.0.0.1:8080"

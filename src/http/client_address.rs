@@ -1,7 +1,7 @@
-//! Who sent a request that came through proxies. A pure function of the peer, the headers and whom to believe.
+//! Finds the client of a request that came through proxies, from the peer's address and a header.
 //!
-//! A proxy appends the address that it saw to the right of one header, so everything left of the first address that is
-//! not a trusted proxy may be invented. Hence the walk from the right: past trusted proxies, to the first other address.
+//! Each proxy appends the address that it saw to the right end of the header. The first address from the right that is not a
+//! trusted proxy is the client: everything to the left of it may be invented.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -10,14 +10,14 @@ use axum::http::{HeaderMap, HeaderName};
 
 use super::Network;
 
-/// The client of a request, as far as it can be known.
+/// The client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
-    /// The client's address, IPv4-mapped ones as IPv4; where it is not known, that of the last trusted proxy on the way
-    /// to it.
+    /// The address of the client. If it is not known, the address of the trusted proxy nearest to it. An IPv4-mapped address is
+    /// given as IPv4.
     pub address: IpAddr,
-    /// False when a trusted proxy gave something other than an address, such as `unknown`. Such a client must not pass
-    /// for the proxy: it may be anybody, so no list of allowed addresses holds it.
+    /// False if a trusted proxy gave something else than an address, for example `unknown`. The client may then be anybody, so
+    /// it is in no list of allowed addresses, even if the proxy is.
     pub is_known: bool,
 }
 
@@ -30,8 +30,8 @@ impl ClientAddress {
 
 /// Finds the client of a request that came from `peer`.
 ///
-/// `header` is read only when the peer is in `trusted_proxies`; all of its lines count as one list. `Forwarded` is read
-/// as RFC 7239 has it, any other header as a list of addresses. When all are trusted, the leftmost is the client.
+/// `header` is read only if the peer is in `trusted_proxies`. All lines of the header count as one list. `Forwarded` has the
+/// form of RFC 7239, any other header is a list of addresses. If all addresses are trusted, the leftmost is the client.
 pub fn client_address(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -43,7 +43,7 @@ pub fn client_address(
     if !is_trusted(client.address) {
         return client;
     }
-    // A line that is not ASCII is one unreadable element.
+    // A line that is not ASCII counts as one element that cannot be read.
     let lines = headers.get_all(header).iter().rev().map(|line| line.to_str().unwrap_or("?"));
     for element in lines.flat_map(|line| line.rsplit(',')).map(str::trim).filter(|element| !element.is_empty()) {
         let node = if header == FORWARDED { forwarded_for(element) } else { Some(element) };
@@ -61,7 +61,7 @@ pub fn client_address(
     client
 }
 
-/// The value of `for` in an element such as `for="[2001:db8::1]:443";proto=https`.
+/// Returns the value of `for` in an element, for example in `for="[2001:db8::1]:443";proto=https`.
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -69,7 +69,7 @@ fn forwarded_for(element: &str) -> Option<&str> {
     })
 }
 
-/// Reads an address, in brackets or not, with a port or not.
+/// Reads an address, with or without brackets, with or without a port.
 fn read_address(text: &str) -> Option<IpAddr> {
     let address = if let Ok(address) = text.parse::<IpAddr>() {
         address
@@ -109,16 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn the_walk_from_the_right() {
+    fn address_list_is_read_from_the_right() {
         let table: &[(&str, &[&str], ClientAddress)] = &[
-            // Not from a trusted proxy: the header is not even read.
+            // The peer is not a trusted proxy: the header is not read.
             ("192.0.2.9", &["1.2.3.4"], known("192.0.2.9")),
             ("::ffff:192.0.2.9", &["1.2.3.4"], known("192.0.2.9")),
-            // No header, or an empty one: the proxy itself.
+            // Without a header, or with an empty one, the proxy is the client.
             (PROXY, &[], known(PROXY)),
             (PROXY, &[""], known(PROXY)),
             (PROXY, &[" , ,"], known(PROXY)),
-            // From the right, past trusted ones, over all lines.
+            // From the right, past trusted addresses, over all lines.
             (PROXY, &["1.2.3.4"], known("1.2.3.4")),
             ("::ffff:10.0.0.1", &["1.2.3.4"], known("1.2.3.4")),
             (PROXY, &["6.6.6.6, 1.2.3.4"], known("1.2.3.4")),
@@ -126,7 +126,7 @@ mod tests {
             (PROXY, &["6.6.6.6", "1.2.3.4"], known("1.2.3.4")),
             (PROXY, &["6.6.6.6, 1.2.3.4", "10.0.0.3, 10.0.0.2"], known("1.2.3.4")),
             (PROXY, &["1.2.3.4", ""], known("1.2.3.4")),
-            // All are trusted: the leftmost.
+            // If all are trusted, the leftmost is the client.
             (PROXY, &["10.0.0.3, 10.0.0.2"], known("10.0.0.3")),
             // Forms of an address.
             (PROXY, &["1.2.3.4:5678"], known("1.2.3.4")),
@@ -138,7 +138,7 @@ mod tests {
             (PROXY, &["[::ffff:1.2.3.4]:80"], known("1.2.3.4")),
             (PROXY, &["1.2.3.4, ::ffff:10.0.0.2"], known("1.2.3.4")),
             ("2001:db8:ffff::1", &["1.2.3.4, 2001:db8:ffff::2"], known("1.2.3.4")),
-            // What is no address ends the walk at the proxy that gave it.
+            // An element that is not an address ends the walk at the proxy that gave it.
             (PROXY, &["unknown"], unknown(PROXY)),
             (PROXY, &["1.2.3.4, unknown"], unknown(PROXY)),
             (PROXY, &["1.2.3.4, unknown, 10.0.0.2"], unknown("10.0.0.2")),
@@ -148,7 +148,7 @@ mod tests {
             (PROXY, &["1.2.3.4.5"], unknown(PROXY)),
             (PROXY, &["1.2.3.4 6.6.6.6"], unknown(PROXY)),
             (PROXY, &["1.2.3.4", "\u{fc}"], unknown(PROXY)),
-            // Garbage further left is never reached.
+            // Garbage to the left of the client is never reached.
             (PROXY, &["unknown, 1.2.3.4"], known("1.2.3.4")),
         ];
         for (peer, lines, expected) in table {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forwarded_header() {
+    fn forwarded_header_is_read() {
         for (line, expected) in [
             ("for=1.2.3.4", known("1.2.3.4")),
             ("proto=https; For=\"[2001:db8::1]:443\";by=10.0.0.1", known("2001:db8::1")),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_client_is_in_no_network_not_even_the_proxys() {
+    fn unknown_client_is_in_no_network() {
         let everything: Network = "0.0.0.0/0".parse().unwrap();
         assert!(known(PROXY).is_within(&[everything]));
         assert!(!unknown(PROXY).is_within(&[everything]));

@@ -1,6 +1,6 @@
 //! The JSON body of every answer that is not 200, on both listeners.
 //!
-//! The message helps whoever sent the request. It quotes nothing of the request except its path, cut and escaped.
+//! The message is for the sender of the request. It quotes nothing of the request except its path, cut and escaped.
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ pub struct ErrorBody {
     /// The error in one word.
     #[serde(rename = "error")]
     word: &'static str,
-    /// What is wrong, and how to correct it.
+    /// The error in a sentence, with a way to correct it.
     #[schema(value_type = String)]
     message: Cow<'static, str>,
     /// A header that belongs to this answer, for example `Allow: POST`.

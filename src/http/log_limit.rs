@@ -1,12 +1,12 @@
-//! How many lines of a kind are logged: a burst in full, a flood in samples, so that nobody can fill a disk from outside.
+//! Limits how many lines of a kind are logged, so that no sender can fill the disk: a burst in full, a flood in samples.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many lines of a kind are written at once.
+/// How many lines of a kind are logged in a burst.
 const BURST: u32 = 10;
 
-/// After how long one more may be written.
+/// After this time one more line may be logged.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A token bucket for each kind of line, so that a flood of one kind does not hide another.
@@ -23,8 +23,8 @@ struct Bucket {
 }
 
 impl LogLimit {
-    /// Whether a line of this kind may be written at `now`: if so, how many like it were not since the last one that
-    /// was. `kind` must come from a closed set, since each kind is remembered.
+    /// Returns `None` if a line of this kind must not be logged at `now`. Otherwise returns how many lines of the kind were
+    /// suppressed since the last one. `kind` must come from a closed set, because each kind is stored.
     pub fn admit(&self, kind: &'static str, now: Instant) -> Option<u64> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let position = match buckets.iter().position(|(known, _)| *known == kind) {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_then_one_a_second_and_what_was_suppressed() {
+    fn burst_is_logged_then_one_line_a_second() {
         let log = LogLimit::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
@@ -80,17 +80,17 @@ mod tests {
         for _ in 0..10 {
             assert!(log.admit("malformed", at(1_000_000)).is_some());
         }
-        assert_eq!(log.admit("malformed", at(1_000_000)), None, "quiet for long is worth one burst, not more");
+        assert_eq!(log.admit("malformed", at(1_000_000)), None, "a long silence allows one burst, and not more");
     }
 
     #[test]
-    fn a_flood_of_one_kind_hides_no_other_and_a_clock_may_stand_still() {
+    fn flood_of_one_kind_hides_no_other() {
         let log = LogLimit::default();
         let now = Instant::now();
         for _ in 0..100 {
             log.admit("not_found", now);
         }
         assert_eq!(log.admit("signature_missing", now), Some(0));
-        assert_eq!(log.admit("not_found", now - Duration::from_millis(1)), None);
+        assert_eq!(log.admit("not_found", now - Duration::from_millis(1)), None, "the clock may go backwards");
     }
 }

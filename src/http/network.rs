@@ -1,4 +1,4 @@
-//! A network in CIDR form, or a single address.
+//! A network of the configuration: in CIDR form, or a single address.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-/// `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// A network, for example `10.0.0.0/8` or `2001:db8::/32`, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
 
 impl Network {
-    /// Whether the address lies within. An IPv4-mapped IPv6 address counts as the IPv4 address.
+    /// Whether `address` is in the network. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
@@ -25,7 +25,7 @@ impl std::str::FromStr for Network {
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
             .map(|network| Network(network.trunc()))
             .map_err(|_| {
-                format!("`{text}` is no network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8")
+                format!("`{text}` is not a network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8")
             })
     }
 }

@@ -1,16 +1,16 @@
-//! The path of a URL, as a request can have it.
+//! The path of a URL, as the configuration gives it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A path that a request can have exactly so.
+/// A path that a request can have, character for character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlPath(Cow<'static, str>);
 
 impl UrlPath {
-    /// Where callbacks go by default.
+    /// The default path of callbacks.
     pub(crate) const CALLBACK: UrlPath = UrlPath(Cow::Borrowed("/callback"));
 
     /// The path as text.
@@ -22,18 +22,19 @@ impl UrlPath {
 impl std::str::FromStr for UrlPath {
     type Err = String;
 
-    /// Takes what RFC 3986 allows in a path that begins with a slash.
+    /// Accepts the characters of RFC 3986, in a path that begins with a slash.
     fn from_str(text: &str) -> Result<UrlPath, String> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
         if !text.starts_with('/') || !text.bytes().all(allowed) {
-            return Err("must begin with / and hold only what a URL's path may, without ? and #".to_owned());
+            return Err(
+                "must begin with / and hold only characters that are allowed in the path of a URL, without ? and #"
+                    .to_owned(),
+            );
         }
-        // Clients take these for steps, also where they are percent-encoded.
+        // Clients resolve these before they send a request, even if they are percent-encoded.
         let is_step = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
         if text.split('/').any(is_step) {
-            return Err(
-                "must have no part that is . or .., since no client would ask for it; give the path without".to_owned()
-            );
+            return Err("must not have . or .. as a part, because no client would send it; remove that part".to_owned());
         }
         Ok(UrlPath(Cow::Owned(text.to_owned())))
     }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_what_a_request_can_have() {
+    fn path_is_one_that_a_request_can_have() {
         for path in ["/", "/callback", "/.well-known/a..b", "/a/b%20c/~x!$&'()*+,;=:@", "//", "/:x/*y"] {
             assert_eq!(path.parse::<UrlPath>().unwrap().as_str(), path);
             assert_eq!(path.parse::<Uri>().unwrap().path(), path);

@@ -29,7 +29,7 @@ pub(super) struct NotStored {
     pub(super) event_type: Option<EventType>,
     /// Whether the connection ends after the answer, because some of the request is unread.
     pub(super) close: bool,
-    /// What is kept of the body, if it was read. In a box, because this is the rare end of a callback.
+    /// The kept part of the body, if the body was read. It is in a box, so that the common result of a callback stays small.
     pub(super) body: Option<Box<RefusedBody>>,
 }
 

@@ -1,4 +1,4 @@
-//! The last refused callbacks, in memory: they show what is wrong between CSS and livehook.
+//! The last refused callbacks, in memory. They help to find faults between CSS and livehook.
 //!
 //! Anybody may have sent them. So the list is bounded in number and in size, it holds no `sign`, no `t` and no secret, and
 //! it is harmless wherever JSON is read. Callbacks that were accepted, or could not be stored, are not in it.

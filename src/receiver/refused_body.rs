@@ -1,4 +1,4 @@
-//! What is kept of the body of a refused callback: no secret, and nothing that harms a reader of JSON.
+//! The part of a refused callback's body that is kept. It has no secret, and nothing that harms a reader of JSON.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use crate::callback::{Callback, Malformed, Verifier};
 /// Members that take more bytes than this are not kept.
 const MEMBERS_BYTES_MAX: usize = 4096;
 
-/// What is kept of the body of a refused callback. Everything is `null` if the body was not read to its end.
+/// The part of a refused callback's body that is kept. Everything is `null` if the body was not read to its end.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct RefusedBody {
     /// How many seconds after the expiry of its signature the callback came.

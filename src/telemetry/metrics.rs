@@ -1,7 +1,7 @@
-//! Every metric by name.
+//! Every metric of the service.
 //!
-//! Labels come from closed sets only: names of event types, outcomes that this program knows, and sinks that were
-//! configured. Nothing that a sender writes becomes a label.
+//! Labels come from closed sets only: names of event types, outcomes that livehook knows, and the names of configured sinks.
+//! Nothing that a sender writes becomes a label.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -39,28 +39,28 @@ struct DeliveryLabels {
     outcome: &'static str,
 }
 
-/// What became of one try to deliver an event, as a label.
+/// How one attempt to deliver an event ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// The sink has it.
+    /// The sink has the event.
     Delivered,
-    /// It will be tried again.
+    /// It failed, and will be tried again.
     Transient,
-    /// It became a dead letter.
+    /// The event became a dead letter.
     DeadLetter,
-    /// It was sent again, and given up again: a dead letter stayed one, or a replay passed it over.
+    /// A redrive or a replay failed for good: the dead letter stays, or the replay goes on without the event.
     Refused,
-    /// The sink's filter left it out.
+    /// The filter of the sink left the event out.
     Filtered,
 }
 
-/// Every metric, and the registry that writes them out.
+/// Every metric, and the registry that encodes them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     callbacks: Family<CallbackLabels, Counter>,
-    /// The counters among `callbacks` of what was stored, which each success would otherwise look up under a lock. The
-    /// types that come most often are first.
+    /// The counters in `callbacks` with the outcome `stored`, by event type, the most frequent first. Without them every stored
+    /// callback would look up its counter under a lock.
     stored: Vec<(EventType, OnceLock<Counter>)>,
     callback_duration: Histogram,
     expired_by: Histogram,
@@ -88,61 +88,69 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Makes all metrics, each at zero.
+    /// Makes every metric, at zero.
     pub fn new() -> Metrics {
         let mut registry = Registry::with_prefix("livehook");
         let sessions_ended = Family::<ReasonLabels, Counter>::default();
         for category in ReasonCategory::ALL {
-            // From the start at zero, so that the first one shows as an increase.
+            // Prometheus shows an increase only if it has seen the zero before.
             drop(sessions_ended.get_or_create(&ReasonLabels { reason_category: category.label() }));
         }
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        let mut named = Named(&mut registry);
+        let mut registrar = Registrar(&mut registry);
         Metrics {
-            callbacks: named.zero("callbacks", "Requests to the receiver, by what became of them"),
-            callback_duration: named.given(
+            callbacks: registrar.zero("callbacks", "Requests to the receiver, by outcome"),
+            callback_duration: registrar.register(
                 "callback_duration_seconds",
-                "Time from the head of a callback's request to its answer",
+                "Time from the head of a request to its answer",
                 durations(),
             ),
-            expired_by: named.given(
+            expired_by: registrar.register(
                 "expired_by_seconds",
-                "How long after the expiry of its signature a refused callback came",
+                "How late callbacks were that were refused as expired",
                 retries(),
             ),
-            commit_duration: named.given(
+            commit_duration: registrar.register(
                 "journal_commit_duration_seconds",
-                "Time that one commit of the journal takes, its sync included",
+                "Time of one commit of the journal, including its sync",
                 durations(),
             ),
-            batch_records: named.given("journal_batch_records", "Events stored in one commit", powers_of_two(12)),
-            journal_bytes: named.zero("journal_bytes", "Used size of the journal"),
-            journal_unanswered: named
-                .zero("journal_unanswered_seconds", "How long the disk has been at what the journal gave it last"),
-            dedupe_window: named.zero("dedupe_window_seconds", "The span within which a duplicate is surely told"),
-            deliveries: named.zero("deliveries", "Events given to a sink, by what became of the try"),
-            delivery_lag: named.zero("delivery_lag_records", "Records that a sink has not passed"),
-            oldest_pending: named
-                .zero("delivery_oldest_pending_seconds", "Age of the oldest event that a sink has not taken"),
-            dead_letters: named.zero("dead_letters", "Events that a sink gave up on"),
-            streams_live: named.zero("streams_live", "Streams that are live"),
-            sessions_ended: named.given("sessions_ended", "Sessions that have ended, by why", sessions_ended),
-            session_duration: named.given(
+            batch_records: registrar.register(
+                "journal_batch_records",
+                "Events stored in one commit",
+                powers_of_two(12),
+            ),
+            journal_bytes: registrar.zero("journal_bytes", "Used size of the journal"),
+            journal_unanswered: registrar.zero(
+                "journal_unanswered_seconds",
+                "How long the disk has not answered the last request of the journal",
+            ),
+            dedupe_window: registrar.zero("dedupe_window_seconds", "Span within which every duplicate is recognized"),
+            deliveries: registrar.zero("deliveries", "Attempts to deliver an event to a sink, by outcome"),
+            delivery_lag: registrar.zero("delivery_lag_records", "Records that a sink is behind the journal"),
+            oldest_pending: registrar
+                .zero("delivery_oldest_pending_seconds", "Age of the oldest event that a sink has not delivered"),
+            dead_letters: registrar.zero("dead_letters", "Dead letters of a sink"),
+            streams_live: registrar.zero("streams_live", "Live streams"),
+            sessions_ended: registrar.register("sessions_ended", "Ended sessions, by reason", sessions_ended),
+            session_duration: registrar.register(
                 "session_duration_seconds",
-                "How long the sessions lasted that have ended",
+                "Duration of ended sessions",
                 powers_of_two(20),
             ),
-            index_lag: named.zero("index_lag_records", "Records that the index has not taken in"),
-            without_sequence: named
-                .zero("events_without_sequence", "Pushes, stops and anomalies that belong to no session"),
-            feed_subscribers: named.zero("feed_subscribers", "Clients that are subscribed to the feed"),
+            index_lag: registrar.zero("index_lag_records", "Records that the index is behind the journal"),
+            without_sequence: registrar.zero(
+                "events_without_sequence",
+                "Pushes, stops and push anomalies without a usable sequence, which belong to no session",
+            ),
+            feed_subscribers: registrar.zero("feed_subscribers", "Subscribers of the feed"),
             stored: EventType::known().map(|event_type| (event_type, OnceLock::new())).collect(),
             registry,
         }
     }
 
-    /// Counts an answered request to the callback path, or to one where nothing is. `event_type` is `None` where none
-    /// could be read; `outcome` is `stored`, `duplicate`, or the `error` word of the answer.
+    /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if none
+    /// could be read; `outcome` is `stored`, `duplicate`, or the error word of the answer.
     pub fn callback(&self, event_type: Option<EventType>, outcome: &'static str, duration: Duration) {
         let label = event_type.map_or("none", EventType::label);
         let labels = CallbackLabels { event_type: label, outcome };
@@ -154,17 +162,17 @@ impl Metrics {
         self.callback_duration.observe(duration.as_secs_f64());
     }
 
-    /// Counts a request whose head could not be read, by the `error` word of its answer.
+    /// Counts a request whose head could not be read, by the error word of its answer.
     pub fn unreadable(&self, outcome: &'static str) {
         self.callbacks.get_or_create(&CallbackLabels { event_type: "none", outcome }).inc();
     }
 
-    /// Notes how many seconds after `t` a callback came that was refused for it.
+    /// Records how many seconds after `t` a callback came that was refused as expired.
     pub fn expired_by(&self, by_secs: i64) {
         self.expired_by.observe(by_secs as f64);
     }
 
-    /// Notes a commit of so many events.
+    /// Records a commit of the journal: the number of events, and its time.
     pub fn commit(&self, records: usize, duration: Duration) {
         self.commit_duration.observe(duration.as_secs_f64());
         self.batch_records.observe(records as f64);
@@ -175,17 +183,17 @@ impl Metrics {
         self.journal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Sets how long the disk has been at what the journal gave it last.
+    /// Sets how long the disk has not answered the last request of the journal.
     pub fn journal_unanswered(&self, age: Duration) {
         self.journal_unanswered.set(age.as_secs_f64());
     }
 
-    /// Sets the span within which a duplicate is surely told, in seconds.
+    /// Sets the span within which every duplicate is recognized, in seconds.
     pub fn dedupe_window(&self, span_secs: i64) {
         self.dedupe_window.set(span_secs);
     }
 
-    /// Counts tries of one sink that ended alike.
+    /// Counts attempts of one sink with the same outcome.
     pub fn deliveries(&self, sink: &str, outcome: DeliveryOutcome, count: u64) {
         let outcome = match outcome {
             DeliveryOutcome::Delivered => "delivered",
@@ -209,7 +217,7 @@ impl Metrics {
         self.dead_letters.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(count);
     }
 
-    /// Counts a session that has ended, with its duration in ms as far as it is known.
+    /// Counts a session that has ended, with its duration in ms if it is known.
     pub fn session_ended(&self, category: ReasonCategory, duration_ms: Option<i64>) {
         self.sessions_ended.get_or_create(&ReasonLabels { reason_category: category.label() }).inc();
         if let Some(duration_ms) = duration_ms {
@@ -217,7 +225,7 @@ impl Metrics {
         }
     }
 
-    /// Counts events that should name a push and do not.
+    /// Counts events that should have a sequence and do not.
     pub fn events_without_sequence(&self, count: u64) {
         self.without_sequence.inc_by(count);
     }
@@ -228,45 +236,45 @@ impl Metrics {
         self.index_lag.set(lag_records);
     }
 
-    /// Sets how many clients are subscribed to the feed.
+    /// Sets how many subscribers the feed has.
     pub fn feed_subscribers(&self, count: usize) {
         self.feed_subscribers.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Every metric in the OpenMetrics text format.
+    /// Returns every metric in the OpenMetrics text format.
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        // Writing to a string does not fail.
+        // Writing to a `String` cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
     }
 }
 
-/// Gives metrics their names.
-struct Named<'a>(&'a mut Registry);
+/// Registers metrics under their names.
+struct Registrar<'a>(&'a mut Registry);
 
-impl Named<'_> {
+impl Registrar<'_> {
     fn zero<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
-        self.given(name, help, M::default())
+        self.register(name, help, M::default())
     }
 
-    fn given<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+    fn register<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
         self.0.register(name, help, metric.clone());
         metric
     }
 }
 
-/// From a tenth of a millisecond, a fast disk's sync, to twice the time after which CSS gives up, in seconds.
+/// Buckets from 0.1 ms, the sync of a fast disk, to 26 s, longer than CSS waits for an answer.
 fn durations() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.0, 19))
 }
 
-/// Seconds past `t`: one retry a minute lies between neighbours, up to the last of the twelve.
+/// Buckets of one minute up to 15 minutes. CSS tries again once a minute, at most twelve times.
 fn retries() -> Histogram {
     Histogram::new((0..16).map(|retry| f64::from(retry) * 60.0))
 }
 
-/// Powers of two. With 12 buckets up to some 2,000, a large batch; with 20 up to six days in seconds.
+/// Buckets at powers of two from 1: 12 reach 2,048, a large batch; 20 reach 524,288, six days in seconds.
 fn powers_of_two(buckets: u16) -> Histogram {
     Histogram::new(exponential_buckets(1.0, 2.0, buckets))
 }

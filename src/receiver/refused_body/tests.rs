@@ -15,7 +15,7 @@ fn refused(body: &str) -> RefusedBody {
     }
 }
 
-/// What is kept of a body, as JSON.
+/// The kept part of a body, as JSON.
 fn kept(body: &str) -> Value {
     serde_json::to_value(refused(body)).unwrap()
 }
