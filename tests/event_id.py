@@ -1,4 +1,4 @@
-"""Computes event ids from the text in src/callback/event_id.rs, sharing no code with it: the source of its known answers.
+"""Computes event ids from the description in src/callback/event_id.rs. Shares no code with it: the known answers come from here.
 
     python3 tests/event_id.py
 """

@@ -1,21 +1,21 @@
-//! What subscribers of the feed cost: a thousand of them, a thousand events a second, and what those wait that send.
+//! The cost of feed subscribers: a thousand of them at a thousand events a second, and how long the senders wait.
 //!
 //! ```text
-//! cargo bench --bench feed                  both of the following
-//! cargo bench --bench feed -- filtered      each subscriber wants one stream of as many as there are subscribers
-//! cargo bench --bench feed -- open          each subscriber wants everything
+//! cargo bench --bench feed                  runs both
+//! cargo bench --bench feed -- filtered      each subscriber selects one stream; there are as many streams
+//! cargo bench --bench feed -- open          each subscriber selects everything
 //! ```
 //!
 //! Options: `--subscribers N` (1000), `--rate N` events a second (1000), `--rounds N` (3), `--secs N` for the length of a
-//! round (20), `--dir DIR` for the data (in `target/`). A round is one window without subscribers and one with them, of the
-//! same server, so that the two can be compared. The server runs on core 1; the senders and the subscribers on core 0,
-//! where the senders go first. Nothing else should run meanwhile. Needs Linux, two cores, `taskset`, `chrt` and `sh`, and a hard
+//! round (20), `--dir DIR` for the data (in `target/`). A round is one window without and one with subscribers, on the
+//! same server, so that you can compare them. The server runs on core 1. Senders and subscribers run on core 0, where the
+//! senders have priority. Run nothing else at the same time. Needs Linux, two cores, `taskset`, `chrt` and `sh`, and a hard
 //! limit of open files above the number of subscribers.
 //!
-//! A delivery's latency is from `receivedtime` to the moment at which the subscriber has read the event, in whole ms. With
-//! `open`, the subscribers together would be sent about 1.7 GB a second: that is more than a core can send, or this bench
-//! can read. What the table shows there is that those who are too slow are cut off, what is delivered to the others, and
-//! what it costs those that send.
+//! The latency of a delivery is the time from `receivedtime` until the subscriber has read the event, in whole ms. With
+//! `open`, the server would have to send about 1.7 GB a second. That is more than one core can send, or this bench can
+//! read. The table then shows how many slow subscribers the server cuts off, how much the others get, and how long the
+//! senders wait.
 
 #![allow(clippy::print_stdout, reason = "printing is what a bench does")]
 
@@ -44,7 +44,7 @@ use process::{Server, Setup};
 use report::{percentile, row, table};
 use subscribers::{Seen, Subscribers};
 
-/// What to measure and for how long.
+/// Which measurements to run, and for how long.
 struct Options {
     mode: String,
     subscribers: usize,
@@ -94,13 +94,13 @@ fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
     Ok(options)
 }
 
-/// One window.
+/// The figures of one window.
 struct Window {
     events_per_sec: f64,
     p50_ms: f64,
     p99_ms: f64,
     cores: f64,
-    /// Resident memory, in MiB, of every second.
+    /// Resident memory in MiB, one value a second.
     memory_mib: Vec<f64>,
 }
 
@@ -166,7 +166,7 @@ fn scenario(directory: &Path, options: &Options, filtered: bool) -> anyhow::Resu
         print(0, &measure(&server, options)?, None, *window);
         let taking = Subscribers::start(admin, *subscribers, filtered)?;
         let with = measure(&server, options)?;
-        // What is under way arrives.
+        // Events in flight still have time to arrive.
         thread::sleep(Duration::from_secs(1));
         print(*subscribers, &with, Some(taking.stop()?), *window);
         thread::sleep(Duration::from_secs(2));

@@ -1,4 +1,4 @@
-//! Sends signed pushes at a steady rate, in turn of so many streams, and times the answers.
+//! Sends signed pushes at a steady rate, to each stream in turn, and times the answers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,10 +11,10 @@ use livehook::callback::CallbackKey;
 
 use crate::generator::KEY;
 
-/// Of 19 digits, as in real callbacks, and never used twice.
+/// Sequences have 19 digits, as in real callbacks. None is used twice.
 static NEXT_SEQUENCE: AtomicU64 = AtomicU64::new(2_000_000_000_000_000_000);
 
-/// Threads that send, since they wake up more exactly than the timers of an event loop.
+/// The number of sending threads. Threads wake up more exactly than the timers of an event loop.
 const SENDERS: u32 = 16;
 
 /// The name of a stream.
@@ -62,8 +62,8 @@ impl Sender {
     }
 }
 
-/// Sends so many events a second; gives how long each answer took, in microseconds, from the moment at which its event
-/// was due.
+/// Sends `rate` events a second. Returns how long each answer took, in microseconds from the time at which its event was
+/// due.
 pub(crate) fn drive(server: SocketAddr, rate: u32, streams: u64, window: Duration) -> anyhow::Result<Vec<u32>> {
     let interval = Duration::from_secs(1) / rate;
     let rounds = (window.as_secs_f64() * f64::from(rate)) as u32 / SENDERS;

@@ -1,5 +1,5 @@
-//! Many subscribers in one thread, which takes what comes and notes how late it is. The thread has what the senders leave
-//! of the processor, since their times are measured too.
+//! Many subscribers in one thread, which reads events and records how late they are. The thread has a low priority, because
+//! the senders on the same core are measured too.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -17,30 +17,30 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::sender;
 
-/// Of subscribers that get everything, so many look at the times; of all others bytes are counted.
+/// With `open`, this many subscribers read the times of events. The others only count bytes.
 const LOOKING: usize = 10;
 
-/// What the subscribers saw.
+/// The figures of all subscribers.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// Bytes of all together.
+    /// Bytes that all subscribers read.
     pub(crate) bytes: u64,
-    /// Events whose times were looked at.
+    /// Events whose times were read.
     pub(crate) events: u64,
-    /// How long after its receipt an event arrived, in ms; unordered.
+    /// How long after its receipt each event arrived, in ms, in no order.
     pub(crate) latencies_ms: Vec<u32>,
-    /// How many subscribers were cut off.
+    /// How many subscribers the server cut off.
     pub(crate) cut_off: usize,
 }
 
-/// Subscribers that run until they are stopped.
+/// Subscribers that run until [`Subscribers::stop`].
 pub(crate) struct Subscribers {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<anyhow::Result<Seen>>,
 }
 
 impl Subscribers {
-    /// Subscribes so many, each to a stream of its own if `filtered`, and returns when all are.
+    /// Starts `count` subscribers, each with its own stream if `filtered`. Returns when all are subscribed.
     pub(crate) fn start(admin: SocketAddr, count: usize, filtered: bool) -> anyhow::Result<Subscribers> {
         let (stop, subscribed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let thread = std::thread::spawn({
@@ -68,7 +68,7 @@ impl Subscribers {
     }
 }
 
-/// Lets every other thread go before this one.
+/// Gives this thread a lower priority than every other.
 fn run_last() -> anyhow::Result<()> {
     let thread = std::fs::read_link("/proc/thread-self")?;
     let number = thread.file_name().context("the system does not tell the number of a thread")?;
@@ -111,7 +111,7 @@ async fn run(
     Ok(seen)
 }
 
-/// Reads until the server ends it.
+/// Reads until the server ends the connection.
 async fn read(
     stream: TcpStream,
     looks: bool,
@@ -128,7 +128,7 @@ async fn read(
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-            // One that is cut off while it is sent more.
+            // The server cuts off a subscriber in the middle of a message.
             Err(_) => return Ok(()),
         };
         if std::mem::take(&mut is_first) {
@@ -147,13 +147,13 @@ async fn read(
     }
 }
 
-/// Takes the whole lines off the text, and notes how late the events in them are.
+/// Removes complete lines from the text, and records how late their events are.
 fn look(text: &mut Vec<u8>, seen: &mut Seen) {
     const BEFORE: &[u8] = br#""receivedtime":""#;
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let Some(end) = text.iter().rposition(|byte| *byte == b'\n') else { return };
     for line in text[..end].split(|byte| *byte == b'\n') {
-        // A line that the bounds of a chunk cut in two is left out where they fall into the time.
+        // A chunk boundary can split the time of an event. Such an event is not counted.
         let Some(at) = line.windows(BEFORE.len()).position(|window| window == BEFORE) else { continue };
         let time = line.get(at + BEFORE.len()..).and_then(|rest| rest.get(..24));
         let time = time.and_then(|time| std::str::from_utf8(time).ok()).and_then(|time| time.parse().ok());
