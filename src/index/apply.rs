@@ -1,123 +1,123 @@
-//! Takes records into the index: what they say of sessions, and where they stand.
+//! Writes a batch of records to the index: what they say of sessions, and their offsets.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database;
 use super::hours::EventHours;
-use super::rebuild::Renewals;
-use super::rows::StoredSession;
-use super::{IndexError, Store};
+use super::rebuilt_sessions::RebuiltSessions;
+use super::stored_session::StoredSession;
+use super::{IndexError, Store, meta};
 use crate::callback::{Event, EventType, ReasonCategory, recording_started_ms};
 use crate::journal::{Offset, Record};
 use crate::session::{Fact, Session, StreamKey};
 
-/// How many streams' rows are remembered at most.
+/// How many rows of streams are remembered at most.
 const STREAMS_MAX: usize = 100_000;
 
-/// What a batch has brought, that is told in metrics.
+/// The part of a batch that metrics report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The sessions that have ended with it: why, and how long they lasted in ms as far as is known.
+    /// The sessions that ended with it: the reason, and the duration in ms if it is known.
     pub ended: Vec<(ReasonCategory, Option<i64>)>,
-    /// How many pushes, stops and anomalies named no push.
+    /// How many pushes, stops and anomalies have no sequence.
     pub without_sequence: u64,
 }
 
-/// A session that a batch changes.
-struct Touched {
+/// A session that the batch changes.
+struct ChangedSession {
     stored: StoredSession,
-    /// As it was; `None` for a new one.
+    /// The session before the batch; `None` for a new one.
     before: Option<Session>,
-    /// Whether it has ended by an event that has not been counted before.
-    has_newly_ended: bool,
+    /// Whether it ended by an event that metrics haven't counted before.
+    is_end_new: bool,
 }
 
 #[derive(Default)]
 struct Batch<'s> {
-    touched: Vec<Touched>,
-    places: HashMap<(i64, String), usize>,
+    sessions: Vec<ChangedSession>,
+    /// Their positions, by stream and sequence.
+    positions: HashMap<(i64, String), usize>,
     hours: EventHours,
     applied: Applied,
-    /// What sessions are found to be anew, while the index is being made anew.
-    renewals: Option<&'s mut Renewals>,
+    /// The sessions that are put together again, during a rebuild.
+    rebuilt_sessions: Option<&'s mut RebuiltSessions>,
 }
 
 impl Store {
-    /// Takes in records that follow the cursor, in one transaction with the cursor. A record that is in the index already
+    /// Writes the records after the cursor and the new cursor, in one transaction. A record that is in the index already
     /// changes nothing.
     ///
     /// # Errors
-    /// Nothing of it is in the index, and it may be tried again.
+    /// The index cannot be read or written. Nothing of the batch is in it, and you can try again.
     pub fn apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
         let result = self.try_apply(records);
         if result.is_err() {
-            self.recall()?;
+            self.reload()?;
         }
         result
     }
 
     fn try_apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
         let Some(last) = records.last() else { return Ok(Applied::default()) };
-        let Store { connection, streams, next_session, counted, rebuild_until, renewals, .. } = self;
+        let Store { connection, streams, next_session, counted, rebuild_until, rebuilt_sessions, .. } = self;
         if streams.len() > STREAMS_MAX {
             streams.clear();
         }
         let transaction = connection.unchecked_transaction()?;
-        let mut batch = Batch { renewals: rebuild_until.map(|_| renewals), ..Batch::default() };
+        let mut batch = Batch { rebuilt_sessions: rebuild_until.map(|_| rebuilt_sessions), ..Batch::default() };
         for Record { offset, event } in records {
-            let is_news = *offset > *counted;
+            let is_uncounted = *offset > *counted;
             let key = StreamKey::of(event.partition_key());
             let stream = stream_number(&transaction, streams, &key)?;
             let mut session = None;
             if let Some(fact) = Fact::of(event) {
-                session = Some(batch.take(&transaction, stream, &fact, *offset, is_news, next_session)?);
-            } else if is_news && Fact::is_expected_of(event.event_type()) {
+                session = Some(batch.add(&transaction, stream, &fact, *offset, is_uncounted, next_session)?);
+            } else if is_uncounted && Fact::is_expected_of(event.event_type()) {
                 batch.applied.without_sequence += 1;
             }
             if insert_event(&transaction, *offset, event, stream, session)? {
                 batch.hours.add(event);
             }
         }
-        for touched in &batch.touched {
-            touched.stored.write(&transaction, touched.before.as_ref())?;
+        for session in &batch.sessions {
+            session.stored.write(&transaction, session.before.as_ref())?;
         }
         batch.hours.write(&transaction)?;
         let counted = last.offset.max(*counted);
         let rebuild_until = rebuild_until.filter(|until| *until > last.offset);
-        database::keep(&transaction, "rebuild_until", rebuild_until.map(|until| until.0))?;
-        database::keep(&transaction, "cursor", Some(last.offset.0))?;
-        database::keep(&transaction, "cursor_id", Some(last.event.id().to_string()))?;
-        database::keep(&transaction, "counted", Some(counted.0))?;
-        database::keep(&transaction, "next_session", Some(*next_session))?;
+        meta::store(&transaction, "rebuild_until", rebuild_until.map(|until| until.0))?;
+        meta::store(&transaction, "cursor", Some(last.offset.0))?;
+        meta::store(&transaction, "cursor_id", Some(last.event.id().to_string()))?;
+        meta::store(&transaction, "counted", Some(counted.0))?;
+        meta::store(&transaction, "next_session", Some(*next_session))?;
         transaction.commit()?;
-        batch.note_ends();
+        batch.collect_ends();
         let applied = batch.applied;
         self.cursor = last.offset;
         self.counted = counted;
         self.rebuild_until = rebuild_until;
         if rebuild_until.is_none() {
-            self.renewals = Renewals::default();
+            self.rebuilt_sessions = RebuiltSessions::default();
         }
         Ok(applied)
     }
 }
 
 impl Batch<'_> {
-    /// Adds a fact to its session, and gives the session's row.
-    fn take(
+    /// Adds a fact to its session, and returns the session's row.
+    fn add(
         &mut self,
         connection: &Connection,
         stream: i64,
         fact: &Fact,
         offset: Offset,
-        is_news: bool,
+        is_uncounted: bool,
         next_session: &mut i64,
     ) -> rusqlite::Result<i64> {
         let key = (stream, fact.sequence.clone());
-        let place = match self.places.get(&key) {
-            Some(place) => *place,
+        let position = match self.positions.get(&key) {
+            Some(position) => *position,
             None => {
                 let found = StoredSession::find(connection, stream, &fact.sequence)?;
                 let before = found.as_ref().map(|stored| stored.session.clone());
@@ -127,26 +127,26 @@ impl Batch<'_> {
                     let (sequence, session) = (fact.sequence.clone(), Session::default());
                     StoredSession { number, stream, sequence, offsets: (offset.0, offset.0), session }
                 });
-                self.touched.push(Touched { stored, before, has_newly_ended: false });
-                self.places.insert(key, self.touched.len() - 1);
-                self.touched.len() - 1
+                self.sessions.push(ChangedSession { stored, before, is_end_new: false });
+                self.positions.insert(key, self.sessions.len() - 1);
+                self.sessions.len() - 1
             }
         };
-        let Touched { stored, before, has_newly_ended } = &mut self.touched[place];
+        let ChangedSession { stored, before, is_end_new } = &mut self.sessions[position];
         let has_ended = stored.session.stop.is_some() || before.as_ref().is_some_and(|before| before.stop.is_some());
-        match &mut self.renewals {
-            Some(renewals) if offset.0 <= stored.offsets.1 => renewals.take_in(stored, fact, offset.0),
+        match &mut self.rebuilt_sessions {
+            Some(rebuilt) if offset.0 <= stored.offsets.1 => rebuilt.add(stored, fact, offset.0),
             _ => stored.session.apply(fact),
         }
         let (first, last) = stored.offsets;
         stored.offsets = (first.min(offset.0), last.max(offset.0));
-        *has_newly_ended |= is_news && !has_ended && stored.session.stop.is_some();
+        *is_end_new |= is_uncounted && !has_ended && stored.session.stop.is_some();
         Ok(stored.number)
     }
 
-    fn note_ends(&mut self) {
-        let ended = self.touched.iter().filter(|touched| touched.has_newly_ended).filter_map(|touched| {
-            let session = &touched.stored.session;
+    fn collect_ends(&mut self) {
+        let ended = self.sessions.iter().filter(|session| session.is_end_new).filter_map(|changed| {
+            let session = &changed.stored.session;
             Some((session.reason()?.category, session.duration_ms()))
         });
         self.applied.ended.extend(ended);
@@ -171,8 +171,8 @@ fn stream_number(connection: &Connection, known: &mut HashMap<String, i64>, key:
     Ok(number)
 }
 
-/// Notes where an event stands, and tells whether it is new. One that stands there already, under the same id or at the same
-/// place, makes room; where it was under the same id is kept too, since the journal has it there.
+/// Writes the row of an event. Returns whether the event is new. A row with the same id or the same offset is replaced. If the
+/// same event had another offset, that goes to `repeats`, because the journal has a record there, too.
 fn insert_event(
     connection: &Connection,
     offset: Offset,
@@ -181,13 +181,13 @@ fn insert_event(
     session: Option<i64>,
 ) -> rusqlite::Result<bool> {
     let id = event.id().to_bytes();
-    // One that does not say when it began is of the moment when it was done.
+    // A recording that doesn't say when it began counts at the time of its end.
     let begins_ms = (event.event_type() == EventType::Recording)
         .then(|| recording_started_ms(event).unwrap_or(event.id().time_ms()));
     let row = params![offset.0, id, event.event_type().number(), stream, session, begins_ms];
     let insert = "INSERT OR IGNORE INTO events (offset, id, event_type, stream, session, begins_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    // Nearly all are new, and that a row was made says so without another look into the table.
+    // Nearly all events are new. A row that was inserted proves it without another look into the table.
     if connection.prepare_cached(insert)?.execute(row)? > 0 {
         return Ok(true);
     }

@@ -1,9 +1,8 @@
-//! What the index counts by hour: events by the hour in which they were received, ends by the hour in which sessions ended.
+//! Counts by UTC hour: events by the hour in which they were received, and the ends of sessions.
 //!
-//! An event counts once, when its row is new, and stays counted when the journal lets go of it. Ends are at all times what
-//! a count over `sessions` would give, whatever has changed these: the database itself keeps them. Hours are of UTC, and
-//! go [`super::Options::retention_days`] after they began: before the sessions that ended in them, so that no count is of
-//! sessions of which some have gone.
+//! An event counts once, when its row is new, and stays counted when the journal prunes it. The ends equal at any time a count
+//! over `sessions`: triggers in the database see to that. An hour is removed [`super::Options::retention_days`] after its
+//! beginning, before the sessions that ended in it. Otherwise it would count sessions that are partly gone.
 
 use rusqlite::{Connection, params};
 
@@ -11,8 +10,8 @@ use super::IndexError;
 use crate::callback::Event;
 use crate::moment::hour_of;
 
-/// The tables, and what keeps the second one. `hour_ms` is the beginning of the hour in Unix ms, `event_type` the short
-/// name. A count that has come back to 0 may stay as a row.
+/// The tables, and the triggers of the second one. `hour_ms` is the beginning of the hour in Unix ms, `event_type` the short
+/// name. A row whose count is back to 0 may stay.
 pub(super) const TABLES: &str = "
     CREATE TABLE event_hours (
         hour_ms INTEGER NOT NULL,
@@ -48,12 +47,13 @@ pub(super) const TABLES: &str = "
     END;
 ";
 
-/// The new events of a batch. They are of few hours and types, so they are looked for one by one.
+/// The new events of a batch by hour and type. There are few of both, so a list is searched fast enough.
 #[derive(Default)]
 pub(super) struct EventHours(Vec<(i64, &'static str, i64)>);
 
 impl EventHours {
-    /// Counts a new event. Types without a name count as one, so that nobody makes rows by inventing numbers.
+    /// Counts a new event. Types without a name count as one type: a sender must not be able to make rows by inventing
+    /// numbers.
     pub(super) fn add(&mut self, event: &Event) {
         let (hour_ms, label) = (hour_of(event.received_ms()), event.event_type().label());
         match self.0.iter_mut().find(|(hour, name, _)| *hour == hour_ms && *name == label) {
@@ -62,7 +62,7 @@ impl EventHours {
         }
     }
 
-    /// Adds them to those before.
+    /// Adds the counts to the stored ones.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(
             "INSERT INTO event_hours VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET count = count + excluded.count",
@@ -74,10 +74,13 @@ impl EventHours {
     }
 }
 
-/// Forgets the hours that began before a moment.
+/// Removes the hours that began before a time in Unix ms.
 pub(super) fn prune(connection: &Connection, oldest_ms: i64) -> Result<(), IndexError> {
     for table in ["event_hours", "end_hours"] {
         connection.prepare_cached(&format!("DELETE FROM {table} WHERE hour_ms < ?1"))?.execute([oldest_ms])?;
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

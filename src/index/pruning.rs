@@ -1,109 +1,80 @@
-//! Lets go of what is too old, in slices, so that no step takes long.
+//! Removes old events and sessions in slices, so that a step is never long.
 //!
-//! Where an event stands is known as long as the journal has it. What is counted of events goes into their sessions before
-//! the events go. Sessions that have ended, or are stale, go [`super::Options::retention_days`] after their last event; so do
-//! the hours in which things were counted.
+//! The index has an event for as long as the journal has its record. Before events are removed, their numbers are added to
+//! their sessions. Ended and stale sessions are removed [`super::Options::retention_days`] after their last event.
 
 use rusqlite::{Connection, params};
 
-use super::database::{self, Settings};
-use super::rows::read_event_id;
-use super::{IndexError, Store, hours};
-use crate::journal::Offset;
-use crate::session::State;
+use super::IndexError;
+use super::schema::{self, RECORDING_MS_MAX};
+use super::stored_session::read_event_id;
 
-/// How many rows one slice looks at.
-const SLICE_ROWS: i64 = 2000;
+/// How many rows one slice has at most.
+pub(super) const SLICE_ROWS: i64 = 2000;
 
-/// How far beyond the end of a recording's session its file may be finished, in ms: files are closed after some hours.
-pub(super) const RECORDING_MS_MAX: i64 = 48 * 3_600_000;
-
-impl Store {
-    /// Forgets some of what the journal's records before `first` said where they stand, and some old sessions. Whether
-    /// there is more to do.
-    ///
-    /// # Errors
-    /// The disk does not do as asked.
-    pub fn prune(&mut self, first: Offset, now_ms: i64) -> Result<bool, IndexError> {
-        hours::prune(&self.connection, self.oldest_ms(now_ms))?;
-        let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
-        let has_more_events = self.fold_slice(i64::MIN, first.before().0, live_since_ms)?;
-        let has_more_sessions = self.prune_sessions(now_ms)?;
-        Ok(has_more_events || has_more_sessions)
+/// Removes the oldest events after one offset and up to another, and adds their numbers to their sessions. A session without
+/// a stop counts as live if its latest event is at `live_since_ms` or later. Returns how many were removed; fewer than
+/// [`SLICE_ROWS`] if there are no more.
+pub(super) fn fold_events(
+    connection: &Connection,
+    after: i64,
+    until: i64,
+    live_since_ms: i64,
+) -> Result<i64, IndexError> {
+    let transaction = connection.unchecked_transaction()?;
+    let slice = "SELECT max(offset), count(*) FROM
+        (SELECT offset FROM events WHERE offset > ?1 AND offset <= ?2 ORDER BY offset LIMIT ?3)";
+    let (last, count): (Option<i64>, i64) = transaction
+        .prepare_cached(slice)?
+        .query_row([after, until, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some(last) = last else { return Ok(0) };
+    // `NOT INDEXED`: each statement reads the slice alone. SQLite would choose to go through a whole index for its order.
+    transaction
+        .prepare_cached(
+            "UPDATE sessions SET anomalies = anomalies + gone.count FROM
+                (SELECT session, count(*) AS count FROM events NOT INDEXED
+                 WHERE offset > ?1 AND offset <= ?2 AND event_type = 321 AND session IS NOT NULL
+                 GROUP BY session) AS gone
+             WHERE number = gone.session",
+        )?
+        .execute([after, last])?;
+    fold_media(&transaction, after, last, live_since_ms)?;
+    let streams = transaction
+        .prepare_cached("SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset > ?1 AND offset <= ?2")?
+        .query_map([after, last], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<i64>>>()?;
+    for table in ["events", "repeats"] {
+        let delete = format!("DELETE FROM {table} WHERE offset > ?1 AND offset <= ?2");
+        transaction.prepare_cached(&delete)?.execute([after, last])?;
     }
+    remove_unused(&transaction, &streams)?;
+    transaction.commit()?;
+    Ok(count)
+}
 
-    /// Forgets where the events after an offset stand, as [`Store::prune`] does with the oldest.
-    pub(super) fn fold_events_after(&mut self, after: i64) -> Result<(), IndexError> {
-        // A session without a stop may be on still: nothing tells here.
-        while self.fold_slice(after, i64::MAX, i64::MIN)? {}
-        Ok(())
+/// Removes sessions that are not live and whose latest event is before `oldest_ms`. Returns how many; fewer than
+/// [`SLICE_ROWS`] if there are no more.
+pub(super) fn prune_sessions(connection: &Connection, oldest_ms: i64, live_since_ms: i64) -> Result<i64, IndexError> {
+    let transaction = connection.unchecked_transaction()?;
+    let (numbers, streams): (Vec<i64>, Vec<i64>) = transaction
+        .prepare_cached(
+            "SELECT number, stream FROM sessions
+             WHERE started_ms < ?1 AND last_ms < ?1 AND (ended_ms IS NOT NULL OR last_ms < ?2)
+             ORDER BY started_ms LIMIT ?3",
+        )?
+        .query_map(params![oldest_ms, live_since_ms, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?
+        .into_iter()
+        .unzip();
+    if numbers.is_empty() {
+        return Ok(0);
     }
-
-    fn fold_slice(&mut self, after: i64, until: i64, live_since_ms: i64) -> Result<bool, IndexError> {
-        let transaction = self.connection.unchecked_transaction()?;
-        let slice = "SELECT max(offset), count(*) FROM
-            (SELECT offset FROM events WHERE offset > ?1 AND offset <= ?2 ORDER BY offset LIMIT ?3)";
-        let (last, count): (Option<i64>, i64) = transaction
-            .prepare_cached(slice)?
-            .query_row([after, until, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let Some(last) = last else { return Ok(false) };
-        // Each statement looks at the slice alone. Left to itself, SQLite would go through all of an index for the order.
-        transaction
-            .prepare_cached(
-                "UPDATE sessions SET anomalies = anomalies + gone.count FROM
-                    (SELECT session, count(*) AS count FROM events NOT INDEXED
-                     WHERE offset > ?1 AND offset <= ?2 AND event_type = 321 AND session IS NOT NULL
-                     GROUP BY session) AS gone
-                 WHERE number = gone.session",
-            )?
-            .execute([after, last])?;
-        fold_media(&transaction, after, last, live_since_ms)?;
-        let streams = transaction
-            .prepare_cached("SELECT DISTINCT stream FROM events NOT INDEXED WHERE offset > ?1 AND offset <= ?2")?
-            .query_map([after, last], |row| row.get(0))?
-            .collect::<rusqlite::Result<Vec<i64>>>()?;
-        for table in ["events", "repeats"] {
-            let delete = format!("DELETE FROM {table} WHERE offset > ?1 AND offset <= ?2");
-            transaction.prepare_cached(&delete)?.execute([after, last])?;
-        }
-        forget_streams(&transaction, &streams)?;
-        transaction.commit()?;
-        // One that was forgotten may be remembered there.
-        self.streams.clear();
-        Ok(count == SLICE_ROWS)
+    for number in &numbers {
+        transaction.prepare_cached("DELETE FROM sessions WHERE number = ?1")?.execute([number])?;
     }
-
-    /// What is older than this goes, in Unix ms.
-    fn oldest_ms(&self, now_ms: i64) -> i64 {
-        let day_ms = 86_400_000;
-        now_ms.saturating_sub(i64::from(self.options.retention_days) * day_ms)
-    }
-
-    fn prune_sessions(&mut self, now_ms: i64) -> Result<bool, IndexError> {
-        let oldest_ms = self.oldest_ms(now_ms);
-        let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
-        let transaction = self.connection.unchecked_transaction()?;
-        let (gone, streams): (Vec<i64>, Vec<i64>) = transaction
-            .prepare_cached(
-                "SELECT number, stream FROM sessions
-                 WHERE started_ms < ?1 AND last_ms < ?1 AND (ended_ms IS NOT NULL OR last_ms < ?2)
-                 ORDER BY started_ms LIMIT ?3",
-            )?
-            .query_map(params![oldest_ms, live_since_ms, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?
-            .into_iter()
-            .unzip();
-        if gone.is_empty() {
-            return Ok(false);
-        }
-        for number in &gone {
-            transaction.prepare_cached("DELETE FROM sessions WHERE number = ?1")?.execute([number])?;
-        }
-        forget_streams(&transaction, &streams)?;
-        transaction.commit()?;
-        self.streams.clear();
-        Ok(gone.len() as i64 == SLICE_ROWS)
-    }
+    remove_unused(&transaction, &streams)?;
+    transaction.commit()?;
+    Ok(numbers.len() as i64)
 }
 
 /// A recording or a screenshot.
@@ -114,8 +85,8 @@ struct Media {
     ends_ms: i64,
 }
 
-/// Counts the recordings and screenshots between two offsets in the sessions that they fall into, as
-/// [`crate::session::Session::until_ms`] tells their ends.
+/// Adds the recordings and screenshots between two offsets to the numbers of the sessions whose time they overlap. A session
+/// lasts as long as [`crate::session::Session::until_ms`] says.
 fn fold_media(connection: &Connection, after: i64, last: i64, live_since_ms: i64) -> rusqlite::Result<()> {
     let media = connection
         .prepare_cached(
@@ -158,24 +129,24 @@ fn fold_media(connection: &Connection, after: i64, last: i64, live_since_ms: i64
     Ok(())
 }
 
-/// Forgets those of the streams of which nothing is known any more.
-fn forget_streams(connection: &Connection, streams: &[i64]) -> rusqlite::Result<()> {
-    let stretches = database::stretches(connection)?;
+/// Removes the streams without a session and without an event.
+fn remove_unused(connection: &Connection, streams: &[i64]) -> rusqlite::Result<()> {
+    let stretches = schema::stretches(connection)?;
     let mut has_session = connection.prepare_cached("SELECT 1 FROM sessions WHERE stream = ?1")?;
     let mut has_event = connection.prepare_cached("SELECT 1 FROM events WHERE offset >> 16 = ?1 AND stream = ?2")?;
     for stream in streams {
         if has_session.exists([stream])? {
             continue;
         }
-        let mut is_known = false;
-        // From the newest on, since those that are busy have events there.
+        let mut has_events = false;
+        // From the newest on, because busy streams have events there.
         for stretch in stretches.iter().flat_map(|stretches| stretches.clone().rev()) {
-            is_known = has_event.exists([&stretch, stream])?;
-            if is_known {
+            has_events = has_event.exists([&stretch, stream])?;
+            if has_events {
                 break;
             }
         }
-        if !is_known {
+        if !has_events {
             connection.prepare_cached("DELETE FROM streams WHERE number = ?1")?.execute([stream])?;
         }
     }
@@ -189,9 +160,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_forgotten_only_when_no_session_and_no_event_is_of_it() {
+    fn stream_in_use_is_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let connection: Connection = database::open(directory.path()).unwrap();
+        let connection: Connection = schema::open(directory.path()).unwrap();
         connection
             .execute_batch(
                 "INSERT INTO streams VALUES (1, 'd/a/1', '1'), (2, 'd/a/2', '2'), (3, 'd/a/3', '3');
@@ -200,7 +171,7 @@ mod tests {
                     VALUES (1, 2, '1', 5, 5, 0, 0, 0);",
             )
             .unwrap();
-        forget_streams(&connection, &[1, 2, 3]).unwrap();
+        remove_unused(&connection, &[1, 2, 3]).unwrap();
         let left: String =
             connection.query_row("SELECT group_concat(number) FROM streams", [], |row| row.get(0)).unwrap();
         assert_eq!(left, "1,2");

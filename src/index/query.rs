@@ -1,4 +1,4 @@
-//! What can be asked for, and in which order it is given.
+//! Queries for sessions and broadcasts: which ones, in which order, how many.
 
 use utoipa::ToSchema;
 
@@ -12,42 +12,42 @@ pub enum Sort {
     /// When they started.
     #[default]
     Started,
-    /// When they ended; those that have not count as the latest.
+    /// When they ended; sessions without an end count as the latest.
     Ended,
-    /// How long they lasted; those that are live count as the longest, the one that started first before all; those of which
-    /// it is not known, as of stale ones, as the shortest.
+    /// How long they lasted. Live sessions count as the longest, the earliest start first. Sessions of unknown duration count as
+    /// the shortest.
     Duration,
 }
 
-/// Which end comes first.
+/// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "lowercase", default = json!("descending"))]
 pub enum Order {
-    /// The largest.
+    /// The largest comes first.
     #[default]
     Descending,
-    /// The smallest.
+    /// The smallest comes first.
     Ascending,
 }
 
-/// Which sessions are wanted, and how many.
+/// A query for sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionQuery {
-    /// Of which streams.
+    /// Only those of these streams.
     pub selection: StreamSelection,
-    /// In which states; empty for all.
+    /// Only those in one of these states; empty for all.
     pub states: Vec<State>,
-    /// Started then or later, in Unix ms.
+    /// Only those that started at this time or later, in Unix ms.
     pub since_ms: Option<i64>,
-    /// Started before, in Unix ms.
+    /// Only those that started before this time, in Unix ms.
     pub until_ms: Option<i64>,
-    /// Stopped for one of these reasons; empty for all.
+    /// Only those that stopped for one of these reasons; empty for all.
     pub categories: Vec<ReasonCategory>,
     /// What they are sorted by.
     pub sort: Sort,
-    /// Which end comes first.
+    /// The order of the list.
     pub order: Order,
-    /// After the one that had this [`super::SessionView::place`].
+    /// Only those after this [`super::SessionView::place`].
     pub after: Option<(i64, i64)>,
     /// At most this many.
     pub limit: usize,
@@ -69,19 +69,32 @@ impl Default for SessionQuery {
     }
 }
 
-/// Which broadcasts are wanted: those whose first session is asked for, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A query for broadcasts, whose first sessions are compared with it. The newest comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BroadcastQuery {
-    /// Of which streams.
+    /// Only those of these streams.
     pub selection: StreamSelection,
-    /// In which states; empty for all.
+    /// Only those in one of these states; empty for all.
     pub states: Vec<State>,
-    /// Started then or later, in Unix ms.
+    /// Only those that started at this time or later, in Unix ms.
     pub since_ms: Option<i64>,
-    /// Started before, in Unix ms.
+    /// Only those that started before this time, in Unix ms.
     pub until_ms: Option<i64>,
-    /// After the one that had this [`super::BroadcastView::place`].
+    /// Only those after this [`super::BroadcastView::place`].
     pub after: Option<(i64, i64)>,
     /// At most this many.
     pub limit: usize,
+}
+
+impl Default for BroadcastQuery {
+    fn default() -> BroadcastQuery {
+        BroadcastQuery {
+            selection: StreamSelection::default(),
+            states: Vec::new(),
+            since_ms: None,
+            until_ms: None,
+            after: None,
+            limit: 100,
+        }
+    }
 }

@@ -1,92 +1,31 @@
-//! Makes the index anew from the journal: takes in every record once more. A session is found anew from its first event
-//! to its last one, if the journal still has them, and takes the place of what was known of it then; till then, and
-//! otherwise, that stays. So no session is gone or looks younger than it is meanwhile.
+//! Rebuilds the index of a data directory from its journal while no service runs.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use super::database::{self, Settings};
-use super::rows::StoredSession;
-use super::store::Source;
-use super::{IndexError, Options, Store};
+use super::meta::Settings;
+use super::options::Options;
+use super::store::JournalState;
+use super::{IndexError, Store, schema};
 use crate::journal::{Lock, Offset, Reader};
-use crate::session::{Fact, Session};
 
-/// How many records are taken in with one commit.
+/// How many records are written with one commit.
 const BATCH_RECORDS: usize = 5000;
 
-/// How many sessions are found anew at once. More keep what is known of them, and what comes is added to that.
-const RENEWALS_MAX: usize = 100_000;
-
-/// The sessions whose first event has come once more and whose last one has not, by their rows: what their events have said.
-#[derive(Default)]
-pub(super) struct Renewals(HashMap<i64, Session>);
-
-impl Renewals {
-    /// Takes in what an event says once more of a session that it was taken into before.
-    pub(super) fn take_in(&mut self, stored: &mut StoredSession, fact: &Fact, offset: i64) {
-        let (first, last) = stored.offsets;
-        if offset == first && self.0.len() < RENEWALS_MAX {
-            self.0.insert(stored.number, Session::default());
-        }
-        let Some(renewed) = self.0.get_mut(&stored.number) else { return stored.session.apply(fact) };
-        renewed.apply(fact);
-        if offset >= last
-            && let Some(renewed) = self.0.remove(&stored.number)
-        {
-            stored.session = renewed;
-        }
-    }
-}
-
-impl Store {
-    /// Begins to make the index anew from the journal, whose records stand from `first` to `last`: they are to be applied
-    /// next. After a crash it begins anew.
-    ///
-    /// # Errors
-    /// The disk does not do as asked.
-    pub fn begin_rebuild(&mut self, first: Offset, last: Offset) -> Result<(), IndexError> {
-        let transaction = self.connection.unchecked_transaction()?;
-        database::keep(&transaction, "rebuild_from", Some(first.0))?;
-        database::keep(&transaction, "rebuild_until", Some(last.0).filter(|last| *last >= first.0))?;
-        database::keep(&transaction, "cursor", Some(first.before().0))?;
-        database::keep(&transaction, "cursor_id", None::<String>)?;
-        transaction.commit()?;
-        self.recall()
-    }
-
-    /// Ends it, also where some of the records are gone that were to be applied.
-    ///
-    /// # Errors
-    /// The disk does not do as asked.
-    pub fn end_rebuild(&mut self) -> Result<(), IndexError> {
-        self.rebuild_until = None;
-        self.renewals = Renewals::default();
-        database::keep(&self.connection, "rebuild_until", None::<i64>)
-    }
-
-    /// Up to where records are applied to make the index anew; `None` where it is not being made anew.
-    pub fn rebuild_until(&self) -> Option<Offset> {
-        self.rebuild_until
-    }
-}
-
-/// Makes the index of a data directory anew while no service runs. `options` are for an index that is not there yet; one
-/// that is keeps the settings that the service has given it. Blocks, and calls `progress` with the records done and about
-/// how many there are.
+/// Reads the whole journal into the index. `options` are for a new index: an existing one keeps the settings that the service
+/// gave it. Blocks, and calls `progress` with the number of records that are done and the approximate number of all.
 ///
 /// # Errors
-/// A service has the data directory, or the disk does not do as asked. A rebuild that was cut off goes on with the next
-/// start of the service.
+/// A service runs on the data directory, or the journal or the index cannot be read or written. The next start of the
+/// service finishes a rebuild that was interrupted.
 pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64, i64)) -> Result<(), IndexError> {
     let reader = Reader::open(data_dir)?;
     let _lock = Lock::take(data_dir)?;
-    let mut store = Store::open(data_dir, &kept_options(data_dir, options)?)?;
-    // A journal that has let go of everything has nothing to say, not even how far it was.
+    let mut store = Store::open(data_dir, &with_stored_settings(data_dir, options)?)?;
+    // A journal without records says nothing, not even how far it was.
     let Some(first) = reader.read(Offset::default(), 1)?.first().map(|record| record.offset) else { return Ok(()) };
     let head = reader.head()?.unwrap_or(first);
     let at_cursor = reader.get(store.cursor())?.map(|record| record.event.id());
-    store.follow(&Source { journal_id: reader.journal_id()?, first: Some(first), head, at_cursor })?;
+    store.follow(&JournalState { journal_id: reader.journal_id()?, first: Some(first), head, at_cursor })?;
     store.begin_rebuild(first, head)?;
     let before = store.cursor().0;
     loop {
@@ -102,9 +41,9 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     Ok(())
 }
 
-/// The options, with the settings of the index that is there in place of theirs.
-fn kept_options(data_dir: &Path, options: &Options) -> Result<Options, IndexError> {
-    let settings = match database::open_to_read(data_dir) {
+/// The options, with the settings of the existing index in place of theirs.
+fn with_stored_settings(data_dir: &Path, options: &Options) -> Result<Options, IndexError> {
+    let settings = match schema::open_to_read(data_dir) {
         Ok(connection) => Settings::read(&connection)?,
         Err(IndexError::Absent(_)) => return Ok(options.clone()),
         Err(error) => return Err(error),

@@ -1,4 +1,4 @@
-//! What others may know of the index while it works, and ask of it.
+//! The state of the index while its worker runs, and the request for a rebuild.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,15 +7,15 @@ use tokio::sync::{Notify, watch};
 
 use crate::journal::Offset;
 
-/// The state of the index, written by its worker.
+/// The state of the index. Its worker writes it, and others read it.
 #[derive(Debug, Default)]
 pub struct Status {
     cursor: watch::Sender<Offset>,
     live_streams: AtomicI64,
     is_rebuilding: AtomicBool,
     last_error: Mutex<Option<String>>,
-    is_rebuild_asked: AtomicBool,
-    asked: Notify,
+    is_rebuild_requested: AtomicBool,
+    requested: Notify,
 }
 
 /// A [`Status`] at one moment.
@@ -25,49 +25,50 @@ pub struct StatusView {
     pub cursor: i64,
     /// How many streams are live.
     pub live_streams: i64,
-    /// Whether it is being made anew.
+    /// Whether it is being rebuilt.
     pub is_rebuilding: bool,
-    /// Why it could not go on the last time; `None` once it could.
+    /// Why the last step of the worker failed; `None` if it didn't.
     pub last_error: Option<String>,
 }
 
 impl Status {
-    /// The state now. Its parts may be of slightly different moments.
+    /// The state now. Its members are read one after the other, so they may not fit each other exactly.
     pub fn view(&self) -> StatusView {
         StatusView {
             cursor: self.cursor.borrow().0,
             live_streams: self.live_streams.load(Ordering::Relaxed),
-            is_rebuilding: self.is_rebuilding.load(Ordering::Relaxed) || self.is_rebuild_asked.load(Ordering::Relaxed),
+            is_rebuilding: self.is_rebuilding.load(Ordering::Relaxed)
+                || self.is_rebuild_requested.load(Ordering::Relaxed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
-    /// The last record that is in the index, to be watched. It goes back where the index is made anew.
+    /// Follows the last record that is in the index. It goes back when a rebuild begins.
     pub fn cursor(&self) -> watch::Receiver<Offset> {
         self.cursor.subscribe()
     }
 
-    /// Asks the worker to make the index anew from the journal.
-    pub fn ask_for_rebuild(&self) {
-        self.is_rebuild_asked.store(true, Ordering::Release);
-        self.asked.notify_one();
+    /// Asks the worker to rebuild the index from the journal.
+    pub fn request_rebuild(&self) {
+        self.is_rebuild_requested.store(true, Ordering::Release);
+        self.requested.notify_one();
     }
 
-    /// Returns when a rebuild has been asked for.
-    pub(super) async fn rebuild_asked(&self) {
-        while !self.is_rebuild_asked.load(Ordering::Acquire) {
-            self.asked.notified().await;
+    /// Returns when a rebuild has been requested.
+    pub(super) async fn rebuild_requested(&self) {
+        while !self.is_rebuild_requested.load(Ordering::Acquire) {
+            self.requested.notified().await;
         }
     }
 
-    /// Whether a rebuild has been asked for and not begun.
-    pub(super) fn is_rebuild_asked(&self) -> bool {
-        self.is_rebuild_asked.load(Ordering::Acquire)
+    /// Whether a rebuild has been requested and hasn't begun.
+    pub(super) fn is_rebuild_requested(&self) -> bool {
+        self.is_rebuild_requested.load(Ordering::Acquire)
     }
 
     pub(super) fn set_rebuild_begun(&self) {
         self.is_rebuilding.store(true, Ordering::Release);
-        self.is_rebuild_asked.store(false, Ordering::Release);
+        self.is_rebuild_requested.store(false, Ordering::Release);
     }
 
     pub(super) fn set_rebuild_done(&self) {
@@ -82,7 +83,7 @@ impl Status {
         self.live_streams.store(count, Ordering::Relaxed);
     }
 
-    /// Notes why the index could not go on, or that it could. Whether that is news.
+    /// Sets why the last step failed; `None` if it didn't. Returns whether that differs from before.
     pub(super) fn set_error(&self, error: Option<String>) -> bool {
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = *last != error;

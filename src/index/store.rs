@@ -1,17 +1,22 @@
-//! The writer's side of the index: everything that changes its file, one step at a time, without threads or clocks.
+//! The open index of its one writer: its place in the journal, and what it remembers between batches. It has neither
+//! threads nor a clock.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::database::{self, Settings};
-use super::rebuild::Renewals;
-use super::rows::OPEN_SESSIONS;
-use super::{IndexError, Options};
+use super::meta::{self, Settings};
+use super::options::Options;
+use super::pruning::{self, SLICE_ROWS};
+use super::rebuilt_sessions::RebuiltSessions;
+use super::stored_session::OPEN_SESSIONS;
+use super::{IndexError, hours, schema};
 use crate::callback::EventId;
 use crate::journal::Offset;
 use crate::session::State;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// The open index.
 pub struct Store {
@@ -19,49 +24,47 @@ pub struct Store {
     pub(super) options: Options,
     /// The last record that is in the index.
     pub(super) cursor: Offset,
-    /// Up to where records have been counted in metrics, in this life of the index or an earlier one.
+    /// The last record that was counted in metrics, by this index or before it was rebuilt.
     pub(super) counted: Offset,
-    /// Up to where the index is being made anew.
+    /// The last record of the rebuild that is under way.
     pub(super) rebuild_until: Option<Offset>,
-    /// What sessions are found to be meanwhile.
-    pub(super) renewals: Renewals,
+    /// The sessions that the rebuild is putting together.
+    pub(super) rebuilt_sessions: RebuiltSessions,
     /// The row of the next new session.
     pub(super) next_session: i64,
-    /// The rows of streams that were met of late, by their keys.
+    /// The rows of recent streams, by their keys.
     pub(super) streams: HashMap<String, i64>,
 }
 
-/// The journal that an index is to follow.
+/// The journal that an index is to follow, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct JournalState {
     /// The journal's own id.
     pub journal_id: String,
-    /// Its oldest record; `None` where it has none.
+    /// Its oldest record; `None` if it has no records.
     pub first: Option<Offset>,
-    /// Its newest record, or the place before the next one.
+    /// Its newest record, or the offset before the next one.
     pub head: Offset,
-    /// The event of the record that the index's cursor stands at; `None` where there is no such record.
+    /// The event of the record at the index's cursor; `None` if there is no record.
     pub at_cursor: Option<EventId>,
 }
 
-impl Source {
-    /// The place before its oldest record. Where it has let go of all, its end: nothing is to come but what is new.
-    fn next(&self) -> Offset {
+impl JournalState {
+    /// The offset before its oldest record. If all its records were pruned, its end: only new records can follow.
+    fn start(&self) -> Offset {
         self.first.map_or(self.head, Offset::before)
     }
 }
 
 impl Store {
-    /// Opens the index of a data directory, and makes it where there is none.
+    /// Opens the index of a data directory, and makes it if there is none.
     ///
     /// # Errors
-    /// The file is no index, of a newer version, or the disk does not do as asked.
+    /// The file is not an index, has a newer version, or cannot be read or written.
     pub fn open(data_dir: &Path, options: &Options) -> Result<Store, IndexError> {
-        let connection = database::open(data_dir)?;
-        let settings = Settings::of(options);
+        let connection = schema::open(data_dir)?;
         let transaction = connection.unchecked_transaction()?;
-        database::keep(&transaction, "stale_after_ms", settings.stale_after_ms)?;
-        database::keep(&transaction, "bridge_gap_ms", Some(settings.bridge_gap_ms))?;
+        Settings::of(options).write(&transaction)?;
         transaction.commit()?;
         let mut store = Store {
             connection,
@@ -69,114 +72,177 @@ impl Store {
             cursor: Offset::default(),
             counted: Offset::default(),
             rebuild_until: None,
-            renewals: Renewals::default(),
+            rebuilt_sessions: RebuiltSessions::default(),
             next_session: 1,
             streams: HashMap::new(),
         };
-        store.recall()?;
+        store.reload()?;
         Ok(store)
     }
 
-    /// Brings what is in memory to what is in the file, as after a transaction that failed.
-    pub(super) fn recall(&mut self) -> Result<(), IndexError> {
+    /// Reads the state in memory from the file again, as after a transaction that failed.
+    pub(super) fn reload(&mut self) -> Result<(), IndexError> {
         self.streams.clear();
-        self.cursor = Offset(database::number(&self.connection, "cursor")?.unwrap_or(0));
-        self.counted = Offset(database::number(&self.connection, "counted")?.unwrap_or(0));
-        self.rebuild_until = database::number(&self.connection, "rebuild_until")?.map(Offset);
-        self.renewals = Renewals::default();
+        self.cursor = Offset(meta::number(&self.connection, "cursor")?.unwrap_or(0));
+        self.counted = Offset(meta::number(&self.connection, "counted")?.unwrap_or(0));
+        self.rebuild_until = meta::number(&self.connection, "rebuild_until")?.map(Offset);
+        self.rebuilt_sessions = RebuiltSessions::default();
         if self.rebuild_until.is_some()
-            && let Some(from) = database::number(&self.connection, "rebuild_from")?
+            && let Some(from) = meta::number(&self.connection, "rebuild_from")?
         {
-            // What was found of sessions so far is gone.
+            // The sessions put together so far were in memory only, so the rebuild starts again.
             self.cursor = Offset(from).before();
         }
-        self.next_session = database::number(&self.connection, "next_session")?.unwrap_or(1);
+        self.next_session = meta::number(&self.connection, "next_session")?.unwrap_or(1);
         Ok(())
     }
 
-    /// Binds the index to the journal that it is to follow, before anything is applied. Of a journal that is not the one
-    /// it was made of, everything is applied: sessions that it has already are filled in, not counted twice.
+    /// Binds the index to the journal that it is to follow, before anything is applied. If the index was made from another
+    /// journal, all records are applied: they complete the sessions that the index has, and nothing is counted twice.
     ///
     /// # Errors
-    /// The disk does not do as asked.
-    pub fn follow(&mut self, source: &Source) -> Result<(), IndexError> {
-        let known = database::text(&self.connection, "journal_id")?;
-        let cursor_id = database::text(&self.connection, "cursor_id")?;
+    /// The index cannot be read or written.
+    pub fn follow(&mut self, journal: &JournalState) -> Result<(), IndexError> {
+        let known = meta::text(&self.connection, "journal_id")?;
+        let cursor_id = meta::text(&self.connection, "cursor_id")?;
         let cursor = self.cursor;
         match known {
-            Some(known) if known != source.journal_id => {
+            Some(known) if known != journal.journal_id => {
                 tracing::warn!(
-                    "the index was made of another journal: it keeps its sessions, and takes in all that this journal has"
+                    "the index was made from another journal: it keeps its sessions, and reads all records of this journal"
                 );
                 self.fold_events_after(i64::MIN)?;
-                self.begin_again(source, true)?;
+                self.start_over(journal, true)?;
             }
             Some(_)
-                if cursor > source.head
-                    || source.at_cursor.is_some_and(|id| cursor_id.is_some_and(|kept| kept != id.to_string())) =>
+                if cursor > journal.head
+                    || journal.at_cursor.is_some_and(|id| cursor_id.is_some_and(|kept| kept != id.to_string())) =>
             {
-                tracing::warn!(%cursor, head = %source.head, "the journal is not as the index has seen it, as after a restored backup: the index takes in all of it again");
-                self.fold_events_after(source.head.0)?;
-                self.begin_again(source, true)?;
+                tracing::warn!(%cursor, head = %journal.head, "the journal was replaced by an earlier state of it, as from a backup: the index reads all its records again");
+                self.fold_events_after(journal.head.0)?;
+                self.start_over(journal, true)?;
             }
             Some(_) => {
-                let next = source.next();
-                let missed = next.0 - cursor.0;
+                let start = journal.start();
+                let missed = start.0 - cursor.0;
                 if missed > 0 && self.rebuild_until.is_none() {
                     tracing::warn!(
                         records = missed,
-                        "records were pruned before the index had taken them in: it will not know them"
+                        "records were pruned from the journal before the index had read them: their events are missing in it"
                     );
                     let transaction = self.connection.unchecked_transaction()?;
-                    database::keep(&transaction, "cursor", Some(next.0))?;
-                    database::keep(&transaction, "cursor_id", None::<String>)?;
+                    meta::store(&transaction, "cursor", Some(start.0))?;
+                    meta::store(&transaction, "cursor_id", None::<String>)?;
                     transaction.commit()?;
-                    self.recall()?;
+                    self.reload()?;
                 }
             }
-            None => self.begin_again(source, false)?,
+            None => self.start_over(journal, false)?,
         }
         Ok(())
     }
 
-    /// Sets the cursor before the journal's first record. `offsets_are_void` where offsets that the index knows no longer
-    /// stand for the events that they stood for.
-    fn begin_again(&mut self, source: &Source, offsets_are_void: bool) -> Result<(), IndexError> {
+    /// Sets the cursor before the journal's first record. `offsets_are_void`: the offsets in the index stand for other
+    /// events now.
+    fn start_over(&mut self, journal: &JournalState, offsets_are_void: bool) -> Result<(), IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         if offsets_are_void {
-            transaction.execute("DELETE FROM repeats WHERE offset > ?1", [source.head.0])?;
+            transaction.execute("DELETE FROM repeats WHERE offset > ?1", [journal.head.0])?;
             transaction.execute("UPDATE sessions SET first_offset = 0", [])?;
         }
-        database::keep(&transaction, "journal_id", Some(&source.journal_id))?;
-        database::keep(&transaction, "cursor", Some(source.next().0))?;
-        database::keep(&transaction, "cursor_id", None::<String>)?;
-        // What has happened before the index was there is no news.
-        database::keep(&transaction, "counted", Some(source.head.0))?;
+        meta::store(&transaction, "journal_id", Some(&journal.journal_id))?;
+        meta::store(&transaction, "cursor", Some(journal.start().0))?;
+        meta::store(&transaction, "cursor_id", None::<String>)?;
+        // Metrics count what happens from now on, not the past.
+        meta::store(&transaction, "counted", Some(journal.head.0))?;
         transaction.commit()?;
-        self.recall()
+        self.reload()
     }
 
-    /// The last record that is in the index. Those after it come next.
+    /// Removes the events after an offset.
+    fn fold_events_after(&mut self, after: i64) -> Result<(), IndexError> {
+        // The time is not known here, so no session without a stop counts as stale.
+        while pruning::fold_events(&self.connection, after, i64::MAX, i64::MIN)? == SLICE_ROWS {}
+        self.streams.clear();
+        Ok(())
+    }
+
+    /// Removes some of the events before the journal's oldest record `first`, and some sessions that are past their
+    /// retention. Returns whether there is more to remove.
+    ///
+    /// # Errors
+    /// The index cannot be read or written.
+    pub fn prune(&mut self, first: Offset, now_ms: i64) -> Result<bool, IndexError> {
+        let oldest_ms = now_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS);
+        let live_since_ms = self.live_since_ms(now_ms);
+        hours::prune(&self.connection, oldest_ms)?;
+        let events = pruning::fold_events(&self.connection, i64::MIN, first.before().0, live_since_ms)?;
+        let sessions = pruning::prune_sessions(&self.connection, oldest_ms, live_since_ms)?;
+        if events + sessions > 0 {
+            // Their streams may be gone, too.
+            self.streams.clear();
+        }
+        Ok(events == SLICE_ROWS || sessions == SLICE_ROWS)
+    }
+
+    /// Begins a rebuild from the journal, whose records from `first` to `last` must be applied next. After a crash the
+    /// rebuild starts again.
+    ///
+    /// # Errors
+    /// The index cannot be read or written.
+    pub fn begin_rebuild(&mut self, first: Offset, last: Offset) -> Result<(), IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        meta::store(&transaction, "rebuild_from", Some(first.0))?;
+        meta::store(&transaction, "rebuild_until", Some(last.0).filter(|last| *last >= first.0))?;
+        meta::store(&transaction, "cursor", Some(first.before().0))?;
+        meta::store(&transaction, "cursor_id", None::<String>)?;
+        transaction.commit()?;
+        self.reload()
+    }
+
+    /// Ends the rebuild, also if some of its records are gone.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn end_rebuild(&mut self) -> Result<(), IndexError> {
+        self.rebuild_until = None;
+        self.rebuilt_sessions = RebuiltSessions::default();
+        meta::store(&self.connection, "rebuild_until", None::<i64>)
+    }
+
+    /// The last record of the rebuild that is under way; `None` if there is none.
+    pub fn rebuild_until(&self) -> Option<Offset> {
+        self.rebuild_until
+    }
+
+    /// The last record that is in the index. The records after it come next.
     pub fn cursor(&self) -> Offset {
         self.cursor
     }
 
-    /// Makes all that is in the index durable, and tells up to which record that is; `None` if it could not now.
+    /// Makes the index durable. Returns the last record that is durable in it; `None` if that was not possible now.
     ///
     /// # Errors
-    /// The disk does not do as asked.
+    /// The index cannot be written.
     pub fn checkpoint(&mut self) -> Result<Option<Offset>, IndexError> {
-        Ok(database::checkpoint(&self.connection)?.then_some(self.cursor))
+        Ok(schema::checkpoint(&self.connection)?.then_some(self.cursor))
     }
 
-    /// How many streams are live at `now_ms`.
+    /// How many streams are live at `now_ms` (Unix ms).
     ///
     /// # Errors
-    /// The disk does not do as asked.
+    /// The index cannot be read.
     pub fn live_streams(&self, now_ms: i64) -> Result<i64, IndexError> {
-        let live_since_ms = State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms);
         let query =
             format!("SELECT count(DISTINCT stream) FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= ?1");
-        Ok(self.connection.prepare_cached(&query)?.query_row([live_since_ms], |row| row.get(0))?)
+        Ok(self.connection.prepare_cached(&query)?.query_row([self.live_since_ms(now_ms)], |row| row.get(0))?)
+    }
+
+    /// The latest event of a session must be at least this late (Unix ms) for the session to be live at `now_ms`.
+    pub(super) fn live_since_ms(&self, now_ms: i64) -> i64 {
+        State::live_since_ms(now_ms, Settings::of(&self.options).stale_after_ms)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,31 @@
-//! A real index in a directory of its own, records for it, and what it must say of them, for the tests of this module
-//! alone.
+//! A real index in a directory of its own, records for it, and the sessions that it must return. For the tests of this room.
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::mpsc;
 
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use serde_json::{Value, json};
 
 use super::apply::Applied;
-use super::store::Source;
+use super::store::JournalState;
 use super::{Options, Reader, SessionQuery, Store};
 use crate::callback::{Event, EventId, EventType, recording_started_ms};
 use crate::journal::{Offset, Record};
 use crate::session::testing::{BEGIN_SECS, HISTORY_SECS, Sessions, fold};
 use crate::session::{Session, StreamKey};
 
-/// The journal that tests speak of where there is none.
+/// The id of a journal that doesn't exist.
 pub(super) const JOURNAL: &str = "journal-1";
 
-/// When tests ask, in Unix ms: within it, some sessions without a stop are stale and some are live.
+/// The time of queries, in Unix ms: some sessions without a stop are stale then, and some are live.
 pub(super) const NOW_MS: i64 = (BEGIN_SECS + HISTORY_SECS + 60) * 1000;
 
-/// After so long a session without a stop is stale.
+/// When a session without a stop is stale.
 const STALE_AFTER_SECS: u32 = 360;
 
-/// A moment of the history, in Unix ms.
+/// A time of the history, in Unix ms.
 pub(super) fn at(secs: i64) -> i64 {
     (BEGIN_SECS + secs) * 1000
 }
@@ -32,9 +34,9 @@ pub(super) fn options() -> Options {
     Options { stale_after_secs: STALE_AFTER_SECS, ..Options::default() }
 }
 
-/// The journal's state as an index is told of it.
-pub(super) fn source(records: &[Record]) -> Source {
-    Source {
+/// The state of a journal of some records.
+pub(super) fn journal(records: &[Record]) -> JournalState {
+    JournalState {
         journal_id: JOURNAL.to_owned(),
         first: records.first().map(|record| record.offset),
         head: records.last().map_or(Offset(0), |record| record.offset),
@@ -42,22 +44,22 @@ pub(super) fn source(records: &[Record]) -> Source {
     }
 }
 
-/// An open index that follows a journal, which was empty when the index was made.
+/// An open index that follows a journal which was empty when the index was made.
 pub(super) fn open(directory: &Path) -> Store {
     let mut store = Store::open(directory, &options()).unwrap();
     let head = store.cursor();
-    store.follow(&Source { head, ..source(&[]) }).unwrap();
+    store.follow(&JournalState { head, ..journal(&[]) }).unwrap();
     store
 }
 
-/// Events as they came to stand in a journal, with gaps between.
+/// Records of events, with gaps between their offsets.
 pub(super) fn records(events: &[Event]) -> Vec<Record> {
     let offset = |position: usize| Offset(position as i64 + position as i64 / 5 + 1);
     events.iter().enumerate().map(|(at, event)| Record { offset: offset(at), event: event.clone() }).collect()
 }
 
-/// Takes records in by batches of chance, some of them twice, and opens the index anew now and then.
-pub(super) fn apply_by_chance(directory: &Path, records: &[Record], random: &mut fastrand::Rng) -> Applied {
+/// Applies records in random batches, some of them twice, and opens the index again now and then.
+pub(super) fn apply_randomly(directory: &Path, records: &[Record], random: &mut fastrand::Rng) -> Applied {
     let mut store = open(directory);
     let mut all = Applied::default();
     let mut rest = records;
@@ -77,19 +79,19 @@ pub(super) fn apply_by_chance(directory: &Path, records: &[Record], random: &mut
     all
 }
 
-/// Every session as the index gives it, sorted by id.
+/// Every session that the index returns, sorted by id.
 pub(super) fn sessions(directory: &Path) -> Vec<Value> {
     let query = SessionQuery { limit: usize::MAX, ..SessionQuery::default() };
     let views = Reader::open(directory).unwrap().sessions(&query, NOW_MS).unwrap();
     sorted(views.iter().map(|view| serde_json::to_value(view).unwrap()))
 }
 
-/// Every session as the events alone say.
+/// Every session that the events make.
 pub(super) fn expected(events: &[Event]) -> Vec<Value> {
     expected_of(&fold(events), events)
 }
 
-/// As [`expected`], of sessions that are put together already.
+/// As [`expected`], for sessions that are put together already.
 pub(super) fn expected_of(sessions: &Sessions, events: &[Event]) -> Vec<Value> {
     sorted(sessions.iter().map(|((stream, sequence), session)| view(stream, sequence, session, events)))
 }
@@ -142,7 +144,7 @@ fn view(stream: &StreamKey, sequence: &str, session: &Session, events: &[Event])
     })
 }
 
-/// Whether a recording or a screenshot is of a session's stream and time. No file is finished days after its stream.
+/// Whether a recording or a screenshot belongs to a session. No file is finished days after its stream.
 fn is_of_its_time(stream: &StreamKey, session: &Session, event: &Event) -> bool {
     let ends_ms = event.id().time_ms();
     let begins_ms = recording_started_ms(event).unwrap_or(ends_ms);
@@ -155,7 +157,48 @@ fn is_of_its_time(stream: &StreamKey, session: &Session, event: &Event) -> bool 
         && ends_ms < until_ms.saturating_add(48 * 3_600_000)
 }
 
-/// How many different events are such.
-fn count(events: &[Event], is_such: impl Fn(&Event) -> bool) -> usize {
-    events.iter().filter(|event| is_such(event)).map(Event::id).collect::<HashSet<EventId>>().len()
+/// How many different events fulfil a condition.
+fn count(events: &[Event], condition: impl Fn(&Event) -> bool) -> usize {
+    events.iter().filter(|event| condition(event)).map(Event::id).collect::<HashSet<EventId>>().len()
+}
+
+/// The steps of SQLite's plan for each statement that `run` executes, with the statement.
+pub(super) fn plans<T>(
+    subject: &mut T,
+    connection: impl Fn(&mut T) -> &mut Connection,
+    run: impl FnOnce(&mut T),
+) -> Vec<(String, String)> {
+    let (send, statements) = mpsc::channel();
+    let trace = move |traced: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(_, text) = traced {
+            send.send(text.to_owned()).unwrap();
+        }
+    };
+    connection(subject).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(trace)).unwrap();
+    run(subject);
+    connection(subject).trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
+    let mut plans = Vec::new();
+    for statement in statements.try_iter() {
+        if !["SELECT", "UPDATE", "DELETE"].iter().any(|word| statement.starts_with(word)) {
+            continue;
+        }
+        let mut explain = connection(subject).prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        // A plan needs no values for the parameters.
+        let mut rows = explain.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            plans.push((row.get::<_, String>("detail").unwrap(), statement.clone()));
+        }
+    }
+    assert!(!plans.is_empty());
+    plans
+}
+
+/// Every step must find its rows by an index. Only the ones in `may_scan` may be read as a whole.
+pub(super) fn assert_searches(plans: &[(String, String)], may_scan: &[&str]) {
+    for (step, statement) in plans {
+        assert!(!step.contains("AUTOMATIC"), "{step}: {statement}");
+        let may_be = |scanned: &&str| step.ends_with(scanned);
+        let is_free = !step.starts_with("SCAN") || step == "SCAN CONSTANT ROW";
+        assert!(is_free || may_scan.iter().any(may_be), "{step}: {statement}");
+    }
 }

@@ -1,5 +1,5 @@
-//! Follows the journal: reads what comes after the index's cursor, takes it in, and tells the journal what it need not
-//! keep for the index any more.
+//! Follows the journal: writes the records after the index's cursor to the index, and reports to the journal which records
+//! it no longer has to keep for that.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,69 +7,70 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::background::Background;
-use super::store::Source;
-use super::{IndexError, Options, Status, Store, database};
+use super::options::Options;
+use super::store::JournalState;
+use super::writer_thread::WriterThread;
+use super::{IndexError, Status, Store, schema};
 use crate::journal::file::Identity;
 use crate::journal::{Consumer, JournalError, Offset, Progress, Record};
 use crate::telemetry::Metrics;
 
-/// How many records are taken in with one commit.
+/// How many records are written with one commit.
 const BATCH_RECORDS: usize = 4096;
 
 /// How many bytes of events are gathered for one commit; the last page of the journal may go beyond.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long what came after a pause waits for company: a commit for each event would cost more than all else.
-const GATHER: Duration = Duration::from_millis(50);
+/// How long the first record after a pause waits for others. A commit for each record would cost more than all else.
+const GATHER_WAIT: Duration = Duration::from_millis(50);
 
 /// How often the live streams are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the index is made durable, and the journal told. When much comes in, it is so after [`Worker::open`]'s
-/// `unsaved_bytes_max` too.
+/// How often the index is made durable. If many events arrive, that happens earlier, see `unsaved_bytes_max` in
+/// [`Worker::open`].
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often what is too old is looked for.
+/// How often old events and sessions are removed.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long an index or a journal that fails is left alone.
+/// How long the worker waits after the index or the journal failed.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
-/// How long the index goes on when it is to stop. The rest comes after the next start.
+/// How long the worker goes on after it was asked to stop. The rest follows after the next start.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// What a step leaves to do.
+/// When the next step is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// There is more to do at once.
+    /// At once: there is more to do.
     More,
-    /// Everything is done up to the end of the journal.
+    /// When the journal has a new record: everything is done.
     Idle,
-    /// Something failed: the next step comes after this wait.
+    /// After this wait: something failed.
     Wait(Duration),
 }
 
-/// Keeps the index of a data directory up with its journal.
+/// Keeps the index of a data directory up to date with its journal.
 pub struct Worker {
     data_dir: PathBuf,
     options: Options,
     consumer: Box<dyn Consumer>,
-    /// `None` as long as the index cannot be opened.
-    background: Option<Background>,
-    /// Which file the open index is.
+    /// The open index; `None` as long as it cannot be opened.
+    writer: Option<WriterThread>,
+    /// The file of the open index.
     identity: Option<Identity>,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     /// Every record up to here is in the index.
     cursor: Offset,
-    /// Every record up to here is durable there, and the journal knows.
+    /// Every record up to here is durable in the index, and the journal knows.
     saved: Offset,
-    /// How many bytes of events have been taken in since then, and how many may be.
+    /// How many bytes of events were written since then, and how many may be.
     unsaved_bytes: u64,
     unsaved_bytes_max: u64,
     is_following: bool,
-    /// Up to where a rebuild goes.
+    /// The last record of the rebuild that is under way.
     rebuild_until: Option<Offset>,
     counted_ms: i64,
     checkpointed_ms: i64,
@@ -77,9 +78,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Opens the index and makes its worker. It does nothing before its first step. An index that cannot be opened is the
-    /// business of the steps: callbacks can be received without one. `unsaved_bytes_max` is how many bytes of events the
-    /// journal may have to keep for no other reason than that the index has not been made durable. Blocks.
+    /// Opens the index and makes its worker, which does nothing before its first step. If the index cannot be opened, the
+    /// steps report it and try again: callbacks can be received without an index. The journal must keep records until they
+    /// are durable in the index: at most about `unsaved_bytes_max` bytes of events. Blocks.
     pub fn open(
         data_dir: &Path,
         options: &Options,
@@ -94,7 +95,7 @@ impl Worker {
             data_dir: data_dir.to_owned(),
             options: options.clone(),
             consumer,
-            background: None,
+            writer: None,
             identity: None,
             status,
             metrics,
@@ -108,16 +109,16 @@ impl Worker {
             checkpointed_ms: 0,
             pruned_ms: 0,
         };
-        // Of a failure the first step tells, which comes to it again.
-        let _ = Store::open(data_dir, options).and_then(|store| worker.take_up(store));
+        // If this fails, the first step tries it again and reports the error.
+        let _ = Store::open(data_dir, options).and_then(|store| worker.use_store(store));
         worker
     }
 
-    /// Goes on with an open index.
-    fn take_up(&mut self, store: Store) -> Result<(), IndexError> {
+    /// Starts to write to an open index.
+    fn use_store(&mut self, store: Store) -> Result<(), IndexError> {
         let (cursor, rebuild_until) = (store.cursor(), store.rebuild_until());
-        self.background = Some(Background::start(store)?);
-        self.identity = Identity::of(&database::path(&self.data_dir)).ok();
+        self.writer = Some(WriterThread::start(store)?);
+        self.identity = Identity::of(&schema::path(&self.data_dir)).ok();
         if rebuild_until.is_some() {
             self.status.set_rebuild_begun();
         }
@@ -126,22 +127,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Does something with the index, and gives what came of it.
+    /// Runs a job with the index on its thread, and returns the result.
     async fn with_store<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, IndexError> {
-        self.background.as_ref().ok_or(IndexError::Died)?.run(job).await
+        self.writer.as_ref().ok_or(IndexError::Died)?.run(job).await
     }
 
-    /// Works until `stop` turns true, and then on for a moment as long as there is something to do.
+    /// Works until `stop` turns true, and then for a moment longer if there is more to do.
     ///
     /// # Errors
     /// The journal is closed, or the index's thread has died.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), IndexError> {
         let mut stopping_since = None;
         loop {
-            // Asked before the step: what had come by then is seen by it.
+            // Read before the step, so that the step sees all records that came before the stop.
             let is_stopping = *stop.borrow();
             let step = self.step(jiff::Timestamp::now().as_millisecond()).await?;
             if is_stopping {
@@ -162,17 +163,17 @@ impl Worker {
         }
         if let Err(error) = self.save().await {
             tracing::warn!(
-                "the index could not be made durable: what is missing is taken in after the next start: {error}"
+                "the index could not be made durable; after the next start it reads the missing records again: {error}"
             );
         }
         self.close().await;
         Ok(())
     }
 
-    /// Lets go of the index as it is, and returns when its file is closed.
+    /// Returns when the index's file is closed.
     pub(super) async fn close(self) {
-        if let Some(background) = self.background {
-            background.close().await;
+        if let Some(writer) = self.writer {
+            writer.close().await;
         }
     }
 
@@ -180,28 +181,28 @@ impl Worker {
     async fn pause(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), IndexError> {
         tokio::select! {
             result = self.consumer.wait(self.cursor) => result?,
-            () = self.status.rebuild_asked() => return Ok(()),
+            () = self.status.rebuild_requested() => return Ok(()),
             () = tokio::time::sleep(COUNT_INTERVAL) => return Ok(()),
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
         tokio::select! {
-            () = tokio::time::sleep(GATHER) => {}
+            () = tokio::time::sleep(GATHER_WAIT) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
         Ok(())
     }
 
-    /// Does one thing: opens the index and binds it to the journal, begins a rebuild, keeps house, or takes records in. `now_ms` is
-    /// Unix time in ms.
+    /// Does one thing: opens the index, binds it to the journal, begins a rebuild, or writes records and does the regular
+    /// tasks that are due at `now_ms` (Unix ms).
     ///
     /// # Errors
-    /// The journal is closed, or the index's thread has died; any other failure is waited out.
+    /// The journal is closed, or the index's thread has died. After any other failure the step asks for a wait.
     pub async fn step(&mut self, now_ms: i64) -> Result<Step, IndexError> {
         match self.try_step(now_ms).await {
             Err(error @ (IndexError::Journal(JournalError::Closed) | IndexError::Died)) => Err(error),
             Err(error) => {
                 if self.status.set_error(Some(error.to_string())) {
-                    tracing::warn!(reason = %error, "the index fails: it tries again, and what is received is kept in the journal");
+                    tracing::warn!(reason = %error, "the index fails: it tries again, and the journal keeps the events until then");
                 }
                 Ok(Step::Wait(FAILURE_WAIT))
             }
@@ -215,32 +216,32 @@ impl Worker {
     }
 
     async fn try_step(&mut self, now_ms: i64) -> Result<Step, IndexError> {
-        if self.background.is_none() {
+        if self.writer.is_none() {
             let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
             let opening = tokio::task::spawn_blocking(move || Store::open(&data_dir, &options));
-            self.take_up(opening.await.map_err(|_| IndexError::Died)??)?;
+            self.use_store(opening.await.map_err(|_| IndexError::Died)??)?;
         }
-        let path = database::path(&self.data_dir);
+        let path = schema::path(&self.data_dir);
         if self.identity.is_some_and(|identity| !identity.is_at(&path)) {
             return Err(IndexError::Gone(path));
         }
         if !self.is_following {
             return self.follow().await;
         }
-        if self.status.is_rebuild_asked() {
+        if self.status.is_rebuild_requested() {
             return self.begin_rebuild().await;
         }
         let records = self.gather().await?;
         let is_idle = records.is_empty();
         if !is_idle {
-            self.take_in(records).await?;
+            self.apply(records).await?;
         }
-        let has_more = self.keep_house(now_ms).await?;
+        let has_more = self.run_due_tasks(now_ms).await?;
         if self.rebuild_until.is_some_and(|until| self.cursor >= until || is_idle) {
             self.with_store(Store::end_rebuild).await?;
             self.rebuild_until = None;
             self.status.set_rebuild_done();
-            tracing::info!(cursor = %self.cursor, "the index has been made anew");
+            tracing::info!(cursor = %self.cursor, "the index was rebuilt");
         }
         Ok(if is_idle && !has_more { Step::Idle } else { Step::More })
     }
@@ -248,13 +249,13 @@ impl Worker {
     async fn follow(&mut self) -> Result<Step, IndexError> {
         let at_cursor = self.consumer.read(self.cursor.before(), 1).await?.pop();
         let (first, head) = self.ends().await?;
-        let source = Source {
+        let journal = JournalState {
             journal_id: self.consumer.journal_id().to_owned(),
             first,
             head,
             at_cursor: at_cursor.filter(|record| record.offset == self.cursor).map(|record| record.event.id()),
         };
-        let following = move |store: &mut Store| store.follow(&source).map(|()| store.cursor());
+        let following = move |store: &mut Store| store.follow(&journal).map(|()| store.cursor());
         self.set_cursor(self.with_store(following).await?);
         self.is_following = true;
         Ok(Step::More)
@@ -265,21 +266,22 @@ impl Worker {
         let first = first.unwrap_or(Offset(head.0 + 1));
         let begin = move |store: &mut Store| store.begin_rebuild(first, head).map(|()| store.cursor());
         self.set_cursor(self.with_store(begin).await?);
-        // Not before it has begun: where that fails, it is tried once a second.
-        tracing::info!(from = %first, to = %head, "the index is being made anew from the journal");
+        tracing::info!(from = %first, to = %head, "the index is being rebuilt from the journal");
         self.rebuild_until = Some(head);
         self.status.set_rebuild_begun();
         Ok(Step::More)
     }
 
-    /// The journal's oldest record, and its newest. The newest is asked for first: what comes in between is after it, and
-    /// not taken for gone where there is no oldest one.
+    /// The journal's oldest record, and its newest.
     async fn ends(&self) -> Result<(Option<Offset>, Offset), IndexError> {
+        // The head is read first. If the journal is empty and gets its first record now, that record is after the head, and so
+        // it does not count as pruned.
         let head = self.consumer.head();
         let first = self.consumer.read(Offset::default(), 1).await?.first().map(|record| record.offset);
         Ok((first, head))
     }
 
+    /// Reads records for one commit.
     async fn gather(&self) -> Result<Vec<Record>, IndexError> {
         let mut records = self.consumer.read(self.cursor, BATCH_RECORDS).await?;
         let bytes = |records: &[Record]| records.iter().map(|record| record.event.line().len()).sum::<usize>();
@@ -298,7 +300,7 @@ impl Worker {
         Ok(records)
     }
 
-    async fn take_in(&mut self, records: Vec<Record>) -> Result<(), IndexError> {
+    async fn apply(&mut self, records: Vec<Record>) -> Result<(), IndexError> {
         let bytes: usize = records.iter().map(|record| record.event.line().len()).sum();
         let apply = move |store: &mut Store| store.apply(&records).map(|applied| (applied, store.cursor()));
         let (applied, cursor) = self.with_store(apply).await?;
@@ -311,8 +313,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Does what is due. Whether there is more of it to do at once.
-    async fn keep_house(&mut self, now_ms: i64) -> Result<bool, IndexError> {
+    /// Does the regular tasks that are due. Returns whether there is more to do at once.
+    async fn run_due_tasks(&mut self, now_ms: i64) -> Result<bool, IndexError> {
         if is_due(now_ms, self.counted_ms, COUNT_INTERVAL) {
             self.status.set_live_streams(self.with_store(move |store| store.live_streams(now_ms)).await?);
             self.counted_ms = now_ms;
@@ -333,7 +335,7 @@ impl Worker {
         Ok(has_more)
     }
 
-    /// Makes the index durable, and lets the journal know.
+    /// Makes the index durable, and reports that to the journal.
     async fn save(&mut self) -> Result<(), IndexError> {
         if self.saved >= self.cursor {
             return Ok(());
@@ -352,7 +354,10 @@ impl Worker {
     }
 }
 
-/// Whether an interval has passed, also by a clock that was set back.
+/// Whether an interval has passed. A clock that was set back makes a task due, so that it is not delayed for long.
 fn is_due(now_ms: i64, last_ms: i64, interval: Duration) -> bool {
     now_ms < last_ms || now_ms - last_ms >= interval.as_millis() as i64
 }
+
+#[cfg(test)]
+mod tests;

@@ -230,7 +230,7 @@ async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
 
     let (written, told) = answer(path, &["sessions", "--rebuild", "--config", "config.toml"]);
     assert_eq!((written.as_str(), told.as_str()), ("", "the service has made the index anew\n"));
-    assert_eq!(livehook.log().matches("the index has been made anew").count(), 1, "{}", livehook.log());
+    assert_eq!(livehook.log().matches("the index was rebuilt").count(), 1, "{}", livehook.log());
     assert_eq!(objects(path, &["sessions", "--limit", "1000"]), before);
     let by_variable = with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN));
     assert!(by_variable.status.success(), "{}", texts(&by_variable).1);

@@ -46,7 +46,7 @@ pub(super) async fn rebuild(
 ) -> Result<Response<Body>, Problem> {
     changes::read_nothing(query.as_deref(), body)?;
     let index = api.index.as_ref().ok_or_else(Problem::no_index)?;
-    index.ask_for_rebuild();
+    index.request_rebuild();
     let mut response = json(text_of(&RebuildView { rebuilding: true }), "application/json", None);
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)

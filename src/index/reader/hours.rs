@@ -1,24 +1,24 @@
-//! What was counted by hour.
+//! Counts by hour.
 
 use rusqlite::params;
 
 use super::Reader;
 use crate::index::IndexError;
 
-/// How much of something was counted in one hour.
+/// A count of one hour.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HourCount {
     /// The beginning of the hour, in Unix ms. Hours are of UTC.
     pub hour_ms: i64,
-    /// What was counted: the short name of an event type, or a reason category.
+    /// The short name of an event type, or a reason category.
     pub label: String,
-    /// How often; never 0.
+    /// The count; never 0.
     pub count: i64,
 }
 
 impl Reader {
-    /// How many events of each type were received in each hour that began from `since_ms` to before `until_ms`, in that
-    /// order. An event that was received again counts once.
+    /// How many events of each type were received in each hour that began at `since_ms` or later and before `until_ms`,
+    /// sorted by hour and type. An event that was received again counts once.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -26,8 +26,8 @@ impl Reader {
         self.hours("SELECT hour_ms, event_type, count FROM event_hours", since_ms, until_ms)
     }
 
-    /// How many sessions ended for each category of reasons in each hour that began from `since_ms` to before `until_ms`,
-    /// in that order.
+    /// How many sessions ended for each reason category in each hour that began at `since_ms` or later and before `until_ms`,
+    /// sorted by hour and category.
     ///
     /// # Errors
     /// The index cannot be read.

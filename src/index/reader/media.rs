@@ -1,30 +1,30 @@
-//! Recordings and screenshots: which session they are of, which no event says, and only their times show.
+//! Recordings and screenshots. Their events don't name a session, so their times say which sessions they belong to.
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Reader, limit_of};
+use super::Reader;
+use super::open::limit_of;
 use crate::callback::{EventId, EventType};
 use crate::index::IndexError;
-use crate::index::pruning::RECORDING_MS_MAX;
-use crate::index::rows::{SESSION_COLUMNS, StoredSession, read_event_id};
+use crate::index::schema::RECORDING_MS_MAX;
+use crate::index::stored_session::{SESSION_COLUMNS, StoredSession, read_event_id};
 use crate::journal::Offset;
 use crate::session::SessionId;
 
-/// How many sessions are looked at for one recording or screenshot: those of its stream that started last before it was
-/// done.
+/// How many sessions are compared with one recording or screenshot: the last ones of its stream that started before its end.
 const SESSIONS_MAX: usize = 10;
 
-/// The events that are recordings of a stream (?1) and overlap a time: finished from ?2 on and before ?4, begun by ?6.
+/// The recordings of a stream (?1) that overlap a time: finished at ?2 or later and before ?4, begun by ?6.
 pub(super) const RECORDINGS: &str = "events INDEXED BY media_of_stream
     WHERE stream = ?1 AND event_type = 100 AND id >= ?2 AND id < ?4 AND begins_ms <= ?6";
 
-/// The events that are screenshots of a stream (?1) and of a time: from ?2 on and before ?3.
+/// The screenshots of a stream (?1) in a time: at ?2 or later, and before ?3.
 pub(super) const SCREENSHOTS: &str = "events INDEXED BY media_of_stream
     WHERE stream = ?1 AND event_type = 200 AND id >= ?2 AND id < ?3";
 
 impl Reader {
-    /// The sessions that a recording or a screenshot counts towards, given where it stands, as they are at `now_ms`; none
-    /// for another event. Of very many that one recording spans, the newest.
+    /// The sessions that a recording or a screenshot at an offset counts towards, as they are at `now_ms` (Unix ms); none for an
+    /// event of another type. If one recording spans very many sessions, the newest.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -57,7 +57,7 @@ impl Reader {
         Ok(sessions.iter().map(|stored| key.session(&stored.sequence)).collect())
     }
 
-    /// The recordings and the screenshots of a session's stream that are of its time.
+    /// How many recordings and screenshots a session has.
     pub(super) fn media(&self, stored: &StoredSession, now_ms: i64) -> Result<(i64, i64), IndexError> {
         let query = format!(
             "SELECT recordings + (SELECT count(*) FROM {RECORDINGS}),
@@ -70,7 +70,7 @@ impl Reader {
         Ok(statement.query_row(arguments, |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// What the parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] are for a session.
+    /// The parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] for a session.
     pub(super) fn media_bounds(&self, stored: &StoredSession, now_ms: i64) -> ([u8; 16], [u8; 16], [u8; 16], i64) {
         let bound = |time_ms: i64| EventId::first_of(time_ms).to_bytes();
         let until_ms = stored.session.until_ms(now_ms, self.settings.stale_after_ms);

@@ -1,4 +1,4 @@
-//! Sessions and streams as rows of the index.
+//! A session as a row of the index.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -14,20 +14,20 @@ pub(super) struct StoredSession {
     pub(super) stream: i64,
     /// The vendor's number of the push.
     pub(super) sequence: String,
-    /// The lowest and the highest offset of the events that it was made of; the lowest is 0 where it is of another journal.
+    /// The lowest and the highest offset of its events; the lowest is 0 if they were in another journal.
     pub(super) offsets: (i64, i64),
     /// What its events say.
     pub(super) session: Session,
 }
 
-/// The columns that [`StoredSession::read`] takes, in its order.
+/// The columns that [`StoredSession::read`] reads, in its order.
 pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
     push_id, push_appid, push_node, push_user_address, push_width, push_height,
     stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
     stop_duration_ms, stop_errcode, stop_errmsg";
 
-/// The table of sessions, where only those without an end (`ended_ms IS NULL`) are asked for. They are few among many, and
-/// SQLite does not know: left to itself, it looks through all.
+/// The table of sessions, for queries for sessions without an end (`ended_ms IS NULL`). They are few among many, which SQLite
+/// doesn't know: it would choose to read all.
 pub(super) const OPEN_SESSIONS: &str = "sessions INDEXED BY open_sessions";
 
 const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
@@ -36,7 +36,7 @@ const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offs
         stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
 
-/// Has the parameters of [`INSERT`], and leaves the start alone.
+/// Takes the parameters of [`INSERT`], and doesn't change the start.
 const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
         push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
         stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
@@ -45,7 +45,7 @@ const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, f
     WHERE number = ?1";
 
 impl StoredSession {
-    /// The session of that sequence.
+    /// Reads the session of a stream and a sequence; `None` if there is none.
     pub(super) fn find(
         connection: &Connection,
         stream: i64,
@@ -69,8 +69,7 @@ impl StoredSession {
         })
     }
 
-    /// Writes the row: a new one, or one that is now other than it was `before`. Where its start is as before, the indexes
-    /// by start are left alone: writing the same once more would cost as much as a change.
+    /// Writes the row: a new one, or one that was `before`.
     pub(super) fn write(&self, connection: &Connection, before: Option<&Session>) -> rusqlite::Result<()> {
         let session = &self.session;
         let none = (None, &Push::default());
@@ -106,6 +105,7 @@ impl StoredSession {
             session.duration_ms(),
             category,
         ])?;
+        // Writing the same start again would cost as much in the indexes by start as a change.
         if before.is_some_and(|before| before.started_ms() != session.started_ms()) {
             connection
                 .prepare_cached("UPDATE sessions SET started_ms = ?2 WHERE number = ?1")?
@@ -129,7 +129,7 @@ fn read_stop(row: &Row<'_>) -> rusqlite::Result<Stop> {
     Ok(Stop { push: read_push(row, 14)?, push_duration_ms: row.get(19)?, errcode: row.get(20)?, errmsg: row.get(21)? })
 }
 
-/// The event id in a column.
+/// Reads the event id in a column.
 pub(super) fn read_event_id(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<EventId>> {
     Ok(row.get::<_, Option<[u8; 16]>>(at)?.map(EventId::from_bytes))
 }

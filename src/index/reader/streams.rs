@@ -1,4 +1,4 @@
-//! Which streams are live.
+//! Live streams.
 
 use std::collections::HashMap;
 
@@ -7,24 +7,25 @@ use rusqlite::OptionalExtension;
 use super::Reader;
 use crate::callback::StreamSelection;
 use crate::index::IndexError;
-use crate::index::rows::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
-use crate::index::view::StreamView;
+use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
+use crate::index::views::StreamView;
 use crate::moment::Moment;
 use crate::session::StreamKey;
 
-/// A stream that is live.
+/// The live sessions of a stream.
 struct Live {
-    /// When the oldest of its live sessions started, in Unix ms.
+    /// When the oldest one started, in Unix ms.
     since_ms: i64,
-    /// The rows of these, oldest first.
+    /// Their rows, oldest first.
     sessions: Vec<i64>,
     /// The time of their latest event, in Unix ms.
     last_ms: i64,
 }
 
 impl Reader {
-    /// The streams that are live at `now_ms`, by domain, app name and stream name, after the one that had the place `after`.
-    /// Their names alone stay as they are: since when one is live changes when the oldest of its pushes stops.
+    /// The streams that are live at `now_ms` (Unix ms), after the one at the place `after`. They are in the order of domain, app
+    /// name and stream name, because only names never change: the start of a live stream does when the oldest of its pushes
+    /// stops.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -100,3 +101,6 @@ impl Reader {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

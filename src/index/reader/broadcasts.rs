@@ -1,4 +1,4 @@
-//! Broadcasts: sessions of one stream put together.
+//! Broadcasts: sessions of one stream with short gaps between them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,19 +7,20 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::Reader;
-use super::conditions::{Conditions, Names};
+use super::conditions::Conditions;
+use super::stream_names::Names;
 use crate::index::IndexError;
 use crate::index::query::BroadcastQuery;
-use crate::index::rows::OPEN_SESSIONS;
-use crate::index::view::BroadcastView;
+use crate::index::stored_session::OPEN_SESSIONS;
+use crate::index::views::BroadcastView;
 use crate::moment::Moment;
 use crate::session::{Broadcast, Span, State, broadcasts};
 
-/// The broadcasts of a stream, each with the row of its last session, by the row of its first.
+/// The broadcasts of a stream by the row of their first session, each with the row of its last session.
 type StreamBroadcasts = HashMap<i64, (Broadcast, i64)>;
 
 impl Reader {
-    /// The broadcasts that are wanted, as they are at `now_ms`, those that began last first.
+    /// The broadcasts that match, as they are at `now_ms` (Unix ms). The latest start comes first.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -32,7 +33,7 @@ impl Reader {
         }
         wheres.times(query.since_ms, query.until_ms);
         if query.states == [State::Live] {
-            // Only streams that are live have one, and they are few.
+            // Only live streams have a live broadcast, and they are few.
             let live_since_ms = self.live_since_ms(now_ms);
             wheres.text(format!(
                 "stream IN (SELECT stream FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= {live_since_ms})"
@@ -55,7 +56,7 @@ impl Reader {
             if views.len() == query.limit {
                 break;
             }
-            if !names.take(stream)? {
+            if !names.is_selected(stream)? {
                 continue;
             }
             let of_stream = match known.entry(stream) {
@@ -76,8 +77,8 @@ impl Reader {
     }
 
     fn stream_broadcasts(&self, stream: i64, now_ms: i64) -> Result<StreamBroadcasts, IndexError> {
-        // Of those that start at once, the order is not that of their arrival: the first and the last one are the same in every
-        // index of the same events.
+        // Sessions that start at the same time are sorted by sequence, not by arrival. So every index of the same events has the
+        // same first and last session of a broadcast.
         let query = "SELECT number, started_ms, ended_ms, last_ms FROM sessions WHERE stream = ?1
             ORDER BY started_ms, sequence";
         let live_since_ms = self.live_since_ms(now_ms);
@@ -132,3 +133,6 @@ impl Reader {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,24 @@
-//! Sessions, live and past, and their events.
+//! Sessions, live and past.
 
+use rusqlite::params_from_iter;
 use rusqlite::types::Value;
-use rusqlite::{Row, params, params_from_iter};
 
-use super::conditions::{Conditions, Names};
-use super::media::{RECORDINGS, SCREENSHOTS};
-use super::{Reader, limit_of};
-use crate::callback::{EventId, EventType};
+use super::Reader;
+use super::conditions::Conditions;
+use super::stream_names::Names;
 use crate::index::IndexError;
 use crate::index::query::{Order, SessionQuery, Sort};
-use crate::index::rows::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession, read_event_id};
-use crate::index::view::{ReasonView, SessionView};
-use crate::journal::Offset;
+use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
+use crate::index::views::{ReasonView, SessionView};
 use crate::moment::Moment;
 use crate::session::{SessionId, State, StreamKey};
 
-/// How many of a session's events are given at most, of those that name it and of its recordings and screenshots each.
-pub const SESSION_EVENTS_MAX: usize = 10_000;
-
-/// By duration, the place of a session that is live and started at 0: above all that are over. No start is so far from 0
-/// that it would come down to them.
+/// In a list by duration, the place of a live session that started at time 0: above all sessions that have ended. No start is
+/// so late that its session would fall below these.
 pub(super) const LONGEST: i64 = 1 << 62;
 
 impl Reader {
-    /// The sessions that are wanted, as they are at `now_ms`.
+    /// The sessions that match, as they are at `now_ms` (Unix ms).
     ///
     /// # Errors
     /// The index cannot be read.
@@ -39,7 +34,7 @@ impl Reader {
             if views.len() == query.limit {
                 break;
             }
-            if !names.take(row.get("stream")?)? {
+            if !names.is_selected(row.get("stream")?)? {
                 continue;
             }
             let stored = StoredSession::read(row)?;
@@ -68,7 +63,7 @@ impl Reader {
             });
             wheres.text(format!("({})", states.collect::<Vec<_>>().join(" OR ")));
             if !query.states.contains(&State::Ended) {
-                // Said once more, so that the index of those that are open is found to fit.
+                // SQLite uses the index of open sessions only if it reads this.
                 wheres.text("ended_ms IS NULL".to_owned());
                 if streams.is_none() {
                     table = OPEN_SESSIONS;
@@ -83,7 +78,7 @@ impl Reader {
         let sorted = match query.sort {
             Sort::Started => "started_ms".to_owned(),
             Sort::Ended => "coalesce(ended_ms, 9223372036854775807)".to_owned(),
-            // Those that are live all last longer from page to page: what orders them must stand still, and that is their start.
+            // Live sessions get longer from page to page. Their order must not change, so it is the order of their starts.
             Sort::Duration => format!(
                 "CASE WHEN ended_ms IS NULL AND last_ms >= {live_since_ms} THEN {LONGEST} - started_ms
                       ELSE coalesce(duration_ms, -1) END"
@@ -132,65 +127,6 @@ impl Reader {
         Ok(views)
     }
 
-    /// Where the events of a session stand, in the order of their times, a push first and a stop last among equals: those
-    /// that name it, and the recordings and screenshots of its stream of that time. Only those that the journal may have
-    /// still.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn session_events(&self, id: &SessionId, now_ms: i64) -> Result<Vec<Offset>, IndexError> {
-        let transaction = self.connection.unchecked_transaction()?;
-        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let stored =
-            statement.query_map([id.sequence()], StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-        let mut events: Vec<(i64, i8, EventId, Offset)> = Vec::new();
-        for stored in stored {
-            if self.stream_key(stored.stream)?.session(&stored.sequence) != *id {
-                continue;
-            }
-            let mut read = |row: &Row<'_>| -> rusqlite::Result<()> {
-                let id = read_event_id(row, 1)?.unwrap_or(EventId::first_of(0));
-                let rank = match EventType::from_number(row.get(2)?) {
-                    EventType::Push => 0,
-                    EventType::Stop => 2,
-                    _ => 1,
-                };
-                events.push((id.time_ms(), rank, id, Offset(row.get(0)?)));
-                Ok(())
-            };
-            // Where there are too many, the push and the stop are among those that are given: their types come first.
-            let own = "SELECT offset, id, event_type FROM events WHERE session = ?1
-                ORDER BY event_type, offset LIMIT ?2";
-            let mut statement = self.connection.prepare_cached(own)?;
-            let mut rows = statement.query(params![stored.number, limit_of(SESSION_EVENTS_MAX)])?;
-            while let Some(row) = rows.next()? {
-                read(row)?;
-            }
-            let media = format!(
-                "SELECT offset, id, event_type FROM {RECORDINGS}
-                 UNION ALL SELECT offset, id, event_type FROM {SCREENSHOTS} LIMIT ?5"
-            );
-            let mut statement = self.connection.prepare_cached(&media)?;
-            let (begin, end, recordings_end, until_ms) = self.media_bounds(&stored, now_ms);
-            let mut rows = statement.query(params![
-                stored.stream,
-                begin,
-                end,
-                recordings_end,
-                limit_of(SESSION_EVENTS_MAX),
-                until_ms
-            ])?;
-            while let Some(row) = rows.next()? {
-                read(row)?;
-            }
-        }
-        drop(statement);
-        transaction.commit()?;
-        events.sort_unstable();
-        Ok(events.into_iter().map(|(_, _, _, offset)| offset).collect())
-    }
-
     fn session_view(
         &self,
         key: &StreamKey,
@@ -236,3 +172,6 @@ impl Reader {
         Ok(self.connection.prepare_cached(query)?.query_row([session], |row| row.get(0))?)
     }
 }
+
+#[cfg(test)]
+mod tests;

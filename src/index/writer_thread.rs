@@ -1,7 +1,6 @@
-//! The thread that writes the index: what takes the disk or long belongs on none that answers requests.
+//! The thread that writes the index: work that takes long or needs the disk must not run on a thread that answers requests.
 //!
-//! It asks the system for less of the processor than the rest of the process: where both want the last of it, answers come
-//! first and the index catches up later.
+//! The thread has a low priority. If the processor is busy, requests are answered first and the index catches up later.
 
 use std::sync::mpsc;
 
@@ -9,24 +8,24 @@ use tokio::sync::oneshot;
 
 use super::{IndexError, Store};
 
-/// How nice the thread is to others, on the system's scale from 0 to 19.
+/// The thread's priority on the system's scale, from 0 to 19 for the lowest.
 const NICENESS: i32 = 10;
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
 /// The thread that owns an open index.
-pub(super) struct Background {
+pub(super) struct WriterThread {
     jobs: mpsc::SyncSender<Job>,
     ended: oneshot::Receiver<()>,
 }
 
-impl Background {
+impl WriterThread {
     /// Starts the thread.
-    pub(super) fn start(mut store: Store) -> Result<Background, IndexError> {
+    pub(super) fn start(mut store: Store) -> Result<WriterThread, IndexError> {
         let (jobs, waiting) = mpsc::sync_channel::<Job>(1);
         let (ends, ended) = oneshot::channel();
         let work = move || {
-            // On Linux this is for the calling thread alone. Where it is refused, the thread is as any other.
+            // On Linux this is for the calling thread alone. If it is refused, the thread has the usual priority.
             let _ = rustix::process::setpriority_process(None, NICENESS);
             for job in waiting {
                 job(&mut store);
@@ -35,10 +34,10 @@ impl Background {
             let _ = ends.send(());
         };
         std::thread::Builder::new().name("index".to_owned()).spawn(work).map_err(IndexError::Thread)?;
-        Ok(Background { jobs, ended })
+        Ok(WriterThread { jobs, ended })
     }
 
-    /// Does something with the index, and gives what came of it.
+    /// Runs a job with the index on the thread, and returns its result.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Store) -> Result<T, IndexError> + Send + 'static,
@@ -47,7 +46,7 @@ impl Background {
         let job: Job = Box::new(move |store| {
             let _ = reply.send(job(store));
         });
-        // The channel has room for the one job that is under way at a time.
+        // One job runs at a time, so the channel has a place for it, unless the thread has ended.
         self.jobs.try_send(job).map_err(|_| IndexError::Died)?;
         done.await.map_err(|_| IndexError::Died)?
     }

@@ -1,29 +1,31 @@
-//! The index's file: how it is opened, what is in it, which version it has.
+//! The index's file: its tables and their version, and how it is opened.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::{IndexError, Options, hours};
+use super::{IndexError, hours};
 use crate::journal::file::{self, BUSY_TIMEOUT};
 
-/// `lvix` in ASCII: tells an index from any other database.
+/// `lvix` in ASCII: distinguishes an index from other databases.
 const APPLICATION_ID: i64 = 0x6c76_6978;
 
-/// The version of the tables below. A later one is refused.
+/// The version of the tables below. A later version is refused.
 const VERSION: i64 = 1;
 
 /// How much of the database the writer keeps in memory, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 
-/// `events` tells where each event stands, as long as the journal has it; of one that the journal has more than once, the
-/// newest place, and `repeats` the others. `sessions` is what the events say together, as
-/// [`crate::session::Session`] has it, and below the line what follows from that, for questions. The counts are of events
-/// that the journal no longer has; those that it has are counted when asked.
+/// `events` has the offset of each event for as long as the journal has its record. If the journal has an event more than
+/// once, `events` has the newest offset and `repeats` the others. `begins_ms` is when a recording began.
 ///
-/// Streams come in no order, so an index by stream alone would have another page written for nearly each event. That of
-/// events is divided by [`stretches`]: a batch writes to the pages of its own.
+/// `sessions` holds what the events of a session say together, as [`crate::session::Session`] does. The columns below the line
+/// are derived from that, for queries. `anomalies`, `recordings` and `screenshots` count only events that the journal no longer
+/// has; the others are counted by each query.
+///
+/// Events of one stream are spread over the journal, so an index by stream alone would dirty another page for nearly each
+/// event. That is why events are indexed by [`stretches`]: a batch writes to the pages of its own stretch.
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE streams (
@@ -41,7 +43,7 @@ const TABLES: &str = "
         begins_ms INTEGER
     );
     CREATE INDEX events_of_stream ON events (offset >> 16, stream);
-    -- Not `IN`: SQLite would not see that the index has what a question for one of them needs.
+    -- Not `IN`: SQLite would not see that the index covers a query for one of the two.
     CREATE INDEX media_of_stream ON events (stream, event_type, id, begins_ms) WHERE event_type = 100 OR event_type = 200;
     CREATE INDEX events_of_session ON events (session, event_type) WHERE session IS NOT NULL;
     CREATE TABLE repeats (offset INTEGER PRIMARY KEY, stream INTEGER NOT NULL);
@@ -69,7 +71,7 @@ const TABLES: &str = "
         stop_duration_ms INTEGER,
         stop_errcode INTEGER,
         stop_errmsg TEXT,
-        -- what follows from the above
+        -- derived from the above
         started_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         duration_ms INTEGER,
@@ -85,57 +87,32 @@ const TABLES: &str = "
     CREATE INDEX open_sessions ON sessions (started_ms, last_ms, stream, ended_ms) WHERE ended_ms IS NULL;
 ";
 
-/// What readers in other processes must know of the service's configuration. Kept in the index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How long after its latest event a session without a stop counts as live, in ms; `None` is for ever.
-    pub stale_after_ms: Option<i64>,
-    /// The longest gap between two sessions of one broadcast, in ms.
-    pub bridge_gap_ms: i64,
-}
+/// A recording counts towards a session only if its file was finished at most this long after the session's end, in ms: files
+/// are closed after some hours.
+pub(super) const RECORDING_MS_MAX: i64 = 48 * 3_600_000;
 
-impl Settings {
-    /// What the index keeps.
-    pub(super) fn read(connection: &Connection) -> Result<Settings, IndexError> {
-        Ok(Settings {
-            stale_after_ms: number(connection, "stale_after_ms")?,
-            bridge_gap_ms: number(connection, "bridge_gap_ms")?.unwrap_or(0),
-        })
-    }
-
-    /// What the configuration says.
-    pub fn of(options: &Options) -> Settings {
-        let stale_after_ms = i64::from(options.stale_after_secs) * 1000;
-        Settings {
-            stale_after_ms: (stale_after_ms > 0).then_some(stale_after_ms),
-            bridge_gap_ms: i64::from(options.bridge_gap_secs) * 1000,
-        }
-    }
-}
-
-/// Where the index of a data directory is.
+/// Returns the path of a data directory's index.
 pub(super) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("index.db")
 }
 
-/// Opens the index for its one writer, and makes it where there is none.
+/// Opens the index for its one writer, and makes it if there is none.
 ///
-/// A commit is not synced: after a power failure the newest ones may be missing, but not parts of one. What is durable is
-/// known after a [`checkpoint`], and the journal keeps what is not.
+/// A commit is not synced: after a power failure the newest commits may be missing, but not parts of one. Only a
+/// [`checkpoint`] makes them durable, and the journal keeps its records until then.
 pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
     let path = path(data_dir);
     let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // A transaction that reads first and then needs the write lock fails at once instead of waiting for `BUSY_TIMEOUT`. Even a
-    // reader takes that lock for a moment, to recover the index of the write-ahead log. So the lock is taken when a
-    // transaction begins.
+    // reader takes that lock for a moment, to recover the WAL's index. So the lock is taken when a transaction begins.
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
     if count > 0 {
         check_version(&connection, &path)?;
     }
-    keep_log(&connection, &path)?;
+    use_wal(&connection, &path)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -151,32 +128,32 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
     Ok(connection)
 }
 
-/// Has SQLite keep a write-ahead log, from which it otherwise refrains in silence: as on most network file systems.
-fn keep_log(connection: &Connection, path: &Path) -> Result<(), IndexError> {
+/// Switches the WAL on. Where SQLite cannot keep one, as on most network file systems, it does not report that by itself.
+fn use_wal(connection: &Connection, path: &Path) -> Result<(), IndexError> {
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if mode == "wal" { Ok(()) } else { Err(IndexError::NoLog(path.to_owned())) }
+    if mode == "wal" { Ok(()) } else { Err(IndexError::NoWal(path.to_owned())) }
 }
 
-/// Opens the index for reading beside its writer, or without one.
+/// Opens the index for reading, whether a writer has it open or not.
 pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, IndexError> {
     let path = path(data_dir);
     let Some(connection) = file::open_to_read(&path)? else { return Err(IndexError::Absent(path)) };
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
     if count == 0 {
-        // It was about to be made when its maker was killed.
+        // The process that was about to make it was killed.
         return Err(IndexError::Absent(path));
     }
     check_version(&connection, &path)?;
     Ok(connection)
 }
 
-/// Makes all commits so far durable. Whether it could: a reader in a long transaction may be in its way.
+/// Makes all commits so far durable. Returns whether it could: a reader in a long transaction prevents it.
 pub(super) fn checkpoint(connection: &Connection) -> Result<bool, IndexError> {
     let left: (i64, i64, i64) = connection
         .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let (is_busy, in_log, copied) = left;
-    Ok(is_busy == 0 && in_log == copied)
+    let (is_busy, in_wal, copied) = left;
+    Ok(is_busy == 0 && in_wal == copied)
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<(), IndexError> {
@@ -198,7 +175,7 @@ fn described(path: &Path, error: rusqlite::Error) -> IndexError {
     }
 }
 
-/// The stretches of the journal that the index knows events of, each of 65,536 offsets; `None` where it knows none.
+/// Returns the stretches of the journal, of 65,536 offsets each, in which the index knows events; `None` if it knows none.
 pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<RangeInclusive<i64>>> {
     let query = "SELECT min((SELECT min(offset) FROM events), coalesce((SELECT min(offset) FROM repeats), 9223372036854775807)) >> 16,
         (SELECT max(offset) FROM events) >> 16";
@@ -208,37 +185,14 @@ pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<Rang
     })
 }
 
-/// A number kept under a name.
-pub(super) fn number(connection: &Connection, name: &str) -> Result<Option<i64>, IndexError> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
-}
-
-/// A text kept under a name.
-pub(super) fn text(connection: &Connection, name: &str) -> Result<Option<String>, IndexError> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
-}
-
-/// Keeps a value under a name; `None` forgets it.
-pub(super) fn keep(connection: &Connection, name: &str, value: Option<impl rusqlite::ToSql>) -> Result<(), IndexError> {
-    match value {
-        Some(value) => connection
-            .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
-            .execute(params![name, value])?,
-        None => connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name])?,
-    };
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn without_a_write_ahead_log_there_is_no_index() {
-        // As a network file system does, one in memory has none.
-        let error = keep_log(&Connection::open_in_memory().unwrap(), Path::new("data/index.db")).unwrap_err();
+    fn file_without_wal_is_refused() {
+        // Like one on a network file system, a database in memory has no WAL.
+        let error = use_wal(&Connection::open_in_memory().unwrap(), Path::new("data/index.db")).unwrap_err();
         assert!(error.to_string().starts_with("data/index.db: ") && error.to_string().contains("local"), "{error}");
     }
 }

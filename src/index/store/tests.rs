@@ -1,17 +1,20 @@
-//! What the index says depends on which events there are, not on how they came to it. Over real files.
+//! The index depends on which events there are, not on how they arrived. Over real files.
 
 use std::cell::RefCell;
 
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::apply::Applied;
-use super::rebuild::rebuild;
-use super::store::Source;
-use super::testing::{NOW_MS, apply_by_chance, at, expected, expected_of, open, options, records, sessions, source};
-use super::{IndexError, Options, Reader, Store};
+use super::*;
 use crate::callback::{Event, ReasonCategory};
-use crate::journal::{Offset, Record};
+use crate::index::apply::Applied;
+use crate::index::reader::testing::two_streams;
+use crate::index::testing::{
+    NOW_MS, apply_randomly, assert_searches, at, expected, expected_of, journal as state_of, open, options, plans,
+    records, sessions,
+};
+use crate::index::{Reader, rebuild};
+use crate::journal::Record;
 use crate::session::Fact;
 use crate::session::testing::{anomaly, event, fold, history, push, recording, screenshot, shuffled, stop, with};
 
@@ -42,15 +45,15 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn order_batches_and_repetition_change_nothing(history in history(), seed in any::<u64>()) {
+    fn sessions_depend_on_events_alone(history in history(), seed in any::<u64>()) {
         let random = &mut fastrand::Rng::with_seed(seed);
         let (once, by_chance) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         open(once.path()).apply(&records(&history)).unwrap();
         prop_assert_eq!(sessions(once.path()), expected(&history));
         let journal = records(&shuffled(&history, random));
-        let applied = apply_by_chance(by_chance.path(), &journal, random);
+        let applied = apply_randomly(by_chance.path(), &journal, random);
         prop_assert_eq!(sessions(by_chance.path()), expected(&history));
-        // And each end was told once, as each event that names no push.
+        // Each end is reported once, and each event without a sequence.
         let ended = fold(&history).values().filter(|session| session.stop.is_some()).count();
         prop_assert_eq!(applied.ended.len(), ended);
         let without = journal.iter().filter(|record| {
@@ -62,11 +65,11 @@ proptest! {
     }
 
     #[test]
-    fn counts_stay_right_when_the_journal_lets_go_of_records(history in history(), seed in any::<u64>()) {
+    fn counts_outlive_pruned_records(history in history(), seed in any::<u64>()) {
         let random = &mut fastrand::Rng::with_seed(seed);
         let directory = tempfile::tempdir().unwrap();
         let journal = records(&shuffled(&history, random));
-        apply_by_chance(directory.path(), &journal, random);
+        apply_randomly(directory.path(), &journal, random);
         let mut first = Offset(0);
         while first <= journal.last().map_or(Offset(0), |record| record.offset) {
             first.0 += random.i64(1..10);
@@ -79,12 +82,12 @@ proptest! {
     }
 
     #[test]
-    fn a_rebuild_of_a_part_of_the_journal_gives_the_same(history in history(), seed in any::<u64>()) {
+    fn rebuild_of_a_part_changes_nothing(history in history(), seed in any::<u64>()) {
         let random = &mut fastrand::Rng::with_seed(seed);
         let directory = tempfile::tempdir().unwrap();
         let mut journal = records(&shuffled(&history, random));
-        apply_by_chance(directory.path(), &journal, random);
-        // The journal has let go of some; the index knows of it, or not yet.
+        apply_randomly(directory.path(), &journal, random);
+        // The journal has pruned some records; the index knows it, or not yet.
         journal.drain(..random.usize(0..=journal.len() / 2));
         let first = journal.first().map_or(Offset(1), |record| record.offset);
         let mut store = open(directory.path());
@@ -97,9 +100,9 @@ proptest! {
             journal.iter().filter(|record| record.offset > store.cursor()).cloned().collect();
         while !again.is_empty() {
             let batch: Vec<Record> = again.drain(..random.usize(1..=again.len())).collect();
-            prop_assert_eq!(store.apply(&batch).unwrap(), Applied::default(), "nothing of it is news");
+            prop_assert_eq!(store.apply(&batch).unwrap(), Applied::default(), "nothing is reported again");
             if random.bool() {
-                // The process ends, and the next one goes on.
+                // The process ends, and the next one continues.
                 store = open(directory.path());
             }
         }
@@ -108,22 +111,23 @@ proptest! {
     }
 
     #[test]
-    fn another_journal_adds_to_what_the_first_one_said(
+    fn other_journal_adds_to_sessions(
         history in history(), seed in any::<u64>(), until in 0..40usize,
     ) {
         let random = &mut fastrand::Rng::with_seed(seed);
         let directory = tempfile::tempdir().unwrap();
         let (old, new) = history.split_at(until.min(history.len()));
-        apply_by_chance(directory.path(), &records(&shuffled(old, random)), random);
+        apply_randomly(directory.path(), &records(&shuffled(old, random)), random);
         let mut store = open(directory.path());
         let new_records = records(new);
-        store.follow(&Source { journal_id: "journal-2".to_owned(), ..source(&new_records) }).unwrap();
+        store.follow(&JournalState { journal_id: "journal-2".to_owned(), ..state_of(&new_records) }).unwrap();
         prop_assert_eq!(store.cursor(), Offset(0));
-        prop_assert_eq!(store.apply(&new_records).unwrap(), Applied::default(), "what is old is no news");
+        prop_assert_eq!(store.apply(&new_records).unwrap(), Applied::default(), "old records are not reported");
         let all: Vec<Event> = old.iter().chain(new).cloned().collect();
         let found = sessions(directory.path());
         let mut wanted = expected(&all);
-        // What the first journal said of recordings was counted when it went; sessions of the second one come too late.
+        // Recordings of the first journal were counted when their events were removed, before the second journal's sessions
+        // were known.
         for (found, wanted) in found.iter().zip(&mut wanted) {
             for name in ["recordings", "screenshots"] {
                 wanted[name] = found[name].clone();
@@ -134,7 +138,7 @@ proptest! {
 }
 
 #[test]
-fn a_rebuild_renews_what_the_journal_covers_and_keeps_what_is_older() {
+fn rebuild_keeps_what_the_journal_lacks() {
     let directory = tempfile::tempdir().unwrap();
     let journal = few(&[
         push(STREAM, "old", 0),
@@ -157,11 +161,11 @@ fn a_rebuild_renews_what_the_journal_covers_and_keeps_what_is_older() {
     store.connection.execute(&format!("{spoil} WHERE sequence = 'old'"), []).unwrap();
     let spoilt = sessions(directory.path());
     rebuild_open(&mut store, &journal[4..]);
-    assert_eq!(sessions(directory.path()), spoilt, "what the journal says nothing of is kept as it is");
+    assert_eq!(sessions(directory.path()), spoilt, "a session that the journal lacks stays as it is");
 }
 
 #[test]
-fn a_rebuild_that_ends_at_any_moment_goes_on() {
+fn rebuild_continues_after_a_crash() {
     let directory = tempfile::tempdir().unwrap();
     let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 10), stop(STREAM, "2", 20)]);
     open(directory.path()).apply(&journal).unwrap();
@@ -184,9 +188,9 @@ fn a_rebuild_that_ends_at_any_moment_goes_on() {
 }
 
 #[test]
-fn a_rebuild_of_a_journal_that_holds_nothing_keeps_every_session() {
+fn rebuild_from_an_empty_journal_keeps_all() {
     let directory = tempfile::tempdir().unwrap();
-    // Makes an empty journal, whose id the index then knows.
+    // An empty journal, whose id the index then knows.
     let metrics = std::sync::Arc::new(crate::telemetry::Metrics::new());
     let opened =
         crate::journal::SqliteJournal::open(directory.path(), &crate::journal::Options::default(), &[], metrics)
@@ -197,7 +201,7 @@ fn a_rebuild_of_a_journal_that_holds_nothing_keeps_every_session() {
     let journal_id = crate::journal::Reader::open(directory.path()).unwrap().journal_id().unwrap();
     let journal = few(&[push(STREAM, "1", 0), anomaly(STREAM, "1", 5), stop(STREAM, "1", 9), screenshot(STREAM, 5)]);
     let mut store = Store::open(directory.path(), &options()).unwrap();
-    store.follow(&Source { journal_id, ..source(&[]) }).unwrap();
+    store.follow(&JournalState { journal_id, ..state_of(&[]) }).unwrap();
     store.apply(&journal).unwrap();
     drop(store);
     let right = sessions(directory.path());
@@ -206,13 +210,13 @@ fn a_rebuild_of_a_journal_that_holds_nothing_keeps_every_session() {
 }
 
 #[test]
-fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
+fn replaced_journal_is_read_again() {
     let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
-    let same = |store: &Store| Source {
+    let same = |store: &Store| JournalState {
         at_cursor: journal.iter().find(|record| record.offset == store.cursor()).map(|record| record.event.id()),
-        ..source(&journal)
+        ..state_of(&journal)
     };
-    let opened = |directory: &std::path::Path| {
+    let opened = |directory: &Path| {
         let mut store = open(directory);
         store.apply(&journal).unwrap();
         store
@@ -224,22 +228,22 @@ fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
     let unchanged = same(&store);
     store.follow(&unchanged).unwrap();
     assert_eq!(store.cursor(), journal[2].offset);
-    store.follow(&Source { at_cursor: None, ..unchanged.clone() }).unwrap();
-    assert_eq!(store.cursor(), journal[2].offset, "the record has gone, which is no fault");
+    store.follow(&JournalState { at_cursor: None, ..unchanged.clone() }).unwrap();
+    assert_eq!(store.cursor(), journal[2].offset, "a pruned record is not an error");
 
-    // A backup, restored: it ends before the cursor.
-    store.follow(&Source { head: journal[1].offset, ..unchanged.clone() }).unwrap();
+    // A restored backup ends before the cursor.
+    store.follow(&JournalState { head: journal[1].offset, ..unchanged.clone() }).unwrap();
     assert_eq!(store.cursor(), Offset(0));
     assert_eq!(store.apply(&journal[..2]).unwrap(), Applied::default());
-    assert_eq!(sessions(directory.path()), right, "the session that the backup does not know is kept");
-    // And then it takes in something else, which is news.
+    assert_eq!(sessions(directory.path()), right, "a session that the backup lacks is kept");
+    // And then it gets another record, which is reported.
     let other = Record { offset: journal[2].offset, event: event(&stop(STREAM, "2", 50)) };
     assert_eq!(store.apply(std::slice::from_ref(&other)).unwrap().ended, [(ReasonCategory::Client, Some(30_000))]);
 
-    // The same, but the index learns of it only when another event stands at its cursor.
+    // The same, but the journal has come as far again, with another event at the cursor.
     let directory = tempfile::tempdir().unwrap();
     let mut store = opened(directory.path());
-    store.follow(&Source { at_cursor: Some(other.event.id()), ..unchanged }).unwrap();
+    store.follow(&JournalState { at_cursor: Some(other.event.id()), ..unchanged }).unwrap();
     assert_eq!(store.cursor(), Offset(0));
     let now = [&journal[..2], &[other]].concat();
     store.apply(&now).unwrap();
@@ -251,19 +255,19 @@ fn a_journal_that_is_not_as_it_was_is_taken_in_again() {
 }
 
 #[test]
-fn records_that_have_gone_are_not_waited_for() {
+fn pruned_records_are_skipped() {
     let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     store.apply(&journal[..1]).unwrap();
-    store.follow(&Source { first: Some(journal[2].offset), ..source(&journal) }).unwrap();
+    store.follow(&JournalState { first: Some(journal[2].offset), ..state_of(&journal) }).unwrap();
     assert_eq!(store.cursor(), journal[1].offset);
-    let empty = Source { first: None, ..source(&journal) };
+    let empty = JournalState { first: None, ..state_of(&journal) };
     store.follow(&empty).unwrap();
     assert_eq!(store.cursor(), journal[2].offset);
     drop(store);
     assert_eq!(open(directory.path()).cursor(), journal[2].offset);
-    // A new index of a journal that is empty now, but was not always.
+    // A new index of a journal whose records were all pruned.
     let directory = tempfile::tempdir().unwrap();
     let mut store = Store::open(directory.path(), &options()).unwrap();
     store.follow(&empty).unwrap();
@@ -271,7 +275,7 @@ fn records_that_have_gone_are_not_waited_for() {
 }
 
 #[test]
-fn an_end_is_told_once_however_often_its_records_come() {
+fn end_is_reported_once() {
     let directory = tempfile::tempdir().unwrap();
     let journal = few(&[
         push(STREAM, "1", 0),
@@ -291,7 +295,7 @@ fn an_end_is_told_once_however_often_its_records_come() {
     let mut store = open(directory.path());
     assert_eq!(store.apply(&journal).unwrap(), Applied::default());
     rebuild_open(&mut store, &journal);
-    // Something new of a session whose end has been told, in one batch with that end as a rebuild brings it again.
+    // A new event of a session whose end was reported, in one batch with that end, which the rebuild reads again.
     store.begin_rebuild(Offset(1), Offset(5)).unwrap();
     let late = few(&[
         push(STREAM, "1", 0),
@@ -306,7 +310,7 @@ fn an_end_is_told_once_however_often_its_records_come() {
 }
 
 #[test]
-fn a_batch_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
+fn failed_batch_can_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
     let journal = few(&[
         push(STREAM, "1", 0),
@@ -331,7 +335,7 @@ fn a_batch_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
         assert_eq!((sessions(directory.path()), store.cursor(), store.counted, store.next_session), before, "{name}");
         store.connection.execute_batch(&format!("DROP TRIGGER {name}_fails")).unwrap();
     }
-    // And a disk that is full.
+    // A full disk.
     let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     store.connection.pragma_update(None, "max_page_count", pages).unwrap();
     let many: Vec<Event> = (0..2000).map(|number| event(&push(STREAM, &format!("n{number}"), number))).collect();
@@ -346,33 +350,33 @@ fn a_batch_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
 }
 
 #[test]
-fn a_lock_that_another_connection_has_for_a_moment_is_waited_for() {
+fn short_lock_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     thread_local! {
-        static OTHER: RefCell<Option<rusqlite::Connection>> = const { RefCell::new(None) };
+        static OTHER: RefCell<Option<Connection>> = const { RefCell::new(None) };
     }
-    // Called where SQLite waits for a lock, so it is let go of in the middle of the change.
+    // SQLite calls this while it waits for a lock, so the lock is released in the middle of the change.
     let let_go = |_| OTHER.take().is_some_and(|other| other.execute_batch("COMMIT").is_ok());
     store.connection.busy_handler(Some(let_go)).unwrap();
-    let other = rusqlite::Connection::open(super::database::path(directory.path())).unwrap();
+    let other = Connection::open(schema::path(directory.path())).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9)]);
     OTHER.set(Some(other));
     store.apply(&journal).unwrap();
-    assert!(OTHER.take().is_none(), "it was not waited for");
+    assert!(OTHER.take().is_none(), "the lock was not waited for");
     assert_eq!(store.cursor(), journal[1].offset);
 }
 
 #[test]
-fn sessions_go_when_they_are_old_and_over_and_no_other_goes() {
+fn only_old_ended_sessions_are_pruned() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = Store::open(
         directory.path(),
         &Options { retention_days: 2, stale_after_secs: 5 * 86_400, ..Options::default() },
     )
     .unwrap();
-    store.follow(&source(&[])).unwrap();
+    store.follow(&state_of(&[])).unwrap();
     let journal = few(&[
         push(STREAM, "ended", 0),
         stop(STREAM, "ended", 9),
@@ -392,18 +396,18 @@ fn sessions_go_when_they_are_old_and_over_and_no_other_goes() {
     let day = 86_400;
     assert_eq!(left_after(2 * day + 9), ["ended", "open", "signs", "ended"]);
     assert_eq!(left_after(2 * day + 10), ["open", "signs"]);
-    assert_eq!(left_after(5 * day), ["open", "signs"], "a live one stays, however old");
+    assert_eq!(left_after(5 * day), ["open", "signs"], "a live session stays, however old it is");
     assert_eq!(left_after(5 * day + 1), ["signs"]);
     assert_eq!(left_after(7 * day + 2), Vec::<String>::new());
     let streams: i64 = store.connection.query_row("SELECT count(*) FROM streams", [], |row| row.get(0)).unwrap();
-    assert_eq!(streams, 0, "streams go with the last that is known of them");
-    // One that was forgotten is made again when it comes again.
+    assert_eq!(streams, 0, "streams are removed with their last session");
+    // A removed stream is made again when it is live again.
     store.apply(&records(&[event(&push(STREAM, "again", 0))])).unwrap();
     assert_eq!(store.live_streams(at(1)).unwrap(), 1);
 }
 
 #[test]
-fn pruning_goes_by_slices() {
+fn pruning_works_in_slices() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     let mut events = vec![event(&push(STREAM, "1", 0))];
@@ -421,7 +425,7 @@ fn pruning_goes_by_slices() {
 }
 
 #[test]
-fn recordings_count_alike_before_and_after_their_records_have_gone() {
+fn recordings_count_alike_after_pruning() {
     let directory = tempfile::tempdir().unwrap();
     let events: Vec<Event> = [
         push(STREAM, "1", 0),
@@ -452,4 +456,19 @@ fn recordings_count_alike_before_and_after_their_records_have_gone() {
     prune_all(&mut store, Offset(1000));
     assert_eq!(counts(), (4, 2));
     assert_eq!(sessions(directory.path()), expected_of(&fold(&events), &events));
+}
+
+#[test]
+fn plan_of_writes() {
+    let (_directory, mut store) = two_streams();
+    let late = records(&[event(&stop("b.com/live/s", "2", 650)), event(&screenshot("b.com/live/s", 640))]);
+    let run = |store: &mut Store| {
+        store.apply(&late).unwrap();
+        store.prune(Offset(100), at(400 * 86_400)).unwrap();
+    };
+    let plans = plans(&mut store, |store| &mut store.connection, run);
+    assert_searches(&plans, &["SCAN gone", "(subquery-1)"]);
+    // A slice reads its own recordings and anomalies, and not a whole index for them.
+    let wholes = ["INDEX media_of_stream", "INDEX events_of_session"];
+    assert!(!plans.iter().any(|(step, _)| wholes.iter().any(|whole| step.contains(whole))), "{plans:#?}");
 }

@@ -1,4 +1,5 @@
-//! Streams, sessions and broadcasts as every command and API gives them.
+//! Streams, sessions and broadcasts as the API and the commands return them. The comments of members are shown in the API's
+//! description.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +8,7 @@ use crate::callback::{EventId, Reason};
 use crate::moment::Moment;
 use crate::session::{SessionId, State};
 
-/// A stream that is live.
+/// A live stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = LiveStream)]
 pub struct StreamView {
@@ -19,7 +20,7 @@ pub struct StreamView {
     pub stream: String,
     /// When the oldest of its live sessions started.
     pub live_since: Moment,
-    /// How many pushes of it are live: more than one where a backup is.
+    /// How many pushes of it are live: more than one if there is a backup push.
     pub pushes: usize,
     /// The live session that started last.
     pub session: SessionId,
@@ -35,7 +36,7 @@ pub struct StreamView {
     pub last_event: Moment,
     /// How many anomalies of its live sessions were reported.
     pub anomalies: i64,
-    /// Where it stands among the others.
+    /// Its place in the list, for the next page.
     #[serde(skip)]
     pub place: i64,
 }
@@ -44,9 +45,9 @@ pub struct StreamView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionView {
-    /// What tells it from all others.
+    /// The session's id.
     pub id: SessionId,
-    /// Whether it is on.
+    /// Whether it is live, ended or stale.
     pub state: State,
     /// The push domain, in lower case.
     pub domain: String,
@@ -62,7 +63,7 @@ pub struct SessionView {
     pub started: Moment,
     /// When it stopped.
     pub ended: Option<Moment>,
-    /// How long it lasted, in ms; not known while it is on.
+    /// How long it lasted, in ms; `null` while it is live.
     pub duration_ms: Option<i64>,
     /// Why it stopped.
     pub reason: Option<ReasonView>,
@@ -84,11 +85,11 @@ pub struct SessionView {
     pub stop_event_id: Option<EventId>,
     /// How many anomalies of it were reported.
     pub anomalies: i64,
-    /// How many recordings of its stream are of that time.
+    /// How many recordings of its stream overlap its time.
     pub recordings: i64,
-    /// How many screenshots of its stream are of that time.
+    /// How many screenshots of its stream were taken in its time.
     pub screenshots: i64,
-    /// Where it stands among the others in the order that was asked for.
+    /// Its place in the list, for the next page.
     #[serde(skip)]
     pub place: (i64, i64),
 }
@@ -97,10 +98,10 @@ pub struct SessionView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SessionReason)]
 pub struct ReasonView {
-    /// What the vendor's code means.
+    /// The meaning of the vendor's code.
     #[serde(flatten)]
     pub reason: Reason,
-    /// The vendor's words.
+    /// The vendor's message.
     pub errmsg: Option<String>,
 }
 
@@ -114,27 +115,27 @@ pub struct BroadcastView {
     pub app_name: String,
     /// The stream name.
     pub stream: String,
-    /// Live while one of its sessions is; else ended, or stale where the last sign of it is one of a stale session.
+    /// Live while one of its sessions is live; otherwise ended, or stale if its latest event is in a stale session.
     pub state: State,
     /// When its first session started.
     pub started: Moment,
-    /// When its last session ended, or for a stale one its last event.
+    /// When its last session ended; for a stale broadcast, its latest event.
     pub ended: Option<Moment>,
-    /// From its start to its end, in ms; not known while it is on, nor of one that is stale.
+    /// From its start to its end, in ms; `null` unless it has ended.
     pub duration_ms: Option<i64>,
     /// How many sessions it has.
     pub sessions: usize,
-    /// How often nothing was pushed in between.
+    /// How many gaps there are between its sessions.
     pub interruptions: usize,
-    /// How long that was at most, in ms.
+    /// The longest gap, in ms.
     pub longest_gap_ms: i64,
-    /// How long that was together, in ms.
+    /// The sum of the gaps, in ms.
     pub gaps_ms: i64,
     /// Its first session.
     pub first_session: SessionId,
     /// Its last session.
     pub last_session: SessionId,
-    /// Where it stands among the others.
+    /// Its place in the list, for the next page.
     #[serde(skip)]
     pub place: (i64, i64),
 }

@@ -1,26 +1,21 @@
 //! The worker, one step at a time, on a real journal and over real files.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
 use rusqlite::Connection;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::testing::{NOW_MS, expected, options, sessions};
-use super::{CONSUMER, IndexError, Reader, Status, Step, Worker};
+use super::*;
 use crate::callback::Event;
-use crate::journal::{self, Appended, Journal, Offset, Opened, SqliteJournal, Start, WriterDied};
+use crate::index::testing::{NOW_MS, expected, options, sessions};
+use crate::index::{CONSUMER, Reader};
+use crate::journal::{self, Appended, Journal, Opened, SqliteJournal, Start, WriterDied};
 use crate::session::testing::{anomaly, event, push, recording, screenshot, stop, with};
-use crate::telemetry::Metrics;
 
 const STREAM: &str = "a.com/live/s";
 
 /// Longer than any interval of the worker but that of pruning.
 const LATER_MS: i64 = 11_000;
 
-/// A service's journal and index, without the rest of it.
+/// The journal and the index of a service.
 struct Running {
     journal: Arc<SqliteJournal>,
     exchange: JoinHandle<Result<(), WriterDied>>,
@@ -66,10 +61,10 @@ impl Running {
                 return;
             }
         }
-        panic!("it does not come to rest: {:?}", self.status.view());
+        panic!("the worker is never idle: {:?}", self.status.view());
     }
 
-    /// Ends the worker without any order, and then the journal.
+    /// Ends the worker as a crash does, and then the journal.
     async fn drop_all(self) {
         let Running { journal, exchange, worker, .. } = self;
         worker.close().await;
@@ -96,8 +91,8 @@ fn history() -> Vec<Event> {
     ])
 }
 
-/// How far the journal knows the index to be, which is how far it may let go of records.
-fn told(directory: &Path) -> i64 {
+/// The cursor of the index as the journal has it. The journal may prune the records up to it.
+fn reported_cursor(directory: &Path) -> i64 {
     let query = "SELECT cursor FROM consumers WHERE name = ?1";
     Connection::open(directory.join("journal.db")).unwrap().query_row(query, [CONSUMER], |row| row.get(0)).unwrap()
 }
@@ -107,7 +102,7 @@ fn index_db(directory: &Path) -> Connection {
 }
 
 #[tokio::test]
-async fn an_index_that_cannot_be_opened_is_waited_for() {
+async fn unreadable_index_is_tried_again() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("index.db");
     std::fs::write(&file, "no database, and longer than the head of one".repeat(9)).unwrap();
@@ -116,7 +111,7 @@ async fn an_index_that_cannot_be_opened_is_waited_for() {
     assert_eq!(running.step().await, Step::Wait(Duration::from_secs(1)));
     let reason = running.status.view().last_error.unwrap();
     assert!(reason.contains("index.db") && reason.contains("move it away"), "{reason}");
-    assert_eq!(told(directory.path()), 0, "the journal keeps all for it");
+    assert_eq!(reported_cursor(directory.path()), 0, "the journal keeps all records for it");
 
     std::fs::remove_file(file).unwrap();
     running.settle().await;
@@ -125,7 +120,7 @@ async fn an_index_that_cannot_be_opened_is_waited_for() {
 }
 
 #[tokio::test]
-async fn it_takes_in_what_comes_and_then_idles() {
+async fn records_are_indexed_until_idle() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start(directory.path());
     running.settle().await;
@@ -151,7 +146,7 @@ async fn it_takes_in_what_comes_and_then_idles() {
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
-    // An hour later, and not a moment before it is looked again, the live one is stale.
+    // An hour later the live session is stale. That shows when live streams are counted again.
     running.now_ms += 3_600_000;
     running.settle().await;
     assert_eq!(running.status.view().live_streams, 0);
@@ -159,20 +154,20 @@ async fn it_takes_in_what_comes_and_then_idles() {
 }
 
 #[tokio::test]
-async fn the_journal_is_told_only_what_is_durable_in_the_index() {
+async fn cursor_is_reported_when_durable() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start(directory.path());
     let history = history();
     running.append(&history[..2]).await;
     running.settle().await;
-    let first = told(directory.path());
+    let first = reported_cursor(directory.path());
     running.append(&history[2..4]).await;
     running.now_ms += 1000;
     running.settle().await;
     assert_eq!(running.status.view().cursor, running.journal.health().head.0);
-    assert_eq!(told(directory.path()), first, "it is in the index, but may not outlive a power failure");
+    assert_eq!(reported_cursor(directory.path()), first, "it is in the index, but not durable");
 
-    // A reader that takes its time keeps the newest pages from being copied.
+    // A reader in a long transaction prevents the checkpoint.
     let reader = index_db(directory.path());
     reader.execute_batch("BEGIN; SELECT count(*) FROM sessions").unwrap();
     let _: i64 = reader.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).unwrap();
@@ -180,33 +175,33 @@ async fn the_journal_is_told_only_what_is_durable_in_the_index() {
     running.settle().await;
     running.now_ms += LATER_MS;
     running.settle().await;
-    assert_eq!(told(directory.path()), first);
+    assert_eq!(reported_cursor(directory.path()), first);
     reader.execute_batch("COMMIT").unwrap();
     running.now_ms += LATER_MS;
     running.settle().await;
-    assert_eq!(told(directory.path()), running.journal.health().head.0);
+    assert_eq!(reported_cursor(directory.path()), running.journal.health().head.0);
     running.drop_all().await;
 }
 
 #[tokio::test]
-async fn what_the_journal_must_keep_for_it_is_bounded_by_bytes_too() {
+async fn unsaved_bytes_are_bounded() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start_with(directory.path(), 1000);
     running.settle().await;
     running.append(&history()[..1]).await;
     running.settle().await;
-    assert_eq!(told(directory.path()), 0, "one is too little");
+    assert_eq!(reported_cursor(directory.path()), 0, "one is too little");
     running.append(&history()[1..5]).await;
     running.settle().await;
-    assert_eq!(told(directory.path()), 5);
+    assert_eq!(reported_cursor(directory.path()), 5);
     running.append(&history()[5..6]).await;
     running.settle().await;
-    assert_eq!(told(directory.path()), 5, "it begins anew");
+    assert_eq!(reported_cursor(directory.path()), 5, "bytes are counted from zero again");
     running.drop_all().await;
 }
 
 #[tokio::test]
-async fn an_index_that_is_gone_is_told_until_livehook_is_started_anew() {
+async fn removed_index_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start(directory.path());
     running.append(&history()).await;
@@ -214,8 +209,8 @@ async fn an_index_that_is_gone_is_told_until_livehook_is_started_anew() {
     std::fs::remove_file(directory.path().join("index.db")).unwrap();
     for _ in 0..3 {
         assert_eq!(running.step().await, Step::Wait(Duration::from_secs(1)));
-        let told = running.status.view().last_error.unwrap();
-        assert!(told.contains("index.db: this file was removed or replaced"), "{told}");
+        let error = running.status.view().last_error.unwrap();
+        assert!(error.contains("index.db: this file was removed or replaced"), "{error}");
     }
     running.drop_all().await;
     let mut running = Running::start(directory.path());
@@ -225,7 +220,7 @@ async fn an_index_that_is_gone_is_told_until_livehook_is_started_anew() {
 }
 
 #[tokio::test]
-async fn a_rebuild_renews_the_index_while_events_come_in() {
+async fn rebuild_runs_while_events_arrive() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start(directory.path());
     let mut all = history();
@@ -238,8 +233,8 @@ async fn a_rebuild_renews_the_index_while_events_come_in() {
     let before: Vec<String> = ended(&running);
     index_db(directory.path()).execute_batch("UPDATE sessions SET stop_errcode = 99, push_node = 'spoilt'").unwrap();
     assert_ne!(sessions(directory.path()), expected(&all));
-    running.status.ask_for_rebuild();
-    assert!(running.status.view().is_rebuilding, "as soon as it is asked for");
+    running.status.request_rebuild();
+    assert!(running.status.view().is_rebuilding, "from the request on");
     for number in 0..20 {
         let late = event(&push(STREAM, &format!("late-{number}"), number));
         running.append(std::slice::from_ref(&late)).await;
@@ -249,10 +244,10 @@ async fn a_rebuild_renews_the_index_while_events_come_in() {
     running.settle().await;
     assert!(!running.status.view().is_rebuilding);
     assert_eq!(sessions(directory.path()), expected(&all));
-    assert_eq!(ended(&running), before, "an end is told once");
-    // Asked for twice at once, and of a journal in which nothing is new.
-    running.status.ask_for_rebuild();
-    running.status.ask_for_rebuild();
+    assert_eq!(ended(&running), before, "each end is reported once");
+    // Two requests at once, without new records.
+    running.status.request_rebuild();
+    running.status.request_rebuild();
     running.settle().await;
     assert!(!running.status.view().is_rebuilding);
     assert_eq!(sessions(directory.path()), expected(&all));
@@ -260,14 +255,14 @@ async fn a_rebuild_renews_the_index_while_events_come_in() {
 }
 
 #[tokio::test]
-async fn a_rebuild_that_was_cut_off_is_finished_after_the_next_start() {
+async fn rebuild_continues_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let history = history();
     let mut running = Running::start(directory.path());
     running.append(&history).await;
     running.settle().await;
     for steps in 1..4 {
-        running.status.ask_for_rebuild();
+        running.status.request_rebuild();
         for _ in 0..steps {
             running.step().await;
         }
@@ -280,7 +275,7 @@ async fn a_rebuild_that_was_cut_off_is_finished_after_the_next_start() {
 }
 
 #[tokio::test]
-async fn an_index_that_fails_says_so_and_goes_on() {
+async fn failing_index_recovers() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start(directory.path());
     let history = history();
@@ -298,7 +293,7 @@ async fn an_index_that_fails_says_so_and_goes_on() {
     }
     running.now_ms += LATER_MS;
     assert!(matches!(running.step().await, Step::Wait(_)));
-    assert_eq!(told(directory.path()), cursor, "what is not taken in is kept in the journal");
+    assert_eq!(reported_cursor(directory.path()), cursor, "the journal keeps the records that are not indexed");
     index_db(directory.path()).execute_batch("DROP TRIGGER poison").unwrap();
     running.settle().await;
     assert_eq!(running.status.view().last_error, None);
@@ -307,12 +302,12 @@ async fn an_index_that_fails_says_so_and_goes_on() {
     running.drop_all().await;
 }
 
-/// The files of an index as a crash leaves them: with or without what had not been synced.
-fn copy_index(from: &Path, to: &Path, with_log: bool) {
+/// Copies the files of an index as a crash leaves them: with or without the commits that were not synced.
+fn copy_index(from: &Path, to: &Path, with_wal: bool) {
     std::fs::create_dir_all(to).unwrap();
     for name in ["index.db", "index.db-wal", "index.db-shm"] {
         let _ = std::fs::remove_file(to.join(name));
-        let is_copied = name == "index.db" || (name == "index.db-wal" && with_log);
+        let is_copied = name == "index.db" || (name == "index.db-wal" && with_wal);
         if is_copied && from.join(name).exists() {
             std::fs::copy(from.join(name), to.join(name)).unwrap();
         }
@@ -320,8 +315,8 @@ fn copy_index(from: &Path, to: &Path, with_log: bool) {
 }
 
 #[tokio::test]
-async fn an_unclean_end_loses_nothing_whatever_of_the_index_was_synced() {
-    for with_log in [true, false] {
+async fn crash_loses_nothing() {
+    for with_wal in [true, false] {
         let (directory, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut running = Running::start(directory.path());
         let history = history();
@@ -329,22 +324,22 @@ async fn an_unclean_end_loses_nothing_whatever_of_the_index_was_synced() {
         running.settle().await;
         running.append(&history[3..6]).await;
         running.settle().await;
-        copy_index(directory.path(), crashed.path(), with_log);
+        copy_index(directory.path(), crashed.path(), with_wal);
         running.drop_all().await;
-        copy_index(crashed.path(), directory.path(), with_log);
+        copy_index(crashed.path(), directory.path(), with_wal);
 
         let mut running = Running::start(directory.path());
         let cursor = Reader::open(directory.path()).unwrap().cursor().unwrap();
-        assert_eq!(cursor, Offset(if with_log { 6 } else { 3 }), "what the crash left");
+        assert_eq!(cursor, Offset(if with_wal { 6 } else { 3 }), "what the crash left");
         running.append(&history[6..]).await;
         running.settle().await;
-        assert_eq!(sessions(directory.path()), expected(&history), "with the log: {with_log}");
+        assert_eq!(sessions(directory.path()), expected(&history), "with the WAL: {with_wal}");
         running.drop_all().await;
     }
 }
 
 #[tokio::test]
-async fn what_was_pruned_before_the_index_saw_it_is_missing_and_no_more() {
+async fn only_pruned_records_are_missing() {
     let (directory, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut running = Running::start(directory.path());
     let history = history();
@@ -356,7 +351,7 @@ async fn what_was_pruned_before_the_index_saw_it_is_missing_and_no_more() {
     running.append(&history[2..7]).await;
     running.settle().await;
     running.drop_all().await;
-    // An older index is put in place, and the journal has let go of what the newer one had seen.
+    // An older index takes the place of the newer one, and the journal has pruned records that only the newer one had.
     copy_index(old.path(), directory.path(), false);
     let gone = "DELETE FROM records WHERE offset <= (SELECT max(offset) - 2 FROM records)";
     Connection::open(directory.path().join("journal.db")).unwrap().execute_batch(gone).unwrap();
@@ -367,7 +362,7 @@ async fn what_was_pruned_before_the_index_saw_it_is_missing_and_no_more() {
     assert_eq!(running.status.view().last_error, None);
     let known = [&history[..2], &history[5..]].concat();
     assert_eq!(sessions(directory.path()), expected(&known));
-    // With no index at all, what is left of the journal is taken in.
+    // Without an index, the records that the journal still has are indexed.
     running.drop_all().await;
     for name in ["index.db", "index.db-wal", "index.db-shm"] {
         let _ = std::fs::remove_file(directory.path().join(name));
@@ -380,7 +375,7 @@ async fn what_was_pruned_before_the_index_saw_it_is_missing_and_no_more() {
 }
 
 #[tokio::test]
-async fn pruned_records_are_forgotten_and_their_sessions_and_counts_kept() {
+async fn sessions_outlive_pruned_records() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start(directory.path());
     let history = history();
@@ -399,7 +394,7 @@ async fn pruned_records_are_forgotten_and_their_sessions_and_counts_kept() {
 }
 
 #[tokio::test]
-async fn it_runs_until_it_is_told_to_stop_and_is_durable_then() {
+async fn stop_makes_the_index_durable() {
     let directory = tempfile::tempdir().unwrap();
     let Running { journal, exchange, worker, status, .. } = Running::start(directory.path());
     let (stop_sender, stopped) = watch::channel(false);
@@ -414,14 +409,14 @@ async fn it_runs_until_it_is_told_to_stop_and_is_durable_then() {
         assert!(tokio::time::Instant::now() < deadline, "{:?}", status.view());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    status.ask_for_rebuild();
+    status.request_rebuild();
     while status.view().is_rebuilding {
-        assert!(tokio::time::Instant::now() < deadline, "a rebuild is not begun while nothing else comes");
+        assert!(tokio::time::Instant::now() < deadline, "a rebuild begins without new records");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stop_sender.send(true).unwrap();
     running.await.unwrap().unwrap();
-    assert_eq!(told(directory.path()), journal.health().head.0);
+    assert_eq!(reported_cursor(directory.path()), journal.health().head.0);
     assert_eq!(sessions(directory.path()), expected(&history));
     journal.close();
     exchange.await.unwrap().unwrap();
@@ -429,7 +424,7 @@ async fn it_runs_until_it_is_told_to_stop_and_is_durable_then() {
 }
 
 #[tokio::test]
-async fn what_comes_during_the_last_look_before_the_stop_is_taken_in() {
+async fn record_before_the_stop_is_indexed() {
     let directory = tempfile::tempdir().unwrap();
     let mut running = Running::start(directory.path());
     running.now_ms = jiff::Timestamp::now().as_millisecond();
@@ -439,10 +434,10 @@ async fn what_comes_during_the_last_look_before_the_stop_is_taken_in() {
     let mut run = std::pin::pin!(worker.run(stopped));
     tokio::select! {
         biased;
-        _ = &mut run => panic!("nobody has stopped it"),
+        _ = &mut run => panic!("it was not stopped"),
         () = std::future::ready(()) => {}
     }
-    // For the journal to be looked at, which is done elsewhere and finds nothing.
+    // The journal is read on another thread, which finds nothing.
     tokio::time::sleep(Duration::from_millis(50)).await;
     journal.append(history().remove(0)).await.unwrap();
     stop_sender.send(true).unwrap();
@@ -454,7 +449,7 @@ async fn what_comes_during_the_last_look_before_the_stop_is_taken_in() {
 }
 
 #[tokio::test]
-async fn it_ends_when_the_journal_does() {
+async fn worker_ends_with_the_journal() {
     let directory = tempfile::tempdir().unwrap();
     let Running { journal, exchange, worker, .. } = Running::start(directory.path());
     let (_stop, stopped) = watch::channel(false);
@@ -464,5 +459,5 @@ async fn it_ends_when_the_journal_does() {
     exchange.await.unwrap().unwrap();
     journal.join();
     let ended = tokio::time::timeout(Duration::from_secs(20), running).await.unwrap().unwrap();
-    assert!(matches!(ended, Err(IndexError::Journal(journal::JournalError::Closed))), "{ended:?}");
+    assert!(matches!(ended, Err(IndexError::Journal(JournalError::Closed))), "{ended:?}");
 }

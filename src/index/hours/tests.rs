@@ -1,13 +1,13 @@
-//! Counts by hour depend on which events there are, not on how they came. Over real files.
+//! Counts by hour depend on which events there are, not on how they arrived. Over real files.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::store::Source;
-use super::{HourCount, Options, Reader, Store};
 use crate::callback::{Callback, Event, EventType, Options as VerifierOptions, Verifier};
+use crate::index::store::JournalState;
+use crate::index::{HourCount, Options, Reader, Store};
 use crate::journal::{Offset, Record};
 use crate::moment::hour_of;
 
@@ -20,7 +20,7 @@ type Counts = Vec<(i64, String, i64)>;
 fn open(directory: &std::path::Path, retention_days: u32) -> Store {
     let mut store = Store::open(directory, &Options { retention_days, ..Options::default() }).unwrap();
     let head = store.cursor();
-    store.follow(&Source { journal_id: "journal-1".to_owned(), first: None, head, at_cursor: None }).unwrap();
+    store.follow(&JournalState { journal_id: "journal-1".to_owned(), first: None, head, at_cursor: None }).unwrap();
     store
 }
 
@@ -74,7 +74,7 @@ fn end_hours(directory: &std::path::Path) -> Counts {
     counts(Reader::open(directory).unwrap().end_hours(i64::MIN, i64::MAX).unwrap())
 }
 
-/// What a count over the events gives.
+/// The result of a count over the events.
 fn expected_events(events: &[Event]) -> Counts {
     let mut counts = BTreeMap::new();
     for event in events {
@@ -83,7 +83,7 @@ fn expected_events(events: &[Event]) -> Counts {
     counts.into_iter().map(|((hour_ms, label), count)| (hour_ms, label, count)).collect()
 }
 
-/// What a count over the sessions gives.
+/// The result of a count over the sessions.
 fn expected_ends(store: &Store) -> Counts {
     let query = "SELECT ended_ms / 3600000 * 3600000, reason_category, count(*) FROM sessions
         WHERE ended_ms IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2";
@@ -97,7 +97,7 @@ fn rebuild(store: &mut Store, journal: &[Record]) {
     store.apply(journal).unwrap();
 }
 
-/// The oldest record, or what comes after all where none is left.
+/// The oldest record; the largest offset if there is none.
 fn first(journal: &[Record]) -> Offset {
     journal.first().map_or(Offset(i64::MAX), |record| record.offset)
 }
@@ -106,7 +106,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn order_batches_repetition_and_rebuilds_change_no_count(history in history(), seed in any::<u64>()) {
+    fn counts_depend_on_events_alone(history in history(), seed in any::<u64>()) {
         let random = &mut fastrand::Rng::with_seed(seed);
         let directory = tempfile::tempdir().unwrap();
         let mut store = open(directory.path(), 1_000_000);
@@ -133,13 +133,13 @@ proptest! {
         prop_assert_eq!(event_hours(directory.path()), expected_events(&history));
         prop_assert_eq!(end_hours(directory.path()), ends.clone());
 
-        // Rows that are not as they should be count as they are, and a rebuild puts both right.
+        // Wrong rows count as they are, and a rebuild corrects both.
         store.connection.execute("UPDATE sessions SET ended_ms = 1 WHERE number % 2 = 0 AND ended_ms IS NOT NULL", []).unwrap();
         prop_assert_eq!(end_hours(directory.path()), expected_ends(&store));
         rebuild(&mut store, &journal);
         prop_assert_eq!(end_hours(directory.path()), ends.clone());
 
-        // When the journal lets go of records, what was counted of them stays, and the rest is not counted again.
+        // Pruned events stay counted, and the others are not counted again.
         let kept = &journal[random.usize(0..=journal.len())..];
         while store.prune(first(kept), BEGIN_SECS * 1000).unwrap() {}
         rebuild(&mut store, kept);
@@ -150,7 +150,7 @@ proptest! {
 }
 
 #[test]
-fn hours_go_with_the_sessions_and_never_before_the_retention_is_over() {
+fn hours_are_pruned_before_their_sessions() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path(), 1);
     let events: Vec<Event> =
@@ -161,7 +161,7 @@ fn hours_go_with_the_sessions_and_never_before_the_retention_is_over() {
     assert_eq!((end_hours(directory.path()).len(), event_hours(directory.path()).len()), (4, 4));
     prune(&mut store, 86_400 + 3600 + 60);
     assert_eq!((end_hours(directory.path()).len(), event_hours(directory.path()).len()), (2, 2));
-    // Half an hour into the third hour, the session that ended within it is about to go; its hour has gone.
+    // Half an hour into the third hour, the session that ended in it is still there, but its hour is gone.
     assert_eq!(expected_ends(&store).len(), 3);
     rebuild(&mut store, &records(&events));
     prune(&mut store, 86_400 + 3600 + 60);
@@ -172,7 +172,7 @@ fn hours_go_with_the_sessions_and_never_before_the_retention_is_over() {
 }
 
 #[test]
-fn a_part_of_the_hours_is_found_and_types_without_a_name_are_one() {
+fn unknown_types_count_as_one() {
     let directory = tempfile::tempdir().unwrap();
     let events: Vec<Event> = [(1, 0), (777, 3599), (778, 3600), (0, 3600), (779, 3601), (0, 7200)]
         .into_iter()

@@ -1,0 +1,77 @@
+//! Why the index cannot be opened, read or written.
+
+use std::path::PathBuf;
+
+use crate::journal::JournalError;
+
+/// Why the index cannot be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// There is no index.
+    #[error(
+        "{0}: there is no index here; start `livehook serve` with this data directory first (and `index.enabled`), or check --data-dir"
+    )]
+    Absent(PathBuf),
+    /// The file is not an index.
+    #[error("{0}: this is not an index of livehook; move it away: livehook then makes one from the journal")]
+    Foreign(PathBuf),
+    /// The file was made by a later version of livehook.
+    #[error(
+        "{path}: the index has version {found}, made by a newer livehook; this one knows version {known}: run the newer one, or move the file away: livehook then makes one from the journal"
+    )]
+    Newer {
+        /// The index's file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// SQLite cannot keep a WAL for the file.
+    #[error(
+        "{0}: SQLite can keep no write-ahead log here, which the index needs; choose a `data_dir` on a local file system"
+    )]
+    NoWal(PathBuf),
+    /// The open file was removed or replaced.
+    #[error(
+        "{0}: this file was removed or replaced while livehook ran: restart livehook, which makes a missing index from the journal"
+    )]
+    Gone(PathBuf),
+    /// The file is damaged.
+    #[error(
+        "the index is damaged: {0}; stop livehook, move `index.db` out of the data directory with the files whose names begin so, and start it again: it makes the index from the journal, but sessions older than that are lost unless a backup has them"
+    )]
+    Damaged(rusqlite::Error),
+    /// The database failed.
+    #[error("the index's database: {0}")]
+    Database(rusqlite::Error),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The thread that writes has ended.
+    #[error("the index's thread has died")]
+    Died,
+    /// The system refuses to start a thread.
+    #[error("no thread can be started: {0}")]
+    Thread(std::io::Error),
+}
+
+impl IndexError {
+    /// Whether the call was interrupted on request, see [`super::Reader::give_up_when`].
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            IndexError::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted),
+            IndexError::Journal(error) => error.is_given_up(),
+            _ => false,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for IndexError {
+    fn from(error: rusqlite::Error) -> IndexError {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseCorrupt) => IndexError::Damaged(error),
+            _ => IndexError::Database(error),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Queries for broadcasts.
+
+use super::*;
+use crate::index::reader::testing::{Index, STREAM, select};
+use crate::index::testing::{NOW_MS, at};
+use crate::session::testing::{anomaly, push, stop};
+
+fn broadcasts(index: &Index, query: BroadcastQuery) -> Vec<BroadcastView> {
+    index.reader().broadcasts(&query, NOW_MS).unwrap()
+}
+
+#[test]
+fn broadcast_ends_ignore_arrival() {
+    for sequences in [["1", "2"], ["2", "1"]] {
+        let index = Index::of(&sequences.map(|sequence| push(STREAM, sequence, 500)));
+        let found = broadcasts(&index, BroadcastQuery::default());
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].first_session.sequence(), found[0].last_session.sequence()), ("1", "2"));
+    }
+}
+
+#[test]
+fn broadcasts_bridge_short_gaps() {
+    let index = Index::of(&[
+        push(STREAM, "1", 0),
+        stop(STREAM, "1", 100),
+        push(STREAM, "2", 170),
+        stop(STREAM, "2", 200),
+        push(STREAM, "3", 271),
+        push("b.com/live/s", "4", 280),
+        stop("b.com/live/s", "4", 290),
+        push("b.com/live/s", "5", 300),
+        push("a.com/live/stale", "6", 1),
+        anomaly(STREAM, "3", 500),
+    ]);
+    let brief = |view: &BroadcastView| {
+        let (first, last) = (view.first_session.sequence().to_owned(), view.last_session.sequence().to_owned());
+        (format!("{first}-{last}"), view.state, view.sessions, view.interruptions, view.longest_gap_ms)
+    };
+    let found = broadcasts(&index, BroadcastQuery::default());
+    assert_eq!(
+        found.iter().map(brief).collect::<Vec<_>>(),
+        [
+            ("4-5".to_owned(), State::Live, 2, 1, 10_000),
+            ("3-3".to_owned(), State::Live, 1, 0, 0),
+            ("6-6".to_owned(), State::Stale, 1, 0, 0),
+            ("1-2".to_owned(), State::Ended, 2, 1, 70_000),
+        ]
+    );
+    let bridged = found.last().unwrap();
+    assert_eq!((bridged.duration_ms, bridged.gaps_ms), (Some(200_000), 70_000));
+    assert_eq!((bridged.started.0, bridged.ended.map(|ended| ended.0)), (at(0), Some(at(200))));
+    assert_eq!(found[0].duration_ms, None, "it is live");
+    assert_eq!((found[2].duration_ms, found[2].ended.map(|ended| ended.0)), (None, Some(at(1))), "its end is unknown");
+
+    let firsts = |query| -> Vec<String> {
+        broadcasts(&index, query).iter().map(|view| view.first_session.sequence().to_owned()).collect()
+    };
+    for (states, expected) in [
+        (vec![State::Live], &["4", "3"][..]),
+        (vec![State::Ended], &["1"]),
+        (vec![State::Stale], &["6"]),
+        (vec![State::Live, State::Stale], &["4", "3", "6"]),
+    ] {
+        assert_eq!(firsts(BroadcastQuery { states, ..BroadcastQuery::default() }), expected);
+    }
+    assert_eq!(firsts(BroadcastQuery { selection: select("a.com", "s", ""), ..BroadcastQuery::default() }), ["3", "1"]);
+    assert_eq!(
+        firsts(BroadcastQuery { selection: select("a.com", "s*", ""), ..BroadcastQuery::default() }),
+        ["3", "6", "1"]
+    );
+    assert_eq!(firsts(BroadcastQuery { selection: select("a.com", "none", ""), ..BroadcastQuery::default() }), [""; 0]);
+    let middle = BroadcastQuery { since_ms: Some(at(1)), until_ms: Some(at(280)), ..BroadcastQuery::default() };
+    assert_eq!(firsts(middle), ["3", "6"], "a broadcast that began before is left out, though a session did not");
+    let mut paged = Vec::new();
+    let mut after = None;
+    while let [view] = &broadcasts(&index, BroadcastQuery { after, limit: 1, ..BroadcastQuery::default() })[..] {
+        after = Some(view.place);
+        paged.push(view.clone());
+    }
+    assert_eq!(paged, found);
+}

@@ -1,0 +1,95 @@
+//! Events: their offsets in the journal, by id and by stream.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::Reader;
+use super::open::limit_of;
+use crate::callback::{EventId, StreamSelection};
+use crate::index::query::Order;
+use crate::index::{IndexError, schema};
+use crate::journal::Offset;
+
+impl Reader {
+    /// The offset of an event's record, of its newest one if the journal has several; `None` if the index doesn't know it.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn event(&self, id: EventId) -> Result<Option<Offset>, IndexError> {
+        let query = "SELECT offset FROM events WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(query)?;
+        Ok(statement.query_row([id.to_bytes()], |row| row.get(0).map(Offset)).optional()?)
+    }
+
+    /// The offsets of events of some streams after `after`, or before it in [`Order::Descending`], in that order. `None` if
+    /// the streams are not named in full, or are too many.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn events_of_streams(
+        &self,
+        selection: &StreamSelection,
+        after: Offset,
+        order: Order,
+        limit: usize,
+    ) -> Result<Option<Vec<Offset>>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let Some(streams) = self.streams_by_name(selection)? else { return Ok(None) };
+        let Some(stretches) = schema::stretches(&transaction)? else { return Ok(Some(Vec::new())) };
+        let (first, last) = stretches.into_inner();
+        let at = after.0 >> 16;
+        let stretches: Vec<i64> = match order {
+            Order::Ascending => (at.max(first)..=last).collect(),
+            Order::Descending => (first..=at.min(last)).rev().collect(),
+        };
+        let mut offsets = Vec::new();
+        for stretch in stretches {
+            if offsets.len() >= limit {
+                break;
+            }
+            offsets.extend(self.events_of_stretch(&streams, stretch, after, order, limit)?);
+        }
+        transaction.commit()?;
+        offsets.truncate(limit);
+        Ok(Some(offsets))
+    }
+
+    /// The offsets of events of some streams within one stretch, in order, and at most `limit` of each stream.
+    fn events_of_stretch(
+        &self,
+        streams: &[i64],
+        stretch: i64,
+        after: Offset,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Offset>, IndexError> {
+        let query = match order {
+            Order::Ascending => {
+                "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
+                 UNION SELECT offset FROM repeats WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
+                 ORDER BY offset LIMIT ?4"
+            }
+            Order::Descending => {
+                "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset < ?3
+                 UNION SELECT offset FROM repeats WHERE offset >> 16 = ?1 AND stream = ?2 AND offset < ?3
+                 ORDER BY offset DESC LIMIT ?4"
+            }
+        };
+        let mut statement = self.connection.prepare_cached(query)?;
+        let mut offsets: Vec<Offset> = Vec::new();
+        for stream in streams {
+            let rows = statement
+                .query_map(params![stretch, stream, after.0, limit_of(limit)], |row| row.get(0).map(Offset))?;
+            for offset in rows {
+                offsets.push(offset?);
+            }
+        }
+        offsets.sort_unstable();
+        if order == Order::Descending {
+            offsets.reverse();
+        }
+        Ok(offsets)
+    }
+}
+
+#[cfg(test)]
+mod tests;

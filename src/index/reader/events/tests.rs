@@ -1,0 +1,139 @@
+//! Events by id and by stream.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::callback::{Callback, NamePattern, Options as VerifierOptions, Verifier};
+use crate::index::reader::media;
+use crate::index::reader::testing::{STREAM, any_selection, assert_plans, of_stream};
+use crate::index::testing::{apply_randomly, records};
+use crate::index::{Options, Store};
+use crate::journal::Record;
+use crate::session::StreamKey;
+use crate::session::testing::{event, history, push as push_callback, shuffled};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn events_are_found_as_by_a_scan(
+        history in history(), seed in any::<u64>(), selection in any_selection(), from in 0..60i64, limit in 0..9usize,
+    ) {
+        let random = &mut fastrand::Rng::with_seed(seed);
+        let directory = tempfile::tempdir().unwrap();
+        let journal = records(&shuffled(&history, random));
+        apply_randomly(directory.path(), &journal, random);
+        let reader = Reader::open(directory.path()).unwrap();
+        // If the journal has an event twice, its last offset.
+        let place = |id: EventId| journal.iter().rfind(|record| record.event.id() == id).unwrap().offset;
+        for event in &history {
+            prop_assert_eq!(reader.event(event.id()).unwrap(), Some(place(event.id())));
+        }
+        prop_assert_eq!(reader.event(EventId::first_of(7)).unwrap(), None);
+        // An event that the journal has twice is found at both offsets, as by a search of the journal.
+        let of_streams: Vec<Offset> = journal.iter().filter(|record| {
+            let key = StreamKey::of(record.event.partition_key());
+            selection.takes(&key.domain(), &key.app_name(), &key.stream())
+        }).map(|record| record.offset).collect();
+        let ascending: Vec<Offset> =
+            of_streams.iter().copied().filter(|offset| offset.0 > from).take(limit).collect();
+        let descending: Vec<Offset> =
+            of_streams.iter().copied().rev().filter(|offset| offset.0 < from).take(limit).collect();
+        let is_exact = selection.exact_names().is_some();
+        for (order, wanted) in [(Order::Ascending, ascending), (Order::Descending, descending)] {
+            let found = reader.events_of_streams(&selection, Offset(from), order, limit).unwrap();
+            prop_assert_eq!(found, is_exact.then_some(wanted));
+        }
+    }
+}
+
+#[test]
+fn plan_of_events() {
+    assert_plans(&[], |reader| {
+        assert!(reader.event(event(&push_callback(STREAM, "1", 0)).id()).unwrap().is_some());
+        assert_eq!(reader.event(EventId::first_of(1)).unwrap(), None);
+        for (order, from) in [(Order::Ascending, 0), (Order::Descending, 100)] {
+            let found = reader.events_of_streams(&of_stream(), Offset(from), order, 10).unwrap();
+            assert_eq!(found.map(|offsets| offsets.len()), Some(6));
+        }
+    });
+}
+
+/// A push of a stream. Its sequence is its offset.
+fn push(offset: i64, stream: &str) -> Record {
+    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
+    let body = format!(
+        r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"{stream}","event_time":1700000000,"sequence":"{offset}"}}"#
+    );
+    let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_700_000_000_000).unwrap();
+    Record { offset: Offset(offset), event }
+}
+
+fn selection(stream: &str) -> StreamSelection {
+    StreamSelection { names: vec![NamePattern::new(stream).unwrap()], ..StreamSelection::default() }
+}
+
+const NONE: [i64; 0] = [];
+
+/// Offsets at the ends of stretches.
+const OFFSETS: [i64; 7] = [1, 65_535, 65_536, 131_071, 131_072, 400_000, 400_001];
+
+fn filled(directory: &Path) -> Store {
+    let mut store = Store::open(directory, &Options::default()).unwrap();
+    let records = OFFSETS.map(|offset| [push(offset, "a"), push(offset + 2, "b")]);
+    let mut records = records.concat();
+    records.sort_unstable_by_key(|record| record.offset);
+    store.apply(&records).unwrap();
+    store
+}
+
+#[test]
+fn events_are_found_across_stretches() {
+    let directory = tempfile::tempdir().unwrap();
+    let _store = filled(directory.path());
+    let reader = Reader::open(directory.path()).unwrap();
+    let offsets = |after: i64, order, limit| -> Vec<i64> {
+        let found = reader.events_of_streams(&selection("a"), Offset(after), order, limit).unwrap().unwrap();
+        found.into_iter().map(|offset| offset.0).collect()
+    };
+    assert_eq!(offsets(0, Order::Ascending, 100), OFFSETS);
+    assert_eq!(offsets(65_535, Order::Ascending, 2), [65_536, 131_071]);
+    assert_eq!(offsets(131_072, Order::Ascending, 1), [400_000]);
+    assert_eq!(offsets(400_001, Order::Ascending, 1), NONE);
+    let mut newest_first = OFFSETS;
+    newest_first.reverse();
+    assert_eq!(offsets(i64::MAX, Order::Descending, 100), newest_first);
+    assert_eq!(offsets(400_000, Order::Descending, 2), [131_072, 131_071]);
+    assert_eq!(offsets(1, Order::Descending, 2), NONE);
+    assert_eq!(offsets(i64::MAX, Order::Ascending, 2), NONE);
+    assert_eq!(reader.events_of_streams(&selection("c"), Offset(0), Order::Ascending, 9).unwrap(), Some(vec![]));
+}
+
+#[test]
+fn plan_uses_the_index_made_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let _store = filled(directory.path());
+    let reader = Reader::open(directory.path()).unwrap();
+    let plan = |query: &str| -> String {
+        let mut statement = reader.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let arguments = vec![1; statement.parameter_count()];
+        let steps = statement.query_map(rusqlite::params_from_iter(arguments), |row| row.get(3)).unwrap();
+        steps.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+    };
+    for (query, index) in [
+        (media::RECORDINGS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+        (media::SCREENSHOTS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
+        ("session = ?1 AND event_type = 321", "COVERING INDEX events_of_session (session=? AND event_type=?)"),
+        ("session = ?1", "INDEX events_of_session (session=?)"),
+        (
+            "offset >> 16 = ?1 AND stream = ?2 AND offset < ?3 ORDER BY offset DESC",
+            "INDEX events_of_stream (<expr>=? AND stream=? AND rowid<?)",
+        ),
+    ] {
+        let from = if query.starts_with("events ") { "" } else { "events WHERE " };
+        let plan = plan(&format!("SELECT count(*) FROM {from}{query}"));
+        assert!(plan.contains(index), "{query}: {plan}");
+    }
+}

@@ -1,0 +1,55 @@
+//! The index, open for reading.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::index::meta::Settings;
+use crate::index::{IndexError, schema};
+use crate::session::State;
+
+/// After how many of its steps SQLite asks whether to give up: some microseconds.
+const STEPS_PER_CHECK: i32 = 1000;
+
+/// The index, open for reading.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) connection: Connection,
+    pub(super) settings: Settings,
+}
+
+impl Reader {
+    /// Opens the index of a data directory.
+    ///
+    /// # Errors
+    /// There is none, it has a newer version, or the file is not an index.
+    pub fn open(data_dir: &Path) -> Result<Reader, IndexError> {
+        let connection = schema::open_to_read(data_dir)?;
+        let settings = Settings::read(&connection)?;
+        Ok(Reader { connection, settings })
+    }
+
+    /// Makes calls, also the one under way, fail once `is_enough` returns true, which is called again and again. Then
+    /// [`IndexError::is_given_up`] returns true for the error.
+    ///
+    /// # Errors
+    /// The database refuses it.
+    pub fn give_up_when(&mut self, is_enough: impl FnMut() -> bool + Send + 'static) -> Result<(), IndexError> {
+        Ok(self.connection.progress_handler(STEPS_PER_CHECK, Some(is_enough))?)
+    }
+
+    /// The settings of the service when it last started.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// The latest event of a session must be at least this late (Unix ms) for the session to be live at `now_ms`.
+    pub(super) fn live_since_ms(&self, now_ms: i64) -> i64 {
+        State::live_since_ms(now_ms, self.settings.stale_after_ms)
+    }
+}
+
+/// A limit for SQL.
+pub(super) fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

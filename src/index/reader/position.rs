@@ -1,0 +1,46 @@
+//! How far the index has followed which journal.
+
+use super::Reader;
+use crate::index::{IndexError, meta};
+use crate::journal::{self, Offset};
+
+impl Reader {
+    /// The last record of the journal that is in the index.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn cursor(&self) -> Result<Offset, IndexError> {
+        Ok(Offset(meta::number(&self.connection, "cursor")?.unwrap_or(0)))
+    }
+
+    /// The id of the journal that the index was made from; `None` before it has followed one.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn journal_id(&self) -> Result<Option<String>, IndexError> {
+        meta::text(&self.connection, "journal_id")
+    }
+
+    /// The last record of `journal` that is in the index; `None` if their offsets don't mean the same. They don't after
+    /// another journal, or an earlier state of the same one, was put in the place of the indexed one, until a service has
+    /// started with it.
+    ///
+    /// # Errors
+    /// The index or the journal cannot be read.
+    pub fn cursor_in(&self, journal: &journal::Reader) -> Result<Option<Offset>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let cursor = self.cursor()?;
+        let cursor_id = meta::text(&transaction, "cursor_id")?;
+        let journal_id = self.journal_id()?;
+        transaction.commit()?;
+        if journal_id != Some(journal.journal_id()?) {
+            return Ok(None);
+        }
+        let is_same = match journal.get(cursor)? {
+            Some(record) => cursor_id.is_none_or(|id| id == record.event.id().to_string()),
+            // It was pruned, unless the journal has never come so far.
+            None => journal.head()?.is_none_or(|head| head >= cursor),
+        };
+        Ok(is_same.then_some(cursor))
+    }
+}

@@ -1,0 +1,79 @@
+//! The events of one session.
+
+use rusqlite::{Row, params};
+
+use super::Reader;
+use super::media::{RECORDINGS, SCREENSHOTS};
+use super::open::limit_of;
+use crate::callback::{EventId, EventType};
+use crate::index::IndexError;
+use crate::index::stored_session::{SESSION_COLUMNS, StoredSession, read_event_id};
+use crate::journal::Offset;
+use crate::session::SessionId;
+
+/// How many of a session's own events are returned at most, and how many of its recordings and screenshots.
+pub const SESSION_EVENTS_MAX: usize = 10_000;
+
+impl Reader {
+    /// The offsets of a session's events: those with its sequence, and the recordings and screenshots of its stream in its
+    /// time. They are in the order of their times; among equal times, a push is first and a stop last. Events that the journal
+    /// has pruned are missing.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn session_events(&self, id: &SessionId, now_ms: i64) -> Result<Vec<Offset>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let stored =
+            statement.query_map([id.sequence()], StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut events: Vec<(i64, i8, EventId, Offset)> = Vec::new();
+        for stored in stored {
+            if self.stream_key(stored.stream)?.session(&stored.sequence) != *id {
+                continue;
+            }
+            let mut read = |row: &Row<'_>| -> rusqlite::Result<()> {
+                let id = read_event_id(row, 1)?.unwrap_or(EventId::first_of(0));
+                let rank = match EventType::from_number(row.get(2)?) {
+                    EventType::Push => 0,
+                    EventType::Stop => 2,
+                    _ => 1,
+                };
+                events.push((id.time_ms(), rank, id, Offset(row.get(0)?)));
+                Ok(())
+            };
+            // If there are too many, the push and the stop are returned in any case, because their types come first.
+            let own = "SELECT offset, id, event_type FROM events WHERE session = ?1
+                ORDER BY event_type, offset LIMIT ?2";
+            let mut statement = self.connection.prepare_cached(own)?;
+            let mut rows = statement.query(params![stored.number, limit_of(SESSION_EVENTS_MAX)])?;
+            while let Some(row) = rows.next()? {
+                read(row)?;
+            }
+            let media = format!(
+                "SELECT offset, id, event_type FROM {RECORDINGS}
+                 UNION ALL SELECT offset, id, event_type FROM {SCREENSHOTS} LIMIT ?5"
+            );
+            let mut statement = self.connection.prepare_cached(&media)?;
+            let (begin, end, recordings_end, until_ms) = self.media_bounds(&stored, now_ms);
+            let mut rows = statement.query(params![
+                stored.stream,
+                begin,
+                end,
+                recordings_end,
+                limit_of(SESSION_EVENTS_MAX),
+                until_ms
+            ])?;
+            while let Some(row) = rows.next()? {
+                read(row)?;
+            }
+        }
+        drop(statement);
+        transaction.commit()?;
+        events.sort_unstable();
+        Ok(events.into_iter().map(|(_, _, _, offset)| offset).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;
