@@ -1,4 +1,4 @@
-//! How many events a second the index takes in.
+//! How many events a second are written to the index.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::mix::Mix;
 use crate::process::cpu_us;
 use crate::report::{median, row, table};
 
-/// The batches measured: what the worker takes in when it is behind, and what a quiet receiver has in a moment.
+/// The measured batch sizes: of a worker that is behind, and of a receiver with little load.
 const BATCHES: [usize; 2] = [4096, 50];
 
-/// Into an empty index and into a full one, in turns; each round with a copy of its own, and events of its own.
+/// Writes to an empty and to a full index in turns. Each round has its own copy of the index and its own events.
 pub(crate) fn apply(directory: &Path, full: &Path, rounds: usize, events: usize) -> anyhow::Result<()> {
     table(
         &format!("{events} events into the index, median of {rounds} rounds"),
@@ -31,7 +31,7 @@ pub(crate) fn apply(directory: &Path, full: &Path, rounds: usize, events: usize)
                 if is_full {
                     fs::copy(data::data_dir(full).join("index.db"), scratch.join("index.db"))?;
                 }
-                let (cpu_us, elapsed) = take_in(&scratch, 2 + round as u64, events, *batch)?;
+                let (cpu_us, elapsed) = write(&scratch, 2 + round as u64, events, *batch)?;
                 cpu.push(cpu_us as f64 / events as f64);
                 wall.push(events as f64 / elapsed.as_secs_f64());
                 mib = fs::metadata(scratch.join("index.db"))?.len() / 1024 / 1024;
@@ -53,8 +53,8 @@ pub(crate) fn apply(directory: &Path, full: &Path, rounds: usize, events: usize)
     Ok(())
 }
 
-/// Takes events into the index in `scratch`, and tells the CPU time of it in microseconds and the time.
-fn take_in(scratch: &Path, seed: u64, events: usize, batch: usize) -> anyhow::Result<(u64, Duration)> {
+/// Writes events to the index in `scratch`. Returns the CPU time in microseconds, and the time.
+fn write(scratch: &Path, seed: u64, events: usize, batch: usize) -> anyhow::Result<(u64, Duration)> {
     let mut store = Store::open(scratch, &Options::default())?;
     let mut mix = Mix::new(seed, jiff::Timestamp::now().as_millisecond(), 50)?;
     let first = store.cursor().0 + 1;

@@ -1,4 +1,4 @@
-//! The data directory with a past of a month: the journal appended to as by the receiver, the index made of it.
+//! A data directory with the events of a month: a journal, appended to by the receiver's code, and its index.
 
 use std::cell::RefCell;
 use std::fs;
@@ -16,27 +16,27 @@ use tokio::task::{JoinSet, LocalSet};
 use crate::mix::{EVENTS_PER_SESSION, Mix};
 use crate::process::cpu_us;
 
-/// How many appends wait at a time.
+/// How many events wait for the journal at a time.
 const APPENDING: usize = 2048;
 
-/// How long the past is, in ms.
+/// The length of the past, in ms.
 const PAST_MS: i64 = 25 * 86_400_000;
 
-/// What every server and bench has in `[journal]`: nothing may be pruned while it is measured.
+/// The section `[journal]` of every server here: nothing may be pruned during a measurement.
 pub(crate) const JOURNAL_SECTION: &str = "[journal]\nretention_days = 3650\nsize_bytes_max = 109951162777600\n";
 
-/// The data directory below `directory`, as [`crate::process::Server`] wants it.
+/// The data directory below `directory`, as [`crate::process::Server`] expects it.
 pub(crate) fn data_dir(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
-/// Builds the data below `directory`, unless an earlier run has left them there; the index alone, where that was removed.
+/// Makes the data below `directory`, unless an earlier run has kept them there. Makes the index alone if only that is missing.
 pub(crate) fn build(directory: &Path, sessions: u64) -> anyhow::Result<()> {
     let (data, complete) = (data_dir(directory), directory.join(format!("complete-{sessions}")));
     let mib = |name: &str| Ok::<_, std::io::Error>(fs::metadata(data.join(name))?.len() / 1024 / 1024);
     let events = sessions * EVENTS_PER_SESSION;
     if complete.exists() {
-        println!("\nThe data in {} are of an earlier run.", directory.display());
+        println!("\nThe data in {} are from an earlier run.", directory.display());
     } else {
         if directory.exists() {
             fs::remove_dir_all(directory)?;
@@ -57,7 +57,7 @@ pub(crate) fn build(directory: &Path, sessions: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fills a journal with events that end now.
+/// Fills a journal with the events of the past, up to now.
 fn append(data: &Path, sessions: u64) -> anyhow::Result<()> {
     let options = journal::Options {
         size_bytes_max: u64::MAX,

@@ -1,7 +1,7 @@
-//! A made-up past: pushes of many streams one after another, as CSS tells of them, in the order of time.
+//! An invented past: the callbacks of many streams' pushes, in the order of time.
 //!
 //! Each session has five events: push, an anomaly (321), a screenshot, the stop, and a recording or its status. A few
-//! streams have many of the sessions, as in life. The same seed gives the same past.
+//! streams have many of the sessions, as real ones do. The same seed makes the same past.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,13 +9,13 @@ use std::collections::BinaryHeap;
 use anyhow::Context;
 use livehook::callback::{Callback, Event, Options, Verifier};
 
-/// How many streams there are.
+/// The number of streams.
 const STREAMS: f64 = 50_000.0;
 
-/// How long sessions last, in ms: 36 minutes on the average.
+/// The duration of sessions, in ms: 36 minutes on average.
 const DURATIONS_MS: std::ops::Range<i64> = 60_000..72 * 60_000;
 
-/// How many events a session has.
+/// The number of events of a session.
 pub(crate) const EVENTS_PER_SESSION: u64 = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ enum Kind {
     Recording,
 }
 
-/// An event to come. Sorted by its time.
+/// A future event. Sorted by its time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Planned {
     at_ms: i64,
@@ -38,7 +38,7 @@ struct Planned {
     ends_ms: i64,
 }
 
-/// Gives the events, oldest first, without an end.
+/// Returns events without end, the oldest first.
 pub(crate) struct Mix {
     random: fastrand::Rng,
     verifier: Verifier,
@@ -46,7 +46,7 @@ pub(crate) struct Mix {
     sessions: u64,
     /// When the next session begins, in Unix ms.
     next_ms: i64,
-    /// From the start of one session to that of the next, in ms.
+    /// The time between the starts of two sessions, in ms.
     interval_ms: i64,
 }
 
@@ -55,7 +55,7 @@ impl Mix {
     pub(crate) fn new(seed: u64, first_ms: i64, interval_ms: i64) -> anyhow::Result<Mix> {
         let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() })?;
         let random = fastrand::Rng::with_seed(seed);
-        // Sequences of another seed are others.
+        // Another seed makes other sequences.
         let sessions = seed << 32;
         Ok(Mix { random, verifier, upcoming: BinaryHeap::new(), sessions, next_ms: first_ms, interval_ms })
     }
@@ -88,11 +88,11 @@ impl Mix {
     }
 }
 
-/// The callback of an event, with the members that CSS gives.
+/// The callback of an event, with the members that CSS sends.
 fn body(event: &Planned) -> String {
     let Planned { at_ms, session, kind, stream, began_ms, ends_ms } = *event;
     let (at_secs, began_secs, ends_secs) = (at_ms / 1000, began_ms / 1000, ends_ms / 1000);
-    // Of 19 digits and in no order, as in real callbacks; an odd factor gives none twice.
+    // 19 digits without order, as in real callbacks. Because the factor is odd, no sequence occurs twice.
     let sequence = 1_000_000_000_000_000_000 + (session.wrapping_mul(0x9e37_79b9_7f4a_7c15) & (u64::MAX >> 2));
     let duration_ms = ends_ms - began_ms;
     let common = format!(

@@ -7,11 +7,11 @@ use crate::process::{self, Server, Setup};
 use crate::report::table;
 use crate::round::{ROUND_COLUMNS, Round, middle, round, round_row};
 
-/// How many connections send.
+/// The number of connections.
 const CONNECTIONS: usize = 64;
 
-/// The server on core 1 and the generator on core 0, and then both on both.
-pub(crate) fn beside(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
+/// Measures with the server on core 1 and the generator on core 0, and then with both on both cores.
+pub(crate) fn receiver(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
     for (title, server_cores, own_cores) in [
         ("The receiver on one core of its own", "1", "0"),
         ("The receiver and the generator on both cores", "0-1", "0-1"),
@@ -24,15 +24,15 @@ pub(crate) fn beside(directory: &Path, rounds: usize, secs: u64) -> anyhow::Resu
                 seen.push(one(directory, server_cores, is_enabled, secs)?);
             }
         }
-        let yardstick_us = middle(&without, Round::cpu_us);
-        round_row(CONNECTIONS, "without the index", &without, yardstick_us);
-        round_row(CONNECTIONS, "with the index", &with, yardstick_us);
+        let reference_us = middle(&without, Round::cpu_us);
+        round_row(CONNECTIONS, "without the index", &without, reference_us);
+        round_row(CONNECTIONS, "with the index", &with, reference_us);
     }
     process::pin_self("0")
 }
 
 fn one(directory: &Path, cores: &str, is_enabled: bool, secs: u64) -> anyhow::Result<Round> {
-    let data = directory.join("beside");
+    let data = directory.join("receiver");
     let sections = format!("[index]\nenabled = {is_enabled}\n");
     let server = Server::livehook_with(&data, Setup { cores, sections: &sections, ..Setup::default() })?;
     let seen = round(&server, CONNECTIONS, secs)?;

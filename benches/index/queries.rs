@@ -1,4 +1,4 @@
-//! How long the index and the journal take to answer, beside a receiver under load.
+//! How long the index and the journal take to answer while a receiver is under load.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,10 +18,10 @@ use crate::generator;
 use crate::process::{LIVEHOOK, Server, Setup};
 use crate::report::{median, percentile, row, table};
 
-/// How many events a second the receiver takes in meanwhile.
+/// How many events a second the receiver stores at the same time.
 const RATE: u32 = 1000;
 
-/// What is asked for: about a session, known from one of its events that was picked at random.
+/// The session of an event that was picked at random: queries are for it.
 struct Subject {
     id: EventId,
     key: StreamKey,
@@ -30,7 +30,7 @@ struct Subject {
     time_ms: i64,
 }
 
-/// What is open while a question is asked.
+/// The readers of a query.
 struct Readers {
     index: index::Reader,
     journal: journal::Reader,
@@ -41,7 +41,7 @@ impl Readers {
         Ok(Readers { index: index::Reader::open(data)?, journal: journal::Reader::open(data)? })
     }
 
-    /// How many of the records are there.
+    /// Reads the records, and returns how many there are.
     fn records(&self, offsets: Vec<Offset>) -> anyhow::Result<usize> {
         let mut count = 0;
         for offset in offsets {
@@ -51,10 +51,10 @@ impl Readers {
     }
 }
 
-/// Asks something, and tells how many things it was given.
-type Question = fn(&Readers, &Subject, i64) -> anyhow::Result<usize>;
+/// Runs a query, and returns the number of results.
+type Query = fn(&Readers, &Subject, i64) -> anyhow::Result<usize>;
 
-const QUESTIONS: [(&str, Question); 9] = [
+const QUERIES: [(&str, Query); 9] = [
     ("streams: all that are live", |readers, _, now_ms| {
         Ok(readers.index.streams(&StreamSelection::default(), None, 100_000, now_ms)?.len())
     }),
@@ -86,7 +86,7 @@ const QUESTIONS: [(&str, Question); 9] = [
     }),
     ("session with its events and their records", |readers, subject, now_ms| {
         let id = subject.key.session(&subject.sequence);
-        readers.index.session(&id, now_ms)?.context("the index does not know a session")?;
+        readers.index.session(&id, now_ms)?.context("the index lacks a session")?;
         readers.records(readers.index.session_events(&id, now_ms)?)
     }),
     ("broadcasts of a stream, latest 100", |readers, subject, now_ms| {
@@ -97,10 +97,10 @@ const QUESTIONS: [(&str, Question); 9] = [
     }),
 ];
 
-/// Where the API answers such questions.
-type Place = fn(&Subject) -> String;
+/// The path of such a query in the API.
+type ApiPath = fn(&Subject) -> String;
 
-const PLACES: [(&str, Place); 8] = [
+const API_PATHS: [(&str, ApiPath); 8] = [
     ("over HTTP: streams, latest 100", |_| "streams".to_owned()),
     ("over HTTP: sessions of a stream, latest 100", |subject| format!("sessions?stream={}", subject.key.stream())),
     ("over HTTP: sessions of an hour, latest 100", |subject| {
@@ -114,8 +114,8 @@ const PLACES: [(&str, Place); 8] = [
     ("over HTTP: broadcasts of a stream, latest 100", |subject| format!("broadcasts?stream={}", subject.key.stream())),
 ];
 
-/// Each question `count` times with readers opened for it, as by a command, and as often with readers kept open.
-pub(crate) fn questions(full: &Path, count: usize) -> anyhow::Result<()> {
+/// Runs each query `count` times with readers that are opened for it, as by a command, and as often with open readers.
+pub(crate) fn queries(full: &Path, count: usize) -> anyhow::Result<()> {
     let data = data_dir(full);
     let server = Server::livehook_with(full, Setup { sections: JOURNAL_SECTION, ..Setup::default() })?;
     server.settle()?;
@@ -131,21 +131,21 @@ pub(crate) fn questions(full: &Path, count: usize) -> anyhow::Result<()> {
     });
     thread::sleep(Duration::from_secs(1));
     table(
-        &format!("{count} questions of each kind, beside {RATE} events/s"),
-        &["question", "answers", "opened: p50 ms", "p99 ms", "kept open: p50 ms", "p99 ms"],
+        &format!("{count} queries of each kind, at {RATE} events/s"),
+        &["query", "results", "opened: p50 ms", "p99 ms", "kept open: p50 ms", "p99 ms"],
     );
     let kept = Readers::open(&data)?;
     let mut random = fastrand::Rng::with_seed(7);
-    for (name, question) in QUESTIONS {
+    for (name, query) in QUERIES {
         let (mut opened_us, mut kept_us, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
             let (first, second) = (subject(&kept.journal, &mut random)?, subject(&kept.journal, &mut random)?);
             let now_ms = jiff::Timestamp::now().as_millisecond();
             let started = Instant::now();
-            question(&Readers::open(&data)?, &first, now_ms)?;
+            query(&Readers::open(&data)?, &first, now_ms)?;
             opened_us.push(micros(started.elapsed()));
             let started = Instant::now();
-            answers.push(question(&kept, &second, now_ms)? as u32);
+            answers.push(query(&kept, &second, now_ms)? as u32);
             kept_us.push(micros(started.elapsed()));
         }
         row(&[
@@ -161,24 +161,24 @@ pub(crate) fn questions(full: &Path, count: usize) -> anyhow::Result<()> {
     command(&data, &kept.journal, &mut random, count)?;
     is_over.store(true, Ordering::Relaxed);
     let rate = load.join().map_err(|_| anyhow::anyhow!("the load panicked"))??;
-    println!("\nThe receiver took in {rate:.0} events/s meanwhile.");
+    println!("\nThe receiver stored {rate:.0} events/s at the same time.");
     server.settle()?;
     server.stop()
 }
 
-/// The questions to the admin endpoint, each on a connection of its own, from the connection to the whole answer.
+/// Queries of the API, each on its own connection, from the connection to the end of the answer.
 fn over_http(
     server: &Server,
     journal: &journal::Reader,
     random: &mut fastrand::Rng,
     count: usize,
 ) -> anyhow::Result<()> {
-    for (name, place) in PLACES {
+    for (name, path) in API_PATHS {
         let mut times_us = Vec::new();
         for _ in 0..count {
             let subject = subject(journal, random)?;
             let started = Instant::now();
-            let answer = server.ask(&format!("/api/v1/{}", place(&subject)))?;
+            let answer = server.ask(&format!("/api/v1/{}", path(&subject)))?;
             times_us.push(micros(started.elapsed()));
             if !answer.starts_with("HTTP/1.1 200 ") {
                 bail!("{name}: {}", answer.lines().next().unwrap_or_default());
@@ -190,7 +190,7 @@ fn over_http(
     Ok(())
 }
 
-/// The command as people run it, from its start to its end; nothing where it is not there yet.
+/// The command `livehook sessions`, from its start to its end. Nothing if the binary doesn't have it.
 fn command(data: &Path, journal: &journal::Reader, random: &mut fastrand::Rng, count: usize) -> anyhow::Result<()> {
     let mut times_us = Vec::new();
     for _ in 0..count {
@@ -223,7 +223,7 @@ fn command(data: &Path, journal: &journal::Reader, random: &mut fastrand::Rng, c
     Ok(())
 }
 
-/// Streams with many sessions are asked for more often.
+/// Picks an event at random. So streams with many sessions are queried more often.
 fn subject(journal: &journal::Reader, random: &mut fastrand::Rng) -> anyhow::Result<Subject> {
     let head = journal.head()?.context("the journal is empty")?;
     loop {
