@@ -167,7 +167,15 @@ fn spawn_workers(
         let status = Status::new(sink.name.as_str(), sink.sink.type_name()).with_selection(selection.clone());
         let status = Arc::new(status);
         workers.sinks.push(Arc::clone(&status));
-        let worker = Worker::new(consumer, sink.sink.build(), selection, sink.retry, status, Arc::clone(metrics));
+        let worker = Worker::new(
+            consumer,
+            sink.sink.build(),
+            selection,
+            sink.retry,
+            status,
+            Arc::clone(metrics),
+            clock::system_clock,
+        );
         let stopped = stopped.clone();
         workers.tasks.spawn(async move {
             worker.run(stopped).await.with_context(|| format!("the sink `{}` has stopped", sink.name))

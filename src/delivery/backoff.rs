@@ -1,13 +1,34 @@
-//! How long to wait before the next attempt, and when to give up: pure rules. Sleeping is the worker's business.
+//! The retry rules of a sink: how long to wait before the next attempt, and when to give up. The worker does the waiting.
 
 use std::time::Duration;
 
-use super::RetryOptions;
+use serde::Deserialize;
+
+/// The retry rules of a sink: `retry` in its configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct RetryOptions {
+    /// The first wait, in ms. It doubles with each attempt.
+    pub wait_ms_first: u64,
+    /// The longest wait, in ms.
+    pub wait_ms_max: u64,
+    /// The number of attempts after which an event becomes a dead letter. Unset means no limit.
+    pub attempts_max: Option<u32>,
+    /// The age at which an event becomes a dead letter, in seconds since livehook received it. Unset means no limit.
+    pub age_secs_max: Option<u64>,
+}
+
+impl Default for RetryOptions {
+    fn default() -> RetryOptions {
+        RetryOptions { wait_ms_first: 500, wait_ms_max: 60_000, attempts_max: None, age_secs_max: None }
+    }
+}
 
 impl RetryOptions {
-    /// The wait after attempt number `attempt` (from 1) has failed. It doubles with each attempt up to the longest, and
-    /// `jitter`, from 0 to 1, takes up to half of it away, so that sinks that failed together do not come back together.
-    /// What the other side asked for is honoured where it is longer, up to the longest wait too.
+    /// The wait after attempt number `attempt` (from 1) has failed. It doubles with each attempt, up to the longest.
+    ///
+    /// `jitter`, from 0 to 1, takes up to half of it away, so that sinks that failed together don't all return at the same moment.
+    /// A longer `retry_after` replaces the wait, up to the longest wait.
     pub fn wait(&self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
         let doublings = attempt.saturating_sub(1).min(32);
         let wait_ms = self.wait_ms_first.saturating_mul(1 << doublings).min(self.wait_ms_max);
@@ -23,16 +44,16 @@ impl RetryOptions {
     }
 }
 
-/// A time in which something is not tried.
+/// A pause before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pause {
-    /// When it begins, in Unix ms.
+    /// Its beginning, in Unix ms.
     pub(super) since_ms: i64,
     pub(super) length: Duration,
 }
 
 impl Pause {
-    /// What is left of it. A clock that was set back ends it.
+    /// The rest of the pause. It ends at once if the clock was set back.
     pub(super) fn left(self, now_ms: i64) -> Duration {
         let passed = u64::try_from(now_ms.saturating_sub(self.since_ms)).map_or(self.length, Duration::from_millis);
         self.length.saturating_sub(passed)
@@ -46,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_up_to_the_longest() {
+    fn waits_double_up_to_the_longest() {
         let retry = RetryOptions { wait_ms_first: 500, wait_ms_max: 3000, ..RetryOptions::default() };
         let waits: Vec<u128> = (1..6).map(|attempt| retry.wait(attempt, 0.0, None).as_millis()).collect();
         assert_eq!(waits, [500, 1000, 2000, 3000, 3000]);
@@ -66,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_ends_in_time_and_when_the_clock_is_set_back() {
+    fn a_pause_ends_if_the_clock_is_set_back() {
         let pause = Pause { since_ms: 10_000, length: Duration::from_secs(2) };
         let left = |now_ms| pause.left(now_ms).as_millis();
         assert_eq!((left(10_000), left(11_500), left(12_000), left(9_999)), (2000, 500, 0, 0));
@@ -74,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn stays_within_its_bounds(
+        fn waits_stay_within_their_bounds(
             first in 1..100_000u64, more in 0..100_000_000u64, attempt in any::<u32>(), jitter in any::<f64>(), asked in any::<u32>(),
         ) {
             let retry = RetryOptions { wait_ms_first: first, wait_ms_max: first + more, ..RetryOptions::default() };

@@ -1,11 +1,11 @@
-//! What others may know of a worker while it runs.
+//! The state of a worker, for the admin endpoint.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::callback::EventSelection;
 
-/// The state of one sink's delivery, written by its worker and read by the admin endpoint.
+/// The state of one sink's delivery. Its worker writes it, and the admin endpoint reads it.
 #[derive(Debug, Default)]
 pub struct Status {
     /// The configured name.
@@ -24,15 +24,15 @@ pub struct Status {
 /// A [`Status`] at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusView {
-    /// The offset up to which everything is done.
+    /// The offset up to which every record is finished.
     pub cursor: i64,
-    /// When the oldest event was received that the sink has not taken, in Unix ms; `None` when it has all.
+    /// The time of receipt of the oldest unfinished event, in Unix ms; `None` if there is none.
     pub oldest_pending_ms: Option<i64>,
-    /// The attempt that is under way or waited for; 1 when all is well.
+    /// The number of the next attempt: 1 if the sink works.
     pub attempt: u32,
-    /// Events given up on.
+    /// The number of dead letters.
     pub dead_letters: i64,
-    /// Why it failed last; `None` while it takes all that it is given.
+    /// Why the sink failed last; `None` while it works.
     pub last_error: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Status {
         Status { selection, ..self }
     }
 
-    /// The state now. Its parts may be of slightly different moments.
+    /// Returns the present state. Its parts may be of slightly different moments.
     pub fn view(&self) -> StatusView {
         let oldest_pending_ms = self.oldest_pending_ms.load(Ordering::Relaxed);
         StatusView {
@@ -71,7 +71,7 @@ impl Status {
         self.dead_letters.store(count, Ordering::Relaxed);
     }
 
-    /// Notes the attempt that comes next and why the sink failed last. Whether the reason is a new one.
+    /// Sets the next attempt and the last failure. Returns whether the failure changed.
     pub(super) fn set_attempt(&self, attempt: u32, error: Option<String>) -> bool {
         self.attempt.store(attempt, Ordering::Relaxed);
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,103 +1,104 @@
-//! What became of events that a sink was handed: judged in one place, for new ones and for those that are sent again.
+//! The outcome of a batch: decides on each event by the retry rules, and sums up. New events and resends share it.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::delivery::RetryOptions;
+use super::backoff::RetryOptions;
 use crate::journal::Record;
 use crate::sink::{Failure, Outcome};
 use crate::telemetry::{DeliveryOutcome, Metrics};
 
-/// What became of one event.
+/// What the worker does with an event after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// The sink has it.
-    Delivered,
-    /// It was not tried.
-    Held,
-    /// It is to be tried again.
-    Failed {
-        /// Why.
+pub(super) enum Decision {
+    /// Finishes it: the sink has it.
+    Done,
+    /// Keeps it as it was: it was not tried.
+    Hold,
+    /// Tries it again.
+    Retry {
+        /// Why the attempt failed.
         reason: String,
-        /// How long the other side asked to be left alone.
+        /// The wait that the destination asked for.
         retry_after: Option<Duration>,
     },
-    /// No further try is made.
-    GivenUp {
-        /// Why the last one failed.
+    /// Gives it up: the destination rejected it, or its attempts are used up.
+    GiveUp {
+        /// Why the last attempt failed.
         reason: String,
     },
 }
 
-/// How often events of a batch ended how.
+/// The sum of the outcomes of a batch.
 #[derive(Debug, Default)]
-pub(super) struct HourlyCounts {
+pub(super) struct BatchOutcome {
     pub(super) delivered: u64,
-    pub(super) failed: u64,
-    pub(super) given_up: u64,
+    retried: u64,
+    given_up: u64,
     held: u64,
-    /// Why the first one failed for which another try may succeed, whether or not it is made.
+    /// The first reason of an [`Outcome::Retry`], even if its event was given up.
     pub(super) failure: Option<String>,
-    /// The longest that the other side asked for.
+    /// The longest wait that the destination asked for.
     pub(super) retry_after: Option<Duration>,
-    /// Whether the sink seemed to take nothing at all, and whether it asked to be left alone then.
+    /// Whether the sink reported an outage.
     has_outage: bool,
-    has_demand: bool,
+    /// Whether the destination asked for a wait in that outage.
+    has_asked_for_wait: bool,
 }
 
-impl HourlyCounts {
-    /// Judges one outcome: that of attempt number `attempt`, `age_ms` after the event came.
-    pub(super) fn judge(&mut self, outcome: Outcome, retry: &RetryOptions, attempt: u32, age_ms: i64) -> Fate {
+impl BatchOutcome {
+    /// Decides on one event. `attempts` counts this attempt, and `age_ms` is the age of the event at its end.
+    pub(super) fn decide(&mut self, outcome: Outcome, retry: &RetryOptions, attempts: u32, age_ms: i64) -> Decision {
         let Failure { reason, retry_after, is_outage } = match outcome {
             Outcome::Delivered => {
                 self.delivered += 1;
-                return Fate::Delivered;
+                return Decision::Done;
             }
             Outcome::Held => {
                 self.held += 1;
-                return Fate::Held;
+                return Decision::Hold;
             }
             Outcome::Rejected { reason } => {
                 self.given_up += 1;
-                return Fate::GivenUp { reason };
+                return Decision::GiveUp { reason };
             }
             Outcome::Retry(failure) => failure,
         };
         self.failure.get_or_insert_with(|| reason.clone());
         self.retry_after = self.retry_after.max(retry_after);
         self.has_outage |= is_outage;
-        self.has_demand |= is_outage && retry_after.is_some();
-        if retry.gives_up(attempt, age_ms) {
+        self.has_asked_for_wait |= is_outage && retry_after.is_some();
+        if retry.gives_up(attempts, age_ms) {
             self.given_up += 1;
-            return Fate::GivenUp { reason };
+            return Decision::GiveUp { reason };
         }
-        self.failed += 1;
-        Fate::Failed { reason, retry_after }
+        self.retried += 1;
+        Decision::Retry { reason, retry_after }
     }
 
-    /// Whether the sink had something, or will not get it any more.
+    /// Whether any event is finished: delivered or given up.
     pub(super) fn is_any_done(&self) -> bool {
         self.delivered + self.given_up > 0
     }
 
-    /// Whether the sink takes nothing for now, as far as this batch shows.
+    /// Whether the sink seems to be down, as far as this batch shows.
     pub(super) fn is_outage(&self) -> bool {
-        self.has_demand || self.has_outage && self.delivered == 0
+        self.has_asked_for_wait || self.has_outage && self.delivered == 0
     }
 
-    /// A sink that holds all back without failing itself would make the worker spin.
-    pub(super) fn blame_the_sink_for_standing_still(&mut self) {
+    /// Turns a batch of held events alone into an outage. Otherwise the worker would try again without a pause.
+    pub(super) fn blame_sink_without_progress(&mut self) {
         if self.held > 0 && self.failure.is_none() && !self.is_any_done() {
             self.failure = Some("the sink held events back and said of none that it had failed".to_owned());
             self.has_outage = true;
         }
     }
 
-    /// Adds to the metrics of a sink; `given_up` is how those count that are given up.
+    /// Adds to the metrics of a sink. `given_up` is the label for events that were given up.
     pub(super) fn count(&self, metrics: &Metrics, sink: &str, given_up: DeliveryOutcome) {
         for (outcome, count) in [
             (DeliveryOutcome::Delivered, self.delivered),
-            (DeliveryOutcome::Transient, self.failed),
+            (DeliveryOutcome::Transient, self.retried),
             (given_up, self.given_up),
         ] {
             if count > 0 {
@@ -107,7 +108,7 @@ impl HourlyCounts {
     }
 }
 
-/// Whether a sink gave up on a batch before its end: it held back events of streams of which none had failed.
+/// Whether the sink skipped the rest of a batch: it held an event of a stream in which no event of the batch had failed.
 pub(super) fn is_cut_short(batch: &[Record], outcomes: &[Outcome]) -> bool {
     let mut failed = HashSet::new();
     batch.iter().zip(outcomes).any(|(record, outcome)| {
@@ -124,22 +125,25 @@ pub(super) fn is_cut_short(batch: &[Record], outcomes: &[Outcome]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::worker_tests::event_of;
+    use crate::delivery::testing::event_of;
     use crate::journal::Offset;
 
-    fn judged(outcomes: Vec<Outcome>) -> HourlyCounts {
-        let mut tally = HourlyCounts::default();
+    fn sum(outcomes: Vec<Outcome>) -> BatchOutcome {
+        let mut sum = BatchOutcome::default();
         for outcome in outcomes {
-            tally.judge(outcome, &RetryOptions::default(), 1, 0);
+            sum.decide(outcome, &RetryOptions::default(), 1, 0);
         }
-        tally.blame_the_sink_for_standing_still();
-        tally
+        sum.blame_sink_without_progress();
+        sum
+    }
+
+    fn refused() -> Outcome {
+        Failure::of_event("no room").into()
     }
 
     #[test]
-    fn an_outage_is_told_from_the_failure_of_an_event() {
+    fn an_outage_differs_from_a_failed_event() {
         let away = || Outcome::Retry(Failure::outage("away"));
-        let refused = || Outcome::Retry(Failure::of_event("no room"));
         let asked = |secs, is_outage| {
             let retry_after = Some(Duration::from_secs(secs));
             Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage })
@@ -155,22 +159,21 @@ mod tests {
             (vec![Outcome::Delivered, Outcome::Held], false),
             (vec![Outcome::Held], true),
         ] {
-            assert_eq!(judged(outcomes.clone()).is_outage(), is_outage, "{outcomes:?}");
+            assert_eq!(sum(outcomes.clone()).is_outage(), is_outage, "{outcomes:?}");
         }
-        let tally = judged(vec![asked(1, false), away(), asked(3, true), asked(2, true)]);
-        assert_eq!((tally.retry_after, tally.failure.as_deref()), (Some(Duration::from_secs(3)), Some("later")));
+        let sum = sum(vec![asked(1, false), away(), asked(3, true), asked(2, true)]);
+        assert_eq!((sum.retry_after, sum.failure.as_deref()), (Some(Duration::from_secs(3)), Some("later")));
     }
 
     #[test]
-    fn a_batch_is_cut_short_where_more_is_held_than_streams_that_failed() {
+    fn a_batch_is_cut_short_if_free_streams_are_held() {
         let batch: Vec<Record> = (1..)
             .zip(["a", "b", "a"])
             .map(|(offset, stream)| Record { offset: Offset(offset), event: event_of(stream, 1) })
             .collect();
-        let (held, failed) = (|| Outcome::Held, || Outcome::Retry(Failure::of_event("no room")));
-        assert!(!is_cut_short(&batch, &[failed(), Outcome::Delivered, held()]));
-        assert!(is_cut_short(&batch, &[failed(), held(), held()]));
-        assert!(is_cut_short(&batch, &[Outcome::Delivered, failed(), held()]));
+        assert!(!is_cut_short(&batch, &[refused(), Outcome::Delivered, Outcome::Held]));
+        assert!(is_cut_short(&batch, &[refused(), Outcome::Held, Outcome::Held]));
+        assert!(is_cut_short(&batch, &[Outcome::Delivered, refused(), Outcome::Held]));
         assert!(!is_cut_short(&[], &[]));
     }
 }

@@ -1,23 +1,23 @@
-//! The records that a worker has read and that are not done: which of them may be handed over now, up to where all is
-//! done, and what is done beyond that. Pure rules: nothing here reads, delivers or waits.
+//! The records that a worker has read and not finished: which of them are ready, and where the cursor stands. Pure rules:
+//! nothing here reads, delivers or waits.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::delivery::backoff::Pause;
+use super::backoff::Pause;
 use crate::journal::{Ahead, Offset, Record};
 
-/// How many records may be pending. While so many are, nothing more is read.
+/// The most records that may be pending. At this number, the worker reads no more.
 pub(super) const RECORDS_MAX: usize = 1000;
 
-/// How a record was tried so far.
+/// The attempts of a record so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tries {
-    /// How often.
+    /// The number of attempts.
     pub(super) attempts: u32,
-    /// Why the last attempt failed, where there was one since the start.
+    /// Why the last attempt since the start of the process failed.
     pub(super) reason: Option<String>,
-    /// The wait before the next. The later records of the same stream wait as well.
+    /// The pause before the next attempt. Later records of the same stream wait too.
     pub(super) pause: Option<Pause>,
 }
 
@@ -27,17 +27,17 @@ struct Entry {
     tries: Tries,
 }
 
-/// What is read and not done.
+/// The records that are read and not finished.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Every record up to here has been read.
     position: Offset,
-    /// In order, and never more than [`RECORDS_MAX`]. Done ones between them are gone already.
+    /// In order, and never more than [`RECORDS_MAX`]. Finished ones between them are removed.
     entries: Vec<Entry>,
 }
 
 impl Pending {
-    /// Nothing is pending up to `position`, but the records that are given with the number of their attempts.
+    /// Every record up to `position` is finished, except these, which come with their number of attempts.
     pub(super) fn new(position: Offset, records: Vec<(Record, u32)>) -> Pending {
         let entry = |(record, attempts)| Entry { record, tries: Tries { attempts, ..Tries::default() } };
         Pending { position, entries: records.into_iter().map(entry).collect() }
@@ -57,27 +57,27 @@ impl Pending {
         self.entries.first().map(|entry| &entry.record)
     }
 
-    /// How many more may be taken in.
-    pub(super) fn room(&self) -> usize {
+    /// The number of records that may be added.
+    pub(super) fn free_records(&self) -> usize {
         RECORDS_MAX.saturating_sub(self.entries.len())
     }
 
-    /// Whether one of them has failed since the start.
+    /// Whether a record has failed since the start of the process.
     pub(super) fn has_failed(&self) -> bool {
         self.entries.iter().any(|entry| entry.tries.reason.is_some())
     }
 
-    /// How often the one was tried that was tried most often.
+    /// The largest number of attempts of a record.
     pub(super) fn attempts_max(&self) -> u32 {
         self.entries.iter().map(|entry| entry.tries.attempts).max().unwrap_or(0)
     }
 
-    /// The place up to which every record is done.
+    /// The cursor: every record up to it is finished.
     pub(super) fn cursor(&self) -> Offset {
         self.first().map_or(self.position, |record| record.offset.before())
     }
 
-    /// What is done beyond that.
+    /// The finished records after the cursor, stored as the position and the unfinished records up to it.
     pub(super) fn ahead(&self) -> Ahead {
         if self.entries.is_empty() {
             return Ahead::default();
@@ -86,18 +86,18 @@ impl Pending {
         Ahead { position: self.position, pending: pending.collect() }
     }
 
-    /// Whether a record has been read and is done.
+    /// Whether a record is read and finished.
     pub(super) fn is_done(&self, offset: Offset) -> bool {
         offset <= self.position && self.entries.binary_search_by_key(&offset, |entry| entry.record.offset).is_err()
     }
 
-    /// Takes in what was read after the position up to `position`, less what is not to be delivered.
+    /// Adds records that were read, up to `position`. Records that the selection excludes are not among them.
     pub(super) fn take_in(&mut self, records: Vec<Record>, position: Offset) {
         self.position = position;
         self.entries.extend(records.into_iter().map(|record| Entry { record, tries: Tries::default() }));
     }
 
-    /// Takes out what may be handed over now, in order: what waits for nothing, and follows nothing of its stream that waits.
+    /// Takes the records that are ready, in order. A record is ready if neither it nor an earlier one of its stream is paused.
     pub(super) fn take_ready(&mut self, now_ms: i64) -> (Vec<Record>, Vec<Tries>) {
         let mut waiting = HashSet::new();
         let is_ready: Vec<bool> = self
@@ -117,7 +117,7 @@ impl Pending {
         ready.map(|entry| (entry.record, entry.tries)).unzip()
     }
 
-    /// Takes back what was handed over and is not done.
+    /// Takes back the records of a batch that are not finished.
     pub(super) fn take_back(&mut self, kept: Vec<(Record, Tries)>) {
         if kept.is_empty() {
             return;
@@ -126,7 +126,7 @@ impl Pending {
         self.entries.sort_by_key(|entry| entry.record.offset);
     }
 
-    /// How long until there is something to hand over; `None` where nothing is pending.
+    /// The time until a record is ready; `None` if no record is pending.
     pub(super) fn wait(&self, now_ms: i64) -> Option<Duration> {
         let left = |entry: &Entry| entry.tries.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms));
         let mut seen = HashSet::new();
@@ -141,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::delivery::worker_tests::event_of;
+    use crate::delivery::testing::event_of;
 
     fn record(offset: i64, stream: &str) -> Record {
         Record { offset: Offset(offset), event: event_of(stream, 1) }
@@ -157,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_waits_holds_back_its_stream_and_no_other() {
+    fn a_paused_record_holds_its_stream_only() {
         let mut pending = Pending::new(Offset(0), Vec::new());
         assert_eq!((pending.wait(0), pending.cursor()), (None, Offset(0)));
         pending.take_in(vec![record(2, "a"), record(4, "b"), record(6, "a")], Offset(9));
-        assert_eq!((pending.cursor(), pending.room()), (Offset(1), RECORDS_MAX - 3));
+        assert_eq!((pending.cursor(), pending.free_records()), (Offset(1), RECORDS_MAX - 3));
         let (mut batch, mut tries) = pending.take_ready(0);
         assert_eq!(offsets(&batch), [2, 4, 6]);
-        // The first failed, the third was held for it, and the second is done.
+        // The first failed, the third was held for it, and the second is finished.
         pending.take_back(vec![(batch.remove(2), tries.remove(2)), (batch.remove(0), failed(0, 100))]);
         assert_eq!(offsets(&pending.take_ready(99).0), [] as [i64; 0]);
         assert_eq!(pending.wait(70), Some(Duration::from_millis(30)));
@@ -178,8 +178,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// A sink that fails at random, and starts at random: nothing is given twice that was done, nothing is left out, and
-        /// each stream comes in order.
+        /// With random failures and restarts, each record is finished once, and each stream in order.
         #[test]
         fn all_is_done_once_and_in_order(streams in prop::collection::vec(0..4_usize, 1..60), seed in any::<u64>()) {
             let mut random = fastrand::Rng::with_seed(seed);

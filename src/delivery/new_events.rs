@@ -1,0 +1,217 @@
+//! New events: reads on after the cursor, skips the events that the sink's selection excludes, and delivers the rest. The cursor
+//! stops at the first unfinished record.
+
+use std::time::Duration;
+
+use super::backoff::Pause;
+use super::outcome::{BatchOutcome, Decision, is_cut_short};
+use super::outlet::Outlet;
+use super::pending::{Pending, Tries};
+use super::step::Step;
+use crate::journal::{DeadLetter, JournalError, Offset, Progress, Record};
+use crate::telemetry::DeliveryOutcome;
+
+/// The delivery of new events to one sink.
+pub(super) struct NewEvents {
+    pending: Pending,
+    is_resumed: bool,
+    /// The number of outages in a row. The pause grows with it.
+    failures: u32,
+    /// The pause in which the sink is given nothing.
+    pause: Option<Pause>,
+    /// The failure that was logged last; `None` once the sink takes events again.
+    logged: Option<String>,
+}
+
+impl NewEvents {
+    /// Starts after `cursor`.
+    pub(super) fn new(cursor: Offset) -> NewEvents {
+        let pending = Pending::new(cursor, Vec::new());
+        NewEvents { pending, is_resumed: false, failures: 0, pause: None, logged: None }
+    }
+
+    /// The records that were read and aren't finished.
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    /// Whether the sink has resumed.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
+    /// The rest of the pause in which the sink is given nothing.
+    pub(super) fn pause_left(&mut self, now_ms: i64) -> Option<Duration> {
+        self.pause = self.pause.filter(|pause| !pause.left(now_ms).is_zero());
+        self.pause.map(|pause| pause.left(now_ms))
+    }
+
+    /// Whether more records may be read. A sink that keeps order over all streams first finishes the pending ones.
+    pub(super) fn reads_on(&self, outlet: &Outlet) -> bool {
+        if outlet.sink.is_ordered() { self.pending.is_empty() } else { self.pending.free_records() > 0 }
+    }
+
+    /// Prepares the sink, and reads the records that an earlier run left unfinished.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub(super) async fn resume(&mut self, outlet: &mut Outlet) -> Result<Step, JournalError> {
+        let state = outlet.consumer.state().map(<[u8]>::to_vec);
+        let cursor = outlet.consumer.cursor();
+        match outlet.sink.resume(cursor, state.as_deref(), &*outlet.consumer).await {
+            Ok(position) => {
+                let ahead = outlet.consumer.ahead().clone();
+                let mut pending = Vec::with_capacity(ahead.pending.len());
+                for (offset, attempts) in ahead.pending.into_iter().filter(|(offset, _)| *offset > position) {
+                    let read = outlet.consumer.read(offset.before(), 1).await?.pop();
+                    // The selection may have changed since.
+                    let is_wanted = |record: &Record| record.offset == offset && outlet.selection.takes(&record.event);
+                    pending.extend(read.filter(is_wanted).map(|record| (record, attempts)));
+                }
+                self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
+                self.is_resumed = true;
+                self.report_success(outlet);
+                outlet.keep(outlet.progress(&self.pending));
+                Ok(Step::More)
+            }
+            Err(failure) => {
+                // Nothing is pending yet, but the status shows the age of the oldest event.
+                let oldest = outlet.consumer.read(cursor, 1).await?;
+                outlet.status.set_oldest_pending_ms(oldest.first().map(|record| record.event.received_ms()));
+                self.failures = self.failures.saturating_add(1);
+                self.report_failure(outlet, failure.reason.clone(), Some(failure.reason));
+                Ok(Step::Wait(self.rest(outlet, outlet.now_ms(), None)))
+            }
+        }
+    }
+
+    /// Reads on, and delivers every record that is ready. Returns `None` if there was nothing to do.
+    ///
+    /// # Errors
+    /// The journal can't be read or written.
+    pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
+        let has_read = self.read(outlet).await?;
+        let (batch, tries) = self.pending.take_ready(outlet.now_ms());
+        if batch.is_empty() && !has_read {
+            return Ok(None);
+        }
+        self.deliver(outlet, batch, tries).await.map(Some)
+    }
+
+    /// Reads as many records as may be pending. Returns whether there were any.
+    async fn read(&mut self, outlet: &mut Outlet) -> Result<bool, JournalError> {
+        if !self.reads_on(outlet) {
+            return Ok(false);
+        }
+        let read = outlet.consumer.read(self.pending.position(), self.pending.free_records()).await?;
+        let Some(position) = read.last().map(|record| record.offset) else { return Ok(false) };
+        let count = read.len();
+        let passing: Vec<Record> = read.into_iter().filter(|record| outlet.selection.takes(&record.event)).collect();
+        let filtered = count - passing.len();
+        if filtered > 0 {
+            outlet.metrics.deliveries(outlet.name(), DeliveryOutcome::Filtered, filtered as u64);
+        }
+        self.pending.take_in(passing, position);
+        Ok(true)
+    }
+
+    /// Delivers a batch, decides on each event, and stores the progress.
+    async fn deliver(
+        &mut self,
+        outlet: &mut Outlet,
+        batch: Vec<Record>,
+        tries: Vec<Tries>,
+    ) -> Result<Step, JournalError> {
+        let outcomes = outlet.deliver(&batch).await;
+        // The attempt may have taken long, so pauses and ages count from its end.
+        let now_ms = outlet.now_ms();
+        let is_cut_short = is_cut_short(&batch, &outcomes);
+        let mut outcome_of_batch = BatchOutcome::default();
+        let (mut unfinished, mut dead_letters, mut new_reason) = (Vec::new(), Vec::new(), None);
+        for ((record, tries), outcome) in batch.into_iter().zip(tries).zip(outcomes) {
+            let attempts = tries.attempts.saturating_add(1);
+            let age_ms = now_ms.saturating_sub(record.event.received_ms());
+            match outcome_of_batch.decide(outcome, &outlet.retry, attempts, age_ms) {
+                Decision::Done => {}
+                Decision::Hold => unfinished.push((record, tries)),
+                Decision::Retry { reason, retry_after } => {
+                    if tries.reason.as_ref() != Some(&reason) {
+                        new_reason.get_or_insert_with(|| reason.clone());
+                    }
+                    let pause = outlet.pause(attempts, now_ms, retry_after);
+                    // A sink that keeps order over all streams pauses as a whole.
+                    let pause = (!outlet.sink.is_ordered()).then_some(pause);
+                    unfinished.push((record, Tries { attempts, reason: Some(reason), pause }));
+                }
+                Decision::GiveUp { reason } => {
+                    tracing::warn!(sink = outlet.name(), id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
+                    dead_letters.push(DeadLetter { record, attempts, reason, failed_ms: now_ms });
+                }
+            }
+        }
+        self.pending.take_back(unfinished);
+        outcome_of_batch.blame_sink_without_progress();
+        outcome_of_batch.count(&outlet.metrics, outlet.name(), DeliveryOutcome::DeadLetter);
+        let wait = self.rest_after(outlet, &outcome_of_batch, is_cut_short, now_ms);
+        self.report(outlet, &outcome_of_batch, new_reason);
+        outlet.keep(Progress { dead_letters, ..outlet.progress(&self.pending) });
+        outlet.save().await?;
+        Ok(wait.map_or(Step::More, Step::Wait))
+    }
+
+    /// Pauses the sink if it seems to be down, and returns the length of the pause.
+    fn rest_after(
+        &mut self,
+        outlet: &mut Outlet,
+        outcome: &BatchOutcome,
+        is_cut_short: bool,
+        now_ms: i64,
+    ) -> Option<Duration> {
+        let has_failed_whole = outlet.sink.is_ordered() && outcome.failure.is_some();
+        if !(has_failed_whole || is_cut_short || outcome.is_outage()) {
+            self.failures = 0;
+            return None;
+        }
+        self.failures = if outcome.is_any_done() { 1 } else { self.failures.saturating_add(1) };
+        Some(self.rest(outlet, now_ms, outcome.retry_after))
+    }
+
+    /// Pauses the sink, and returns the length of the pause.
+    fn rest(&mut self, outlet: &mut Outlet, now_ms: i64, retry_after: Option<Duration>) -> Duration {
+        let pause = outlet.pause(self.failures.max(1), now_ms, retry_after);
+        self.pause = Some(pause);
+        pause.length
+    }
+
+    /// Reports how the sink does, in the status and in the log. `new_reason` is a failure that differs from the last one of its
+    /// event.
+    fn report(&mut self, outlet: &Outlet, outcome: &BatchOutcome, new_reason: Option<String>) {
+        if let Some(reason) = &outcome.failure {
+            self.report_failure(outlet, reason.clone(), new_reason);
+        } else if outcome.delivered > 0 && !self.pending.has_failed() {
+            self.report_success(outlet);
+        }
+    }
+
+    /// Logs a lasting failure when its reason changes, not each time.
+    fn report_failure(&mut self, outlet: &Outlet, failure: String, new_reason: Option<String>) {
+        let attempts = self.failures.max(self.pending.attempts_max());
+        outlet.status.set_attempt(attempts.saturating_add(1), Some(failure));
+        if let Some(reason) = new_reason.filter(|reason| self.logged.as_ref() != Some(reason)) {
+            tracing::warn!(
+                sink = outlet.name(),
+                reason,
+                "the sink fails: what it has not taken is kept and tried again"
+            );
+            self.logged = Some(reason);
+        }
+    }
+
+    fn report_success(&mut self, outlet: &Outlet) {
+        self.failures = 0;
+        self.logged = None;
+        if outlet.status.set_attempt(1, None) {
+            tracing::info!(sink = outlet.name(), "the sink takes events again");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! One sink with everything that delivers to it. Both new events and resends use it, because some sinks must be the only writer
+//! to their destination.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backoff::{Pause, RetryOptions};
+use super::pending::Pending;
+use super::status::Status;
+use crate::callback::EventSelection;
+use crate::clock::Clock;
+use crate::journal::{Consumer, JournalError, Progress, Record};
+use crate::sink::{Failure, Outcome, Sink};
+use crate::telemetry::Metrics;
+
+/// One sink, its consumer of the journal, and its retry rules.
+pub(super) struct Outlet {
+    pub(super) consumer: Box<dyn Consumer>,
+    pub(super) sink: Box<dyn Sink>,
+    /// The events that the sink is given.
+    pub(super) selection: EventSelection,
+    pub(super) retry: RetryOptions,
+    pub(super) status: Arc<Status>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+    random: fastrand::Rng,
+    /// Progress that the journal hasn't confirmed.
+    unsaved: Option<Progress>,
+}
+
+impl Outlet {
+    pub(super) fn new(
+        consumer: Box<dyn Consumer>,
+        sink: Box<dyn Sink>,
+        selection: EventSelection,
+        retry: RetryOptions,
+        status: Arc<Status>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Outlet {
+        let random = fastrand::Rng::new();
+        Outlet { consumer, sink, selection, retry, status, metrics, clock, random, unsaved: None }
+    }
+
+    /// The name of the sink.
+    pub(super) fn name(&self) -> &str {
+        &self.status.sink
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// Hands a batch to the sink, and returns an outcome for each event.
+    pub(super) async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
+        let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
+        if outcomes.len() != batch.len() {
+            // Without an outcome, nothing proves that the sink has the event.
+            outcomes.resize(batch.len(), Failure::outage("the sink did not answer for this event").into());
+        }
+        outcomes
+    }
+
+    /// The pause after failed attempt number `attempt`. It begins at `since_ms`, and `retry_after` is the wait that the destination
+    /// asked for.
+    pub(super) fn pause(&mut self, attempt: u32, since_ms: i64, retry_after: Option<Duration>) -> Pause {
+        Pause { since_ms, length: self.retry.wait(attempt, self.random.f64(), retry_after) }
+    }
+
+    /// The progress to store: the cursor, the finished records after it, and the state of the sink.
+    pub(super) fn progress(&self, pending: &Pending) -> Progress {
+        Progress {
+            cursor: pending.cursor(),
+            ahead: pending.ahead(),
+            state: self.sink.state(),
+            urgent: !pending.is_empty() || self.consumer.head() > pending.position(),
+            ..Progress::default()
+        }
+    }
+
+    /// Keeps progress for the next [`Outlet::save`].
+    pub(super) fn keep(&mut self, progress: Progress) {
+        self.unsaved = Some(progress);
+    }
+
+    /// Makes kept progress durable. If that fails, it stays kept.
+    ///
+    /// # Errors
+    /// The journal can't be written, or is closed.
+    pub(super) async fn save(&mut self) -> Result<(), JournalError> {
+        let Some(progress) = &self.unsaved else { return Ok(()) };
+        self.consumer.advance(progress.clone()).await?;
+        self.unsaved = None;
+        self.status.set_cursor(self.consumer.cursor().0);
+        Ok(())
+    }
+}

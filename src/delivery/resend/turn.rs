@@ -1,0 +1,24 @@
+//! The result of one turn of a resend.
+
+use crate::delivery::outcome::BatchOutcome;
+use crate::journal::{ReplayProgress, SettledLetter};
+
+/// The result of one turn of a redrive or a replay.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// Events were sent or skipped.
+    Taken(BatchOutcome, Results),
+    /// There are events to send, but not yet.
+    Later,
+    /// There is nothing to send.
+    Nothing,
+}
+
+/// What a turn changes in the journal.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    /// The dead letters that were tried.
+    pub(super) settled: Vec<SettledLetter>,
+    /// The progress of the replay.
+    pub(super) replay: Option<ReplayProgress>,
+}

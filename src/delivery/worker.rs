@@ -1,0 +1,150 @@
+//! The worker of one sink: takes turns between new events and resends, and waits when there is nothing to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::backoff::RetryOptions;
+use super::new_events::NewEvents;
+use super::outlet::Outlet;
+use super::resend::Resend;
+use super::status::Status;
+use super::step::Step;
+use crate::callback::EventSelection;
+use crate::clock::Clock;
+use crate::journal::{Consumer, JournalError};
+use crate::sink::Sink;
+use crate::telemetry::Metrics;
+
+#[cfg(test)]
+mod tests;
+
+/// The wait after the journal could not be read or written.
+const JOURNAL_WAIT: Duration = Duration::from_secs(1);
+
+/// Delivers the records of a journal to one sink.
+pub struct Worker {
+    outlet: Outlet,
+    new_events: NewEvents,
+    resend: Resend,
+    is_stopping: bool,
+    /// Why the journal failed last; `None` after it worked again.
+    journal_failure: Option<String>,
+}
+
+impl Worker {
+    /// Makes the worker of a sink. It does nothing before its first step.
+    pub fn new(
+        consumer: Box<dyn Consumer>,
+        sink: Box<dyn Sink>,
+        selection: EventSelection,
+        retry: RetryOptions,
+        status: Arc<Status>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Worker {
+        status.set_cursor(consumer.cursor().0);
+        status.set_dead_letters(consumer.dead_letters());
+        Worker {
+            new_events: NewEvents::new(consumer.cursor()),
+            resend: Resend::default(),
+            outlet: Outlet::new(consumer, sink, selection, retry, status, metrics, clock),
+            is_stopping: false,
+            journal_failure: None,
+        }
+    }
+
+    /// Works until `stop` turns true, and then until every new event is delivered or has failed. The cursor stays before the
+    /// unfinished ones, so the next start delivers them.
+    ///
+    /// # Errors
+    /// The journal is closed.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
+        loop {
+            // Read before the step, so that the step sees every record that came before the stop.
+            self.is_stopping = *stop.borrow();
+            match self.step().await? {
+                Step::More => {}
+                _ if self.is_stopping => return Ok(()),
+                Step::Idle => {
+                    let (wait, reads_on) = (self.wait(), self.new_events.reads_on(&self.outlet));
+                    let position = self.new_events.pending().position();
+                    tokio::select! {
+                        result = self.outlet.consumer.wait(position), if reads_on => result?,
+                        () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+                        _ = stop.wait_for(|stop| *stop) => {}
+                    }
+                }
+                Step::Wait(wait) => tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                },
+            }
+        }
+    }
+
+    /// The time until the first pause ends; `None` if nothing is paused.
+    fn wait(&self) -> Option<Duration> {
+        let now_ms = self.outlet.now_ms();
+        let resend = if self.is_stopping { None } else { self.resend.wait(now_ms) };
+        self.new_events.pending().wait(now_ms).into_iter().chain(resend).min()
+    }
+
+    /// Does one thing: saves progress, resumes the sink, delivers new events, or resends.
+    ///
+    /// # Errors
+    /// The journal is closed. The worker waits after any other failure.
+    pub async fn step(&mut self) -> Result<Step, JournalError> {
+        let step = match self.try_step().await {
+            Err(JournalError::Closed) => return Err(JournalError::Closed),
+            Err(error) => {
+                let reason = error.to_string();
+                if self.journal_failure.as_ref() != Some(&reason) {
+                    tracing::warn!(sink = self.outlet.name(), reason, "the journal fails this sink: it waits");
+                }
+                self.journal_failure = Some(reason);
+                Step::Wait(JOURNAL_WAIT)
+            }
+            Ok(step) => {
+                self.journal_failure = None;
+                step
+            }
+        };
+        // A person may have dropped dead letters.
+        self.outlet.status.set_dead_letters(self.outlet.consumer.dead_letters());
+        if self.new_events.is_resumed() {
+            let oldest = self.new_events.pending().first();
+            self.outlet.status.set_oldest_pending_ms(oldest.map(|record| record.event.received_ms()));
+        }
+        Ok(step)
+    }
+
+    async fn try_step(&mut self) -> Result<Step, JournalError> {
+        self.outlet.save().await?;
+        if !self.new_events.is_resumed() {
+            return self.new_events.resume(&mut self.outlet).await;
+        }
+        if let Some(left) = self.new_events.pause_left(self.outlet.now_ms()) {
+            return Ok(Step::Wait(left));
+        }
+        if self.resend.is_overdue()
+            && let Some(step) = self.resend().await?
+        {
+            return Ok(step);
+        }
+        if let Some(step) = self.new_events.step(&mut self.outlet).await? {
+            self.resend.note_batch();
+            return Ok(step);
+        }
+        Ok(self.resend().await?.unwrap_or(Step::Idle))
+    }
+
+    /// Resends, unless the worker stops: the next start continues.
+    async fn resend(&mut self) -> Result<Option<Step>, JournalError> {
+        if self.is_stopping {
+            return Ok(None);
+        }
+        self.resend.step(&mut self.outlet, self.new_events.pending()).await
+    }
+}
