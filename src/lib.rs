@@ -1,14 +1,15 @@
-//! livehook receives the callbacks of Tencent Cloud CSS (live streaming), stores each genuine one before it answers, and
-//! delivers it to sinks.
+//! livehook receives the callbacks of Tencent Cloud CSS (live streaming), stores each genuine one before it answers,
+//! and delivers it to sinks.
 //!
 //! # The life of a callback
 //!
-//! [`http`] serves a connection, [`receiver`] reads the request, [`callback`] parses and verifies it, [`journal`] makes the
-//! event durable, and only then the receiver answers 200. From the journal, [`delivery`] takes the event to each [`sink`],
-//! one worker a sink, and [`index`] adds it to its [`session`]. [`admin`] shows all of that. [`app`] starts these parts from
-//! one validated [`config`]; [`cli`] holds the commands.
+//! [`http`] serves the connection and [`receiver`] reads the request. [`callback`] parses and verifies it, and
+//! [`journal`] makes the event durable. Only then does the receiver answer 200. Afterwards [`delivery`] delivers the
+//! event from the journal to each [`sink`], with one worker per sink, and [`index`] adds it to its [`session`].
+//! [`admin`] shows all of this. [`app`] starts these parts from one validated [`config`], and [`cli`] holds the
+//! commands.
 //!
-//! A module may use those below it, never one above it: see ARCHITECTURE.md.
+//! A module may use the modules below it, never one above it: see ARCHITECTURE.md.
 
 pub mod admin;
 pub mod app;

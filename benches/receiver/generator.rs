@@ -1,5 +1,6 @@
-//! Sends signed pushes and stops of ten thousand streams in turns, each a new event, and times the answers. It must cost less
-//! than the server: it makes each request once and then only overwrites a few digits, and it compares answers without parsing.
+//! Sends signed pushes and stops of ten thousand streams in turns, each a new event, and times the answers. It must
+//! cost less than the server: it makes each request once and then only overwrites a few digits, and it compares answers
+//! without parsing.
 
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};

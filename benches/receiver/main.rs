@@ -8,13 +8,15 @@
 //! cargo bench --bench receiver -- full            CPU per event with five million stored (takes 10 GB of disk)
 //! ```
 //!
-//! Options, with their defaults: `--rounds N` (5), `--secs N` for the length of a round (5), `--stored N` for `full` (5000000),
-//! `--ids N` for `start` (1000000), `--dir DIR` for the data of the servers (a folder in `target/`). The servers run on core 1
-//! and the generator on core 0, so run nothing else at the same time. It needs Linux, two cores, `taskset` and `sh`.
+//! Options, with their defaults: `--rounds N` (5), `--secs N` for the length of a round (5), `--stored N` for `full`
+//! (5000000), `--ids N` for `start` (1000000), `--dir DIR` for the data of the servers (a folder in `target/`). The
+//! servers run on core 1 and the generator on core 0, so run nothing else at the same time. It needs Linux, two cores,
+//! `taskset` and `sh`.
 //!
-//! The bench runs the real binary with its defaults (`synchronous=FULL`, deduplication) and one file sink. The CPU time is user
-//! and system time of the whole process, from the first event until the file sink and the index have the last. The generator
-//! does not limit the result while it is busy for less than 100 % of the time. A run takes five minutes, and `full` takes ten.
+//! The bench runs the real binary with its defaults (`synchronous=FULL`, deduplication) and one file sink. The CPU time
+//! is user and system time of the whole process, from the first event until the file sink and the index have the last.
+//! The generator does not limit the result while it is busy for less than 100 % of the time. A run takes five minutes,
+//! and `full` takes ten.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its results")]
 

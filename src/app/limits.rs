@@ -1,5 +1,5 @@
-//! Divides the open files of the process between the connections of both listeners, the subscribers of the feed, and the
-//! rest of the service.
+//! Divides the open files of the process between the connections of both listeners, the subscribers of the feed, and
+//! the rest of the service.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::{admin, receiver};
 /// The most connections of the admin listener, without the subscribers of the feed.
 const ADMIN_CONNECTIONS_MAX: usize = 128;
 
-/// How many open files are reserved for the admin listener, the journal, the index and the sinks. If the limit is less than
-/// twice this number, they get half of all files instead.
+/// How many open files are reserved for the admin listener, the journal, the index and the sinks. If the limit is less
+/// than twice this number, they get half of all files instead.
 const RESERVED_FILES: u64 = ADMIN_CONNECTIONS_MAX as u64 + 96;
 
-/// The limits of the receiver's listener. `open_files` is the limit of open files, if there is one. Each connection is an
-/// open file, so fewer connections may fit than configured; that is logged. `subscribers_max` files are left to the feed, see
-/// [`subscribers_max`].
+/// The limits of the receiver's listener. `open_files` is the limit of open files, if there is one. Each connection is
+/// an open file, so fewer connections may fit than configured; that is logged. `subscribers_max` files are left to the
+/// feed, see [`subscribers_max`].
 pub(super) fn receiver_limits(options: &receiver::Options, subscribers_max: usize, open_files: Option<u64>) -> Limits {
     let reserved = RESERVED_FILES.saturating_add(subscribers_max as u64);
     let fit = at_most(open_files.map(|limit| limit - (limit / 2).min(reserved)));
@@ -30,8 +30,9 @@ pub(super) fn receiver_limits(options: &receiver::Options, subscribers_max: usiz
     Limits { connections_max: options.connections_max.min(fit), ..options.limits() }
 }
 
-/// How many subscribers the feed may have. Fewer may fit into the limit of open files than configured; that is logged. If the
-/// limit leaves no file for them, subscribers may take up to half of the other connections of the admin listener.
+/// How many subscribers the feed may have. Fewer may fit into the limit of open files than configured; that is logged.
+/// If the limit leaves no file for them, subscribers may take up to half of the other connections of the admin
+/// listener.
 pub(super) fn subscribers_max(options: &admin::Options, open_files: Option<u64>) -> usize {
     let fit = at_most(open_files.map(|limit| spare(limit).max(limit / 16)));
     if fit < options.subscribers_max {
@@ -45,8 +46,8 @@ pub(super) fn subscribers_max(options: &admin::Options, open_files: Option<u64>)
     options.subscribers_max.min(fit)
 }
 
-/// The limits of the admin listener, for a few known clients and the subscribers of the feed. `open_files` is the limit of open
-/// files, if there is one; `subscribers_max` comes from [`subscribers_max`].
+/// The limits of the admin listener, for a few known clients and the subscribers of the feed. `open_files` is the limit
+/// of open files, if there is one; `subscribers_max` comes from [`subscribers_max`].
 pub(super) fn admin_limits(subscribers_max: usize, open_files: Option<u64>) -> Limits {
     let others = at_most(open_files.map(|limit| limit / 8)).min(ADMIN_CONNECTIONS_MAX);
     let spare = open_files.map_or(usize::MAX, |limit| usize::try_from(spare(limit)).unwrap_or(usize::MAX));

@@ -1,7 +1,7 @@
 //! Opens and starts every part of the service, in order: ports, journal, index, sinks, endpoints.
 //!
-//! The ports come first, so that a port in use is found before anything is written. Callbacks are accepted only when the
-//! journal is open.
+//! The ports come first, so that a port in use is found before anything is written. Callbacks are accepted only when
+//! the journal is open.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ use crate::telemetry::Metrics;
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
 const ADMIN_NICENESS: i32 = 5;
 
-/// The index may have unsaved work on at most this part of the journal's size limit (1/8). Records that the index has not
-/// saved cannot be pruned, so the rest of the journal stays free for pruning.
+/// The index may have unsaved work on at most this part of the journal's size limit (1/8). Records that the index has
+/// not saved cannot be pruned, so the rest of the journal stays free for pruning.
 const UNSAVED_SHARE: u64 = 8;
 
 /// A part that runs as long as the service.
@@ -288,8 +288,8 @@ fn spawn_nice_thread(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (ends, ended) = oneshot::channel();
     let work = move || {
-        // On Linux this concerns only this thread and the threads that it starts. If the system refuses, the thread is as
-        // nice as any other.
+        // On Linux this concerns only this thread and the threads that it starts. If the system refuses, the thread is
+        // as nice as any other.
         let _ = rustix::process::setpriority_process(None, ADMIN_NICENESS);
         let _ = ends.send(runtime.block_on(future));
         // A blocking task that still runs must not delay the end.

@@ -26,8 +26,8 @@ impl App {
     /// Runs until `stop` resolves. Then drains until the grace is over, or until `cut_short` resolves.
     ///
     /// # Errors
-    /// A part ended before `stop`, or failed while it was being stopped. In the second case the other parts are still stopped
-    /// in order, and the first failure is returned.
+    /// A part ended before `stop`, or failed while it was being stopped. In the second case the other parts are still
+    /// stopped in order, and the first failure is returned.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()>,
@@ -80,7 +80,8 @@ impl App {
         self.endpoints.stop_receiver.send_replace(true);
         let result = (&mut self.endpoints.receiver).await;
         self.note("the receiver", result);
-        // The API must close its files before the index does: the last one to close SQLite tidies up, and a reader cannot.
+        // The API must close its files before the index does: the last one to close SQLite tidies up, and a reader
+        // cannot.
         self.endpoints.admin.close().await;
         self.workers.stop.send_replace(true);
         while let Some(result) = self.workers.tasks.join_next().await {

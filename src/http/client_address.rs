@@ -1,7 +1,7 @@
 //! Finds the client of a request that came through proxies, from the peer's address and a header.
 //!
-//! Each proxy appends the address that it saw to the right end of the header. The first address from the right that is not a
-//! trusted proxy is the client: everything to the left of it may be invented.
+//! Each proxy appends the address that it saw to the right end of the header. The first address from the right that is
+//! not a trusted proxy is the client: everything to the left of it may be invented.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -13,11 +13,11 @@ use super::Network;
 /// The client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
-    /// The address of the client. If it is not known, the address of the trusted proxy nearest to it. An IPv4-mapped address is
-    /// given as IPv4.
+    /// The address of the client. If it is not known, the address of the trusted proxy nearest to it. An IPv4-mapped
+    /// address is given as IPv4.
     pub address: IpAddr,
-    /// False if a trusted proxy gave something else than an address, for example `unknown`. The client may then be anybody, so
-    /// it is in no list of allowed addresses, even if the proxy is.
+    /// False if a trusted proxy gave something else than an address, for example `unknown`. The client may then be
+    /// anybody, so it is in no list of allowed addresses, even if the proxy is.
     pub is_known: bool,
 }
 
@@ -30,8 +30,9 @@ impl ClientAddress {
 
 /// Finds the client of a request that came from `peer`.
 ///
-/// `header` is read only if the peer is in `trusted_proxies`. All lines of the header count as one list. `Forwarded` has the
-/// form of RFC 7239, any other header is a list of addresses. If all addresses are trusted, the leftmost is the client.
+/// `header` is read only if the peer is in `trusted_proxies`. All lines of the header count as one list. `Forwarded`
+/// has the form of RFC 7239, any other header is a list of addresses. If all addresses are trusted, the leftmost is the
+/// client.
 pub fn client_address(
     peer: IpAddr,
     headers: &HeaderMap,

@@ -1,10 +1,10 @@
 //! Where a connection stands, and since when. The timeouts and the choice of a connection to evict depend on it.
 //!
-//! The task of the connection writes this state, and the listener reads it and sends orders. A request costs a few writes
-//! to memory, and the clock is read once per wake-up.
+//! The task of the connection writes this state, and the listener reads it and sends orders. A request costs a few
+//! writes to memory, and the clock is read once per wake-up.
 //!
-//! One thing stays unseen: if the first bytes of a next head arrive together with the request before, they wait in hyper's
-//! buffer. The connection then counts as idle until more of that head arrives.
+//! One thing stays unseen: if the first bytes of a next head arrive together with the request before, they wait in
+//! hyper's buffer. The connection then counts as idle until more of that head arrives.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
@@ -131,7 +131,8 @@ impl Connection {
         }
     }
 
-    /// Notes that hyper writes. Returns whether it writes the answer of a handler, and not its own to an unreadable head.
+    /// Notes that hyper writes. Returns whether it writes the answer of a handler, and not its own to an unreadable
+    /// head.
     pub(super) fn writes_answer(&self) -> bool {
         let phase = self.phase();
         if phase == Phase::AwaitingMore {
@@ -181,8 +182,8 @@ impl Connection {
         self.orders.load(Ordering::Relaxed) & DRAIN != 0
     }
 
-    /// Whether the connection must close now, to make place for another. This consumes the order, so an order that comes
-    /// while a handler has a request has no effect later.
+    /// Whether the connection must close now, to make place for another. This consumes the order, so an order that
+    /// comes while a handler has a request has no effect later.
     pub(super) fn is_evicted(&self) -> bool {
         self.orders.load(Ordering::Relaxed) & EVICT != 0
             && self.orders.fetch_and(!EVICT, Ordering::Relaxed) & EVICT != 0

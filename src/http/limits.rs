@@ -41,8 +41,8 @@ impl Limits {
     }
 }
 
-/// Raises the limit of open files of this process as far as the system allows. Returns the new limit; `None` if there is
-/// no limit.
+/// Raises the limit of open files of this process as far as the system allows. Returns the new limit; `None` if there
+/// is no limit.
 pub fn raise_open_files_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

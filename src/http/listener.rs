@@ -25,12 +25,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The pause between two searches for a connection to evict, while handlers work for all of them.
 const EVICT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves `router` on `listener` until `stop` is ready. Then it closes idle connections, lets requests in flight finish,
-/// and returns when all connections are closed. Handlers find the peer as `ConnectInfo<SocketAddr>`.
+/// Serves `router` on `listener` until `stop` is ready. Then it closes idle connections, lets requests in flight
+/// finish, and returns when all connections are closed. Handlers find the peer as `ConnectInfo<SocketAddr>`.
 ///
 /// If there are as many connections as the limit allows, or no file can be opened, a new connection evicts another. The
-/// longest idle one goes first, then the longest sending a head, then the longest sending a body. A connection whose request
-/// is with a handler is never evicted. While every connection is, new connections wait.
+/// longest idle one goes first, then the longest sending a head, then the longest sending a body. A connection whose
+/// request is with a handler is never evicted. While every connection is, new connections wait.
 ///
 /// Dropping the future cuts every connection.
 pub async fn serve(

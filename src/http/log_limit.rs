@@ -1,4 +1,5 @@
-//! Limits how many lines of a kind are logged, so that no sender can fill the disk: a burst in full, a flood in samples.
+//! Limits how many lines of a kind are logged, so that no sender can fill the disk: a burst in full, a flood in
+//! samples.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,8 +24,8 @@ struct Bucket {
 }
 
 impl LogLimit {
-    /// Returns `None` if a line of this kind must not be logged at `now`. Otherwise returns how many lines of the kind were
-    /// suppressed since the last one. `kind` must come from a closed set, because each kind is stored.
+    /// Returns `None` if a line of this kind must not be logged at `now`. Otherwise returns how many lines of the kind
+    /// were suppressed since the last one. `kind` must come from a closed set, because each kind is stored.
     pub fn admit(&self, kind: &'static str, now: Instant) -> Option<u64> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let position = match buckets.iter().position(|(known, _)| *known == kind) {

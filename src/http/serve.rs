@@ -1,8 +1,8 @@
 //! Serves one connection: HTTP/1.1 by hyper, with timers of our own, errors answered in JSON, and an end that loses no
 //! answer.
 //!
-//! A connection has one timer. Only when it fires does the connection work out its deadline and set the timer again, so a
-//! request touches no timer. hyper's own timer for heads stays off, because it also runs between requests.
+//! A connection has one timer. Only when it fires does the connection work out its deadline and set the timer again, so
+//! a request touches no timer. hyper's own timer for heads stays off, because it also runs between requests.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -30,8 +30,8 @@ use super::log_limit::LogLimit;
 use super::socket::Socket;
 use super::watched::{WatchedBody, WatchedSocket, watched_request, watched_response};
 
-/// How much is still read, and for how long, from a client after the last answer. Closing on unread bytes would reset the
-/// connection, and the client could lose the answer.
+/// How much is still read, and for how long, from a client after the last answer. Closing on unread bytes would reset
+/// the connection, and the client could lose the answer.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -179,7 +179,8 @@ where
                 return Poll::Pending;
             }
             let (now, phase) = (Instant::now(), connection.phase());
-            // At most the shortest timeout from now, because a phase with that timeout may begin before the timer fires.
+            // At most the shortest timeout from now, because a phase with that timeout may begin before the timer
+            // fires.
             let next = match limits.timeout(phase).map(|timeout| connection.since() + timeout) {
                 Some(deadline) if deadline <= now => return Poll::Ready(End::Late(phase)),
                 Some(deadline) => deadline.min(now + limits.shortest_timeout()),

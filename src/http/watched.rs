@@ -1,5 +1,5 @@
-//! Between hyper and the socket: it reads off the traffic where the [`Connection`] stands, because hyper reports neither
-//! the first byte of a head nor the moment at which an answer has left.
+//! Between hyper and the socket: it reads off the traffic where the [`Connection`] stands, because hyper reports
+//! neither the first byte of a head nor the moment at which an answer has left.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,8 +17,8 @@ use super::socket::Socket;
 
 /// The socket of a connection.
 ///
-/// If hyper writes before a handler has a request, that is its own answer to a head that it could not read, and it has no
-/// body. This swallows it, so that the task of the connection can write an answer with a body instead.
+/// If hyper writes before a handler has a request, that is its own answer to a head that it could not read, and it has
+/// no body. This swallows it, so that the task of the connection can write an answer with a body instead.
 #[derive(Debug)]
 pub(super) struct WatchedSocket<S> {
     pub(super) socket: S,

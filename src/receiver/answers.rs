@@ -29,7 +29,8 @@ pub(super) struct NotStored {
     pub(super) event_type: Option<EventType>,
     /// Whether the connection ends after the answer, because some of the request is unread.
     pub(super) close: bool,
-    /// The kept part of the body, if the body was read. It is in a box, so that the common result of a callback stays small.
+    /// The kept part of the body, if the body was read. It is in a box, so that the common result of a callback stays
+    /// small.
     pub(super) body: Option<Box<RefusedBody>>,
 }
 

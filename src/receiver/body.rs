@@ -53,8 +53,8 @@ impl Share {
         if used > self.budget.bytes_max { Err(BodyError::NoMemory) } else { Ok(()) }
     }
 
-    /// Grows to at least `bytes`, the size of the event that was made of the body. This never fails: the body was admitted,
-    /// so the next body has to wait.
+    /// Grows to at least `bytes`, the size of the event that was made of the body. This never fails: the body was
+    /// admitted, so the next body has to wait.
     pub(super) fn cover(&mut self, bytes: usize) {
         let _ = self.grow(bytes.saturating_sub(self.bytes));
     }

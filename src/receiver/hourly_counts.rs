@@ -25,7 +25,8 @@ impl HourlyCounts {
         HourlyCounts(Mutex::new(Hours { since_ms, counts: BTreeMap::new() }))
     }
 
-    /// Counts a callback that arrived at `time_ms` (Unix ms). `outcome` must come from a closed set, because each is stored.
+    /// Counts a callback that arrived at `time_ms` (Unix ms). `outcome` must come from a closed set, because each is
+    /// stored.
     pub(crate) fn count(&self, outcome: &'static str, time_ms: i64) {
         let mut hours = self.lock();
         let outcomes = hours.counts.entry(hour_of(time_ms)).or_default();
@@ -45,8 +46,8 @@ impl HourlyCounts {
         self.lock().since_ms
     }
 
-    /// Returns the counts of the hours that start at or after `since_ms` and before `until_ms`. Each count is the start of the
-    /// hour in Unix ms, the outcome and the number of callbacks; they are sorted in this order.
+    /// Returns the counts of the hours that start at or after `since_ms` and before `until_ms`. Each count is the start
+    /// of the hour in Unix ms, the outcome and the number of callbacks; they are sorted in this order.
     pub(crate) fn hours(&self, since_ms: i64, until_ms: i64) -> Vec<(i64, &'static str, u64)> {
         let mut counts: Vec<_> = {
             let hours = self.lock();

@@ -1,7 +1,7 @@
 //! The last refused callbacks, in memory. They help to find faults between CSS and livehook.
 //!
-//! Anybody may have sent them. So the list is bounded in number and in size, it holds no `sign`, no `t` and no secret, and
-//! it is harmless wherever JSON is read. Callbacks that were accepted, or could not be stored, are not in it.
+//! Anybody may have sent them. So the list is bounded in number and in size, it holds no `sign`, no `t` and no secret,
+//! and it is harmless wherever JSON is read. Callbacks that were accepted, or could not be stored, are not in it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,8 +18,8 @@ use super::refused_body::RefusedBody;
 use crate::http::words;
 use crate::moment::Moment;
 
-/// How many refusals of each error word are kept. Anybody can cause a flood of one, for example by requests to wrong paths,
-/// and it must not push out the others.
+/// How many refusals of each error word are kept. Anybody can cause a flood of one, for example by requests to wrong
+/// paths, and it must not push out the others.
 const KEPT_MAX: usize = 256;
 
 /// The error words of all refusals.
@@ -126,7 +126,8 @@ impl RecentRefusals {
         drop(oldest);
     }
 
-    /// Returns the refusals for which `is_wanted` is true, newest first: at most `limit`, all older than number `before`.
+    /// Returns the refusals for which `is_wanted` is true, newest first: at most `limit`, all older than number
+    /// `before`.
     pub(crate) fn page(
         &self,
         is_wanted: impl Fn(&Refusal) -> bool,

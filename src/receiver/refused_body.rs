@@ -23,9 +23,10 @@ pub(crate) struct RefusedBody {
     fault: Option<BodyFault>,
     /// The length of the members as JSON without white space, in bytes.
     members_bytes: Option<usize>,
-    /// The members as received, without `sign` and `t`, and with secrets replaced by `REDACTED`. Secrets are also members
-    /// named `sign` or `t` in another case or at any depth, and signatures within strings. `null` if the members take more
-    /// than 4096 bytes, or if many programs could not read them (half of a surrogate pair, a number beyond all floats).
+    /// The members as received, without `sign` and `t`, and with secrets replaced by `REDACTED`. Secrets are also
+    /// members named `sign` or `t` in another case or at any depth, and signatures within strings. `null` if the
+    /// members take more than 4096 bytes, or if many programs could not read them (half of a surrogate pair, a number
+    /// beyond all floats).
     #[schema(value_type = Option<Object>)]
     members: Option<Box<RawValue>>,
 }
@@ -81,8 +82,8 @@ impl RefusedBody {
     }
 }
 
-/// Whether every program can read it. Half of a surrogate pair, or a number beyond all floats, would make the whole list
-/// of refusals unreadable for many.
+/// Whether every program can read it. Half of a surrogate pair, or a number beyond all floats, would make the whole
+/// list of refusals unreadable for many.
 fn is_readable(json: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(json).is_ok()
 }

@@ -1,7 +1,8 @@
-//! The routes of the callback endpoint: from a request to a durable event and its 200, or to an answer that says why not.
+//! The routes of the callback endpoint: from a request to a durable event and its 200, or to an answer that says why
+//! not.
 //!
-//! `POST <receiver.path>` takes callbacks. `GET <receiver.health_path>` shows load balancers whether to send any. Nothing
-//! here knows how events are stored or where they go.
+//! `POST <receiver.path>` takes callbacks. `GET <receiver.health_path>` shows load balancers whether to send any.
+//! Nothing here knows how events are stored or where they go.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -184,7 +185,8 @@ impl Receiver {
         Arc::clone(&self.hourly_counts)
     }
 
-    /// Counts a request whose head could not be read. `word` is the error word of its answer. See [`crate::http::Hooks`].
+    /// Counts a request whose head could not be read. `word` is the error word of its answer. See
+    /// [`crate::http::Hooks`].
     pub fn count_unreadable(&self, word: &'static str) {
         self.hourly_counts.count(word, (self.clock)());
         self.metrics.unreadable(word);

@@ -23,8 +23,8 @@ pub(super) enum StoreError {
 
 /// Hands an event to the journal, and returns when it is durable. `share` is the memory that the event takes.
 ///
-/// The caller may stop waiting, because its client has gone or at `deadline`. The journal keeps the event even so, and the
-/// event counts as memory until the journal has stored it.
+/// The caller may stop waiting, because its client has gone or at `deadline`. The journal keeps the event even so, and
+/// the event counts as memory until the journal has stored it.
 pub(super) async fn store(
     journal: Arc<dyn Journal>,
     event: Event,

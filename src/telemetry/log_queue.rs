@@ -1,10 +1,10 @@
 //! A bounded queue of log lines, and the thread that writes them to stderr.
 //!
-//! The reader of stderr may be slow, stuck or gone, and livehook must answer callbacks even so. A line that does not fit into
-//! the queue is dropped, and the log shows how many as soon as the queue is empty again.
+//! The reader of stderr may be slow, stuck or gone, and livehook must answer callbacks even so. A line that does not
+//! fit into the queue is dropped, and the log shows how many as soon as the queue is empty again.
 //!
-//! `tracing-appender` bounds its queue by lines and not by bytes, does not log how many it dropped, waits longer at the end,
-//! and prints to stdout if its queue is full then. So livehook has its own.
+//! `tracing-appender` bounds its queue by lines and not by bytes, does not log how many it dropped, waits longer at the
+//! end, and prints to stdout if its queue is full then. So livehook has its own.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -26,8 +26,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts the thread that writes. After lines were dropped it calls `report_dropped` with their number. It ends with the
-    /// process, because only that ends a write that blocks.
+    /// Starts the thread that writes. After lines were dropped it calls `report_dropped` with their number. It ends
+    /// with the process, because only that ends a write that blocks.
     pub(super) fn start(writer: impl Write + Send + 'static, report_dropped: impl Fn(u64) + Send + 'static) -> Log {
         let queue = Arc::new(Queue::default());
         let filled = Arc::clone(&queue);

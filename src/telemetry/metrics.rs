@@ -1,7 +1,7 @@
 //! Every metric of the service.
 //!
-//! Labels come from closed sets only: names of event types, outcomes that livehook knows, and the names of configured sinks.
-//! Nothing that a sender writes becomes a label.
+//! Labels come from closed sets only: names of event types, outcomes that livehook knows, and the names of configured
+//! sinks. Nothing that a sender writes becomes a label.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -59,8 +59,8 @@ pub enum DeliveryOutcome {
 pub struct Metrics {
     registry: Registry,
     callbacks: Family<CallbackLabels, Counter>,
-    /// The counters in `callbacks` with the outcome `stored`, by event type, the most frequent first. Without them every stored
-    /// callback would look up its counter under a lock.
+    /// The counters in `callbacks` with the outcome `stored`, by event type, the most frequent first. Without them
+    /// every stored callback would look up its counter under a lock.
     stored: Vec<(EventType, OnceLock<Counter>)>,
     callback_duration: Histogram,
     expired_by: Histogram,
@@ -149,8 +149,8 @@ impl Metrics {
         }
     }
 
-    /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if none
-    /// could be read; `outcome` is `stored`, `duplicate`, or the error word of the answer.
+    /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if
+    /// none could be read; `outcome` is `stored`, `duplicate`, or the error word of the answer.
     pub fn callback(&self, event_type: Option<EventType>, outcome: &'static str, duration: Duration) {
         let label = event_type.map_or("none", EventType::label);
         let labels = CallbackLabels { event_type: label, outcome };
