@@ -28,5 +28,5 @@ mod printable;
 pub mod receiver;
 pub mod session;
 pub mod sink;
-mod storage;
+pub mod storage;
 pub mod telemetry;

@@ -65,13 +65,14 @@ fn append(data: &Path, sessions: u64) -> anyhow::Result<()> {
         batch_events_max: APPENDING as u32,
         ..journal::Options::default()
     };
-    let Opened { journal, exchange, .. } = SqliteJournal::open(data, &options, &[], Arc::new(Metrics::new()))?;
+    let Opened { journal, wakeups, .. } =
+        SqliteJournal::open(data, &options, &[], Arc::new(Metrics::new()), livehook::clock::system_clock)?;
     let first_ms = jiff::Timestamp::now().as_millisecond() - PAST_MS;
     let mix = Rc::new(RefCell::new(Mix::new(1, first_ms, PAST_MS / sessions as i64)?));
     let left = Rc::new(RefCell::new(sessions * EVENTS_PER_SESSION));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
-        let exchange = tokio::task::spawn_local(exchange.run());
+        let wakeups = tokio::task::spawn_local(wakeups.run());
         let mut tasks = JoinSet::new();
         for _ in 0..APPENDING {
             let (journal, mix, left) = (Arc::clone(&journal), Rc::clone(&mix), Rc::clone(&left));
@@ -88,7 +89,7 @@ fn append(data: &Path, sessions: u64) -> anyhow::Result<()> {
             ended??;
         }
         journal.close();
-        exchange.await?.context("the journal has died")?;
+        wakeups.await?.context("the journal has died")?;
         anyhow::Ok(())
     })?;
     journal.join();

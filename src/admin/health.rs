@@ -75,10 +75,10 @@ impl Readiness<'_> {
         let health = sources.journal.health();
         let head = health.head.0;
         let draining = sources.draining.load(Ordering::Relaxed);
-        let ready = health.refuses.is_none() && !draining;
+        let ready = health.unavailable.is_none() && !draining;
         let detail = has_detail.then(|| Detail {
             draining,
-            journal: JournalView { head, refuses: health.refuses.map(|error| error.to_string()) },
+            journal: JournalView { head, refuses: health.unavailable.map(|error| error.to_string()) },
             sinks: SinkView::all(sources, head),
             index: IndexView::of(sources, head),
         });

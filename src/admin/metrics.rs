@@ -24,7 +24,7 @@ fn refresh(sources: &Sources, feed: &Feed) {
     let metrics = &sources.metrics;
     let health = sources.journal.health();
     let head = health.head.0;
-    metrics.journal_unanswered(health.unanswered);
+    metrics.journal_unanswered(health.busy_for);
     for status in &sources.sinks {
         let view = status.view();
         let oldest_pending_secs = view.oldest_pending_ms.map_or(0.0, |received_ms| sources.age_secs(received_ms));

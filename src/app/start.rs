@@ -23,7 +23,7 @@ use crate::config::{Config, SinkConfig};
 use crate::delivery::{Status, Worker};
 use crate::http::{self, Hooks, Limits};
 use crate::index;
-use crate::journal::{Consumer, Exchange, Opened, SqliteJournal, Start};
+use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, Receiver};
 use crate::telemetry::Metrics;
 
@@ -44,7 +44,7 @@ pub struct App {
     /// How long requests, sinks and closing may take when the service stops.
     pub(super) grace: Duration,
     pub(super) journal: Arc<SqliteJournal>,
-    pub(super) exchange: Task,
+    pub(super) wakeups: Task,
     pub(super) workers: Workers,
     pub(super) endpoints: Endpoints,
     /// The first failure while stopping.
@@ -64,11 +64,11 @@ impl App {
         let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
 
         let metrics = Arc::new(Metrics::new());
-        let Data { opened: Opened { journal, consumers, exchange }, index } = open_data(&config, &metrics).await?;
-        let exchange = tokio::spawn(run_exchange(exchange));
+        let Data { opened: Opened { journal, consumers, wakeups }, index } = open_data(&config, &metrics).await?;
+        let wakeups = tokio::spawn(run_wakeups(wakeups));
         let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
         let endpoints = spawn_endpoints(config, ports, open_files, &journal, &workers, metrics)?;
-        Ok(App { receiver_address, admin_address, grace, journal, exchange, workers, endpoints, failure: None })
+        Ok(App { receiver_address, admin_address, grace, journal, wakeups, workers, endpoints, failure: None })
     }
 
     /// The address that takes callbacks.
@@ -82,8 +82,8 @@ impl App {
     }
 }
 
-async fn run_exchange(exchange: Exchange) -> anyhow::Result<()> {
-    Ok(exchange.run().await?)
+async fn run_wakeups(wakeups: Wakeups) -> anyhow::Result<()> {
+    Ok(wakeups.run().await?)
 }
 
 /// The listening sockets.
@@ -123,7 +123,7 @@ async fn open_data(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Da
         names.push((index::CONSUMER.to_owned(), Start::Earliest));
     }
     let (data_dir, options, shared) = (config.data_dir.clone(), config.journal.clone(), Arc::clone(metrics));
-    let opening = move || SqliteJournal::open(&data_dir, &options, &names, shared);
+    let opening = move || SqliteJournal::open(&data_dir, &options, &names, shared, clock::system_clock);
     let mut opened = tokio::task::spawn_blocking(opening).await??;
     let consumer = if config.index.enabled { opened.consumers.pop() } else { None };
     let index = match consumer {

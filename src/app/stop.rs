@@ -35,7 +35,7 @@ impl App {
     ) -> anyhow::Result<()> {
         let died = tokio::select! {
             () = stop => None,
-            result = &mut self.exchange => Some(died("the journal", result)),
+            result = &mut self.wakeups => Some(died("the journal", result)),
             result = &mut self.endpoints.receiver => Some(died("the receiver", result)),
             result = &mut self.endpoints.admin_task => Some(died("the admin endpoint", result)),
             Some(result) = self.workers.tasks.join_next() => Some(died("a sink or the index", result)),
@@ -107,7 +107,7 @@ impl App {
         while self.workers.tasks.join_next().await.is_some() {}
         self.endpoints.admin.close().await;
         self.journal.close();
-        let result = (&mut self.exchange).await;
+        let result = (&mut self.wakeups).await;
         self.note("the journal", result);
         let journal = Arc::clone(&self.journal);
         let result = tokio::task::spawn_blocking(move || journal.join()).await;

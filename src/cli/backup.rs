@@ -7,7 +7,8 @@ use super::args::DataDirArguments;
 use super::render::output::{Output, talk};
 use super::render::progress::Progress;
 use crate::index;
-use crate::journal::Backup;
+use crate::journal::Reader;
+use crate::storage::Backup;
 
 /// Copy the data directory while the service runs, or when it does not
 #[derive(Debug, clap::Args)]
@@ -32,13 +33,16 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let data_dir = arguments.data_dir.path();
     let target = &arguments.target;
+    // Before the target is made: without a journal there is nothing to copy.
+    let journal = Reader::open(data_dir)?;
     let mut backup = Backup::begin(data_dir, target)?;
     let mut progress = Progress::new("of the index copied");
     let index_bytes = index::backup(&mut backup, |done, total| progress.show(done, total))?;
     progress.end();
     let mut progress = Progress::new("of the journal copied");
-    let bytes = index_bytes + backup.finish(|done, total| progress.show(done, total))?;
+    let bytes = index_bytes + journal.back_up(&mut backup, |done, total| progress.show(done, total))?;
     progress.end();
+    backup.finish()?;
     output.line(format_args!("{}\t{bytes}", target.display()))?;
     output.flush()?;
     talk(format_args!("{bytes} bytes were written to {}", target.display()));
@@ -57,7 +61,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::journal::{Options, Reader, SqliteJournal};
+    use crate::journal::{Options, SqliteJournal};
     use crate::telemetry::Metrics;
 
     #[test]
@@ -65,7 +69,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = DataDirArguments { data_dir: Some(directory.path().join("data")) };
         let arguments = Arguments { target: directory.path().join("copy"), data_dir };
-        let opened = SqliteJournal::open(arguments.data_dir.path(), &Options::default(), &[], Arc::new(Metrics::new()));
+        let opened = SqliteJournal::open(
+            arguments.data_dir.path(),
+            &Options::default(),
+            &[],
+            Arc::new(Metrics::new()),
+            crate::clock::system_clock,
+        );
         let mut written = Vec::new();
         run(&arguments, &mut Output::to(&mut written)).unwrap();
         assert!(opened.is_ok(), "it is open while it is copied");

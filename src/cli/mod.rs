@@ -188,7 +188,7 @@ mod tests {
     fn causes_are_told_once() {
         let cause = || std::io::Error::other("no space");
         assert_eq!(described(&anyhow::Error::from(cause()).context("a.json")), "a.json: no space");
-        let told = crate::journal::JournalError::Io { path: "x".into(), source: cause() };
+        let told = crate::storage::StorageError::Io { path: "x".into(), source: cause() };
         assert_eq!(described(&told.into()), "x: no space");
     }
 

@@ -14,8 +14,8 @@ use super::render::output::talk;
 use super::render::progress::Progress;
 use crate::config::DataConfig;
 use crate::index::{self, IndexError};
-use crate::journal::JournalError;
 use crate::printable::printable;
+use crate::storage::StorageError;
 
 /// How long the service may take for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(super) fn run(data_dir: &DataDirArguments, service: ServiceArguments) -> any
     if !service.is_named() {
         let DataConfig { data_dir, index } = service.find_data(data_dir)?;
         match rebuild_here(&data_dir, index) {
-            Err(IndexError::Journal(JournalError::Locked(_))) => {}
+            Err(IndexError::Storage(StorageError::Locked(_))) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {
                 talk(format_args!("the index in {} has been made anew", data_dir.display()));

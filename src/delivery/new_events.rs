@@ -8,7 +8,7 @@ use super::outcome::{BatchOutcome, Decision, is_cut_short};
 use super::outlet::Outlet;
 use super::pending::{Pending, Tries};
 use super::step::Step;
-use crate::journal::{DeadLetter, JournalError, Offset, Progress, Record};
+use crate::journal::{JournalError, NewDeadLetter, Offset, Progress, Record};
 use crate::telemetry::DeliveryOutcome;
 
 /// The delivery of new events to one sink.
@@ -145,7 +145,7 @@ impl NewEvents {
                 }
                 Decision::GiveUp { reason } => {
                     tracing::warn!(sink = outlet.name(), id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
-                    dead_letters.push(DeadLetter { record, attempts, reason, failed_ms: now_ms });
+                    dead_letters.push(NewDeadLetter { record, attempts, failure: reason, failed_at_ms: now_ms });
                 }
             }
         }

@@ -155,9 +155,10 @@ impl Bench {
         let names = [("sink".to_owned(), Start::Earliest)];
         // The events are years old, and must not be pruned.
         let options = journal::Options { retention_days: 1_000_000, ..journal::Options::default() };
-        let Opened { journal, mut consumers, exchange } =
-            SqliteJournal::open(directory.path(), &options, &names, Arc::clone(&metrics)).unwrap();
-        tokio::spawn(exchange.run());
+        let Opened { journal, mut consumers, wakeups } =
+            SqliteJournal::open(directory.path(), &options, &names, Arc::clone(&metrics), crate::clock::system_clock)
+                .unwrap();
+        tokio::spawn(wakeups.run());
         for number in events {
             assert_eq!(journal.append(event(number)).await, Ok(Appended::Stored));
         }

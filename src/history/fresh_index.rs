@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::index::{self, IndexError};
-use crate::journal::{self, Lock, Offset};
+use crate::journal::{self, Offset};
+use crate::storage::Lock;
 
 /// How long to wait for the service.
 const WAIT_MAX: Duration = Duration::from_secs(2);

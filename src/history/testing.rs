@@ -93,8 +93,9 @@ pub(crate) fn write_journal(data_dir: &Path, events: impl IntoIterator<Item = Ev
     let options = journal::Options { retention_days: 1_000_000, dedupe_ids_max: 1, ..journal::Options::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let Opened { journal, exchange, .. } = SqliteJournal::open(data_dir, &options, &[], Arc::default()).unwrap();
-        let exchange = tokio::spawn(exchange.run());
+        let Opened { journal, wakeups, .. } =
+            SqliteJournal::open(data_dir, &options, &[], Arc::default(), crate::clock::system_clock).unwrap();
+        let wakeups = tokio::spawn(wakeups.run());
         let mut appending = Vec::new();
         for event in events {
             // On one thread tasks begin in the order of their making, so the journal has the events in this order.
@@ -105,7 +106,7 @@ pub(crate) fn write_journal(data_dir: &Path, events: impl IntoIterator<Item = Ev
             append.await.unwrap();
         }
         journal.close();
-        exchange.await.unwrap().unwrap();
+        wakeups.await.unwrap().unwrap();
         journal.join();
     });
 }

@@ -1,7 +1,7 @@
 //! The index's part of a backup. Sessions outlive the journal's records, so an index can't always be rebuilt from a journal.
 
 use super::{IndexError, schema};
-use crate::journal::Backup;
+use crate::storage::Backup;
 
 /// Copies the index as it is now into a backup. Call it before the journal is copied: an index that is ahead of its journal
 /// would be treated as the index of another journal. Returns how many bytes were written; 0 if there is no index. Blocks, and
@@ -16,5 +16,5 @@ pub fn backup(backup: &mut Backup, progress: impl FnMut(u64, u64)) -> Result<u64
         Err(error) => return Err(error),
     };
     let path = schema::path(backup.data_dir());
-    Ok(backup.copy(&source, &path, progress)?)
+    Ok(backup.copy(&source, &path, progress, |_| Ok(()))?)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::journal::JournalError;
+use crate::storage::StorageError;
 
 /// Why the index cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -27,11 +28,6 @@ pub enum IndexError {
         /// The newest version that this program knows.
         known: i64,
     },
-    /// SQLite cannot keep a WAL for the file.
-    #[error(
-        "{0}: SQLite can keep no write-ahead log here, which the index needs; choose a `data_dir` on a local file system"
-    )]
-    NoWal(PathBuf),
     /// The open file was removed or replaced.
     #[error(
         "{0}: this file was removed or replaced while livehook ran: restart livehook, which makes a missing index from the journal"
@@ -45,6 +41,9 @@ pub enum IndexError {
     /// The database failed.
     #[error("the index's database: {0}")]
     Database(rusqlite::Error),
+    /// Another error of the data directory.
+    #[error(transparent)]
+    Storage(StorageError),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -63,6 +62,18 @@ impl IndexError {
             IndexError::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted),
             IndexError::Journal(error) => error.is_given_up(),
             _ => false,
+        }
+    }
+}
+
+impl From<StorageError> for IndexError {
+    fn from(error: StorageError) -> IndexError {
+        match error {
+            StorageError::Absent(path) => IndexError::Absent(path),
+            StorageError::Foreign(path) => IndexError::Foreign(path),
+            StorageError::Newer { path, found, known } => IndexError::Newer { path, found, known },
+            StorageError::Database(error) => error.into(),
+            other => IndexError::Storage(other),
         }
     }
 }

@@ -1,32 +1,10 @@
 //! Single values that the index stores by name in its table `meta`, and the settings among them.
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::Connection;
 
 use super::IndexError;
 use super::options::Options;
-
-/// Reads the number stored under a name.
-pub(super) fn number(connection: &Connection, name: &str) -> Result<Option<i64>, IndexError> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
-}
-
-/// Reads the text stored under a name.
-pub(super) fn text(connection: &Connection, name: &str) -> Result<Option<String>, IndexError> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
-}
-
-/// Stores a value under a name; `None` removes it.
-pub(super) fn store<T: ToSql>(connection: &Connection, name: &str, value: Option<T>) -> Result<(), IndexError> {
-    match value {
-        Some(value) => connection
-            .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?
-            .execute(params![name, value])?,
-        None => connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name])?,
-    };
-    Ok(())
-}
+pub(super) use crate::storage::meta::{number, store, text};
 
 /// The part of the service's configuration that readers in other processes need. It is stored in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +36,6 @@ impl Settings {
     /// Stores the settings.
     pub(super) fn write(&self, connection: &Connection) -> Result<(), IndexError> {
         store(connection, "stale_after_ms", self.stale_after_ms)?;
-        store(connection, "bridge_gap_ms", Some(self.bridge_gap_ms))
+        Ok(store(connection, "bridge_gap_ms", Some(self.bridge_gap_ms))?)
     }
 }

@@ -6,7 +6,8 @@ use super::meta::Settings;
 use super::options::Options;
 use super::store::JournalState;
 use super::{IndexError, Store, schema};
-use crate::journal::{Lock, Offset, Reader};
+use crate::journal::{Offset, Reader};
+use crate::storage::Lock;
 
 /// How many records are written with one commit.
 const BATCH_RECORDS: usize = 5000;

@@ -3,19 +3,25 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::{IndexError, hours};
-use crate::journal::file::{self, BUSY_TIMEOUT};
+use crate::storage::Database;
 
-/// `lvix` in ASCII: distinguishes an index from other databases.
-const APPLICATION_ID: i64 = 0x6c76_6978;
-
-/// The version of the tables below. A later version is refused.
-const VERSION: i64 = 1;
-
-/// How much of the database the writer keeps in memory, in KiB.
-const CACHE_KIB: i64 = 16 * 1024;
+/// The database of the index.
+const DATABASE: Database = Database {
+    file_name: "index.db",
+    application_id: 0x6c76_6978, // `lvix` in ASCII
+    tables: &[TABLES, hours::TABLES],
+    migrations: &[],
+    page_bytes: 4096,
+    settings: &[
+        // NORMAL: a commit is not synced.
+        ("synchronous", 1),
+        // How much of the database the writer keeps in memory. A negative number is in KiB.
+        ("cache_size", -16 * 1024),
+    ],
+};
 
 /// `events` has the offset of each event for as long as the journal has its record. If the journal has an event more than
 /// once, `events` has the newest offset and `repeats` the others. `begins_ms` is when a recording began.
@@ -27,7 +33,6 @@ const CACHE_KIB: i64 = 16 * 1024;
 /// Events of one stream are spread over the journal, so an index by stream alone would dirty another page for nearly each
 /// event. That is why events are indexed by [`stretches`]: a batch writes to the pages of its own stretch.
 const TABLES: &str = "
-    CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE streams (
         number INTEGER PRIMARY KEY,
         key TEXT NOT NULL UNIQUE,
@@ -93,7 +98,7 @@ pub(super) const RECORDING_MS_MAX: i64 = 48 * 3_600_000;
 
 /// Returns the path of a data directory's index.
 pub(super) fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join("index.db")
+    DATABASE.path(data_dir)
 }
 
 /// Opens the index for its one writer, and makes it if there is none.
@@ -101,51 +106,12 @@ pub(super) fn path(data_dir: &Path) -> PathBuf {
 /// A commit is not synced: after a power failure the newest commits may be missing, but not parts of one. Only a
 /// [`checkpoint`] makes them durable, and the journal keeps its records until then.
 pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
-    let path = path(data_dir);
-    let mut connection = Connection::open(&path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    // A transaction that reads first and then needs the write lock fails at once instead of waiting for `BUSY_TIMEOUT`. Even a
-    // reader takes that lock for a moment, to recover the WAL's index. So the lock is taken when a transaction begins.
-    connection.set_transaction_behavior(TransactionBehavior::Immediate);
-    let tables = "SELECT count(*) FROM sqlite_schema";
-    let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
-    if count > 0 {
-        check_version(&connection, &path)?;
-    }
-    use_wal(&connection, &path)?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    if count == 0 {
-        let transaction = connection.unchecked_transaction()?;
-        transaction.execute_batch(TABLES)?;
-        transaction.execute_batch(hours::TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-    }
-    Ok(connection)
+    Ok(DATABASE.open(data_dir, |_| Ok(()))?)
 }
 
-/// Switches the WAL on. Where SQLite cannot keep one, as on most network file systems, it does not report that by itself.
-fn use_wal(connection: &Connection, path: &Path) -> Result<(), IndexError> {
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if mode == "wal" { Ok(()) } else { Err(IndexError::NoWal(path.to_owned())) }
-}
-
-/// Opens the index for reading, whether a writer has it open or not.
+/// Opens the index for reading. A writer may have it open at the same time.
 pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, IndexError> {
-    let path = path(data_dir);
-    let Some(connection) = file::open_to_read(&path)? else { return Err(IndexError::Absent(path)) };
-    let tables = "SELECT count(*) FROM sqlite_schema";
-    let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| described(&path, error))?;
-    if count == 0 {
-        // The process that was about to make it was killed.
-        return Err(IndexError::Absent(path));
-    }
-    check_version(&connection, &path)?;
-    Ok(connection)
+    Ok(DATABASE.open_to_read(data_dir)?)
 }
 
 /// Makes all commits so far durable. Returns whether it could: a reader in a long transaction prevents it.
@@ -156,25 +122,6 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<bool, IndexError> {
     Ok(is_busy == 0 && in_wal == copied)
 }
 
-fn check_version(connection: &Connection, path: &Path) -> Result<(), IndexError> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    if pragma("application_id").map_err(|error| described(path, error))? != APPLICATION_ID {
-        return Err(IndexError::Foreign(path.to_owned()));
-    }
-    let found = pragma("user_version")?;
-    if found > VERSION {
-        return Err(IndexError::Newer { path: path.to_owned(), found, known: VERSION });
-    }
-    Ok(())
-}
-
-fn described(path: &Path, error: rusqlite::Error) -> IndexError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => IndexError::Foreign(path.to_owned()),
-        _ => error.into(),
-    }
-}
-
 /// Returns the stretches of the journal, of 65,536 offsets each, in which the index knows events; `None` if it knows none.
 pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<RangeInclusive<i64>>> {
     let query = "SELECT min((SELECT min(offset) FROM events), coalesce((SELECT min(offset) FROM repeats), 9223372036854775807)) >> 16,
@@ -183,16 +130,4 @@ pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<Rang
         let (first, last): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
         Ok(first.zip(last).map(|(first, last)| first..=last))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_without_wal_is_refused() {
-        // Like one on a network file system, a database in memory has no WAL.
-        let error = use_wal(&Connection::open_in_memory().unwrap(), Path::new("data/index.db")).unwrap_err();
-        assert!(error.to_string().starts_with("data/index.db: ") && error.to_string().contains("local"), "{error}");
-    }
 }

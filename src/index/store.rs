@@ -207,7 +207,7 @@ impl Store {
     pub fn end_rebuild(&mut self) -> Result<(), IndexError> {
         self.rebuild_until = None;
         self.rebuilt_sessions = RebuiltSessions::default();
-        meta::store(&self.connection, "rebuild_until", None::<i64>)
+        Ok(meta::store(&self.connection, "rebuild_until", None::<i64>)?)
     }
 
     /// The last record of the rebuild that is under way; `None` if there is none.

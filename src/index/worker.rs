@@ -11,8 +11,8 @@ use super::options::Options;
 use super::store::JournalState;
 use super::writer_thread::WriterThread;
 use super::{IndexError, Status, Store, schema};
-use crate::journal::file::Identity;
 use crate::journal::{Consumer, JournalError, Offset, Progress, Record};
+use crate::storage::Identity;
 use crate::telemetry::Metrics;
 
 /// How many records are written with one commit.

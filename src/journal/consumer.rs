@@ -1,68 +1,48 @@
-//! A consumer of the SQLite journal: reads the newest records from memory and older ones on a connection of its own, and
-//! hands its progress to the writer.
+//! A consumer of the SQLite journal. It reads the newest records from memory and older ones on a connection of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::progress::StoredConsumer;
-use super::queue::{Advance, Queue};
-use super::reader::Reader;
+use super::contract::CommitProgress;
+use super::cursors::StoredConsumer;
 use super::tail::Tail;
-use super::{Ahead, Consumer, JournalError, NumberedLetter, Offset, Progress, Record, Records, Replay};
+use super::{Ahead, Consumer, DeadLetter, JournalError, Offset, Progress, Reader, Record, Records, Replay};
 
-/// What all consumers of a journal have in common.
+/// The parts that all consumers of a journal share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) journal_id: String,
     pub(super) tail: Arc<Tail>,
-    pub(super) queue: Arc<Queue>,
+    pub(super) commits: Arc<dyn CommitProgress>,
     pub(super) head: watch::Receiver<Offset>,
-    /// How many dead letters each has. Also sent when a redrive, a drop or a replay was asked for and no number has changed.
+    /// How many dead letters each consumer has. Also sent when a redrive or a replay changed no number.
     pub(super) dead_letters: watch::Receiver<Vec<i64>>,
 }
 
 pub(super) struct SqliteConsumer {
-    number: usize,
+    index: usize,
     stored: StoredConsumer,
     reader: Arc<Mutex<Reader>>,
     shared: Shared,
     has_news: bool,
 }
 
-impl Ahead {
-    /// The pending records, as they are stored.
-    pub(super) fn pending_text(&self) -> String {
-        self.pending.iter().map(|(offset, attempts)| json!([offset.0, attempts])).collect::<Value>().to_string()
-    }
-
-    /// What was stored.
-    ///
-    /// # Errors
-    /// The text is none of [`Ahead::pending_text`].
-    pub(super) fn stored(position: i64, pending: &str) -> rusqlite::Result<Ahead> {
-        let pending: Vec<(i64, u32)> = serde_json::from_str(pending)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, error.into()))?;
-        let pending = pending.into_iter().map(|(offset, attempts)| (Offset(offset), attempts)).collect();
-        Ok(Ahead { position: Offset(position), pending })
-    }
-}
-
 impl SqliteConsumer {
-    pub(super) fn new(number: usize, stored: StoredConsumer, reader: Reader, shared: Shared) -> SqliteConsumer {
-        // What was put back before the start is news too.
-        SqliteConsumer { number, stored, reader: Arc::new(Mutex::new(reader)), shared, has_news: true }
+    /// Makes the consumer with this index among those of the journal.
+    pub(super) fn new(index: usize, stored: StoredConsumer, reader: Reader, shared: Shared) -> SqliteConsumer {
+        // Dead letters that were redriven before the start are news too.
+        SqliteConsumer { index, stored, reader: Arc::new(Mutex::new(reader)), shared, has_news: true }
     }
 
-    async fn ask<T: Send + 'static>(
+    async fn with_reader<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Reader) -> Result<T, JournalError> + Send + 'static,
+        read: impl FnOnce(&Reader) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let reader = Arc::clone(&self.reader);
-        let ask = move || question(&reader.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(ask).await.map_err(|_| JournalError::Closed)?
+        let read = move || read(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(read).await.map_err(|_| JournalError::Closed)?
     }
 }
 
@@ -72,7 +52,7 @@ impl Records for SqliteConsumer {
         if let Some(records) = self.shared.tail.read(after, limit) {
             return Ok(records);
         }
-        self.ask(move |reader| reader.read(after, limit)).await
+        self.with_reader(move |reader| reader.read(after, limit)).await
     }
 }
 
@@ -103,29 +83,29 @@ impl Consumer for SqliteConsumer {
     }
 
     fn dead_letters(&self) -> i64 {
-        self.shared.dead_letters.borrow().get(self.number).copied().unwrap_or(0)
+        self.shared.dead_letters.borrow().get(self.index).copied().unwrap_or(0)
     }
 
     fn take_news(&mut self) -> bool {
-        // In one step: what is published between two would count as seen and never be told.
+        // One call both checks and marks as seen. With two, news that comes in between would be lost.
         let has_changed = self.shared.dead_letters.borrow_and_update().has_changed();
         std::mem::take(&mut self.has_news) || has_changed
     }
 
-    async fn redriven(&self, after: i64, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
+    async fn redriven(&self, after: i64, limit: usize) -> Result<Vec<DeadLetter>, JournalError> {
         let sink = self.stored.name.clone();
-        self.ask(move |reader| reader.redriven(&sink, after, limit)).await
+        self.with_reader(move |reader| reader.redriven(&sink, after, limit)).await
     }
 
     async fn replay(&self) -> Result<Option<Replay>, JournalError> {
         let sink = self.stored.name.clone();
-        self.ask(move |reader| reader.running_replay(&sink)).await
+        self.with_reader(move |reader| reader.running_replay(&sink)).await
     }
 
     async fn wait(&mut self, after: Offset) -> Result<(), JournalError> {
         tokio::select! {
             head = self.shared.head.wait_for(|head| *head > after) => head.map(|_| ()).map_err(|_| JournalError::Closed),
-            // When the writer is gone, it is told by the head, once all is settled.
+            // If the writer died, the branch above returns the error, after all that was committed.
             Ok(()) = self.shared.dead_letters.changed() => {
                 self.has_news = true;
                 Ok(())
@@ -134,9 +114,7 @@ impl Consumer for SqliteConsumer {
     }
 
     async fn advance(&mut self, progress: Progress) -> Result<(), JournalError> {
-        let (reply, settled) = oneshot::channel();
-        self.shared.queue.advance(Advance { consumer: self.number, progress: progress.clone(), reply })?;
-        settled.await.map_err(|_| JournalError::Closed)??;
+        self.shared.commits.commit(self.index, progress.clone()).await?;
         self.stored.cursor = self.stored.cursor.max(progress.cursor);
         self.stored.ahead = progress.ahead;
         if progress.state.is_some() {
@@ -147,51 +125,4 @@ impl Consumer for SqliteConsumer {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::*;
-    use crate::journal::{Options, SqliteJournal};
-
-    #[test]
-    fn news_that_comes_while_it_is_asked_for_is_told_then_or_the_next_time() {
-        const ROUNDS: i64 = 20_000;
-        let directory = tempfile::tempdir().unwrap();
-        let _opened = SqliteJournal::open(directory.path(), &Options::default(), &[], Arc::default()).unwrap();
-        let (published, dead_letters) = watch::channel(vec![0]);
-        let shared = Shared {
-            journal_id: String::new(),
-            tail: Arc::default(),
-            queue: Arc::new(Queue::new(1, 1)),
-            head: watch::channel(Offset(0)).1,
-            dead_letters,
-        };
-        let stored = StoredConsumer {
-            name: "log".to_owned(),
-            cursor: Offset(0),
-            state: None,
-            dead_letters: 0,
-            ahead: Ahead::default(),
-        };
-        let mut consumer = SqliteConsumer::new(0, stored, Reader::open(directory.path()).unwrap(), shared);
-        assert!(consumer.take_news(), "the start is news");
-
-        let (told, next) = std::sync::mpsc::channel();
-        let publisher = std::thread::spawn(move || {
-            for round in 1..=ROUNDS {
-                published.send_replace(vec![round]);
-                if next.recv().is_err() {
-                    break;
-                }
-            }
-        });
-        let deadline = Instant::now() + Duration::from_secs(20);
-        for round in 1..=ROUNDS {
-            while !consumer.take_news() {
-                assert!(Instant::now() < deadline, "the news of round {round} are lost");
-            }
-            let _ = told.send(());
-        }
-        publisher.join().unwrap();
-    }
-}
+mod tests;

@@ -1,20 +1,26 @@
-//! Reads the journal beside its writer, or when nobody writes. Every call that looks at more than one record sees one moment, in
-//! one short transaction, so that no reader keeps the write-ahead log from being emptied. Calls block.
+//! Reads the journal, whether its writer runs or not. Calls block.
+//!
+//! A call that looks at several records uses one short transaction: it sees one moment, and no reader keeps a checkpoint from
+//! emptying the WAL for long.
 
 use std::path::Path;
 
 use rusqlite::{Connection, Row, params};
 
-use super::{CLOCK_SLACK_MS, JournalError, Offset, Record, database};
+use super::{CLOCK_SLACK_MS, JournalError, Offset, Record, schema};
 use crate::callback::{Event, EventId, EventType};
+use crate::storage::{Backup, meta};
 
-/// How many bytes of events one call gives at most, beyond its first record.
+/// A call returns no further record after this many bytes of events.
 pub(super) const READ_BYTES_MAX: usize = 1024 * 1024;
 
-/// After how many of its steps SQLite asks whether to give up: some microseconds.
-const STEPS_PER_QUESTION: i32 = 1000;
+/// SQLite checks whether to give up after this many of its steps, which take some microseconds.
+const STEPS_PER_CHECK: i32 = 1000;
 
-/// An open journal, to be read only.
+/// The name in `meta` of the id that a backup gives to its copy of the journal.
+const GENERATION: &str = "generation";
+
+/// An open journal that is only read.
 #[derive(Debug)]
 pub struct Reader {
     pub(super) connection: Connection,
@@ -24,40 +30,59 @@ impl Reader {
     /// Opens the journal of a data directory.
     ///
     /// # Errors
-    /// There is none, it is of a newer version, or it is no journal.
+    /// The journal does not exist, is newer or not a journal, or this user cannot read it.
     pub fn open(data_dir: &Path) -> Result<Reader, JournalError> {
-        Ok(Reader { connection: database::open_to_read(data_dir)? })
+        Ok(Reader { connection: schema::open_to_read(data_dir)? })
     }
 
-    /// Has every call that is under way or comes give up once `is_enough` says so, which is asked again and again. The
-    /// error then [is one](JournalError::is_given_up) that says so.
+    /// Interrupts every call, now and later, once `is_enough` returns true. The interrupted call returns an error for which
+    /// [`JournalError::is_given_up`] is true.
     ///
     /// # Errors
-    /// The database takes no such question.
+    /// SQLite does not accept the check.
     pub fn give_up_when(&mut self, is_enough: impl FnMut() -> bool + Send + 'static) -> Result<(), JournalError> {
-        Ok(self.connection.progress_handler(STEPS_PER_QUESTION, Some(is_enough))?)
+        Ok(self.connection.progress_handler(STEPS_PER_CHECK, Some(is_enough))?)
     }
 
-    /// The id of the journal, which no other has.
+    /// Checks that the journal has every table and column of this version.
+    pub(super) fn check_is_current(&self) -> Result<(), JournalError> {
+        Ok(schema::DATABASE.check_is_current(&self.connection)?)
+    }
+
+    /// Returns the unique id of the journal.
     ///
     /// # Errors
     /// The journal cannot be read.
     pub fn journal_id(&self) -> Result<String, JournalError> {
-        let query = "SELECT value FROM meta WHERE name = 'journal_id'";
-        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
+        schema::journal_id(&self.connection)
     }
 
-    /// What tells the journal from its copies too: the id that a backup gave this one, else that of the journal. An offset
-    /// means the same record for as long as this stays as it is.
+    /// Returns an id that is also unlike that of every copy: the one that a backup gave to this journal, or the journal's
+    /// own. As long as the generation stays the same, an offset means the same record.
     ///
     /// # Errors
     /// The journal cannot be read.
     pub fn generation(&self) -> Result<String, JournalError> {
-        let query = "SELECT value FROM meta WHERE name IN ('generation', 'journal_id') ORDER BY name LIMIT 1";
-        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
+        match meta::text(&self.connection, GENERATION)? {
+            Some(generation) => Ok(generation),
+            None => self.journal_id(),
+        }
     }
 
-    /// The offset of the newest record; `None` where there is no record.
+    /// Copies the journal as it is now into a backup, and gives the copy a generation of its own: a copy that takes the
+    /// journal's place uses the same offsets for other records. Calls `progress` with the pages copied so far and in all.
+    /// Returns the size of the copy in bytes.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or the copy cannot be written.
+    pub fn back_up(&self, backup: &mut Backup, progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
+        let generation = schema::random_id()?;
+        let path = schema::path(backup.data_dir());
+        let renew = |copy: &Connection| meta::store(copy, GENERATION, Some(generation));
+        Ok(backup.copy(&self.connection, &path, progress, renew)?)
+    }
+
+    /// Returns the offset of the newest record; `None` if there is no record.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -66,7 +91,7 @@ impl Reader {
         Ok(head.map(Offset))
     }
 
-    /// The record at an offset; `None` where there is none.
+    /// Returns the record at an offset; `None` if there is none.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -75,7 +100,7 @@ impl Reader {
         Ok(next.filter(|record| record.offset == offset))
     }
 
-    /// The records after `after`, oldest first: at most `limit`, and of bounded size together.
+    /// Returns the records after `after`, oldest first: at most `limit`, and of bounded size together.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -88,7 +113,7 @@ impl Reader {
         )
     }
 
-    /// The records before `before`, newest first: at most `limit`, and of bounded size together.
+    /// Returns the records before `before`, newest first: at most `limit`, and of bounded size together.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -101,16 +126,15 @@ impl Reader {
         )
     }
 
-    /// An offset after which every record received at `since_ms` (Unix ms) or later stands. Where the clock was set back,
-    /// earlier ones may stand there too.
+    /// Returns an offset before all records received at `since_ms` (Unix ms) or later. If the clock was set back, earlier
+    /// records may follow it too.
     ///
     /// # Errors
     /// The journal cannot be read.
     pub fn offset_before(&self, since_ms: i64) -> Result<Offset, JournalError> {
-        // Between two of its looks records may be pruned.
+        // Pruning between two of the queries below must not be seen.
         let _snapshot = self.connection.unchecked_transaction()?;
-        // Times grow with offsets but for jumps of the clock, so a search by halves lands near; from there, the slack covers
-        // what a jump displaced.
+        // Times grow with offsets except where the clock jumped, so the binary search lands near. The slack covers a jump.
         let bounds = "SELECT coalesce(min(offset), 0), coalesce(max(offset), 0) FROM records";
         let (mut low, mut high): (i64, i64) =
             self.connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -142,7 +166,7 @@ impl Reader {
     }
 }
 
-/// The record in the first columns of a row: offset, id, event type, time of arrival, line.
+/// Returns the record in the first columns of a row: offset, id, event type, received time, line.
 pub(super) fn record(row: &Row<'_>) -> Result<Record, JournalError> {
     let offset = Offset(row.get(0)?);
     let corrupt = |_| JournalError::Corrupt(offset);
@@ -156,3 +180,6 @@ pub(super) fn record(row: &Row<'_>) -> Result<Record, JournalError> {
     );
     Ok(Record { offset, event: event.ok_or(JournalError::Corrupt(offset))? })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,35 @@
-//! The journal in SQLite, as those above it use it.
+//! Opens the journal of a data directory, and joins its two halves: the writer, and the consumers that read.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::change::Slice;
 use super::consumer::{Shared, SqliteConsumer};
-use super::exchange::Exchange;
-use super::lock::Lock;
-use super::queue::{Alter, Append, Queue};
-use super::reader::Reader;
-use super::store::{Now, Store};
+use super::dead_letters::table::ChangeStep;
 use super::tail::Tail;
-use super::writer::{Refuses, Writer};
+use super::writer::{Append, Availability, Clocks, Edit, Inbox, Links, Store, Wakeups, Writer};
 use super::{
-    AppendError, Appended, Change, Changed, Consumer, DIRECTORY_MODE, Health, Journal, JournalError, Offset, Options,
-    Start,
+    AppendError, Appended, ChangedDeadLetters, Consumer, DeadLetterAction, DeadLetterSelection, Health, Journal,
+    JournalError, NewReplay, Offset, Options, Reader, Start,
 };
 use crate::callback::Event;
-use crate::storage::durable_files;
+use crate::clock::Clock;
+use crate::storage::{Lock, StorageError, make_data_dir};
 use crate::telemetry::Metrics;
 
-/// How many settled batches may wait for [`Exchange`] before the writer waits.
-const SETTLED_MAX: usize = 64;
+/// How many commits may wait to be reported before the writer waits.
+const COMMITTED_MAX: usize = 64;
 
-/// The journal of one data directory, open for its lifetime.
+/// The open journal of a data directory.
 pub struct SqliteJournal {
-    pub(super) queue: Arc<Queue>,
-    submitted: Arc<Notify>,
-    refuses: Refuses,
+    pub(super) inbox: Arc<Inbox>,
+    appended: Arc<Notify>,
+    availability: Availability,
     head: watch::Receiver<Offset>,
     generation: String,
     is_closing: Arc<AtomicBool>,
@@ -41,36 +37,35 @@ pub struct SqliteJournal {
     _lock: Lock,
 }
 
-/// What opening a journal gives.
+/// An opened journal and its parts.
 pub struct Opened {
-    /// To append with.
+    /// The journal.
     pub journal: Arc<SqliteJournal>,
-    /// One for each name that was asked for, in that order.
+    /// A consumer for each name, in the given order.
     pub consumers: Vec<Box<dyn Consumer>>,
-    /// To be run as a task.
-    pub exchange: Exchange,
+    /// Must be run as a task.
+    pub wakeups: Wakeups,
 }
 
 impl SqliteJournal {
-    /// Opens the journal of a data directory, makes both where there are none, and starts its writer. All that is in it
-    /// is durable when this returns. Consumers that are not named are retired. Blocks.
+    /// Opens the journal of a data directory, creates both if they do not exist, and starts the writer. Everything in the
+    /// journal is durable when this returns. Retires consumers that are not named. Blocks.
     ///
     /// # Errors
-    /// Another process has it, it is of a newer version, or the disk does not do as asked.
+    /// Another process has the journal open, a newer livehook made it, or the disk reports an error.
     pub fn open(
         data_dir: &Path,
         options: &Options,
         consumers: &[(String, Start)],
         metrics: Arc<Metrics>,
+        clock: Clock,
     ) -> Result<Opened, JournalError> {
-        let io = |source| JournalError::Io { path: data_dir.to_owned(), source };
-        durable_files::make(data_dir, DIRECTORY_MODE).map_err(io)?;
+        make_data_dir(data_dir)?;
         let lock = Lock::take(data_dir)?;
-        let began = Instant::now();
-        let now = Now { wall_ms: jiff::Timestamp::now().as_millisecond(), monotonic: Duration::ZERO };
-        let store = Store::open_and_write(data_dir, options, consumers, now)?;
+        let clocks = Clocks::start(clock);
+        let store = Store::open_and_write(data_dir, options, consumers, clocks.now())?;
 
-        let queue = Arc::new(Queue::new(options.queue_events_max as usize, options.batch_events_max as usize));
+        let inbox = Arc::new(Inbox::new(options.queue_events_max as usize, options.batch_events_max as usize));
         let generation = Reader::open(data_dir)?.generation()?;
         let (head_sender, head) = watch::channel(store.head());
         let (dead_letters_sender, dead_letters) = watch::channel(store.dead_letters());
@@ -78,93 +73,114 @@ impl SqliteJournal {
         let shared = Shared {
             journal_id: store.journal_id().to_owned(),
             tail: Arc::clone(&tail),
-            queue: Arc::clone(&queue),
+            commits: Arc::clone(&inbox) as _,
             head: head.clone(),
             dead_letters,
         };
-        let consumers = store
-            .consumers()
-            .iter()
-            .enumerate()
-            .map(|(number, stored)| {
-                let reader = Reader::open(data_dir)?;
-                let consumer = SqliteConsumer::new(number, stored.clone(), reader, shared.clone());
-                Ok(Box::new(consumer) as Box<dyn Consumer>)
-            })
-            .collect::<Result<_, JournalError>>()?;
+        let consumers = open_consumers(data_dir, &store, &shared)?;
 
-        let (settled_sender, settled) = mpsc::channel(SETTLED_MAX);
-        let refuses = Refuses::default();
-        let is_closing = Arc::new(AtomicBool::new(false));
+        let (committed_sender, committed) = mpsc::channel(COMMITTED_MAX);
+        let availability = Availability::default();
         let writer = Writer::new(
             store,
-            Arc::clone(&queue),
-            settled_sender,
-            Arc::clone(&refuses),
-            metrics,
-            dead_letters_sender,
-            began,
+            Links {
+                inbox: Arc::clone(&inbox),
+                committed: committed_sender,
+                availability: availability.clone(),
+                dead_letters: dead_letters_sender,
+                metrics,
+                clocks,
+            },
         );
-        let writer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run()).map_err(io)?;
-        let submitted = Arc::new(Notify::new());
-        let exchange = Exchange {
-            queue: Arc::clone(&queue),
-            submitted: Arc::clone(&submitted),
-            settled,
+        let thread = std::thread::Builder::new().name("journal".to_owned());
+        let writer = thread.spawn(move || writer.run()).map_err(StorageError::io(data_dir))?;
+        let (appended, is_closing) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let wakeups = Wakeups {
+            inbox: Arc::clone(&inbox),
+            appended: Arc::clone(&appended),
+            committed,
             tail,
             head: head_sender,
             is_closing: Arc::clone(&is_closing),
         };
         let writer = Mutex::new(Some(writer));
         let journal =
-            Arc::new(SqliteJournal { queue, submitted, refuses, head, generation, is_closing, writer, _lock: lock });
-        Ok(Opened { journal, consumers, exchange })
+            SqliteJournal { inbox, appended, availability, head, generation, is_closing, writer, _lock: lock };
+        Ok(Opened { journal: Arc::new(journal), consumers, wakeups })
     }
 
-    /// Takes nothing more. What was taken is settled still, and then [`Exchange::run`] ends.
+    /// Stops accepting. Entries that wait are committed and reported; then [`Wakeups::run`] ends.
     pub fn close(&self) {
         self.is_closing.store(true, Ordering::SeqCst);
-        self.queue.close();
+        self.inbox.close();
     }
 
-    /// Waits until the writer has let go of the files, after [`SqliteJournal::close`]. Blocks.
+    /// After [`SqliteJournal::close`], waits until the writer has closed the files. Blocks.
     pub fn join(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A panic of the writer shows as `WriterDied` of `Exchange::run`.
+        // `Wakeups::run` reports a panic of the writer as `WriterDied`.
         let _ = writer.map(JoinHandle::join);
     }
+
+    async fn edit<T>(
+        &self,
+        edit: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Edit,
+    ) -> Result<T, JournalError> {
+        let (reply, committed) = oneshot::channel();
+        self.inbox.edit(edit(reply))?;
+        committed.await.map_err(|_| JournalError::Closed)?
+    }
+}
+
+fn open_consumers(data_dir: &Path, store: &Store, shared: &Shared) -> Result<Vec<Box<dyn Consumer>>, JournalError> {
+    let mut consumers: Vec<Box<dyn Consumer>> = Vec::new();
+    for (index, stored) in store.consumers().iter().enumerate() {
+        let reader = Reader::open(data_dir)?;
+        consumers.push(Box::new(SqliteConsumer::new(index, stored.clone(), reader, shared.clone())));
+    }
+    Ok(consumers)
 }
 
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, event: Event) -> Result<Appended, AppendError> {
-        let broken = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(error @ AppendError::Broken(_)) = broken {
+        // The writer would refuse too, but only after its current batch. `Full` may end with the next batch.
+        if let Some(error @ AppendError::Broken(_)) = self.availability.error() {
             return Err(error);
         }
-        let (reply, settled) = oneshot::channel();
-        self.queue.append(Append { event, reply }, Instant::now())?;
-        self.submitted.notify_one();
-        settled.await.unwrap_or(Err(AppendError::Closed))
+        let (reply, committed) = oneshot::channel();
+        self.inbox.append(Append { event, reply }, Instant::now())?;
+        self.appended.notify_one();
+        committed.await.unwrap_or(Err(AppendError::Closed))
     }
 
-    async fn change(&self, change: Change) -> Result<Changed, JournalError> {
-        let mut changed = Changed::default();
-        let mut next = Some(Slice::first(change));
-        while let Some(slice) = next {
-            let (reply, settled) = oneshot::channel();
-            self.queue.alter(Alter { slice, reply })?;
-            let sliced = settled.await.map_err(|_| JournalError::Closed)??;
-            changed.add(sliced.changed);
-            next = sliced.next;
+    async fn change_dead_letters(
+        &self,
+        action: DeadLetterAction,
+        selection: DeadLetterSelection,
+    ) -> Result<ChangedDeadLetters, JournalError> {
+        let mut changed = ChangedDeadLetters::default();
+        let mut next = Some(ChangeStep::first(action, selection));
+        while let Some(step) = next {
+            let result = self.edit(|reply| Edit::DeadLetters(step, reply)).await?;
+            changed.add(result.changed);
+            next = result.next;
         }
         Ok(changed)
     }
 
+    async fn begin_replay(&self, replay: NewReplay) -> Result<Option<i64>, JournalError> {
+        self.edit(|reply| Edit::BeginReplay(replay, reply)).await
+    }
+
+    async fn cancel_replay(&self, number: i64) -> Result<bool, JournalError> {
+        self.edit(|reply| Edit::CancelReplay(number, reply)).await
+    }
+
     fn health(&self) -> Health {
-        let unanswered = self.queue.unanswered(Instant::now());
-        let refuses = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Health { refuses: refuses.or_else(|| AppendError::of_stall(unanswered)), unanswered, head: *self.head.borrow() }
+        let busy_for = self.inbox.busy_for(Instant::now());
+        let unavailable = self.availability.error().or_else(|| AppendError::of_stall(busy_for));
+        Health { unavailable, busy_for, head: *self.head.borrow() }
     }
 
     fn generation(&self) -> &str {
@@ -175,3 +191,6 @@ impl Journal for SqliteJournal {
         self.head.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

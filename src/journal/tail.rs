@@ -1,14 +1,14 @@
-//! The newest records, in memory: a consumer that keeps up reads them here, without asking the database.
+//! The newest records in memory, so that a consumer that keeps up does not read the database.
 //!
-//! They come here after their commit, so what is read here is durable. Offsets have no gaps as long as nothing fails:
-//! where one shows, what is before it goes, so that nobody can read across it.
+//! Records are added after their commit, so each of them is durable. The tail has no gaps: when a failure leaves one, the records
+//! before it are removed, so that no reader skips over it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Offset, Record};
 
-/// How many bytes of events are kept.
+/// The most bytes of events to keep.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
 
 #[derive(Default)]
@@ -21,8 +21,8 @@ struct Records {
 }
 
 impl Tail {
-    /// Adds records that have just been committed, in order. The newest one that is durable is `head`: where that is another
-    /// one than the last of them, this is no tail.
+    /// Adds records that were just committed, in order. `head` is the newest durable record. If it is after the last of them,
+    /// some are missing here, so the tail is emptied.
     pub(super) fn push(&self, records: impl IntoIterator<Item = Record>, head: Offset) {
         let mut tail = self.lock();
         for record in records {
@@ -42,7 +42,7 @@ impl Tail {
         }
     }
 
-    /// The records after `after`, at most `limit`; `None` where it does not reach back so far.
+    /// Returns the records after `after`, at most `limit`; `None` if the tail begins later.
     pub(super) fn read(&self, after: Offset, limit: usize) -> Option<Vec<Record>> {
         let tail = self.lock();
         let first = tail.records.front()?.offset;
@@ -60,7 +60,7 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_events::event;
+    use super::super::testing::event;
     use super::*;
 
     fn records(offsets: std::ops::Range<i64>) -> impl Iterator<Item = Record> {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_what_it_has_and_says_when_it_does_not_reach_back() {
+    fn read_before_tail_returns_none() {
         let tail = Tail::default();
         assert_eq!(read(&tail, 0, 10), None);
         tail.push(records(5..8), Offset(7));
@@ -82,24 +82,24 @@ mod tests {
         assert_eq!(read(&tail, 4, 10), Some(vec![5, 6, 7, 8, 9]));
         assert_eq!(read(&tail, 6, 2), Some(vec![7, 8]));
         assert_eq!(read(&tail, 9, 10), Some(vec![]));
-        assert_eq!(read(&tail, 10, 10), None, "what may have come otherwise is not denied");
+        assert_eq!(read(&tail, 10, 10), None, "the end is not known here");
     }
 
     #[test]
-    fn nobody_reads_across_a_gap() {
+    fn gap_empties_the_tail() {
         let tail = Tail::default();
         tail.push(records(1..4), Offset(3));
         tail.push(records(6..8), Offset(7));
         assert_eq!(read(&tail, 3, 10), None);
         assert_eq!(read(&tail, 5, 10), Some(vec![6, 7]));
         tail.push([], Offset(0));
-        assert_eq!(read(&tail, 7, 10), Some(vec![]), "nothing is known of the end");
+        assert_eq!(read(&tail, 7, 10), Some(vec![]), "a head of 0 says nothing of the end");
         tail.push([], Offset(9));
         assert_eq!(read(&tail, 7, 10), None, "two more are durable");
     }
 
     #[test]
-    fn has_a_bound() {
+    fn tail_is_bounded() {
         let tail = Tail::default();
         for offset in 0..10_000 {
             tail.push(records(offset..offset + 1), Offset(offset));

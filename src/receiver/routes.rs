@@ -305,7 +305,7 @@ impl Receiver {
     }
 
     fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed) && self.journal.health().refuses.is_none()
+        !self.draining.load(Ordering::Relaxed) && self.journal.health().unavailable.is_none()
     }
 }
 

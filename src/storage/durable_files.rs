@@ -1,20 +1,20 @@
-//! Directories whose names outlive a power failure. Everything here blocks.
+//! Directories whose names survive a power failure. Everything here blocks.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// Makes a directory with all that are missing above it, with the permissions of `mode` less those of the umask. Its name is
-/// durable then, also where an earlier process made it and ended before it could see to that.
+/// Makes a directory and its missing parents, with the permissions of `mode` minus the umask. If the directory exists, syncs
+/// its name all the same: the process that made it may have ended before it could.
 ///
 /// # Errors
-/// One of them cannot be made, or its name not be synced.
+/// A directory cannot be made, or its name cannot be synced.
 pub(crate) fn make(directory: &Path, mode: u32) -> io::Result<()> {
     let above = directory.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if directory.is_dir() {
         return match sync(above) {
-            // What may not be opened or cannot be synced is not where we made one.
+            // A parent that this user cannot open or sync existed before livehook.
             Err(error) if is_foreign(&error) => Ok(()),
             synced => synced,
         };
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_made_and_what_is_there_stays() {
+    fn missing_directories_are_made() {
         let place = tempfile::tempdir().unwrap();
         let deep = place.path().join("a/b/c");
         make(&deep, 0o700).unwrap();

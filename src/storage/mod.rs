@@ -1,3 +1,20 @@
-//! The data directory: what makes a file in it durable.
+//! The data directory: its lock, its databases, and how their files become durable and are copied.
+//!
+//! Nothing here knows the tables. Each room describes its own database and gives the errors here its own words and cures.
 
+mod backup;
+mod data_dir;
+mod database;
 pub(crate) mod durable_files;
+mod error;
+mod file;
+mod lock;
+pub(crate) mod meta;
+pub(crate) mod wal;
+
+pub use backup::Backup;
+pub(crate) use data_dir::make_data_dir;
+pub(crate) use database::Database;
+pub use error::StorageError;
+pub(crate) use file::Identity;
+pub use lock::Lock;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use livehook::callback::EventId;
-use livehook::journal::{LetterSelection, Reader};
+use livehook::journal::{DeadLetterSelection, Reader};
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client, id_of, now_secs, signed};
@@ -87,8 +87,8 @@ impl Service {
         let reader = Reader::open(&self.livehook.path("data")).unwrap();
         let (mut ids, mut next) = (Vec::new(), Some(0));
         while let Some(after) = next {
-            let page = reader.dead_letters(&LetterSelection::default(), after, 1_000_000).unwrap();
-            ids.extend(page.letters.iter().map(|letter| letter.letter.record.event.id()));
+            let page = reader.dead_letters(&DeadLetterSelection::default(), after, 1_000_000).unwrap();
+            ids.extend(page.dead_letters.iter().map(|letter| letter.event.id()));
             next = page.next;
         }
         ids
@@ -262,7 +262,7 @@ async fn killed_in_the_middle_of_a_replay_it_goes_on_and_sends_each_at_least_onc
         assert!(Some(stored.done) <= stored.order.counted && stored.failed == 0);
     };
     let line = ["replay", "--sink", "file", "--no-wait"];
-    killed_until(&mut service, &line, |service| replay(service).ended_ms.is_some(), check).await;
+    killed_until(&mut service, &line, |service| replay(service).ended_at_ms.is_some(), check).await;
     let stored = replay(&service);
     assert_eq!((stored.order.counted, stored.done), (Some(COUNT as i64), COUNT as i64));
     let mut times = HashMap::new();
@@ -334,7 +334,7 @@ async fn interrupted_the_command_leaves_the_replay_to_go_on_until_it_is_cancelle
         child.wait().unwrap().success() && told.iter().any(|line| line.contains("the replay 1 goes on")),
         "{told:?}"
     );
-    assert_eq!(replay().unwrap().ended_ms, None);
+    assert_eq!(replay().unwrap().ended_at_ms, None);
 
     let (_, told) = service.done(&["replay", "--cancel", "1"]);
     assert!(told.contains("the replay 1 is cancelled: 0 of 3"), "{told}");

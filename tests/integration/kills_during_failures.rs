@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use livehook::callback::EventId;
-use livehook::journal::{LetterSelection, Reader};
+use livehook::journal::{DeadLetterSelection, Reader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -92,9 +92,9 @@ impl Bench {
 
     fn dead_letters(&self) -> Vec<EventId> {
         let reader = Reader::open(&self.livehook.path("data")).unwrap();
-        let page = reader.dead_letters(&LetterSelection::default(), 0, 1_000_000).unwrap();
+        let page = reader.dead_letters(&DeadLetterSelection::default(), 0, 1_000_000).unwrap();
         assert!(page.next.is_none());
-        page.letters.iter().map(|letter| letter.letter.record.event.id()).collect()
+        page.dead_letters.iter().map(|letter| letter.event.id()).collect()
     }
 
     /// Waits until the receiver has every good event, and every poison event is a dead letter.

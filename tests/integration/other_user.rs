@@ -76,7 +76,7 @@ async fn other_user_can_read_and_gets_clear_errors() {
     livehook.kill();
     std::fs::remove_file(data.join("journal.db-shm")).unwrap();
     let message = failure(&["events"]);
-    assert!(message.contains("journal.db: its writer has not closed it"), "{message}");
+    assert!(message.contains("journal.db: the database is in use or was not closed"), "{message}");
     open_to(&data.join("journal.db"), 0o600);
     let message = failure(&["events"]);
     assert!(message.contains("journal.db: permission denied"), "{message}");

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use livehook::journal::{self, LetterSelection, Offset, Reader, SqliteJournal, Start};
+use livehook::clock::system_clock;
+use livehook::journal::{self, DeadLetterSelection, Offset, Reader, SqliteJournal, Start};
 use livehook::telemetry::Metrics;
 use serde_json::{Value, json};
 
@@ -62,22 +63,21 @@ fn events(reader: &Reader) -> Value {
 }
 
 fn dead_letters(reader: &Reader) -> Value {
-    let page = reader.dead_letters(&LetterSelection::default(), 0, 1000).unwrap();
-    page.letters
+    let page = reader.dead_letters(&DeadLetterSelection::default(), 0, 1000).unwrap();
+    page.dead_letters
         .iter()
-        .map(|letter| {
-            let record = &letter.letter.record;
+        .map(|dead_letter| {
             json!({
-                "number": letter.number,
-                "sink": letter.sink,
-                "offset": record.offset.0,
-                "id": hex::encode(record.event.id().to_bytes()),
-                "line": record.event.line(),
-                "attempts": letter.letter.attempts,
-                "reason": letter.letter.reason,
-                "failed_ms": letter.letter.failed_ms,
-                "redriven_ms": letter.redriven_ms,
-                "redriven_attempts": letter.redriven_attempts,
+                "number": dead_letter.number,
+                "sink": dead_letter.sink,
+                "offset": dead_letter.offset.0,
+                "id": hex::encode(dead_letter.event.id().to_bytes()),
+                "line": dead_letter.event.line(),
+                "attempts": dead_letter.attempts,
+                "reason": dead_letter.failure,
+                "failed_ms": dead_letter.failed_at_ms,
+                "redriven_ms": dead_letter.redriven_at_ms,
+                "redriven_attempts": dead_letter.redriven_attempts,
             })
         })
         .collect()
@@ -92,7 +92,7 @@ fn replays(reader: &Reader) -> Value {
                 "number": replay.number,
                 "sink": replay.order.sink,
                 "selection": replay.order.selection,
-                "created_ms": replay.created_ms,
+                "created_ms": replay.created_at_ms,
                 "first": replay.order.first.0,
                 "last": replay.order.last.0,
                 "cursor": replay.cursor.0,
@@ -100,7 +100,7 @@ fn replays(reader: &Reader) -> Value {
                 "done": replay.done,
                 "failed": replay.failed,
                 "last_reason": replay.last_reason,
-                "ended_ms": replay.ended_ms,
+                "ended_ms": replay.ended_at_ms,
             })
         })
         .collect()
@@ -112,8 +112,8 @@ async fn open(recorded: &Recorded) -> (Value, Reader) {
     let names: Vec<(String, Start)> =
         recorded.rows("consumers").iter().map(|row| (row["name"].as_str().unwrap().to_owned(), Start::Now)).collect();
     let options = journal::Options { retention_days: RETENTION_DAYS, ..journal::Options::default() };
-    let opened = SqliteJournal::open(&data, &options, &names, Arc::new(Metrics::new())).unwrap();
-    let running = tokio::spawn(opened.exchange.run());
+    let opened = SqliteJournal::open(&data, &options, &names, Arc::new(Metrics::new()), system_clock).unwrap();
+    let running = tokio::spawn(opened.wakeups.run());
     let consumers = opened.consumers.iter().map(|consumer| {
         let pending: Vec<_> = consumer.ahead().pending.iter().map(|(at, attempts)| json!([at.0, attempts])).collect();
         json!({
@@ -205,7 +205,7 @@ async fn service_goes_on_with_recorded_data() {
         assert_eq!(livehook.lines("archive.jsonl"), [last]);
         let reader = Reader::open(&recorded.data()).unwrap();
         assert_eq!(reader.head().unwrap(), Some(Offset(16)));
-        let left = reader.dead_letters(&LetterSelection::default(), 0, 10).unwrap();
-        assert_eq!(left.letters.iter().map(|letter| letter.number).collect::<Vec<_>>(), [1]);
+        let left = reader.dead_letters(&DeadLetterSelection::default(), 0, 10).unwrap();
+        assert_eq!(left.dead_letters.iter().map(|dead_letter| dead_letter.number).collect::<Vec<_>>(), [1]);
     }
 }

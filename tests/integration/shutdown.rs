@@ -298,7 +298,7 @@ async fn hanging_disk_turns_readiness_off() {
     assert!(began.elapsed() >= Duration::from_secs(4), "a slow disk is given time");
     let mut admin = Client::connect(livehook.admin).await.unwrap();
     let body = admin.get("/readyz", "").await.unwrap().body;
-    assert!(body.contains("the journal has not answered for"), "{body}");
+    assert!(body.contains("the disk has not finished a commit for"), "{body}");
     assert_eq!(post(&livehook, 2).await, 503, "and at once");
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);

@@ -17,7 +17,7 @@ use super::parameters::Parameters;
 use super::{Api, json, text_of};
 use crate::admin::problem::Problem;
 use crate::callback::EventId;
-use crate::journal::{Change, LetterAction, LetterSelection, NumberedLetter};
+use crate::journal::{DeadLetter, DeadLetterAction, DeadLetterSelection};
 use crate::moment::Moment;
 
 /// How many numbers and ids one request may name.
@@ -52,18 +52,17 @@ pub(crate) struct LetterView {
 }
 
 impl LetterView {
-    fn new(letter: NumberedLetter, api: &Api) -> LetterView {
-        let NumberedLetter { number, sink, redriven_ms, letter, .. } = letter;
+    fn new(letter: DeadLetter, api: &Api) -> LetterView {
         LetterView {
-            number,
-            has_sink: api.sink(&sink).is_some(),
-            sink,
+            number: letter.number,
+            has_sink: api.sink(&letter.sink).is_some(),
+            sink: letter.sink,
             attempts: letter.attempts,
-            reason: letter.reason,
-            failed: Moment(letter.failed_ms),
-            redriven: redriven_ms.map(Moment),
-            id: letter.record.event.id(),
-            received: Moment(letter.record.event.received_ms()),
+            reason: letter.failure,
+            failed: Moment(letter.failed_at_ms),
+            redriven: letter.redriven_at_ms.map(Moment),
+            id: letter.event.id(),
+            received: Moment(letter.event.received_ms()),
             event: None,
         }
     }
@@ -89,7 +88,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let question = parameters.question("dead-letters", api.journal.generation());
     let text = |text: &str| Ok::<_, String>(text.to_owned());
     let (since_ms, until_ms) = parameters.during(now_ms)?;
-    let selection = LetterSelection {
+    let selection = DeadLetterSelection {
         sink: parameters.one("sink", text)?,
         numbers: Vec::new(),
         ids: parameters.list("id", str::parse::<EventId>)?,
@@ -100,7 +99,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
     let after = parameters.page(question)?.map_or(0, |Place(number, _)| number);
     parameters.finish()?;
     let page = api.readers.ask(move |reader| Ok(reader.journal.dead_letters(&selection, after, limit)?)).await?;
-    let items = page.letters.into_iter().map(|letter| LetterView::new(letter, &api)).collect();
+    let items = page.dead_letters.into_iter().map(|letter| LetterView::new(letter, &api)).collect();
     let next = page.next.map(|number| Place(number, 0).token(question));
     Ok(json(text_of(&Page { items, next }), "application/json", None))
 }
@@ -130,7 +129,7 @@ pub(super) async fn one(
     let letter = api.readers.ask(move |reader| Ok(reader.journal.dead_letter(number)?)).await?;
     let letter = letter.ok_or_else(|| Problem::not_found(format!("there is no dead letter {number}, or no longer")))?;
     // What is stored is JSON: it was written by livehook.
-    let event = RawValue::from_string(letter.letter.record.event.line().to_owned()).ok();
+    let event = RawValue::from_string(letter.event.line().to_owned()).ok();
     let view = LetterView { event, ..LetterView::new(letter, &api) };
     Ok(json(text_of(&view), "application/json", None))
 }
@@ -157,7 +156,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    fn selection(self, now_ms: i64) -> Result<LetterSelection, Problem> {
+    fn selection(self, now_ms: i64) -> Result<DeadLetterSelection, Problem> {
         if self.numbers.len() + self.ids.len() > NAMED_MAX {
             return Err(Problem::parameter(
                 "numbers",
@@ -166,14 +165,14 @@ impl Selection {
         }
         let ids = self.ids.iter().map(|id| id.parse().map_err(|error| Problem::parameter("ids", error)));
         let (since_ms, until_ms) = changes::during(self.since.as_deref(), self.until.as_deref(), now_ms)?;
-        let selection = LetterSelection {
+        let selection = DeadLetterSelection {
             sink: self.sink,
             numbers: self.numbers,
             ids: ids.collect::<Result<_, _>>()?,
             since_ms,
             until_ms,
         };
-        match (self.all, selection == LetterSelection::default()) {
+        match (self.all, selection == DeadLetterSelection::default()) {
             (false, true) => Err(Problem::parameter(
                 "all",
                 "nothing is selected: give sink, numbers, ids, since or until, or say {\"all\": true}",
@@ -220,7 +219,7 @@ pub(super) async fn redrive(
 ) -> Result<Response<Body>, Problem> {
     let selection = changes::read::<Selection>(query.as_deref(), body)?.selection((api.clock)())?;
     selection.sink.as_deref().map(|sink| api.configured(sink)).transpose()?;
-    change(&api, LetterAction::Redrive, selection).await
+    change(&api, DeadLetterAction::Redrive, selection).await
 }
 
 /// Remove dead letters for good.
@@ -245,15 +244,19 @@ pub(super) async fn drop(
     body: GivenBody,
 ) -> Result<Response<Body>, Problem> {
     let selection = changes::read::<Selection>(query.as_deref(), body)?.selection((api.clock)())?;
-    change(&api, LetterAction::Drop, selection).await
+    change(&api, DeadLetterAction::Drop, selection).await
 }
 
-async fn change(api: &Api, action: LetterAction, selection: LetterSelection) -> Result<Response<Body>, Problem> {
-    let changed = api.journal.change(Change::Letters(action, selection)).await.map_err(changes::not_changed)?;
+async fn change(
+    api: &Api,
+    action: DeadLetterAction,
+    selection: DeadLetterSelection,
+) -> Result<Response<Body>, Problem> {
+    let changed = api.journal.change_dead_letters(action, selection).await.map_err(changes::not_changed)?;
     let count = changed.count;
     match action {
-        LetterAction::Redrive => tracing::info!(count, "dead letters were put back, to be sent again"),
-        LetterAction::Drop => tracing::warn!(count, "dead letters were dropped by a request to the admin endpoint"),
+        DeadLetterAction::Redrive => tracing::info!(count, "dead letters were put back, to be sent again"),
+        DeadLetterAction::Drop => tracing::warn!(count, "dead letters were dropped by a request to the admin endpoint"),
     }
     let view = ChangedView { count, without_sink: changed.without_sink };
     Ok(json(text_of(&view), "application/json", None))

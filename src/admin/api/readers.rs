@@ -228,7 +228,9 @@ mod tests {
     /// Readers of an empty journal and index that give up soon.
     fn readers(answer_max: Duration) -> (tempfile::TempDir, Arc<Readers>) {
         let directory = tempfile::tempdir().unwrap();
-        let opened = SqliteJournal::open(directory.path(), &Options::default(), &[], Arc::default()).unwrap();
+        let opened =
+            SqliteJournal::open(directory.path(), &Options::default(), &[], Arc::default(), crate::clock::system_clock)
+                .unwrap();
         opened.journal.close();
         opened.journal.join();
         drop(opened);

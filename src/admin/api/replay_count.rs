@@ -72,9 +72,9 @@ mod tests {
         const COUNT: i64 = 2500;
         let directory = tempfile::tempdir().unwrap();
         let options = journal::Options::default();
-        let Opened { journal, exchange, .. } =
-            SqliteJournal::open(directory.path(), &options, &[], Arc::default()).unwrap();
-        let exchange = tokio::spawn(exchange.run());
+        let Opened { journal, wakeups, .. } =
+            SqliteJournal::open(directory.path(), &options, &[], Arc::default(), crate::clock::system_clock).unwrap();
+        let wakeups = tokio::spawn(wakeups.run());
         let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
         let events = (0..COUNT).map(|number| {
             let body = format!(r#"{{"event_type":1,"app":"d","appname":"a","stream_id":"s{number}"}}"#);
@@ -92,7 +92,7 @@ mod tests {
         assert!(!late.is_done, "nothing is waited for");
         readers.close().await;
         journal.close();
-        exchange.await.unwrap().unwrap();
+        wakeups.await.unwrap().unwrap();
         journal.join();
     }
 }

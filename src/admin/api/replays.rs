@@ -18,7 +18,7 @@ use super::replay_count::Counting;
 use super::{Api, json, text_of};
 use crate::admin::problem::Problem;
 use crate::delivery::ReplaySelection;
-use crate::journal::{CLOCK_SLACK_MS, Change, NewReplay, Offset, Replay};
+use crate::journal::{CLOCK_SLACK_MS, NewReplay, Offset, Replay};
 use crate::moment::Moment;
 
 /// How long the events of a replay that is to begin are counted at most.
@@ -95,7 +95,7 @@ impl From<ReplaySelection> for Selection {
 impl ReplayView {
     fn new(replay: Replay, api: &Api) -> ReplayView {
         let NewReplay { sink, selection, counted, .. } = replay.order;
-        let state = match (replay.ended_ms, replay.is_cancelled) {
+        let state = match (replay.ended_at_ms, replay.is_cancelled) {
             (None, _) => ReplayState::Running,
             (Some(_), true) => ReplayState::Cancelled,
             (Some(_), false) => ReplayState::Done,
@@ -113,8 +113,8 @@ impl ReplayView {
             failed: replay.failed,
             missed: missed.filter(|_| state == ReplayState::Done),
             last_reason: replay.last_reason,
-            created: Moment(replay.created_ms),
-            ended: replay.ended_ms.map(Moment),
+            created: Moment(replay.created_at_ms),
+            ended: replay.ended_at_ms.map(Moment),
         }
     }
 }
@@ -268,8 +268,8 @@ pub(super) async fn begin(
     let counting = counting.run(&api.readers, Some(Instant::now() + COUNTING_MAX)).await?;
     let counted = counting.is_done.then_some(counting.counted);
     let order = NewReplay { sink, selection: kept, first, last, counted };
-    let changed = api.journal.change(Change::BeginReplay(order)).await.map_err(changes::not_changed)?;
-    let Some(number) = changed.replay else {
+    let begun = api.journal.begin_replay(order).await.map_err(changes::not_changed)?;
+    let Some(number) = begun else {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "too_many_replays",
@@ -306,8 +306,7 @@ pub(super) async fn cancel(
 ) -> Result<Response<Body>, Problem> {
     changes::read_nothing(query.as_deref(), body)?;
     let number = changes::number(number)?;
-    let changed = api.journal.change(Change::CancelReplay(number)).await.map_err(changes::not_changed)?;
-    if changed.count > 0 {
+    if api.journal.cancel_replay(number).await.map_err(changes::not_changed)? {
         tracing::info!(replay = number, "a replay was cancelled");
     }
     shown(&api, number, StatusCode::OK).await

@@ -20,9 +20,11 @@ use super::render::output::{Output, talk};
 use super::render::table::details;
 use crate::callback::EventId;
 use crate::journal::{
-    Change, Changed, JournalError, LetterAction, LetterSelection, NumberedLetter, Reader, change_unserved,
+    ChangedDeadLetters, DeadLetter, DeadLetterAction, DeadLetterSelection, JournalError, Reader,
+    change_unserved_dead_letters,
 };
 use crate::moment::Moment;
+use crate::storage::StorageError;
 
 /// How many dead letters are read at a time.
 const PAGE_LETTERS: usize = 1000;
@@ -132,13 +134,13 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     match arguments.command {
         Command::List(arguments) => list(arguments, output),
         Command::Show(arguments) => show(&arguments, output),
-        Command::Redrive(arguments) => change(arguments, LetterAction::Redrive),
-        Command::Drop(arguments) => change(arguments, LetterAction::Drop),
+        Command::Redrive(arguments) => change(arguments, DeadLetterAction::Redrive),
+        Command::Drop(arguments) => change(arguments, DeadLetterAction::Drop),
     }
 }
 
 impl SelectionArguments {
-    fn selection(self) -> anyhow::Result<LetterSelection> {
+    fn selection(self) -> anyhow::Result<DeadLetterSelection> {
         let SelectionArguments { sink, during, names } = self;
         during.check()?;
         let (mut numbers, mut ids) = (Vec::new(), Vec::new());
@@ -148,7 +150,7 @@ impl SelectionArguments {
                 Name::Event(id) => ids.push(id),
             }
         }
-        Ok(LetterSelection { sink, numbers, ids, since_ms: during.since, until_ms: during.until })
+        Ok(DeadLetterSelection { sink, numbers, ids, since_ms: during.since, until_ms: during.until })
     }
 }
 
@@ -169,7 +171,7 @@ fn list(arguments: ListArguments, output: &mut Output<'_>) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn find(data_dir: &Path, selection: &LetterSelection, limit: usize) -> Result<Vec<NumberedLetter>, JournalError> {
+fn find(data_dir: &Path, selection: &DeadLetterSelection, limit: usize) -> Result<Vec<DeadLetter>, JournalError> {
     let reader = Reader::open(data_dir)?;
     let mut letters = Vec::new();
     let mut next = Some(0);
@@ -177,7 +179,7 @@ fn find(data_dir: &Path, selection: &LetterSelection, limit: usize) -> Result<Ve
         && letters.len() < limit
     {
         let page = reader.dead_letters(selection, after, PAGE_LETTERS.min(limit - letters.len()))?;
-        letters.extend(page.letters);
+        letters.extend(page.dead_letters);
         next = page.next;
     }
     Ok(letters)
@@ -206,10 +208,10 @@ fn show(arguments: &ShowArguments, output: &mut Output<'_>) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn change(arguments: ChangeArguments, action: LetterAction) -> anyhow::Result<ExitCode> {
+fn change(arguments: ChangeArguments, action: DeadLetterAction) -> anyhow::Result<ExitCode> {
     let ChangeArguments { data_dir, selection, all, service } = arguments;
     let selection = selection.selection()?;
-    if !all && selection == LetterSelection::default() {
+    if !all && selection == DeadLetterSelection::default() {
         return Err(crate::cli::args::usage_error(
             "nothing is selected: give --sink, --since, --until or --id, or say --all",
         ));
@@ -219,8 +221,8 @@ fn change(arguments: ChangeArguments, action: LetterAction) -> anyhow::Result<Ex
     }
     let data_dir = service.find_data(&data_dir)?.data_dir;
     let now_ms = Timestamp::now().as_millisecond();
-    match change_unserved(&data_dir, Change::Letters(action, selection.clone()), now_ms) {
-        Err(JournalError::Locked(_)) => change_by_service(service, action, &selection),
+    match change_unserved_dead_letters(&data_dir, action, selection.clone(), now_ms) {
+        Err(JournalError::Storage(StorageError::Locked(_))) => change_by_service(service, action, &selection),
         Err(error) => Err(error.into()),
         Ok(changed) => tell(action, &changed, Some(&data_dir)),
     }
@@ -228,26 +230,25 @@ fn change(arguments: ChangeArguments, action: LetterAction) -> anyhow::Result<Ex
 
 fn change_by_service(
     service: ServiceArguments,
-    action: LetterAction,
-    selection: &LetterSelection,
+    action: DeadLetterAction,
+    selection: &DeadLetterSelection,
 ) -> anyhow::Result<ExitCode> {
     let path = match action {
-        LetterAction::Redrive => "dead-letters/redrive",
-        LetterAction::Drop => "dead-letters/drop",
+        DeadLetterAction::Redrive => "dead-letters/redrive",
+        DeadLetterAction::Drop => "dead-letters/drop",
     };
     let service = service.find()?;
     let answer = super::runtime::block_on(service.post(path, &body(selection)))??;
-    let changed = Changed {
+    let changed = ChangedDeadLetters {
         count: answer["count"].as_u64().unwrap_or(0),
         without_sink: serde_json::from_value(answer["without_sink"].clone()).unwrap_or_default(),
-        replay: None,
     };
     tell(action, &changed, None)
 }
 
 /// The selection as the API takes it.
-fn body(selection: &LetterSelection) -> Value {
-    if *selection == LetterSelection::default() {
+fn body(selection: &DeadLetterSelection) -> Value {
+    if *selection == DeadLetterSelection::default() {
         return json!({"all": true});
     }
     json!({
@@ -261,7 +262,7 @@ fn body(selection: &LetterSelection) -> Value {
 
 /// Says what was done, and in which data directory where no service has done it. It has failed when all that matched could
 /// not be changed.
-fn tell(action: LetterAction, changed: &Changed, data_dir: Option<&Path>) -> anyhow::Result<ExitCode> {
+fn tell(action: DeadLetterAction, changed: &ChangedDeadLetters, data_dir: Option<&Path>) -> anyhow::Result<ExitCode> {
     let place = data_dir.map_or(String::new(), |data_dir| format!(" in {}", data_dir.display()));
     let when = if data_dir.is_some() { ", for the next start of the service" } else { "" };
     for (sink, count) in &changed.without_sink {
@@ -272,10 +273,10 @@ fn tell(action: LetterAction, changed: &Changed, data_dir: Option<&Path>) -> any
     }
     match (action, changed.count) {
         (_, 0) if !changed.without_sink.is_empty() => return Ok(ExitCode::FAILURE),
-        (LetterAction::Redrive, 0) => talk("no dead letter matches that is not put back already"),
-        (LetterAction::Drop, 0) => talk("no dead letter matches"),
-        (LetterAction::Redrive, count) => talk(format_args!("put back{place}, to be sent again{when}: {count}")),
-        (LetterAction::Drop, count) => talk(format_args!("dropped{place}: {count}")),
+        (DeadLetterAction::Redrive, 0) => talk("no dead letter matches that is not put back already"),
+        (DeadLetterAction::Drop, 0) => talk("no dead letter matches"),
+        (DeadLetterAction::Redrive, count) => talk(format_args!("put back{place}, to be sent again{when}: {count}")),
+        (DeadLetterAction::Drop, count) => talk(format_args!("dropped{place}: {count}")),
     }
     Ok(ExitCode::SUCCESS)
 }

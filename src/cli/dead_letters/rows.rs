@@ -8,7 +8,7 @@ use crate::cli::render::cell::{Cell, NAME_CHARACTERS_MAX, Tone};
 use crate::cli::render::human;
 use crate::cli::render::listing::Row;
 use crate::cli::render::table::Column;
-use crate::journal::NumberedLetter;
+use crate::journal::DeadLetter;
 use crate::moment::Moment;
 
 /// One dead letter.
@@ -36,17 +36,16 @@ pub(super) struct LetterRow {
 
 impl LetterRow {
     /// The row of a dead letter, without its event.
-    pub(super) fn new(letter: NumberedLetter) -> LetterRow {
-        let NumberedLetter { number, sink, redriven_ms, letter, .. } = letter;
-        let event = letter.record.event;
+    pub(super) fn new(letter: DeadLetter) -> LetterRow {
+        let event = letter.event;
         let key = event.partition_key();
         LetterRow {
-            number,
-            sink,
+            number: letter.number,
+            sink: letter.sink,
             attempts: letter.attempts,
-            reason: letter.reason,
-            failed: Moment(letter.failed_ms),
-            redriven: redriven_ms.map(Moment),
+            reason: letter.failure,
+            failed: Moment(letter.failed_at_ms),
+            redriven: letter.redriven_at_ms.map(Moment),
             id: event.id(),
             event_type: event.event_type().to_string(),
             domain: key.domain().into_owned(),

@@ -4,7 +4,8 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::testing::push;
-use crate::journal::{DeadLetter, Journal, Lock, Opened, Options, Progress, SqliteJournal, Start};
+use crate::journal::{Journal, NewDeadLetter, Opened, Options, Progress, SqliteJournal, Start};
+use crate::storage::Lock;
 use crate::telemetry::Metrics;
 
 const FAILED_MS: i64 = 1_777_636_800_000;
@@ -16,18 +17,24 @@ fn journal() -> tempfile::TempDir {
         for sinks in [&["archive", "gone"][..], &["archive"]] {
             let names: Vec<_> = sinks.iter().map(|sink| ((*sink).to_owned(), Start::Earliest)).collect();
             let options = Options { retention_days: 1_000_000, ..Options::default() };
-            let Opened { journal, mut consumers, exchange } =
-                SqliteJournal::open(directory.path(), &options, &names, Arc::new(Metrics::default())).unwrap();
-            let exchange = tokio::spawn(exchange.run());
+            let Opened { journal, mut consumers, wakeups } = SqliteJournal::open(
+                directory.path(),
+                &options,
+                &names,
+                Arc::new(Metrics::default()),
+                crate::clock::system_clock,
+            )
+            .unwrap();
+            let wakeups = tokio::spawn(wakeups.run());
             for (sink, number) in [(0, 1), (0, 2), (1, 3)].into_iter().filter(|_| sinks.len() == 2) {
                 journal.append(push("room\\u001b[2J", number)).await.unwrap();
                 let record = consumers[sink].read(journal.health().head.before(), 1).await.unwrap().remove(0);
-                let failed_ms = FAILED_MS + number * 1000;
-                let letter = DeadLetter {
+                let failed_at_ms = FAILED_MS + number * 1000;
+                let letter = NewDeadLetter {
                     record,
                     attempts: 3,
-                    reason: r"answered 400 C:\\ \n".to_owned() + "\u{1b}[31mno",
-                    failed_ms,
+                    failure: r"answered 400 C:\\ \n".to_owned() + "\u{1b}[31mno",
+                    failed_at_ms,
                 };
                 let cursor = journal.health().head;
                 let progress = Progress { cursor, dead_letters: vec![letter], urgent: true, ..Progress::default() };
@@ -35,7 +42,7 @@ fn journal() -> tempfile::TempDir {
             }
             drop(consumers);
             journal.close();
-            exchange.await.unwrap().unwrap();
+            wakeups.await.unwrap().unwrap();
             journal.join();
         }
     })
@@ -138,8 +145,9 @@ fn what_selects_nothing_or_too_much_is_wrong_usage() {
 
 #[test]
 fn the_api_is_asked_for_what_was_selected() {
-    let selection = LetterSelection { numbers: vec![7], since_ms: Some(FAILED_MS), ..LetterSelection::default() };
+    let selection =
+        DeadLetterSelection { numbers: vec![7], since_ms: Some(FAILED_MS), ..DeadLetterSelection::default() };
     let expected = json!({"sink": null, "numbers": [7], "ids": [], "since": "2026-05-01T12:00:00Z", "until": null});
     assert_eq!(body(&selection), expected);
-    assert_eq!(body(&LetterSelection::default()), json!({"all": true}));
+    assert_eq!(body(&DeadLetterSelection::default()), json!({"all": true}));
 }

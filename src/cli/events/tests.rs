@@ -17,8 +17,8 @@ fn journal(data_dir: &Path, count: i64) {
         let metrics = Arc::new(Metrics::default());
         // The times are long ago, and must not be pruned for it.
         let options = Options { retention_days: 1_000_000, ..Options::default() };
-        let opened = SqliteJournal::open(data_dir, &options, &[], metrics).unwrap();
-        let exchange = tokio::spawn(opened.exchange.run());
+        let opened = SqliteJournal::open(data_dir, &options, &[], metrics, crate::clock::system_clock).unwrap();
+        let wakeups = tokio::spawn(opened.wakeups.run());
         let mut appending = Vec::new();
         let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
         for number in 0..count {
@@ -36,7 +36,7 @@ fn journal(data_dir: &Path, count: i64) {
             append.await.unwrap();
         }
         opened.journal.close();
-        exchange.await.unwrap().unwrap();
+        wakeups.await.unwrap().unwrap();
         opened.journal.join();
     })
     .unwrap();

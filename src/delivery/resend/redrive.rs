@@ -9,7 +9,7 @@ use super::turn::{Results, Turn};
 use crate::delivery::outcome::{BatchOutcome, Decision};
 use crate::delivery::outlet::Outlet;
 use crate::delivery::pending::Pending;
-use crate::journal::{JournalError, LetterFailure, NumberedLetter, Offset, Record, SettledLetter};
+use crate::journal::{DeadLetter, JournalError, Offset, Record, RedriveAttempt, RedriveOutcome};
 
 /// The redrive of one sink's dead letters.
 #[derive(Default)]
@@ -19,9 +19,9 @@ pub(super) struct Redrive {
 }
 
 /// The part of a dead letter that a redrive needs, without its record.
-struct DeadLetter {
+struct Tried {
     number: i64,
-    redriven_ms: Option<i64>,
+    redriven_at_ms: Option<i64>,
     attempts: u32,
 }
 
@@ -42,38 +42,38 @@ impl Redrive {
             dead_letters = outlet.consumer.redriven(0, EVENTS_MAX).await?;
         }
         let Some(last) = dead_letters.last().map(|one| one.number) else { return Ok(Turn::Nothing) };
-        dead_letters.retain(|one| may_resend(outlet, pending, one.letter.record.offset));
+        dead_letters.retain(|one| may_resend(outlet, pending, one.offset));
         if dead_letters.is_empty() {
             self.last_number = last;
             return Ok(Turn::Later);
         }
-        let (records, dead_letters): (Vec<Record>, Vec<DeadLetter>) = dead_letters.into_iter().map(split).unzip();
+        let (records, dead_letters): (Vec<Record>, Vec<Tried>) = dead_letters.into_iter().map(split).unzip();
         let outcomes = pace.deliver(outlet, &records).await;
 
         let now_ms = outlet.now_ms();
-        let (mut outcome_of_batch, mut settled) = (BatchOutcome::default(), Vec::new());
+        let (mut outcome_of_batch, mut attempted) = (BatchOutcome::default(), Vec::new());
         for ((dead_letter, record), outcome) in dead_letters.into_iter().zip(&records).zip(outcomes) {
-            let DeadLetter { number, redriven_ms, attempts } = dead_letter;
+            let Tried { number, redriven_at_ms, attempts } = dead_letter;
             self.last_number = number;
             // The age counts from the redrive: the event may have been given up because of its age.
-            let age_ms = redriven_ms.map_or(0, |redriven_ms| now_ms.saturating_sub(redriven_ms));
+            let age_ms = redriven_at_ms.map_or(0, |redriven_at_ms| now_ms.saturating_sub(redriven_at_ms));
             let attempts = attempts.saturating_add(1);
-            let failure = match outcome_of_batch.decide(outcome, &outlet.retry, attempts, age_ms) {
-                Decision::Done => None,
+            let outcome = match outcome_of_batch.decide(outcome, &outlet.retry, attempts, age_ms) {
+                Decision::Done => RedriveOutcome::Delivered,
                 Decision::Hold => continue,
-                Decision::Retry { .. } => Some(LetterFailure::Transient),
+                Decision::Retry { .. } => RedriveOutcome::Retry,
                 Decision::GiveUp { reason } => {
                     let id = record.event.id();
                     tracing::warn!(sink = outlet.name(), number, %id, attempts, reason, "a dead letter failed again: it stays one");
-                    Some(LetterFailure::GivenUp { reason, failed_ms: now_ms })
+                    RedriveOutcome::GivenUp { failure: reason, failed_at_ms: now_ms }
                 }
             };
-            settled.push(SettledLetter { number, failure });
+            attempted.push(RedriveAttempt { number, outcome });
         }
         if outcome_of_batch.delivered > 0 {
             tracing::info!(sink = outlet.name(), count = outcome_of_batch.delivered, "dead letters were delivered");
         }
-        Ok(Turn::Taken(outcome_of_batch, Results { settled, ..Results::default() }))
+        Ok(Turn::Taken(outcome_of_batch, Results { redrive_attempts: attempted, ..Results::default() }))
     }
 }
 
@@ -82,7 +82,7 @@ fn may_resend(outlet: &Outlet, pending: &Pending, offset: Offset) -> bool {
     if outlet.sink.is_ordered() { offset <= outlet.consumer.cursor() } else { pending.is_done(offset) }
 }
 
-fn split(dead_letter: NumberedLetter) -> (Record, DeadLetter) {
-    let NumberedLetter { number, redriven_ms, redriven_attempts: attempts, letter, .. } = dead_letter;
-    (letter.record, DeadLetter { number, redriven_ms, attempts })
+fn split(dead_letter: DeadLetter) -> (Record, Tried) {
+    let DeadLetter { number, redriven_at_ms, redriven_attempts: attempts, offset, event, .. } = dead_letter;
+    (Record { offset, event }, Tried { number, redriven_at_ms, attempts })
 }

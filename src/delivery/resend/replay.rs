@@ -85,7 +85,7 @@ impl ReplayRunner {
         }
         let outcome = run.try_batch(outlet, pace).await;
         let replay = run.progress(stored, outlet.now_ms());
-        if replay.ended_ms.is_some() {
+        if replay.ended_at_ms.is_some() {
             let (done, failed) = (stored.done + replay.done, stored.failed + replay.failed);
             tracing::info!(sink = outlet.name(), replay = stored.number, done, failed, "a replay has ended");
         } else {
@@ -120,7 +120,7 @@ fn give_up(outlet: &Outlet, stored: &Replay, reason: String) -> Turn {
     let replay = ReplayProgress {
         number: stored.number,
         last_reason: Some(reason),
-        ended_ms: Some(outlet.now_ms()),
+        ended_at_ms: Some(outlet.now_ms()),
         ..ReplayProgress::default()
     };
     Turn::Taken(BatchOutcome::default(), Results { replay: Some(replay), ..Results::default() })
@@ -225,7 +225,7 @@ impl Run {
         }
         let cursor = self.cursor();
         let (done, failed) = (std::mem::take(&mut self.done), std::mem::take(&mut self.failed));
-        let ended_ms = (cursor >= self.last).then_some(now_ms);
-        ReplayProgress { number, cursor, done, failed, last_reason, ended_ms }
+        let ended_at_ms = (cursor >= self.last).then_some(now_ms);
+        ReplayProgress { number, cursor, done, failed, last_reason, ended_at_ms }
     }
 }

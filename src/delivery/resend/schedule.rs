@@ -124,8 +124,8 @@ impl Resend {
             self.failures = 0;
             self.failure = None;
         }
-        let Results { settled, replay } = results;
-        outlet.keep(Progress { settled, replay, urgent: true, ..outlet.progress(pending) });
+        let Results { redrive_attempts, replay } = results;
+        outlet.keep(Progress { redrive_attempts, replay, urgent: true, ..outlet.progress(pending) });
         outlet.save().await
     }
 }

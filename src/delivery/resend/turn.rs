@@ -1,7 +1,7 @@
 //! The result of one turn of a resend.
 
 use crate::delivery::outcome::BatchOutcome;
-use crate::journal::{ReplayProgress, SettledLetter};
+use crate::journal::{RedriveAttempt, ReplayProgress};
 
 /// The result of one turn of a redrive or a replay.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) enum Turn {
 #[derive(Debug, Default)]
 pub(super) struct Results {
     /// The dead letters that were tried.
-    pub(super) settled: Vec<SettledLetter>,
+    pub(super) redrive_attempts: Vec<RedriveAttempt>,
     /// The progress of the replay.
     pub(super) replay: Option<ReplayProgress>,
 }

@@ -18,7 +18,7 @@ impl Reader {
     /// # Errors
     /// The index cannot be read.
     pub fn journal_id(&self) -> Result<Option<String>, IndexError> {
-        meta::text(&self.connection, "journal_id")
+        Ok(meta::text(&self.connection, "journal_id")?)
     }
 
     /// The last record of `journal` that is in the index; `None` if their offsets don't mean the same. They don't after

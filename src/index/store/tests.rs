@@ -192,9 +192,14 @@ fn rebuild_from_an_empty_journal_keeps_all() {
     let directory = tempfile::tempdir().unwrap();
     // An empty journal, whose id the index then knows.
     let metrics = std::sync::Arc::new(crate::telemetry::Metrics::new());
-    let opened =
-        crate::journal::SqliteJournal::open(directory.path(), &crate::journal::Options::default(), &[], metrics)
-            .unwrap();
+    let opened = crate::journal::SqliteJournal::open(
+        directory.path(),
+        &crate::journal::Options::default(),
+        &[],
+        metrics,
+        crate::clock::system_clock,
+    )
+    .unwrap();
     opened.journal.close();
     opened.journal.join();
     drop(opened);

@@ -18,7 +18,7 @@ const LATER_MS: i64 = 11_000;
 /// The journal and the index of a service.
 struct Running {
     journal: Arc<SqliteJournal>,
-    exchange: JoinHandle<Result<(), WriterDied>>,
+    wakeups: JoinHandle<Result<(), WriterDied>>,
     worker: Worker,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
@@ -35,13 +35,14 @@ impl Running {
         let of_journal = journal::Options { retention_days: 36_500, ..journal::Options::default() };
         let names = [(CONSUMER.to_owned(), Start::Earliest)];
         let metrics = Arc::new(Metrics::new());
-        let Opened { journal, mut consumers, exchange } =
-            SqliteJournal::open(directory, &of_journal, &names, Arc::clone(&metrics)).unwrap();
+        let Opened { journal, mut consumers, wakeups } =
+            SqliteJournal::open(directory, &of_journal, &names, Arc::clone(&metrics), crate::clock::system_clock)
+                .unwrap();
         let status = Arc::new(Status::default());
         let consumer = consumers.pop().unwrap();
         let worker =
             Worker::open(directory, &options(), unsaved_bytes_max, consumer, Arc::clone(&status), Arc::clone(&metrics));
-        Running { journal, exchange: tokio::spawn(exchange.run()), worker, status, metrics, now_ms: NOW_MS }
+        Running { journal, wakeups: tokio::spawn(wakeups.run()), worker, status, metrics, now_ms: NOW_MS }
     }
 
     async fn append(&self, events: &[Event]) {
@@ -66,10 +67,10 @@ impl Running {
 
     /// Ends the worker as a crash does, and then the journal.
     async fn drop_all(self) {
-        let Running { journal, exchange, worker, .. } = self;
+        let Running { journal, wakeups, worker, .. } = self;
         worker.close().await;
         journal.close();
-        exchange.await.unwrap().unwrap();
+        wakeups.await.unwrap().unwrap();
         journal.join();
     }
 }
@@ -396,7 +397,7 @@ async fn sessions_outlive_pruned_records() {
 #[tokio::test]
 async fn stop_makes_the_index_durable() {
     let directory = tempfile::tempdir().unwrap();
-    let Running { journal, exchange, worker, status, .. } = Running::start(directory.path());
+    let Running { journal, wakeups, worker, status, .. } = Running::start(directory.path());
     let (stop_sender, stopped) = watch::channel(false);
     let running = tokio::spawn(worker.run(stopped));
     let history = history();
@@ -419,7 +420,7 @@ async fn stop_makes_the_index_durable() {
     assert_eq!(reported_cursor(directory.path()), journal.health().head.0);
     assert_eq!(sessions(directory.path()), expected(&history));
     journal.close();
-    exchange.await.unwrap().unwrap();
+    wakeups.await.unwrap().unwrap();
     journal.join();
 }
 
@@ -429,7 +430,7 @@ async fn record_before_the_stop_is_indexed() {
     let mut running = Running::start(directory.path());
     running.now_ms = jiff::Timestamp::now().as_millisecond();
     running.settle().await;
-    let Running { journal, exchange, worker, status, .. } = running;
+    let Running { journal, wakeups, worker, status, .. } = running;
     let (stop_sender, stopped) = watch::channel(false);
     let mut run = std::pin::pin!(worker.run(stopped));
     tokio::select! {
@@ -444,19 +445,19 @@ async fn record_before_the_stop_is_indexed() {
     run.await.unwrap();
     assert_eq!(status.view().cursor, 1);
     journal.close();
-    exchange.await.unwrap().unwrap();
+    wakeups.await.unwrap().unwrap();
     journal.join();
 }
 
 #[tokio::test]
 async fn worker_ends_with_the_journal() {
     let directory = tempfile::tempdir().unwrap();
-    let Running { journal, exchange, worker, .. } = Running::start(directory.path());
+    let Running { journal, wakeups, worker, .. } = Running::start(directory.path());
     let (_stop, stopped) = watch::channel(false);
     let running = tokio::spawn(worker.run(stopped));
     journal.append(history().remove(0)).await.unwrap();
     journal.close();
-    exchange.await.unwrap().unwrap();
+    wakeups.await.unwrap().unwrap();
     journal.join();
     let ended = tokio::time::timeout(Duration::from_secs(20), running).await.unwrap().unwrap();
     assert!(matches!(ended, Err(IndexError::Journal(JournalError::Closed))), "{ended:?}");

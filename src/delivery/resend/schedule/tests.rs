@@ -6,13 +6,13 @@ use super::*;
 use crate::clock::testing::{set_test_clock, test_clock};
 use crate::delivery::testing::{Bench, NOW_MS, Setup, event, poison, refused};
 use crate::delivery::{ReplaySelection, RetryOptions};
-use crate::journal::{Change, Journal, LetterAction, LetterSelection, NewReplay, Offset, Reader, Replay};
+use crate::journal::{DeadLetterAction, DeadLetterSelection, Journal, NewReplay, Offset, Reader, Replay};
 use crate::sink::{Failure, Outcome};
 
 impl Bench {
-    async fn change(&self, action: LetterAction, numbers: &[i64]) -> u64 {
-        let selection = LetterSelection { numbers: numbers.to_vec(), ..LetterSelection::default() };
-        self.journal.change(Change::Letters(action, selection)).await.unwrap().count
+    async fn change(&self, action: DeadLetterAction, numbers: &[i64]) -> u64 {
+        let selection = DeadLetterSelection { numbers: numbers.to_vec(), ..DeadLetterSelection::default() };
+        self.journal.change_dead_letters(action, selection).await.unwrap().count
     }
 
     /// Begins a replay of every record up to `last`, and returns its number.
@@ -24,7 +24,7 @@ impl Bench {
             last: Offset(last),
             counted: Some(last),
         };
-        self.journal.change(Change::BeginReplay(order)).await.unwrap().replay.unwrap()
+        self.journal.begin_replay(order).await.unwrap().unwrap()
     }
 
     /// The replay as the journal stores it.
@@ -45,7 +45,7 @@ async fn a_delivered_dead_letter_is_removed() {
     bench.answer(vec![poison(0), poison(1)]);
     bench.settle().await;
     assert_eq!(bench.status.view().dead_letters, 2);
-    assert_eq!(bench.change(LetterAction::Redrive, &[1]).await, 1);
+    assert_eq!(bench.change(DeadLetterAction::Redrive, &[1]).await, 1);
     bench.settle().await;
     assert_eq!(bench.given(), [vec![1, 2, 3], vec![1]]);
     assert_eq!(bench.dead_letters(), [(2, 1, "poison 1".to_owned())]);
@@ -58,7 +58,7 @@ async fn a_dead_letter_that_fails_again_stays() {
     let mut bench = Setup::default().retry(retry).start(0..1).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     bench.answer(vec![(0, refused())]);
     bench.answer(vec![(0, Failure::outage("no room still").into())]);
     bench.settle().await;
@@ -76,7 +76,7 @@ async fn a_redrive_restarts_the_age() {
     let mut bench = Setup::default().retry(retry).start(0..1).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     bench.answer(vec![(0, refused())]);
     let now_ms = jiff::Timestamp::now().as_millisecond();
     bench.settle_at(now_ms).await;
@@ -89,7 +89,7 @@ async fn new_events_pass_a_failing_redrive() {
     let mut bench = Bench::new(0..1).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     bench.answer(vec![(0, refused())]);
     bench.settle().await;
     bench.append((1..3).map(event)).await;
@@ -108,7 +108,7 @@ async fn a_redrive_has_its_turn_despite_failures() {
         bench.answer(vec![away()]);
     }
     bench.work().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     for _ in 0..12 {
         bench.pass(60_000);
         bench.step().await;
@@ -127,7 +127,7 @@ async fn an_ordered_sink_resends_up_to_the_cursor() {
         bench.answer(vec![(0, refused())]);
     }
     bench.work().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     let replay = bench.replay(ReplaySelection::default(), 3).await;
     for _ in 0..12 {
         bench.pass(60_000);
@@ -147,7 +147,7 @@ async fn a_redrive_passes_other_streams() {
     let mut bench = Bench::new(0..2).await;
     bench.answer(vec![(0, refused()), poison(1)]);
     bench.work().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     bench.work().await;
     assert_eq!(bench.given(), [vec![1, 2], vec![2]]);
     assert_eq!((bench.status.view().dead_letters, bench.status.view().cursor), (0, 0));
@@ -158,7 +158,7 @@ async fn a_failing_dead_letter_holds_no_other() {
     let mut bench = Bench::new(0..40).await;
     bench.answer((0..40).map(poison).collect());
     bench.settle().await;
-    bench.change(LetterAction::Redrive, &[]).await;
+    bench.change(DeadLetterAction::Redrive, &[]).await;
     // Each takes long, so the first would block all others if it were always first.
     bench.script().event_ms = 250;
     for _ in 0..60 {
@@ -178,7 +178,7 @@ async fn attempts_of_a_redrive_survive_restarts() {
     let mut bench = Setup::default().retry(retry.clone()).start(0..1).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     for attempts in [2, 3, 4] {
         bench.answer(vec![(0, refused())]);
         bench.settle().await;
@@ -197,7 +197,7 @@ async fn retry_after_counts_from_the_attempts_end() {
     bench.answer(vec![poison(0)]);
     bench.settle().await;
     bench.script().event_ms = 30_000;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     let retry_after = Some(Duration::from_secs(10));
     let later = Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage: true });
     bench.answer(vec![(0, later)]);
@@ -232,10 +232,10 @@ async fn a_dropped_dead_letter_is_not_tried() {
     let mut bench = Bench::new(0..2).await;
     bench.answer(vec![poison(0), poison(1)]);
     bench.settle().await;
-    bench.change(LetterAction::Redrive, &[1, 2]).await;
+    bench.change(DeadLetterAction::Redrive, &[1, 2]).await;
     bench.answer(vec![(0, refused()), (1, refused())]);
     bench.settle().await;
-    assert_eq!(bench.change(LetterAction::Drop, &[1]).await, 1);
+    assert_eq!(bench.change(DeadLetterAction::Drop, &[1]).await, 1);
     bench.settle_at(NOW_MS + 60_000).await;
     assert_eq!(bench.given(), [vec![1, 2], vec![1, 2], vec![2]]);
     assert_eq!(bench.status.view().dead_letters, 0);
@@ -246,7 +246,7 @@ async fn a_redrive_survives_a_restart() {
     let mut bench = Bench::new(0..2).await;
     bench.answer(vec![poison(0)]);
     bench.settle().await;
-    bench.change(LetterAction::Redrive, &[1]).await;
+    bench.change(DeadLetterAction::Redrive, &[1]).await;
     bench.answer(vec![(0, refused())]);
     bench.settle().await;
     let mut bench = bench.restart(2..2).await;
@@ -269,7 +269,7 @@ async fn a_replay_sends_its_selection_in_order() {
     assert_eq!(replayed, (2..=39).step_by(2).collect::<Vec<_>>());
     let stored = bench.replayed(replay);
     assert_eq!((stored.done, stored.failed, stored.cursor), (19, 0, Offset(39)));
-    assert!(stored.ended_ms.is_some() && !stored.is_cancelled);
+    assert!(stored.ended_at_ms.is_some() && !stored.is_cancelled);
     assert_eq!(bench.status.view().cursor, 42);
 }
 
@@ -291,13 +291,13 @@ async fn a_replay_retries_or_counts_failures() {
     bench.answer(vec![poison(1), (2, refused())]);
     bench.settle().await;
     let stored = bench.replayed(replay);
-    assert_eq!((stored.done, stored.cursor, stored.ended_ms), (0, Offset(0), None), "the batch is not finished");
+    assert_eq!((stored.done, stored.cursor, stored.ended_at_ms), (0, Offset(0), None), "the batch is not finished");
     assert_eq!(stored.last_reason.as_deref(), Some("no room"));
     bench.settle_at(NOW_MS + 60_000).await;
     assert_eq!(bench.given()[1..], [vec![1, 2, 3, 4], vec![3]]);
     let stored = bench.replayed(replay);
     assert_eq!((stored.done, stored.failed), (3, 1));
-    assert!(stored.ended_ms.is_some());
+    assert!(stored.ended_at_ms.is_some());
     assert_eq!((bench.deliveries("refused"), bench.deliveries("dead_letter")), (1, 0));
     assert!(bench.dead_letters().is_empty(), "the event was delivered before");
 }
@@ -326,7 +326,7 @@ async fn a_cancelled_replay_ends_at_once() {
     bench.script().event_ms = 30;
     let second = bench.replay(ReplaySelection::default(), 2).await;
     bench.step().await;
-    bench.journal.change(Change::CancelReplay(first)).await.unwrap();
+    bench.journal.cancel_replay(first).await.unwrap();
     bench.settle().await;
     assert_eq!(bench.given().last(), Some(&vec![1, 2]));
     let stored = bench.replayed(first);
@@ -342,7 +342,7 @@ async fn an_unreadable_replay_ends_with_a_reason() {
     let replay = bench.replay(unknown, 2).await;
     bench.settle().await;
     let stored = bench.replayed(replay);
-    assert!(stored.ended_ms.is_some() && stored.last_reason.unwrap().contains("types"));
+    assert!(stored.ended_at_ms.is_some() && stored.last_reason.unwrap().contains("types"));
 }
 
 #[tokio::test]
@@ -366,7 +366,7 @@ async fn a_stop_leaves_the_rest_of_a_replay() {
         counted: Some(100),
     };
     let journal = Arc::clone(&bench.journal);
-    journal.change(Change::BeginReplay(order)).await.unwrap();
+    journal.begin_replay(order).await.unwrap();
     worker.await.unwrap().unwrap();
     assert!(given() < 4);
 }

@@ -40,13 +40,14 @@ impl Data {
     pub(in crate::admin::api::feed) async fn of(bodies: &[String]) -> Data {
         let directory = tempfile::tempdir().unwrap();
         let options = Options { retention_days: 100_000, ..Options::default() };
-        let opened = SqliteJournal::open(directory.path(), &options, &[], Arc::default()).unwrap();
-        let exchange = tokio::spawn(opened.exchange.run());
+        let opened =
+            SqliteJournal::open(directory.path(), &options, &[], Arc::default(), crate::clock::system_clock).unwrap();
+        let wakeups = tokio::spawn(opened.wakeups.run());
         for body in bodies {
             opened.journal.append(event(body)).await.unwrap();
         }
         opened.journal.close();
-        exchange.await.unwrap().unwrap();
+        wakeups.await.unwrap().unwrap();
         opened.journal.join();
         drop(opened.journal);
         drop(opened.consumers);

@@ -1,35 +1,37 @@
-//! The ids by which a duplicate is told: those of the last stored events, bounded by age and by number.
+//! The dedupe window: the ids of the newest stored events, bounded by age and by number.
 //!
-//! Ages are measured on the monotonic clock, so that a jump of the wall clock forgets nothing and keeps nothing for ever.
+//! Ages are measured on the monotonic clock, so a jump of the system clock neither empties the window nor stops it.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
+use rusqlite::Connection;
 
 use crate::callback::EventId;
 
-/// An id and when it was stored, in monotonic seconds. The bytes are kept unaligned: a million of these are in memory.
+/// An id and when it was stored, in monotonic seconds. The id is bytes, not a number, because alignment would cost 12 bytes for
+/// each of a million slots.
 #[derive(Clone, Copy)]
 struct Slot {
     id: [u8; 16],
     stamp_secs: u32,
 }
 
-/// The last ids, oldest first, with a table over them.
+/// The newest ids, oldest first, and a hash table over them.
 pub(super) struct Window {
     slots: VecDeque<Slot>,
-    /// The number of the first slot; numbers wrap around.
+    /// The number of the first slot. Numbers wrap around.
     first: u32,
     /// The numbers of the slots, by id.
     table: HashTable<u32>,
     span_secs: u32,
     ids_max: usize,
-    /// Whether an id had to go before its time.
+    /// Whether `ids_max` removed an id before its time.
     is_cut: bool,
 }
 
 impl Window {
-    /// An empty window that remembers ids for `span_secs`, and at most `ids_max` of them.
+    /// Makes an empty window that remembers ids for `span_secs`, and at most `ids_max` of them.
     pub(super) fn new(span_secs: u32, ids_max: u32) -> Window {
         Window {
             slots: VecDeque::new(),
@@ -41,16 +43,34 @@ impl Window {
         }
     }
 
+    /// Remembers the ids that a journal stored last, as if that were now. Their true age is unknown, because the system clock
+    /// may have jumped since. To remember an id for too long loses nothing.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) fn load(&mut self, connection: &Connection, now_secs: u32) -> rusqlite::Result<()> {
+        let mut batches = connection.prepare("SELECT ids FROM batches ORDER BY last_offset")?;
+        let mut rows = batches.query([])?;
+        while let Some(row) = rows.next()? {
+            for id in row.get_ref(0)?.as_blob()?.as_chunks().0 {
+                self.insert(EventId::from_bytes(*id), now_secs);
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of ids.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
+    /// Whether an id is remembered.
     pub(super) fn contains(&self, id: EventId) -> bool {
         let id = id.to_bytes();
         self.table.find(hash(&id), |number| self.slot(*number).id == id).is_some()
     }
 
-    /// Remembers an id as of `now_secs`.
+    /// Remembers an id from `now_secs` on.
     pub(super) fn insert(&mut self, id: EventId, now_secs: u32) {
         if self.slots.len() >= self.ids_max {
             self.forget_oldest();
@@ -63,7 +83,7 @@ impl Window {
         self.table.insert_unique(hash(&slot.id), number, |number| hash(&slots[number.wrapping_sub(first) as usize].id));
     }
 
-    /// Forgets what is older than the span.
+    /// Forgets ids that are older than the span.
     pub(super) fn expire(&mut self, now_secs: u32) {
         while let Some(slot) = self.slots.front()
             && now_secs.saturating_sub(slot.stamp_secs) > self.span_secs
@@ -73,7 +93,7 @@ impl Window {
         }
     }
 
-    /// How far back a duplicate is told at least, in seconds: the span, or less where the bound on ids cut it short.
+    /// For how long duplicates are recognised, in seconds: the span, or less if `ids_max` cut it short.
     pub(super) fn true_span_secs(&self, now_secs: u32) -> u32 {
         match self.slots.front() {
             Some(oldest) if self.is_cut => now_secs.saturating_sub(oldest.stamp_secs).min(self.span_secs),
@@ -100,7 +120,7 @@ impl Window {
     }
 }
 
-/// The tail of an id is part of a SHA-256 digest, so it is a hash already.
+/// The end of an id is part of a SHA-256 digest, so it is a hash already.
 fn hash(id: &[u8; 16]) -> u64 {
     let mut tail = [0; 8];
     tail.copy_from_slice(&id[8..]);
@@ -119,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn remembers_for_the_span_and_no_longer() {
+    fn id_is_forgotten_after_span() {
         let mut window = Window::new(60, 100);
         window.insert(id(1), 10);
         window.insert(id(2), 20);
@@ -131,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_on_ids_cuts_the_span_and_says_so() {
+    fn id_limit_cuts_span() {
         let mut window = Window::new(60, 3);
         for number in 0..5 {
             window.insert(id(number), number);
@@ -140,13 +160,13 @@ mod tests {
         assert!(!window.contains(id(1)) && window.contains(id(2)) && window.contains(id(4)));
         assert_eq!(window.true_span_secs(10), 8);
         window.expire(63);
-        assert_eq!(window.true_span_secs(63), 60, "what went by age did not cut it");
+        assert_eq!(window.true_span_secs(63), 60, "ids that went by age do not cut it");
     }
 
     #[test]
-    fn agrees_with_a_plain_set_over_many_turns() {
+    fn window_equals_plain_set() {
         let mut window = Window::new(1000, 500);
-        window.first = u32::MAX - 700; // numbers wrap on the way
+        window.first = u32::MAX - 700; // so that numbers wrap
         for number in 0..3000 {
             window.insert(id(number), number / 10);
             if number >= 500 {

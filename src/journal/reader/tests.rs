@@ -1,0 +1,106 @@
+use std::sync::{Arc, Mutex};
+
+use super::super::testing::{Running, append, event, event_at, offsets, options};
+use super::super::{Appended, Journal};
+use super::*;
+
+const FIRST_MS: i64 = 1_700_000_000_000;
+const MINUTE_MS: i64 = 60_000;
+
+#[tokio::test]
+async fn records_read_in_both_directions() {
+    let running = Running::start(&["log"]);
+    for number in 0..3 {
+        running.append(number..number + 1).await;
+    }
+    let records = running.reader().read(Offset(1), 10).unwrap();
+    assert_eq!(records, [Record { offset: Offset(2), event: event(1) }, Record { offset: Offset(3), event: event(2) }]);
+    let back = running.reader().read_back(Offset(i64::MAX), 2).unwrap();
+    assert_eq!(back.iter().map(|record| record.offset.0).collect::<Vec<_>>(), [3, 2]);
+    assert_eq!(running.reader().get(Offset(2)).unwrap().unwrap().event, event(1));
+    assert_eq!(running.reader().get(Offset(9)).unwrap(), None);
+}
+
+/// The writer goes on during the backup. The copy has the records of its beginning, and is a journal of its own.
+#[tokio::test]
+async fn backup_copies_one_moment() {
+    let running = Running::start(&["log"]);
+    running.append(0..100).await;
+    let target = tempfile::tempdir().unwrap();
+    let copy_dir = target.path().join("copy");
+    let mut backup = Backup::begin(running.directory.path(), &copy_dir).unwrap();
+    let mut last = (0, 0);
+    let other = Connection::open(schema::path(running.directory.path())).unwrap();
+    let bytes = running.reader().back_up(&mut backup, |done, all| {
+        last = (done, all);
+        other.execute("INSERT INTO records SELECT max(offset) + 1, id, 1, 0, line FROM records", []).unwrap();
+    });
+    let bytes = bytes.unwrap();
+    backup.finish().unwrap();
+    assert!(last.0 == last.1 && bytes == last.1 * 16_384, "{last:?} {bytes}");
+    assert_eq!(offsets(&copy_dir), (1..=100).collect::<Vec<_>>());
+
+    let (reader, copy) = (running.reader(), Reader::open(&copy_dir).unwrap());
+    assert_eq!(copy.journal_id().unwrap(), reader.journal_id().unwrap());
+    assert_ne!(copy.generation().unwrap(), reader.generation().unwrap());
+}
+
+#[tokio::test]
+async fn backup_opens_as_a_journal() {
+    let running = Running::start(&["log"]);
+    running.append(0..100).await;
+    let target = tempfile::tempdir().unwrap();
+    let mut backup = Backup::begin(running.directory.path(), target.path()).unwrap();
+    running.reader().back_up(&mut backup, |_, _| {}).unwrap();
+    backup.finish().unwrap();
+    let copy = Running::open(target, &options(), &["log"]);
+    assert_eq!(copy.journal.append(event(99)).await, Ok(Appended::Duplicate));
+    assert_eq!(copy.journal.append(event(1000)).await, Ok(Appended::Stored));
+    copy.stop().await;
+}
+
+/// The search looks at the records several times. Each round removes all of them after another number of steps.
+#[tokio::test]
+async fn search_by_time_ignores_pruning() {
+    let running = Running::start(&[]);
+    running.append(0..100).await;
+    let directory = running.stop().await;
+    let mut reader = Reader::open(directory.path()).unwrap();
+    let other = Connection::open(schema::path(directory.path())).unwrap();
+    other.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM records").unwrap();
+    let other = Arc::new(Mutex::new(other));
+    for steps in 1..150 {
+        let (pruner, mut left) = (Arc::clone(&other), steps);
+        let prune = move || {
+            left -= 1;
+            if left == 0 {
+                pruner.lock().unwrap().execute_batch("DELETE FROM records").unwrap();
+            }
+            false
+        };
+        reader.connection.progress_handler(1, Some(prune)).unwrap();
+        reader.offset_before(i64::MAX).unwrap_or_else(|error| panic!("after {steps} steps: {error}"));
+        let restore = "INSERT OR IGNORE INTO records SELECT * FROM kept";
+        other.lock().unwrap().execute_batch(restore).unwrap();
+    }
+}
+
+/// The clock goes back by an hour after the first hundred records.
+#[tokio::test]
+async fn search_by_time_allows_for_clock_jump() {
+    let minute_of = |number: i64| if number < 100 { number } else { number - 60 };
+    let running = Running::start(&[]);
+    for number in 0..200u32 {
+        let received_ms = FIRST_MS + minute_of(i64::from(number)) * MINUTE_MS;
+        append(&running.journal, [event_at(number, received_ms)].into_iter()).await;
+    }
+    let reader = running.reader();
+    for minute in [-1, 0, 30, 45, 99, 120, 139, 140] {
+        let from = reader.offset_before(FIRST_MS + minute * MINUTE_MS).unwrap();
+        let wanted = (0..200i64).find(|number| minute_of(*number) >= minute);
+        let earliest = wanted.map_or(i64::MAX, |number| number + 1);
+        assert!(from.0 < earliest, "minute {minute}: {from} is after {earliest}");
+        assert!(from.0 > minute - 130, "minute {minute}: {from} is needlessly early");
+    }
+    running.stop().await;
+}

@@ -1,0 +1,139 @@
+//! The tables of the journal, version by version.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::JournalError;
+use crate::storage::{Database, StorageError, meta, wal};
+
+/// Version 1. `records` holds the events. `batches` holds the ids of the newest ones a second time, many to a row, so that the
+/// writer can load them without the bodies. A consumer that is retired keeps its row, so that it goes on at its cursor if it
+/// returns.
+const TABLES: &str = "
+    CREATE TABLE records (
+        offset INTEGER PRIMARY KEY,
+        id BLOB NOT NULL,
+        event_type INTEGER NOT NULL,
+        received_ms INTEGER NOT NULL,
+        line TEXT NOT NULL
+    );
+    CREATE TABLE batches (last_offset INTEGER PRIMARY KEY, ids BLOB NOT NULL);
+    CREATE TABLE consumers (
+        name TEXT PRIMARY KEY,
+        cursor INTEGER NOT NULL,
+        state BLOB,
+        is_retired INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        consumer TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        failed_ms INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        event_type INTEGER NOT NULL,
+        received_ms INTEGER NOT NULL,
+        line TEXT NOT NULL
+    );
+    CREATE INDEX dead_letters_of_consumer ON dead_letters (consumer, number);
+";
+
+/// Version 2 brought redrives and replays.
+const REDRIVES_AND_REPLAYS: &str = "
+    ALTER TABLE dead_letters ADD COLUMN redriven_ms INTEGER;
+    CREATE INDEX dead_letters_redriven ON dead_letters (consumer, number) WHERE redriven_ms IS NOT NULL;
+    CREATE INDEX dead_letters_of_event ON dead_letters (id);
+    CREATE TABLE replays (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        consumer TEXT NOT NULL,
+        selection TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        cursor INTEGER NOT NULL,
+        counted INTEGER NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        last_reason TEXT,
+        ended_ms INTEGER,
+        is_cancelled INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX replays_running ON replays (consumer, number) WHERE ended_ms IS NULL;
+";
+
+/// Version 3 stores which records after a cursor are finished. `pending` is JSON: `[[offset, attempts], ...]`.
+const AHEAD: &str = "
+    ALTER TABLE consumers ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE consumers ADD COLUMN pending TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE dead_letters ADD COLUMN redriven_attempts INTEGER NOT NULL DEFAULT 0;
+";
+
+/// The database of the journal.
+pub(super) const DATABASE: Database = Database {
+    file_name: "journal.db",
+    application_id: 0x6c76_686b, // `lvhk` in ASCII
+    tables: &[TABLES],
+    migrations: &[REDRIVES_AND_REPLAYS, AHEAD],
+    // Measured: larger pages than SQLite's default save system calls in the commit of a batch.
+    page_bytes: 16 * 1024,
+    settings: &[
+        // FULL: each commit syncs the WAL before it returns.
+        ("synchronous", 2),
+        // A checkpoint moves the WAL into the database after this many pages.
+        ("wal_autocheckpoint", 1000),
+    ],
+};
+
+/// The path of the journal in a data directory.
+pub(super) fn path(data_dir: &Path) -> PathBuf {
+    DATABASE.path(data_dir)
+}
+
+/// Opens the journal for its one writer, and creates it if it does not exist. Everything that can be read from it is durable
+/// when this returns, whatever happened before.
+///
+/// # Errors
+/// The file is foreign or newer, or cannot be written.
+pub(super) fn open(data_dir: &Path) -> Result<Connection, JournalError> {
+    let connection = DATABASE.open(data_dir, |connection| {
+        meta::store(connection, "journal_id", Some(random_id()?))?;
+        Ok(meta::store(connection, "first_offset", Some(1))?)
+    })?;
+    wal::sync(&path(data_dir))?;
+    wal::empty(&connection)?;
+    Ok(connection)
+}
+
+/// Opens the journal for reading. A writer may have it open at the same time.
+///
+/// # Errors
+/// The file does not exist, is foreign or newer, or this user cannot read it.
+pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, JournalError> {
+    Ok(DATABASE.open_to_read(data_dir)?)
+}
+
+/// Returns the unique id of the journal.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(super) fn journal_id(connection: &Connection) -> Result<String, JournalError> {
+    let id = meta::text(connection, "journal_id")?;
+    id.ok_or(JournalError::Database(rusqlite::Error::QueryReturnedNoRows))
+}
+
+/// Returns an id that no other journal, and no copy of one, has.
+///
+/// # Errors
+/// The system has no randomness.
+pub(super) fn random_id() -> Result<String, StorageError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| {
+        StorageError::io(Path::new("the system's randomness"))(std::io::Error::other(error.to_string()))
+    })?;
+    Ok(hex::encode(id))
+}
+
+#[cfg(test)]
+mod tests;

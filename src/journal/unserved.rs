@@ -1,0 +1,33 @@
+//! Changes the journal of a data directory that no service has open.
+
+use std::path::Path;
+
+use super::dead_letters::table::ChangeStep;
+use super::{ChangedDeadLetters, DeadLetterAction, DeadLetterSelection, JournalError, schema};
+use crate::storage::Lock;
+
+/// Redrives or drops the selected dead letters. Redriven ones are sent after the next start. The sinks of the last start count
+/// as configured. Blocks.
+///
+/// # Errors
+/// A service has the data directory open, there is no journal, or it cannot be written.
+pub fn change_unserved_dead_letters(
+    data_dir: &Path,
+    action: DeadLetterAction,
+    selection: DeadLetterSelection,
+    now_ms: i64,
+) -> Result<ChangedDeadLetters, JournalError> {
+    if !schema::DATABASE.exists(data_dir)? {
+        return Err(JournalError::Absent(schema::path(data_dir)));
+    }
+    let _lock = Lock::take(data_dir)?;
+    let connection = schema::open(data_dir)?;
+    let mut changed = ChangedDeadLetters::default();
+    let mut next = Some(ChangeStep::first(action, selection));
+    while let Some(step) = next {
+        let result = step.run(&connection, now_ms)?;
+        changed.add(result.changed);
+        next = result.next;
+    }
+    Ok(changed)
+}

@@ -1,0 +1,214 @@
+//! The inbox of the writer thread: events, the progress of consumers, and edits of dead letters and replays.
+//!
+//! It is a lock with a condition variable rather than a channel: the writer takes everything at once, and progress may wait a
+//! moment for events to share their sync.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::super::contract::CommitProgress;
+use super::super::dead_letters::table::{ChangeStep, ChangeStepResult};
+use super::super::{AppendError, Appended, JournalError, NewReplay, Progress};
+use crate::callback::Event;
+
+/// How long progress waits for events before it gets a sync of its own.
+const RIDE: Duration = Duration::from_millis(50);
+
+/// Where the result of an entry goes once it is durable.
+pub(in super::super) type Reply<T, E = JournalError> = oneshot::Sender<Result<T, E>>;
+
+/// An event to store.
+pub(in super::super) struct Append {
+    pub(in super::super) event: Event,
+    pub(in super::super) reply: Reply<Appended, AppendError>,
+}
+
+/// Progress of the consumer with this index.
+pub(super) struct Advance {
+    pub(super) consumer: usize,
+    pub(super) progress: Progress,
+    pub(super) reply: Reply<()>,
+}
+
+/// A change of dead letters or replays that a person requested.
+pub(in super::super) enum Edit {
+    DeadLetters(ChangeStep, Reply<ChangeStepResult>),
+    BeginReplay(NewReplay, Reply<Option<i64>>),
+    CancelReplay(i64, Reply<bool>),
+}
+
+/// The entries that the writer takes in one turn. Empty if it is time to prune.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) appends: Vec<Append>,
+    pub(super) advances: Vec<Advance>,
+    pub(super) edits: Vec<Edit>,
+    /// The inbox is closed, and this is the rest.
+    pub(super) is_last: bool,
+}
+
+/// The inbox.
+pub(in super::super) struct Inbox {
+    entries: Mutex<Entries>,
+    changed: Condvar,
+    appends_max: usize,
+    batch_max: usize,
+}
+
+#[derive(Default)]
+struct Entries {
+    appends: VecDeque<Append>,
+    /// How many of `appends`, from the front, the writer may take.
+    handed_over: usize,
+    advances: Vec<Advance>,
+    edits: Vec<Edit>,
+    /// When the first of `advances` came.
+    riding_since: Option<Instant>,
+    is_urgent: bool,
+    is_closed: bool,
+    /// Since when the writer has been working on its batch; `None` while it waits for one.
+    busy_since: Option<Instant>,
+}
+
+impl Entries {
+    fn busy_for(&self, now: Instant) -> Duration {
+        self.busy_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}
+
+impl Inbox {
+    /// Makes an inbox for `appends_max` events. A batch gets at most `batch_max` of them.
+    pub(in super::super) fn new(appends_max: usize, batch_max: usize) -> Inbox {
+        Inbox { entries: Mutex::default(), changed: Condvar::new(), appends_max, batch_max }
+    }
+
+    /// How long the writer has been working on its current batch.
+    pub(in super::super) fn busy_for(&self, now: Instant) -> Duration {
+        self.lock().busy_for(now)
+    }
+
+    /// Adds an event. The writer gets it after the next [`Inbox::hand_over`].
+    ///
+    /// # Errors
+    /// The inbox is full or closed, or the writer is stalled.
+    pub(in super::super) fn append(&self, append: Append, now: Instant) -> Result<(), AppendError> {
+        let mut entries = self.lock();
+        if let Some(stalled) = AppendError::of_stall(entries.busy_for(now)) {
+            return Err(stalled);
+        }
+        if entries.is_closed {
+            return Err(AppendError::Closed);
+        }
+        if entries.appends.len() >= self.appends_max {
+            return Err(AppendError::Overloaded);
+        }
+        entries.appends.push_back(append);
+        Ok(())
+    }
+
+    /// How many events are not handed over yet.
+    pub(super) fn gathered(&self) -> usize {
+        let entries = self.lock();
+        entries.appends.len() - entries.handed_over
+    }
+
+    /// Lets the writer take all events, and wakes it.
+    pub(super) fn hand_over(&self) {
+        let mut entries = self.lock();
+        entries.handed_over = entries.appends.len();
+        drop(entries);
+        self.changed.notify_one();
+    }
+
+    /// Adds progress. Each consumer waits for its reply, so their number bounds this.
+    fn advance(&self, advance: Advance) -> Result<(), JournalError> {
+        let mut entries = self.lock();
+        if entries.is_closed {
+            return Err(JournalError::Closed);
+        }
+        entries.is_urgent |= advance.progress.urgent;
+        entries.riding_since.get_or_insert_with(Instant::now);
+        entries.advances.push(advance);
+        drop(entries);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Adds an edit. Each request waits for its reply, so the number of requests bounds this.
+    ///
+    /// # Errors
+    /// The inbox is closed.
+    pub(in super::super) fn edit(&self, edit: Edit) -> Result<(), JournalError> {
+        let mut entries = self.lock();
+        if entries.is_closed {
+            return Err(JournalError::Closed);
+        }
+        entries.edits.push(edit);
+        drop(entries);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Refuses further entries. The writer still gets the ones that are here.
+    pub(in super::super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.hand_over();
+    }
+
+    /// Waits for entries, at most for `patience`, and returns them.
+    pub(super) fn take(&self, patience: Duration) -> Batch {
+        let until = Instant::now() + patience;
+        let mut entries = self.lock();
+        entries.busy_since = None;
+        loop {
+            let now = Instant::now();
+            let ride_ends = entries.riding_since.map(|since| since + RIDE);
+            let is_due = entries.is_closed
+                || entries.is_urgent
+                || entries.handed_over > 0
+                || !entries.edits.is_empty()
+                || now >= until
+                || ride_ends.is_some_and(|ride_ends| now >= ride_ends);
+            if is_due {
+                return self.batch(&mut entries, now);
+            }
+            let wake = ride_ends.map_or(until, |ride_ends| ride_ends.min(until));
+            entries = self.changed.wait_timeout(entries, wake - now).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn batch(&self, entries: &mut Entries, now: Instant) -> Batch {
+        let count = entries.handed_over.min(self.batch_max);
+        let appends = entries.appends.drain(..count).collect();
+        entries.handed_over -= count;
+        entries.riding_since = None;
+        entries.is_urgent = false;
+        entries.busy_since = Some(now);
+        Batch {
+            appends,
+            advances: std::mem::take(&mut entries.advances),
+            edits: std::mem::take(&mut entries.edits),
+            is_last: entries.is_closed && entries.appends.is_empty(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl CommitProgress for Inbox {
+    async fn commit(&self, consumer: usize, progress: Progress) -> Result<(), JournalError> {
+        let (reply, committed) = oneshot::channel();
+        self.advance(Advance { consumer, progress, reply })?;
+        committed.await.map_err(|_| JournalError::Closed)?
+    }
+}
+
+#[cfg(test)]
+mod tests;

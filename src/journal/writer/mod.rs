@@ -1,0 +1,21 @@
+//! The committing half of the journal: one thread makes events, progress and edits durable, many in one transaction with one
+//! sync.
+//!
+//! The reading half (tables, tail, readers, consumers) does not know this one. So another committer, for example a replicated
+//! one, can take its place.
+
+mod inbox;
+mod now;
+mod pruning;
+mod store;
+#[cfg(test)]
+mod testing;
+mod thread;
+mod wakeups;
+mod window;
+
+pub(super) use inbox::{Append, Edit, Inbox};
+pub(super) use now::Clocks;
+pub(super) use store::Store;
+pub(super) use thread::{Availability, Links, Writer};
+pub use wakeups::{Wakeups, WriterDied};

@@ -1,0 +1,301 @@
+//! Everything that changes the journal's file, one step at a time. Time is an argument, and nothing here starts a thread.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::super::cursors::{self, RemovedDeadLetters, StoredConsumer};
+use super::super::dead_letters::table::{self as dead_letters, ChangeStep, ChangeStepResult};
+use super::super::{AppendError, Appended, JournalError, NewReplay, Offset, Options, Progress, Start, replays, schema};
+use super::inbox::{Advance, Append};
+use super::now::Now;
+use super::pruning::{self, Space};
+use super::window::Window;
+use crate::storage::{Identity, StorageError, meta};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// The open journal.
+pub(in super::super) struct Store {
+    data_dir: PathBuf,
+    options: Options,
+    connection: Connection,
+    identity: Identity,
+    journal_id: String,
+    window: Window,
+    next_offset: Offset,
+    space: Space,
+    consumers: Vec<StoredConsumer>,
+    dead_letters_bytes: u64,
+}
+
+/// The result of pruning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PruningReport {
+    pub(super) used_bytes: u64,
+    /// The part of it that cannot be pruned: dead letters, and records that a consumer has not passed. An estimate.
+    pub(super) held_bytes: u64,
+    /// The consumer that is furthest behind, if records that wait for it are a good part of `held_bytes`.
+    pub(super) slowest: Option<String>,
+    /// For how long duplicates are recognised.
+    pub(super) window_secs: u32,
+    /// Whether more can be pruned at once.
+    pub(super) has_more: bool,
+    /// Whether there is space for new events.
+    pub(super) has_space: bool,
+}
+
+impl Store {
+    /// Opens the journal with these consumers. Others are retired, new ones get their start. Everything that can be read is
+    /// durable when this returns.
+    ///
+    /// # Errors
+    /// The journal cannot be opened or written, or a cursor is after its end.
+    pub(super) fn open(
+        data_dir: &Path,
+        options: &Options,
+        consumers: &[(String, Start)],
+        now: Now,
+    ) -> Result<Store, JournalError> {
+        let (connection, path) = (schema::open(data_dir)?, schema::path(data_dir));
+        let first = Offset(meta::number(&connection, "first_offset")?.unwrap_or(1).max(1));
+        let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
+        let next_offset = last.map_or(first, |last| Offset(last + 1).max(first));
+        let mut window = Window::new(options.dedupe_window_secs, options.dedupe_ids_max);
+        window.load(&connection, now.monotonic_secs())?;
+        Ok(Store {
+            data_dir: data_dir.to_owned(),
+            options: options.clone(),
+            identity: Identity::of(&path).map_err(StorageError::io(&path))?,
+            journal_id: schema::journal_id(&connection)?,
+            window,
+            next_offset,
+            consumers: cursors::configure(&connection, consumers, first, next_offset.before())?,
+            space: Space::measure(&connection, first)?,
+            dead_letters_bytes: dead_letters::lines_bytes(&connection)?,
+            connection,
+        })
+    }
+
+    /// Opens the journal like [`Store::open`], and proves that it can be written.
+    ///
+    /// # Errors
+    /// Like [`Store::open`].
+    pub(in super::super) fn open_and_write(
+        data_dir: &Path,
+        options: &Options,
+        consumers: &[(String, Start)],
+        now: Now,
+    ) -> Result<Store, JournalError> {
+        let store = Store::open(data_dir, options, consumers, now)?;
+        meta::store(&store.connection, "proven_ms", Some(now.wall_ms))?;
+        Ok(store)
+    }
+
+    /// Returns a function that opens the same journal again after a failure, from nothing but its file. Its success proves that
+    /// the journal can be read and written.
+    pub(super) fn reopener(&self) -> impl FnMut(Now) -> Result<Store, JournalError> + Send + use<> {
+        let consumers: Vec<(String, Start)> =
+            self.consumers.iter().map(|consumer| (consumer.name.clone(), Start::Now)).collect();
+        let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
+        let (journal_id, identity) = (self.journal_id.clone(), self.identity);
+        move |now| {
+            // Opening would create a missing file.
+            check_place(&data_dir, identity)?;
+            let store = Store::open_and_write(&data_dir, &options, &consumers, now)?;
+            // The consumers in memory go on with cursors that only fit this journal.
+            if store.journal_id == journal_id { Ok(store) } else { Err(JournalError::Replaced(data_dir.clone())) }
+        }
+    }
+
+    /// The consumers in the order given to [`Store::open`].
+    pub(in super::super) fn consumers(&self) -> &[StoredConsumer] {
+        &self.consumers
+    }
+
+    /// How many dead letters each consumer has.
+    pub(in super::super) fn dead_letters(&self) -> Vec<i64> {
+        self.consumers.iter().map(|consumer| consumer.dead_letters).collect()
+    }
+
+    /// The unique id of the journal.
+    pub(in super::super) fn journal_id(&self) -> &str {
+        &self.journal_id
+    }
+
+    /// The limits of the journal.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The offset of the newest record, or the one before the first.
+    pub(in super::super) fn head(&self) -> Offset {
+        self.next_offset.before()
+    }
+
+    /// Makes events and progress durable in one transaction. Returns a result for each event, in order.
+    ///
+    /// # Errors
+    /// Nothing of it is proven to be stored, and the memory no longer matches the file: the journal must be opened again.
+    pub(super) fn commit(
+        &mut self,
+        appends: &[Append],
+        advances: &[Advance],
+        now: Now,
+    ) -> Result<Vec<Result<Appended, AppendError>>, JournalError> {
+        self.window.expire(now.monotonic_secs());
+        let is_new = |append: &&Append| !self.window.contains(append.event.id());
+        let bytes = appends.iter().filter(is_new).map(|append| pruning::stored_bytes(&append.event)).sum();
+        let has_space = self.space.free_up(&self.connection, bytes, self.options.size_bytes_max, self.passed())?;
+
+        let transaction = self.connection.unchecked_transaction()?;
+        let results = if has_space {
+            insert(&transaction, appends, self.next_offset, &mut self.window, now)?
+        } else {
+            let is_known = |append: &Append| self.window.contains(append.event.id());
+            let result = |append| if is_known(append) { Ok(Appended::Duplicate) } else { Err(AppendError::Full) };
+            appends.iter().map(result).collect()
+        };
+        let name = |advance: &Advance| &self.consumers[advance.consumer].name;
+        let removed: Vec<RemovedDeadLetters> = advances
+            .iter()
+            .map(|advance| cursors::store_progress(&transaction, name(advance), &advance.progress))
+            .collect::<Result<_, _>>()?;
+        let stored = results.iter().filter(|result| **result == Ok(Appended::Stored)).count();
+        if stored > 0 || !advances.is_empty() {
+            transaction.commit()?;
+        } else {
+            transaction.rollback()?;
+        }
+
+        self.next_offset = Offset(self.next_offset.0 + stored as i64);
+        self.space.add(bytes);
+        for (Advance { consumer, progress, .. }, removed) in advances.iter().zip(removed) {
+            self.remember(*consumer, progress, &removed);
+        }
+        Ok(results)
+    }
+
+    fn remember(&mut self, consumer: usize, progress: &Progress, removed: &RemovedDeadLetters) {
+        let consumer = &mut self.consumers[consumer];
+        consumer.cursor = consumer.cursor.max(progress.cursor);
+        consumer.ahead.clone_from(&progress.ahead);
+        if progress.state.is_some() {
+            consumer.state.clone_from(&progress.state);
+        }
+        consumer.dead_letters += progress.dead_letters.len() as i64 - removed.count;
+        let added: u64 = progress.dead_letters.iter().map(|new| new.record.event.line().len() as u64).sum();
+        self.dead_letters_bytes = (self.dead_letters_bytes + added).saturating_sub(removed.bytes.unsigned_abs());
+    }
+
+    /// Makes one step of a change of dead letters durable.
+    ///
+    /// # Errors
+    /// Like [`Store::commit`].
+    pub(super) fn change_dead_letters(&mut self, step: ChangeStep, now: Now) -> Result<ChangeStepResult, JournalError> {
+        let result = step.run(&self.connection, now.wall_ms)?;
+        self.dead_letters_bytes = self.dead_letters_bytes.saturating_sub(result.removed_bytes);
+        for consumer in &mut self.consumers {
+            consumer.dead_letters -= result.removed.get(&consumer.name).copied().unwrap_or(0);
+        }
+        Ok(result)
+    }
+
+    /// Makes the beginning of a replay durable. Returns its number, or `None` if too many are running.
+    ///
+    /// # Errors
+    /// Like [`Store::commit`].
+    pub(super) fn begin_replay(&mut self, replay: &NewReplay, now: Now) -> Result<Option<i64>, JournalError> {
+        Ok(replays::begin(&self.connection, replay, now.wall_ms)?)
+    }
+
+    /// Makes the end of a replay durable. Returns whether it was running.
+    ///
+    /// # Errors
+    /// Like [`Store::commit`].
+    pub(super) fn cancel_replay(&mut self, number: i64, now: Now) -> Result<bool, JournalError> {
+        Ok(replays::cancel(&self.connection, number, now.wall_ms)?)
+    }
+
+    /// Prunes records that are old and passed, step by step until `is_enough` returns true, and measures the journal.
+    ///
+    /// # Errors
+    /// The file was moved or replaced, or cannot be read or written.
+    pub(super) fn prune(&mut self, now: Now, is_enough: impl FnMut() -> bool) -> Result<PruningReport, JournalError> {
+        check_place(&self.data_dir, self.identity)?;
+        self.window.expire(now.monotonic_secs());
+        let kept_since_ms = now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS);
+        let oldest_remembered = Offset(self.next_offset.0 - self.window.len() as i64);
+        let passed = self.passed();
+        let has_more = self.space.prune_old(&self.connection, kept_since_ms, passed, oldest_remembered, is_enough)?;
+        Ok(self.report(now, has_more))
+    }
+
+    fn report(&self, now: Now, has_more: bool) -> PruningReport {
+        let used_bytes = self.space.used_bytes();
+        let records = self.next_offset.0 - self.space.first().0;
+        let slowest = self.consumers.iter().min_by_key(|consumer| consumer.cursor);
+        let pending = slowest.map_or(0, |consumer| (self.head().0 - consumer.cursor.0).clamp(0, records));
+        let records_bytes = used_bytes.saturating_sub(self.dead_letters_bytes);
+        let pending_bytes = records_bytes as f64 * pending as f64 / records.max(1) as f64;
+        let held_bytes = (self.dead_letters_bytes + pending_bytes as u64).min(used_bytes);
+        let is_good_part = pending > 0 && pending_bytes as u64 >= held_bytes / 4;
+        PruningReport {
+            used_bytes,
+            held_bytes,
+            slowest: slowest.filter(|_| is_good_part).map(|consumer| consumer.name.clone()),
+            window_secs: self.window.true_span_secs(now.monotonic_secs()),
+            has_more,
+            has_space: pending < records || self.space.is_surely_below(self.options.size_bytes_max),
+        }
+    }
+
+    /// Every consumer has passed the records up to this one.
+    fn passed(&self) -> Offset {
+        self.consumers.iter().map(|consumer| consumer.cursor).min().unwrap_or(self.head())
+    }
+}
+
+/// Inserts the events that are new, the first of them at `next_offset`. Returns a result for each.
+fn insert(
+    transaction: &Transaction<'_>,
+    appends: &[Append],
+    next_offset: Offset,
+    window: &mut Window,
+    now: Now,
+) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO records (offset, id, event_type, received_ms, line) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let mut offset = next_offset.0;
+    let mut ids = Vec::with_capacity(appends.len() * 16);
+    let mut results = Vec::with_capacity(appends.len());
+    for Append { event, .. } in appends {
+        if window.contains(event.id()) {
+            results.push(Ok(Appended::Duplicate));
+            continue;
+        }
+        let id = event.id().to_bytes();
+        insert.execute(params![offset, id, event.event_type().number(), event.received_ms(), event.line()])?;
+        ids.extend_from_slice(&id);
+        window.insert(event.id(), now.monotonic_secs());
+        offset += 1;
+        results.push(Ok(Appended::Stored));
+    }
+    if !ids.is_empty() {
+        transaction
+            .prepare_cached("INSERT INTO batches (last_offset, ids) VALUES (?1, ?2)")?
+            .execute(params![offset - 1, ids])?;
+    }
+    Ok(results)
+}
+
+/// Checks that the journal is still at its path. A file that was removed still takes everything that is written, and nobody
+/// would find it.
+fn check_place(data_dir: &Path, identity: Identity) -> Result<(), JournalError> {
+    let path = schema::path(data_dir);
+    if identity.is_at(&path) { Ok(()) } else { Err(JournalError::Gone(path)) }
+}
+
+#[cfg(test)]
+mod tests;

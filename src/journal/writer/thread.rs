@@ -1,0 +1,306 @@
+//! The writer thread, the only one that changes the journal. It waits for nothing but its inbox and the disk.
+//!
+//! It takes everything that waits in the inbox, commits it in one transaction with one sync, and passes all results to
+//! [`Wakeups`](super::Wakeups) at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::super::{AppendError, Appended, JournalError, Offset, Record};
+use super::inbox::{Advance, Append, Batch, Edit, Inbox, Reply};
+use super::now::{Clocks, Now};
+use super::store::{PruningReport, Store};
+use super::wakeups::Committed;
+use crate::telemetry::Metrics;
+
+/// How often the writer prunes.
+const PRUNING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long it prunes before events get their turn.
+const PRUNING_MAX: Duration = Duration::from_millis(10);
+
+/// How long it waits before it opens a journal that failed again.
+const REOPENING_WAIT: Duration = Duration::from_secs(1);
+
+/// Shares of the size limit at which the log warns.
+const WARNINGS_PERCENT: [u64; 2] = [50, 80];
+
+/// Why no event can be stored now. The writer sets it, and everything that appends or reports health reads it.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Availability(Arc<Mutex<Option<AppendError>>>);
+
+impl Availability {
+    /// Why no event can be stored; `None` if one can.
+    pub(in super::super) fn error(&self) -> Option<AppendError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, error: Option<AppendError>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != error {
+            if error == Some(AppendError::Full) {
+                tracing::error!("{}", AppendError::Full);
+            }
+            *known = error;
+        }
+    }
+}
+
+/// Connects the writer thread to the rest of the journal.
+pub(in super::super) struct Links {
+    pub(in super::super) inbox: Arc<Inbox>,
+    pub(in super::super) committed: mpsc::Sender<Committed>,
+    pub(in super::super) availability: Availability,
+    /// How many dead letters each consumer has. Also sent when a redrive or a replay changed no number.
+    pub(in super::super) dead_letters: watch::Sender<Vec<i64>>,
+    pub(in super::super) metrics: Arc<Metrics>,
+    pub(in super::super) clocks: Clocks,
+}
+
+/// The writer thread.
+pub(in super::super) struct Writer {
+    links: Links,
+    state: State,
+    next_pruning: Instant,
+    warned_percent: u64,
+}
+
+enum State {
+    Open(Box<Store>),
+    /// A commit failed, and the journal could not be opened again yet.
+    Broken {
+        reopen: Box<dyn FnMut(Now) -> Result<Store, JournalError> + Send>,
+        reason: String,
+    },
+}
+
+impl Writer {
+    pub(in super::super) fn new(store: Store, links: Links) -> Writer {
+        Writer { links, state: State::Open(Box::new(store)), next_pruning: Instant::now(), warned_percent: 0 }
+    }
+
+    /// Works until the inbox is closed and empty.
+    pub(in super::super) fn run(mut self) {
+        let _closed_at_the_end = CloseInbox(Arc::clone(&self.links.inbox));
+        loop {
+            let patience = self.next_pruning.saturating_duration_since(Instant::now());
+            let Batch { appends, advances, edits, is_last } = self.links.inbox.take(patience);
+            let now = self.links.clocks.now();
+            if !(appends.is_empty() && advances.is_empty()) {
+                let committed = self.commit(appends, advances, now);
+                if self.links.committed.blocking_send(committed).is_err() {
+                    return;
+                }
+            }
+            for edit in edits {
+                self.edit(edit, now);
+            }
+            if is_last {
+                return;
+            }
+            if Instant::now() >= self.next_pruning
+                && let Some(committed) = self.keep_up(now)
+                && self.links.committed.blocking_send(committed).is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Commits events and progress together.
+    fn commit(&mut self, appends: Vec<Append>, advances: Vec<Advance>, now: Now) -> Committed {
+        let began = Instant::now();
+        let store = match &mut self.state {
+            State::Open(store) => store,
+            State::Broken { reason, .. } => return refuse(reason, appends, advances),
+        };
+        let results = match store.commit(&appends, &advances, now) {
+            Ok(results) => results,
+            Err(error) => {
+                let reason = self.fail(&error);
+                return refuse(&reason, appends, advances);
+            }
+        };
+        let head = store.head();
+        if advances
+            .iter()
+            .any(|Advance { progress, .. }| !progress.dead_letters.is_empty() || !progress.redrive_attempts.is_empty())
+        {
+            self.publish_dead_letters();
+        }
+        let stored = results.iter().filter(|result| **result == Ok(Appended::Stored)).count();
+        if stored > 0 {
+            self.links.metrics.commit(stored, began.elapsed());
+        }
+        let is_full = results.contains(&Err(AppendError::Full));
+        // A batch of duplicates or of progress alone does not show whether there is space.
+        if is_full || stored > 0 {
+            self.links.availability.set(is_full.then_some(AppendError::Full));
+        }
+        let offsets = (head.0 - stored as i64 + 1..).map(Offset);
+        let is_stored = |(_, result): &(&Append, &Result<Appended, AppendError>)| **result == Ok(Appended::Stored);
+        let stored = appends.iter().zip(&results).filter(is_stored).zip(offsets);
+        Committed {
+            stored: stored.map(|((append, _), offset)| Record { offset, event: append.event.clone() }).collect(),
+            appends: appends.into_iter().map(|append| append.reply).zip(results).collect(),
+            advances: advances.into_iter().map(|advance| (advance.reply, Ok(()))).collect(),
+            head,
+        }
+    }
+
+    fn edit(&mut self, edit: Edit, now: Now) {
+        match edit {
+            Edit::DeadLetters(step, reply) => self.edit_store(reply, |store| store.change_dead_letters(step, now)),
+            Edit::BeginReplay(replay, reply) => self.edit_store(reply, |store| store.begin_replay(&replay, now)),
+            Edit::CancelReplay(number, reply) => self.edit_store(reply, |store| store.cancel_replay(number, now)),
+        }
+    }
+
+    fn edit_store<T>(&mut self, reply: Reply<T>, edit: impl FnOnce(&mut Store) -> Result<T, JournalError>) {
+        let result = match &mut self.state {
+            State::Open(store) => edit(store),
+            State::Broken { reason, .. } => Err(JournalError::Broken(reason.clone())),
+        };
+        match &result {
+            Ok(_) => self.publish_dead_letters(),
+            Err(JournalError::Broken(_)) => {}
+            Err(error) => {
+                self.fail(error);
+            }
+        }
+        // A request that timed out dropped its receiver.
+        let _ = reply.send(result);
+    }
+
+    /// Must come before the replies: whoever gets one may look at once.
+    fn publish_dead_letters(&self) {
+        if let State::Open(store) = &self.state {
+            self.links.dead_letters.send_replace(store.dead_letters());
+        }
+    }
+
+    /// Stops the use of the open journal: after a failure, its memory may not match the file. Returns the reason.
+    fn fail(&mut self, error: &JournalError) -> String {
+        let reason = error.to_string();
+        tracing::error!(error = reason, "the journal failed: events are refused until it can be written again");
+        self.links.availability.set(Some(AppendError::Broken(reason.clone())));
+        if let State::Open(store) = &self.state {
+            self.next_pruning = Instant::now() + REOPENING_WAIT;
+            self.state = State::Broken { reopen: Box::new(store.reopener()), reason: reason.clone() };
+        }
+        reason
+    }
+
+    /// Prunes the journal, or opens one that failed. Returns the end of a journal that it opened.
+    fn keep_up(&mut self, now: Now) -> Option<Committed> {
+        let began = Instant::now();
+        self.next_pruning = began + PRUNING_INTERVAL;
+        match &mut self.state {
+            State::Open(store) => {
+                let limit_bytes = store.options().size_bytes_max;
+                match store.prune(now, || began.elapsed() > PRUNING_MAX) {
+                    Ok(report) => self.report(&report, limit_bytes),
+                    Err(error) => {
+                        self.fail(&error);
+                    }
+                }
+                None
+            }
+            State::Broken { reopen, reason } => match reopen(now) {
+                Ok(store) => {
+                    tracing::info!("the journal can be written again");
+                    let head = store.head();
+                    self.state = State::Open(Box::new(store));
+                    self.links.availability.set(None);
+                    // The failed commit may be durable nevertheless.
+                    self.publish_dead_letters();
+                    Some(Committed { head, ..Committed::default() })
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != *reason {
+                        tracing::error!(error = text, "the journal still fails");
+                        *reason = text;
+                    }
+                    self.next_pruning = Instant::now() + REOPENING_WAIT;
+                    None
+                }
+            },
+        }
+    }
+
+    fn report(&mut self, report: &PruningReport, limit_bytes: u64) {
+        if report.has_more {
+            self.next_pruning = Instant::now() + PRUNING_MAX;
+        }
+        self.links.metrics.journal_bytes(report.used_bytes);
+        self.links.metrics.dedupe_window(i64::from(report.window_secs));
+        let percent = report.held_bytes.saturating_mul(100) / limit_bytes.max(1);
+        let reached = WARNINGS_PERCENT.into_iter().filter(|warning| percent >= *warning).max().unwrap_or(0);
+        if reached > self.warned_percent {
+            let slowest = report.slowest.as_deref().unwrap_or("none: dead letters take the space");
+            tracing::warn!(
+                slowest_sink = slowest,
+                percent,
+                limit_bytes,
+                "the journal fills up with records that a sink or the index still needs, or with dead letters: at the limit, new events are refused"
+            );
+        }
+        self.warned_percent = reached;
+        // Without this, readiness would stay wrong until the next batch.
+        if report.has_space && self.links.availability.error() == Some(AppendError::Full) {
+            self.links.availability.set(None);
+        }
+    }
+}
+
+fn refuse(reason: &str, appends: Vec<Append>, advances: Vec<Advance>) -> Committed {
+    let append_error = Err(AppendError::Broken(reason.to_owned()));
+    let advance_error = || Err(JournalError::Broken(reason.to_owned()));
+    Committed {
+        appends: appends.into_iter().map(|append| (append.reply, append_error.clone())).collect(),
+        advances: advances.into_iter().map(|advance| (advance.reply, advance_error())).collect(),
+        ..Committed::default()
+    }
+}
+
+/// Closes the inbox when the writer ends, even by a panic, so that nothing waits for a reply for ever.
+struct CloseInbox(Arc<Inbox>);
+
+impl Drop for CloseInbox {
+    fn drop(&mut self) {
+        self.0.close();
+        // Dropping the remaining entries drops their replies, which reports that the journal is closed.
+        while !self.0.take(Duration::ZERO).is_last {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Options;
+    use super::*;
+    use crate::clock::system_clock;
+
+    #[test]
+    fn failed_journal_is_opened_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let clocks = Clocks::start(system_clock);
+        let store = Store::open(directory.path(), &Options::default(), &[], clocks.now()).unwrap();
+        let (committed, _committed) = mpsc::channel(1);
+        let links = Links {
+            inbox: Arc::new(Inbox::new(1, 1)),
+            committed,
+            availability: Availability::default(),
+            dead_letters: watch::channel(Vec::new()).0,
+            metrics: Arc::default(),
+            clocks,
+        };
+        let mut writer = Writer::new(store, links);
+        writer.fail(&JournalError::Closed);
+        let wait = writer.next_pruning.saturating_duration_since(Instant::now());
+        assert!(wait <= REOPENING_WAIT && matches!(writer.state, State::Broken { .. }));
+        assert!(writer.keep_up(clocks.now()).is_some() && matches!(writer.state, State::Open(_)));
+    }
+}

@@ -1,0 +1,302 @@
+//! Opens the databases of a data directory, each with one writer and any number of readers, and upgrades their tables.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::file::{directory_of, is_readable, is_write_protected};
+use super::wal::BUSY_TIMEOUT;
+use super::{StorageError, meta, wal};
+
+/// After a burst, a checkpoint that empties the WAL shrinks its file to this size.
+const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+
+/// A kind of database. Its version is 1 plus the number of migrations.
+#[derive(Debug)]
+pub(crate) struct Database {
+    /// The name of its file in the data directory.
+    pub(crate) file_name: &'static str,
+    /// The number in the file's header that identifies this kind, for example `lvhk` in ASCII.
+    pub(crate) application_id: i64,
+    /// The SQL that creates the tables of version 1, in addition to `meta`.
+    pub(crate) tables: &'static [&'static str],
+    /// The SQL that upgrades version 1 to 2, version 2 to 3, and so on. A new database goes through all of them too, so it
+    /// equals an upgraded one.
+    pub(crate) migrations: &'static [&'static str],
+    /// The size of a page. Only a new file gets it.
+    pub(crate) page_bytes: i64,
+    /// Settings of the writer's connection: pragmas and their values.
+    pub(crate) settings: &'static [(&'static str, i64)],
+}
+
+impl Database {
+    /// The version that this program writes.
+    pub(crate) const fn version(&self) -> i64 {
+        1 + self.migrations.len() as i64
+    }
+
+    /// The path of the database in a data directory.
+    pub(crate) fn path(&self, data_dir: &Path) -> PathBuf {
+        data_dir.join(self.file_name)
+    }
+
+    /// Opens the database for its one writer. Creates it if it does not exist, and then calls `fill` in the same
+    /// transaction; upgrades it if it is older.
+    ///
+    /// # Errors
+    /// The file is foreign or newer, cannot have a WAL, or cannot be written.
+    pub(crate) fn open(
+        &self,
+        data_dir: &Path,
+        fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
+    ) -> Result<Connection, StorageError> {
+        let path = self.path(data_dir);
+        let mut connection = Connection::open(&path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // SQLite does not wait for a lock if a transaction that has read something wants to write. Even a reader takes that
+        // lock for a moment, to recover the WAL. So each transaction takes the lock when it begins.
+        connection.set_transaction_behavior(TransactionBehavior::Immediate);
+        let is_new = is_empty(&connection, &path)?;
+        if !is_new {
+            self.check_version(&connection, &path)?;
+        }
+        // The WAL fixes the page size, so the order matters.
+        connection.pragma_update(None, "page_size", self.page_bytes)?;
+        wal::switch_on(&connection, &path)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+        for (name, value) in self.settings {
+            connection.pragma_update(None, name, value)?;
+        }
+        if is_new {
+            self.create(&connection, fill)?;
+        }
+        self.migrate(&connection)?;
+        Ok(connection)
+    }
+
+    /// Opens the database for reading. A writer may have it open at the same time.
+    ///
+    /// # Errors
+    /// The file does not exist, is foreign or newer, or this user cannot read it.
+    pub(crate) fn open_to_read(&self, data_dir: &Path) -> Result<Connection, StorageError> {
+        let path = self.path(data_dir);
+        if !self.exists(data_dir)? {
+            return Err(StorageError::Absent(path));
+        }
+        let connection = connect_to_read(&path)?;
+        if is_empty(&connection, &path)? {
+            // The process that created it was killed before it could make the tables.
+            return Err(StorageError::Absent(path));
+        }
+        self.check_version(&connection, &path)?;
+        Ok(connection)
+    }
+
+    /// Whether the file exists.
+    ///
+    /// # Errors
+    /// This user cannot read it.
+    pub(crate) fn exists(&self, data_dir: &Path) -> Result<bool, StorageError> {
+        is_readable(&self.path(data_dir))
+    }
+
+    /// Checks that a database opened for reading has every table and column of this version.
+    ///
+    /// # Errors
+    /// An older livehook made it, and none has upgraded it since.
+    pub(crate) fn check_is_current(&self, connection: &Connection) -> Result<(), StorageError> {
+        if version_of(connection)? < self.version() {
+            return Err(StorageError::Older {
+                path: connection.path().unwrap_or_default().into(),
+                known: self.version(),
+            });
+        }
+        Ok(())
+    }
+
+    fn create(
+        &self,
+        connection: &Connection,
+        fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(meta::TABLE)?;
+        for tables in self.tables {
+            transaction.execute_batch(tables)?;
+        }
+        fill(&transaction)?;
+        transaction.pragma_update(None, "application_id", self.application_id)?;
+        transaction.pragma_update(None, "user_version", 1)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Upgrades the tables, all at once or not at all.
+    fn migrate(&self, connection: &Connection) -> Result<(), StorageError> {
+        let found = version_of(connection)?;
+        if found >= self.version() {
+            return Ok(());
+        }
+        let transaction = connection.unchecked_transaction()?;
+        for migration in self.migrations.iter().skip(usize::try_from(found - 1).unwrap_or(0)) {
+            transaction.execute_batch(migration)?;
+        }
+        transaction.pragma_update(None, "user_version", self.version())?;
+        Ok(transaction.commit()?)
+    }
+
+    fn check_version(&self, connection: &Connection, path: &Path) -> Result<(), StorageError> {
+        let application_id: i64 = connection
+            .pragma_query_value(None, "application_id", |row| row.get(0))
+            .map_err(|error| foreign_or(path, error))?;
+        if application_id != self.application_id {
+            return Err(StorageError::Foreign(path.to_owned()));
+        }
+        let found = version_of(connection)?;
+        if found > self.version() {
+            return Err(StorageError::Newer { path: path.to_owned(), found, known: self.version() });
+        }
+        Ok(())
+    }
+}
+
+fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if is_at_rest(path)? {
+        let path = std::path::absolute(path).map_err(StorageError::io(path))?;
+        let encoded = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
+        let uri = format!("file://{}?immutable=1", encoded.to_string().replace("%2F", "/"));
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let first_read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    match first_read.map_err(|error| error.sqlite_error_code()) {
+        Err(Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) => Err(StorageError::Unwritable(path.to_owned())),
+        _ => Ok(connection),
+    }
+}
+
+/// Whether the database can be read without the files that a reader creates next to it. It can if its writer closed it,
+/// since a writer that runs or was killed leaves a WAL. Only asked if this process cannot create those files.
+fn is_at_rest(path: &Path) -> Result<bool, StorageError> {
+    Ok(is_write_protected(directory_of(path)) && !is_readable(&wal::path(path))?)
+}
+
+fn is_empty(connection: &Connection, path: &Path) -> Result<bool, StorageError> {
+    let count: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| foreign_or(path, error))?;
+    Ok(count == 0)
+}
+
+fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn foreign_or(path: &Path, error: rusqlite::Error) -> StorageError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StorageError::Foreign(path.to_owned()),
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATABASE: Database = Database {
+        file_name: "things.db",
+        application_id: 7,
+        tables: &["CREATE TABLE things (name TEXT)"],
+        migrations: &["ALTER TABLE things ADD COLUMN size INTEGER", "CREATE INDEX by_size ON things (size)"],
+        page_bytes: 4096,
+        settings: &[("synchronous", 2)],
+    };
+
+    fn open(directory: &Path) -> Result<Connection, StorageError> {
+        DATABASE.open(directory, |_| Ok(()))
+    }
+
+    /// A database as version 1 left it.
+    fn version_1(directory: &Path) -> Connection {
+        let connection = Connection::open(DATABASE.path(directory)).unwrap();
+        DATABASE.create(&connection, |_| Ok(())).unwrap();
+        connection.execute("INSERT INTO things VALUES ('kept')", []).unwrap();
+        connection
+    }
+
+    fn schema(connection: &Connection) -> Vec<String> {
+        let query = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let mut statement = connection.prepare(query).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn newer_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        open(directory.path()).unwrap().pragma_update(None, "user_version", DATABASE.version() + 1).unwrap();
+        for error in [open(directory.path()).unwrap_err(), DATABASE.open_to_read(directory.path()).unwrap_err()] {
+            assert!(matches!(error, StorageError::Newer { found: 4, known: 3, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn foreign_file_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = DATABASE.path(directory.path());
+        std::fs::write(&path, "a text of another program, long enough to have a header of its own").unwrap();
+        assert!(matches!(open(directory.path()), Err(StorageError::Foreign(_))));
+        std::fs::remove_file(&path).unwrap();
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+        assert!(matches!(open(directory.path()), Err(StorageError::Foreign(_))));
+        assert!(matches!(DATABASE.open_to_read(directory.path()), Err(StorageError::Foreign(_))));
+    }
+
+    #[test]
+    fn file_without_tables_counts_as_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(DATABASE.path(directory.path()), "").unwrap();
+        assert!(matches!(DATABASE.open_to_read(directory.path()), Err(StorageError::Absent(_))));
+    }
+
+    #[test]
+    fn older_version_is_upgraded_by_writer_only() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(version_1(directory.path()));
+        let reader = DATABASE.open_to_read(directory.path()).unwrap();
+        assert!(matches!(DATABASE.check_is_current(&reader), Err(StorageError::Older { known: 3, .. })));
+        drop(reader);
+        for _ in 0..2 {
+            let connection = open(directory.path()).unwrap();
+            let row = connection.query_row("SELECT name, size FROM things", [], |row| Ok((row.get(0)?, row.get(1)?)));
+            assert_eq!(row.unwrap(), ("kept".to_owned(), None::<i64>));
+        }
+        let new = tempfile::tempdir().unwrap();
+        assert_eq!(schema(&open(directory.path()).unwrap()), schema(&open(new.path()).unwrap()));
+        DATABASE.check_is_current(&DATABASE.open_to_read(directory.path()).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn failed_migration_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = version_1(directory.path());
+        // The second migration finds its name taken.
+        connection.execute_batch("CREATE TABLE by_size (theirs)").unwrap();
+        let before = schema(&connection);
+        open(directory.path()).unwrap_err();
+        assert_eq!((schema(&connection), version_of(&connection).unwrap()), (before, 1));
+        connection.execute_batch("DROP TABLE by_size").unwrap();
+        open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn database_without_wal_is_refused() {
+        // Like a file on a network file system, a database in memory has no WAL.
+        let error = wal::switch_on(&Connection::open_in_memory().unwrap(), Path::new("data/x.db")).unwrap_err();
+        assert!(error.to_string().starts_with("data/x.db: ") && error.to_string().contains("local"), "{error}");
+    }
+}

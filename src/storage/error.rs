@@ -1,0 +1,74 @@
+//! Why a file of the data directory cannot be used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file of the data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Another process holds the lock.
+    #[error("{0}: another livehook uses this data directory; stop it, or choose another `data_dir`")]
+    Locked(PathBuf),
+    /// The database does not exist, or its making was cut short.
+    #[error(
+        "{0}: this file does not exist; start `livehook serve` with this data directory first, or check --data-dir"
+    )]
+    Absent(PathBuf),
+    /// The file is not a database, or not of the expected kind.
+    #[error("{0}: this file is not from livehook; move it away, or choose another `data_dir`")]
+    Foreign(PathBuf),
+    /// A later version of livehook made the file.
+    #[error("{path}: a newer livehook made this file (version {found}); this one reads up to version {known}")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// An earlier version of livehook made the file, and a reader cannot upgrade it.
+    #[error("{path}: an older livehook made this file; start `livehook serve` once to upgrade it to version {known}")]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The version that this program reads.
+        known: i64,
+    },
+    /// SQLite cannot use a write-ahead log here, as on most network file systems.
+    #[error("{0}: SQLite cannot use a write-ahead log (WAL) here; choose a `data_dir` on a local file system")]
+    NoWal(PathBuf),
+    /// This user must not read the file.
+    #[error("{0}: permission denied; run this as the user that livehook runs as")]
+    Denied(PathBuf),
+    /// The writer runs or was killed. A reader then needs files next to the database, which this user cannot write.
+    #[error(
+        "{0}: the database is in use or was not closed, so reading it needs write access to its directory; run this as the user that livehook runs as, and not on a read-only file system"
+    )]
+    Unwritable(PathBuf),
+    /// The operating system reported an error.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// SQLite reported an error.
+    #[error("the database: {0}")]
+    Database(rusqlite::Error),
+}
+
+impl StorageError {
+    /// Adds the path to an error of the operating system.
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> StorageError {
+        move |source| StorageError::Io { path: path.to_owned(), source }
+    }
+}
+
+/// Not a `source`: the text has all of it.
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> StorageError {
+        StorageError::Database(error)
+    }
+}

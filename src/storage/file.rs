@@ -1,0 +1,61 @@
+//! The file of a database, as the operating system sees it.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+
+use super::StorageError;
+
+/// Which file a path led to. It shows whether an open database was moved or replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// Returns the identity of the file at a path.
+    ///
+    /// # Errors
+    /// The file does not exist or cannot be inspected.
+    pub(crate) fn of(path: &Path) -> io::Result<Identity> {
+        let metadata = path.metadata()?;
+        Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Whether the file is still at the path. Counts as yes if the path cannot be inspected for another reason than its
+    /// absence.
+    pub(crate) fn is_at(self, path: &Path) -> bool {
+        match Identity::of(path) {
+            Ok(found) => found == self,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        }
+    }
+}
+
+/// Whether a file exists.
+///
+/// # Errors
+/// The file exists and this user must not read it, or its path cannot be inspected.
+pub(super) fn is_readable(path: &Path) -> Result<bool, StorageError> {
+    // Asks without opening: closing a file drops every lock that this process holds on it, and SQLite holds some.
+    match access(path, Access::READ_OK) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(Errno::ACCESS) => Err(StorageError::Denied(path.to_owned())),
+        Err(error) => Err(StorageError::io(path)(error.into())),
+    }
+}
+
+/// Whether this process cannot create files in a directory.
+pub(super) fn is_write_protected(directory: &Path) -> bool {
+    matches!(access(directory, Access::WRITE_OK), Err(Errno::ACCESS | Errno::ROFS))
+}
+
+/// The directory of a file.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

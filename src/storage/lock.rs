@@ -1,0 +1,120 @@
+//! The lock on a data directory: only one livehook may write to it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::StorageError;
+
+/// The file that is locked.
+const FILE_NAME: &str = "livehook.lock";
+
+/// How often [`Lock::take`] tries again, and how long it waits in between: [`Lock::is_held`] may hold a shared lock for a moment.
+const RETRIES: u32 = 5;
+const RETRY_WAIT: Duration = Duration::from_millis(10);
+
+/// Holds the lock until it is dropped. The system frees it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock on a data directory. Does not wait for another livehook to end.
+    ///
+    /// # Errors
+    /// Another process holds the lock, or its file cannot be made.
+    pub fn take(data_dir: &Path) -> Result<Lock, StorageError> {
+        let path = data_dir.join(FILE_NAME);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| StorageError::io(&path)(with_cure(error)))?;
+        let mut retries = RETRIES;
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::WouldBlock if retries > 0 => {
+                    retries -= 1;
+                    std::thread::sleep(RETRY_WAIT);
+                }
+                TryLockError::WouldBlock => return Err(StorageError::Locked(data_dir.to_owned())),
+                TryLockError::Error(source) => return Err(StorageError::io(&path)(source)),
+            }
+        }
+        // The process id is for people only.
+        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(StorageError::io(&path))?;
+        Ok(Lock { _file: file })
+    }
+
+    /// Whether a process holds the lock, as a running service does.
+    ///
+    /// # Errors
+    /// The lock's file cannot be opened.
+    pub fn is_held(data_dir: &Path) -> Result<bool, StorageError> {
+        let path = data_dir.join(FILE_NAME);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(StorageError::io(&path)(error)),
+        };
+        // A shared lock, so several processes can ask at once. Closing the file frees it.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(StorageError::io(&path)(source)),
+        }
+    }
+}
+
+fn with_cure(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            io::Error::new(error.kind(), format!("{error}; run this as the user that livehook runs as"))
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_lock_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Lock::take(directory.path()).unwrap();
+        assert!(matches!(Lock::take(directory.path()), Err(StorageError::Locked(_))));
+        drop(first);
+        Lock::take(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn held_lock_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let is_held = || Lock::is_held(directory.path()).unwrap();
+        assert!(!is_held(), "the file does not exist yet");
+        let lock = Lock::take(directory.path()).unwrap();
+        assert!(is_held());
+        drop(lock);
+        assert!(!is_held());
+    }
+
+    #[test]
+    fn shared_lock_delays_taking_only() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Lock::take(directory.path()).unwrap());
+        let asking = File::open(directory.path().join(FILE_NAME)).unwrap();
+        asking.lock_shared().unwrap();
+        assert!(!Lock::is_held(directory.path()).unwrap(), "several may ask at once");
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(|| Lock::take(directory.path()));
+            std::thread::sleep(RETRY_WAIT);
+            drop(asking);
+            assert!(taking.join().unwrap().is_ok());
+        });
+    }
+}
