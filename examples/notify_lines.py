@@ -7,4 +7,4 @@ for line in sys.stdin:
     event = json.loads(line)
     # stdout holds answers alone. What you write to stderr is in livehook's log.
     print(event["type"], event.get("subject"), file=sys.stderr)
-    print("ok", flush=True)
+    print("ok", event["id"], flush=True)

@@ -1,20 +1,22 @@
-//! Mode `lines`: one program for many events. It is given a line of JSON for each, and answers each with one line:
+//! Mode `lines`: one program for many events. It reads a line of JSON for each event, and answers with one line that names the
+//! event by its id:
 //!
 //! ```text
-//! ok                  it is done with the event, for good
-//! error TEXT          it is not, and another try may succeed
-//! permanent TEXT      it is not, and no further try can succeed
+//! ok 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42                    the event is delivered
+//! error 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42 TEXT            try again
+//! permanent 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42 TEXT        the event is rejected for good
 //! ```
 //!
-//! An answer has no name on it: it belongs to an event by its place alone. So it counts only where no other place is possible:
+//! The program gets one event at a time. An answer counts only if it names the event in hand, and if the program has read the
+//! event's whole line, which the pipe shows. So no answer can count for another event:
 //!
-//! - Before an event is written, and after it is answered, nothing more has been said.
-//! - When it is answered, the whole line has been read, which the pipe tells. Who answers before that, answers something else.
-//! - It ends with its line: what is cut off, by the end of the program or at the bound, is none.
+//! - An answer with another id, for example a second answer to the event before or an id that no event has, is ignored and
+//!   logged. The sink goes on waiting for the right answer, until the time limit.
+//! - After the time limit, the program is killed. Its late answer reaches no one, because the next program has new pipes.
+//! - An answer without its line end is incomplete and doesn't count.
 //!
-//! Whatever else is on stdout breaks the protocol; the event is not delivered, and the program is killed. What remains out
-//! of sight is a second answer that comes so late that the next event has been read by then. A program must not say one:
-//! nothing here could tell it from the answer to that event.
+//! Any other line on stdout, an answer without an id included, is a mistake of the program. The event is tried again and the
+//! program is killed.
 
 use std::io;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use tokio::task::JoinHandle;
 use super::options::Options;
 use super::program::{Pipes, Program, StartError, timed_out};
 use super::program_log::{Output, ProgramLog};
+use crate::callback::EventId;
 use crate::journal::Record;
 use crate::printable::printable;
 use crate::sink::{Failure, Outcome};
@@ -45,41 +48,34 @@ pub(super) struct Conversation {
     program: Program,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-    /// Reads stderr also while there is no event, and ends with the program.
+    /// Reads stderr between events too, and ends with the program.
     stderr: JoinHandle<String>,
 }
 
-/// Why an event has no answer. The program cannot be given another.
+/// Why a program gave no answer that counts. It can't be given another event.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
-    #[error("answered more than it was asked")]
-    Surplus,
-    #[error("answered \"{0}\" before it had read the event")]
-    Ahead(String),
-    #[error("answered \"{0}\"")]
+    #[error(
+        "answered \"{answer}\", which names no event: livehook wants `{word} <id>`, here `{word} {id}`; \
+         with mode = \"lines\" an answer names the event that it is for"
+    )]
+    NoId { answer: String, word: &'static str, id: EventId },
+    #[error("answered \"{0}\"{RULE}")]
     Form(String),
-    #[error("gave an answer of more than {ANSWER_BYTES_MAX} bytes")]
+    #[error("gave an answer of more than {ANSWER_BYTES_MAX} bytes{RULE}")]
     Long,
+    #[error("answered \"{0}\" before it had read the event{RULE}")]
+    Early(String),
     #[error("has ended without an answer: {0}")]
     Ended(io::Error),
-    /// It had ended before it read anything of the event.
+    /// It had ended before it read any byte of the event.
     #[error("has ended without reading the event: {0}")]
     Gone(io::Error),
 }
 
-impl Broken {
-    /// What went wrong, and how it is to be.
-    fn told(&self, name: &str) -> String {
-        let rule = match self {
-            Broken::Ended(_) | Broken::Gone(_) => "",
-            _ => {
-                "; with mode = \"lines\" it must answer each line, once it has read it, with one of its own: ok, error TEXT \
-                 or permanent TEXT, and say nothing else on stdout"
-            }
-        };
-        format!("{name} {self}{rule}")
-    }
-}
+/// The rule that most mistakes break.
+const RULE: &str = "; with mode = \"lines\" it must answer each event, after it has read it, with one line: `ok <id>`, \
+                    `error <id> TEXT` or `permanent <id> TEXT`, and write nothing else to stdout";
 
 impl Drop for Conversation {
     fn drop(&mut self) {
@@ -88,8 +84,10 @@ impl Drop for Conversation {
     }
 }
 
-/// Gives an event to the program, which is started if it does not run. It keeps running unless something goes wrong; so
-/// it is out of `kept` meanwhile, and a delivery that is dropped ends it with its half-finished exchange.
+/// Gives an event to the program, and starts the program if it isn't running.
+///
+/// The program keeps running in `kept` unless something goes wrong. It is taken out of `kept` until the answer is there, so a
+/// delivery that is dropped kills it.
 pub(super) async fn deliver(
     options: &Options,
     log: &Arc<ProgramLog>,
@@ -97,37 +95,41 @@ pub(super) async fn deliver(
     record: &Record,
 ) -> Outcome {
     let name = &log.name;
-    let talk = talk(options, log, kept.take(), record.event.line());
+    let mut ignored = None;
+    let talk = talk(options, log, kept.take(), record, &mut ignored);
     let reason = match tokio::time::timeout(Duration::from_secs(options.timeout_secs), talk).await {
         Ok(Ok(Ok((conversation, outcome)))) => {
             *kept = Some(conversation);
             return outcome;
         }
-        Ok(Ok(Err(broken))) => broken.told(name),
+        Ok(Ok(Err(broken))) => format!("{name} {broken}"),
         Ok(Err(error)) => error.to_string(),
         Err(_) => timed_out(name, options),
     };
-    Failure::outage(reason).into()
+    let hint =
+        ignored.map(|answer| format!("; its last answer, \"{answer}\", names another event")).unwrap_or_default();
+    Failure::outage(reason + &hint).into()
 }
 
-/// Asks the program that runs. One that ends after an answer may do so before it has seen the next event, which is no
-/// failure of that event: a new one is asked.
+/// Gives an event to the running program. If that has ended before it read the event, which is no failure of the event, gives the
+/// event to a new one.
 async fn talk(
     options: &Options,
     log: &Arc<ProgramLog>,
     kept: Option<Conversation>,
-    line: &str,
+    record: &Record,
+    ignored: &mut Option<String>,
 ) -> Result<Result<(Conversation, Outcome), Broken>, StartError> {
     let running = kept.and_then(|mut kept| (!kept.program.has_ended()).then_some(kept));
     if let Some(mut conversation) = running {
-        match conversation.ask(line, &log.name).await {
+        match conversation.ask(record, log, ignored).await {
             Err(Broken::Gone(_)) => {}
-            answer => return Ok(answer.map(|outcome| (conversation, outcome))),
+            answered => return Ok(answered.map(|outcome| (conversation, outcome))),
         }
     }
     let mut conversation = Conversation::start(options, log)?;
-    let answer = conversation.ask(line, &log.name).await;
-    Ok(answer.map(|outcome| (conversation, outcome)))
+    let answered = conversation.ask(record, log, ignored).await;
+    Ok(answered.map(|outcome| (conversation, outcome)))
 }
 
 impl Conversation {
@@ -138,66 +140,111 @@ impl Conversation {
         Ok(Conversation { program, stdin, stdout: BufReader::new(stdout), stderr })
     }
 
-    /// Gives it an event and takes the answer.
-    async fn ask(&mut self, line: &str, name: &str) -> Result<Outcome, Broken> {
-        if self.has_more() {
-            return Err(Broken::Surplus);
+    /// Writes the event, and reads lines until one answers it. Stores the last answer to another event in `ignored`.
+    async fn ask(
+        &mut self,
+        record: &Record,
+        log: &ProgramLog,
+        ignored: &mut Option<String>,
+    ) -> Result<Outcome, Broken> {
+        let id = record.event.id();
+        let mut ignore = |line: &str| {
+            let line = shown(line);
+            log.log_ignored_answer(&line, id);
+            *ignored = Some(line);
+        };
+        // No event is in hand yet, so an answer that is there already can't be for this one.
+        while has_more(&self.stdout) {
+            let line = read_line(&mut self.stdout).await?;
+            parse(&line, id)?;
+            ignore(&line);
         }
-        let answer = self.exchange(format!("{line}\n").as_bytes()).await?;
-        if self.has_more() {
-            return Err(Broken::Surplus);
-        }
-        outcome(name, &answer).ok_or_else(|| Broken::Form(shown(&answer)))
-    }
 
-    /// Whether it has said something that was not read.
-    fn has_more(&self) -> bool {
-        !self.stdout.buffer().is_empty() || waiting_bytes(self.stdout.get_ref()) > 0
-    }
-
-    /// Writes the event and reads the line that answers it.
-    async fn exchange(&mut self, line: &[u8]) -> Result<String, Broken> {
-        let mut answer = Vec::new();
+        let line = format!("{}\n", record.event.line());
+        let (stdin, stdout) = (&mut self.stdin, &mut self.stdout);
         let mut written = 0;
-        let mut bounded = (&mut self.stdout).take(ANSWER_BYTES_MAX);
         let writing = async {
             while written < line.len() {
-                written += self.stdin.write(&line[written..]).await?;
+                written += stdin.write(&line.as_bytes()[written..]).await?;
             }
             io::Result::Ok(())
         };
-        // It may complain and end before it reads anything.
-        let (wrote, read) = tokio::join!(writing, bounded.read_until(b'\n', &mut answer));
+        let reading = async {
+            loop {
+                let line = read_line(stdout).await?;
+                let answer = parse(&line, id)?;
+                if answer.id == id {
+                    return Ok::<_, Broken>((answer.outcome(&log.name), line));
+                }
+                ignore(&line);
+            }
+        };
+        // Both at once, because a program may answer and end before it reads the whole line.
+        let (wrote, answered) = tokio::join!(writing, reading);
         let unread = waiting_bytes(&self.stdin);
-        let ended = |error| if unread == written as u64 { Broken::Gone(error) } else { Broken::Ended(error) };
-        let said = || String::from_utf8_lossy(&answer).trim_end().to_owned();
-        match (read, answer.last()) {
-            (Err(error), _) => Err(ended(error)),
-            (Ok(_), Some(b'\n')) if written < line.len() || unread > 0 => Err(Broken::Ahead(shown(&said()))),
-            (Ok(_), Some(b'\n')) => Ok(said()),
-            (Ok(_), Some(_)) if answer.len() as u64 == ANSWER_BYTES_MAX => Err(Broken::Long),
-            _ => Err(ended(wrote.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))),
+        match answered {
+            Ok((_, line)) if written < record.event.line().len() + 1 || unread > 0 => Err(Broken::Early(shown(&line))),
+            Ok((outcome, _)) => Ok(outcome),
+            Err(Broken::Ended(error)) => {
+                let error = wrote.err().unwrap_or(error);
+                Err(if unread == written as u64 { Broken::Gone(error) } else { Broken::Ended(error) })
+            }
+            Err(broken) => Err(broken),
         }
     }
 }
 
-/// How many bytes are in a pipe. Where a system does not tell, none are seen.
+/// Whether the program has written bytes that were not read.
+fn has_more(stdout: &BufReader<ChildStdout>) -> bool {
+    !stdout.buffer().is_empty() || waiting_bytes(stdout.get_ref()) > 0
+}
+
+/// Reads a line, without its line end.
+async fn read_line(stdout: &mut BufReader<ChildStdout>) -> Result<String, Broken> {
+    let mut line = Vec::new();
+    let read = stdout.take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line).await;
+    match (read, line.last()) {
+        (Err(error), _) => Err(Broken::Ended(error)),
+        (Ok(_), Some(b'\n')) => Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
+        (Ok(_), Some(_)) if line.len() as u64 == ANSWER_BYTES_MAX => Err(Broken::Long),
+        _ => Err(Broken::Ended(io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+/// An answer, to whichever event.
+struct Answer<'l> {
+    word: &'static str,
+    id: EventId,
+    text: &'l str,
+}
+
+/// Parses an answer. `in_hand` is the event that the message shows if the answer has no id.
+fn parse(line: &str, in_hand: EventId) -> Result<Answer<'_>, Broken> {
+    let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let word = ["ok", "error", "permanent"].into_iter().find(|word| *word == first);
+    let word = word.ok_or_else(|| Broken::Form(shown(line)))?;
+    let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let id = id.parse().map_err(|_| Broken::NoId { answer: shown(line), word, id: in_hand })?;
+    Ok(Answer { word, id, text: text.trim() })
+}
+
+impl Answer<'_> {
+    /// The outcome that the answer reports.
+    fn outcome(&self, name: &str) -> Outcome {
+        let reason = || format!("{name}: {}", shown(self.text));
+        match self.word {
+            "ok" => Outcome::Delivered,
+            "error" => Failure::of_event(reason()).into(),
+            _ => Outcome::rejected(reason()),
+        }
+    }
+}
+
+/// The number of bytes in a pipe; 0 if the system doesn't say.
 fn waiting_bytes(pipe: &impl std::os::fd::AsFd) -> u64 {
     ioctl_fionread(pipe).unwrap_or(0)
 }
 
-fn shown(answer: &str) -> String {
-    printable(answer, ANSWER_CHARACTERS_MAX).into_owned()
-}
-
-/// What an answer means; `None` where it is none.
-fn outcome(name: &str, answer: &str) -> Option<Outcome> {
-    let (word, text) = answer.split_once(' ').unwrap_or((answer, ""));
-    let reason = || format!("{name}: {}", shown(text.trim()));
-    match word {
-        "ok" => Some(Outcome::Delivered),
-        "error" => Some(Failure::of_event(reason()).into()),
-        "permanent" => Some(Outcome::rejected(reason())),
-        _ => None,
-    }
+fn shown(text: &str) -> String {
+    printable(text, ANSWER_CHARACTERS_MAX).into_owned()
 }

@@ -53,7 +53,8 @@ pub enum Mode {
     /// One start for each event, with the event on stdin. The exit code answers.
     #[default]
     Each,
-    /// One start for many events, a line of stdin each. A line of stdout answers: `ok`, `error TEXT` or `permanent TEXT`.
+    /// One start for many events, a line of stdin each. A line of stdout answers, and names the event by its id: `ok <id>`,
+    /// `error <id> TEXT` or `permanent <id> TEXT`.
     Lines,
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::callback::EventId;
 use crate::printable::printable;
 
 /// The characters of a line that are logged.
@@ -78,6 +79,22 @@ impl ProgramLog {
         last
     }
 
+    /// Logs an answer to another event than the one in hand. It counts as a line of stdout.
+    pub(super) fn log_ignored_answer(&self, answer: &str, in_hand: EventId) {
+        if self.count(Output::Stdout) < LINES_PER_MINUTE_MAX {
+            tracing::warn!(program = self.name, answer, %in_hand, "a program answered for another event: the answer is ignored");
+        }
+    }
+
+    /// Counts a line, and returns the number of lines of this output in the current minute.
+    fn count(&self, output: Output) -> usize {
+        let minute = match output {
+            Output::Stdout => &self.stdout,
+            Output::Stderr => &self.stderr,
+        };
+        minute.lock().unwrap_or_else(PoisonError::into_inner).count()
+    }
+
     fn finish_line(&self, line: &mut Vec<u8>, last: &mut String, output: Output) {
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end();
@@ -89,11 +106,7 @@ impl ProgramLog {
     }
 
     fn log(&self, text: &str, output: Output) {
-        let minute = match output {
-            Output::Stdout => &self.stdout,
-            Output::Stderr => &self.stderr,
-        };
-        let lines = minute.lock().unwrap_or_else(PoisonError::into_inner).count();
+        let lines = self.count(output);
         let program = &self.name;
         match (lines.cmp(&LINES_PER_MINUTE_MAX), output) {
             (Ordering::Less, Output::Stderr) => tracing::warn!(program, text, "a program says"),

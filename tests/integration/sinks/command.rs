@@ -21,16 +21,18 @@ printf '%s\n' "$event" >> in
 
 const LINES: &str = r#"
 while read -r event; do
+    id=${event#*'"id":"'}
+    id=${id%%'"'*}
     fault=$(cat fault 2>/dev/null)
     case $fault in
         Away) exit 1 ;;
         Stopped) kill -STOP $$ ;;
-        Refusing) echo error not now; continue ;;
+        Refusing) echo "error $id not now"; continue ;;
     esac
-    case $event in *'"subject":"poison"'*) echo permanent no; continue ;; esac
+    case $event in *'"subject":"poison"'*) echo "permanent $id no"; continue ;; esac
     printf '%s\n' "$event" >> in
     case $fault in LostAcknowledgement) exit 0 ;; esac
-    echo ok
+    echo "ok $id"
 done
 "#;
 

@@ -9,7 +9,7 @@ use crate::sink::testing::{names, reason, records_of_streams};
 #[tokio::test]
 async fn a_dropped_delivery_leaves_no_process() {
     for mode in ["each", "lines"] {
-        let script = "if [ -e child ]; then read event; echo ok; exit 0; fi; sleep 100 & echo $! > number; mv number child; wait";
+        let script = "if [ -e child ]; then read -r e; id=${e#*'\"id\":\"'}; echo ok ${id%%'\"'*}; exit 0; fi; sleep 100 & echo $! > number; mv number child; wait";
         let mut scripted = Scripted::new(script, &format!("mode = \"{mode}\""));
         let path = scripted.path("child");
         tokio::select! {
