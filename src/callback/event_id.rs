@@ -15,7 +15,6 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use super::event_type::EventType;
-use super::members;
 use super::parse::Callback;
 
 /// The key of an event, 16 bytes, written as a UUID.
@@ -46,7 +45,8 @@ impl EventId {
         }
         let digest: [u8; 32] = Sha256::digest(&encoded).into();
 
-        let time_ms = members::event_time_ms(&callback.members, event_type)
+        let time_ms = callback
+            .event_time_ms
             .or_else(|| t?.secs.checked_sub(600)?.checked_mul(1000))
             .and_then(|time_ms| u64::try_from(time_ms).ok())
             .filter(|time_ms| *time_ms < 1 << 48)

@@ -92,6 +92,40 @@ pub(super) fn string(value: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
+/// Returns a string's text or a number's digits. `None` for the empty string and every other value.
+pub(super) fn text(value: &str) -> Option<Cow<'_, str>> {
+    let text = match value.as_bytes().first()? {
+        b'"' => string(value)?,
+        b'-' | b'0'..=b'9' => Cow::Borrowed(value),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// Reads a JSON integer, or a string of the same digits: without sign, leading zero, fraction or exponent, and within i64.
+/// Returns the digits as they are written, and the number.
+pub(super) fn whole(value: &str) -> Option<(Cow<'_, str>, i64)> {
+    let digits = string(value).unwrap_or(Cow::Borrowed(value));
+    let number = digits_value(&digits)?;
+    Some((digits, number))
+}
+
+/// Reads a whole number of either sign, given as a number or as a string.
+pub(super) fn signed(value: &str) -> Option<i64> {
+    let text = text(value)?;
+    match text.strip_prefix('-') {
+        Some(digits) => digits_value(digits).map(|number| -number),
+        None => digits_value(&text),
+    }
+}
+
+fn digits_value(digits: &str) -> Option<i64> {
+    let is_plain = !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits.len() == 1 || !digits.starts_with('0'));
+    if is_plain { digits.parse().ok() } else { None }
+}
+
 /// The character that the escape at the start of `text` stands for, and the escape's length in bytes.
 pub(super) fn escape(text: &str) -> (char, usize) {
     let bytes = text.as_bytes();

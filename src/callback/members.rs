@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use super::catalogue::{KnownType, TimeMember, TimeUnit};
 use super::event_type::EventType;
 use super::json;
-use super::parse::whole;
 use super::redact::Redactor;
 
 /// The last time in Unix ms, 9999-12-30T22:00:00.999Z, that livehook can write out: later ones count as absent.
@@ -51,27 +50,12 @@ pub(super) fn value<'m>(members: &'m [Member<'_>], name: &str) -> Option<&'m str
 
 /// A member as text: a string's text, a number's digits. Empty strings and all other values count as absent.
 pub(super) fn text<'m>(members: &'m [Member<'_>], name: &str) -> Option<Cow<'m, str>> {
-    let value = value(members, name)?;
-    let text = match value.as_bytes().first()? {
-        b'"' => json::string(value)?,
-        b'-' | b'0'..=b'9' => Cow::Borrowed(value),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(text)
+    value(members, name).and_then(json::text)
 }
 
 /// A member as a whole number that is not negative, given as a number or as a string.
 pub(super) fn number(members: &[Member<'_>], name: &str) -> Option<i64> {
-    whole(value(members, name)?).map(|(_, number)| number)
-}
-
-/// A member as a whole number of either sign, given as a number or as a string.
-pub(super) fn signed_number(members: &[Member<'_>], name: &str) -> Option<i64> {
-    let text = text(members, name)?;
-    match text.strip_prefix('-') {
-        Some(digits) => whole(digits).map(|(_, number)| -number),
-        None => whole(&text).map(|(_, number)| number),
-    }
+    json::whole(value(members, name)?).map(|(_, number)| number)
 }
 
 /// The domain that the callback is about. Where no member is known to hold it, the usual ones are tried.

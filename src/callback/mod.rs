@@ -8,7 +8,9 @@
 mod catalogue;
 mod event;
 mod event_id;
+mod event_line;
 mod event_type;
+mod event_type_names;
 mod interruption;
 mod json;
 mod key;
@@ -22,12 +24,15 @@ mod refusal;
 mod selection;
 mod stream_event;
 mod stream_key;
+#[cfg(test)]
+pub(crate) mod testing;
 mod verify;
 
 pub use catalogue::{KnownType, Names, Signed, TimeMember, TimeUnit};
 pub use event::Event;
 pub use event_id::{EventId, InvalidEventId};
-pub use event_type::{EventType, UnknownEventType};
+pub use event_type::EventType;
+pub use event_type_names::UnknownEventType;
 pub use interruption::{Interruption, Reason, ReasonCategory, UnknownReasonCategory};
 pub use key::{CallbackKey, KeyError};
 pub use parse::{Callback, Malformed, NESTING_MAX};

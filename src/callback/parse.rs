@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::event_type::EventType;
 use super::json;
-use super::members::Member;
+use super::members::{self, Member};
 
 /// How deeply objects and arrays may nest, the callback itself included.
 pub const NESTING_MAX: usize = 64;
@@ -20,6 +20,8 @@ pub struct Callback<'a> {
     /// All members but `sign` and `t`, in the order received.
     pub(super) members: Vec<Member<'a>>,
     pub(super) event_type: EventType,
+    /// The type's own time, in Unix ms.
+    pub(super) event_time_ms: Option<i64>,
     pub(super) t: Option<Expiry<'a>>,
     pub(super) sign: Sign,
 }
@@ -106,6 +108,7 @@ impl<'a> Callback<'a> {
         let mut callback = Callback {
             members: Vec::with_capacity(raw.len()),
             event_type: EventType::Unknown(-1),
+            event_time_ms: None,
             t: None,
             sign: Sign::Absent,
         };
@@ -122,7 +125,7 @@ impl<'a> Callback<'a> {
                     continue;
                 }
                 "event_type" => {
-                    let (_, number) = whole(&value).ok_or(Malformed::NotWhole { name: "event_type" })?;
+                    let (_, number) = json::whole(&value).ok_or(Malformed::NotWhole { name: "event_type" })?;
                     event_type = Some(EventType::from_number(number));
                 }
                 _ => {}
@@ -133,6 +136,7 @@ impl<'a> Callback<'a> {
         if callback.t.is_none() && callback.sign != Sign::Absent {
             return Err(Malformed::Missing { name: "t" });
         }
+        callback.event_time_ms = members::event_time_ms(&callback.members, callback.event_type);
         Ok(callback)
     }
 
@@ -165,21 +169,11 @@ fn read_sign(value: &str) -> Sign {
 
 fn read_expiry(value: Cow<'_, str>) -> Result<Expiry<'_>, Malformed> {
     let (text, secs) = match value {
-        Cow::Borrowed(value) => whole(value),
-        Cow::Owned(ref value) => whole(value).map(|(text, secs)| (Cow::Owned(text.into_owned()), secs)),
+        Cow::Borrowed(value) => json::whole(value),
+        Cow::Owned(ref value) => json::whole(value).map(|(text, secs)| (Cow::Owned(text.into_owned()), secs)),
     }
     .ok_or(Malformed::NotWhole { name: "t" })?;
     Ok(Expiry { text, secs })
-}
-
-/// A JSON integer, or a string of the same digits: no sign, leading zero, fraction or exponent, and within i64.
-pub(super) fn whole(value: &str) -> Option<(Cow<'_, str>, i64)> {
-    let digits = json::string(value).unwrap_or(Cow::Borrowed(value));
-    let plain = !digits.is_empty()
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && (digits.len() == 1 || !digits.starts_with('0'));
-    let number = if plain { digits.parse().ok()? } else { return None };
-    Some((digits, number))
 }
 
 /// Collects the members of one object, with every value as the text that stands in the body.

@@ -83,13 +83,8 @@ impl StreamSelection {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Callback, Options, Verifier};
+    use super::super::testing::event;
     use super::*;
-
-    fn event(body: &str, received_ms: i64) -> Event {
-        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-        verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), received_ms).unwrap()
-    }
 
     fn selection(types: &[&str], domains: &[&str], apps: &[&str], names: &[&str]) -> EventSelection {
         EventSelection {
@@ -106,10 +101,10 @@ mod tests {
 
     #[test]
     fn each_list_must_match() {
-        let bodies = [
-            r#"{"event_type":1,"app":"Push.Example.com","appname":"live","stream_id":"room-1"}"#,
-            r#"{"event_type":332,"domain":"other.org","stream_id":"room/2 x"}"#,
-            r#"{"event_type":777}"#,
+        let events = [
+            event("push").domain("Push.Example.com").app("live").stream("room-1").build(),
+            event("recording-status").domain("other.org").stream("room/2 x").build(),
+            event("777").build(),
         ];
         for (selection, taken) in [
             (selection(&[], &[], &[], &[]), [true, true, true]),
@@ -125,7 +120,7 @@ mod tests {
             (selection(&["push", "332"], &["*.example.com"], &[], &["*1"]), [true, false, false]),
             (selection(&["push"], &["other.org"], &[], &[]), [false, false, false]),
         ] {
-            assert_eq!(bodies.map(|body| selection.takes(&event(body, 0))), taken, "{selection:?}");
+            assert_eq!(events.each_ref().map(|event| selection.takes(event)), taken, "{selection:?}");
         }
     }
 
@@ -133,7 +128,7 @@ mod tests {
     fn received_has_bounds() {
         let received = TimeRange { since_ms: Some(10), until_ms: Some(20) };
         let selection = EventSelection { received, ..EventSelection::default() };
-        let taken = [9, 10, 19, 20].map(|received_ms| selection.takes(&event(r#"{"event_type":1}"#, received_ms)));
+        let taken = [9, 10, 19, 20].map(|received_ms| selection.takes(&event("push").at(received_ms).build()));
         assert_eq!(taken, [false, true, true, false]);
     }
 

@@ -100,7 +100,7 @@ fn sequence_of(event: &Event) -> Option<Cow<'_, str>> {
 }
 
 impl Push {
-    fn of(event: &StreamEvent) -> Push {
+    fn of(event: &StreamEvent<'_>) -> Push {
         Push {
             appid: event.appid,
             node: event.node.as_deref().map(bounded),
@@ -112,7 +112,7 @@ impl Push {
 }
 
 impl Stop {
-    fn of(event: StreamEvent) -> Stop {
+    fn of(event: StreamEvent<'_>) -> Stop {
         Stop {
             push: Push::of(&event),
             push_duration_ms: event.push_duration_ms,
@@ -129,18 +129,16 @@ fn bounded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callback::{Callback, Options, Verifier};
+    use crate::callback::testing::event;
 
     #[test]
     fn a_time_a_little_ahead_of_a_slow_clock_is_believed_and_one_far_ahead_is_not() {
-        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-        let push =
-            Callback::parse(br#"{"event_type":1,"stream_id":"s","sequence":"1","event_time":1700000000}"#).unwrap();
         let time_ms = 1_700_000_000_000;
         for (ahead_ms, seen_ms) in
             [(-5000, time_ms), (3000, time_ms), (AHEAD_MS_MAX, time_ms), (AHEAD_MS_MAX + 1, time_ms - AHEAD_MS_MAX - 1)]
         {
-            let event = verifier.verify(&push, time_ms - ahead_ms).unwrap();
+            let push = event("push").stream("s").sequence("1").member("event_time", time_ms / 1000);
+            let event = push.at(time_ms - ahead_ms).build();
             assert_eq!(Fact::of(&event).unwrap().seen_ms, seen_ms, "{ahead_ms}");
         }
     }

@@ -6,17 +6,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Fact, Session, StreamKey};
-use crate::callback::{Callback, Event, Options, Verifier};
+use crate::callback::Event;
+use crate::callback::testing::event_of;
 
 /// When every history begins, in Unix seconds.
 pub(crate) const BEGIN_SECS: i64 = 1_700_000_000;
 
 /// The verified event of a callback.
 pub(crate) fn event(callback: &Value) -> Event {
-    let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-    verifier
-        .verify(&Callback::parse(callback.to_string().as_bytes()).unwrap(), (BEGIN_SECS + 1_000_000_000) * 1000)
-        .unwrap()
+    event_of(&callback.to_string(), (BEGIN_SECS + 1_000_000_000) * 1000)
 }
 
 /// A callback with other members: a `null` takes one away.

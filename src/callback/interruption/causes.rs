@@ -1,9 +1,9 @@
 //! The table of causes, code by code. The causes of single sub codes are in a table of their own.
 
-use super::Cause;
 use super::category::ReasonCategory::{
     Client, Content, Idle, Internal, Network, Operator, Rejected, Replaced, Unknown,
 };
+use super::cause::Cause;
 
 /// The causes of whole codes.
 pub(super) const CAUSES: [Cause; 17] = [

@@ -1,7 +1,7 @@
 //! The table of causes of single sub codes, which only the codes 18 and 21 have.
 
-use super::Cause;
 use super::category::ReasonCategory::{Operator, Rejected, Replaced};
+use super::cause::Cause;
 
 /// The causes of sub codes.
 pub(super) const CAUSES: [Cause; 28] = [

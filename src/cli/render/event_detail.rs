@@ -27,7 +27,7 @@ pub(crate) fn told(event: &Event) -> String {
     }
 }
 
-fn push_or_stop(event: StreamEvent) -> String {
+fn push_or_stop(event: StreamEvent<'_>) -> String {
     let mut parts = Vec::new();
     if event.is_stop {
         if let Some(duration_ms) = event.push_duration_ms {

@@ -122,9 +122,9 @@ mod tests {
         assert_eq!(start.partition_key().stream(), SAMPLE.stream);
         assert!(start.line().contains("txSecret=REDACTED&txTime="));
 
+        assert_eq!(start.sequence(), stop.sequence());
+        assert_eq!(start.sequence().unwrap().len(), 19);
         let (start, stop) = (StreamEvent::of(&start).unwrap(), StreamEvent::of(&stop).unwrap());
-        assert_eq!(start.sequence, stop.sequence);
-        assert_eq!(start.sequence.unwrap().len(), 19);
         assert_eq!((start.is_stop, start.errcode, start.push_duration_ms), (false, Some(0), None));
         assert_eq!((stop.is_stop, stop.errcode), (true, Some(3)));
         assert_eq!(stop.push_duration_ms, i64::try_from(push.duration_ms).ok());

@@ -1,0 +1,165 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn event(body: &str) -> Event {
+    Event::new(&Callback::parse(body.as_bytes()).unwrap(), true, 1_545_030_873_120, &Redactor::default())
+}
+
+#[test]
+fn the_line_in_full() {
+    let event = event(
+        r#"{"app":"test.domain.com","appid":12345678,"appname":"live", "event_time":1545115790,"event_type":1,
+        "sequence":"6674468118806626493","stream_id":"test_stream","user_ip":"119.29.94.245",
+        "sign":"ca3e25e5dc17a6f9909a9ae7281e300d","t":1545030873}"#,
+    );
+    let expected = concat!(
+        r#"{"specversion":"1.0","id":"ID","source":"/tencent-css/12345678/test.domain.com/live","type":"tencent.css.push","#,
+        r#""subject":"test_stream","time":"2018-12-18T06:49:50Z","datacontenttype":"application/json","#,
+        r#""pushsequence":"6674468118806626493","partitionkey":"test.domain.com/live/test_stream","verified":true,"#,
+        r#""receivedtime":"2018-12-17T07:14:33.120Z","data":{"app":"test.domain.com","appid":12345678,"appname":"live","#,
+        r#""event_time":1545115790,"event_type":1,"sequence":"6674468118806626493","stream_id":"test_stream","#,
+        r#""user_ip":"119.29.94.245"}}"#
+    );
+    assert_eq!(event.line(), expected.replace("ID", &event.id().to_string()));
+    assert_eq!(event.partition_key().as_str(), "test.domain.com/live/test_stream");
+}
+
+#[test]
+fn parts_are_encoded_and_absent_ones_left_out() {
+    let event = event(r#"{"event_type":0,"app":"d","appname":"a/b","stream_id":"直 播\u001b\n","event_time":"x"}"#);
+    let line: Value = serde_json::from_str(event.line()).unwrap();
+    assert_eq!(line["source"], "/tencent-css//d/a%2Fb");
+    assert_eq!(line["partitionkey"], "d/a%2Fb/%E7%9B%B4%20%E6%92%AD%1B%0A");
+    assert!(event.line().contains(r#""subject":"直 播\u001b\n""#));
+    assert!(line.get("time").is_none() && line.get("pushsequence").is_none());
+    assert_eq!(event.partition_key().stream(), "直 播\u{1b}\n");
+}
+
+#[test]
+fn the_sequence_is_found_in_the_line() {
+    for (value, sequence) in [
+        (r#""6674468118806626493""#, Some("6674468118806626493")),
+        ("6674468118806626493", Some("6674468118806626493")),
+        (r#""\"\u001b,\"pushsequence\":\"1""#, Some("\"\u{1b},\"pushsequence\":\"1")),
+        (r#""""#, None),
+        ("null", None),
+    ] {
+        let body = format!(r#"{{"event_type":1,"stream_id":",\"pushsequence\":\"2\"","sequence":{value}}}"#);
+        assert_eq!(event(&body).sequence().as_deref(), sequence, "{value}");
+    }
+    assert_eq!(event(r#"{"event_type":1,"x":{"pushsequence":"1"}}"#).sequence(), None);
+}
+
+#[test]
+fn values_stay_as_received() {
+    let members = r#""a":1.50,"b":1e400,"c":"\/\u0026\ud800","d":-0,"e":12345678901234567890123,"f":null"#;
+    assert!(event(&format!(r#"{{"event_type":0,{members}}}"#)).line().contains(members));
+}
+
+#[test]
+fn secrets_are_redacted_everywhere_and_do_not_change_the_id() {
+    let body = r#"{"event_type":1,"stream_param":"txSecret=5ECR37\u0026a=1","stream_id":"s?txSecret=5ECR37",
+        "sequence":"txSecret=5ECR37","appid":"txSecret=5ECR37","txsecret":"5ECR37","txSecret:5ECR37":1,"x":{"y":["txSecret=5ECR37"]}}"#;
+    let redacted = event(body);
+    assert!(!redacted.line().contains("5ECR37"), "{}", redacted.line());
+    assert!(!redacted.partition_key().as_str().contains("5ECR37"));
+    assert!(redacted.line().contains(r#""stream_param":"txSecret=REDACTED\u0026a=1""#));
+    let more = Event::new(&Callback::parse(body.as_bytes()).unwrap(), true, 0, &Redactor::new(["a"]));
+    assert!(more.line().contains(r#"txSecret=REDACTED\u0026a=REDACTED"#));
+    assert_eq!(more.id(), redacted.id());
+}
+
+#[test]
+fn every_type_finds_its_members() {
+    for (event_type, body, key, time) in [
+        (
+            100,
+            r#""app":"d","appname":"a","stream_id":"s","end_time":1703731606"#,
+            "d/a/s",
+            Some("2023-12-28T02:46:46Z"),
+        ),
+        (200, r#""app":"d","stream_id":"s","create_time":1703731606"#, "d//s", Some("2023-12-28T02:46:46Z")),
+        (314, r#""stream_id":"s","event_time":"1703731606""#, "//s", Some("2023-12-28T02:46:46Z")),
+        (315, r#""domain":"d","path":"a","stream_id":"s""#, "d/a/s", None),
+        (317, r#""app":"d","appname":"a","streamId":"s","sendTime":1703731606"#, "d/a/s", Some("2023-12-28T02:46:46Z")),
+        (
+            321,
+            r#""domain":"d","path":"a","stream_id":"s","data_time":1703731606001"#,
+            "d/a/s",
+            Some("2023-12-28T02:46:46.001Z"),
+        ),
+        (328, r#""stream_id":"s","event_time":1703731606001"#, "//s", Some("2023-12-28T02:46:46.001Z")),
+        (
+            332,
+            r#""domain":"d","appname":"a","stream_id":"s","event_time":1703731606"#,
+            "d/a/s",
+            Some("2023-12-28T02:46:46Z"),
+        ),
+        (
+            341,
+            r#""domain":"d","path":"a","stream_id":"s","timestamp":1703731606"#,
+            "d/a/s",
+            Some("2023-12-28T02:46:46Z"),
+        ),
+        (
+            343,
+            r#""domain":"d","appname":"a","stream_id":"s","event_time":1703731606"#,
+            "d/a/s",
+            Some("2023-12-28T02:46:46Z"),
+        ),
+        (348, r#""domain":"d","path":"a","stream_id":"s""#, "d/a/s", None),
+        (329, r#""stream_id":"","channel_id":"c""#, "//", None),
+        (
+            777,
+            r#""app":"d","path":"a","stream_id":"s","event_time":1703731606001"#,
+            "d/a/s",
+            Some("2023-12-28T02:46:46.001Z"),
+        ),
+        (315, r#""event_time":1703731606"#, "//", Some("2023-12-28T02:46:46Z")),
+        (315, r#""event_time":1703731606001"#, "//", None),
+        (338, r#""app":"d","path":"a","stream_id":"s""#, "d/a/s", None),
+        (778, r#""domain":"d","appname":"a","event_time":1703731606"#, "d/a/", Some("2023-12-28T02:46:46Z")),
+        (1, r#""app":"d","event_time":253402207200"#, "d//", Some("9999-12-30T22:00:00Z")),
+        (1, r#""app":"d","event_time":253402207201"#, "d//", None),
+        (1, r#""app":"d","event_time":253402300800"#, "d//", None),
+    ] {
+        let event = event(&format!(r#"{{"event_type":{event_type},{body}}}"#));
+        let line: Value = serde_json::from_str(event.line()).unwrap();
+        assert_eq!(event.partition_key().as_str(), key, "{event_type}");
+        assert_eq!(line["time"].as_str(), time, "{event_type}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_event_is_one_line_of_json_and_says_what_came(
+        members in prop::collection::btree_map("[a-s]{1,6}", any::<String>(), 0..8), received_ms in any::<i64>(),
+    ) {
+        let mut data: serde_json::Map<String, Value> =
+            members.into_iter().filter(|(name, _)| name != "sign").map(|(name, text)| (name, text.into())).collect();
+        data.insert("event_type".into(), 0.into());
+        let body = serde_json::to_string_pretty(&data).unwrap();
+        let event = Event::new(&Callback::parse(body.as_bytes()).unwrap(), true, received_ms, &Redactor::default());
+        let line: Value = serde_json::from_str(event.line()).unwrap();
+        prop_assert_eq!(&line["data"], &Value::Object(data));
+        prop_assert!(!event.line().contains(json::is_harmful));
+        prop_assert_eq!(Event::restore(event.id(), event.event_type(), received_ms, event.line()), Some(event));
+    }
+}
+
+#[test]
+fn other_texts_are_no_lines() {
+    let line = event(r#"{"event_type":1,"stream_id":"s\\\"","sequence":"1"}"#).line().to_owned();
+    let restore = |line: &str| Event::restore(EventId::from_bytes([0; 16]), EventType::Push, 0, line);
+    assert_eq!(restore(&line).unwrap().sequence().as_deref(), Some("1"));
+    let head = line.split(r#","verified""#).next().unwrap();
+    assert!(restore(head).is_some());
+    for end in 0..head.len() {
+        assert_eq!(restore(&head[..end]), None, "{end}");
+    }
+    for text in ["{}", r#"{"verified":true}"#, r#"{"a":"\"#, r#"{"a":"\\"#] {
+        assert_eq!(restore(text), None, "{text}");
+    }
+}

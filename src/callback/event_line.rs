@@ -1,0 +1,116 @@
+//! The line of an event: one CloudEvents 1.0 JSON object, as every sink, the API and the journal have it.
+//!
+//! This file writes the line, and reads its head back. Lines are stored for years, so the form of a line never changes.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use super::event_id::EventId;
+use super::json;
+use super::members;
+use super::parse::Callback;
+use super::partition_key::encode_part;
+use super::redact::Redactor;
+
+/// Where the parts of a line stand that are looked at again, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Places {
+    /// The partition key, without its quotes.
+    pub(super) partition_key: Range<u32>,
+    /// The sequence, a JSON string with its quotes. `None` if the callback has none.
+    pub(super) sequence: Option<Range<u32>>,
+}
+
+/// Writes the line of a callback that was received at `received_ms` (Unix ms).
+pub(super) fn write(
+    callback: &Callback<'_>,
+    id: EventId,
+    verified: bool,
+    received_ms: i64,
+    redactor: &Redactor,
+) -> (String, Places) {
+    let event_type = callback.event_type;
+    let redacted = members::redacted(&callback.members, redactor);
+    let domain = members::domain(&redacted, event_type).unwrap_or_default();
+    let app_name = members::app_name(&redacted, event_type).unwrap_or_default();
+    let stream = members::stream(&redacted, event_type);
+
+    let size = redacted.iter().map(|member| member.name.len() + member.value.len() + 4).sum::<usize>();
+    let mut line = String::with_capacity(size + 512);
+    let _ = write!(line, r#"{{"specversion":"1.0","id":"{id}","source":"/tencent-css/"#);
+    encode_part(&mut line, &members::text(&redacted, "appid").unwrap_or_default());
+    line.push('/');
+    encode_part(&mut line, &domain);
+    line.push('/');
+    encode_part(&mut line, &app_name);
+    let _ = write!(line, r#"","type":"{}""#, event_type.cloud_event_type());
+    if let Some(stream) = &stream {
+        line.push_str(r#","subject":"#);
+        json::write_string(&mut line, stream);
+    }
+    if let Some(time_ms) = callback.event_time_ms {
+        let _ = write!(line, r#","time":"{}""#, timestamp(time_ms));
+    }
+    line.push_str(r#","datacontenttype":"application/json""#);
+    let sequence = members::text(&redacted, "sequence").map(|sequence| {
+        line.push_str(r#","pushsequence":"#);
+        let start = line.len();
+        json::write_string(&mut line, &sequence);
+        start as u32..line.len() as u32
+    });
+    line.push_str(r#","partitionkey":""#);
+    let start = line.len();
+    encode_part(&mut line, &domain);
+    line.push('/');
+    encode_part(&mut line, &app_name);
+    line.push('/');
+    encode_part(&mut line, stream.as_deref().unwrap_or_default());
+    let partition_key = start as u32..line.len() as u32;
+    let _ = write!(line, r#"","verified":{verified},"receivedtime":"{:.3}","data":"#, timestamp(received_ms));
+    members::write_object(&mut line, &redacted);
+    line.push('}');
+    (line, Places { partition_key, sequence })
+}
+
+/// Reads where the parts of a stored line stand. `None` if the text is not the line of an event.
+pub(super) fn places(line: &str) -> Option<Places> {
+    // Every consumer reads each record, so this is not left to serde, which would read `data` too and take four times as
+    // long. All members up to the partition key are strings.
+    let mut sequence = None;
+    let mut position = 0;
+    loop {
+        let name = string_at(line, position + 1)?;
+        let value = string_at(line, name.end as usize + 1)?;
+        position = value.end as usize;
+        match &line[name.start as usize..name.end as usize] {
+            r#""pushsequence""# => sequence = Some(value),
+            r#""partitionkey""# => {
+                let partition_key = value.start + 1..value.end - 1;
+                return Some(Places { partition_key, sequence });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns the place of the JSON string that begins at `start`, with its quotes.
+fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
+    let text = line.get(start..)?.strip_prefix('"')?;
+    let mut length = 0;
+    loop {
+        length += text[length..].find('"')?;
+        let backslashes = text[..length].bytes().rev().take_while(|byte| *byte == b'\\').count();
+        if backslashes % 2 == 0 {
+            let end = u32::try_from(start + 1 + length + 1).ok()?;
+            return Some(start as u32..end);
+        }
+        length += 1;
+    }
+}
+
+/// Returns the instant of a time in Unix ms. RFC 3339 cannot write every year; a time beyond is moved to the nearest one.
+fn timestamp(time_ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(time_ms).unwrap_or(if time_ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}

@@ -1,0 +1,145 @@
+//! The numbers and names of event types, as CSS and livehook write them. All of them are read from the catalogue.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::catalogue::KnownType;
+use super::event_type::EventType;
+
+impl EventType {
+    /// Every known type, in the order of its numbers.
+    pub fn known() -> impl Iterator<Item = EventType> {
+        KnownType::all().iter().map(|known| known.event_type)
+    }
+
+    /// The type of the vendor's number.
+    pub fn from_number(number: i64) -> EventType {
+        KnownType::of_number(number).map_or(EventType::Unknown(number), |known| known.event_type)
+    }
+
+    /// The vendor's number.
+    pub fn number(self) -> i64 {
+        match self {
+            EventType::Unknown(number) => number,
+            known => KnownType::of(known).map_or(-1, |known| known.number),
+        }
+    }
+
+    /// A label from a closed set, for metrics: the name, or `unknown`.
+    pub fn label(self) -> &'static str {
+        KnownType::of(self).map_or("unknown", |known| known.name)
+    }
+
+    /// The CloudEvents `type`, such as `tencent.css.push`.
+    pub fn cloud_event_type(self) -> impl fmt::Display {
+        CloudEventType(self)
+    }
+}
+
+/// The short name, such as `push`, or `event-<number>` for an unknown type: what filters and the command line take.
+impl fmt::Display for EventType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventType::Unknown(number) => write!(formatter, "event-{number}"),
+            known => formatter.write_str(known.label()),
+        }
+    }
+}
+
+struct CloudEventType(EventType);
+
+impl fmt::Display for CloudEventType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            EventType::StreamLivePush => formatter.write_str("tencent.streamlive.push"),
+            EventType::StreamLiveStop => formatter.write_str("tencent.streamlive.stop"),
+            other => write!(formatter, "tencent.css.{other}"),
+        }
+    }
+}
+
+/// A name that is no event type.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is no event type: give a name such as push, stop or recording, or a number such as 321")]
+pub struct UnknownEventType(String);
+
+/// Reads a short name, the CloudEvents type, `event-<number>` or a bare number.
+impl FromStr for EventType {
+    type Err = UnknownEventType;
+
+    fn from_str(text: &str) -> Result<EventType, UnknownEventType> {
+        let name = match text {
+            "tencent.streamlive.push" => "streamlive-push",
+            "tencent.streamlive.stop" => "streamlive-stop",
+            other => other.strip_prefix("tencent.css.").unwrap_or(other),
+        };
+        if let Some(known) = KnownType::of_name(name) {
+            return Ok(known.event_type);
+        }
+        let digits = name.strip_prefix("event-").unwrap_or(name);
+        if digits.bytes().all(|byte| byte.is_ascii_digit())
+            && let Ok(number) = digits.parse()
+        {
+            return Ok(EventType::from_number(number));
+        }
+        Err(UnknownEventType(text.to_owned()))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for EventType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<EventType, D::Error> {
+        struct NameOrNumber;
+        impl serde::de::Visitor<'_> for NameOrNumber {
+            type Value = EventType;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an event type: a name such as \"push\" or a number such as 321")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<EventType, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<EventType, E> {
+                u32::try_from(number)
+                    .map(|number| EventType::from_number(i64::from(number)))
+                    .map_err(|_| E::custom(UnknownEventType(number.to_string())))
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<EventType, E> {
+                i64::try_from(number)
+                    .map(EventType::from_number)
+                    .map_err(|_| E::custom(UnknownEventType(number.to_string())))
+            }
+        }
+        deserializer.deserialize_any(NameOrNumber)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_and_number_leads_back() {
+        for event_type in EventType::known() {
+            assert_eq!(EventType::from_number(event_type.number()), event_type);
+            assert_eq!(event_type.to_string().parse(), Ok(event_type));
+            assert_eq!(event_type.cloud_event_type().to_string().parse(), Ok(event_type));
+            assert_eq!(event_type.number().to_string().parse(), Ok(event_type));
+        }
+    }
+
+    #[test]
+    fn an_unknown_number_is_carried_by_name() {
+        let unknown = EventType::from_number(777);
+        assert_eq!(unknown, EventType::Unknown(777));
+        assert_eq!(unknown.cloud_event_type().to_string(), "tencent.css.event-777");
+        assert_eq!(unknown.label(), "unknown");
+        assert_eq!("event-777".parse(), Ok(unknown));
+        assert_eq!("event-1".parse(), Ok(EventType::Push));
+    }
+
+    #[test]
+    fn what_is_no_type_is_named() {
+        for text in ["", "pushed", "-1", "event-", "99999999999999999999"] {
+            assert_eq!(text.parse::<EventType>(), Err(UnknownEventType(text.to_owned())), "{text}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Why a push ended: looks an `errcode` up in the tables.
+
+use super::category::ReasonCategory;
+use super::cause::Cause;
+use super::causes::{ABSENT, CAUSES, UNLISTED};
+use super::{hint, subcodes};
+
+/// Every cause, those with a sub code after the others.
+fn causes() -> impl Iterator<Item = &'static Cause> {
+    CAUSES.iter().chain(&subcodes::CAUSES)
+}
+
+/// One line of the vendor's table, explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interruption {
+    /// The vendor's code.
+    pub errcode: i64,
+    /// The vendor's sub code, which only 18 and 21 have; none for these codes as a whole.
+    pub sub: Option<i64>,
+    /// In one word.
+    pub category: ReasonCategory,
+    /// What happened, as part of a sentence.
+    pub meaning: &'static str,
+    /// Who has to act.
+    pub actor: &'static str,
+    /// What to check first, in whole sentences.
+    pub advice: &'static str,
+}
+
+impl Interruption {
+    /// Every line of the table by code and sub code, a code as a whole before its sub codes.
+    pub fn all() -> impl Iterator<Item = Interruption> {
+        let mut all: Vec<Interruption> = causes().flat_map(Interruption::of_cause).collect();
+        all.sort_by_key(|interruption| (interruption.errcode, interruption.sub));
+        all.into_iter()
+    }
+
+    fn of_cause(cause: &'static Cause) -> impl Iterator<Item = Interruption> {
+        let subs = || cause.subs.iter().copied().map(Some).chain(cause.subs.is_empty().then_some(None));
+        let Cause { category, meaning, actor, advice, .. } = *cause;
+        cause.errcodes.iter().flat_map(move |&errcode| {
+            subs().map(move |sub| Interruption { errcode, sub, category, meaning, actor, advice })
+        })
+    }
+}
+
+/// What an `errcode` and an `errmsg` say together.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Reason {
+    /// The vendor's code, where the callback has one.
+    pub errcode: Option<i64>,
+    /// The vendor's sub code. As a hint it is given where only one has this cause.
+    pub sub: Option<i64>,
+    /// In one word.
+    pub category: ReasonCategory,
+    /// What happened, as part of a sentence.
+    pub meaning: &'static str,
+    /// Who has to act.
+    pub actor: &'static str,
+    /// What to check first, in whole sentences.
+    pub advice: &'static str,
+    /// Whether the cause was told from `errmsg`, and so is a guess.
+    pub is_hint: bool,
+}
+
+impl Reason {
+    /// The reason of a stop. Every number and every text has one; what nobody can explain is
+    /// [`ReasonCategory::Unknown`].
+    ///
+    /// `errmsg` is looked at for the codes 18 and 21 only.
+    pub fn of(errcode: Option<i64>, errmsg: Option<&str>) -> Reason {
+        let Some(number) = errcode else { return Reason::new(None, None, &ABSENT, false) };
+        if let Some(cause) = errmsg.and_then(|errmsg| hinted(number, errmsg)) {
+            let sub = match cause.subs {
+                [only] => Some(*only),
+                _ => None,
+            };
+            return Reason::new(errcode, sub, cause, true);
+        }
+        let cause = CAUSES.iter().find(|cause| cause.errcodes.contains(&number)).unwrap_or(&UNLISTED);
+        Reason::new(errcode, None, cause, false)
+    }
+
+    fn new(errcode: Option<i64>, sub: Option<i64>, cause: &Cause, is_hint: bool) -> Reason {
+        let Cause { category, meaning, actor, advice, .. } = *cause;
+        Reason { errcode, sub, category, meaning, actor, advice, is_hint }
+    }
+}
+
+/// A line of the table as a reason that is sure.
+impl From<Interruption> for Reason {
+    fn from(interruption: Interruption) -> Reason {
+        let Interruption { errcode, sub, category, meaning, actor, advice } = interruption;
+        Reason { errcode: Some(errcode), sub, category, meaning, actor, advice, is_hint: false }
+    }
+}
+
+fn hinted(errcode: i64, errmsg: &str) -> Option<&'static Cause> {
+    let sub = hint::sub(errcode, errmsg)?;
+    subcodes::CAUSES.iter().find(|cause| cause.errcodes.contains(&errcode) && cause.subs.contains(&sub))
+}
+
+#[cfg(test)]
+mod tests;
