@@ -1,11 +1,11 @@
-"""A receiver of events for the tests: takes what a sink of type `http` sends, keeps it, and fails as it is told.
+"""A receiver for the tests: stores the requests of a sink of type `http`, and fails on demand.
 
     python3 tests/receiver.py PORT FOLDER [CERTIFICATE]
 
-Every request that it takes is a line of JSON in FOLDER/requests.jsonl, written before it is answered. What it does with the
-next request stands in FOLDER/mode: `ok`; a status to answer with; `reset`, to reset the connection; `lost`, to keep the
-request and close the connection without an answer. Whatever holds an event of the stream `poison` it refuses with 422.
-CERTIFICATE is a file (PEM) with a certificate and its key: it speaks TLS then.
+It writes each request that it takes to FOLDER/requests.jsonl, as a line of JSON, before it answers. The file FOLDER/mode says how it
+handles the next request: `ok`; a status to answer with; `reset`, to reset the connection; `lost`, to store the request and close the
+connection without an answer. It rejects every request that holds an event of the stream `poison` with 422. With CERTIFICATE, a
+file (PEM) that holds a certificate and its key, it speaks TLS.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ def keep(headers, body):
 
 
 def answer(method, headers, body):
-    """The status, or what to do in place of an answer."""
+    """Returns the status to answer with, or `reset` or `lost`."""
     mode = (FOLDER / "mode").read_text()
     if mode not in ("ok", "lost"):
         return mode
@@ -50,7 +50,7 @@ async def serve(reader, writer):
         while True:
             what = answer(*await read_request(reader))
             if what == "reset":
-                # Closing with unsent time left is what makes it a reset.
+                # A close with a linger time of 0 sends a reset.
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 writer.transport.abort()

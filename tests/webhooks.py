@@ -1,5 +1,5 @@
-"""Checks what the sink `http` sends with other people's code: the signature with the verifier that Standard Webhooks publishes,
-the envelope with the SDK of CloudEvents. With the real binary, over TLS with a certificate authority of our own.
+"""Checks the requests of the sink `http` with code of other projects: the signature with the verifier of Standard Webhooks, the
+envelope with the SDK of CloudEvents. Runs the real binary, over TLS with a test certificate authority.
 
     cargo build && python3 tests/webhooks.py FOLDER
 
@@ -70,7 +70,7 @@ def events_of(request):
     if request["headers"]["content-type"] == "application/cloudevents+json":
         return [request["body"]]
     assert request["headers"]["content-type"] == "application/cloudevents-batch+json"
-    # The SDK reads single events only. What is one of a list is written anew for it.
+    # The SDK reads single events only, so each event of a list is written as a text of its own.
     return [json.dumps(event) for event in json.loads(request["body"])]
 
 
@@ -86,7 +86,7 @@ def verify(request, secrets, stranger):
             Webhook(secret).verify(body, headers)
         except WebhookVerificationError:
             continue
-        raise AssertionError("a signature holds for what was not signed")
+        raise AssertionError("a signature is valid for other content")
 
 
 def check_envelopes(request, stored):
@@ -103,7 +103,7 @@ def check_envelopes(request, stored):
 
 
 def certificate(folder):
-    """A certificate authority of our own, and a server's certificate and key in one file."""
+    """Makes a certificate authority, and a file with the certificate and key of a server."""
     openssl = lambda *arguments: subprocess.run(["openssl", *arguments], cwd=folder, check=True, stderr=subprocess.DEVNULL)
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj")
     openssl(*new, "/CN=tests", "-x509", "-days", "1", "-keyout", "ca.key", "-out", "ca.pem")
@@ -129,7 +129,7 @@ def main(folder):
         f'[[sinks]]\nname = "single"\n{sink}{trusting}'
         f'[[sinks]]\nname = "list"\n{sink}{trusting}batch_events_max = 10\n'
     )
-    # What cannot be taken at first gathers, so that there are lists of several.
+    # The receiver takes nothing at first, so that events gather and lists hold several.
     (folder / "mode").write_text("503")
     with running([sys.executable, ROOT / "tests" / "receiver.py", str(port), folder, folder / "server.pem"], port):
         livehook("check-config", "--config", config, "--probe")
@@ -137,7 +137,7 @@ def main(folder):
         wary.write_text(f'receiver.keys = ["{KEY}"]\n[[sinks]]\nname = "wary"\n{sink}')
         probe = [LIVEHOOK, "check-config", "--config", wary, "--probe"]
         refused = subprocess.run(probe, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        assert refused.returncode == 1, "a certificate that nobody vouches for is believed"
+        assert refused.returncode == 1, "an untrusted certificate is accepted"
         assert "sink wary" in refused.stderr and "certificate" in refused.stderr, refused.stderr
         assert requests(folder) == [], "a probe sends no event"
 

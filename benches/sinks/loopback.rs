@@ -1,4 +1,4 @@
-//! The other end: takes every request and answers 204. It parses no more than it must, so that it is not what is measured.
+//! The receiver: takes every request and answers 204. It parses as little as possible, so that the bench measures livehook.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -11,11 +11,11 @@ use tokio::task::LocalSet;
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const LENGTH: &[u8] = b"content-length: ";
 
-/// A running receiver, on the core of the generator. It is killed when dropped.
+/// A running receiver, on the core of the generator. Dropping it kills it.
 pub(crate) struct Loopback(Child);
 
 impl Loopback {
-    /// Starts it in a process of its own.
+    /// Starts it as a process.
     pub(crate) fn start(address: SocketAddr) -> anyhow::Result<Loopback> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve-loopback").arg(address.to_string()).stdin(Stdio::null());
@@ -56,7 +56,7 @@ async fn answer_all(mut stream: TcpStream) -> anyhow::Result<()> {
     }
 }
 
-/// Where the first request ends, once all of it is there.
+/// The end of the first request in the buffer; `None` until the request is complete.
 fn request_end(buffer: &[u8]) -> Option<usize> {
     let head = buffer.windows(HEAD_END.len()).position(|window| window == HEAD_END)?;
     let length_at = buffer[..head].windows(LENGTH.len()).position(|window| window == LENGTH)? + LENGTH.len();

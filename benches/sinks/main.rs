@@ -1,20 +1,20 @@
-//! How fast the sink `http` delivers, and what that costs those who wait for their 200: livehook as built for release, with a
-//! receiver on loopback that answers 204 to everything.
+//! Measures how fast the sink `http` delivers, and how much its work delays the answers to callbacks. livehook is built for
+//! release, and a receiver on loopback answers 204 to everything.
 //!
 //! ```text
 //! cargo bench --bench sinks                       single, lists and paired
 //! cargo bench --bench sinks -- single             events one by one, with concurrency 16
 //! cargo bench --bench sinks -- lists              events in lists of 100
-//! cargo bench --bench sinks -- paired             the receiver with the file sink alone, and with the sink http beside it
-//! cargo bench --bench sinks -- backlog            a million events in lists of 100, and the memory that they take
+//! cargo bench --bench sinks -- paired             answers to callbacks with the file sink alone, and with the sink http too
+//! cargo bench --bench sinks -- backlog            a million events in lists of 100, and the memory that they need
 //! ```
 //!
 //! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--events N` for `backlog` (1000000),
-//! `--dir DIR` for the data (in `target/`). livehook runs on core 1, the receiver on loopback and the generator on core 0, so
-//! nothing else should run meanwhile. Needs Linux, two cores, `taskset` and `sh`.
+//! `--dir DIR` for the data (in `target/`). livehook runs on core 1, the receiver and the generator on core 0, so
+//! nothing else should run at the same time. Needs Linux, two cores, `taskset` and `sh`.
 //!
-//! For `single`, `lists` and `backlog`, events gather while there is no receiver; what is timed is from its start until the
-//! sink has no more to deliver. They are spread over a thousand streams.
+//! For `single`, `lists` and `backlog`, events gather while no receiver runs. The time counts from the receiver's start until the
+//! sink has delivered all of them. They are spread over a thousand streams.
 
 #![allow(clippy::print_stdout, reason = "printing is what a bench does")]
 
@@ -37,7 +37,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-/// What to measure and for how long.
+/// The mode and the length of the measurement.
 struct Options {
     mode: String,
     rounds: usize,
@@ -47,7 +47,7 @@ struct Options {
 }
 
 fn main() -> anyhow::Result<()> {
-    // `cargo bench` adds an argument of its own.
+    // `cargo bench` adds `--bench`.
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").peekable();
     if arguments.next_if(|argument| argument == "serve-loopback").is_some() {
         let listen = arguments.next().context("serve-loopback: which address?")?;
@@ -68,7 +68,7 @@ fn main() -> anyhow::Result<()> {
             scenarios::lists(directory, options.rounds)?;
             scenarios::paired(directory, options.rounds, options.secs)
         }
-        other => bail!("`{other}` is no mode: choose single, lists, paired or backlog"),
+        other => bail!("`{other}` is not a mode: choose single, lists, paired or backlog"),
     }
 }
 
@@ -86,7 +86,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
             "--secs" => options.secs = value.number()?.max(1),
             "--events" => options.events = value.number()?.max(1),
             "--dir" => options.dir = value.text.clone().into(),
-            other => bail!("{other} is no option: choose --rounds, --secs, --events or --dir"),
+            other => bail!("{other} is not an option: choose --rounds, --secs, --events or --dir"),
         }
         Ok(())
     })?;

@@ -1,4 +1,4 @@
-//! What is measured, one function a mode.
+//! The measurements, one function per mode.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::report::{median, percentile, row, table};
 const SINGLE: &str = "concurrency = 16";
 const LISTS: &str = "batch_events_max = 100";
 
-/// The block of a sink http, which signs as one should.
+/// The configuration of a sink http that signs its requests.
 fn sink(address: SocketAddr, more: &str) -> String {
     format!(
         "[[sinks]]\nname = \"backend\"\ntype = \"http\"\nurl = \"http://{address}/\"\nsecrets = \
@@ -25,7 +25,7 @@ fn sink(address: SocketAddr, more: &str) -> String {
     )
 }
 
-/// What the delivery of a backlog took.
+/// The cost of delivering a backlog.
 struct Delivered {
     rate: f64,
     cpu_us: f64,
@@ -33,7 +33,7 @@ struct Delivered {
     peak_mib: f64,
 }
 
-/// Lets events gather, then delivers them.
+/// Lets events gather, then starts a receiver and measures their delivery.
 fn deliver(directory: &Path, events: u64, more: &str) -> anyhow::Result<Delivered> {
     let address = free_address()?;
     let data = directory.join("deliver");
@@ -79,22 +79,22 @@ fn rounds(directory: &Path, rounds: usize, events: u64, more: &str) -> anyhow::R
     Ok(())
 }
 
-/// Events one by one.
+/// Measures events one by one.
 pub(crate) fn single(directory: &Path, count: usize) -> anyhow::Result<()> {
     rounds(directory, count, 50_000, SINGLE)
 }
 
-/// Events in lists of 100.
+/// Measures events in lists of 100.
 pub(crate) fn lists(directory: &Path, count: usize) -> anyhow::Result<()> {
     rounds(directory, count, 200_000, LISTS)
 }
 
-/// A long outage, and its end.
+/// Measures the end of a long outage.
 pub(crate) fn backlog(directory: &Path, events: u64) -> anyhow::Result<()> {
     rounds(directory, 1, events, LISTS)
 }
 
-/// What one round of callbacks saw.
+/// The answers to one round of callbacks.
 struct Answered {
     rate: f64,
     p50_ms: f64,
@@ -118,8 +118,8 @@ fn answer(directory: &Path, rate: Option<u32>, secs: u64, sinks: &str) -> anyhow
     })
 }
 
-/// The answers to callbacks with the file sink alone, and with the sink http beside it, in turns: at 500 events a second, and as
-/// fast as it goes, when the sink http falls behind.
+/// Measures the answers to callbacks with the file sink alone, and with the sink http too, in turns: at 500 events a second, and
+/// at full speed, when the sink http falls behind.
 pub(crate) fn paired(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
     table(
         &format!("The 200 with and without the sink http, median of {rounds} rounds of {secs} s"),

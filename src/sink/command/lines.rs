@@ -111,8 +111,8 @@ pub(super) async fn deliver(
     Failure::outage(reason + &hint).into()
 }
 
-/// Gives an event to the running program. If that has ended before it read the event, which is no failure of the event, gives the
-/// event to a new one.
+/// Gives an event to the running program. If that has ended before it read the event, gives the event
+/// to a new one, and the event loses no attempt.
 async fn talk(
     options: &Options,
     log: &Arc<ProgramLog>,

@@ -21,7 +21,7 @@ pub(super) fn directory_of(path: &Path) -> &Path {
 /// The regular file with this device and inode in a directory, under its current name.
 ///
 /// # Errors
-/// The directory can't be read. A missing directory is no error and holds no file.
+/// The directory can't be read. If it is missing, the result is `None`.
 pub(super) fn find_inode(directory: &Path, device: u64, inode: u64) -> io::Result<Option<PathBuf>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -1,5 +1,5 @@
 //! Signatures as in Standard Webhooks 1.0.0 (<https://www.standardwebhooks.com>), symmetric: an HMAC-SHA256 over the id, the
-//! time and the whole body. A receiver that knows the secret can verify that nobody changed them.
+//! time and the whole body. A receiver that knows the secret can verify that they are unchanged.
 
 use std::fmt;
 

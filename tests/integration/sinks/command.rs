@@ -1,4 +1,4 @@
-//! `command`, with a script that fails while a file is there.
+//! The sink `command`, with a script that fails while a file exists.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Fault, Subject, conforms, post};
 use crate::process::Livehook;
 
-/// What the script does with an event in `$event`: how it fails, how it is done, and how it refuses.
+/// The script of mode `each`: fails as the file `fault` says, rejects poison, and stores every other event in the file `in`.
 const EACH: &str = r#"
 read -r event || exit 1
 fault=$(cat fault 2>/dev/null)
@@ -19,6 +19,7 @@ printf '%s\n' "$event" >> in
 [ "$fault" != LostAcknowledgement ]
 "#;
 
+/// The same in mode `lines`.
 const LINES: &str = r#"
 while read -r event; do
     id=${event#*'"id":"'}
@@ -52,7 +53,7 @@ impl Subject for Command {
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = vec![Fault::Away, Fault::Stopped, Fault::LostAcknowledgement];
-        // A program that is started anew says so with its exit code, as in the first.
+        // In mode `each`, the exit code of `Fault::Away` says the same.
         faults.extend((self.mode == "lines").then_some(Fault::Refusing));
         faults
     }
@@ -83,7 +84,7 @@ async fn the_command_sink_conforms() {
 }
 
 #[tokio::test]
-async fn the_command_sink_conforms_with_a_program_that_is_kept() {
+async fn the_command_sink_conforms_with_lines() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Command { directory: directory.path().to_owned(), mode: "lines" }, directory.path()).await;
 }
@@ -109,7 +110,7 @@ async fn no_program_outlives_livehook() {
         for name in ["id", "child"] {
             let id = std::fs::read_to_string(livehook.path(name)).unwrap();
             let stat = format!("/proc/{}/stat", id.trim());
-            // One that nobody has waited for yet is dead even so.
+            // A zombie is dead: only its parent has not waited for it yet.
             while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
                 assert!(Instant::now() < deadline, "{mode}: the {name} lives on");
                 tokio::time::sleep(Duration::from_millis(10)).await;

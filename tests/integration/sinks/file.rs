@@ -1,4 +1,4 @@
-//! `file`, whose path becomes a directory.
+//! The sink `file`, whose path becomes a directory.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ impl Subject for File {
     }
 
     fn fail(&mut self, _: Fault) {
-        // Root writes where nobody may, so the path is made one that cannot be a file.
+        // Root may write to any file, so the path becomes a directory.
         if self.path().exists() {
             self.moved += 1;
             std::fs::rename(self.path(), self.moved_path(self.moved)).unwrap();

@@ -1,4 +1,4 @@
-//! `http`, against a receiver that is a process of its own (`tests/receiver.py`).
+//! The sink `http`, against a receiver in another process (`tests/receiver.py`).
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::{Fault, Subject, all_arrived, conforms, metric, post};
 use crate::process::{Livehook, free_port};
 
-/// The receiver and the sink's own keys.
+/// The receiver, and further keys of the sink.
 struct Http {
     folder: PathBuf,
     port: u16,
@@ -30,7 +30,7 @@ impl Http {
     }
 
     fn set_mode(&self, mode: &str) {
-        // In one step, since the receiver may be about to read it.
+        // A rename, because the receiver may read the file at any moment.
         std::fs::write(self.folder.join("mode.new"), mode).unwrap();
         std::fs::rename(self.folder.join("mode.new"), self.folder.join("mode")).unwrap();
     }
@@ -94,7 +94,7 @@ impl Subject for Http {
 
     fn received(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.join("requests.jsonl")).unwrap_or_default();
-        // The last line may still be on its way.
+        // The receiver may not have finished the last line.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let bodies = text[..whole].lines().map(|line| {
             let request: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -114,7 +114,7 @@ impl Drop for Http {
     }
 }
 
-/// The events of a body, as they stand there.
+/// The events of a body, byte for byte.
 fn events(body: &str) -> Vec<String> {
     if !body.starts_with('[') {
         return vec![body.to_owned()];
@@ -137,7 +137,7 @@ async fn the_http_sink_conforms_with_lists() {
 
 #[tokio::test]
 #[ignore = "takes two minutes: run by tests/run"]
-async fn a_backlog_of_100000_events_is_delivered_with_flat_memory() {
+async fn a_large_backlog_needs_flat_memory() {
     const EVENTS: u64 = 100_000;
     const MEMORY_KIB_MAX: u64 = 16 * 1024;
     let directory = tempfile::tempdir().unwrap();
@@ -158,7 +158,7 @@ async fn a_backlog_of_100000_events_is_delivered_with_flat_memory() {
         assert!(Instant::now() < deadline, "{}", livehook.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(most < before + MEMORY_KIB_MAX, "{before} KiB before, and up to {most} KiB meanwhile");
+    assert!(most < before + MEMORY_KIB_MAX, "{before} KiB before, and up to {most} KiB during the delivery");
     all_arrived(&livehook, &http, true).await;
     livehook.stop().await;
 }

@@ -1,4 +1,4 @@
-//! `log`, whose reader stops reading.
+//! The sink `log`, whose reader stops reading.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -36,7 +36,7 @@ impl Subject for Log {
                     _ => break,
                 }
             }
-            // A line that a dead process left torn is no line.
+            // Drops the torn line that a killed process left.
             let mut text = text.lock().unwrap();
             let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             text.truncate(whole);

@@ -1,7 +1,7 @@
-//! One suite that every sink passes, against the real program and a real other end: all of it, in order within a stream,
-//! over outages of every kind and over restarts of either side.
+//! One suite that every sink passes, with the real program and a real destination: every event arrives, in order within its
+//! stream, across outages of every kind and restarts of either side.
 //!
-//! A new sink is one file here with a [`Subject`]: how its other end is run and fails, and what arrived there.
+//! A new sink is one file here with a [`Subject`]: how its destination runs and fails, and which events arrived there.
 
 mod command;
 mod file;
@@ -16,55 +16,55 @@ use std::time::{Duration, Instant};
 use super::client::{Client, id_of, now_secs, sign};
 use super::process::Livehook;
 
-/// Retries that a test does not have to wait for.
+/// Short waits, so that the tests are quick.
 const RETRY: &str = "retry = { wait_ms_first = 20, wait_ms_max = 50 }";
 
-/// So many streams share the events of a test.
+/// The number of streams that share the events of a test.
 const STREAMS: u64 = 7;
 
-/// The stream whose events the other end refuses for good, where it can.
+/// The stream whose events the destination rejects, if it can reject any.
 const POISON: &str = "poison";
 
-/// How the other end of a sink fails.
+/// How a destination fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// It is not there, and comes back as a new process.
+    /// It ends, and comes back as a new process.
     Away,
-    /// It is there and does nothing (SIGSTOP).
+    /// It runs and does nothing (SIGSTOP).
     Stopped,
     /// It resets connections.
     Reset,
-    /// It takes events, and its acknowledgement never arrives.
+    /// It takes events, but its acknowledgement never arrives.
     LostAcknowledgement,
-    /// It says that it cannot take events now.
+    /// It reports that it can't take events now.
     Refusing,
 }
 
 /// A sink under test.
 trait Subject {
-    /// The keys of the sink, beside name and `retry`.
+    /// The keys of the sink, except for name and `retry`.
     fn configure(&self) -> String;
-    /// Starts the program with what the sink needs.
+    /// Starts livehook as the sink needs it.
     fn start(&mut self, livehook: &mut Livehook) {
         livehook.start();
     }
-    /// How its other end can fail.
+    /// How its destination can fail.
     fn faults(&self) -> Vec<Fault>;
-    /// From now on, the other end fails so.
+    /// Makes the destination fail from now on.
     fn fail(&mut self, fault: Fault);
-    /// It takes events again.
+    /// Makes the destination work again.
     fn mend(&mut self);
     /// The line of every event that arrived.
     fn received(&self) -> Vec<String>;
-    /// Whether an event may arrive twice after a fault or an end.
+    /// Whether an event may arrive twice after a fault or a restart.
     fn may_repeat(&self) -> bool {
         true
     }
-    /// Whether the other end refuses [`POISON`] for good.
+    /// Whether the destination rejects [`POISON`].
     fn refuses_poison(&self) -> bool {
         false
     }
-    /// Whether order is kept over all streams, and not only within each.
+    /// Whether the sink keeps order over all streams, and not only within each.
     fn is_in_order(&self) -> bool {
         false
     }
@@ -81,7 +81,7 @@ fn callback(stream: &str, number: u64) -> String {
     sign(&members, now_secs() + 600)
 }
 
-/// Posts events with these numbers over eight connections.
+/// Posts events with these numbers, over eight connections.
 async fn post(livehook: &Livehook, numbers: Range<u64>) {
     let senders = (0..8u64).map(|sender| {
         let (address, numbers) = (livehook.receiver, numbers.clone());
@@ -98,13 +98,13 @@ async fn post(livehook: &Livehook, numbers: Range<u64>) {
     }
 }
 
-/// The key of what must stay in order.
+/// The partition key of an event. Events with the same key must stay in order.
 fn partition_key(line: &str) -> String {
     let event: serde_json::Value = serde_json::from_str(line).unwrap();
     event["partitionkey"].as_str().unwrap().to_owned()
 }
 
-/// Lines by stream, in order.
+/// The lines of each stream, in order.
 fn by_stream<'l>(lines: impl IntoIterator<Item = &'l String>) -> HashMap<String, Vec<&'l String>> {
     let mut streams: HashMap<String, Vec<&String>> = HashMap::new();
     for line in lines {
@@ -113,7 +113,7 @@ fn by_stream<'l>(lines: impl IntoIterator<Item = &'l String>) -> HashMap<String,
     streams
 }
 
-/// Waits until everything that is in the journal has arrived, but poison, and checks in which order and how often.
+/// Waits until every event of the journal except poison has arrived, and checks the order and the number of arrivals.
 async fn all_arrived(livehook: &Livehook, subject: &dyn Subject, may_repeat: bool) {
     let is_poison = |line: &String| subject.refuses_poison() && line.contains(&format!(r#""subject":"{POISON}""#));
     let expected: Vec<String> = livehook.journal().into_iter().filter(|line| !is_poison(line)).collect();
@@ -142,7 +142,7 @@ async fn metric(livehook: &Livehook, name: &str) -> i64 {
     value.unwrap_or_else(|| panic!("{series}: {}", answer.body)).parse::<f64>().unwrap() as i64
 }
 
-/// The tests of one sink, from its first event on.
+/// Runs the suite for one sink.
 async fn conforms(mut subject: impl Subject, directory: &Path) {
     let config = format!("[[sinks]]\nname = \"it\"\nstart = \"earliest\"\n{RETRY}\n{}", subject.configure());
     let mut livehook = Livehook::configure(directory, "shutdown_grace_secs = 4", &config);
@@ -152,7 +152,7 @@ async fn conforms(mut subject: impl Subject, directory: &Path) {
         numbers - count..numbers
     };
 
-    // It starts while the other end does not, and catches up.
+    // livehook starts while the destination fails, and catches up.
     subject.fail(subject.faults()[0]);
     subject.start(&mut livehook);
     livehook.ready().await;
@@ -169,13 +169,13 @@ async fn conforms(mut subject: impl Subject, directory: &Path) {
         post(&livehook, next(400)).await;
         tokio::time::sleep(Duration::from_millis(1200)).await;
         let lag = metric(&livehook, "livehook_delivery_lag_records").await;
-        assert!(lag > 0, "{fault:?} is none");
+        assert!(lag > 0, "{fault:?} has no effect");
         subject.mend();
         all_arrived(&livehook, &subject, subject.may_repeat()).await;
 
         subject.fail(fault);
         post(&livehook, next(200)).await;
-        // In the middle of it: without an end of the grace, this would wait for a fault that lasts.
+        // Stops during the fault. Without `shutdown_grace_secs`, this would wait for ever.
         livehook.stop().await;
         subject.mend();
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -199,7 +199,7 @@ async fn conforms(mut subject: impl Subject, directory: &Path) {
     livehook.stop().await;
 }
 
-/// Events that are refused for good become dead letters, and the others pass.
+/// Rejected events become dead letters, and the others pass.
 async fn poison_is_set_aside(livehook: &Livehook, subject: &dyn Subject, numbers: Range<u64>) {
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     let mut poisoned = 0;

@@ -30,7 +30,7 @@ async fn rotation_follows_the_day() {
     let mut sink = files.fresh().await;
     let midnight = (NOW_SECS / 86_400 + 1) * 86_400;
     let mut counts = Vec::new();
-    // The file's own time is that of the system clock, so it is set back.
+    // The system clock stamped the file, so its time is set back.
     for (index, secs) in [-3600, -1, 0, -3600, 7200, 86_400].into_iter().enumerate() {
         set_test_clock((midnight + secs) * 1000);
         if index == 0 {
