@@ -1,4 +1,4 @@
-//! What is wrong with a request, as RFC 9457 has it: `application/problem+json`.
+//! The errors of the API, in the form of RFC 9457: `application/problem+json`.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -11,28 +11,28 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::{CLOSE, ErrorBody, quoted, words};
 
-/// A problem. Its members are for the client, and quote nothing but what the client sent, cut and escaped.
+/// An error. Its members quote nothing except the request, cut and escaped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Problem {
-    /// The status once more.
+    /// The status of the answer.
     status: u16,
     /// The status in words.
     title: &'static str,
-    /// The kind of problem in one word.
+    /// The error in one word.
     #[schema(value_type = ProblemWord)]
     error: &'static str,
-    /// What is wrong and what would be right.
+    /// What is wrong, and how to correct it.
     detail: String,
-    /// The parameter that it is about. Left out where it is about none.
+    /// The parameter or member that is wrong. Absent if the error is about none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameter: Option<String>,
-    /// After how many seconds the client may try again, if that is of use.
+    /// After how many seconds the client can try again; `None` if that would not help.
     #[serde(skip)]
     retry_after_secs: Option<u16>,
 }
 
-/// The words under `error` of every problem.
+/// The words of all problems.
 const ERRORS: [&str; 17] = [
     "malformed",
     "bad_parameter",
@@ -53,22 +53,22 @@ const ERRORS: [&str; 17] = [
     "no_index",
 ];
 
-/// One of [`ERRORS`], as the description of the API tells it.
+/// One of [`ERRORS`], for the OpenAPI document.
 struct ProblemWord;
 
 impl ToSchema for ProblemWord {}
 
 impl PartialSchema for ProblemWord {
     fn schema() -> RefOr<Schema> {
-        words(ERRORS, "The kind of a problem in one word.")
+        words(ERRORS, "An error in one word.")
     }
 }
 
-/// After how many seconds a client may try again that came at a bad time.
+/// After how many seconds a client can try again if livehook was busy.
 const RETRY_AFTER_SECS: u16 = 10;
 
 impl Problem {
-    /// A problem of a status; `error` is its word, `detail` a sentence that helps.
+    /// Makes a problem. `error` is its word, `detail` a sentence that helps to correct the request.
     pub(super) fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Problem {
         let title = status.canonical_reason().unwrap_or_default();
         Problem {
@@ -81,19 +81,19 @@ impl Problem {
         }
     }
 
-    /// A parameter is not as it must be.
+    /// 400: a parameter, or a member of the body, is wrong.
     pub(super) fn parameter(name: &str, rule: impl std::fmt::Display) -> Problem {
         let name = quoted(name);
         let problem = Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", format!("`{name}`: {rule}"));
         Problem { parameter: Some(name), ..problem }
     }
 
-    /// There is nothing of that name.
+    /// 404: it does not exist.
     pub(super) fn not_found(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
-    /// There is no read model.
+    /// 503: the request needs the index, which is switched off.
     pub(super) fn no_index() -> Problem {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -102,37 +102,37 @@ impl Problem {
         )
     }
 
-    /// It cannot be answered now, but in a while.
+    /// 503: no answer is possible now. The client can try again later.
     pub(super) fn unavailable(error: &'static str, detail: impl Into<String>) -> Problem {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, error, detail);
         Problem { retry_after_secs: Some(RETRY_AFTER_SECS), ..problem }
     }
 
-    /// Others ask too much at once.
+    /// 503: there are too many requests at once.
     pub(super) fn busy() -> Problem {
-        Problem::unavailable("busy", "too many questions are asked at once: try again in a while, and ask less at once")
+        Problem::unavailable("busy", "there are too many requests at once: try again later, and send fewer at once")
     }
 
-    /// The answer would take too long.
+    /// 503: the answer would take too long.
     pub(super) fn too_expensive() -> Problem {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_expensive",
-            "the answer takes too long to find: ask for less, by full names for `stream`, a shorter time between `since` and `until`, or the default of `sort`",
+            "the answer takes too long to find: ask for less, with whole names in `stream`, a shorter time between `since` and `until`, or the default `sort`",
         )
     }
 
-    /// There will be no answer.
+    /// 503: livehook is stopping.
     pub(super) fn stopping() -> Problem {
-        Problem::unavailable("unavailable", "livehook is stopping: try again in a while")
+        Problem::unavailable("unavailable", "livehook is stopping: try again later")
     }
 
-    /// Something of ours failed. The cause is for the log.
+    /// 500: the journal or the index cannot be read. The cause goes to the log.
     pub(super) fn internal() -> Problem {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "livehook could not read its data: see its log for the cause",
+            "livehook could not read its data: see the log for the cause",
         )
     }
 }

@@ -14,12 +14,12 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{OriginalUri, Request};
 use axum::http::{Response, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 
-use super::api::Api;
+use super::api::{self, Api};
 use super::guard::{self, Guard};
 use super::metrics::metrics;
-use super::problem::{API_PREFIX, refusal_response};
+use super::problem::refusal_response;
 use super::{Options, Sources, health};
 use crate::http::ErrorBody;
 
@@ -58,9 +58,7 @@ impl Admin {
     /// Returns the routes of a listener that is bound to `local`, for [`crate::http::serve`].
     pub fn router(self: Arc<Admin>, local: SocketAddr) -> Router {
         let guard = Arc::new(Guard::new(&self.options, local));
-        let guarded =
-            |change: MethodRouter<_>| change.route_layer(from_fn_with_state(Arc::clone(&guard), guard::check_change));
-        let api = Arc::clone(&self.api).router(guarded);
+        let api = api::router(Arc::clone(&self.api), Arc::clone(&guard));
         let metrics_state = (Arc::clone(&self.sources), Arc::clone(self.api.feed()));
         Router::new()
             .route("/livez", get(health::livez))
@@ -68,7 +66,7 @@ impl Admin {
             .with_state(Arc::clone(&self.sources))
             .merge(Router::new().route("/metrics", get(metrics)).with_state(metrics_state))
             .fallback(not_found)
-            .nest(API_PREFIX, api)
+            .merge(api)
             .method_not_allowed_fallback(method_not_allowed)
             .layer(from_fn_with_state(guard, guard::check))
     }

@@ -121,6 +121,14 @@ impl fmt::Display for NamePattern {
 
 macro_rules! deserialize_from_text {
     ($($type:ty),+) => {$(
+        impl std::str::FromStr for $type {
+            type Err = PatternError;
+
+            fn from_str(text: &str) -> Result<Self, PatternError> {
+                <$type>::new(text)
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <String as serde::Deserialize>::deserialize(deserializer)?;

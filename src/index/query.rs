@@ -1,13 +1,15 @@
 //! Queries for sessions and broadcasts: which ones, in which order, how many.
 
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::callback::{ReasonCategory, StreamSelection};
 use crate::session::State;
 
 /// What sessions are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase", default = json!("started"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(default = json!("started"))]
 pub enum Sort {
     /// When they started.
     #[default]
@@ -20,8 +22,9 @@ pub enum Sort {
 }
 
 /// The order of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase", default = json!("descending"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(default = json!("descending"))]
 pub enum Order {
     /// The largest comes first.
     #[default]

@@ -181,7 +181,7 @@ async fn without_a_service_a_redrive_waits_for_its_start_and_for_its_sink() {
     service.livehook.configure_again("", &Service::config("other"));
     service.start_again().await;
     let told = service.failed(&["dead-letters", "redrive", "--sink", "file"]);
-    assert!(told.contains("there is no sink `file`; configured are other"), "{told}");
+    assert!(told.contains("there is no sink `file`; the configured sinks are other"), "{told}");
     let told = service.failed(&["dead-letters", "redrive", "--all"]);
     assert!(told.contains("3 of the sink `file` cannot be sent again"), "{told}");
     service.livehook.stop().await;
@@ -304,7 +304,7 @@ async fn a_replay_by_command_is_counted_waited_for_listed_and_cancelled() {
     let told = service.failed(&["replay", "--watch", "99"]);
     assert!(told.contains("there is no replay 99") && !told.contains("goes on"), "{told}");
     let told = service.failed(&["replay", "--sink", "none"]);
-    assert!(told.contains("there is no sink `none`; configured are file"), "{told}");
+    assert!(told.contains("there is no sink `none`; the configured sinks are file"), "{told}");
     service.livehook.stop().await;
     let told = service.failed(&["replay", "--sink", "file"]);
     assert!(told.contains("is `livehook serve` running"), "{told}");
@@ -377,7 +377,7 @@ async fn the_api_changes_nothing_without_the_token_or_without_a_selection() {
         ("dead-letters/redrive", "{\"since\":\"yesterday\"}", "`since`: give RFC 3339"),
         ("dead-letters/redrive", "{\"since\":\"1h\",\"until\":\"2h\"}", "`until`: is not after"),
         ("dead-letters/drop", "{\"ids\":[\"x\"]}", "`ids`"),
-        ("dead-letters/drop", "[", "the body is not as it must be"),
+        ("dead-letters/drop", "[", "the body cannot be read"),
         ("replays", "{}", "missing field `sink`"),
         ("replays", "{\"sink\":\"file\",\"types\":[\"pushed\"]}", "`types`"),
         ("replays", "{\"sink\":\"file\",\"domains\":[\"a.*.com\"]}", "`domains`"),

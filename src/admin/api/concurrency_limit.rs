@@ -1,7 +1,7 @@
-//! How many questions the API has in hand at once, from the first look at one until its answer is taken whole.
+//! How many requests the API works on at once, each from its first look until the client has read the whole answer.
 //!
-//! A connection is held that long, and the answer's memory with it. So there are fewer than the listener has connections,
-//! and the rest is there for those who ask how the service is. Subscribers of the feed have places of their own.
+//! Until then the request holds a connection and the memory of its answer. The limit is below the listener's limit of
+//! connections, so `/readyz` and `/metrics` always have some left. Subscribers of the feed have a limit of their own.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,27 +18,27 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admin::problem::Problem;
 
-/// How many there are at most.
-pub(super) const QUESTIONS_MAX: usize = 64;
+/// How many requests there can be at once.
+pub(super) const REQUESTS_MAX: usize = 64;
 
-/// Answers a question if there is room for it.
-pub(super) async fn within(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response<Body> {
+/// Lets a request through if a permit is free, else answers that the API is busy.
+pub(super) async fn limit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response<Body> {
     if request.uri().path() == "/feed" {
         return next.run(request).await;
     }
-    match room.try_acquire_owned() {
-        Ok(place) => next.run(request).await.map(|body| Body::new(Held { body, _place: place })),
+    match permits.try_acquire_owned() {
+        Ok(permit) => next.run(request).await.map(|body| Body::new(Permitted { body, _permit: permit })),
         Err(_) => Problem::busy().into_response(),
     }
 }
 
-/// An answer that holds its place until it is taken.
-struct Held {
+/// The body of an answer, which holds a permit until it is dropped.
+struct Permitted {
     body: Body,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl HttpBody for Held {
+impl HttpBody for Permitted {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -65,19 +65,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_answer_keeps_its_place_until_it_is_taken() {
-        let room = Arc::new(Semaphore::new(1));
+    async fn answer_holds_its_permit() {
+        let permits = Arc::new(Semaphore::new(1));
         let router = Router::new().route("/a", get(|| async { "answer" })).route("/feed", get(|| async { "feed" }));
-        let router = router.layer(from_fn_with_state(room, within));
-        let ask = async |path: &str| {
+        let router = router.layer(from_fn_with_state(permits, limit));
+        let call = async |path: &str| {
             router.clone().call(Request::builder().uri(path).body(Body::empty()).unwrap()).await.unwrap()
         };
-        let first = ask("/a").await;
+        let first = call("/a").await;
         assert_eq!((first.status().as_u16(), first.body().size_hint().exact()), (200, Some(6)));
-        let second = ask("/a").await;
+        let second = call("/a").await;
         assert_eq!((second.status().as_u16(), &second.headers()["retry-after"]), (503, &"10".parse().unwrap()));
-        assert_eq!(ask("/feed").await.status(), 200);
+        assert_eq!(call("/feed").await.status(), 200);
         drop(first);
-        assert_eq!(ask("/a").await.status(), 200);
+        assert_eq!(call("/a").await.status(), 200);
     }
 }

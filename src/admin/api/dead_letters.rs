@@ -1,170 +1,180 @@
-//! `dead-letters`: what sinks gave up on, and what is to be done with it.
+//! `dead-letters`: the events that sinks gave up on, and the requests that redrive or drop them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::Response;
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, NumberInPath};
-use super::openapi::answers;
-use super::openapi::parameters::{During, LetterParameters, Part};
-use super::page::{Page, Place};
-use super::parameters::Parameters;
-use super::{Api, json, text_of};
+use super::body::{JsonBody, time_range};
+use super::json::{Answer, answer, json, raw};
+use super::page::{Page, PageParameters, Place};
+use super::parameters::TimeParameters;
+use super::path::{Number, PathParameter};
+use super::query::{NoParameters, Query, values};
+use super::responses;
+use super::state::{Api, not_changed};
 use crate::admin::problem::Problem;
 use crate::callback::EventId;
 use crate::journal::{DeadLetter, DeadLetterAction, DeadLetterSelection};
-use crate::moment::Moment;
+use crate::moment::{Moment, TimeRange};
 
-/// How many numbers and ids one request may name.
+/// How many numbers and ids a request can name.
 const NAMED_MAX: usize = 1000;
 
 /// A dead letter.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetter)]
-pub(crate) struct LetterView {
-    /// What it is called by.
+struct DeadLetterView<'a> {
+    /// Its number.
     number: i64,
-    /// The sink that gave it up.
-    sink: String,
+    /// The sink that gave up on the event.
+    sink: &'a str,
     /// Whether that sink is configured.
     has_sink: bool,
-    /// How often it was tried, in all.
+    /// How many attempts there were.
     attempts: u32,
-    /// Why it was given up last.
-    reason: String,
-    /// When it was given up last.
+    /// Why the last attempt failed.
+    reason: &'a str,
+    /// When the last attempt failed.
     failed: Moment,
-    /// When it was put back, to be sent again; `null` while it is not.
+    /// When it was redriven; `null` if it is not waiting to be sent again.
     redriven: Option<Moment>,
     /// The event's id.
     id: EventId,
     /// When the event was received.
     received: Moment,
-    /// The event, as every sink gets it; only where one dead letter is asked for.
+    /// The event, as every sink gets it. Only a request for a single dead letter shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = answers::Event, required = false)]
-    event: Option<Box<RawValue>>,
+    #[schema(value_type = responses::Event, required = false)]
+    event: Option<&'a RawValue>,
 }
 
-impl LetterView {
-    fn new(letter: DeadLetter, api: &Api) -> LetterView {
-        LetterView {
-            number: letter.number,
-            has_sink: api.sink(&letter.sink).is_some(),
-            sink: letter.sink,
-            attempts: letter.attempts,
-            reason: letter.failure,
-            failed: Moment(letter.failed_at_ms),
-            redriven: letter.redriven_at_ms.map(Moment),
-            id: letter.event.id(),
-            received: Moment(letter.event.received_ms()),
+impl DeadLetterView<'_> {
+    fn new<'a>(dead_letter: &'a DeadLetter, api: &Api) -> DeadLetterView<'a> {
+        DeadLetterView {
+            number: dead_letter.number,
+            sink: &dead_letter.sink,
+            has_sink: api.sink(&dead_letter.sink).is_some(),
+            attempts: dead_letter.attempts,
+            reason: &dead_letter.failure,
+            failed: Moment(dead_letter.failed_at_ms),
+            redriven: dead_letter.redriven_at_ms.map(Moment),
+            id: dead_letter.event.id(),
+            received: Moment(dead_letter.event.received_ms()),
             event: None,
         }
     }
 }
 
+type DeadLettersQuery = Query<(DeadLetterParameters, TimeParameters, PageParameters)>;
+
+/// Only these dead letters.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeadLetterParameters {
+    /// Dead letters of this sink, which need not be configured.
+    #[param(value_type = String, required = false)]
+    sink: Option<String>,
+    /// Dead letters of the event with this id. Repeat the parameter for several events.
+    #[serde(deserialize_with = "values")]
+    #[param(required = false, max_items = 50)]
+    id: Vec<EventId>,
+}
+
 /// List dead letters.
 ///
-/// What sinks gave up on, by number, which is the order in which they became dead letters. The moments are those of the last failure.
+/// The events that sinks gave up on, by number. Newer dead letters have larger numbers. `since` and `until` apply to `failed`.
 #[utoipa::path(
     get,
-    path = "/api/v1/dead-letters",
+    path = "/dead-letters",
     operation_id = "list_dead_letters",
     tag = "deliveries",
-    params(LetterParameters, During, Part),
+    params(DeadLettersQuery),
     responses(
-        (status = 200, body = Page<LetterView>, description = "A page of dead letters, without their events"),
-        answers::Refused,
+        (status = 200, body = Page<DeadLetterView>, description = "A page of dead letters, without their events"),
+        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    let now_ms = (api.clock)();
-    let mut parameters = Parameters::of(query.as_deref());
-    let question = parameters.question("dead-letters", api.journal.generation());
-    let text = |text: &str| Ok::<_, String>(text.to_owned());
-    let (since_ms, until_ms) = parameters.during(now_ms)?;
-    let selection = DeadLetterSelection {
-        sink: parameters.one("sink", text)?,
-        numbers: Vec::new(),
-        ids: parameters.list("id", str::parse::<EventId>)?,
-        since_ms,
-        until_ms,
-    };
-    let limit = parameters.limit()?;
-    let after = parameters.page(question)?.map_or(0, |Place(number, _)| number);
-    parameters.finish()?;
-    let page = api.readers.ask(move |reader| Ok(reader.journal.dead_letters(&selection, after, limit)?)).await?;
-    let items = page.dead_letters.into_iter().map(|letter| LetterView::new(letter, &api)).collect();
-    let next = page.next.map(|number| Place(number, 0).token(question));
-    Ok(json(text_of(&Page { items, next }), "application/json", None))
+pub(super) async fn list(State(api): State<Arc<Api>>, query: DeadLettersQuery) -> Answer {
+    let digest = query.digest(api.journal.generation());
+    let (dead_letters, time, page) = query.parameters;
+    let TimeRange { since_ms, until_ms } = time.range((api.clock)())?;
+    let page = page.request(digest)?;
+    let after = page.after.map_or(0, |Place(number, _)| number);
+    let selection =
+        DeadLetterSelection { sink: dead_letters.sink, numbers: Vec::new(), ids: dead_letters.id, since_ms, until_ms };
+    let found = api.readers.run(move |reader| Ok(reader.journal.dead_letters(&selection, after, page.limit)?)).await?;
+    let views = found.dead_letters.iter().map(|dead_letter| DeadLetterView::new(dead_letter, &api)).collect();
+    Ok(answer(json(&page.page(views, found.next.map(|number| Place(number, 0))))))
 }
 
 /// Read a dead letter.
 ///
-/// With its event.
+/// The dead letter with its event.
 #[utoipa::path(
     get,
-    path = "/api/v1/dead-letters/{number}",
+    path = "/dead-letters/{number}",
     operation_id = "read_dead_letter",
     tag = "deliveries",
     params(("number" = i64, Path, description = "Its number")),
     responses(
-        (status = 200, body = LetterView, description = "The dead letter"),
-        answers::Refused,
-        answers::NotFound,
+        (status = 200, body = DeadLetterView, description = "The dead letter"),
+        responses::Refused,
+        responses::NotFound,
     )
 )]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    number: NumberInPath,
-    RawQuery(query): RawQuery,
-) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
-    let number = changes::number(number)?;
-    let letter = api.readers.ask(move |reader| Ok(reader.journal.dead_letter(number)?)).await?;
-    let letter = letter.ok_or_else(|| Problem::not_found(format!("there is no dead letter {number}, or no longer")))?;
-    // What is stored is JSON: it was written by livehook.
-    let event = RawValue::from_string(letter.event.line().to_owned()).ok();
-    let view = LetterView { event, ..LetterView::new(letter, &api) };
-    Ok(json(text_of(&view), "application/json", None))
+    _: NoParameters,
+    PathParameter(Number(number)): PathParameter<Number>,
+) -> Answer {
+    let shared = Arc::clone(&api);
+    let json = api.readers.run(move |reader| {
+        let dead_letter = reader.journal.dead_letter(number)?;
+        let dead_letter =
+            dead_letter.ok_or_else(|| Problem::not_found(format!("there is no dead letter {number}, or no longer")))?;
+        let event = Some(raw(&dead_letter.event)?);
+        Ok(json(&DeadLetterView { event, ..DeadLetterView::new(&dead_letter, &shared) }))
+    });
+    Ok(answer(json.await?))
 }
 
-/// Which dead letters a change is for: those that are all of what is given; `numbers` and `ids` are one choice together.
+/// Which dead letters to change: those that match every member. `numbers` and `ids` count as one member, so a dead letter must
+/// match one of either.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = DeadLetterRequest)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Selection {
-    /// All of them; must be said, and beside nothing else.
+pub(super) struct DeadLetterRequest {
+    /// True for all dead letters. No other member is allowed then.
     all: bool,
-    /// Those of this sink.
+    /// Dead letters of this sink.
     sink: Option<String>,
-    /// Those of these numbers; with `ids` 1000 at most.
+    /// Dead letters with these numbers; with `ids` at most 1000.
     #[schema(max_items = 1000)]
     numbers: Vec<i64>,
-    /// Those of these events.
+    /// Dead letters of the events with these ids.
     #[schema(max_items = 1000)]
     ids: Vec<String>,
-    /// Those that failed last then or later, in the forms of the parameters.
+    /// Dead letters that failed last at this moment or later, in the forms of the parameters.
     since: Option<String>,
-    /// Those that failed last before.
+    /// Dead letters that failed last before this moment.
     until: Option<String>,
 }
 
-impl Selection {
+impl DeadLetterRequest {
     fn selection(self, now_ms: i64) -> Result<DeadLetterSelection, Problem> {
         if self.numbers.len() + self.ids.len() > NAMED_MAX {
             return Err(Problem::parameter(
                 "numbers",
-                format!("with `ids` there may be {NAMED_MAX} at most: ask more than once"),
+                format!("more than {NAMED_MAX} numbers and ids: split the request into several"),
             ));
         }
         let ids = self.ids.iter().map(|id| id.parse().map_err(|error| Problem::parameter("ids", error)));
-        let (since_ms, until_ms) = changes::during(self.since.as_deref(), self.until.as_deref(), now_ms)?;
+        let TimeRange { since_ms, until_ms } = time_range(self.since.as_deref(), self.until.as_deref(), now_ms)?;
         let selection = DeadLetterSelection {
             sink: self.sink,
             numbers: self.numbers,
@@ -175,89 +185,89 @@ impl Selection {
         match (self.all, selection == DeadLetterSelection::default()) {
             (false, true) => Err(Problem::parameter(
                 "all",
-                "nothing is selected: give sink, numbers, ids, since or until, or say {\"all\": true}",
+                "nothing is selected: send sink, numbers, ids, since or until, or {\"all\": true}",
             )),
             (true, false) => {
-                Err(Problem::parameter("all", "cannot be said beside what selects: leave one of them out"))
+                Err(Problem::parameter("all", "cannot be combined with other members: send one or the others"))
             }
             _ => Ok(selection),
         }
     }
 }
 
-/// What a change did.
+/// The result of a change.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ChangedDeadLetters)]
 struct ChangedView {
-    /// How many were put back, or dropped.
+    /// How many dead letters were redriven or dropped.
     count: u64,
-    /// How many were not, since their sink is not configured, by sink.
-    without_sink: std::collections::BTreeMap<String, u64>,
+    /// How many dead letters were not redriven because their sink is not configured, by sink.
+    without_sink: BTreeMap<String, u64>,
 }
 
-/// Put dead letters back.
+/// Redrive dead letters.
 ///
-/// Each is sent to its own sink again, with the id that it has, and goes away once it has arrived. One that fails again stays.
+/// Each is sent to its own sink again, with the same event id, and is removed after it was delivered. One that fails again stays.
 #[utoipa::path(
     post,
-    path = "/api/v1/dead-letters/redrive",
+    path = "/dead-letters/redrive",
     operation_id = "redrive_dead_letters",
     tag = "deliveries",
-    request_body = Selection,
+    request_body = DeadLetterRequest,
     security(("token" = [])),
     responses(
-        (status = 200, body = ChangedView, description = "How many were put back"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "`no_such_sink`: the sink is not configured"),
-        answers::BodyNotTaken,
-        answers::Refused,
+        (status = 200, body = ChangedView, description = "How many were redriven"),
+        (
+            status = 409,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "`no_such_sink`: the sink is not configured",
+        ),
+        responses::BodyNotTaken,
+        responses::Refused,
     )
 )]
 pub(super) async fn redrive(
     State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-    body: GivenBody,
-) -> Result<Response<Body>, Problem> {
-    let selection = changes::read::<Selection>(query.as_deref(), body)?.selection((api.clock)())?;
-    selection.sink.as_deref().map(|sink| api.configured(sink)).transpose()?;
+    _: NoParameters,
+    JsonBody(request): JsonBody<DeadLetterRequest>,
+) -> Answer {
+    let selection = request.selection((api.clock)())?;
+    selection.sink.as_deref().map(|sink| api.configured_sink(sink)).transpose()?;
     change(&api, DeadLetterAction::Redrive, selection).await
 }
 
-/// Remove dead letters for good.
+/// Drop dead letters.
 ///
-/// Also those that are put back and have not been delivered yet.
+/// They are removed for good, including redriven ones that have not been delivered yet.
 #[utoipa::path(
     post,
-    path = "/api/v1/dead-letters/drop",
+    path = "/dead-letters/drop",
     operation_id = "drop_dead_letters",
     tag = "deliveries",
-    request_body = Selection,
+    request_body = DeadLetterRequest,
     security(("token" = [])),
     responses(
         (status = 200, body = ChangedView, description = "How many were dropped"),
-        answers::BodyNotTaken,
-        answers::Refused,
+        responses::BodyNotTaken,
+        responses::Refused,
     )
 )]
 pub(super) async fn drop(
     State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-    body: GivenBody,
-) -> Result<Response<Body>, Problem> {
-    let selection = changes::read::<Selection>(query.as_deref(), body)?.selection((api.clock)())?;
+    _: NoParameters,
+    JsonBody(request): JsonBody<DeadLetterRequest>,
+) -> Answer {
+    let selection = request.selection((api.clock)())?;
     change(&api, DeadLetterAction::Drop, selection).await
 }
 
-async fn change(
-    api: &Api,
-    action: DeadLetterAction,
-    selection: DeadLetterSelection,
-) -> Result<Response<Body>, Problem> {
-    let changed = api.journal.change_dead_letters(action, selection).await.map_err(changes::not_changed)?;
+async fn change(api: &Api, action: DeadLetterAction, selection: DeadLetterSelection) -> Answer {
+    let changed = api.journal.change_dead_letters(action, selection).await.map_err(not_changed)?;
     let count = changed.count;
     match action {
-        DeadLetterAction::Redrive => tracing::info!(count, "dead letters were put back, to be sent again"),
-        DeadLetterAction::Drop => tracing::warn!(count, "dead letters were dropped by a request to the admin endpoint"),
+        DeadLetterAction::Redrive => tracing::info!(count, "dead letters were redriven by a request to the API"),
+        DeadLetterAction::Drop => tracing::warn!(count, "dead letters were dropped by a request to the API"),
     }
-    let view = ChangedView { count, without_sink: changed.without_sink };
-    Ok(json(text_of(&view), "application/json", None))
+    Ok(answer(json(&ChangedView { count, without_sink: changed.without_sink })))
 }

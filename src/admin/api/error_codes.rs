@@ -1,31 +1,30 @@
-//! `error-codes`: what the vendor's codes of a stop mean.
+//! `error-codes`: the meaning of the vendor's codes in a stop.
 
-use axum::body::Body;
-use axum::extract::RawQuery;
-use axum::http::Response;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
 
-use super::openapi::answers;
+use super::json::{Answer, answer, json};
 use super::page::Page;
-use super::parameters::Parameters;
-use super::{json, text_of};
-use crate::admin::problem::Problem;
+use super::query::NoParameters;
+use super::responses;
 use crate::callback::{Interruption, Reason};
 
-/// What the vendor's codes mean.
+/// List the vendor's error codes.
 ///
-/// Each `errcode` of a stop, and each sub code where there are any: what it means, who has to act, and what to check first.
+/// Each `errcode` of a stop, and each of its sub-codes: the meaning, who has to act, and what to check first.
 #[utoipa::path(
     get,
-    path = "/api/v1/error-codes",
+    path = "/error-codes",
     operation_id = "list_error_codes",
     tag = "service",
     responses(
-        (status = 200, body = Page<Reason>, description = "All of them, in order; there is no further page"),
-        answers::Refused,
+        (status = 200, body = Page<Reason>, description = "All codes in order, on one page"),
+        responses::Refused,
     )
 )]
-pub(super) async fn list(RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
-    let items: Vec<Reason> = Interruption::all().map(Reason::from).collect();
-    Ok(json(text_of(&Page { items, next: None }), "application/json", Some("private, max-age=3600")))
+pub(super) async fn list(_: NoParameters) -> Answer {
+    let codes = Interruption::all().map(Reason::from).collect();
+    let mut response = answer(json(&Page::only(codes)));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
+    Ok(response)
 }

@@ -1,4 +1,4 @@
-//! Answers that a client may keep, and ask for again only where they have changed (`ETag`, `If-None-Match`).
+//! Answers that a client can keep, and ask for again only if they have changed (`ETag`, `If-None-Match`).
 
 use std::convert::Infallible;
 
@@ -8,22 +8,22 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use futures_util::stream;
 use sha2::{Digest, Sha256};
 
-/// The tag of a text, from what it says.
-pub(super) fn digest_tag(text: &str) -> String {
+/// Returns an entity tag, without quotes, that stands for a text.
+pub(super) fn digest_etag(text: &str) -> String {
     hex::encode(&Sha256::digest(text)[..16])
 }
 
-/// The answer that `make` gives, with its tag (less the quotes) and for how long it may be kept; or, to a client that has it
-/// already, that it still holds.
-pub(super) fn tagged(
+/// Returns the answer that `make` gives, with an entity tag (given without quotes) and a `Cache-Control` header. If the client
+/// already has it, returns 304.
+pub(super) fn with_etag(
     headers: &HeaderMap,
-    tag: &str,
-    cache: &'static str,
+    etag: &str,
+    cache_control: &'static str,
     make: impl FnOnce() -> Response<Body>,
 ) -> Response<Body> {
-    let tag = format!("\"{tag}\"");
-    let mut response = if is_known(headers, &tag) {
-        // Of a body whose length is known it would be told, and be taken for that of the answer that still holds.
+    let etag = format!("\"{etag}\"");
+    let mut response = if is_known(headers, &etag) {
+        // An empty body of known length would get `Content-Length: 0`, which a 304 must not have: it is about the kept answer.
         let mut response = Response::new(Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -31,20 +31,21 @@ pub(super) fn tagged(
         make()
     };
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(ETAG, tag);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(ETAG, etag);
     }
     response
 }
 
-/// Whether a client says that it has what bears the tag. A proxy that packs answers makes a tag weak; it is the same here.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+/// Whether the client has the answer with this entity tag. A proxy that compresses answers makes a tag weak (`W/`); the
+/// content is the same.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let given = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     given
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
 #[cfg(test)]
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_known_alone_among_others_and_weak() {
+    fn etag_is_known_alone_in_a_list_and_weak() {
         for (given, known) in [
             (vec!["\"a\""], true),
             (vec!["W/\"a\""], true),

@@ -1,112 +1,117 @@
-//! `events`: what the journal holds, each event as every sink gets it.
+//! `events`: the events that the journal holds, as every sink gets them.
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Response};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::Deserialize;
 
-use super::etag::tagged;
-use super::openapi::answers;
-use super::openapi::parameters::{Chosen, During, EventParameters, Known, Part};
-use super::page::{Page, Place};
-use super::parameters::{Parameters, word};
-use super::streams::selection;
-use super::{Api, id_of, json};
+use super::etag::with_etag;
+use super::json::{Answer, answer, json, raw, typed_answer};
+use super::page::{Page, PageParameters, Place};
+use super::parameters::{KnownCopy, StreamParameters, TimeParameters};
+use super::path::PathParameter;
+use super::query::{NoParameters, Query, values};
+use super::responses;
+use super::state::Api;
 use crate::admin::problem::Problem;
 use crate::callback::{EventId, EventSelection, EventType};
 use crate::history::{EventQuery, SCAN_RECORDS_MAX};
 use crate::index::Order;
 use crate::journal::Offset;
-use crate::moment::TimeRange;
+
+type EventsQuery = Query<(StreamParameters, TimeParameters, EventParameters, PageParameters)>;
+
+/// Only these events, in this order.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventParameters {
+    /// Events of this type: its short name, such as `push`, its number, such as `321`, or its full name, such as
+    /// `tencent.css.push`. Repeat the parameter for several types.
+    #[serde(rename = "type", deserialize_with = "values")]
+    #[param(value_type = Vec<String>, required = false, example = json!(["push", "stop"]), max_items = 50)]
+    types: Vec<EventType>,
+    /// Whether the newest or the oldest comes first.
+    #[param(required = false, inline)]
+    order: Order,
+}
 
 /// List events.
 ///
-/// In the order in which they came, by default the newest first; `since` and `until` are for `receivedtime`. A page may have
-/// few or no events and still have a `next`, where the parameters take few of many.
+/// Events are listed in the order in which they were received, by default the newest first. `since` and `until` apply to
+/// `receivedtime`. A page can have few or no events and still have a `next`, if few of many events match.
 #[utoipa::path(
     get,
-    path = "/api/v1/events",
+    path = "/events",
     operation_id = "list_events",
     tag = "events",
-    params(Chosen, During, EventParameters, Part),
+    params(EventsQuery),
     responses(
-        (status = 200, body = Page<answers::Event>, description = "A page of events"),
-        answers::Refused,
+        (status = 200, body = Page<responses::Event>, description = "A page of events"),
+        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    let now_ms = (api.clock)();
-    let mut parameters = Parameters::of(query.as_deref());
-    let question = parameters.question("events", api.journal.generation());
-    let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
-    let (since_ms, until_ms) = parameters.during(now_ms)?;
+pub(super) async fn list(State(api): State<Arc<Api>>, query: EventsQuery) -> Answer {
+    let digest = query.digest(api.journal.generation());
+    let (streams, time, events, page) = query.parameters;
+    let received = time.range((api.clock)())?;
+    let page = page.request(digest)?;
     let query = EventQuery {
-        selection: EventSelection {
-            streams: selection(&mut parameters)?,
-            types: parameters.list("type", str::parse::<EventType>)?,
-            received: TimeRange { since_ms, until_ms },
-        },
-        order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
-        limit: parameters.limit()?,
-        after: parameters.page(question)?.map(|Place(offset, _)| Offset(offset)),
+        selection: EventSelection { types: events.types, streams: streams.selection(), received },
+        order: events.order,
+        after: page.after.map(|Place(offset, _)| Offset(offset)),
+        limit: page.limit,
     };
-    parameters.finish()?;
-    let text = api.readers.ask(move |reader| {
-        let page = reader.events().page(&query)?;
-        let lines: Vec<&str> = page.records.iter().map(|record| record.event.line()).collect();
-        let next = match page.has_more {
-            true => format!("\"{}\"", Place(page.place.0, 0).token(question)),
-            false => "null".to_owned(),
-        };
-        Ok(format!(r#"{{"items":[{}],"next":{next}}}"#, lines.join(",")))
+    let json = api.readers.run(move |reader| {
+        let found = reader.events().page(&query)?;
+        let events = found.records.iter().map(|record| raw(&record.event)).collect::<Result<_, _>>()?;
+        let next = found.has_more.then_some(Place(found.place.0, 0));
+        Ok(json(&page.page(events, next)))
     });
-    Ok(json(text.await?, "application/json", None))
+    Ok(answer(json.await?))
 }
 
-/// One event.
+/// Read an event.
 ///
-/// It never changes, so it may be kept.
+/// It never changes, so you can keep it.
 #[utoipa::path(
     get,
-    path = "/api/v1/events/{id}",
+    path = "/events/{id}",
     operation_id = "read_event",
     tag = "events",
-    params(("id" = EventId, Path, description = "The event's `id`"), Known),
+    params(("id" = EventId, Path, description = "The event's `id`"), KnownCopy),
     responses(
         (
             status = 200,
-            body = answers::Event,
+            body = responses::Event,
             content_type = "application/cloudevents+json",
             description = "The event",
             headers(
-                ("ETag" = String, description = "To be given back as `If-None-Match`"),
-                ("Cache-Control" = String, description = "How long it may be kept unasked"),
+                ("ETag" = String, description = "Send it back as `If-None-Match`"),
+                ("Cache-Control" = String, description = "How long the copy can be used without a new request"),
             )
         ),
-        answers::Unchanged,
-        answers::Refused,
-        answers::NotFound,
+        responses::Unchanged,
+        responses::Refused,
+        responses::NotFound,
     )
 )]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    id: Result<Path<String>, PathRejection>,
+    _: NoParameters,
+    PathParameter(id): PathParameter<EventId>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
-    let id: EventId = id_of(id)?;
-    let text = api.readers.ask(move |reader| {
+) -> Answer {
+    let json = api.readers.run(move |reader| {
         reader.index()?;
         match reader.events().find(id, SCAN_RECORDS_MAX)? {
             Some(record) => Ok(record.event.line().to_owned()),
             None => Err(Problem::not_found(format!("there is no event `{id}`, or no longer")).into()),
         }
     });
-    let text = text.await?;
-    Ok(tagged(&headers, &id.to_string(), "private, max-age=86400, immutable", || {
-        json(text, "application/cloudevents+json", None)
+    let json = json.await?;
+    Ok(with_etag(&headers, &id.to_string(), "private, max-age=86400, immutable", || {
+        typed_answer(json, "application/cloudevents+json")
     }))
 }

@@ -1,8 +1,9 @@
-//! Open readers of the journal and the index, lent to one question at a time, on threads that may wait for the disk.
+//! Open readers of the journal and the index, each lent to one query at a time, on threads that can wait for the disk.
 //!
-//! Few questions are answered at once, few wait, and none takes long: who asks for too much is told so, and nobody has to
-//! wait for it. [`Readers::close`] ends all that, so that no file is open when the journal closes its own.
+//! Few queries run at once, few wait, and none takes long, so an expensive query delays no other. [`Readers::close`] closes
+//! every file, because the journal can't tidy up its own while a reader has them open.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,88 +13,94 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::admin::problem::Problem;
+use crate::callback::EventId;
 use crate::history::EventSource;
 use crate::http::LogLimit;
 use crate::index::{self, IndexError};
 use crate::journal::{self, JournalError};
 
-/// How many questions are answered at once. Others wait.
-const AT_ONCE_MAX: u32 = 4;
+/// How many queries run at once. Others wait.
+const RUNNING_MAX: u32 = 4;
 
-/// How many wait at most.
+/// How many queries can wait.
 const WAITING_MAX: usize = 32;
 
-/// How long one waits.
+/// How long a query waits.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long the answer to one may take.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long a query runs.
+const RUN_MAX: Duration = Duration::from_secs(5);
 
-/// How long questions under way may go on when livehook is stopping.
+/// How long running queries can go on when livehook is stopping.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
-/// Readers, opened when they are first needed.
+/// The readers. They are opened when they are first needed.
 pub(super) struct Readers {
     data_dir: PathBuf,
     has_index: bool,
-    answer_max: Duration,
+    run_max: Duration,
     idle: Mutex<Vec<Reader>>,
     permits: Arc<Semaphore>,
     waiting: Semaphore,
-    /// Once no question is to be answered any more.
+    /// Ends every query.
     is_closing: Arc<AtomicBool>,
-    failures: LogLimit,
+    log_limit: LogLimit,
 }
 
-/// What one question reads from.
+/// The readers of one query.
 pub(super) struct Reader {
-    /// The read model; `None` where it is switched off.
+    /// The index; `None` if it is switched off.
     pub(super) index: Option<index::Reader>,
     pub(super) journal: journal::Reader,
 }
 
 impl Reader {
-    /// Gives it so much time, and less where all is to end.
+    /// Ends the query at the deadline, or as soon as `is_closing` is true.
     fn limit(&mut self, deadline: Instant, is_closing: &Arc<AtomicBool>) -> Result<(), Failure> {
-        let is_enough = || {
+        let must_end = || {
             let is_closing = Arc::clone(is_closing);
             move || Instant::now() >= deadline || is_closing.load(Ordering::Relaxed)
         };
-        self.journal.give_up_when(is_enough())?;
+        self.journal.give_up_when(must_end())?;
         if let Some(index) = &mut self.index {
-            index.give_up_when(is_enough())?;
+            index.give_up_when(must_end())?;
         }
         Ok(())
     }
 
-    /// The events, by the read model where that helps.
+    /// Returns the events of the journal, found with the help of the index.
     pub(super) fn events(&self) -> EventSource<'_> {
         EventSource::new(&self.journal, self.index.as_ref())
     }
 
-    /// The read model.
+    /// Returns the index.
+    ///
+    /// # Errors
+    /// The index is switched off.
     pub(super) fn index(&self) -> Result<&index::Reader, Failure> {
         self.index.as_ref().ok_or(Failure::Problem(Problem::no_index()))
     }
 }
 
-/// Why a question has no answer.
+/// Why a query has no result.
 pub(super) enum Failure {
-    /// The client is to know.
+    /// The client gets this problem.
     Problem(Problem),
-    /// The log is to know.
-    Broken(IndexError),
+    /// The journal or the index cannot be read. The cause goes to the log.
+    Unreadable(IndexError),
+    /// The line of an event is not JSON. The cause goes to the log.
+    Damaged(EventId, serde_json::Error),
 }
 
 impl From<IndexError> for Failure {
     fn from(error: IndexError) -> Failure {
-        Failure::Broken(error)
+        Failure::Unreadable(error)
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
-        Failure::Broken(error.into())
+        Failure::Unreadable(error.into())
     }
 }
 
@@ -104,84 +111,107 @@ impl From<Problem> for Failure {
 }
 
 impl Readers {
+    /// Makes the readers of a data directory.
     pub(super) fn new(data_dir: PathBuf, has_index: bool) -> Readers {
         Readers {
             data_dir,
             has_index,
-            answer_max: ANSWER_MAX,
+            run_max: RUN_MAX,
             idle: Mutex::default(),
-            permits: Arc::new(Semaphore::new(AT_ONCE_MAX as usize)),
+            permits: Arc::new(Semaphore::new(RUNNING_MAX as usize)),
             waiting: Semaphore::new(WAITING_MAX),
             is_closing: Arc::default(),
-            failures: LogLimit::default(),
+            log_limit: LogLimit::default(),
         }
     }
 
-    /// Has a question answered, if that takes neither a long wait nor long itself.
-    pub(super) async fn ask<T: Send + 'static>(
+    /// Runs a query, unless it would have to wait long or runs too long itself.
+    pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Readers>,
-        question: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
+        query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Problem> {
         let permit = {
             let _place = self.waiting.try_acquire().map_err(|_| self.busy())?;
             let permit = timeout(WAIT_MAX, Arc::clone(&self.permits).acquire_owned()).await;
             permit.map_err(|_| self.busy())?.map_err(|_| Problem::stopping())?
         };
-        self.answer(permit, question).await
+        self.run_with(permit, query).await
     }
 
-    /// The same for what is asked for by livehook itself, and by few at once: its turn comes, however long that takes.
-    pub(super) async fn ask_in_turn<T: Send + 'static>(
+    /// Runs a query of livehook itself, of which there are few at once. It waits for its turn, however long that takes.
+    pub(super) async fn run_in_turn<T: Send + 'static>(
         self: &Arc<Readers>,
-        question: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
+        query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Problem> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Problem::stopping())?;
-        self.answer(permit, question).await
+        self.run_with(permit, query).await
     }
 
-    async fn answer<T: Send + 'static>(
+    async fn run_with<T: Send + 'static>(
         self: &Arc<Readers>,
         permit: OwnedSemaphorePermit,
-        question: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
+        query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Problem> {
         let readers = Arc::clone(self);
-        let answer = tokio::task::spawn_blocking(move || {
-            // Who asked may be gone before the question is answered: it counts for as long as it is worked at.
+        let result = tokio::task::spawn_blocking(move || {
+            // The client may disconnect before the query ends. The query counts until it does.
             let _permit = permit;
             let mut reader = readers.take()?;
-            reader.limit(Instant::now() + readers.answer_max, &readers.is_closing)?;
-            let answer = question(&reader);
-            // One that has failed may go on failing.
-            if !matches!(answer, Err(Failure::Broken(_))) {
+            reader.limit(Instant::now() + readers.run_max, &readers.is_closing)?;
+            let result = query(&reader);
+            // A reader that has failed may fail again.
+            if !matches!(result, Err(Failure::Unreadable(_))) {
                 readers.lock().push(reader);
             }
-            answer
+            result
         });
-        match answer.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Failure::Problem(problem))) => Err(problem),
-            Ok(Err(Failure::Broken(error))) if !error.is_given_up() => {
-                if let Some(suppressed) = self.failures.admit("internal", Instant::now()) {
-                    tracing::error!(suppressed, "a question to the API could not be answered: {error}");
+        let failure = match result.await {
+            Ok(Ok(result)) => return Ok(result),
+            Ok(Err(failure)) => failure,
+            Err(_) => return Err(Problem::internal()),
+        };
+        Err(self.problem(failure))
+    }
+
+    /// Returns the problem of a failed query, and logs the cause at a bounded rate.
+    fn problem(&self, failure: Failure) -> Problem {
+        match failure {
+            Failure::Problem(problem) => problem,
+            Failure::Unreadable(error) if error.is_given_up() => {
+                if self.is_closing.load(Ordering::Relaxed) {
+                    return Problem::stopping();
                 }
-                Err(Problem::internal())
-            }
-            Ok(Err(Failure::Broken(_))) if self.is_closing.load(Ordering::Relaxed) => Err(Problem::stopping()),
-            Ok(Err(Failure::Broken(_))) => {
-                if let Some(suppressed) = self.failures.admit("too_expensive", Instant::now()) {
-                    tracing::warn!(suppressed, "a question to the API was given up: it took more than {ANSWER_MAX:?}");
+                if let Some(suppressed) = self.log_limit.admit("too_expensive", Instant::now()) {
+                    tracing::warn!(
+                        suppressed,
+                        "a query of the API was ended, because it ran for more than {RUN_MAX:?}"
+                    );
                 }
-                Err(Problem::too_expensive())
+                Problem::too_expensive()
             }
-            Err(_) => Err(Problem::internal()),
+            Failure::Unreadable(error) => self.internal(&error),
+            Failure::Damaged(id, error) => self.internal(&format!("the line of the event {id} is not JSON: {error}")),
         }
     }
 
-    /// Lets the questions under way finish, or ends them after a while, answers no further one, and closes all readers.
-    /// Returns when that is done.
+    fn internal(&self, cause: &dyn Display) -> Problem {
+        if let Some(suppressed) = self.log_limit.admit("internal", Instant::now()) {
+            tracing::error!(suppressed, "a query of the API failed: {cause}");
+        }
+        Problem::internal()
+    }
+
+    fn busy(&self) -> Problem {
+        if let Some(suppressed) = self.log_limit.admit("busy", Instant::now()) {
+            tracing::warn!(suppressed, "a query of the API was refused, because too many others run or wait");
+        }
+        Problem::busy()
+    }
+
+    /// Lets running queries finish, or ends them after a while, and closes all readers. Later queries are refused.
     pub(super) async fn close(&self) {
-        // Who has them all knows that no reader is lent.
-        let all = || self.permits.acquire_many(AT_ONCE_MAX);
+        // With all permits here, no reader is lent.
+        let all = || self.permits.acquire_many(RUNNING_MAX);
         let permits = match timeout(CLOSE_GRACE, all()).await {
             Ok(permits) => permits,
             Err(_) => {
@@ -192,13 +222,6 @@ impl Readers {
         self.permits.close();
         self.lock().clear();
         drop(permits);
-    }
-
-    fn busy(&self) -> Problem {
-        if let Some(suppressed) = self.failures.admit("busy", Instant::now()) {
-            tracing::warn!(suppressed, "a question to the API was refused: too many others are asked at once");
-        }
-        Problem::busy()
     }
 
     fn take(&self) -> Result<Reader, Failure> {
@@ -222,33 +245,32 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::index::Store;
-    use crate::journal::{Options, SqliteJournal};
+    use crate::history::testing::Data;
 
-    /// Readers of an empty journal and index that give up soon.
-    fn readers(answer_max: Duration) -> (tempfile::TempDir, Arc<Readers>) {
-        let directory = tempfile::tempdir().unwrap();
-        let opened =
-            SqliteJournal::open(directory.path(), &Options::default(), &[], Arc::default(), crate::clock::system_clock)
-                .unwrap();
-        opened.journal.close();
-        opened.journal.join();
-        drop(opened);
-        drop(Store::open(directory.path(), &index::Options::default()).unwrap());
-        let readers = Readers { answer_max, ..Readers::new(directory.path().to_owned(), true) };
-        (directory, Arc::new(readers))
+    /// Readers of an empty journal and index.
+    fn readers(run_max: Duration) -> (Data, Arc<Readers>) {
+        let data = Data::new();
+        data.write([]);
+        data.index_all();
+        let readers = Readers { run_max, ..Readers::new(data.path().to_owned(), true) };
+        (data, Arc::new(readers))
     }
 
-    fn told(problem: &Problem) -> serde_json::Value {
-        serde_json::to_value(problem).unwrap()
+    fn error(problem: &Problem) -> (String, u64) {
+        let problem = serde_json::to_value(problem).unwrap();
+        (problem["error"].as_str().unwrap().to_owned(), problem["status"].as_u64().unwrap())
     }
 
-    #[tokio::test]
-    async fn a_question_that_takes_too_long_is_given_up_in_either_file() {
-        let (_directory, readers) = readers(Duration::from_millis(50));
-        for is_of_index in [true, false] {
-            let problem = readers
-                .ask(move |reader| -> Result<(), Failure> {
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    }
+
+    #[test]
+    fn long_query_ends_in_either_file() {
+        let (_data, readers) = readers(Duration::from_millis(50));
+        runtime().block_on(async {
+            for is_of_index in [true, false] {
+                let query = move |reader: &Reader| -> Result<(), Failure> {
                     loop {
                         if is_of_index {
                             reader.index()?.cursor()?;
@@ -256,43 +278,46 @@ mod tests {
                             reader.journal.get(journal::Offset(1))?;
                         }
                     }
-                })
-                .await
-                .unwrap_err();
-            assert_eq!((&told(&problem)["error"], &told(&problem)["status"]), (&"too_expensive".into(), &503.into()));
-        }
-        assert!(readers.ask(|reader| Ok(reader.index()?.cursor()?)).await.is_ok(), "the next one has its own time");
+                };
+                let problem = readers.run(query).await.unwrap_err();
+                assert_eq!(error(&problem), ("too_expensive".to_owned(), 503));
+            }
+            assert!(readers.run(|reader| Ok(reader.index()?.cursor()?)).await.is_ok(), "the next one has its own time");
+        });
     }
 
-    #[tokio::test]
-    async fn few_wait_and_the_rest_is_told_so_at_once_also_when_who_asked_is_gone() {
-        let (_directory, readers) = readers(ANSWER_MAX);
-        let mut ends = Vec::new();
-        for _ in 0..AT_ONCE_MAX {
-            let (end, ended) = mpsc::channel::<()>();
-            ends.push(end);
-            let asking = Arc::clone(&readers);
-            let question = tokio::spawn(async move { asking.ask(move |_| Ok(ended.recv().is_err())).await });
-            let before = readers.permits.available_permits();
-            while readers.permits.available_permits() == before {
+    // A query of a client that has disconnected still counts. Few others wait, and the rest is refused at once.
+    #[test]
+    fn few_queries_wait() {
+        let (_data, readers) = readers(RUN_MAX);
+        runtime().block_on(async {
+            let mut ends = Vec::new();
+            for _ in 0..RUNNING_MAX {
+                let (end, ended) = mpsc::channel::<()>();
+                ends.push(end);
+                let running = Arc::clone(&readers);
+                let query = tokio::spawn(async move { running.run(move |_| Ok(ended.recv().is_err())).await });
+                let before = readers.permits.available_permits();
+                while readers.permits.available_permits() == before {
+                    tokio::task::yield_now().await;
+                }
+                query.abort();
+            }
+            let waiting: Vec<_> = (0..WAITING_MAX)
+                .map(|_| {
+                    let readers = Arc::clone(&readers);
+                    tokio::spawn(async move { readers.run(|_| Ok(())).await })
+                })
+                .collect();
+            while readers.waiting.available_permits() > 0 {
                 tokio::task::yield_now().await;
             }
-            question.abort();
-        }
-        let waiting: Vec<_> = (0..WAITING_MAX)
-            .map(|_| {
-                let readers = Arc::clone(&readers);
-                tokio::spawn(async move { readers.ask(|_| Ok(())).await })
-            })
-            .collect();
-        while readers.waiting.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
-        let problem = readers.ask(|_| Ok(())).await.unwrap_err();
-        assert_eq!((&told(&problem)["error"], &told(&problem)["status"]), (&"busy".into(), &503.into()));
-        drop(ends);
-        for question in waiting {
-            assert_eq!(question.await.unwrap(), Ok(()));
-        }
+            let problem = readers.run(|_| Ok(())).await.unwrap_err();
+            assert_eq!(error(&problem), ("busy".to_owned(), 503));
+            drop(ends);
+            for query in waiting {
+                assert_eq!(query.await.unwrap(), Ok(()));
+            }
+        });
     }
 }

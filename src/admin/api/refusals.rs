@@ -1,75 +1,99 @@
-//! `refusals`: the last callbacks that were refused.
+//! `refusals`: the newest refusals.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::Response;
-use serde::Serialize;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::openapi::answers;
-use super::openapi::parameters::{Part, RefusalParameters};
-use super::page::Place;
-use super::parameters::{Parameters, word};
-use super::{Api, json, text_of};
-use crate::admin::problem::Problem;
+use super::json::{Answer, answer, json};
+use super::page::{Page, PageParameters, Place};
+use super::parameters::url_moment;
+use super::query::{Query, values};
+use super::responses;
+use super::state::Api;
 use crate::http::Network;
 use crate::moment::Moment;
-use crate::receiver::{ERRORS, Refusal};
+use crate::receiver::{ERRORS, Refusal, RefusalWord};
 
-/// Some refused callbacks.
+type RefusalsQuery = Query<(RefusalParameters, PageParameters)>;
+
+/// Only these refusals.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RefusalParameters {
+    /// Refusals with this `error`. Repeat the parameter for several.
+    #[serde(deserialize_with = "values")]
+    #[param(value_type = Vec<RefusalWord>, required = false, inline, max_items = 50)]
+    error: Vec<ErrorWord>,
+    /// Refusals of this address, or of an address in this network. Repeat the parameter for several.
+    #[serde(deserialize_with = "values")]
+    #[param(value_type = Vec<String>, required = false, example = json!(["192.0.2.0/24"]), max_items = 50)]
+    client: Vec<Network>,
+    /// At this moment or later: RFC 3339, a date, Unix seconds, or a span back from now.
+    #[param(value_type = String, required = false, example = "2h")]
+    since: Option<String>,
+}
+
+/// One of [`ERRORS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ErrorWord(&'static str);
+
+impl FromStr for ErrorWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ErrorWord, String> {
+        let word = ERRORS.into_iter().find(|word| *word == text);
+        word.map(ErrorWord).ok_or_else(|| format!("`{text}` is none of {}", ERRORS.join(", ")))
+    }
+}
+
+/// Some refusals.
 #[derive(Debug, Serialize, ToSchema)]
 struct RefusalPage<'a> {
-    /// When the service started. What was refused before is not known.
+    /// When the service started. Earlier refusals are not known.
     since: Moment,
-    /// The newest first.
+    /// The refusals, newest first.
     items: Vec<&'a Refusal>,
-    /// The token for what comes after them, as the parameter `page`; `null` where nothing does.
+    /// The token of the next page, for the parameter `page`; `null` on the last page.
     next: Option<String>,
 }
 
-/// List refused callbacks.
+/// List refusals.
 ///
-/// Those that were answered with 4xx, as far as they are the 256 newest of their `error` since the service started: the newest first. What was
-/// sent is told without `sign`, `t` and secrets; of a body that is no callback, only how long it is and where its fault.
+/// Callbacks that were answered with 4xx, newest first. Of each `error`, the 256 newest since the service started are kept. The
+/// callback is shown without `sign`, `t` and secrets. Of a body that is not a callback, only its length and the place of its fault
+/// are shown.
 #[utoipa::path(
     get,
-    path = "/api/v1/refusals",
+    path = "/refusals",
     operation_id = "list_refusals",
     tag = "service",
-    params(RefusalParameters, Part),
+    params(RefusalsQuery),
     responses(
-        (status = 200, body = RefusalPage, description = "A page of refused callbacks"),
-        answers::Refused,
+        (status = 200, body = RefusalPage, description = "A page of refusals"),
+        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    let mut parameters = Parameters::of(query.as_deref());
-    // They are numbered anew with each start.
-    let question = parameters.question("refusals", &api.refusals.since().0.to_string());
-    let known = ERRORS.map(|error| (error, error));
-    let errors = parameters.list("error", |text| word(text, &known))?;
-    let clients = parameters.list("client", |text| {
-        text.parse::<Network>()
-            .map_err(|_| format!("`{text}` is neither an address (192.0.2.1) nor a network (192.0.2.0/24)"))
-    })?;
-    let since_ms = parameters.moment("since", (api.clock)())?;
-    let limit = parameters.limit()?;
-    let before = parameters.page(question)?.map(|Place(number, _)| number);
-    parameters.finish()?;
-
-    let is_client = |address: IpAddr| clients.is_empty() || clients.iter().any(|network| network.contains(address));
+pub(super) async fn list(State(api): State<Arc<Api>>, query: RefusalsQuery) -> Answer {
+    let since = api.refusals.since();
+    // Each start of the service numbers refusals from 1.
+    let digest = query.digest(&since.0.to_string());
+    let (wanted, page) = query.parameters;
+    let since_ms = url_moment("since", wanted.since.as_deref(), (api.clock)())?;
+    let page = page.request(digest)?;
+    let is_client =
+        |client: IpAddr| wanted.client.is_empty() || wanted.client.iter().any(|network| network.contains(client));
     let is_wanted = |refusal: &Refusal| {
-        (errors.is_empty() || errors.contains(&refusal.error))
+        (wanted.error.is_empty() || wanted.error.contains(&ErrorWord(refusal.error)))
             && is_client(refusal.client)
             && since_ms.is_none_or(|since_ms| refusal.received.0 >= since_ms)
     };
-    // One more than wanted shows that there is more.
-    let found = api.refusals.page(is_wanted, before, limit + 1);
-    let items: Vec<&Refusal> = found.iter().take(limit).map(AsRef::as_ref).collect();
-    let last = items.last().map(|refusal| Place(refusal.number, 0).token(question));
-    let next = last.filter(|_| found.len() > limit);
-    Ok(json(text_of(&RefusalPage { since: api.refusals.since(), items, next }), "application/json", None))
+    let before = page.after.map(|Place(number, _)| number);
+    let found = api.refusals.page(is_wanted, before, page.limit + 1);
+    let Page { items, next } = page.cut(found.iter().map(AsRef::as_ref).collect(), |refusal| Place(refusal.number, 0));
+    Ok(answer(json(&RefusalPage { since, items, next })))
 }

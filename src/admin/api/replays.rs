@@ -1,81 +1,81 @@
-//! `replays`: recorded events that are sent to one sink again.
+//! `replays`: journal records that are sent to one sink again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{Response, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::changes::{self, GivenBody, Nothing, NumberInPath};
-use super::openapi::answers;
-use super::openapi::parameters::Part;
-use super::page::{Page, Place};
-use super::parameters::Parameters;
+use super::body::{EmptyBody, JsonBody, Nothing, time_range};
+use super::json::{Answer, answer, json};
+use super::page::{Page, PageParameters, Place};
+use super::path::{Number, PathParameter};
+use super::query::{NoParameters, Query};
 use super::replay_count::Counting;
-use super::{Api, json, text_of};
+use super::responses;
+use super::state::{Api, not_changed};
 use crate::admin::problem::Problem;
 use crate::delivery::ReplaySelection;
 use crate::journal::{CLOCK_SLACK_MS, NewReplay, Offset, Replay};
-use crate::moment::Moment;
+use crate::moment::{Moment, TimeRange};
 
-/// How long the events of a replay that is to begin are counted at most.
+/// How long the events of a new replay are counted.
 const COUNTING_MAX: Duration = Duration::from_secs(1);
 
-/// How many patterns of one kind a request may hold.
+/// How many patterns of one kind a request can have.
 const PATTERNS_MAX: usize = 1000;
 
 /// A replay.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Replay)]
-pub(crate) struct ReplayView {
-    /// What it is called by.
+struct ReplayView {
+    /// Its number.
     id: i64,
-    /// The sink that is given the events.
+    /// The sink that gets the events.
     sink: String,
-    /// What has become of it.
+    /// Its state.
     state: ReplayState,
-    /// Whether the sink is configured: without it, the replay waits.
+    /// Whether the sink is configured. Without its sink a replay waits.
     has_sink: bool,
-    /// Which events.
-    selection: Selection,
-    /// How many they were when it was asked for; `null` where they were too many to count within a second.
+    /// Which events it sends.
+    selection: SelectionView,
+    /// How many events were selected when it began; `null` if they could not be counted within a second.
     counted: Option<i64>,
-    /// How many the sink took.
+    /// How many events the sink took.
     done: i64,
-    /// How many it refused for good. Each is in the journal still, and none becomes a dead letter.
+    /// How many events the sink refused for good. They stay in the journal, and do not become dead letters.
     failed: i64,
-    /// Once it is done: how many were pruned before their turn, if they were counted.
+    /// How many events were pruned before they were sent, once the replay is done and if they were counted.
     missed: Option<i64>,
-    /// Why the last one failed that did.
+    /// Why the sink refused the last event that it refused.
     last_reason: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     created: Moment,
     /// When it ended.
     ended: Option<Moment>,
 }
 
-/// What has become of a replay.
+/// The state of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum ReplayState {
-    /// It waits or runs.
+    /// It waits or sends.
     Running,
-    /// It has come to its end.
+    /// It has sent everything.
     Done,
-    /// It was ended before that.
+    /// It was cancelled before it was done.
     Cancelled,
 }
 
-/// Which events, as the API shows it.
+/// The events of a replay.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReplaySelection)]
-struct Selection {
-    /// Received then or later.
+struct SelectionView {
+    /// Received at this moment or later.
     since: Option<Moment>,
-    /// Received before.
+    /// Received before this moment.
     until: Option<Moment>,
     /// Of these types.
     types: Vec<String>,
@@ -85,10 +85,10 @@ struct Selection {
     streams: Vec<String>,
 }
 
-impl From<ReplaySelection> for Selection {
-    fn from(selection: ReplaySelection) -> Selection {
+impl From<ReplaySelection> for SelectionView {
+    fn from(selection: ReplaySelection) -> SelectionView {
         let ReplaySelection { since_ms, until_ms, types, domains, streams } = selection;
-        Selection { since: since_ms.map(Moment), until: until_ms.map(Moment), types, domains, streams }
+        SelectionView { since: since_ms.map(Moment), until: until_ms.map(Moment), types, domains, streams }
     }
 }
 
@@ -106,7 +106,7 @@ impl ReplayView {
             has_sink: api.sink(&sink).is_some(),
             sink,
             state,
-            // One that cannot be read was written by another version, and is shown as if nothing was selected.
+            // A selection that another version wrote may be unreadable. It must not hide the replay.
             selection: serde_json::from_str::<ReplaySelection>(&selection).unwrap_or_default().into(),
             counted,
             done: replay.done,
@@ -119,195 +119,196 @@ impl ReplayView {
     }
 }
 
+type ReplaysQuery = Query<(PageParameters,)>;
+
 /// List replays.
 ///
-/// The newest first. Of those that have ended, the newest 100 are remembered.
+/// The newest comes first. All running replays are listed, and the newest 100 of the others.
 #[utoipa::path(
     get,
-    path = "/api/v1/replays",
+    path = "/replays",
     operation_id = "list_replays",
     tag = "deliveries",
-    params(Part),
+    params(ReplaysQuery),
     responses(
         (status = 200, body = Page<ReplayView>, description = "A page of replays"),
-        answers::Refused,
+        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    let mut parameters = Parameters::of(query.as_deref());
-    let question = parameters.question("replays", api.journal.generation());
-    let limit = parameters.limit()?;
-    let before = parameters.page(question)?.map_or(i64::MAX, |Place(number, _)| number);
-    parameters.finish()?;
-    let replays = api.readers.ask(move |reader| Ok(reader.journal.replays(before, limit + 1)?)).await?;
-    let Page { items, next } = Page::cut(replays, limit, question, |replay| (replay.number, 0));
-    let items = items.into_iter().map(|replay| ReplayView::new(replay, &api)).collect();
-    Ok(json(text_of(&Page { items, next }), "application/json", None))
+pub(super) async fn list(State(api): State<Arc<Api>>, query: ReplaysQuery) -> Answer {
+    let digest = query.digest(api.journal.generation());
+    let (page,) = query.parameters;
+    let page = page.request(digest)?;
+    let before = page.after.map_or(i64::MAX, |Place(number, _)| number);
+    let replays = api.readers.run(move |reader| Ok(reader.journal.replays(before, page.limit + 1)?)).await?;
+    let replays = page.cut(replays, |replay| Place(replay.number, 0));
+    Ok(answer(json(&replays.map(|replay| ReplayView::new(replay, &api)))))
 }
 
-/// Read how far a replay is.
+/// Read a replay.
 ///
-/// What is done is told in steps of some events.
+/// Its numbers grow in steps, because its progress is stored once for several events.
 #[utoipa::path(
     get,
-    path = "/api/v1/replays/{number}",
+    path = "/replays/{number}",
     operation_id = "read_replay",
     tag = "deliveries",
     params(("number" = i64, Path, description = "Its number")),
     responses(
         (status = 200, body = ReplayView, description = "The replay"),
-        answers::Refused,
-        answers::NotFound,
+        responses::Refused,
+        responses::NotFound,
     )
 )]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    number: NumberInPath,
-    RawQuery(query): RawQuery,
-) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
-    shown(&api, changes::number(number)?, StatusCode::OK).await
+    _: NoParameters,
+    PathParameter(Number(number)): PathParameter<Number>,
+) -> Answer {
+    show(&api, number, StatusCode::OK).await
 }
 
-async fn shown(api: &Arc<Api>, number: i64, status: StatusCode) -> Result<Response<Body>, Problem> {
-    let replay = api.readers.ask(move |reader| Ok(reader.journal.replay(number)?)).await?;
+async fn show(api: &Api, number: i64, status: StatusCode) -> Answer {
+    let replay = api.readers.run(move |reader| Ok(reader.journal.replay(number)?)).await?;
     let replay = replay.ok_or_else(|| Problem::not_found(format!("there is no replay {number}, or no longer")))?;
-    let mut response = json(text_of(&ReplayView::new(replay, api)), "application/json", None);
+    let mut response = answer(json(&ReplayView::new(replay, api)));
     *response.status_mut() = status;
     Ok(response)
 }
 
-/// What is asked for.
+/// A request for a replay.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = ReplayRequest)]
 #[serde(deny_unknown_fields)]
-struct Request {
+pub(super) struct ReplayRequest {
     /// The sink to send to.
     sink: String,
-    /// Received then or later, in the forms of the parameters.
+    /// Events received at this moment or later, in the forms of the parameters.
     #[serde(default)]
     since: Option<String>,
-    /// Received before.
+    /// Events received before this moment.
     #[serde(default)]
     until: Option<String>,
-    /// Of these types, by name or number.
+    /// Events of these types, by name or number.
     #[serde(default)]
     #[schema(max_items = 1000)]
     types: Vec<String>,
-    /// Of these domains, or below them as in `*.example.com`.
+    /// Events of these domains. `*.example.com` stands for every name below it.
     #[serde(default)]
     #[schema(max_items = 1000)]
     domains: Vec<String>,
-    /// Of these streams, each `*` any characters.
+    /// Events of these streams. Each `*` stands for any number of characters.
     #[serde(default)]
     #[schema(max_items = 1000)]
     streams: Vec<String>,
-    /// Whether they are only counted.
+    /// True to count the events and send none.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What a replay would send.
+/// The number of events that a replay would send.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReplayDryRun)]
 struct DryRun {
     /// The sink.
     sink: String,
-    /// How many events.
+    /// How many events it would get.
     counted: i64,
 }
 
-/// Send recorded events to a sink again.
+/// Send journal records to a sink again.
 ///
-/// Those that the journal has when it is asked for, that are selected and that the filter of the sink passes, in their order. The cursor of
-/// the sink stays where it is. With `dry_run` they are only counted, which takes its time where they are many.
+/// The replay sends the events that are in the journal now, that are selected, and that the sink's own filter passes, in their
+/// order. The sink's cursor does not move. With `dry_run` the events are only counted, which takes a while if there are many.
 #[utoipa::path(
     post,
-    path = "/api/v1/replays",
+    path = "/replays",
     operation_id = "begin_replay",
     tag = "deliveries",
-    request_body = Request,
+    request_body = ReplayRequest,
     security(("token" = [])),
     responses(
-        (status = 200, body = DryRun, description = "How many it would be"),
-        (status = 202, body = ReplayView, description = "It has begun"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "`no_such_sink`: the sink is not configured; `too_many_replays`: as many replays wait or run as may"),
-        answers::BodyNotTaken,
-        answers::Refused,
+        (status = 200, body = DryRun, description = "The result of a dry run"),
+        (status = 202, body = ReplayView, description = "The replay has begun"),
+        (
+            status = 409,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "`no_such_sink`: the sink is not configured. `too_many_replays`: too many replays wait or run",
+        ),
+        responses::BodyNotTaken,
+        responses::Refused,
     )
 )]
 pub(super) async fn begin(
     State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-    body: GivenBody,
-) -> Result<Response<Body>, Problem> {
-    let now_ms = (api.clock)();
-    let Request { sink, since, until, types, domains, streams, dry_run } = changes::read(query.as_deref(), body)?;
-    let status = api.configured(&sink)?;
-    let (since_ms, until_ms) = changes::during(since.as_deref(), until.as_deref(), now_ms)?;
+    _: NoParameters,
+    JsonBody(request): JsonBody<ReplayRequest>,
+) -> Answer {
+    let ReplayRequest { sink, since, until, types, domains, streams, dry_run } = request;
+    let status = api.configured_sink(&sink)?;
+    let TimeRange { since_ms, until_ms } = time_range(since.as_deref(), until.as_deref(), (api.clock)())?;
     let selection = ReplaySelection { since_ms, until_ms, types, domains, streams };
-    if [&selection.types, &selection.domains, &selection.streams].iter().any(|list| list.len() > PATTERNS_MAX) {
-        return Err(Problem::parameter("types", format!("no list may hold more than {PATTERNS_MAX}")));
+    for (member, list) in
+        [("types", &selection.types), ("domains", &selection.domains), ("streams", &selection.streams)]
+    {
+        if list.len() > PATTERNS_MAX {
+            return Err(Problem::parameter(member, format!("must not have more than {PATTERNS_MAX} items")));
+        }
     }
     let selected = selection.selection().map_err(|(member, rule)| Problem::parameter(member, rule))?;
-    let kept = text_of(&selection);
     let last = api.journal.health().head;
-    let first = match selection.since_ms {
-        Some(since_ms) => api.readers.ask(move |reader| Ok(reader.journal.offset_before(since_ms)?)).await?,
+    let first = match since_ms {
+        Some(since_ms) => api.readers.run(move |reader| Ok(reader.journal.offset_before(since_ms)?)).await?,
         None => Offset::default(),
     };
-    let ends_ms = selection.until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
+    let ends_ms = until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
     let counting = Counting::new([selected, status.selection.clone()], first, last, ends_ms);
     if dry_run {
-        // One at a time, since it goes on until it is done.
-        let _counting = api.counting.lock().await;
+        let _one_at_a_time = api.dry_run.lock().await;
         let counted = counting.run(&api.readers, None).await?.counted;
-        return Ok(json(text_of(&DryRun { sink, counted }), "application/json", None));
+        return Ok(answer(json(&DryRun { sink, counted })));
     }
 
     let counting = counting.run(&api.readers, Some(Instant::now() + COUNTING_MAX)).await?;
     let counted = counting.is_done.then_some(counting.counted);
-    let order = NewReplay { sink, selection: kept, first, last, counted };
-    let begun = api.journal.begin_replay(order).await.map_err(changes::not_changed)?;
-    let Some(number) = begun else {
+    let order = NewReplay { sink, selection: json(&selection), first, last, counted };
+    let Some(number) = api.journal.begin_replay(order).await.map_err(not_changed)? else {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "too_many_replays",
-            "as many replays wait or run as may: let some end, or cancel them",
+            "too many replays wait or run: wait until some have ended, or cancel them",
         ));
     };
-    tracing::info!(replay = number, events = counted, "a replay was asked for");
-    shown(&api, number, StatusCode::ACCEPTED).await
+    tracing::info!(replay = number, events = counted, "a replay was requested by the API");
+    show(&api, number, StatusCode::ACCEPTED).await
 }
 
-/// End a replay.
+/// Cancel a replay.
 ///
-/// One that has ended already stays as it is.
+/// A replay that has already ended stays as it is.
 #[utoipa::path(
     post,
-    path = "/api/v1/replays/{number}/cancel",
+    path = "/replays/{number}/cancel",
     operation_id = "cancel_replay",
     tag = "deliveries",
     params(("number" = i64, Path, description = "Its number")),
-    request_body(content = Option<Nothing>, description = "None, or an empty object; its type must be told all the same"),
+    request_body(content = Option<Nothing>, description = "Empty, or an empty object. `Content-Type` is needed in any case"),
     security(("token" = [])),
     responses(
         (status = 200, body = ReplayView, description = "The replay as it is now"),
-        answers::BodyNotTaken,
-        answers::Refused,
-        answers::NotFound,
+        responses::BodyNotTaken,
+        responses::Refused,
+        responses::NotFound,
     )
 )]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
-    number: NumberInPath,
-    RawQuery(query): RawQuery,
-    body: GivenBody,
-) -> Result<Response<Body>, Problem> {
-    changes::read_nothing(query.as_deref(), body)?;
-    let number = changes::number(number)?;
-    if api.journal.cancel_replay(number).await.map_err(changes::not_changed)? {
-        tracing::info!(replay = number, "a replay was cancelled");
+    _: NoParameters,
+    PathParameter(Number(number)): PathParameter<Number>,
+    _: EmptyBody,
+) -> Answer {
+    if api.journal.cancel_replay(number).await.map_err(not_changed)? {
+        tracing::info!(replay = number, "a replay was cancelled by the API");
     }
-    shown(&api, number, StatusCode::OK).await
+    show(&api, number, StatusCode::OK).await
 }

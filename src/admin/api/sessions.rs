@@ -2,143 +2,182 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::Response;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::openapi::answers;
-use super::openapi::parameters::{BroadcastParameters, Chosen, During, Part, SessionParameters};
-use super::page::{Page, Place};
-use super::parameters::{Parameters, word};
-use super::streams::selection;
-use super::{Api, id_of, json, text_of};
+use super::json::{Answer, answer, json, raw};
+use super::page::{Page, PageParameters, Place};
+use super::parameters::{StreamParameters, TimeParameters};
+use super::path::PathParameter;
+use super::query::{NoParameters, Query, values};
+use super::responses;
+use super::state::Api;
 use crate::admin::problem::Problem;
 use crate::callback::ReasonCategory;
 use crate::history::{PAGE_BYTES_MAX, SessionEvents};
 use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort};
+use crate::moment::TimeRange;
 use crate::session::{SessionId, State as SessionState};
 
-/// How many of a session's events are told with it.
+/// How many events of a session are shown.
 const EVENTS_MAX: usize = 1000;
+
+type SessionsQuery = Query<(StreamParameters, TimeParameters, SessionParameters, PageParameters)>;
+
+/// Only these sessions, in this order.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SessionParameters {
+    /// Sessions in this state. Repeat the parameter for several states.
+    #[serde(deserialize_with = "values")]
+    #[param(required = false, inline, max_items = 50)]
+    state: Vec<SessionState>,
+    /// Sessions that stopped for a reason of this category. Repeat the parameter for several categories.
+    #[serde(deserialize_with = "values")]
+    #[param(required = false, inline, max_items = 50)]
+    reason: Vec<ReasonCategory>,
+    /// The value to sort by. Sessions that have not ended count as the last to end. Live sessions count as the longest.
+    #[param(required = false, inline)]
+    sort: Sort,
+    /// Whether the largest or the smallest value comes first.
+    #[param(required = false, inline)]
+    order: Order,
+}
 
 /// List sessions.
 ///
-/// A session is one push, from its start to its stop. By default those that started last come first; `since` and `until` are
-/// for `started`.
+/// A session is one push, from its start to its stop. By default the newest comes first. `since` and `until` apply to `started`.
 #[utoipa::path(
     get,
-    path = "/api/v1/sessions",
+    path = "/sessions",
     operation_id = "list_sessions",
     tag = "streams",
-    params(Chosen, During, SessionParameters, Part),
+    params(SessionsQuery),
     responses(
         (status = 200, body = Page<SessionView>, description = "A page of sessions"),
-        answers::Refused,
+        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
+pub(super) async fn list(State(api): State<Arc<Api>>, query: SessionsQuery) -> Answer {
+    let digest = query.digest(api.journal.generation());
+    let (streams, time, sessions, page) = query.parameters;
     let now_ms = (api.clock)();
-    let mut parameters = Parameters::of(query.as_deref());
-    let question = parameters.question("sessions", api.journal.generation());
-    let sorts = [("started", Sort::Started), ("ended", Sort::Ended), ("duration", Sort::Duration)];
-    let orders = [("descending", Order::Descending), ("ascending", Order::Ascending)];
-    let (since_ms, until_ms) = parameters.during(now_ms)?;
+    let TimeRange { since_ms, until_ms } = time.range(now_ms)?;
+    let page = page.request(digest)?;
     let query = SessionQuery {
-        selection: selection(&mut parameters)?,
-        states: parameters.list("state", str::parse::<SessionState>)?,
+        selection: streams.selection(),
+        states: sessions.state,
         since_ms,
         until_ms,
-        categories: parameters.list("reason", str::parse::<ReasonCategory>)?,
-        sort: parameters.one("sort", |text| word(text, &sorts))?.unwrap_or_default(),
-        order: parameters.one("order", |text| word(text, &orders))?.unwrap_or_default(),
-        limit: parameters.limit()?,
-        after: parameters.page(question)?.map(|Place(value, number)| (value, number)),
+        categories: sessions.reason,
+        sort: sessions.sort,
+        order: sessions.order,
+        after: page.after.map(|Place(value, number)| (value, number)),
+        limit: page.limit + 1,
     };
-    parameters.finish()?;
-    let text = api.readers.ask(move |reader| {
-        let limit = query.limit;
-        let items = reader.index()?.sessions(&SessionQuery { limit: limit + 1, ..query }, now_ms)?;
-        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
+    let json = api.readers.run(move |reader| {
+        let sessions = reader.index()?.sessions(&query, now_ms)?;
+        Ok(json(&page.cut(sessions, |session| Place(session.place.0, session.place.1))))
     });
-    Ok(json(text.await?, "application/json", None))
+    Ok(answer(json.await?))
 }
 
-/// A session with its events.
+/// A session, and its events that the journal still has.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SessionDetail<'a> {
+    #[serde(flatten)]
+    session: SessionView,
+    /// The events, in the order of their times.
+    #[schema(value_type = Vec<responses::Event>)]
+    events: Vec<&'a RawValue>,
+    /// How many more events the journal has. They are left out to keep the answer small.
+    #[schema(value_type = u64)]
+    events_left_out: usize,
+}
+
+/// Read a session with its events.
 ///
-/// The events are those of its `sequence`, and the recordings and screenshots of its stream of that time, as far as the journal
-/// still has them: in the order of their times, 1000 and some 4 MiB at most, but the push and the stop in any case.
+/// The events have the session's `sequence`, or are recordings and screenshots of its stream from its time, if the journal still
+/// has them. They come in the order of their times. At most 1000 events of about 4 MiB are shown, and always the push and the stop.
 #[utoipa::path(
     get,
-    path = "/api/v1/sessions/{id}",
+    path = "/sessions/{id}",
     operation_id = "read_session",
     tag = "streams",
     params(("id" = SessionId, Path, description = "The session's `id`")),
     responses(
-        (status = 200, body = answers::SessionDetail, description = "The session"),
-        answers::Refused,
-        answers::NotFound,
+        (status = 200, body = SessionDetail, description = "The session"),
+        responses::Refused,
+        responses::NotFound,
     )
 )]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    id: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
-) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
-    let id: SessionId = id_of(id)?;
+    _: NoParameters,
+    PathParameter(id): PathParameter<SessionId>,
+) -> Answer {
     let now_ms = (api.clock)();
-    let text = api.readers.ask(move |reader| {
+    let json = api.readers.run(move |reader| {
         let index = reader.index()?;
         let Some(session) = index.session(&id, now_ms)? else {
             return Err(Problem::not_found(format!("there is no session `{id}`")).into());
         };
         let events = SessionEvents::of(&session, index, &reader.journal, now_ms)?;
-        let (records, left_out) = events.bounded(EVENTS_MAX, PAGE_BYTES_MAX)?;
-        let lines: Vec<&str> = records.iter().map(|record| record.event.line()).collect();
-        let mut text = text_of(&session);
-        text.pop();
-        Ok(format!(r#"{text},"events":[{}],"events_left_out":{left_out}}}"#, lines.join(",")))
+        let (records, events_left_out) = events.bounded(EVENTS_MAX, PAGE_BYTES_MAX)?;
+        let events = records.iter().map(|record| raw(&record.event)).collect::<Result<_, _>>()?;
+        Ok(json(&SessionDetail { session, events, events_left_out }))
     });
-    Ok(json(text.await?, "application/json", None))
+    Ok(answer(json.await?))
+}
+
+type BroadcastsQuery = Query<(StreamParameters, TimeParameters, BroadcastParameters, PageParameters)>;
+
+/// Only these broadcasts.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BroadcastParameters {
+    /// Broadcasts in this state. Repeat the parameter for several states.
+    #[serde(deserialize_with = "values")]
+    #[param(required = false, inline, max_items = 50)]
+    state: Vec<SessionState>,
 }
 
 /// List broadcasts.
 ///
-/// A broadcast is what viewers see as one: the sessions of a stream with no more than a short gap between them
-/// (`index.bridge_gap_secs`). Those that began last come first; `since` and `until` are for `started`.
+/// A broadcast is what viewers see as one: sessions of a stream with only short gaps between them (`index.bridge_gap_secs`). The
+/// newest comes first. `since` and `until` apply to `started`.
 #[utoipa::path(
     get,
-    path = "/api/v1/broadcasts",
+    path = "/broadcasts",
     operation_id = "list_broadcasts",
     tag = "streams",
-    params(Chosen, During, BroadcastParameters, Part),
+    params(BroadcastsQuery),
     responses(
         (status = 200, body = Page<BroadcastView>, description = "A page of broadcasts"),
-        answers::Refused,
+        responses::Refused,
     )
 )]
-pub(super) async fn broadcasts(
-    State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-) -> Result<Response<Body>, Problem> {
+pub(super) async fn broadcasts(State(api): State<Arc<Api>>, query: BroadcastsQuery) -> Answer {
+    let digest = query.digest(api.journal.generation());
+    let (streams, time, broadcasts, page) = query.parameters;
     let now_ms = (api.clock)();
-    let mut parameters = Parameters::of(query.as_deref());
-    let question = parameters.question("broadcasts", api.journal.generation());
-    let (since_ms, until_ms) = parameters.during(now_ms)?;
+    let TimeRange { since_ms, until_ms } = time.range(now_ms)?;
+    let page = page.request(digest)?;
     let query = BroadcastQuery {
-        selection: selection(&mut parameters)?,
-        states: parameters.list("state", str::parse::<SessionState>)?,
+        selection: streams.selection(),
+        states: broadcasts.state,
         since_ms,
         until_ms,
-        limit: parameters.limit()?,
-        after: parameters.page(question)?.map(|Place(value, number)| (value, number)),
+        after: page.after.map(|Place(value, number)| (value, number)),
+        limit: page.limit + 1,
     };
-    parameters.finish()?;
-    let text = api.readers.ask(move |reader| {
-        let limit = query.limit;
-        let items = reader.index()?.broadcasts(&BroadcastQuery { limit: limit + 1, ..query }, now_ms)?;
-        Ok(text_of(&Page::cut(items, limit, question, |item| item.place)))
+    let json = api.readers.run(move |reader| {
+        let broadcasts = reader.index()?.broadcasts(&query, now_ms)?;
+        Ok(json(&page.cut(broadcasts, |broadcast| Place(broadcast.place.0, broadcast.place.1))))
     });
-    Ok(json(text.await?, "application/json", None))
+    Ok(answer(json.await?))
 }

@@ -1,26 +1,24 @@
-//! `sinks`: how each sink is doing.
+//! `sinks`: the state of each sink.
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::Response;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
-use super::openapi::answers;
+use super::json::{Answer, answer, json};
 use super::page::Page;
-use super::parameters::Parameters;
-use super::{Api, json, text_of};
-use crate::admin::problem::Problem;
+use super::query::NoParameters;
+use super::responses;
+use super::state::Api;
 use crate::admin::sources::lag;
 use crate::http::words;
 use crate::moment::Moment;
 use crate::sink;
 
-/// How one sink is doing.
+/// The state of a sink.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Sink)]
 pub(super) struct SinkView {
@@ -30,21 +28,21 @@ pub(super) struct SinkView {
     #[serde(rename = "type")]
     #[schema(value_type = SinkType)]
     type_name: &'static str,
-    /// The record up to which it has everything.
+    /// The record up to which the sink has everything.
     cursor: i64,
-    /// How many records it has not passed.
+    /// How many records come after `cursor`.
     lag: i64,
-    /// When the oldest event was received that it has not taken.
+    /// When the oldest event that it has not taken was received.
     oldest_pending: Option<Moment>,
-    /// The attempt that is under way or waited for; 1 when all is well.
+    /// The current or next attempt at the pending events; 1 if all is well.
     attempt: u32,
-    /// Why it failed last; `null` while it takes all that it is given.
+    /// Why the last attempt failed; `null` if it did not.
     last_error: Option<String>,
-    /// How many events it has given up on.
+    /// How many dead letters it has.
     dead_letters: i64,
 }
 
-/// The kind of a sink, as the description of the API tells it.
+/// The kinds of sinks, for the OpenAPI document.
 struct SinkType;
 
 impl ToSchema for SinkType {}
@@ -55,23 +53,22 @@ impl utoipa::PartialSchema for SinkType {
     }
 }
 
-/// How each sink is doing.
+/// List sinks.
 ///
-/// In the order of the configuration.
+/// The state of each sink, in the order of the configuration.
 #[utoipa::path(
     get,
-    path = "/api/v1/sinks",
+    path = "/sinks",
     operation_id = "list_sinks",
     tag = "service",
     responses(
-        (status = 200, body = Page<SinkView>, description = "All of them; there is no further page"),
-        answers::Refused,
+        (status = 200, body = Page<SinkView>, description = "All sinks, on one page"),
+        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
+pub(super) async fn list(State(api): State<Arc<Api>>, _: NoParameters) -> Answer {
     let head = api.journal.health().head.0;
-    let items = api.sinks.iter().map(|status| {
+    let sinks = api.sinks.iter().map(|status| {
         let view = status.view();
         SinkView {
             name: status.sink.clone(),
@@ -84,5 +81,5 @@ pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery)
             dead_letters: view.dead_letters,
         }
     });
-    Ok(json(text_of(&Page { items: items.collect(), next: None }), "application/json", None))
+    Ok(answer(json(&Page::only(sinks.collect()))))
 }

@@ -1,81 +1,65 @@
-//! `streams`: who is live; and all about one stream.
+//! `streams`: the live streams, and everything about one stream.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{Response, Uri};
+use axum::extract::State;
+use axum::http::Uri;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::openapi::answers;
-use super::openapi::parameters::{Chosen, Part};
-use super::page::{Page, Place};
-use super::parameters::Parameters;
-use super::{Api, json, text_of};
+use super::json::{Answer, answer, json};
+use super::page::{Page, PageParameters, Place};
+use super::parameters::StreamParameters;
+use super::query::{NoParameters, Query};
+use super::responses;
+use super::state::Api;
 use crate::admin::problem::Problem;
-use crate::callback::{DomainPattern, NamePattern, StreamSelection};
+use crate::callback::StreamSelection;
 use crate::http::quoted;
 use crate::index::{BroadcastQuery, BroadcastView, SessionQuery, SessionView, StreamView};
 use crate::session::State as SessionState;
 
-/// How many sessions are told of one stream.
+/// How many sessions of one stream are shown.
 const SESSIONS_MAX: usize = 20;
 
-/// The parameters that choose streams.
-pub(super) fn selection(parameters: &mut Parameters) -> Result<StreamSelection, Problem> {
-    Ok(StreamSelection {
-        domains: parameters.list("domain", DomainPattern::new)?,
-        names: parameters.list("stream", NamePattern::new)?,
-        apps: parameters.list("app_name", |name| Ok::<_, String>(name.to_owned()))?,
-        key: None,
-    })
-}
+/// The path of one stream for the router. Each of the three names can be empty, and a single segment of the router cannot.
+pub(super) const ROUTED_PATH: &str = "/streams/{*names}";
 
-/// Who is live.
+/// The same path for users of the API.
+pub(super) const DESCRIBED_PATH: &str = "/streams/{domain}/{app_name}/{stream}";
+
+type StreamsQuery = Query<(StreamParameters, PageParameters)>;
+
+/// List live streams.
 ///
-/// The streams that are live now, by domain, app name and stream name, each compared as it is written in a path.
+/// The streams that are live now, ordered by domain, app name and stream name as they are written in a path.
 #[utoipa::path(
     get,
-    path = "/api/v1/streams",
+    path = "/streams",
     operation_id = "list_streams",
     tag = "streams",
-    params(Chosen, Part),
+    params(StreamsQuery),
     responses(
         (status = 200, body = Page<StreamView>, description = "A page of streams"),
-        answers::Refused,
+        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    let mut parameters = Parameters::of(query.as_deref());
-    let question = parameters.question("streams", api.journal.generation());
-    let selection = selection(&mut parameters)?;
-    let limit = parameters.limit()?;
-    let after = parameters.page(question)?.map(|Place(stream, _)| stream);
-    parameters.finish()?;
+pub(super) async fn list(State(api): State<Arc<Api>>, query: StreamsQuery) -> Answer {
+    let digest = query.digest(api.journal.generation());
+    let (streams, page) = query.parameters;
+    let (selection, page) = (streams.selection(), page.request(digest)?);
     let now_ms = (api.clock)();
-    let text = api.readers.ask(move |reader| {
-        let items = reader.index()?.streams(&selection, after, limit + 1, now_ms)?;
-        Ok(text_of(&Page::cut(items, limit, question, |item| (item.place, 0))))
+    let json = api.readers.run(move |reader| {
+        let after = page.after.map(|Place(stream, _)| stream);
+        let streams = reader.index()?.streams(&selection, after, page.limit + 1, now_ms)?;
+        Ok(json(&page.cut(streams, |stream| Place(stream.place, 0))))
     });
-    Ok(json(text.await?, "application/json", None))
+    Ok(answer(json.await?))
 }
 
-/// The names in `/streams/{domain}/{app_name}/{stream}`. They are told apart before they are decoded, since each may hold a
-/// slash.
-fn names(uri: &Uri) -> Result<[String; 3], Problem> {
-    let parts = uri.path().strip_prefix("/streams/").unwrap_or_default().split('/');
-    let names: Result<Vec<String>, _> =
-        parts.map(|part| percent_decode_str(part).decode_utf8().map(Cow::into_owned)).collect();
-    let names = names.map_err(|_| Problem::parameter("stream", "the names are not UTF-8, percent-encoded"))?;
-    names.try_into().map_err(|_| {
-        Problem::not_found("a stream is named `streams/{domain}/{app_name}/{stream}`, each part percent-encoded, and empty where the stream has none")
-    })
-}
-
-/// All about one stream.
+/// One stream.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Stream)]
 pub(super) struct StreamDetail {
@@ -87,42 +71,37 @@ pub(super) struct StreamDetail {
     stream: String,
     /// Whether it is live.
     is_live: bool,
-    /// Its broadcast that began last.
+    /// Its newest broadcast.
     broadcast: Option<BroadcastView>,
     /// Its newest sessions, newest first.
     sessions: Vec<SessionView>,
 }
 
-/// All about one stream.
+/// Read a stream.
 ///
-/// Live or not, with its broadcast that began last and its 20 newest sessions. Each part of the path is percent-encoded; one
-/// that the stream does not have is empty, as in `push.example.com//room-1`. A client that cannot send an empty part asks the lists
-/// of sessions and of broadcasts, with `app_name=`.
+/// Live or not, with its newest broadcast and its 20 newest sessions. Each part of the path is percent-encoded. A part that the
+/// stream does not have is empty, as in `push.example.com//room-1`. If your client can't send an empty part, use the lists of
+/// sessions and broadcasts with `app_name=`.
 #[utoipa::path(
     get,
-    path = "/api/v1/streams/{domain}/{app_name}/{stream}",
+    path = ROUTED_PATH,
     operation_id = "read_stream",
     tag = "streams",
     params(
-        ("domain" = String, Path, description = "The push domain, compared without case", example = "push.example.com"),
+        ("domain" = String, Path, description = "The push domain. Case does not matter", example = "push.example.com"),
         ("app_name" = String, Path, description = "The app name", example = "live"),
         ("stream" = String, Path, description = "The stream name", example = "room-1"),
     ),
     responses(
         (status = 200, body = StreamDetail, description = "The stream"),
-        answers::Refused,
-        answers::NotFound,
+        responses::Refused,
+        responses::NotFound,
     )
 )]
-pub(super) async fn one(
-    State(api): State<Arc<Api>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-) -> Result<Response<Body>, Problem> {
-    Parameters::of(query.as_deref()).finish()?;
+pub(super) async fn one(State(api): State<Arc<Api>>, _: NoParameters, uri: Uri) -> Answer {
     let [domain, app_name, stream] = names(&uri)?;
     let now_ms = (api.clock)();
-    let text = api.readers.ask(move |reader| {
+    let json = api.readers.run(move |reader| {
         let index = reader.index()?;
         let domain = domain.to_ascii_lowercase();
         let selection = StreamSelection::of_stream(&domain, &app_name, &stream);
@@ -130,13 +109,27 @@ pub(super) async fn one(
         let sessions = index.sessions(&query, now_ms)?;
         if sessions.is_empty() {
             let names = [&domain, &app_name, &stream].map(|name| quoted(name)).join("/");
-            return Err(Problem::not_found(format!("nothing is known of the stream `{names}`")).into());
+            return Err(Problem::not_found(format!("there is no session of a stream `{names}`")).into());
         }
         let live = SessionQuery { states: vec![SessionState::Live], limit: 1, ..query };
         let is_live = !index.sessions(&live, now_ms)?.is_empty();
         let query = BroadcastQuery { selection, limit: 1, ..BroadcastQuery::default() };
         let broadcast = index.broadcasts(&query, now_ms)?.pop();
-        Ok(text_of(&StreamDetail { domain, app_name, stream, is_live, broadcast, sessions }))
+        Ok(json(&StreamDetail { domain, app_name, stream, is_live, broadcast, sessions }))
     });
-    Ok(json(text.await?, "application/json", None))
+    Ok(answer(json.await?))
+}
+
+/// Returns domain, app name and stream name of [`DESCRIBED_PATH`]. The path is split before it is decoded, because a name
+/// can contain a slash.
+fn names(uri: &Uri) -> Result<[String; 3], Problem> {
+    let parts = uri.path().strip_prefix("/streams/").unwrap_or_default().split('/');
+    let names: Result<Vec<String>, _> =
+        parts.map(|part| percent_decode_str(part).decode_utf8().map(Cow::into_owned)).collect();
+    let names = names.map_err(|_| Problem::parameter("stream", "the names are not UTF-8, percent-encoded"))?;
+    names.try_into().map_err(|_| {
+        Problem::not_found(
+            "the path of a stream is `streams/{domain}/{app_name}/{stream}`, each part percent-encoded, and empty if the stream has none",
+        )
+    })
 }

@@ -14,6 +14,7 @@ use tower::Service;
 use super::*;
 
 use crate::admin::Token;
+use crate::admin::problem::API_PREFIX;
 use crate::delivery::Status;
 use crate::http::testing::Lines;
 use crate::index;

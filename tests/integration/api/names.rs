@@ -1,4 +1,4 @@
-//! Names and texts that break what is put together by hand.
+//! Names and texts that would break URLs and JSON that are not encoded.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
@@ -11,7 +11,7 @@ fn encoded(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn hostile_names_come_back_intact_and_are_found_again() {
+async fn hostile_names_come_back_intact() {
     let app = TestApp::start("").await;
     let long = "n".repeat(10_240);
     let names = [
@@ -50,13 +50,13 @@ async fn hostile_names_come_back_intact_and_are_found_again() {
         let (domain, app_name, stream) =
             [("d.example.com", "live", name), (name, name, "s"), ("d.example.com", name, "t")][position % 3];
         let domain = domain.to_ascii_lowercase();
-        let told = ["domain", "app_name", "stream"].map(|member| session[member].as_str().unwrap());
-        assert_eq!(told, [&domain, app_name, stream]);
+        let names = ["domain", "app_name", "stream"].map(|member| session[member].as_str().unwrap());
+        assert_eq!(names, [&domain, app_name, stream]);
         let cut: String = name.chars().take(256).collect();
         for value in [&session["node"], &session["user_address"], &session["reason"]["errmsg"]] {
             assert!(*value == json!(cut) || (name.is_empty() && value.is_null()), "{name:?}: {value}");
         }
-        // The longest name is too long for a request that has it twice.
+        // A URL with the longest name twice is too long for a request.
         let path = [&domain, app_name, stream].map(encoded).join("/");
         if path.len() < 16_000 {
             let found = get(&app, &format!("streams/{path}")).await;

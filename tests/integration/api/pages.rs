@@ -1,12 +1,12 @@
-//! Lists in pages: over data that changes, and with tokens that are not theirs.
+//! Lists in pages: while items are added, and with tokens of other lists.
 
 use serde_json::Value;
 
 use super::super::client::now_secs;
 use super::super::test_app::TestApp;
-use super::{ask, get, indexed, items, problem, push, start_secs, stop};
+use super::{answer_to, get, indexed, items, problem, push, start_secs, stop};
 
-/// Reads a list to its end in pages of `limit`, and has something come in after each page.
+/// Reads a list to its end in pages of `limit`, and calls `come_in` after each page.
 async fn read_while(app: &TestApp, path: &str, limit: usize, mut come_in: impl AsyncFnMut(usize)) -> Vec<Value> {
     let mut all = Vec::new();
     let mut next = String::new();
@@ -21,13 +21,13 @@ async fn read_while(app: &TestApp, path: &str, limit: usize, mut come_in: impl A
     panic!("{path}: there is no end");
 }
 
-/// The values of a member of those items whose stream begins with `old`, in order.
+/// Returns the values of a member, of the items whose stream begins with `old`.
 fn old(items: &[Value], member: &str) -> Vec<String> {
     let is_old = |item: &&Value| item["stream"].as_str().or(item["subject"].as_str()).unwrap().starts_with("old");
     items.iter().filter(is_old).map(|item| item[member].as_str().unwrap().to_owned()).collect()
 }
 
-/// Twenty streams with two sessions each, many of one time and one length; every fifth stream is live.
+/// Posts twenty streams with two sessions each. Many have the same start and duration. Every fifth stream is live.
 async fn streams_of_old(app: &TestApp) {
     let start = start_secs();
     for number in 0..20u64 {
@@ -43,7 +43,7 @@ async fn streams_of_old(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn pages_over_changing_data_have_neither_gap_nor_repetition() {
+async fn new_items_cause_no_gap_and_no_repetition() {
     let app = TestApp::start("").await;
     streams_of_old(&app).await;
     let start = start_secs();
@@ -71,7 +71,7 @@ async fn pages_over_changing_data_have_neither_gap_nor_repetition() {
         assert!(whole["next"].is_null() && expected.len() >= 4, "{path}: {}", expected.len());
         for limit in [3, 7] {
             let read = read_while(&app, &path, limit, async |number| {
-                // What comes in is newer than all, older than all, and between them, short and long, and stops again.
+                // The new sessions are newer than all others, older, and in between, and some of them stop.
                 if ![0, 2, 5].contains(&number) {
                     return;
                 }
@@ -91,8 +91,9 @@ async fn pages_over_changing_data_have_neither_gap_nor_repetition() {
     app.stop().await;
 }
 
+// A live stream with two pushes keeps its place when the older push stops.
 #[tokio::test]
-async fn a_live_stream_whose_backup_goes_on_alone_is_told_of_once() {
+async fn live_stream_comes_once() {
     let app = TestApp::start("").await;
     let start = start_secs();
     for number in 0..6u64 {
@@ -104,7 +105,7 @@ async fn a_live_stream_whose_backup_goes_on_alone_is_told_of_once() {
     }
     indexed(&app).await;
     let read = read_while(&app, "streams?", 2, async |page| {
-        // The older push stops of one that was told of and of one that was not.
+        // The older push stops of a stream on an earlier page, and of a stream on a later one.
         let page = u64::try_from(page).unwrap();
         for number in [page, 5 - page] {
             stop(&app, &format!("old-{number}"), 10 * number, start + 2000).await;
@@ -117,7 +118,7 @@ async fn a_live_stream_whose_backup_goes_on_alone_is_told_of_once() {
 }
 
 #[tokio::test]
-async fn a_page_token_holds_for_its_own_question_alone() {
+async fn page_token_is_valid_for_its_list_alone() {
     let app = TestApp::start("").await;
     streams_of_old(&app).await;
     for (list, others) in [
@@ -129,15 +130,15 @@ async fn a_page_token_holds_for_its_own_question_alone() {
         let token = get(&app, &format!("{list}&limit=1")).await["next"].as_str().unwrap().to_owned();
         get(&app, &format!("{list}&page={token}")).await;
         let longer = get(&app, &format!("{list}&page={token}&limit=2")).await;
-        assert_eq!(items(&longer).len(), 2, "another limit is the same question");
+        assert_eq!(items(&longer).len(), 2, "the limit can change");
         for other in others {
-            let told = problem(&ask(&app, &format!("{other}&page={token}")).await, 400);
-            assert_eq!(told["parameter"], "page", "{other}: {told}");
+            let problem = problem(&answer_to(&app, &format!("{other}&page={token}")).await, 400);
+            assert_eq!(problem["parameter"], "page", "{other}: {problem}");
         }
         let changed = token.chars().map(|digit| if digit == '0' { '1' } else { '0' }).collect::<String>();
         for forged in [&changed, &"0".repeat(48), &"f".repeat(48), &token[1..], "", "%00", &"9".repeat(5000)] {
-            let told = problem(&ask(&app, &format!("{list}&page={forged}")).await, 400);
-            assert_eq!(told["parameter"], "page", "{forged}: {told}");
+            let problem = problem(&answer_to(&app, &format!("{list}&page={forged}")).await, 400);
+            assert_eq!(problem["parameter"], "page", "{forged}: {problem}");
         }
     }
     app.stop().await;

@@ -1,16 +1,16 @@
-//! What is asked for wrongly, or by whom it must not be.
+//! Wrong requests, and requests without permission.
 
 use serde_json::json;
 
 use super::super::client::Client;
 use super::super::test_app::TestApp;
-use super::{ask, problem};
+use super::{answer_to, problem};
 
 #[tokio::test]
-async fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
+async fn wrong_parameter_is_named() {
     let app = TestApp::start("").await;
     let long = "x".repeat(10_000);
-    for (path, parameter, said) in [
+    for (path, parameter, expected) in [
         ("streams?limit=0", "limit", "from 1 to 1000"),
         ("events?limit=1001", "limit", "from 1 to 1000"),
         ("events?limit=1e3", "limit", "from 1 to 1000"),
@@ -30,11 +30,11 @@ async fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
         (
             "events?strem=a",
             "strem",
-            "there is no such parameter; this takes since, until, domain, stream, app_name, type",
+            "there is no such parameter; this takes domain, stream, app_name, since, until, type, order, limit, page",
         ),
         ("sinks?limit=5", "limit", "this takes none"),
         (&format!("streams?{}", "stream=a&".repeat(51)), "stream", "more than 50 times"),
-        ("events?since=2026-05-01T12:00:00+02:00", "since", "`+` must be written `%2B`"),
+        ("events?since=2026-05-01T12:00:00+02:00", "since", "write `+` as `%2B`"),
         ("events?stream=a%FF", "stream", "UTF-8"),
         ("error-codes?%FF=1", "\\u{fffd}", "this takes none"),
         ("error-codes?a=%22%0A%E2%80%AE", "a", "this takes none"),
@@ -50,26 +50,29 @@ async fn what_is_asked_for_wrongly_is_told_with_what_would_be_right() {
         ("streams/%FF/a/b", "stream", "UTF-8"),
         ("openapi.json?pretty=1", "pretty", "this takes none"),
     ] {
-        let told = problem(&ask(&app, path).await, 400);
+        let problem = problem(&answer_to(&app, path).await, 400);
         assert_eq!(
-            (&told["parameter"], &told["error"]),
+            (&problem["parameter"], &problem["error"]),
             (&json!(parameter), &json!("bad_parameter")),
-            "{path}: {told}"
+            "{path}: {problem}"
         );
-        let detail = told["detail"].as_str().unwrap();
-        assert!(detail.contains(said) && detail.len() < 1000, "{path}: {told}");
-        assert!(!detail.chars().any(|character| character.is_control() || character == '\u{202e}'), "{path}: {told}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(expected) && detail.len() < 1000, "{path}: {problem}");
+        assert!(
+            !detail.chars().any(|character| character.is_control() || character == '\u{202e}'),
+            "{path}: {problem}"
+        );
     }
     for path in ["", "/", "nothing", "streams/a", "streams/a/b", "streams/a/b/c", "streams/a/b/c/d", "events/a/b"] {
-        problem(&ask(&app, path).await, 404);
+        problem(&answer_to(&app, path).await, 404);
     }
-    problem(&ask(&app, "sessions/1-00000000").await, 404);
-    problem(&ask(&app, "events/0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42").await, 404);
+    problem(&answer_to(&app, "sessions/1-00000000").await, 404);
+    problem(&answer_to(&app, "events/0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42").await, 404);
     app.stop().await;
 }
 
 #[tokio::test]
-async fn who_may_not_is_told_so_as_a_problem() {
+async fn refusal_is_a_problem() {
     let token = "a-token-of-the-tests-only";
     let config = format!("[admin]\ntoken = \"{token}\"\n");
     let app = TestApp::start(&config).await;

@@ -1,9 +1,8 @@
-//! Records made into messages of the feed, once for all that are given them.
+//! Turns records into messages, once for all subscribers that get them.
 //!
-//! A record is one message, `event: event`, or more: the last record of a session among those that are read together is
-//! followed by what the session has become, `event: session`. The id stands in the last message of a record, so that
-//! nobody who comes back with it has missed another. Of what is wanted in part, the parts of the text are given: no
-//! subscriber has a text of its own.
+//! A record is one message (`event: event`) or more: the last record of a session in a batch is followed by the changed session
+//! (`event: session`). The id is in the last message of a record, so a client that reconnects with it has missed no other. A
+//! subscriber that wants only some messages gets slices of the shared text, and holds no text of its own.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
@@ -12,33 +11,33 @@ use bytes::Bytes;
 
 use super::filter::{Filter, Names};
 use super::point::{Gap, GapReason, JournalMark, Point};
+use crate::admin::api::json::json;
 use crate::admin::api::readers::{Failure, Reader};
-use crate::admin::api::text_of;
 use crate::callback::{Event, EventType};
 use crate::index;
 use crate::journal::{self, JournalError, Offset, Record};
 use crate::session::{Fact, SessionId};
 
-/// How many bytes a batch has at most, beyond its last record. A subscriber that does not read holds on to one.
+/// A batch ends after the record with which it reaches this size. A subscriber that does not read holds on to one batch.
 pub(super) const BATCH_BYTES_MAX: usize = 128 * 1024;
 
-/// How many bytes are handed to a connection at a time.
+/// How many bytes are written to a connection at a time.
 pub(super) const PIECE_BYTES_MAX: usize = 16 * 1024;
 
-/// Some records in a row, as messages.
+/// Consecutive records, as messages.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Its records stand after this.
+    /// The batch begins after this record.
     pub(super) after: Offset,
-    /// Every record up to here is in it, or was not wanted.
+    /// The batch ends with this record. Some records in between may have been filtered out.
     pub(super) until: Offset,
     pub(super) text: Bytes,
     entries: Vec<Entry>,
-    /// How much of the text, from its start, says that records before the first are missing.
+    /// How many bytes at the start of the text are a message about a gap before the first record.
     gap_bytes: usize,
 }
 
-/// One record, and where in the text it stands.
+/// The place of one record in the text.
 #[derive(Debug)]
 struct Entry {
     offset: Offset,
@@ -46,25 +45,25 @@ struct Entry {
     event_type: EventType,
     names: Names,
     event: Range<usize>,
-    /// Those behind the event; empty where there is none.
+    /// The messages about sessions; empty if there are none.
     session: Range<usize>,
-    /// The id with the end of the message that it belongs to.
+    /// The id, with the end of the message that it is in.
     id: Range<usize>,
 }
 
-/// Which records are to be made into messages.
+/// Which records to turn into messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Section {
-    /// Those after this,
+    /// The records after this one,
     pub(super) after: Offset,
-    /// up to this,
+    /// up to this one,
     pub(super) until: Offset,
-    /// at most so many.
+    /// and at most this many.
     pub(super) records_max: usize,
 }
 
-/// Makes records into messages, those of which the filter wants something: at least one batch, each beginning where the
-/// one before ends. Sessions are as they are at `now_ms`.
+/// Turns records into messages, and leaves out records of which the filter wants nothing. Returns at least one batch; each
+/// batch begins where the one before ends. `now_ms` is the current time in Unix ms.
 ///
 /// # Errors
 /// The journal or the index cannot be read.
@@ -74,7 +73,7 @@ pub(super) fn render(reader: &Reader, section: Section, filter: &Filter, now_ms:
     let mut records = reader.journal.read(after, records_max)?;
     let gap_end = gap_end(&reader.journal, after, records.first(), until)?;
     records.retain(|record| record.offset <= until);
-    // Where nothing is left of those that were asked for, there is nothing up to the end.
+    // Without a record in the section, the section is done up to its end.
     let until = records.last().map_or(until, |last| last.offset);
 
     let wanted: Vec<(Names, Record)> = records
@@ -100,7 +99,7 @@ pub(super) fn render(reader: &Reader, section: Section, filter: &Filter, now_ms:
     Ok(writer.finish(until))
 }
 
-/// What the sessions have become that records name, or count towards, each by the last of its records.
+/// Returns the JSON of the sessions that the records have changed, each at the last record that changed it.
 fn sessions(
     index: &index::Reader,
     records: &[(Names, Record)],
@@ -114,17 +113,17 @@ fn sessions(
         };
         last.extend(changed.into_iter().map(|session| (session, *offset)));
     }
-    let mut told: HashMap<Offset, Vec<String>> = HashMap::new();
+    let mut sessions: HashMap<Offset, Vec<String>> = HashMap::new();
     for (session, offset) in last {
         if let Some(view) = index.session(&session, now_ms)? {
-            told.entry(offset).or_default().push(text_of(&view));
+            sessions.entry(offset).or_default().push(json(&view));
         }
     }
-    Ok(told)
+    Ok(sessions)
 }
 
-/// Where a gap ends that begins at `after`, if there is one. The record at `after`, or the one that follows it directly,
-/// proves that nothing was pruned in between.
+/// Returns the end of the gap that begins at `after`, if records were pruned there. The record at `after` proves that none
+/// were, and so does the record directly after it.
 fn gap_end(
     journal: &journal::Reader,
     after: Offset,
@@ -144,14 +143,14 @@ fn names(event: &Event) -> Names {
     }
 }
 
-/// A message without its end. The data must have no line end.
+/// Writes a message without its end. `data` must be one line.
 pub(super) fn message(text: &mut String, kind: &str, data: &str) {
     for part in ["event: ", kind, "\ndata: ", data, "\n"] {
         text.push_str(part);
     }
 }
 
-/// The id of a message, and the message's end.
+/// Writes the id of a message, and the message's end.
 pub(super) fn id(text: &mut String, point: &Point) {
     text.push_str(&format!("id: {point}\n\n"));
 }
@@ -172,7 +171,7 @@ impl Writer {
 
     fn gap(&mut self, from: Offset, to: Offset) {
         let gap = Gap { reason: GapReason::Pruned, from: self.mark.at(from), to: self.mark.at(to) };
-        message(&mut self.text, "gap", &text_of(&gap));
+        message(&mut self.text, "gap", &json(&gap));
         id(&mut self.text, &gap.to);
         self.gap_bytes = self.text.len();
     }
@@ -225,7 +224,7 @@ impl Writer {
 }
 
 impl Batch {
-    /// What the filter lets pass of the records after `place`, in pieces of bounded size that share the batch's text.
+    /// Returns the messages after `place` that the filter passes, in pieces that share the text of the batch.
     pub(super) fn pieces(&self, filter: &Filter, place: Offset) -> VecDeque<Bytes> {
         let mut pieces = VecDeque::new();
         for range in self.ranges(filter, place) {
@@ -239,7 +238,7 @@ impl Batch {
         pieces
     }
 
-    /// The parts of the text that are to be given, in order and not touching each other.
+    /// Returns the parts of the text to send, in order. Parts that touch are joined.
     fn ranges(&self, filter: &Filter, place: Offset) -> Vec<Range<usize>> {
         if filter.is_open() && place <= self.after {
             return std::iter::once(0..self.text.len()).collect();
@@ -259,7 +258,7 @@ impl Batch {
                 (true, true) => add(entry.event.start..entry.id.end),
                 (true, false) if entry.session.is_empty() => add(entry.event.clone()),
                 (true, false) => {
-                    // The line end that ends the message comes with the id.
+                    // Without the empty line that ends the event's message, because the id comes before that line.
                     add(entry.event.start..entry.event.end - 1);
                     add(entry.id.clone());
                 }
@@ -272,4 +271,4 @@ impl Batch {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -1,8 +1,8 @@
-//! Follows what is committed, and hands it to all subscribers at once.
+//! Follows what is committed, and sends it to all subscribers at once.
 //!
-//! What comes is made into messages once, see [`super::batch`], and shared. A subscriber that is behind reads the journal
-//! at its own pace, and joins the others where it meets them: [`Feed::join`] decides that under the lock under which
-//! batches go out, so that nothing is missed and nothing comes twice. While nobody subscribes, nothing is done here.
+//! New records are turned into messages once ([`super::batch`]) and shared. A subscriber that is behind reads the journal at its
+//! own pace, until it has reached the others. [`Feed::join`] decides that under the lock under which batches are sent, so
+//! that a subscriber misses nothing and gets nothing twice. Without subscribers nothing is read.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,29 +19,29 @@ use crate::clock::Clock;
 use crate::http::LogLimit;
 use crate::journal::{Journal, Offset};
 
-/// How many records are handed out at a time.
+/// How many records are sent at a time.
 const STEP_RECORDS: usize = 500;
 
-/// How long what comes after that waits for company.
+/// How long the feed waits after each step, so that the next step has more records.
 const PACE: Duration = Duration::from_millis(50);
 
-/// How long a journal or an index that cannot be read is left alone.
+/// How long the feed waits if the journal or the index cannot be read.
 const FAILURE_WAIT: Duration = Duration::from_secs(5);
 
-/// How many batches a subscriber may be behind before it is cut off.
+/// A subscriber that is more batches behind is disconnected.
 const BATCHES_MAX: usize = 128;
 
 /// How many records a subscriber that is behind reads at a time. It holds them until they are sent.
 const PAGE_RECORDS: usize = 100;
 
-/// How many of those that are behind read at once: others who ask the API have their turn beside them.
+/// How many subscribers that are behind read at once. The other readers stay free for queries.
 const CATCHING_UP_MAX: usize = 2;
 
-/// What the feed is made of, and where it stands.
+/// The feed of one service.
 pub(in crate::admin) struct Feed {
     readers: Arc<Readers>,
     journal: Arc<dyn Journal>,
-    /// Up to where everything that is to be told can be read: the index's cursor, or without one the journal's head.
+    /// The last record that can be sent: the index's cursor, or the journal's head if there is no index.
     horizon: watch::Receiver<Offset>,
     stopping: watch::Receiver<bool>,
     clock: Clock,
@@ -50,31 +50,31 @@ pub(in crate::admin) struct Feed {
     catching_up: Semaphore,
     live: Mutex<Live>,
     joined: Notify,
-    cut_off: LogLimit,
+    log_limit: LogLimit,
 }
 
 /// The subscribers that have everything so far.
 struct Live {
-    /// `None` once nothing comes any more.
+    /// `None` after the feed has ended.
     batches: Option<broadcast::Sender<Arc<Batch>>>,
-    /// Up to where they have it, as long as there is one.
+    /// The last record that they have. Without subscribers it has no meaning.
     place: Offset,
 }
 
 /// How a subscriber goes on.
 pub(super) enum Join {
-    /// With the batches to come.
+    /// It gets the next batches.
     Live(broadcast::Receiver<Arc<Batch>>),
-    /// With the records up to this one, which it must read itself.
+    /// It must read the records up to this one by itself.
     Behind(Offset),
-    /// With what is not there yet, since the index is being made anew.
+    /// It waits, because the index is being rebuilt and is behind the subscriber.
     Wait,
-    /// Not at all: the service is stopping.
+    /// It ends, because the service is stopping.
     Stop,
 }
 
 impl Feed {
-    /// Puts the feed together. Nothing is handed out before [`Feed::run`].
+    /// Makes the feed. It sends nothing before [`Feed::run`].
     pub(in crate::admin::api) fn new(
         readers: Arc<Readers>,
         journal: Arc<dyn Journal>,
@@ -95,41 +95,41 @@ impl Feed {
             catching_up: Semaphore::new(CATCHING_UP_MAX),
             live: Mutex::new(Live { batches, place: Offset::default() }),
             joined: Notify::new(),
-            cut_off: LogLimit::default(),
+            log_limit: LogLimit::default(),
         }
     }
 
-    /// How many subscribers there are.
+    /// Returns the number of subscribers.
     pub(in crate::admin) fn subscribers(&self) -> usize {
         self.subscribers_max.saturating_sub(self.seats.available_permits())
     }
 
-    /// The most subscribers that there may be.
-    pub(super) fn subscribers_max(&self) -> usize {
+    /// Returns how many subscribers there can be.
+    pub(in crate::admin::api) fn subscribers_max(&self) -> usize {
         self.subscribers_max
     }
 
-    /// A seat for one more subscriber, kept as long as what is returned; `None` where all are taken.
-    pub(super) fn seat(&self) -> Option<OwnedSemaphorePermit> {
+    /// Takes a seat for a subscriber, which is free again when the permit is dropped. `None` if all seats are taken.
+    pub(in crate::admin::api) fn seat(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.seats).try_acquire_owned().ok()
     }
 
-    /// The newest record of the journal.
-    pub(super) fn head(&self) -> Offset {
+    /// Returns the newest record of the journal.
+    pub(in crate::admin::api) fn head(&self) -> Offset {
         self.journal.health().head
     }
 
-    /// What reads the journal and the index.
-    pub(super) fn readers(&self) -> &Arc<Readers> {
+    /// Returns the readers of the journal and the index.
+    pub(in crate::admin::api) fn readers(&self) -> &Arc<Readers> {
         &self.readers
     }
 
     /// Turns true when the service is stopping.
-    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+    pub(in crate::admin::api) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.clone()
     }
 
-    /// Hands out what comes until the service is stopping. The subscribers end then.
+    /// Sends new records until the service is stopping. Then the subscribers end.
     pub(in crate::admin) async fn run(&self) {
         let mut stopping = self.stopping.clone();
         tokio::select! {
@@ -156,7 +156,7 @@ impl Feed {
             let section = Section { after: place, until, records_max: STEP_RECORDS };
             let pause = match self.render(section, Arc::default()).await {
                 Ok(batches) => {
-                    self.hand_out(batches);
+                    self.send(batches);
                     PACE
                 }
                 Err(_) => FAILURE_WAIT,
@@ -165,18 +165,18 @@ impl Feed {
         }
     }
 
-    /// Where those stand that have everything so far; `None` where nobody does.
+    /// Returns the last record that live subscribers have; `None` if there are none.
     fn live_place(&self) -> Option<Offset> {
         let live = self.lock();
         let has_receivers = live.batches.as_ref().is_some_and(|batches| batches.receiver_count() > 0);
         has_receivers.then_some(live.place)
     }
 
-    fn hand_out(&self, made: Vec<Batch>) {
+    fn send(&self, made: Vec<Batch>) {
         let mut live = self.lock();
         let Live { batches: Some(batches), place } = &mut *live else { return };
         for batch in made {
-            // All may have gone and others come meanwhile, who stand elsewhere.
+            // While the batch was made, all subscribers may have left, and a new one may have set another place.
             if batch.after == *place {
                 *place = batch.until;
                 let _ = batches.send(Arc::new(batch));
@@ -186,11 +186,11 @@ impl Feed {
 
     async fn render(&self, section: Section, filter: Arc<Filter>) -> Result<Vec<Batch>, Problem> {
         let now_ms = (self.clock)();
-        self.readers.ask_in_turn(move |reader| render(reader, section, &filter, now_ms)).await
+        self.readers.run_in_turn(move |reader| render(reader, section, &filter, now_ms)).await
     }
 
-    /// The next records for a subscriber that is behind: after `after`, some or all of those up to `until`. Its turn may be
-    /// long in coming.
+    /// Reads the next records after `after`, not beyond `until`, for a subscriber that is behind. It waits for its turn, which can
+    /// take long.
     pub(super) async fn page(
         self: Arc<Feed>,
         after: Offset,
@@ -201,7 +201,7 @@ impl Feed {
         self.render(Section { after, until, records_max: PAGE_RECORDS }, filter).await
     }
 
-    /// How a subscriber goes on that has everything up to `place`.
+    /// Returns how a subscriber goes on that has everything up to `place`.
     pub(super) fn join(&self, place: Offset) -> Join {
         let mut live = self.lock();
         let Live { batches: Some(batches), place: live_place } = &mut *live else { return Join::Stop };
@@ -210,7 +210,7 @@ impl Feed {
         }
         let horizon = *self.horizon.borrow();
         if batches.receiver_count() == 0 {
-            // It is the first one, so nobody misses what lies before its place.
+            // No other subscriber needs the records before this place.
             *live_place = horizon.max(place);
         }
         if *live_place <= place {
@@ -222,18 +222,18 @@ impl Feed {
         if place < readable { Join::Behind(readable) } else { Join::Wait }
     }
 
-    /// Returns when something can be read after `place`.
+    /// Returns when a record after `place` can be read.
     pub(super) async fn readable_after(&self, place: Offset) {
         let _ = self.horizon.clone().wait_for(|horizon| *horizon > place).await;
     }
 
-    /// Logs, at a bounded rate, that a subscriber is cut off since it reads too slowly.
+    /// Logs, at a bounded rate, that a subscriber is disconnected because it reads too slowly.
     pub(super) fn log_cut_off(&self, peer: SocketAddr) {
-        if let Some(suppressed) = self.cut_off.admit("feed_too_slow", Instant::now()) {
+        if let Some(suppressed) = self.log_limit.admit("feed_too_slow", Instant::now()) {
             let client = peer.ip().to_canonical();
             tracing::warn!(
                 %client, suppressed,
-                "a subscriber of the feed was cut off: it reads too slowly; it may come back with its Last-Event-ID",
+                "a subscriber of the feed was disconnected, because it reads too slowly; it can reconnect with its Last-Event-ID",
             );
         }
     }

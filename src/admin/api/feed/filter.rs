@@ -1,42 +1,32 @@
-//! What a subscriber wants of the feed.
+//! Which messages of the feed a subscriber wants.
 
-use crate::admin::api::parameters::{Parameters, word};
-use crate::admin::api::streams::selection;
-use crate::admin::problem::Problem;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
 use crate::callback::{EventSelection, EventType};
 
-/// The kinds of messages that can be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+/// The kinds of messages, apart from gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = FeedKind)]
+pub(in crate::admin::api) enum MessageKind {
+    /// An event.
     Event,
+    /// A session that an event has changed.
     Session,
 }
 
-/// What a subscriber wants. Streams are chosen for both kinds of messages, types for events alone.
+/// Which messages a subscriber wants. Streams and times apply to both kinds of messages, types to events alone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
-    kinds: Vec<Kind>,
+pub(in crate::admin::api) struct Filter {
+    kinds: Vec<MessageKind>,
     selection: EventSelection,
 }
 
 impl Filter {
-    /// Takes the filter out of a request's parameters.
-    pub(super) fn of(parameters: &mut Parameters) -> Result<Filter, Problem> {
-        let kinds = [("event", Kind::Event), ("session", Kind::Session)];
-        Ok(Filter {
-            kinds: parameters.list("kind", |text| word(text, &kinds))?,
-            selection: EventSelection {
-                streams: selection(parameters)?,
-                types: parameters.list("type", str::parse::<EventType>)?,
-                ..EventSelection::default()
-            },
-        })
-    }
-
-    /// The same, of records received at a time, in Unix ms, or later.
-    pub(super) fn since(mut self, since_ms: i64) -> Filter {
-        self.selection.received.since_ms = Some(since_ms);
-        self
+    /// Makes a filter for messages of these kinds, or of all kinds if there are none.
+    pub(in crate::admin::api) fn new(kinds: Vec<MessageKind>, selection: EventSelection) -> Filter {
+        Filter { kinds, selection }
     }
 
     /// Whether everything is wanted.
@@ -46,12 +36,12 @@ impl Filter {
 
     /// Whether changes of sessions are wanted.
     pub(super) fn wants_sessions(&self) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(&Kind::Session)
+        self.kinds.is_empty() || self.kinds.contains(&MessageKind::Session)
     }
 
-    /// Whether nothing but changes of sessions is wanted.
-    pub(super) fn wants_sessions_alone(&self) -> bool {
-        !self.kinds.is_empty() && !self.kinds.contains(&Kind::Event)
+    /// Whether only changes of sessions are wanted.
+    pub(in crate::admin::api) fn wants_sessions_alone(&self) -> bool {
+        !self.kinds.is_empty() && !self.kinds.contains(&MessageKind::Event)
     }
 
     /// Whether events of a type are wanted.
@@ -59,7 +49,7 @@ impl Filter {
         !self.wants_sessions_alone() && self.selection.takes_type(event_type)
     }
 
-    /// Whether anything is wanted of a stream at a time.
+    /// Whether messages about a stream are wanted, if they come from an event that was received at this time in Unix ms.
     pub(super) fn wants(&self, names: &Names, received_ms: i64) -> bool {
         self.selection.received.contains(received_ms)
             && self.selection.streams.takes(&names.domain, &names.app_name, &names.stream)
@@ -75,66 +65,4 @@ pub(super) struct Names {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn filter(query: &str) -> Filter {
-        let mut parameters = Parameters::of(Some(query));
-        let filter = Filter::of(&mut parameters).unwrap();
-        parameters.finish().unwrap();
-        filter
-    }
-
-    fn names(stream: &str) -> Names {
-        Names { domain: "Push.example.com".to_owned(), app_name: "live".to_owned(), stream: stream.to_owned() }
-    }
-
-    #[test]
-    fn nothing_given_is_everything_wanted() {
-        let open = filter("");
-        assert!(open.is_open() && open.wants_sessions() && open.wants_events(EventType::Push));
-        assert!(open.wants(&names("a"), 0));
-        for query in ["kind=event", "type=push", "stream=a", "domain=*.example.com", "app_name=live"] {
-            assert!(!filter(query).is_open(), "{query}");
-        }
-    }
-
-    #[test]
-    fn kinds_and_types_choose_messages() {
-        for (query, push, stop, session) in [
-            ("kind=event", true, true, false),
-            ("kind=session", false, false, true),
-            ("kind=session&kind=event", true, true, true),
-            ("type=push", true, false, true),
-            ("type=push&type=0", true, true, true),
-            ("type=push&kind=event", true, false, false),
-            ("type=push&kind=session", false, false, true),
-        ] {
-            let filter = filter(query);
-            let wants = (filter.wants_events(EventType::Push), filter.wants_events(EventType::Stop));
-            assert_eq!((wants, filter.wants_sessions()), ((push, stop), session), "{query}");
-        }
-    }
-
-    #[test]
-    fn streams_and_times_choose_records() {
-        for (query, stream, wanted) in [
-            ("stream=a", "a", true),
-            ("stream=a", "b", false),
-            ("stream=room-*&domain=push.EXAMPLE.com", "room-1", true),
-            ("stream=a&domain=other.example.com", "a", false),
-            ("stream=a&app_name=Live", "a", false),
-        ] {
-            assert_eq!(filter(query).wants(&names(stream), 0), wanted, "{query}");
-        }
-        let since = Filter::default().since(5);
-        assert!(!since.wants(&names("a"), 4) && since.wants(&names("a"), 5) && !since.is_open());
-    }
-
-    #[test]
-    fn a_kind_that_is_none_is_named() {
-        let told = Filter::of(&mut Parameters::of(Some("kind=sessions"))).unwrap_err();
-        let told = serde_json::to_value(&told).unwrap();
-        assert_eq!(told["detail"], "`kind`: `sessions` is none of event, session");
-    }
-}
+mod tests;

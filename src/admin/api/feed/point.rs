@@ -1,4 +1,4 @@
-//! Where a subscriber stands, as the id of a message says it and `Last-Event-ID` gives it back.
+//! The id of a message: the point in the journal up to which a subscriber has everything.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,31 +8,31 @@ use utoipa::ToSchema;
 
 use crate::journal::Offset;
 
-/// How many digits of the journal's generation a point has. They tell journals apart; nobody makes two that share them.
+/// How many digits of the journal's generation a point has: enough to distinguish journals.
 const JOURNAL_DIGITS: usize = 16;
 
-/// The journal that a point is of, and not a copy of it: the first digits of its generation.
+/// The journal of a point, as the first digits of its generation. A copy of a journal has another generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct JournalMark(String);
+pub(in crate::admin::api) struct JournalMark(String);
 
 impl JournalMark {
-    /// The mark of the journal that has this generation.
+    /// Returns the mark of the journal with this generation.
     pub(super) fn of(generation: &str) -> JournalMark {
         JournalMark(generation.chars().take(JOURNAL_DIGITS).collect())
     }
 
-    /// The point behind the record at an offset of this journal.
+    /// Returns the point after the record at an offset of this journal.
     pub(super) fn at(&self, offset: Offset) -> Point {
         Point { journal: self.clone(), offset }
     }
 }
 
-/// A place in a journal: every record up to it has been given, or was not wanted. Such as `5d0c1f7a9be2440d-4711`.
+/// A place in a journal, such as `5d0c1f7a9be2440d-4711`. Every record up to it was sent, or was filtered out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Point {
+pub(in crate::admin::api) struct Point {
     /// The journal.
     pub(super) journal: JournalMark,
-    /// The last record that counts as given.
+    /// The last record that counts as sent.
     pub(super) offset: Offset,
 }
 
@@ -48,12 +48,10 @@ impl Serialize for Point {
     }
 }
 
-/// A text that is no point.
+/// A text that is not a point.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "is no id of this feed: give back the `id` of the last message, such as 5d0c1f7a9be2440d-4711, or leave it out"
-)]
-pub(super) struct InvalidPoint;
+#[error("is not an id of this feed: send the `id` of the last message, such as 5d0c1f7a9be2440d-4711, or leave it out")]
+pub(in crate::admin::api) struct InvalidPoint;
 
 impl FromStr for Point {
     type Err = InvalidPoint;
@@ -62,7 +60,7 @@ impl FromStr for Point {
         let (journal, offset) = text.split_once('-').ok_or(InvalidPoint)?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_mark = journal.len() == JOURNAL_DIGITS && journal.bytes().all(is_digit);
-        // What parses a number would take a sign too.
+        // `parse` would accept a sign.
         if !is_mark || !offset.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidPoint);
         }
@@ -71,15 +69,15 @@ impl FromStr for Point {
     }
 }
 
-/// Events that a subscriber asked for and cannot be given.
+/// Events that a subscriber wants and can't get.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(in super::super) struct Gap {
-    /// Why.
+pub(in crate::admin::api) struct Gap {
+    /// The reason.
     pub(super) reason: GapReason,
     /// The `id` up to which the subscriber has everything.
     #[schema(value_type = String, pattern = "^[0-9a-f]{16}-[0-9]+$", examples("5d0c1f7a9be2440d-4711"))]
     pub(super) from: Point,
-    /// The `id` after which it is given everything again.
+    /// The `id` after which it gets everything again.
     #[schema(value_type = String, pattern = "^[0-9a-f]{16}-[0-9]+$", examples("5d0c1f7a9be2440d-9000"))]
     pub(super) to: Point,
 }
@@ -88,9 +86,9 @@ pub(in super::super) struct Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum GapReason {
-    /// The records are no longer kept.
+    /// The records were pruned.
     Pruned,
-    /// The point is one of another journal, as after a restored backup.
+    /// The point belongs to another journal, such as the one before a restored backup.
     OtherJournal,
     /// The journal ends before the point.
     BeyondEnd,
@@ -101,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_lead_back() {
+    fn text_of_a_point_is_read_back() {
         let mark = JournalMark::of("5d0c1f7a9be2440d0123456789abcdef");
         for (offset, text) in [(0, "5d0c1f7a9be2440d-0"), (i64::MAX, "5d0c1f7a9be2440d-9223372036854775807")] {
             let point = mark.at(Offset(offset));
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_point_is_refused() {
+    fn other_text_is_refused() {
         for text in [
             "",
             "-",

@@ -1,7 +1,7 @@
-//! One subscriber: what it is sent, from where it begins until it goes.
+//! One subscriber: the messages that it gets, from the place where it begins until it ends.
 //!
-//! It holds a page of records while it is behind, and a batch that it shares with others after that; what it has no time
-//! to take is not kept for it.
+//! A subscriber that is behind holds a page of records. One that is not holds a batch that it shares with others. The feed keeps
+//! nothing else for a client that does not read.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,56 +18,47 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::batch::{self, Batch};
 use super::feeder::{Feed, Join};
 use super::filter::Filter;
-use super::point::{Gap, JournalMark};
-use crate::admin::api::text_of;
+use super::point::JournalMark;
+use super::start::Start;
+use crate::admin::api::json::json;
 use crate::admin::problem::Problem;
 use crate::journal::Offset;
 
-/// After how long a client that has lost its connection is to come back, in ms.
+/// After how many ms a client reconnects that has lost its connection.
 const RETRY_MS: u32 = 3000;
 
-/// A subscriber's share of the feed ends early.
+/// Why the feed of a subscriber ends early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CutOff {
-    /// It is too far behind.
+pub(in crate::admin::api) enum CutOff {
+    /// The subscriber is too far behind.
     #[error("the subscriber reads too slowly")]
     TooSlow,
-    /// What it is behind cannot be read.
+    /// The records that it is behind cannot be read.
     #[error("the journal or the index cannot be read")]
     Unreadable,
 }
 
-/// Where a subscriber begins.
-#[derive(Debug)]
-pub(super) struct Start {
-    /// The journal.
-    pub(super) mark: JournalMark,
-    /// It gets what comes after this.
-    pub(super) place: Offset,
-    /// What it asked for and does not get.
-    pub(super) gap: Option<Gap>,
-}
-
-pub(super) struct Subscriber {
+/// A subscriber of the feed.
+pub(in crate::admin::api) struct Subscriber {
     feed: Arc<Feed>,
     peer: SocketAddr,
     filter: Arc<Filter>,
     mark: JournalMark,
-    /// Every record up to here is sent, in `pieces`, or not wanted.
+    /// Every record up to this one was sent, is in `pieces`, or was filtered out.
     place: Offset,
-    /// What is to be sent next.
+    /// The text to send next.
     pieces: VecDeque<Bytes>,
-    /// What comes after that; `None` while it is behind.
+    /// The batches after that; `None` while the subscriber is behind.
     batches: Option<broadcast::Receiver<Arc<Batch>>>,
-    /// What it is waiting for while it is behind. Its turn to read is not given up for a heartbeat.
+    /// The page that it waits for while it is behind. It is kept across heartbeats, so that the subscriber keeps its turn.
     reading: Option<BoxFuture<'static, Result<Vec<Batch>, Problem>>>,
     heartbeat: Interval,
     _seat: OwnedSemaphorePermit,
 }
 
 impl Subscriber {
-    /// Makes a subscriber. Every `heartbeat` it is sent something even where there is nothing to tell.
-    pub(super) fn new(
+    /// Makes a subscriber. If nothing else is sent, it gets a comment every `heartbeat`.
+    pub(in crate::admin::api) fn new(
         feed: Arc<Feed>,
         seat: OwnedSemaphorePermit,
         peer: SocketAddr,
@@ -78,9 +69,9 @@ impl Subscriber {
         let Start { mark, place, gap } = start;
         let mut text = format!("retry: {RETRY_MS}\n");
         if let Some(gap) = gap {
-            batch::message(&mut text, "gap", &text_of(&gap));
+            batch::message(&mut text, "gap", &json(&gap));
         }
-        // It may break off before its first message, and should come back to where it began.
+        // If the connection breaks before the first message, the client comes back to this place.
         batch::id(&mut text, &mark.at(place));
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,8 +89,8 @@ impl Subscriber {
         }
     }
 
-    /// Everything that it is sent.
-    pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, CutOff>> + Send {
+    /// Returns the text that the subscriber gets.
+    pub(in crate::admin::api) fn into_stream(self) -> impl Stream<Item = Result<Bytes, CutOff>> + Send {
         stream::unfold(Some(self), |subscriber| async {
             let mut subscriber = subscriber?;
             match subscriber.next().await {
@@ -110,7 +101,7 @@ impl Subscriber {
         })
     }
 
-    /// The next piece; `None` where the service is stopping.
+    /// Returns the next piece of text; `None` if the service is stopping.
     async fn next(&mut self) -> Result<Option<Bytes>, CutOff> {
         loop {
             if let Some(piece) = self.pieces.pop_front() {
@@ -162,7 +153,7 @@ impl Subscriber {
         self.place = self.place.max(batch.until);
     }
 
-    /// Returns when it is worth asking again how to go on.
+    /// Returns when [`Feed::join`] may have another result.
     async fn wait(&mut self) {
         let mut stopping = self.feed.stopping();
         tokio::select! {
@@ -172,7 +163,7 @@ impl Subscriber {
         }
     }
 
-    /// A comment, with the id that a subscriber has got to for which nothing was to be told.
+    /// Returns a comment, with the id up to which everything was sent or filtered out.
     fn heartbeat_text(&self) -> Bytes {
         let mut text = ": heartbeat\n".to_owned();
         batch::id(&mut text, &self.mark.at(self.place));

@@ -1,4 +1,4 @@
-//! The API of the real service: what each endpoint tells, and how it bears with what goes wrong.
+//! The API of the real service: its answers, and its errors.
 
 mod names;
 mod pages;
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use super::client::{Answer, Client, now_secs, sign};
 use super::test_app::TestApp;
 
-/// When the first push of a test was, in Unix seconds: lately, so that nothing is stale.
+/// When the first push of a test started, in Unix seconds: so recently that its session is not stale.
 fn start_secs() -> i64 {
     now_secs() - 86_400
 }
 
-/// Posts a callback of some members.
+/// Posts a callback with these members.
 async fn post(app: &TestApp, members: Value) {
     let members = members.to_string();
     let body = sign(&members[1..members.len() - 1], now_secs() + 600);
@@ -36,7 +36,7 @@ async fn stop(app: &TestApp, stream: &str, sequence: u64, time_secs: i64) {
     post(app, members).await;
 }
 
-/// Waits until the index has everything.
+/// Waits until the index has every event.
 async fn indexed(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -50,18 +50,18 @@ async fn indexed(app: &TestApp) {
     }
 }
 
-async fn ask(app: &TestApp, path: &str) -> Answer {
+async fn answer_to(app: &TestApp, path: &str) -> Answer {
     Client::connect(app.admin).await.unwrap().get(&format!("/api/v1/{path}"), "").await.unwrap()
 }
 
-/// What is there.
+/// Returns the JSON of an answer with 200.
 async fn get(app: &TestApp, path: &str) -> Value {
-    let answer = ask(app, path).await;
+    let answer = answer_to(app, path).await;
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
     serde_json::from_str(&answer.body).unwrap()
 }
 
-/// What is not to be had, which is told in the form of RFC 9457.
+/// Returns the JSON of an answer with an error, which has the form of RFC 9457.
 fn problem(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     assert!(answer.head.contains("content-type: application/problem+json"), "{answer:?}");
@@ -75,7 +75,7 @@ fn items(page: &Value) -> &Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_was_posted_is_told_by_every_endpoint() {
+async fn every_route_shows_what_was_posted() {
     let app = TestApp::start("").await;
     let start = start_secs();
     push(&app, "over", 1, start).await;
@@ -109,11 +109,11 @@ async fn what_was_posted_is_told_by_every_endpoint() {
     assert_eq!((items(&events).len(), &items(&events)[0]["subject"]), (5, &json!("on")));
     let lines = app.events();
     assert!(
-        ask(&app, "events?order=ascending").await.body.contains(&lines.join(",")),
-        "byte for byte as the sinks get it"
+        answer_to(&app, "events?order=ascending").await.body.contains(&lines.join(",")),
+        "the API has the bytes that the sinks get"
     );
     let id = items(&events)[0]["id"].as_str().unwrap();
-    assert_eq!(ask(&app, &format!("events/{id}")).await.body, lines[4]);
+    assert_eq!(answer_to(&app, &format!("events/{id}")).await.body, lines[4]);
     app.wait_for_events(5).await;
     assert_eq!(items(&get(&app, "sinks").await)[0]["name"], "file");
     assert!(items(&get(&app, "error-codes").await).len() > 15);
@@ -121,7 +121,7 @@ async fn what_was_posted_is_told_by_every_endpoint() {
 }
 
 #[tokio::test]
-async fn answers_that_do_not_change_may_be_kept_and_a_head_is_a_get_without_a_body() {
+async fn answers_have_etags_and_head() {
     let app = TestApp::start("").await;
     push(&app, "s", 1, start_secs()).await;
     indexed(&app).await;
@@ -164,7 +164,7 @@ async fn answers_that_do_not_change_may_be_kept_and_a_head_is_a_get_without_a_bo
 }
 
 #[tokio::test]
-async fn without_the_index_events_are_still_told_and_the_rest_says_why_not() {
+async fn index_can_be_off() {
     let app = TestApp::start("[admin]\ntoken = \"a-token-of-the-tests-only\"\n[index]\nenabled = false\n").await;
     for number in 0..5 {
         push(&app, &format!("s{number}"), number, start_secs()).await;
@@ -175,8 +175,8 @@ async fn without_the_index_events_are_still_told_and_the_rest_says_why_not() {
     get(&app, "error-codes").await;
     let id = items(&get(&app, "events").await)[0]["id"].as_str().unwrap().to_owned();
     for path in ["streams", "streams/a/b/c", "sessions", "sessions/1-00000000", "broadcasts", &format!("events/{id}")] {
-        let told = problem(&ask(&app, path).await, 503);
-        assert!(told["detail"].as_str().unwrap().contains("`index.enabled = true`"), "{told}");
+        let problem = problem(&answer_to(&app, path).await, 503);
+        assert!(problem["detail"].as_str().unwrap().contains("`index.enabled = true`"), "{problem}");
     }
     let headers = "Authorization: Bearer a-token-of-the-tests-only\r\nContent-Type: application/json\r\n";
     let mut client = Client::connect(app.admin).await.unwrap();
@@ -185,16 +185,16 @@ async fn without_the_index_events_are_still_told_and_the_rest_says_why_not() {
 }
 
 #[tokio::test]
-async fn a_question_that_blocks_delays_no_callback_and_no_probe() {
+async fn blocked_query_delays_nothing_else() {
     let app = TestApp::start("").await;
     push(&app, "before", 1, start_secs()).await;
     indexed(&app).await;
-    // Opening a pipe blocks until somebody writes to it, and so does every question that wants to read the index.
+    // Opening a pipe blocks until another process writes to it. So every query that opens the index blocks.
     let (index, away) = (app.data_dir().join("index.db"), app.data_dir().join("away.db"));
     std::fs::rename(&index, &away).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&index).status().unwrap().success());
     let admin = app.admin;
-    let asked: Vec<_> = (0..8)
+    let queries: Vec<_> = (0..8)
         .map(|_| {
             tokio::spawn(
                 async move { Client::connect(admin).await.unwrap().get("/api/v1/sessions", "").await.unwrap() },
@@ -209,26 +209,26 @@ async fn a_question_that_blocks_delays_no_callback_and_no_probe() {
     let probe = Client::connect(admin).await.unwrap().get("/readyz", "").await.unwrap();
     assert_eq!(probe.status, 200);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(asked.iter().all(|question| !question.is_finished()), "the questions do not block");
+    assert!(queries.iter().all(|query| !query.is_finished()), "the queries do not block");
     assert_eq!(app.events().len(), 21);
 
-    // Whoever reads a pipe gets no database.
+    // A query whose pipe is opened for writing goes on, and finds no database.
     let pipe = index.clone();
     let writing = tokio::task::spawn_blocking(move || {
         let deadline = Instant::now() + Duration::from_secs(10);
         while pipe.exists() && Instant::now() < deadline {
-            // This opening does not block, since it could read too.
+            // Opened for reading and writing, a pipe does not block.
             drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe));
             std::thread::sleep(Duration::from_millis(5));
         }
     });
-    for question in asked {
-        problem(&question.await.unwrap(), 500);
+    for query in queries {
+        problem(&query.await.unwrap(), 500);
     }
     std::fs::remove_file(&index).unwrap();
     writing.await.unwrap();
     std::fs::rename(&away, &index).unwrap();
     indexed(&app).await;
-    assert_eq!(items(&get(&app, "sessions").await).len(), 21, "and it goes on");
+    assert_eq!(items(&get(&app, "sessions").await).len(), 21, "later queries succeed");
     app.stop().await;
 }

@@ -1,0 +1,128 @@
+//! The body of a request that changes something, read strictly: an unknown member is refused.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::parameters::not_empty;
+use crate::admin::problem::Problem;
+use crate::http::quoted;
+use crate::moment::{self, TimeRange};
+
+/// How large a body can be.
+pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// A body that is a JSON object.
+#[derive(Debug)]
+pub(super) struct JsonBody<T>(pub(super) T);
+
+/// A body that is empty or `{}`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct EmptyBody;
+
+/// An object without members.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+impl<T: DeserializeOwned> JsonBody<T> {
+    fn read(body: &[u8]) -> Result<JsonBody<T>, Problem> {
+        // serde reads a struct from a list, too, member by member.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(bad_body("it must be an object, such as {}"));
+        }
+        serde_json::from_slice(body).map(JsonBody).map_err(|error| bad_body(&quoted(&error.to_string())))
+    }
+}
+
+impl EmptyBody {
+    fn read(body: &[u8]) -> Result<EmptyBody, Problem> {
+        if !body.trim_ascii().is_empty() {
+            JsonBody::<Nothing>::read(body)?;
+        }
+        Ok(EmptyBody)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<JsonBody<T>, Problem> {
+        JsonBody::read(&Bytes::from_request(request, state).await.map_err(not_read)?)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for EmptyBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<EmptyBody, Problem> {
+        EmptyBody::read(&Bytes::from_request(request, state).await.map_err(not_read)?)
+    }
+}
+
+fn not_read(rejection: BytesRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body is larger than {BODY_BYTES_MAX} bytes: split the request into several"),
+        ),
+        _ => bad_body("it breaks off"),
+    }
+}
+
+fn bad_body(reason: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_body", format!("the body cannot be read: {reason}"))
+}
+
+/// Returns the time between the members `since` and `until` of a body.
+pub(super) fn time_range(since: Option<&str>, until: Option<&str>, now_ms: i64) -> Result<TimeRange, Problem> {
+    let moment = |member: &str, text: Option<&str>| {
+        text.map(|text| moment::parse(text, now_ms).map_err(|error| Problem::parameter(member, error))).transpose()
+    };
+    not_empty(TimeRange { since_ms: moment("since", since)?, until_ms: moment("until", until)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Given {
+        all: bool,
+    }
+
+    #[test]
+    fn body_is_an_object() {
+        let read = |body: &str| JsonBody::<Given>::read(body.as_bytes()).map(|JsonBody(given)| given.all);
+        assert_eq!((read(" \n{\"all\": true}"), read("{}")), (Ok(true), Ok(false)));
+        for (body, expected) in [
+            ("[true]", "must be an object"),
+            ("\t[]", "must be an object"),
+            ("true", "must be an object"),
+            ("", "must be an object"),
+            (r#"{"all": true, "all": false}"#, "duplicate field `all`"),
+            (r#"{"al": true}"#, "unknown field `al`"),
+            ("{", "EOF"),
+        ] {
+            let problem = serde_json::to_value(read(body).unwrap_err()).unwrap();
+            assert_eq!((&problem["status"], &problem["error"]), (&400.into(), &"bad_body".into()), "{body}");
+            assert!(problem["detail"].as_str().unwrap().contains(expected), "{body}: {problem}");
+        }
+    }
+
+    #[test]
+    fn empty_body_is_nothing_or_an_empty_object() {
+        for body in ["", " ", "{}", "\n{ }\n"] {
+            assert_eq!(EmptyBody::read(body.as_bytes()), Ok(EmptyBody), "{body:?}");
+        }
+        for body in ["[]", "null", "0", "{\"now\": true}", "{}{}", "now"] {
+            assert!(EmptyBody::read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

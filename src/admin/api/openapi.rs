@@ -1,0 +1,177 @@
+//! `openapi.json`: the description of the API in OpenAPI 3.1, for people and for programs that generate clients.
+//!
+//! The router collects it from the handlers (`#[utoipa::path]`), the parameters (`IntoParams`) and the views (`ToSchema`). Here
+//! is only the part that belongs to none of them.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::http::{HeaderMap, Response};
+use utoipa::OpenApi;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, Ref, RefOr};
+
+use super::etag::{digest_etag, with_etag};
+use super::feed::Gap;
+use super::json::{answer, json};
+use super::parameters::KnownCopy;
+use super::query::NoParameters;
+use super::responses;
+use super::streams::{DESCRIBED_PATH, ROUTED_PATH};
+use crate::admin::problem::{API_PREFIX, Problem};
+use crate::http::ErrorBody;
+
+/// What all routes have in common, for users of the API.
+const INTRODUCTION: &str = "Live streams, sessions, broadcasts, events and the state of the sinks.
+
+Reading needs no token if the admin listener is bound to a loopback address. The `Host` header must then name the \
+loopback or one of `admin.allowed_hosts`. On any other address every request needs the bearer token. Requests that change \
+something always need it.
+
+**Lists** come in pages. Send `next` as the parameter `page`, with all other parameters unchanged, until `next` is `null`. A \
+page can have few or no items and still have a `next`. A token of another service, or from before a backup was restored, is \
+refused. New items cause no gap and no repetition. An item that moves between two pages can come twice or not at all: a \
+session that turns out to have started earlier, because its stop arrived before its push, and the broadcasts that it belongs \
+to; and, sorted by `ended` or `duration`, a session that ends or goes on. These two orders read all sessions that match, and \
+are slow if there are very many.
+
+**Moments** are returned as RFC 3339 in UTC. As parameters they can be RFC 3339 with an offset (`2026-05-01T12:00:00Z`), \
+a date (`2026-05-01`, from 00:00 UTC), Unix seconds (`1777636800`), or a span back from now (`15m`, `2h`, `7d`).
+
+**Parameters** are read strictly: an unknown one, a repeated one and a value of a wrong form are answered with 400. Parameters \
+for streams, types, states, reasons, errors and clients can be repeated: an item must match one of the values of each \
+parameter.
+
+**Errors** are `application/problem+json` (RFC 9457). Unknown paths are answered with 404 and unsupported methods with 405, in \
+the same form. Every `GET` can be a `HEAD`. A request that is not valid HTTP is answered with 400 or 431 before its path is \
+known, as `application/json` with the members `code`, `error` and `message`.
+
+New members can be added to answers at any time: ignore members that you do not know.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "livehook", description = INTRODUCTION, contact()),
+    components(schemas(Gap, ErrorBody)),
+    security((), ("token" = [])),
+    tags(
+        (name = "streams", description = "Streams, sessions and broadcasts, live and past"),
+        (name = "events", description = "The callbacks of CSS, as every sink gets them"),
+        (name = "deliveries", description = "Events to send to sinks again: dead letters and replays"),
+        (name = "service", description = "The state of livehook itself, and what the vendor's error codes mean"),
+    )
+)]
+struct Introduction;
+
+/// Returns the part of the description that belongs to no route.
+pub(super) fn introduction() -> Description {
+    Introduction::openapi()
+}
+
+/// The description as it is served.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    json: Arc<str>,
+    etag: Arc<str>,
+}
+
+impl Document {
+    /// Completes the description that the router has collected.
+    pub(super) fn of(mut description: Description) -> Document {
+        complete(&mut description);
+        let json = json(&description);
+        Document { etag: digest_etag(&json).into(), json: json.into() }
+    }
+}
+
+/// Describe the API.
+///
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "read_openapi",
+    tag = "service",
+    params(KnownCopy),
+    responses(
+        (status = 200, body = serde_json::Value, description = "An OpenAPI 3.1 document", headers(
+            ("ETag" = String, description = "Send it back as `If-None-Match`"),
+            ("Cache-Control" = String, description = "How long the copy can be used without a new request"),
+        )),
+        responses::Unchanged,
+        responses::Refused,
+    )
+)]
+pub(super) async fn document(
+    Extension(document): Extension<Document>,
+    headers: HeaderMap,
+    _: NoParameters,
+) -> Result<Response<Body>, Problem> {
+    Ok(with_etag(&headers, &document.etag, "private, max-age=300", || answer(document.json.to_string())))
+}
+
+/// Adds and corrects what the macros can't express.
+pub(super) fn complete(description: &mut Description) {
+    description.info.contact = None;
+    let paths = &mut description.paths.paths;
+    if let Some(item) = paths.remove(&format!("{API_PREFIX}{ROUTED_PATH}")) {
+        paths.insert(format!("{API_PREFIX}{DESCRIBED_PATH}"), item);
+    }
+    let Some(components) = &mut description.components else { return };
+    let mut token = Http::new(HttpAuthScheme::Bearer);
+    token.description = Some("The admin token: `admin.token`, `admin.token_file` or `LIVEHOOK_ADMIN_TOKEN`.".into());
+    components.security_schemes.insert("token".to_owned(), SecurityScheme::Http(token).into());
+    for (name, schema) in &mut components.schemas {
+        // In a request, `null` and an absent member mean the same.
+        if !name.ends_with("Request") {
+            require_nullable(schema);
+        }
+        if let Some(item) = name.strip_prefix("Page_") {
+            refer_to_item(schema, item);
+        }
+    }
+}
+
+/// Makes the items of a page refer to the schema of their type. The macro repeats that schema in full.
+fn refer_to_item(page: &mut RefOr<Schema>, item: &str) {
+    if let RefOr::T(Schema::Object(page)) = page
+        && let Some(RefOr::T(Schema::Array(items))) = page.properties.get_mut("items")
+    {
+        items.items = Ref::from_schema_name(item).into();
+    }
+}
+
+/// Marks members that can be `null` as required: a view writes all of its members.
+fn require_nullable(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            let nullable = object.properties.iter().filter(|(_, property)| is_nullable(property));
+            let nullable: Vec<String> = nullable.map(|(name, _)| name.clone()).collect();
+            for name in nullable {
+                if !object.required.contains(&name) {
+                    object.required.push(name);
+                }
+            }
+        }
+        RefOr::T(Schema::AllOf(parts)) => parts.items.iter_mut().for_each(require_nullable),
+        _ => {}
+    }
+}
+
+fn is_nullable(schema: &RefOr<Schema>) -> bool {
+    let holds_null = |schema_type: &SchemaType| match schema_type {
+        SchemaType::Type(only) => *only == Type::Null,
+        SchemaType::Array(types) => types.contains(&Type::Null),
+        SchemaType::AnyValue => false,
+    };
+    match schema {
+        RefOr::T(Schema::Object(object)) => holds_null(&object.schema_type),
+        RefOr::T(Schema::Array(array)) => holds_null(&array.schema_type),
+        RefOr::T(Schema::OneOf(any)) => any.items.iter().any(is_nullable),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! The state that the handlers of the API share.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+
+use super::feed::Feed;
+use super::readers::Readers;
+use crate::admin::Sources;
+use crate::admin::problem::Problem;
+use crate::clock::Clock;
+use crate::delivery::Status;
+use crate::http::quoted;
+use crate::index;
+use crate::journal::{Journal, JournalError};
+use crate::receiver::{HourlyCounts, RecentRefusals};
+
+/// The state that the handlers of the API share.
+pub(in crate::admin) struct Api {
+    pub(super) readers: Arc<Readers>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) sinks: Vec<Arc<Status>>,
+    pub(super) index: Option<Arc<index::Status>>,
+    pub(super) refusals: Arc<RecentRefusals>,
+    pub(super) hourly_counts: Arc<HourlyCounts>,
+    pub(super) feed: Arc<Feed>,
+    pub(super) clock: Clock,
+    /// Held while a dry run counts the events of a replay. A dry run can take long, so they run one at a time.
+    pub(super) dry_run: tokio::sync::Mutex<()>,
+}
+
+impl Api {
+    /// Makes the state, with a feed of at most `subscribers_max` subscribers.
+    pub(in crate::admin) fn new(sources: &Sources, subscribers_max: usize) -> Api {
+        let readers = Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some()));
+        let journal = Arc::clone(&sources.journal);
+        let horizon = sources.index.as_ref().map_or_else(|| journal.head(), |index| index.cursor());
+        let stopping = sources.stopping.clone();
+        let clock = sources.clock;
+        let feed = Feed::new(Arc::clone(&readers), Arc::clone(&journal), horizon, stopping, subscribers_max, clock);
+        Api {
+            readers,
+            journal,
+            sinks: sources.sinks.clone(),
+            index: sources.index.clone(),
+            refusals: Arc::clone(&sources.refusals),
+            hourly_counts: Arc::clone(&sources.hourly_counts),
+            feed: Arc::new(feed),
+            clock,
+            dry_run: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The feed, which runs next to the listener.
+    pub(in crate::admin) fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// Ends all queries and closes the files that they read. Later queries are refused.
+    pub(in crate::admin) async fn close(&self) {
+        self.readers.close().await;
+    }
+
+    /// Returns the status of a sink; `None` if no sink of this name is configured.
+    pub(super) fn sink(&self, name: &str) -> Option<&Status> {
+        self.sinks.iter().find(|status| status.sink == name).map(Arc::as_ref)
+    }
+
+    /// Returns the status of the sink that a request wants to send to.
+    pub(super) fn configured_sink(&self, name: &str) -> Result<&Status, Problem> {
+        self.sink(name).ok_or_else(|| {
+            let names: Vec<&str> = self.sinks.iter().map(|status| status.sink.as_str()).collect();
+            let (name, names) = (quoted(name), names.join(", "));
+            let detail = format!(
+                "there is no sink `{name}`; the configured sinks are {names}: name one of them, or configure `{name}` and restart livehook"
+            );
+            Problem::new(StatusCode::CONFLICT, "no_such_sink", detail)
+        })
+    }
+}
+
+/// Returns the problem of a change that the journal could not make, and logs the cause.
+pub(super) fn not_changed(error: JournalError) -> Problem {
+    tracing::error!("the journal could not make a change that the API was asked for: {error}");
+    Problem::unavailable(
+        "unavailable",
+        "the journal cannot be changed now, or only a part of the change was made: see the log for the cause, and try again",
+    )
+}
