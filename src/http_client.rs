@@ -1,6 +1,6 @@
 //! HTTP clients, all made one way: rustls, no proxy of the environment, no redirect followed, answers read to their end or up to a bound.
 //!
-//! What they are for, and how their failures are told, is with those that use them.
+//! The callers decide what to send and how to report failures.
 
 use reqwest::redirect::Policy;
 use reqwest::tls::Certificate;
@@ -12,7 +12,7 @@ pub(crate) const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
-    /// What is there is damaged.
+    /// The PEM text is damaged.
     #[error("it is damaged: {0}; give a file of certificates in PEM form")]
     Damaged(String),
     /// PEM has text around its blocks, so that a wrong file may look like one without any.
@@ -20,7 +20,7 @@ pub(crate) enum CertificateError {
     Missing,
 }
 
-/// Whether a client can call it.
+/// Returns whether a client can call the URL.
 pub(crate) fn is_callable(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
 }
@@ -30,10 +30,10 @@ pub(crate) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// Begins a client for one URL. With `certificates` (PEM), only a server that one of them vouches for is believed.
+/// Begins a client for one URL. With `certificates` (PEM), the client trusts only these.
 ///
 /// # Errors
-/// The certificates are none.
+/// The certificates cannot be used.
 pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBuilder, CertificateError> {
     // Somebody else may have installed one already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -44,7 +44,7 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
         if certificates.is_empty() {
             return Err(CertificateError::Missing);
         }
-        // What is no certificate although it is encoded like one is found only when a client takes it up.
+        // Only building a client finds a block that is encoded like a certificate but does not hold one.
         Client::builder().tls_certs_only(certificates.clone()).build().map_err(damaged)?;
         return Ok(builder.tls_certs_only(certificates));
     }
@@ -57,7 +57,7 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
     Ok(builder)
 }
 
-/// Why an answer has no body that counts.
+/// Why the body of an answer cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
     /// It is too large to be read to its end.

@@ -1,4 +1,4 @@
-//! Moments as people and programs give them and read them. The present is an argument.
+//! Reads and writes moments of time, as people and programs give them. The present time is an argument.
 
 use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::Offset};
 use serde::{Serialize, Serializer};

@@ -1,4 +1,4 @@
-//! Makes untrusted text fit for a terminal, and for a log.
+//! Makes untrusted text harmless to a terminal and a log.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ pub(crate) fn printable(text: &str, characters_max: usize) -> Cow<'_, str> {
     escaped(text, characters_max, |character| character != '\\')
 }
 
-/// The same for a text that was made printable where it came in: its backslashes are those of escapes, and stay single.
+/// The same for a text that is printable already: its backslashes belong to escapes and stay single.
 pub(crate) fn printable_again(text: &str, characters_max: usize) -> Cow<'_, str> {
     escaped(text, characters_max, |_| true)
 }
@@ -28,7 +28,7 @@ fn escaped(text: &str, characters_max: usize, may_stay: impl Fn(char) -> bool) -
             before = Some(character);
         } else {
             let escape = character.escape_debug();
-            // What the standard library would show although nobody can see it is escaped by its number.
+            // The standard library does not escape some invisible characters, so these are escaped by their number.
             if escape.len() == 1 {
                 output.extend(character.escape_unicode())
             } else {

@@ -1,8 +1,8 @@
-//! The catalogue of event types: what each known one is called, what it tells, and which of its members say where and when.
+//! The catalogue of event types: name, number and meaning of each known type, and its members for stream and time.
 //!
 //! The one table that all look-ups read: names and numbers ([`EventType`]), members by meaning (`members`). It holds facts
 //! and reads no callback. A new type is a variant of [`EventType`], a row here, a file in `tests/fixtures` and a row in
-//! docs/events.md; the tests tell which of them is missing.
+//! docs/events.md; a test fails if one of them is missing.
 //!
 //! Source: the field tables and samples of the vendor's pages, one for each event type, of CSS and StreamLive.
 
@@ -15,19 +15,19 @@ pub struct KnownType {
     pub event_type: EventType,
     /// The vendor's number, the member `event_type`.
     pub number: i64,
-    /// What livehook calls it, such as `push-anomaly`: in lower case, with hyphens.
+    /// livehook's name of it, such as `push-anomaly`: in lower case, with hyphens.
     pub name: &'static str,
-    /// What it tells, in a few words.
+    /// Its meaning, in a few words.
     pub tells: &'static str,
-    /// The members that say which stream it is about.
+    /// The members that name its stream.
     pub names: Names,
-    /// The member that holds the event's time; `None` where the vendor's pages name none.
+    /// The member that holds the event's time. `None` if the vendor's pages name none.
     pub time: Option<TimeMember>,
     /// Whether CSS signs it.
     pub signed: Signed,
 }
 
-/// The members that say which stream an event is about. `None` where the vendor's pages name no such member.
+/// The members that name the stream of an event. `None` if the vendor's pages name no such member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Names {
     /// The push domain.
@@ -36,7 +36,7 @@ pub struct Names {
     pub app_name: Option<&'static str>,
     /// The stream name.
     pub stream: &'static str,
-    /// What pairs the events of one push.
+    /// The sequence, which pairs the events of one push.
     pub sequence: Option<&'static str>,
 }
 
@@ -45,11 +45,11 @@ pub struct Names {
 pub struct TimeMember {
     /// Its name.
     pub name: &'static str,
-    /// In what it counts.
+    /// Its unit.
     pub unit: TimeUnit,
 }
 
-/// In what a time member counts.
+/// The unit of a time member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeUnit {
     /// Seconds.
@@ -59,7 +59,7 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
-    /// How long one is, in ms.
+    /// The length of one unit, in ms.
     pub fn length_ms(self) -> i64 {
         match self {
             TimeUnit::Seconds => 1000,
@@ -75,7 +75,7 @@ pub enum Signed {
     Yes,
     /// It has neither.
     No,
-    /// There is no such sample, or it contradicts the field table.
+    /// The vendor shows no sample, or the sample contradicts the field table.
     Unclear,
 }
 
@@ -152,7 +152,7 @@ impl KnownType {
         &KNOWN
     }
 
-    /// What is known of a type; `None` for an unknown one.
+    /// The row of a type. `None` for an unknown type.
     pub fn of(event_type: EventType) -> Option<&'static KnownType> {
         KNOWN.iter().find(|known| known.event_type == event_type)
     }

@@ -23,7 +23,7 @@ use super::parse::Callback;
 pub struct EventId(u128);
 
 impl EventId {
-    /// The id of a callback, as told above.
+    /// The id of a callback, as this file's first lines describe it.
     pub(super) fn of(callback: &Callback<'_>) -> EventId {
         let event_type = callback.event_type;
         let t = callback.t.as_ref();
@@ -59,12 +59,12 @@ impl EventId {
         EventId((u128::from(time_ms) << 80) | (8 << 76) | (high << 64) | (2 << 62) | low)
     }
 
-    /// The time that the id begins with, in Unix ms: that of the event, else when CSS sent it, else 0.
+    /// The time that the id begins with, in Unix ms: the event's time, or else when CSS sent it, or else 0.
     pub fn time_ms(self) -> i64 {
         (self.0 >> 80) as i64
     }
 
-    /// A bound of all ids of a time (Unix ms): none of that time or later is smaller.
+    /// The smallest id of a time (Unix ms): no id of that time or later is smaller.
     pub fn first_of(time_ms: i64) -> EventId {
         EventId((time_ms.clamp(0, (1 << 48) - 1) as u128) << 80)
     }
@@ -104,7 +104,7 @@ impl serde::Serialize for EventId {
     }
 }
 
-/// A text that is no event id.
+/// The text is not an event id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is no event id: it has the form 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42")]
 pub struct InvalidEventId(String);

@@ -1,9 +1,9 @@
-//! The kinds of event, and the names they bear in what livehook writes. What else is known of each is in the catalogue.
+//! The types of events. Their names, numbers and members are in the catalogue.
 //!
 //! Source: the vendor's "Event Message Notification" pages of CSS and StreamLive. New numbers appear every year, so the
 //! set is open: an unknown one is carried on.
 
-/// The kind of an event, after the vendor's member `event_type`.
+/// The type of an event, after the vendor's member `event_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventType {
     /// 1: a push started.

@@ -58,7 +58,7 @@ impl fmt::Display for CloudEventType {
     }
 }
 
-/// A name that is no event type.
+/// The text does not name an event type.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is no event type: give a name such as push, stop or recording, or a number such as 321")]
 pub struct UnknownEventType(String);

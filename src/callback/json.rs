@@ -9,9 +9,9 @@ use std::fmt::Write;
 pub(super) struct TooDeep;
 
 /// The value without white space outside strings, and with DEL, C1, U+2028 and U+2029 escaped: on one line and harmless
-/// to a terminal. Other escapes and all numbers stay as they are. Borrows where nothing is to change.
+/// to a terminal. Other escapes and all numbers stay as they are. Borrows if nothing changes.
 ///
-/// `depth` is how many objects and arrays may still open.
+/// `depth` is how many levels of objects and arrays the value may have.
 pub(super) fn compact(value: &str, depth: usize) -> Result<Cow<'_, str>, TooDeep> {
     let bytes = value.as_bytes();
     let mut output: Option<String> = None;
@@ -74,7 +74,7 @@ pub(super) fn compact(value: &str, depth: usize) -> Result<Cow<'_, str>, TooDeep
     })
 }
 
-/// The text of a JSON string, or `None` where the value is no string. A lone surrogate becomes U+FFFD.
+/// The text of a JSON string. `None` if the value is not a string. A lone surrogate becomes U+FFFD.
 pub(super) fn string(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {

@@ -1,13 +1,12 @@
-//! Reads a text behind the JSON escapes and the percent-encoding that lie over it, and knows of each character which bytes
-//! it came from and how deeply it was encoded. What the text means is not its business.
+//! Removes JSON escapes and percent-encoding from a text, layer by layer, and keeps for each character the bytes that it came
+//! from and how deeply it was encoded. It knows nothing of the meaning of the text.
 
 use super::json;
 
-/// How many times escapes and percent-encoding may lie over each other, beside the escapes of the string itself.
+/// How many layers of escapes and percent-encoding are removed, apart from the escapes of the string itself.
 const LAYERS_MAX: usize = 4;
 
-/// A character as it reads behind some layers, and the bytes of the text that make it. Bodies are far shorter than `u32`
-/// can count.
+/// A character after some layers are removed, and its bytes in the text. `u32` is enough, because bodies are far shorter.
 #[derive(Clone, Copy)]
 pub(super) struct Unit {
     pub(super) character: char,
@@ -20,13 +19,14 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// For characters that each layer encodes: what is around something else lies in fewer layers.
+    /// Returns whether the character lies in as many layers as the other one, or in fewer. A quote around a text lies in
+    /// fewer layers than a quote within it.
     pub(super) fn is_no_deeper_than(&self, other: &Unit) -> bool {
         self.json_depth + self.percent_depth <= other.json_depth + other.percent_depth
     }
 }
 
-/// Shows the text of a JSON string, given as it is between its quotes, and then what is behind each further layer.
+/// Calls `look` with the text of a JSON string, given without its quotes, and again after each further layer is removed.
 pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) {
     let mut units = units(string);
     remove_layer(&mut units, '\\', json_escape);
@@ -57,7 +57,7 @@ fn units(text: &str) -> Vec<Unit> {
     units
 }
 
-/// Puts one unit in the place of each escape. Each begins with `lead`. Answers whether there were any.
+/// Replaces each escape, which begins with `lead`, by one unit. Returns whether there was any.
 fn remove_layer(units: &mut Vec<Unit>, lead: char, escape: Escape) -> bool {
     let Some(first) = units.iter().position(|unit| unit.character == lead) else { return false };
     let (mut read, mut written) = (first, first);

@@ -13,7 +13,7 @@ use super::redact::Redactor;
 /// The last time in Unix ms, 9999-12-30T22:00:00.999Z, that livehook can write out: later ones count as absent.
 const TIME_MS_MAX: i64 = 253_402_207_200_999;
 
-/// Unix seconds above this are read as milliseconds where an unknown event type does not say which it means.
+/// Above this, the time of an unknown event type is read as milliseconds, because nothing says its unit.
 const SECS_PLAUSIBLE_MAX: i64 = 100_000_000_000;
 
 /// A member of a callback: its name with escapes resolved, and the compact text of its value.
@@ -58,7 +58,7 @@ pub(super) fn number(members: &[Member<'_>], name: &str) -> Option<i64> {
     json::whole(value(members, name)?).map(|(_, number)| number)
 }
 
-/// The domain that the callback is about. Where no member is known to hold it, the usual ones are tried.
+/// The domain that the callback is about. If the catalogue names no member for it, the usual ones are tried.
 pub(super) fn domain<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
     match KnownType::of(event_type).and_then(|known| known.names.domain) {
         Some(name) => text(members, name),
@@ -66,7 +66,7 @@ pub(super) fn domain<'m>(members: &'m [Member<'_>], event_type: EventType) -> Op
     }
 }
 
-/// The app name (the path of the push URL). Where no member is known to hold it, the usual ones are tried.
+/// The app name (the path of the push URL). If the catalogue names no member for it, the usual ones are tried.
 pub(super) fn app_name<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
     match KnownType::of(event_type).and_then(|known| known.names.app_name) {
         Some(name) => text(members, name),
@@ -80,7 +80,7 @@ pub(super) fn stream<'m>(members: &'m [Member<'_>], event_type: EventType) -> Op
     text(members, name).or_else(|| text(members, "stream_id"))
 }
 
-/// The type's own time member, in Unix ms. It is part of an event's id, so the catalogue's answer for a type is for ever.
+/// The type's own time member, in Unix ms. It is part of an event's id, so the catalogue must never change the member of a type.
 pub(super) fn event_time_ms(members: &[Member<'_>], event_type: EventType) -> Option<i64> {
     let TimeMember { name, unit } = KnownType::of(event_type)
         .and_then(|known| known.time)

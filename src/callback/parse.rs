@@ -1,4 +1,4 @@
-//! From the bytes of a body to a [`Callback`]: its form is checked, and nothing is believed yet.
+//! Parses the bytes of a body into a [`Callback`]. Checks the form only; anybody may have sent it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::members::{self, Member};
 /// How deeply objects and arrays may nest, the callback itself included.
 pub const NESTING_MAX: usize = 64;
 
-/// A callback as parsed. It proves form only: whoever holds one knows nothing of its sender.
+/// A parsed callback. Its form is right, and nothing is known of its sender.
 #[derive(Debug)]
 pub struct Callback<'a> {
     /// All members but `sign` and `t`, in the order received.
@@ -46,7 +46,7 @@ pub(super) enum Sign {
     Digest([u8; 16]),
 }
 
-/// Why a body is no callback. The texts are for the sender and quote nothing of the body but a bounded, escaped name.
+/// Why a body is not a callback. The sender reads these texts. They quote nothing of the body except a short, escaped name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Malformed {
     /// Not UTF-8, as RFC 8259 demands.
@@ -92,8 +92,8 @@ impl<'a> Callback<'a> {
     /// Reads a body, whatever its `Content-Type` said.
     ///
     /// # Errors
-    /// [`Malformed`] when it is not a JSON object of the form that the callback contract demands. A missing `t` is one
-    /// only beside a `sign`: a callback with neither is unsigned, which [`super::Verifier`] judges.
+    /// [`Malformed`] if it is not a JSON object of the form that the callback contract demands. A missing `t` is an error
+    /// only together with a `sign`: a callback without both is unsigned, and [`super::Verifier`] decides about it.
     pub fn parse(body: &'a [u8]) -> Result<Callback<'a>, Malformed> {
         let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8 { position: error.valid_up_to() })?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -140,18 +140,18 @@ impl<'a> Callback<'a> {
         Ok(callback)
     }
 
-    /// About how many bytes its members are as one JSON object without white space, `sign` and `t` left out.
+    /// About how many bytes its members have as one JSON object without white space, without `sign` and `t`.
     pub fn members_bytes(&self) -> usize {
         2 + self.members.iter().map(|member| member.name.len() + member.value.len() + 4).sum::<usize>()
     }
 
-    /// The kind of event that the sender names.
+    /// The type of event that the sender names.
     pub fn event_type(&self) -> EventType {
         self.event_type
     }
 }
 
-/// A name that stands twice, made fit for a message. Escapes are resolved first, so `\u0074` is `t`.
+/// Returns a name that stands twice, cut and escaped for a message. Escapes are resolved first, so `\u0074` is `t`.
 fn first_twice(members: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
     let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
     names.sort_unstable();
@@ -195,7 +195,7 @@ impl<'de> Visitor<'de> for RawMembers {
     }
 }
 
-/// A member's name, borrowed where it has no escapes (plain `Cow` would always copy).
+/// A member's name, borrowed if it has no escapes (plain `Cow` would always copy).
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 

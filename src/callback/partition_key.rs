@@ -1,4 +1,4 @@
-//! `domain/app name/stream`: what must stay in order, and what filters look at.
+//! `domain/app name/stream`: events of one partition key stay in order.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -8,12 +8,12 @@ use std::fmt::Write;
 pub struct PartitionKey<'e>(pub(super) &'e str);
 
 impl<'e> PartitionKey<'e> {
-    /// A key that was written as text.
+    /// Reads a key from its text.
     pub(crate) fn from_text(text: &'e str) -> PartitionKey<'e> {
         PartitionKey(text)
     }
 
-    /// The text of the key of a stream.
+    /// Writes the key of a stream as text.
     pub(crate) fn encoded(domain: &str, app_name: &str, stream: &str) -> String {
         let mut text = String::new();
         encode_part(&mut text, domain);
@@ -29,17 +29,17 @@ impl<'e> PartitionKey<'e> {
         self.0
     }
 
-    /// The domain, decoded; empty where the callback has none.
+    /// The domain, decoded. Empty if the callback has none.
     pub fn domain(self) -> Cow<'e, str> {
         self.part(0)
     }
 
-    /// The app name, decoded; empty where the callback has none.
+    /// The app name, decoded. Empty if the callback has none.
     pub fn app_name(self) -> Cow<'e, str> {
         self.part(1)
     }
 
-    /// The stream name, decoded; empty where the callback has none.
+    /// The stream name, decoded. Empty if the callback has none.
     pub fn stream(self) -> Cow<'e, str> {
         self.part(2)
     }

@@ -48,7 +48,7 @@ impl DomainPattern {
         Ok(DomainPattern { name: format!("{prefix}{}", name.to_ascii_lowercase()).into() })
     }
 
-    /// Whether the pattern takes this domain.
+    /// Returns whether the pattern matches the domain.
     pub fn matches(&self, domain: &str) -> bool {
         if self.name.starts_with('.') {
             domain.len() > self.name.len()
@@ -88,12 +88,12 @@ impl NamePattern {
         Ok(NamePattern { text: text.into() })
     }
 
-    /// The one name that it takes, where it has no `*`.
+    /// The name in full. `None` if the pattern has a `*`.
     pub fn exact(&self) -> Option<&str> {
         (!self.text.contains('*')).then_some(&*self.text)
     }
 
-    /// Whether the pattern takes this name. Linear in the name for each `*`, so no name is expensive.
+    /// Returns whether the pattern matches the name. The time is linear in the name for each `*`, so no name is expensive.
     pub fn matches(&self, name: &str) -> bool {
         let Some((first, rest)) = self.text.split_once('*') else {
             return *self.text == *name;

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::json;
 use super::layers::{self, Unit};
 
-/// What stands in place of a secret.
+/// Replaces a secret.
 const REDACTED: &str = "REDACTED";
 
 /// The same as a JSON value of its own.
@@ -95,7 +95,7 @@ impl Redactor {
         Cow::Owned(output)
     }
 
-    /// Cheap, and never wrong in saying no.
+    /// A cheap check. May return true without need, never false.
     fn may_hold_one(&self, value: &str) -> bool {
         let bytes = value.as_bytes();
         let is_suspicion = |position: usize| match bytes[position] {
@@ -167,9 +167,9 @@ impl Redactor {
             Some(quote) => length_until(rest, |unit| {
                 (unit.character == quote || unit.character == '\\') && unit.is_no_deeper_than(first)
             }),
-            // A list or an object inside a string: where it ends is not worth a guess.
+            // The end of a list or an object inside a string would be a guess, so everything after is replaced.
             None if !is_parameter && matches!(first.character, '[' | '{') => rest.len(),
-            // What is encoded once more than the separator belongs to the value.
+            // A character that is encoded more deeply than the separator belongs to the value.
             None => length_until(rest, |unit| {
                 unit.percent_depth <= separator.percent_depth
                     && ends_value(unit.character, if is_parameter { "" } else { ",}]" })
@@ -185,7 +185,7 @@ impl Default for Redactor {
     }
 }
 
-/// What was found in a string.
+/// The secrets of a string.
 #[derive(Default)]
 struct Found {
     /// The bytes of the secrets.

@@ -4,17 +4,17 @@ use std::borrow::Cow;
 
 use super::partition_key::PartitionKey;
 
-/// A stream, whichever event names it.
+/// Identifies a stream by domain, app name and stream name. The case of the domain does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamKey(String);
 
 impl StreamKey {
-    /// The stream that an event is about: its partition key, with the domain in lower case.
+    /// The stream of an event: its partition key, with the domain in lower case.
     pub fn of(partition_key: PartitionKey<'_>) -> StreamKey {
         StreamKey::from_text(partition_key.as_str())
     }
 
-    /// A key given back from its text.
+    /// Reads a key from its text, as [`StreamKey::as_str`] returns it.
     pub fn from_text(text: &str) -> StreamKey {
         let mut key = text.to_owned();
         let domain = key.find('/').unwrap_or(key.len());
@@ -22,7 +22,7 @@ impl StreamKey {
         StreamKey(key)
     }
 
-    /// The key of a stream by its names, an absent one empty.
+    /// The key of a stream by its names. A name that the stream does not have is empty.
     pub fn from_parts(domain: &str, app_name: &str, stream: &str) -> StreamKey {
         StreamKey::from_text(&PartitionKey::encoded(domain, app_name, stream))
     }
@@ -32,17 +32,17 @@ impl StreamKey {
         &self.0
     }
 
-    /// The domain, decoded; empty where there is none.
+    /// The domain, decoded. Empty if the callback has none.
     pub fn domain(&self) -> Cow<'_, str> {
         self.parts().domain()
     }
 
-    /// The app name, decoded; empty where there is none.
+    /// The app name, decoded. Empty if the callback has none.
     pub fn app_name(&self) -> Cow<'_, str> {
         self.parts().app_name()
     }
 
-    /// The stream name, decoded; empty where there is none.
+    /// The stream name, decoded. Empty if the callback has none.
     pub fn stream(&self) -> Cow<'_, str> {
         self.parts().stream()
     }

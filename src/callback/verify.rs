@@ -1,4 +1,4 @@
-//! From a [`Callback`] to an [`Event`]: is it genuine, still valid, and ours?
+//! Turns a [`Callback`] into an [`Event`] if it is genuine, still valid, and for this receiver.
 //!
 //! Source: the vendor's page "Event Message Notification", section on signatures: `sign = MD5(key + t)`, valid until
 //! `t`. The signature covers nothing else of the body.
@@ -21,11 +21,11 @@ use super::refusal::Refusal;
 pub struct KeyOptions {
     /// The key.
     pub key: CallbackKey,
-    /// Where not empty, the key never verifies a callback of another domain, nor one that names no domain.
+    /// If not empty, the key verifies only callbacks of these domains, and none without a domain.
     pub domains: Vec<DomainPattern>,
 }
 
-/// What is demanded of a callback. The defaults are the vendor's documented rule, with no key.
+/// The rules for callbacks. The defaults are the vendor's documented rule, without a key.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The active keys: any of them may have signed.
@@ -38,15 +38,15 @@ pub struct Options {
     pub validity_secs_max: Option<u32>,
     /// Types that are accepted without a `sign`.
     pub unsigned_event_types: Vec<EventType>,
-    /// Where not empty, other appids are refused.
+    /// If not empty, other appids are refused.
     pub allowed_appids: Vec<i64>,
-    /// Where not empty, other domains, and callbacks that name none, are refused.
+    /// If not empty, other domains are refused, and callbacks without a domain.
     pub allowed_domains: Vec<DomainPattern>,
     /// Parameters whose values are redacted in addition to `txSecret`.
     pub redact_parameters: Vec<String>,
 }
 
-/// Options under which a verifier would prove nothing.
+/// Why no verifier can be made of the options.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum VerifierError {
     /// Without a key nothing can be verified.
@@ -56,7 +56,7 @@ pub enum VerifierError {
     NoKey,
 }
 
-/// Judges callbacks.
+/// Checks callbacks against the options.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     options: Options,
@@ -67,7 +67,7 @@ impl Verifier {
     /// Makes a verifier.
     ///
     /// # Errors
-    /// No key at all without `allow_unsigned`.
+    /// There is no key, and `allow_unsigned` is false.
     pub fn new(options: Options) -> Result<Verifier, VerifierError> {
         if options.keys.is_empty() && !options.allow_unsigned {
             return Err(VerifierError::NoKey);
@@ -76,7 +76,7 @@ impl Verifier {
         Ok(Verifier { options, redactor })
     }
 
-    /// Judges a callback received at `now_ms` (Unix ms): signature, then expiry, then appid, then domain.
+    /// Verifies a callback that was received at `now_ms` (Unix ms): signature, then expiry, then appid, then domain.
     ///
     /// # Errors
     /// The first reason to refuse it.
@@ -96,15 +96,15 @@ impl Verifier {
         Ok(Event::new(callback, verified, now_ms, &self.redactor))
     }
 
-    /// The members of a callback as one JSON object, for people to see where there is no event: without `sign` and `t`, and
-    /// redacted as those of an event are. What bears these names in another case, or deeper, is replaced.
+    /// Returns the members of a refused callback as one JSON object, to be shown to people. Without `sign` and `t`, and redacted
+    /// as the members of an event. Deeper members of these names are replaced, in any case.
     pub fn redacted_members(&self, callback: &Callback<'_>) -> String {
         let mut object = String::with_capacity(callback.members_bytes() + 64);
         members::write_object(&mut object, &members::redacted(&callback.members, &self.redactor));
         without_credentials(&object)
     }
 
-    /// Whether the callback is proven genuine; false for one that is accepted without proof.
+    /// Returns true if the signature proves the callback, false if it is accepted without a signature.
     fn check_signature(&self, callback: &Callback<'_>, domain: Option<&str>, now_secs: i64) -> Result<bool, Refusal> {
         let options = &self.options;
         if options.keys.is_empty() {

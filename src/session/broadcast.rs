@@ -1,6 +1,6 @@
 //! Broadcasts: the sessions of one stream that follow each other so closely that people see one broadcast.
 //!
-//! CSS tells a loss of network of more than 70 s as a stop and a new push. Who watches sees the same broadcast go on.
+//! CSS reports a loss of network of more than 70 s as a stop and a new push. Viewers see one broadcast.
 
 use std::cmp::Reverse;
 
@@ -40,7 +40,7 @@ pub struct Broadcast {
 
 /// Puts the sessions of one stream, in the order of their starts, together into broadcasts: a session that starts at most
 /// `bridge_gap_ms` after all before it have ended belongs to the same one. Sessions that overlap or touch do as well, and
-/// that is no interruption. In which order those come that start at once makes no difference to any number.
+/// that does not count as an interruption. The order of sessions that start at the same time does not matter.
 pub fn broadcasts(spans: &[Span], bridge_gap_ms: i64) -> Vec<Broadcast> {
     let mut broadcasts: Vec<Broadcast> = Vec::new();
     for (position, span) in spans.iter().enumerate() {

@@ -1,18 +1,18 @@
-//! What one event says of a session.
+//! A fact: what an event says about its session.
 
 use std::borrow::Cow;
 
 use super::id::{SessionId, is_sequence};
 use crate::callback::{Event, EventId, EventType, StreamEvent, StreamKey};
 
-/// How far the time of an event may be ahead of its receipt, in ms, and be believed: the clocks of CSS and of this machine
-/// differ by some seconds. Further ahead, the receipt counts.
+/// How far the time of an event may be ahead of its receipt, in ms: the clocks of CSS and of this machine differ by some
+/// seconds. If the time is further ahead, the time of receipt counts.
 const AHEAD_MS_MAX: i64 = 60_000;
 
 /// The most characters that are kept of a text that only people read.
 const TEXT_CHARACTERS_MAX: usize = 256;
 
-/// What one event says of the session that it belongs to.
+/// What one event says about the session that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// The stream.
@@ -21,7 +21,7 @@ pub struct Fact {
     pub sequence: String,
     /// The event.
     pub id: EventId,
-    /// When it is a sign of the push, in Unix ms: its time, but its receipt where the time was more than a minute ahead then.
+    /// When the push was seen, in Unix ms: the event's time, or its receipt if the time is more than a minute ahead of that.
     pub seen_ms: i64,
     /// What it says.
     pub kind: Kind,
@@ -38,7 +38,7 @@ pub enum Kind {
     Anomaly,
 }
 
-/// What is known of a session's beginning, and from a stop too.
+/// What a push says about its session. A stop repeats it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Push {
     /// The account's APPID.
@@ -53,7 +53,7 @@ pub struct Push {
     pub height: Option<i64>,
 }
 
-/// What is known of a session's end.
+/// What a stop says about its session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stop {
     /// What a stop says of the push.
@@ -67,7 +67,7 @@ pub struct Stop {
 }
 
 impl Fact {
-    /// What an event says of a session; `None` where it names no push.
+    /// Reads the fact of an event. `None` if the event names no push.
     pub fn of(event: &Event) -> Option<Fact> {
         let sequence = sequence_of(event)?;
         let kind = match StreamEvent::of(event) {
@@ -82,12 +82,12 @@ impl Fact {
         Some(Fact { stream, sequence: sequence.into_owned(), id: event.id(), seen_ms, kind })
     }
 
-    /// The session that an event says something of; `None` where it names no push. Cheaper than all that it says.
+    /// The session of an event. `None` if the event names no push. Cheaper than [`Fact::of`].
     pub fn session_of(event: &Event) -> Option<SessionId> {
         Some(StreamKey::of(event.partition_key()).session(&sequence_of(event)?))
     }
 
-    /// Whether every event of this type should say something of a session: one that does not lacks its sequence.
+    /// Returns whether every event of this type should have a fact. An event without one lacks its sequence.
     pub fn is_expected_of(event_type: EventType) -> bool {
         matches!(event_type, EventType::Push | EventType::Stop | EventType::PushAnomaly)
     }

@@ -1,7 +1,6 @@
-//! What tells streams and sessions apart.
+//! The ids of sessions.
 //!
-//! A stream is told by domain, app name and stream name, the domain without regard to case. A session is told by its
-//! stream and the vendor's `sequence`, which push and stop of one push share. Its id is the sequence, a hyphen, and the
+//! A session is identified by its stream and the vendor's `sequence`, which push and stop of one push share. Its id is the sequence, a hyphen, and the
 //! first 32 bits of a SHA-256 digest of the stream's key in hexadecimal digits: two streams might share a sequence.
 
 use std::fmt;
@@ -17,7 +16,7 @@ use crate::callback::StreamKey;
 const SEQUENCE_CHARACTERS_MAX: usize = 64;
 
 impl StreamKey {
-    /// The id of the session of a sequence of this stream.
+    /// The id of the session that has this sequence on this stream.
     pub fn session(&self, sequence: &str) -> SessionId {
         let digest = Sha256::digest(self.as_str().as_bytes());
         let head = [digest[0], digest[1], digest[2], digest[3]];
@@ -70,7 +69,7 @@ impl serde::Serialize for SessionId {
     }
 }
 
-/// A text that is no session id.
+/// The text is not a session id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is no session id: it has the form 2210464508206756938-5d0c1f7a")]
 pub struct InvalidSessionId(String);

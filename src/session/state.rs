@@ -43,8 +43,8 @@ impl Session {
         }
     }
 
-    /// When it started, in Unix ms: the time of the push; without one, that of the stop less the duration; else of the
-    /// first event that named it.
+    /// When it started, in Unix ms: the time of the push. Without a push, the time of the stop minus the duration. Without
+    /// both, the time of its first event.
     pub fn started_ms(&self) -> i64 {
         match (&self.push, &self.stop) {
             (Some((id, _)), _) => id.time_ms(),
@@ -60,7 +60,7 @@ impl Session {
         self.stop.as_ref().map(|(id, _)| id.time_ms().max(self.started_ms()))
     }
 
-    /// How long it lasted, in ms: what CSS says, else the time from push to stop. `None` where neither is known.
+    /// How long it lasted, in ms: what CSS says, or else the time from push to stop. `None` if neither is known.
     pub fn duration_ms(&self) -> Option<i64> {
         let (stop_id, stop) = self.stop.as_ref()?;
         stop.push_duration_ms.or_else(|| {
@@ -107,22 +107,22 @@ impl Session {
         Some(Reason::of(stop.errcode, stop.errmsg.as_deref()))
     }
 
-    /// The APPID, as the push says, else the stop.
+    /// The APPID from the push, or else from the stop.
     pub fn appid(&self) -> Option<i64> {
         self.either(|push| push.appid)
     }
 
-    /// The ingest node, as the push says, else the stop.
+    /// The ingest node from the push, or else from the stop.
     pub fn node(&self) -> Option<&str> {
         self.either(|push| push.node.as_deref())
     }
 
-    /// The pusher's address, as the push says, else the stop.
+    /// The pusher's address from the push, or else from the stop.
     pub fn user_address(&self) -> Option<&str> {
         self.either(|push| push.user_address.as_deref())
     }
 
-    /// Width and height of the picture in pixels, as the push says, else the stop. CSS often knows them only at the end.
+    /// Width and height of the picture in pixels from the push, or else from the stop. CSS often knows them only at the end.
     pub fn size(&self) -> Option<(i64, i64)> {
         self.either(|push| push.width.zip(push.height))
     }
@@ -168,7 +168,7 @@ impl serde::Serialize for State {
     }
 }
 
-/// A word that is no state.
+/// The word does not name a state.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is no state: give live, ended or stale")]
 pub struct InvalidState(String);

@@ -1,29 +1,29 @@
-//! The few words into which all reasons of a stop are sorted.
+//! The categories of reasons, one word each.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Why a push ended, in one word; a closed set, fit for a label.
+/// Why a push ended, in one word. The set is closed, so metrics can use it as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum ReasonCategory {
     /// The pusher ended it.
     Client,
-    /// The way from the pusher to the vendor broke.
+    /// The network between the pusher and the vendor failed.
     Network,
-    /// What was pushed is not what the vendor takes.
+    /// The vendor does not accept the pushed content.
     Content,
-    /// The connection stood, and no data came.
+    /// The connection was open, but no data came.
     Idle,
-    /// A fault of the vendor's.
+    /// The vendor failed.
     Internal,
     /// The push was not allowed.
     Rejected,
-    /// Somebody in charge of the account had it stopped.
+    /// The account's operator stopped it.
     Operator,
     /// Another push took its place.
     Replaced,
-    /// Nobody says.
+    /// The callback does not say why.
     Unknown,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for ReasonCategory {
     }
 }
 
-/// A word that is no reason category.
+/// The word does not name a reason category.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is no reason category: give one of {list}", list = ReasonCategory::ALL.map(ReasonCategory::label).join(", "))]
 pub struct UnknownReasonCategory(String);

@@ -2,11 +2,11 @@
 
 use super::category::ReasonCategory;
 
-/// What one or more of the vendor's codes stand for.
+/// The meaning of one or more of the vendor's codes.
 pub(super) struct Cause {
     /// The codes that share it.
     pub(super) errcodes: &'static [i64],
-    /// The sub codes that share it; none where it is that of the whole code.
+    /// The sub codes that share it. Empty if it is the cause of the whole code.
     pub(super) subs: &'static [i64],
     pub(super) category: ReasonCategory,
     pub(super) meaning: &'static str,

@@ -1,12 +1,12 @@
 //! Guesses the sub code of 18 and 21 from `errmsg`, by words in English and Chinese.
 //!
-//! The vendor does not promise this text, and has changed it over the years, so a rule asks for as few words as tell one
-//! cause from the others, and gives no hint rather than a wild one.
+//! The vendor does not promise this text, and has changed it over the years. So a rule needs only the words that distinguish
+//! one cause from the others, and an unclear text gives no hint.
 
-/// How much of an `errmsg` is read. Those of the vendor are below a hundred characters; a longer one is not worth the time.
+/// How much of an `errmsg` is read. The vendor's texts have fewer than a hundred characters.
 const CHARACTERS_MAX: usize = 400;
 
-/// A sub code, and what a text must have to hint at it: of each list at least one word.
+/// A sub code, and the words that hint at it: a text must have at least one word of each list.
 struct Rule {
     sub: i64,
     needs: &'static [&'static [&'static str]],
@@ -140,8 +140,8 @@ const STOPPED: &[Rule] = &[
 
 const REPLACED: &[&str] = &["replace", "supersede", "new push", "替换", "取代", "顶替", "新的推流", "新推流"];
 
-/// The sub code at which an `errmsg` hints; none for codes that have no sub codes, and for texts that tell nothing. Of
-/// several sub codes with one cause it gives the first.
+/// Returns the sub code that an `errmsg` hints at. `None` for codes without sub codes, and for unclear texts. If several sub
+/// codes share one cause, returns the first.
 pub(super) fn sub(errcode: i64, errmsg: &str) -> Option<i64> {
     let rules = match errcode {
         18 => REJECTED,

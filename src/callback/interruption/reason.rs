@@ -5,7 +5,7 @@ use super::cause::Cause;
 use super::causes::{ABSENT, CAUSES, UNLISTED};
 use super::{hint, subcodes};
 
-/// Every cause, those with a sub code after the others.
+/// Every cause. The causes of whole codes come before the causes of sub codes.
 fn causes() -> impl Iterator<Item = &'static Cause> {
     CAUSES.iter().chain(&subcodes::CAUSES)
 }
@@ -44,12 +44,12 @@ impl Interruption {
     }
 }
 
-/// What an `errcode` and an `errmsg` say together.
+/// Why a push ended, by its `errcode` and `errmsg`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Reason {
-    /// The vendor's code, where the callback has one.
+    /// The vendor's code. `None` if the callback has none.
     pub errcode: Option<i64>,
-    /// The vendor's sub code. As a hint it is given where only one has this cause.
+    /// The vendor's sub code. A hint names it only if the cause belongs to a single sub code.
     pub sub: Option<i64>,
     /// In one word.
     pub category: ReasonCategory,
@@ -59,15 +59,14 @@ pub struct Reason {
     pub actor: &'static str,
     /// What to check first, in whole sentences.
     pub advice: &'static str,
-    /// Whether the cause was told from `errmsg`, and so is a guess.
+    /// Whether the cause is a guess from `errmsg`.
     pub is_hint: bool,
 }
 
 impl Reason {
-    /// The reason of a stop. Every number and every text has one; what nobody can explain is
-    /// [`ReasonCategory::Unknown`].
+    /// The reason of a stop. A code that is not in the table has [`ReasonCategory::Unknown`].
     ///
-    /// `errmsg` is looked at for the codes 18 and 21 only.
+    /// `errmsg` is read for the codes 18 and 21 only.
     pub fn of(errcode: Option<i64>, errmsg: Option<&str>) -> Reason {
         let Some(number) = errcode else { return Reason::new(None, None, &ABSENT, false) };
         if let Some(cause) = errmsg.and_then(|errmsg| hinted(number, errmsg)) {
@@ -87,7 +86,7 @@ impl Reason {
     }
 }
 
-/// A line of the table as a reason that is sure.
+/// A line of the table as a reason that is not a guess.
 impl From<Interruption> for Reason {
     fn from(interruption: Interruption) -> Reason {
         let Interruption { errcode, sub, category, meaning, actor, advice } = interruption;
