@@ -120,7 +120,7 @@ impl<'r> EventSource<'r> {
     /// # Errors
     /// The journal or the index cannot be read.
     pub fn find(&self, id: EventId, scan_records_max: usize) -> Result<Option<Record>, IndexError> {
-        // The cursor is read before the event: what the index takes in between the two is then found in both, not in neither.
+        // The cursor is read first. An event that is indexed between the two reads is then found, and not missed by both.
         let until = match self.index {
             Some(index) => index.cursor_in(self.journal)?.unwrap_or_default(),
             None => Offset::default(),

@@ -7,10 +7,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::hours::EventHours;
 use super::rebuilt_sessions::RebuiltSessions;
 use super::stored_session::StoredSession;
-use super::{IndexError, Store, meta};
+use super::{IndexError, Store};
 use crate::callback::{Event, EventType, ReasonCategory, recording_started_ms};
 use crate::journal::{Offset, Record};
 use crate::session::{Fact, Session, StreamKey};
+use crate::storage::meta;
 
 /// How many rows of streams are remembered at most.
 const STREAMS_MAX: usize = 100_000;

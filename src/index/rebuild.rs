@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::meta::Settings;
 use super::options::Options;
+use super::settings::Settings;
 use super::store::JournalState;
 use super::{IndexError, Store, schema};
 use crate::journal::{Offset, Reader};

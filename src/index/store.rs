@@ -6,15 +6,16 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::meta::{self, Settings};
 use super::options::Options;
 use super::pruning::{self, SLICE_ROWS};
 use super::rebuilt_sessions::RebuiltSessions;
+use super::settings::Settings;
 use super::stored_session::OPEN_SESSIONS;
 use super::{IndexError, hours, schema};
 use crate::callback::EventId;
 use crate::journal::Offset;
 use crate::session::State;
+use crate::storage::meta;
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::index::meta::Settings;
+use crate::index::settings::Settings;
 use crate::index::{IndexError, schema};
 use crate::session::State;
 

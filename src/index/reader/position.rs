@@ -1,8 +1,9 @@
 //! How far the index has followed which journal.
 
 use super::Reader;
-use crate::index::{IndexError, meta};
+use crate::index::IndexError;
 use crate::journal::{self, Offset};
+use crate::storage::meta;
 
 impl Reader {
     /// The last record of the journal that is in the index.

@@ -1,10 +1,10 @@
-//! Single values that the index stores by name in its table `meta`, and the settings among them.
+//! The settings that the index stores for its readers.
 
 use rusqlite::Connection;
 
 use super::IndexError;
 use super::options::Options;
-pub(super) use crate::storage::meta::{number, store, text};
+use crate::storage::meta;
 
 /// The part of the service's configuration that readers in other processes need. It is stored in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +28,14 @@ impl Settings {
     /// Reads the stored settings.
     pub(super) fn read(connection: &Connection) -> Result<Settings, IndexError> {
         Ok(Settings {
-            stale_after_ms: number(connection, "stale_after_ms")?,
-            bridge_gap_ms: number(connection, "bridge_gap_ms")?.unwrap_or(0),
+            stale_after_ms: meta::number(connection, "stale_after_ms")?,
+            bridge_gap_ms: meta::number(connection, "bridge_gap_ms")?.unwrap_or(0),
         })
     }
 
     /// Stores the settings.
     pub(super) fn write(&self, connection: &Connection) -> Result<(), IndexError> {
-        store(connection, "stale_after_ms", self.stale_after_ms)?;
-        Ok(store(connection, "bridge_gap_ms", Some(self.bridge_gap_ms))?)
+        meta::store(connection, "stale_after_ms", self.stale_after_ms)?;
+        Ok(meta::store(connection, "bridge_gap_ms", Some(self.bridge_gap_ms))?)
     }
 }
