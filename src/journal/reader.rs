@@ -57,8 +57,8 @@ impl Reader {
         schema::journal_id(&self.connection)
     }
 
-    /// Returns an id that is also unlike that of every copy: the one that a backup gave to this journal, or the journal's
-    /// own. As long as the generation stays the same, an offset means the same record.
+    /// Returns an id that differs between the journal and every copy of it: a backup gives its copy an id, and other journals
+    /// use their own. As long as the generation stays the same, an offset means the same record.
     ///
     /// # Errors
     /// The journal cannot be read.

@@ -29,7 +29,7 @@ pub struct NewReplay {
     pub first: Offset,
     /// The replay ends with this offset.
     pub last: Offset,
-    /// How many events that is; `None` if nobody counted them.
+    /// How many events that is; `None` if they were not counted.
     pub counted: Option<i64>,
 }
 

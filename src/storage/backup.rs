@@ -19,7 +19,7 @@ const WAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// How long to wait if SQLite cannot copy at the moment.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 
-/// A backup in the making. Each room copies its own database into it. Dropped before [`Backup::finish`], it removes its
+/// A backup in the making. The index and the journal each copy their own database into it. Dropped before [`Backup::finish`], it removes its
 /// files.
 ///
 /// Until all copies are complete, each has a name that ends with `.part`, so a backup that was cut short is not taken for a

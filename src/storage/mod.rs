@@ -1,6 +1,7 @@
 //! The data directory: its lock, its databases, and how their files become durable and are copied.
 //!
-//! Nothing here knows the tables. Each room describes its own database and gives the errors here its own words and cures.
+//! Nothing here knows the tables. The journal and the index each describe their own database, and turn the errors here into
+//! their own, with the cure that fits.
 
 mod backup;
 mod data_dir;

@@ -290,8 +290,8 @@ fn insert(
     Ok(results)
 }
 
-/// Checks that the journal is still at its path. A file that was removed still takes everything that is written, and nobody
-/// would find it.
+/// Checks that the journal is still at its path. A removed file still takes everything that is written, and all of it would be
+/// lost.
 fn check_place(data_dir: &Path, identity: Identity) -> Result<(), JournalError> {
     let path = schema::path(data_dir);
     if identity.is_at(&path) { Ok(()) } else { Err(JournalError::Gone(path)) }

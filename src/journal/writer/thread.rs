@@ -174,7 +174,7 @@ impl Writer {
         let _ = reply.send(result);
     }
 
-    /// Must come before the replies: whoever gets one may look at once.
+    /// Must come before the replies: a caller may read the numbers as soon as it has its reply.
     fn publish_dead_letters(&self) {
         if let State::Open(store) = &self.state {
             self.links.dead_letters.send_replace(store.dead_letters());
