@@ -1,35 +1,34 @@
-//! `livehook backup`: a consistent copy of the data directory.
+//! `livehook backup`: makes a consistent copy of the data directory.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::DataDirArguments;
-use super::render::output::{Output, talk};
-use super::render::progress::Progress;
+use super::render::{Output, Progress, talk};
 use crate::index;
 use crate::journal::Reader;
 use crate::storage::Backup;
 
-/// Copy the data directory while the service runs, or when it does not
+/// Copy the data directory, also while the service runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   livehook backup /backups/2026-05-01
   livehook backup --data-dir /var/lib/livehook /backups/2026-05-01
 
-To restore: stop the service, move its data directory away, copy the backup
-into its place, start the service. What was received after the backup is not in
-it; sessions that are older than the journal are. While a backup runs, the
-write-ahead logs in the data directory grow.")]
+To restore: stop the service, move its data directory away, copy the backup to
+the same place, and start the service. The copy has the events received before
+the backup, and all sessions of the index. The WAL files in the data directory
+grow while a backup runs.")]
 pub(super) struct Arguments {
-    /// Where to write the copy: a directory that is empty or not there yet
+    /// The directory for the copy. It must be empty or not exist
     #[arg(value_name = "DIR")]
     target: PathBuf,
     #[command(flatten)]
     data_dir: DataDirArguments,
 }
 
-/// Copies, and prints the directory and its size in bytes.
+/// Prints the directory of the copy and its size in bytes, with a tab between.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let data_dir = arguments.data_dir.path();
     let target = &arguments.target;
@@ -45,14 +44,14 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     backup.finish()?;
     output.line(format_args!("{}\t{bytes}", target.display()))?;
     output.flush()?;
-    talk(format_args!("{bytes} bytes were written to {}", target.display()));
+    talk(format_args!("{bytes} bytes written to {}", target.display()));
     talk(restore_hint(data_dir, target));
     Ok(ExitCode::SUCCESS)
 }
 
 fn restore_hint(data_dir: &Path, target: &Path) -> String {
     let (data_dir, target) = (data_dir.display(), target.display());
-    format!("to restore: stop the service, move {data_dir} away, copy {target} to {data_dir}, start the service")
+    format!("to restore: stop the service, move {data_dir} away, copy {target} to {data_dir}, and start the service")
 }
 
 #[cfg(test)]
@@ -65,7 +64,7 @@ mod tests {
     use crate::telemetry::Metrics;
 
     #[test]
-    fn a_copy_is_a_data_directory_and_is_never_written_over() {
+    fn copy_is_a_data_directory() {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = DataDirArguments { data_dir: Some(directory.path().join("data")) };
         let arguments = Arguments { target: directory.path().join("copy"), data_dir };

@@ -1,13 +1,12 @@
-//! `livehook completions`: a script that lets a shell complete livehook's commands.
+//! `livehook completions`: prints a completion script for a shell.
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::render::output::Output;
+use super::render::Output;
 
-/// Print a script that completes livehook's commands in a shell
+/// Print a script that completes livehook's commands and flags in a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,10 +19,14 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-/// Prints the script.
-pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+/// Prints the script for these commands.
+pub(super) fn run(
+    arguments: &Arguments,
+    mut commands: clap::Command,
+    output: &mut Output<'_>,
+) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "livehook", &mut script);
+    clap_complete::generate(arguments.shell, &mut commands, "livehook", &mut script);
     output.bytes(&script)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -33,13 +36,13 @@ mod tests {
     use clap::ValueEnum;
 
     use super::*;
+    use crate::cli::testing::stdout_of;
 
     #[test]
-    fn every_shell_gets_a_script_that_knows_the_commands() {
+    fn script_for_every_shell() {
         for shell in Shell::value_variants() {
-            let mut script = Vec::new();
-            run(&Arguments { shell: *shell }, &mut Output::to(&mut script)).unwrap();
-            assert!(String::from_utf8(script).unwrap().contains("healthcheck"), "{shell}");
+            let script = stdout_of(&["completions", &shell.to_string()]);
+            assert!(script.contains("healthcheck") && script.contains("rebuild-index"), "{shell}");
         }
     }
 }

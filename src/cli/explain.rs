@@ -1,17 +1,19 @@
-//! `livehook explain`: what an errcode means, who has to act, and what to check first.
+//! `livehook explain`: explains the errcode of a stop.
 
 use std::process::ExitCode;
 
-use super::render::cell::{Cell, Tone};
-use super::render::listing::{self, Form, Row};
-use super::render::output::{Output, talk};
-use super::render::table::{Column, details};
+use serde::Serialize;
+
+use super::args::usage_error;
+use super::render::{
+    Column, Output, OutputFormat, Row, TextCell, category_cell, print_details, print_rows, reason_details, talk,
+};
 use crate::callback::{Interruption, Reason, ReasonCategory};
 
-/// Explain why a stream stopped, from the errcode of its stop
+/// Explain why a stream stopped, from the errcode of its stop event
 ///
-/// The codes 18 and 21 have many causes, and a callback does not bring the sub code that tells which. Its errmsg is a
-/// hint, and what is told from it is a guess; the console's stream interruption records have the sub code.
+/// Codes 18 and 21 cover several causes, and the callback omits the sub-code that distinguishes them. With --message, livehook
+/// guesses the cause from the errmsg. The CSS console shows the sub-code in its stream interruption records.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,53 +23,52 @@ Examples:
   livehook explain --category rejected
   livehook explain --list --output csv > errcodes.csv")]
 pub(super) struct Arguments {
-    /// The errcode of a stop; every number has an answer, if only that it is unknown
+    /// The `errcode` of a stop event. Any number is accepted; livehook says if it doesn't know the code
     #[arg(value_name = "CODE", value_parser = errcode, allow_negative_numbers = true)]
     #[arg(conflicts_with = "list")]
     errcode: Option<i64>,
-    /// The errmsg of the same stop, as a hint for 18 and 21
+    /// The `errmsg` of the same event, a hint for codes 18 and 21
     #[arg(long, value_name = "TEXT", requires = "errcode", conflicts_with = "list")]
     message: Option<String>,
-    /// The sub code, where the console has told it
+    /// The sub-code, if you have it from the CSS console
     #[arg(long, value_name = "N", requires = "errcode", conflicts_with_all = ["list", "message"])]
     sub: Option<i64>,
-    /// All codes
+    /// Show all codes
     #[arg(long)]
     list: bool,
-    /// All codes of this category: client, network, content, idle, internal, rejected, operator, replaced or unknown
+    /// Show all codes of a category: client, network, content, idle, internal, rejected, operator, replaced or unknown
     #[arg(long, value_name = "CATEGORY", conflicts_with_all = ["errcode", "message", "sub"])]
     category: Option<ReasonCategory>,
-    /// How to show it
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
-    output: Form,
+    /// The output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
 }
 
-/// Reads an errcode.
 fn errcode(text: &str) -> Result<i64, &'static str> {
-    text.parse().map_err(|_| "give the number that a stop has as `errcode`, such as 18; --list shows all")
+    text.parse().map_err(|_| "must be the number in `errcode` of a stop event, such as 18; --list shows all codes")
 }
 
-/// Prints the explanation.
+/// Prints the explanation of a code, or the list.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Arguments { errcode, message, sub, list, category, output: form } = arguments;
+    let Arguments { errcode, message, sub, list, category, output: format } = arguments;
     match errcode {
         None if !list && category.is_none() => {
-            return Err(crate::cli::args::usage_error("give the errcode of a stop, such as 18, or --list for all"));
+            return Err(usage_error("name the errcode of a stop event, such as 18, or use --list for all codes"));
         }
         None => {
-            let lines = Interruption::all().filter(|line| category.is_none_or(|category| line.category == category));
-            listing::show(&lines.map(Listed::from).collect::<Vec<_>>(), *form, output)?;
+            let rows = Interruption::all().filter(|row| category.is_none_or(|category| row.category == category));
+            print_rows(&rows.map(ReasonRow::from).collect::<Vec<_>>(), *format, output)?;
         }
         Some(errcode) => {
             let reason = reason(*errcode, message.as_deref(), *sub);
-            // What is known of the sub code leaves no others to tell of.
-            let is_told = reason.is_hint || reason.sub.is_some();
-            let subs = if is_told { Vec::new() } else { subs(*errcode) };
-            match form {
-                Form::Table => explain(&reason, subs, output)?,
-                Form::Json | Form::Csv => {
-                    let rows: Vec<Listed> = std::iter::once(Listed(reason)).chain(subs).collect();
-                    listing::show(&rows, *form, output)?;
+            // A known sub-code excludes the others.
+            let is_narrowed = reason.is_hint || reason.sub.is_some();
+            let subs = if is_narrowed { Vec::new() } else { subs(*errcode) };
+            match format {
+                OutputFormat::Table => print_explanation(&reason, &subs, output)?,
+                OutputFormat::Json | OutputFormat::Csv => {
+                    let rows: Vec<ReasonRow> = std::iter::once(ReasonRow(reason)).chain(subs).collect();
+                    print_rows(&rows, *format, output)?;
                 }
             }
         }
@@ -81,121 +82,71 @@ fn reason(errcode: i64, message: Option<&str>, sub: Option<i64>) -> Reason {
         None => {
             if message.is_some() && !reason.is_hint {
                 match subs(errcode).is_empty() {
-                    true => talk(format_args!("{errcode} has no sub codes, so the message makes no difference")),
-                    false => talk(format_args!("the message gives no hint at a sub code of {errcode}")),
+                    true => talk(format_args!("--message has no effect: code {errcode} has no sub-codes")),
+                    false => talk(format_args!("--message has no effect: no sub-code of {errcode} matches this text")),
                 }
             }
             reason
         }
-        Some(sub) => match Interruption::all().find(|line| (line.errcode, line.sub) == (errcode, Some(sub))) {
-            Some(line) => line.into(),
+        Some(sub) => match Interruption::all().find(|row| (row.errcode, row.sub) == (errcode, Some(sub))) {
+            Some(row) => row.into(),
             None => {
-                talk(format_args!("{errcode} has no sub code {sub} in the vendor's table"));
+                talk(format_args!("the vendor documents no sub-code {sub} of code {errcode}"));
                 reason
             }
         },
     }
 }
 
-/// The causes that the sub codes of a code tell apart.
-fn subs(errcode: i64) -> Vec<Listed> {
-    Interruption::all().filter(|line| line.errcode == errcode && line.sub.is_some()).map(Listed::from).collect()
+/// The causes of a code, one for each sub-code.
+fn subs(errcode: i64) -> Vec<ReasonRow> {
+    Interruption::all().filter(|row| row.errcode == errcode && row.sub.is_some()).map(ReasonRow::from).collect()
 }
 
-/// Writes an explanation for people.
-fn explain(reason: &Reason, subs: Vec<Listed>, output: &mut Output<'_>) -> anyhow::Result<()> {
-    let mut rows = vec![("errcode", Cell::optional(reason.errcode))];
-    match (reason.sub, reason.is_hint) {
-        (Some(sub), true) => rows.push(("sub code", Cell::new(format_args!("{sub}, guessed from the message")))),
-        (None, true) => rows.push(("sub code", Cell::new("one of several, guessed from the message"))),
-        (Some(sub), false) => rows.push(("sub code", Cell::new(sub))),
-        (None, false) => {}
-    }
-    rows.extend([
-        ("category", category_cell(reason.category)),
-        ("meaning", Cell::new(reason.meaning)),
-        ("who acts", Cell::new(reason.actor)),
-        ("what to do", Cell::new(reason.advice)),
-    ]);
-    details(&rows, output)?;
+fn print_explanation(reason: &Reason, subs: &[ReasonRow], output: &mut Output<'_>) -> anyhow::Result<()> {
+    let mut details =
+        vec![("errcode", TextCell::optional(reason.errcode)), ("category", category_cell(reason.category))];
+    details.extend(reason_details(reason));
+    print_details(&details, output)?;
     if !subs.is_empty() {
-        output.line("\nThe causes by sub code; more on one with --sub N:\n")?;
-        listing::show(&subs, Form::Table, output)?;
+        output.line("\nPossible causes. Use --sub to explain one:\n")?;
+        print_rows(subs, OutputFormat::Table, output)?;
     }
     Ok(())
 }
 
-fn category_cell(category: ReasonCategory) -> Cell {
-    Cell::new(category).toned(category_tone(category))
-}
-
-/// How a category is shown to people: good where a stop is most often wanted, bad where something is to be mended.
-pub(super) fn category_tone(category: ReasonCategory) -> Tone {
-    match category {
-        ReasonCategory::Client => Tone::Good,
-        ReasonCategory::Operator | ReasonCategory::Replaced | ReasonCategory::Unknown => Tone::Warning,
-        ReasonCategory::Network
-        | ReasonCategory::Content
-        | ReasonCategory::Idle
-        | ReasonCategory::Internal
-        | ReasonCategory::Rejected => Tone::Bad,
-    }
-}
-
-/// A reason as a row.
-#[derive(serde::Serialize)]
+#[derive(Serialize)]
 #[serde(transparent)]
-struct Listed(Reason);
+struct ReasonRow(Reason);
 
-impl From<Interruption> for Listed {
-    fn from(line: Interruption) -> Listed {
-        Listed(line.into())
+impl From<Interruption> for ReasonRow {
+    fn from(row: Interruption) -> ReasonRow {
+        ReasonRow(row.into())
     }
 }
 
-impl Row for Listed {
-    const COLUMNS: &'static [Column] = &[
-        Column::right("CODE"),
-        Column::right("SUB"),
-        Column::left("CATEGORY"),
-        Column::left("MEANING"),
-        Column::left("WHO ACTS"),
+impl Row for ReasonRow {
+    const COLUMNS: &'static [Column<ReasonRow>] = &[
+        Column::right("CODE", |row| TextCell::optional(row.0.errcode)),
+        Column::right("SUB", |row| TextCell::optional(row.0.sub)),
+        Column::left("CATEGORY", |row| category_cell(row.0.category)),
+        Column::left("MEANING", |row| TextCell::new(row.0.meaning)),
+        Column::left("WHO ACTS", |row| TextCell::new(row.0.actor)),
     ];
+
     const CSV_MEMBERS: &'static [&'static str] =
         &["errcode", "sub", "category", "meaning", "actor", "advice", "is_hint"];
-
-    fn cells(&self) -> Vec<Cell> {
-        let Reason { errcode, sub, category, meaning, actor, .. } = &self.0;
-        vec![
-            Cell::optional(*errcode),
-            Cell::optional(*sub),
-            category_cell(*category),
-            Cell::new(meaning),
-            Cell::new(actor),
-        ]
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use serde_json::Value;
 
-    use super::super::{Arguments as All, Command};
     use super::*;
-
-    fn parse(line: &[&str]) -> Result<Arguments, clap::Error> {
-        match All::try_parse_from([&["livehook", "explain"], line].concat())?.command {
-            Command::Explain(arguments) => Ok(arguments),
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::cli::testing::{assert_usage_error, error_of, stdout_of};
 
     fn explained(line: &[&str]) -> String {
-        let mut written = Vec::new();
-        let code = run(&parse(line).unwrap(), &mut Output::to(&mut written)).unwrap();
-        assert_eq!(code, ExitCode::SUCCESS);
-        String::from_utf8(written).unwrap()
+        stdout_of(&[&["explain"], line].concat())
     }
 
     fn objects(line: &[&str]) -> Vec<Value> {
@@ -204,18 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn one_code_is_explained_for_people() {
-        let text = explained(&["8"]);
-        let labels = ["errcode     8\n", "\ncategory    idle\n", "\nmeaning     ", "\nwho acts    ", "\nwhat to do  "];
-        for label in labels {
-            assert!(text.contains(label), "{text}");
-        }
-        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
-        assert!(!text.contains("sub code"), "{text}");
+    fn explanation_for_people() {
+        insta::assert_snapshot!("explain_8", explained(&["8"]));
+        insta::assert_snapshot!("explain_21", explained(&["21"]));
+        insta::assert_snapshot!("explain_category", explained(&["--category", "client"]));
     }
 
     #[test]
-    fn all_causes_of_18_and_21_follow() {
+    fn all_causes_of_18_and_21() {
         for (code, subs) in [("18", &["100", "203", "501", "602"][..]), ("21", &["100", "101", "102", "103"])] {
             let text = explained(&[code]);
             for sub in subs {
@@ -226,33 +173,33 @@ mod tests {
     }
 
     #[test]
-    fn a_message_leaves_one_cause_and_says_that_it_is_a_guess() {
+    fn message_marks_a_guess() {
         let text = explained(&["18", "--message", "txTime expired"]);
-        assert!(text.contains("sub code    501, guessed from the message\n"), "{text}");
+        assert!(text.contains("sub-code    501, guessed from the message\n"), "{text}");
         assert!(!text.contains("602"), "{text}");
         let objects = objects(&["18", "--message", "txTime expired"]);
         assert_eq!(objects.len(), 1);
         assert_eq!((&objects[0]["sub"], &objects[0]["is_hint"]), (&Value::from(501), &Value::from(true)));
         let text = explained(&["18", "--message", "internal error"]);
-        assert!(text.contains("sub code    one of several, guessed from the message\n"), "{text}");
+        assert!(text.contains("sub-code    one of several, guessed from the message\n"), "{text}");
     }
 
     #[test]
-    fn a_message_without_a_hint_leaves_all_causes() {
+    fn message_without_a_hint() {
         assert_eq!(explained(&["18", "--message", "rejected"]), explained(&["18"]));
         assert_eq!(explained(&["8", "--message", "txTime expired"]), explained(&["8"]));
     }
 
     #[test]
-    fn a_sub_code_from_the_console_is_no_guess() {
+    fn sub_code_is_not_a_guess() {
         let text = explained(&["18", "--sub", "501"]);
-        assert!(text.contains("sub code    501\n"), "{text}");
+        assert!(text.contains("sub-code    501\n"), "{text}");
         assert_eq!(explained(&["18", "--sub", "999"]), explained(&["18"]));
         assert_eq!(explained(&["8", "--sub", "501"]), explained(&["8"]));
     }
 
     #[test]
-    fn every_number_has_an_answer_and_no_other_text_has() {
+    fn any_number_explained() {
         for code in ["0", "22", "777", "-5", "9223372036854775807"] {
             assert!(explained(&[code]).contains("category    unknown"), "{code}");
         }
@@ -269,12 +216,12 @@ mod tests {
             &["18", "--message", "x", "--sub", "501"],
             &["18", "--output", "xml"],
         ] {
-            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line:?}");
+            assert_usage_error(&[&["explain"], line].concat());
         }
     }
 
     #[test]
-    fn the_list_has_all_codes_or_those_of_a_category() {
+    fn list_by_category() {
         let all = objects(&["--list"]);
         assert_eq!(all.len(), Interruption::all().count());
         let idle = objects(&["--category", "idle"]);
@@ -287,13 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_code_the_list_is_named() {
-        let error = run(&parse(&[]).unwrap(), &mut Output::to(&mut Vec::new())).unwrap_err();
-        assert!(crate::cli::testing::is_usage_error(&error) && error.to_string().contains("--list"), "{error}");
+    fn no_code_suggests_the_list() {
+        assert_usage_error(&["explain"]);
+        let error = error_of(&["explain"]).to_string();
+        assert!(error.contains("--list"), "{error}");
     }
 
     #[test]
-    fn csv_has_every_member_of_json() {
+    fn csv_with_every_member_of_json() {
         let object = &objects(&["8"])[0];
         let csv = explained(&["8", "--output", "csv"]);
         let mut reader = csv::Reader::from_reader(csv.as_bytes());

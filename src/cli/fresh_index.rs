@@ -1,14 +1,14 @@
-//! Opens the index for a command, and warns on stderr if it lacks what the journal holds.
+//! Opens the index for a command. If the index lacks records of the journal, a warning on stderr says so.
 
 use std::path::Path;
 
-use super::render::output::talk;
+use super::render::talk;
 use crate::history::{FreshIndex, IndexDifference, IndexGap};
 
-/// Opens the index once it holds all that the journal does. If it still differs after a moment, says how and what to do.
+/// Opens the index. If a service runs, this waits a moment until the index has all records of the journal.
 ///
 /// # Errors
-/// There is no index or no journal, or they cannot be read.
+/// The index or the journal is missing or cannot be read.
 pub(super) fn open(data_dir: &Path) -> anyhow::Result<FreshIndex> {
     let (fresh, gap) = FreshIndex::open(data_dir)?;
     if let Some(gap) = gap {
@@ -19,30 +19,23 @@ pub(super) fn open(data_dir: &Path) -> anyhow::Result<FreshIndex> {
 
 fn warning(gap: IndexGap) -> String {
     let difference = match gap.difference {
-        IndexDifference::Behind { records: 1 } => {
-            "the newest record of the journal is not in the index: this answer is without it".to_owned()
-        }
-        IndexDifference::Behind { records } => {
-            format!("the index is {records} records behind the journal: this answer is without them")
-        }
+        IndexDifference::Behind { records: 1 } => "the index lacks the newest record of the journal".to_owned(),
+        IndexDifference::Behind { records } => format!("the index lacks the newest {records} records of the journal"),
         IndexDifference::Ahead => {
-            "the index is ahead of the journal, as after an older copy of it was put in its place: this \
-                 answer may be of events that the journal does not have"
-                .to_owned()
+            "the index has records that the journal lacks; an older copy of the journal may have replaced it".to_owned()
         }
-        IndexDifference::OtherJournal => {
-            "the index was made of another journal: this answer is of the events that were in that one".to_owned()
-        }
+        IndexDifference::OtherJournal => "the index belongs to another journal".to_owned(),
     };
     match gap.is_served {
         true => format!(
-            "{difference}. The service is catching up: ask again in a while, and if that does not help, see its log and \
-                 whether `index.enabled` is true"
+            "warning: {difference}. The service is catching up, so try again. If that does not help, read the log of the \
+             service, and check that `index.enabled` is true"
         ),
-        false => format!(
-            "{difference}. No service runs here: start `livehook serve`, or bring the index up to date with `livehook \
-                 sessions --rebuild`"
-        ),
+        false => {
+            format!(
+                "warning: {difference}. No service runs here; start `livehook serve`, or run `livehook rebuild-index`"
+            )
+        }
     }
 }
 
@@ -53,14 +46,10 @@ mod tests {
     #[test]
     fn warning_names_gap_and_cure() {
         for (difference, is_served, parts) in [
-            (
-                IndexDifference::Behind { records: 2 },
-                false,
-                ["2 records behind the journal: this answer is without them.", "--rebuild"],
-            ),
-            (IndexDifference::Behind { records: 1 }, true, ["this answer is without it.", "catching up"]),
-            (IndexDifference::Ahead, false, ["ahead of the journal", "livehook serve"]),
-            (IndexDifference::OtherJournal, true, ["of another journal", "index.enabled"]),
+            (IndexDifference::Behind { records: 2 }, false, ["lacks the newest 2 records", "rebuild-index"]),
+            (IndexDifference::Behind { records: 1 }, true, ["lacks the newest record", "catching up"]),
+            (IndexDifference::Ahead, false, ["that the journal lacks", "livehook serve"]),
+            (IndexDifference::OtherJournal, true, ["another journal", "index.enabled"]),
         ] {
             let warning = warning(IndexGap { difference, is_served });
             assert!(parts.iter().all(|part| warning.contains(part)), "{warning}");

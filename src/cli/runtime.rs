@@ -2,12 +2,15 @@
 
 use anyhow::Context;
 
-/// Runs a future to its end, on a runtime of one thread.
+/// Runs a future to its end on a single thread.
+///
+/// # Errors
+/// The runtime cannot be started.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("the runtime cannot be started")?;
+    let runtime = runtime.context("cannot start the async runtime")?;
     let result = runtime.block_on(future);
-    // What blocks still, such as a look-up of a name or a write to a stdout that nobody reads, must not hold up the end.
+    // A DNS lookup or a write to a blocked stdout may never end. The process must not wait for it.
     runtime.shutdown_background();
     Ok(result)
 }

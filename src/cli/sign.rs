@@ -1,4 +1,4 @@
-//! `livehook sign`: gives a callback a fresh `t` and `sign`.
+//! `livehook sign`: replaces `t` and `sign` of a callback.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,15 +9,16 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use super::args::input;
-use super::args::key::KeyArguments;
-use super::render::output::Output;
+use super::args::{CallbackFile, KeyArguments};
+use super::render::Output;
 use crate::callback::{Callback, CallbackKey};
 
-/// How long CSS lets a signature count, in seconds.
+/// How long a signature of CSS is valid, in seconds.
 pub(super) const TTL_SECS: u32 = 600;
 
-/// Sign a callback anew: its `t` and `sign` are replaced, all else stays as it is
+/// Sign a callback: replace its `t` and `sign`, and print it
+///
+/// All other bytes stay the same. `t` is the time at which the signature expires.
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("signature").args(["key", "key_file"]).required(true),
@@ -31,18 +32,18 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     key: KeyArguments,
-    /// For how many seconds from now the signature counts
+    /// How long the signature is valid, in seconds from now
     #[arg(long, value_name = "SECONDS", default_value_t = TTL_SECS)]
     ttl_secs: u32,
-    /// The callback, one JSON object; stdin where absent or `-`
+    /// The callback, one JSON object [default: stdin, also with `-`]
     file: Option<PathBuf>,
 }
 
-/// Prints the callback.
+/// Prints the signed callback.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let key = arguments.key.read()?;
-    let input = input::read_callback(arguments.file.as_deref())?;
-    let signed = sign(&input.bytes, &key, expiry_secs(arguments.ttl_secs)).with_context(|| input.name)?;
+    let callback = CallbackFile::read(arguments.file.as_deref())?;
+    let signed = sign(&callback.bytes, &key, expiry_secs(arguments.ttl_secs)).with_context(|| callback.name)?;
     output.bytes(signed.as_bytes())?;
     if !signed.ends_with('\n') {
         output.bytes(b"\n")?;
@@ -50,19 +51,19 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// The `t` of a signature that counts for so many seconds from now.
+/// Returns the `t` (Unix seconds) of a signature that expires after `ttl_secs`.
 pub(super) fn expiry_secs(ttl_secs: u32) -> i64 {
     Timestamp::now().as_second() + i64::from(ttl_secs)
 }
 
-/// The callback with this `t` (Unix seconds) and its signature; every other byte as it was. A `t` that was a string stays
-/// one, and members that were absent come last.
+/// Returns the callback with this `t` (Unix seconds) and its signature. Every other byte stays the same, and `t` stays a
+/// string if it was one. Missing members are added at the end.
 ///
 /// # Errors
-/// What was given is not one JSON object, or would be malformed also with a good signature.
+/// The text is not one JSON object, or the receiver would refuse it as malformed.
 pub(super) fn sign(callback: &[u8], key: &CallbackKey, t: i64) -> anyhow::Result<String> {
     let text = std::str::from_utf8(callback)
-        .map_err(|error| anyhow!("not UTF-8: byte {} is wrong, counted from 0", error.valid_up_to()))?;
+        .map_err(|error| anyhow!("not UTF-8 at byte {} (counted from 0)", error.valid_up_to()))?;
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).context("not one JSON object")?;
 
     let t = t.to_string();
@@ -93,7 +94,7 @@ pub(super) fn sign(callback: &[u8], key: &CallbackKey, t: i64) -> anyhow::Result
     Ok(signed)
 }
 
-/// Where a part that was borrowed from a text stands in it.
+/// The range in `text` that `part` was borrowed from.
 fn span(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr() - text.as_ptr().addr();
     start..start + part.len()
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_sample_keeps_every_other_byte() {
+    fn every_other_byte_kept() {
         assert_eq!(sign(SAMPLE.as_bytes(), &key(), 1_545_030_873).unwrap(), SAMPLE);
         let signed = sign(SAMPLE.as_bytes(), &key(), 1_777_636_800).unwrap();
         let digest = hex::encode(key().sign("1777636800"));
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_in_any_place_and_added_where_absent() {
+    fn members_replaced_or_added() {
         let digest = hex::encode(key().sign("9"));
         for (callback, expected) in [
             (r#"{"t":"1","event_type":0}"#, r#"{"t":"9","event_type":0,"sign":"DIGEST"}"#),
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_signature_can_save_is_refused_with_its_place() {
+    fn malformed_callback_refused() {
         for (callback, message) in [
             (&b""[..], "line 1 column 0"),
             (b"[]", "line 1 column"),

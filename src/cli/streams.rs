@@ -1,58 +1,47 @@
-//! `livehook streams`: which streams are live now.
+//! `livehook streams`: lists the streams that are live now.
 
 use std::cmp::Reverse;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::args::DataDirArguments;
-use super::args::selection::{SelectionArguments, parse_limit};
+use super::args::{DataDirArguments, StreamArguments, parse_limit};
 use super::fresh_index;
-use super::render::listing::{self, Form};
-use super::render::output::{Output, talk};
-use super::render::session_rows::StreamRow;
+use super::render::{Output, OutputFormat, StreamRow, print_page};
 
-/// Show the streams that are live now, those that have come last first
+/// Show the streams that are live now, newest first
 ///
-/// A stream is live as long as any push of it is. SINCE is when the oldest of its live pushes started; the rest of a line
-/// is of the newest, whose session is named last. A push of which nothing was heard for `index.stale_after_secs` counts as live no
-/// more. Works while the service runs and when it does not.
+/// A stream is live while at least one push of it is live. A push is live until its stop arrives, or until
+/// `index.stale_after_secs` pass without any event of it. SINCE and FOR belong to the oldest live push of the stream; FROM,
+/// SIZE and SESSION belong to the newest one. PUSHES and ANOMALIES count all live pushes. The command works with and without
+/// a running service.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   livehook streams
   livehook streams --domain '*.example.com' --stream 'room-*'
   livehook streams --output json | jq -r .stream
-  livehook session 2210464508206756938-5d0c1f7a    all about one of them")]
+  livehook session 2210464508206756938-5d0c1f7a    all about one session")]
 pub(super) struct Arguments {
     #[command(flatten)]
     data_dir: DataDirArguments,
     #[command(flatten)]
-    selection: SelectionArguments,
-    /// At most this many
+    selection: StreamArguments,
+    /// Show at most this many streams
     #[arg(long, value_name = "N", default_value = "1000", value_parser = parse_limit)]
     limit: usize,
-    /// How to show them
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
-    output: Form,
+    /// The output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
 }
 
 /// Prints the streams.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Arguments { data_dir, selection, limit, output: form } = arguments;
-    let fresh = fresh_index::open(data_dir.path())?;
+    let fresh = fresh_index::open(arguments.data_dir.path())?;
     let now_ms = Timestamp::now().as_millisecond();
-    let mut views = fresh.index.streams(&selection.selection(), None, usize::MAX, now_ms)?;
+    let mut views = fresh.index.streams(&arguments.selection.selection(), None, usize::MAX, now_ms)?;
     views.sort_by_key(|view| Reverse(view.live_since));
-    let has_more = views.len() > *limit;
-    views.truncate(*limit);
-    let rows: Vec<StreamRow> = views.into_iter().map(|view| StreamRow { view, now_ms }).collect();
-    listing::show(&rows, *form, output)?;
-    output.flush()?;
-    if has_more {
-        talk(format_args!("more than {limit} streams are live: --limit N shows more"));
-    } else if rows.is_empty() {
-        talk("no stream is live, or none that was asked for");
-    }
+    let rows = views.into_iter().map(|view| StreamRow { view, now_ms });
+    print_page(rows, arguments.limit, "live stream", arguments.output, output)?;
     Ok(ExitCode::SUCCESS)
 }

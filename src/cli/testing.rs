@@ -1,6 +1,11 @@
-//! Journals for the tests of commands: real ones, made in a data directory.
+//! For the tests of commands: runs them, and makes real journals for them.
 
 use std::path::Path;
+use std::process::ExitCode;
+
+use super::args::UsageError;
+use super::command_line::run_with_output;
+use super::render::Output;
 
 use crate::callback::{Callback, Event, Options as VerifierOptions, Verifier};
 
@@ -42,8 +47,30 @@ pub(super) fn stop(stream: &str, number: i64, lasted_secs: i64, errcode: i64) ->
     event(&body, time)
 }
 
-/// Whether a command ends with exit code 2.
-pub(super) fn is_usage_error(error: &anyhow::Error) -> bool {
-    error.is::<super::args::UsageError>()
-        || error.downcast_ref::<clap::Error>().is_some_and(|error| error.exit_code() == 2)
+/// Runs a command line without the program's name. Returns its result and what it printed.
+pub(super) fn run(line: &[&str]) -> (anyhow::Result<ExitCode>, String) {
+    let mut printed = Vec::new();
+    let line = std::iter::once("livehook").chain(line.iter().copied());
+    let result = run_with_output(line, &mut Output::to(&mut printed));
+    (result, String::from_utf8(printed).unwrap())
+}
+
+/// Runs a command line that must succeed. Returns what it printed.
+pub(super) fn stdout_of(line: &[&str]) -> String {
+    let (result, printed) = run(line);
+    assert_eq!(result.unwrap_or_else(|error| panic!("{line:?}: {error:#}")), ExitCode::SUCCESS, "{line:?}");
+    printed
+}
+
+/// Runs a command line that must fail. Returns its error.
+pub(super) fn error_of(line: &[&str]) -> anyhow::Error {
+    run(line).0.err().unwrap_or_else(|| panic!("{line:?} did not fail"))
+}
+
+/// Asserts that a command line ends with exit code 2.
+pub(super) fn assert_usage_error(line: &[&str]) {
+    let error = error_of(line);
+    let is_usage_error =
+        error.is::<UsageError>() || error.downcast_ref::<clap::Error>().is_some_and(|error| error.exit_code() == 2);
+    assert!(is_usage_error, "{line:?}: {error:#}");
 }

@@ -199,11 +199,6 @@ impl Config {
         }
         Err(Mistakes::new(path, findings.mistakes))
     }
-
-    /// What it amounts to, for a person.
-    pub fn summary(&self) -> Summary<'_> {
-        Summary(self)
-    }
 }
 
 /// Finds a part of a service's configuration, and whether there is a file. Of the mistakes in it only those of `keys`, and of

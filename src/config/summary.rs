@@ -7,7 +7,7 @@ use crate::sink::Filter;
 
 /// The lines that `check-config` prints: a name and what it stands for, one a line.
 #[derive(Clone, Copy, Debug)]
-pub struct Summary<'c>(pub(super) &'c Config);
+pub struct Summary<'c>(pub &'c Config);
 
 impl Summary<'_> {
     /// The lines, as name and text.

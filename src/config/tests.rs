@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::sources::without_dots;
-use super::{Config, DATA_DIR_DEFAULT, Mistakes, Overrides, SecretText, Surroundings};
+use super::{Config, DATA_DIR_DEFAULT, Mistakes, Overrides, SecretText, Summary, Surroundings};
 use crate::callback::CallbackKey;
 use crate::sink;
 use crate::telemetry::{Format, Level};
@@ -264,7 +264,7 @@ fn no_secret_is_ever_shown() {
 
     let given = Given::default().variable("LIVEHOOK_ADMIN_TOKEN", "hunter2");
     let config = load("receiver.keys = [\"hunter2\"]", &given, &Overrides::default()).unwrap();
-    assert!(!format!("{config:?} {}", config.summary()).contains("hunter2"));
+    assert!(!format!("{config:?} {}", Summary(&config)).contains("hunter2"));
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn the_summary_tells_where_everything_goes() {
         "receiver.health_path = \"/up\"\n[admin]\ntoken = \"abc\"\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = \"events.jsonl\"\nfilter = { types = [\"push\", 0], domains = [\"*.A.com\"], streams = [\"room-*\"] }\n[[sinks]]\nname = \"out\"\ntype = \"log\"",
     );
     assert_eq!(
-        config.unwrap().summary().to_string(),
+        Summary(&config.unwrap()).to_string(),
         "receiver        http://0.0.0.0:8080/callback
 health          http://0.0.0.0:8080/up
 admin           http://127.0.0.1:9090, this machine only, no token
@@ -330,7 +330,7 @@ sink archive    file to events.jsonl, types push, stop; domains *.a.com; streams
 sink out        log, every event"
     );
     let open = keyed("[admin]\nlisten = \"0.0.0.0:9090\"\ntoken = \"sixteen-letters!\"").unwrap();
-    assert!(open.summary().to_string().contains("http://0.0.0.0:9090, with a token"));
+    assert!(Summary(&open).to_string().contains("http://0.0.0.0:9090, with a token"));
 }
 
 #[test]
@@ -440,7 +440,7 @@ fn the_secrets_of_a_sink_are_those_of_all_its_sources() {
     let sink::Options::Http(options) = &config.sinks[0].sink else { panic!() };
     assert_eq!(options.secrets.len(), 2);
     assert_eq!(config.warnings, [""; 0]);
-    let shown = format!("{config:?} {}", config.summary());
+    let shown = format!("{config:?} {}", Summary(&config));
     assert!(!shown.contains("whsec_") && !shown.contains("hunter2") && shown.contains("http to https://me.example/x,"));
 
     let unsigned = keyed(WEBHOOK).unwrap();

@@ -74,7 +74,7 @@ def test_the_commands_for_dead_letters_and_replays_work(folder):
         replays = replace(block(OPERATIONS, "Replay", "sh"), "--since 2026-05-01 --until 2026-05-02", "--since 2h")
         output, said = service.script(replays)
         assert output.splitlines()[0] == "20", f"the dry run counts:\n{output}"
-        assert said.count("took 20 of 20 events") == 2, f"the replays, with and without a filter:\n{said}"
+        assert said.count("accepted 20 of 20 events") == 2, f"the replays, with and without a filter:\n{said}"
         assert output.count("done") == 2, f"the list:\n{output}"
 
 

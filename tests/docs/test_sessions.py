@@ -28,5 +28,5 @@ def test_the_commands_print_what_is_shown(folder):
         service.script(send, folder=ROOT)
         ask_all()
     ask_all()
-    service.script("livehook sessions --rebuild")
+    service.script("livehook rebuild-index")
     ask_all()

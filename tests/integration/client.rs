@@ -1,4 +1,4 @@
-//! A sender of callbacks: signs as CSS does, over connections that it keeps.
+//! An HTTP client that signs callbacks as CSS does.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) fn now_secs() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// The members of a push, or of a stop for an odd number. White space is between members only.
+/// The members of a push, or of a stop if the number is odd. White space is between members only.
 pub(crate) fn members(number: u64) -> String {
     let event_type = u8::from(number.is_multiple_of(2));
     format!(
@@ -26,25 +26,25 @@ pub(crate) fn members(number: u64) -> String {
     )
 }
 
-/// The event of [`members`], signed to be valid for 600 s from `now_secs`.
+/// The callback of [`members`], with a signature that is valid for 600 s from `now_secs`.
 pub(crate) fn signed(number: u64, now_secs: i64) -> String {
     sign(&members(number), now_secs + 600)
 }
 
-/// An object of the given members, with `t` and its signature.
+/// A JSON object of the given members, with `t` and its signature.
 pub(crate) fn sign(members: &str, t: i64) -> String {
     let key = CallbackKey::new(KEY).unwrap();
     let sign = hex::encode(key.sign(&t.to_string()));
     format!(r#"{{{members},"sign":"{sign}","t":{t}}}"#)
 }
 
-/// The id in an event's line.
+/// The id of an event in its line.
 pub(crate) fn id_of(line: &str) -> EventId {
     let event: serde_json::Value = serde_json::from_str(line).unwrap();
     event["id"].as_str().unwrap().parse().unwrap()
 }
 
-/// The id that livehook must give to a callback.
+/// The id that the event of a callback must have.
 pub(crate) fn expected_id(body: &str) -> EventId {
     static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
         let keys = vec![KeyOptions { key: CallbackKey::new(KEY).unwrap(), domains: Vec::new() }];
@@ -53,7 +53,7 @@ pub(crate) fn expected_id(body: &str) -> EventId {
     VERIFIER.verify(&Callback::parse(body.as_bytes()).unwrap(), now_secs() * 1000).unwrap().id()
 }
 
-/// An answer of the receiver.
+/// A response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -69,7 +69,7 @@ impl Answer {
     }
 }
 
-/// A kept connection.
+/// A connection that is kept open.
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -82,13 +82,13 @@ impl Client {
         Ok(Client { stream, buffer: Vec::new() })
     }
 
-    /// Posts a body, and waits for the answer.
+    /// Posts a body and waits for the response.
     pub(crate) async fn post(&mut self, body: &str) -> std::io::Result<Answer> {
         self.send(body).await?;
         self.receive().await
     }
 
-    /// Posts a body without waiting for the answer.
+    /// Posts a body without waiting for the response.
     pub(crate) async fn send(&mut self, body: &str) -> std::io::Result<()> {
         let head = format!(
             "POST /callback?from=css HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -97,24 +97,24 @@ impl Client {
         self.raw(format!("{head}{body}").as_bytes()).await
     }
 
-    /// Asks for a path.
+    /// Gets a path.
     pub(crate) async fn get(&mut self, path: &str, headers: &str) -> std::io::Result<Answer> {
         self.raw(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
         self.receive().await
     }
 
-    /// Asks for a path by another method, without a body.
+    /// Sends a request with another method, without a body.
     pub(crate) async fn ask(&mut self, method: &str, path: &str, headers: &str) -> std::io::Result<Answer> {
         self.raw(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
         self.receive_in_time(method == "HEAD").await
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub(crate) async fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
-    /// Reads one answer. An end of the connection before it is an error.
+    /// Reads one response. If the connection ends before it, that is an error.
     pub(crate) async fn receive(&mut self) -> std::io::Result<Answer> {
         tokio::time::timeout(Duration::from_secs(30), self.receive_in_time(false)).await?
     }

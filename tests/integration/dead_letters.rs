@@ -1,4 +1,4 @@
-//! Dead letters, redrive and replay on the real program: by its commands and its API, and over kills.
+//! Dead letters, redrive and replay of the real program: by command, by API, and over kills.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use super::test_app::TestApp;
 
 const TOKEN: &str = "a-token-for-the-tests";
 
-/// A service with a file sink that gives an event up at its first failure.
+/// A service with a file sink that makes an event a dead letter at its first failure.
 struct Service {
     livehook: Livehook,
     directory: tempfile::TempDir,
@@ -46,7 +46,7 @@ impl Service {
         self.directory.path().join("events.jsonl")
     }
 
-    /// From now on the file is a directory, which nobody can write to.
+    /// Makes the file a directory, so that writes fail.
     fn fail(&mut self) {
         self.moved += 1;
         std::fs::rename(self.path(), self.directory.path().join(format!("moved-{}", self.moved))).unwrap();
@@ -57,14 +57,14 @@ impl Service {
         std::fs::remove_dir(self.path()).unwrap();
     }
 
-    /// Every whole line that arrived, as the id of its event.
+    /// The ids of the events that arrived, from every whole line.
     fn arrived(&self) -> Vec<EventId> {
         let moved = (1..=self.moved).map(|number| self.directory.path().join(format!("moved-{number}")));
         let mut ids = Vec::new();
         for path in moved.chain([self.path()]) {
             let text = std::fs::read_to_string(path).unwrap_or_default();
             let whole = text.rfind('\n').map_or(0, |end| end + 1);
-            // A kill may leave a piece of a line of what is sent again, on a line of its own.
+            // A kill during a redrive or replay may leave a part of a line.
             let lines = text[..whole].lines().filter(|line| serde_json::from_str::<Value>(line).is_ok());
             ids.extend(lines.map(id_of));
         }
@@ -109,12 +109,12 @@ impl Service {
         }
     }
 
-    /// Has so many events become dead letters, and mends the sink.
-    async fn give_up(&mut self, numbers: std::ops::Range<u64>) {
+    /// Makes these events dead letters, then repairs the sink.
+    async fn make_dead_letters(&mut self, numbers: std::ops::Range<u64>) {
         let count = self.dead_letters().len() + (numbers.end - numbers.start) as usize;
         self.fail();
         self.post(numbers).await;
-        self.wait_until("they are given up", || self.dead_letters().len() == count).await;
+        self.wait_until("they are dead letters", || self.dead_letters().len() == count).await;
         self.mend();
     }
 
@@ -127,7 +127,7 @@ impl Service {
         command.args(line).output().unwrap()
     }
 
-    /// What a command that succeeds writes to stdout and stderr.
+    /// Runs a command that must succeed. Returns its stdout and stderr.
     fn done(&self, line: &[&str]) -> (String, String) {
         let output = self.command(line);
         let texts = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
@@ -135,7 +135,7 @@ impl Service {
         texts.into()
     }
 
-    /// What one that fails writes to stderr.
+    /// Runs a command that must fail. Returns its stderr.
     fn failed(&self, line: &[&str]) -> String {
         let output = self.command(line);
         assert_eq!(output.status.code(), Some(1), "{line:?}: {output:?}");
@@ -144,11 +144,11 @@ impl Service {
 }
 
 #[tokio::test]
-async fn by_command_beside_the_service_what_was_given_up_is_seen_sent_again_and_dropped() {
+async fn redrive_and_drop_by_command() {
     let mut service = Service::start().await;
     service.post(0..3).await;
     service.wait_for_arrivals(3).await;
-    service.give_up(3..8).await;
+    service.make_dead_letters(3..8).await;
 
     let (listed, _) = service.done(&["dead-letters", "list", "--output", "json"]);
     let letters: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -159,7 +159,7 @@ async fn by_command_beside_the_service_what_was_given_up_is_seen_sent_again_and_
     let (_, told) = service.done(&["dead-letters", "drop", "--id", "1"]);
     assert!(told.contains("dropped: 1"), "{told}");
     let (_, told) = service.done(&["dead-letters", "redrive", "--sink", "file"]);
-    assert!(told.contains("put back, to be sent again: 4"), "{told}");
+    assert!(told.contains("redriven: 4; livehook sends them again\n"), "{told}");
     service.wait_for_arrivals(7).await;
     service.wait_until("they are gone", || service.dead_letters().is_empty()).await;
     let (arrived, dropped) = (service.arrived(), letters[0]["id"].as_str().unwrap().parse().unwrap());
@@ -172,36 +172,36 @@ async fn by_command_beside_the_service_what_was_given_up_is_seen_sent_again_and_
 }
 
 #[tokio::test]
-async fn without_a_service_a_redrive_waits_for_its_start_and_for_its_sink() {
+async fn redrive_waits_for_the_service_and_its_sink() {
     let mut service = Service::start().await;
     service.post(0..1).await;
     service.wait_for_arrivals(1).await;
-    service.give_up(1..4).await;
+    service.make_dead_letters(1..4).await;
     service.livehook.stop().await;
     service.livehook.configure_again("", &Service::config("other"));
     service.start_again().await;
     let told = service.failed(&["dead-letters", "redrive", "--sink", "file"]);
     assert!(told.contains("there is no sink `file`; the configured sinks are other"), "{told}");
     let told = service.failed(&["dead-letters", "redrive", "--all"]);
-    assert!(told.contains("3 of the sink `file` cannot be sent again"), "{told}");
+    assert!(told.contains("3 dead letters of the sink `file` cannot be redriven"), "{told}");
     service.livehook.stop().await;
 
     service.livehook.configure_again("", &Service::config("file"));
     service.start_again().await;
     service.livehook.stop().await;
     let (_, told) = service.done(&["dead-letters", "redrive", "--all"]);
-    assert!(told.contains("for the next start of the service: 3"), "{told}");
+    assert!(told.contains(": 3; livehook sends them again when the service starts"), "{told}");
     assert_eq!(service.dead_letters().len(), 3);
     service.start_again().await;
     service.wait_until("they are gone", || service.dead_letters().is_empty()).await;
     assert_eq!(service.arrived().len(), 4);
 }
 
-/// How often a service is killed before it may do the rest in peace.
+/// How often a service is killed before it may finish.
 const KILLS: u32 = 8;
 
-/// Starts a command, and kills the service again and again, each time when something has just been written to the sink. Then
-/// waits until all is done. `check` is called while it is dead.
+/// Starts a command and kills the service repeatedly, each time after it wrote to the sink. Then waits for the end. `check` is
+/// called while the service is dead.
 async fn killed_until(
     service: &mut Service,
     line: &[&str],
@@ -216,14 +216,14 @@ async fn killed_until(
     for kill in 0..KILLS {
         service.wait_until("it writes", || length(service) != before || (kill > 0 && is_done(service))).await;
         service.livehook.kill();
-        // The answer may be lost, which is no matter once it writes.
+        // The response may be lost, but the service writes, so the change was made.
         let _ = child.wait();
         check(service);
         assert!(kill > 0 || !is_done(service), "no kill came in the middle");
         before = length(service);
         service.start_again().await;
         if line.contains(&"redrive") {
-            // A kill may have cut the request short, so that some are not put back.
+            // A kill may have cut the request short, so that some are not redriven.
             service.done(line);
         }
     }
@@ -232,12 +232,12 @@ async fn killed_until(
 }
 
 #[tokio::test]
-async fn killed_in_the_middle_of_a_redrive_each_is_a_dead_letter_until_it_has_arrived() {
+async fn kills_during_a_redrive_lose_nothing() {
     let mut service = Service::start().await;
     service.post(0..1).await;
     service.wait_for_arrivals(1).await;
-    service.give_up(1..3000).await;
-    // What is given up goes to the file that is there now.
+    service.make_dead_letters(1..3000).await;
+    // The dead letters go to a new file.
     std::fs::write(service.path(), "").unwrap();
     let all: HashSet<EventId> = service.dead_letters().into_iter().collect();
     let check = |service: &Service| {
@@ -251,7 +251,7 @@ async fn killed_in_the_middle_of_a_redrive_each_is_a_dead_letter_until_it_has_ar
 }
 
 #[tokio::test]
-async fn killed_in_the_middle_of_a_replay_it_goes_on_and_sends_each_at_least_once_more() {
+async fn kills_during_a_replay_lose_nothing() {
     const COUNT: usize = 5000;
     let mut service = Service::start().await;
     service.post(0..COUNT as u64).await;
@@ -275,7 +275,7 @@ async fn killed_in_the_middle_of_a_replay_it_goes_on_and_sends_each_at_least_onc
 }
 
 #[tokio::test]
-async fn a_replay_by_command_is_counted_waited_for_listed_and_cancelled() {
+async fn replay_by_command() {
     let mut service = Service::start().await;
     service.post(0..10).await;
     service.wait_for_arrivals(10).await;
@@ -283,37 +283,40 @@ async fn a_replay_by_command_is_counted_waited_for_listed_and_cancelled() {
     assert_eq!(counted, "5\n");
     assert_eq!(service.done(&["replay", "--list", "--output", "json"]).0, "", "nothing has begun");
     let (_, told) = service.done(&["replay", "--sink", "file", "--type", "push"]);
-    assert!(told.contains("the sink `file` took 5 of 5 events"), "{told}");
+    assert!(told.contains("the sink `file` accepted 5 of 5 events"), "{told}");
     assert_eq!(service.arrived().len(), 15);
     let (_, told) = service.done(&["replay", "--sink", "file", "--since", "2h", "--stream", "s3"]);
-    assert!(told.contains("took 1 of 1 events"), "{told}");
+    assert!(told.contains("accepted 1 of 1 events"), "{told}");
 
     service.fail();
     let (_, told) = service.done(&["replay", "--sink", "file", "--stream", "s4", "--no-wait"]);
     assert!(told.contains("--watch 3"), "{told}");
     let told = service.failed(&["replay", "--watch", "3"]);
-    assert!(told.contains("it refused 1, the last one: ") && told.contains("is a directory"), "{told}");
+    assert!(told.contains("the sink rejected 1 events, the last one: ") && told.contains("is a directory"), "{told}");
     service.mend();
     let told = service.failed(&["replay", "--cancel", "3"]);
-    assert!(told.contains("had come to its end before"), "{told}");
+    assert!(told.contains("replay 3 had ended already"), "{told}");
     let (listed, _) = service.done(&["replay", "--list", "--output", "json"]);
     let states: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(states.iter().map(|replay| replay["id"].as_i64().unwrap()).collect::<Vec<_>>(), [3, 2, 1]);
     assert_eq!((&states[0]["state"], &states[0]["failed"]), (&json!("done"), &json!(1)));
 
     let told = service.failed(&["replay", "--watch", "99"]);
-    assert!(told.contains("there is no replay 99") && !told.contains("goes on"), "{told}");
+    assert!(told.contains("there is no replay 99") && !told.contains("continues"), "{told}");
     let told = service.failed(&["replay", "--sink", "none"]);
     assert!(told.contains("there is no sink `none`; the configured sinks are file"), "{told}");
     service.livehook.stop().await;
     let told = service.failed(&["replay", "--sink", "file"]);
     assert!(told.contains("is `livehook serve` running"), "{told}");
     let told = service.failed(&["replay", "--watch", "3"]);
-    assert!(told.contains("is `livehook serve` running") && told.contains("goes on when the service runs"), "{told}");
+    assert!(
+        told.contains("is `livehook serve` running") && told.contains("continues when the service runs again"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
-async fn interrupted_the_command_leaves_the_replay_to_go_on_until_it_is_cancelled() {
+async fn interrupted_command_leaves_the_replay() {
     let mut service = Service::start().await;
     service.livehook.stop().await;
     service.livehook.configure_again("", &Service::config("file").replace(", attempts_max = 1", ""));
@@ -326,27 +329,24 @@ async fn interrupted_the_command_leaves_the_replay_to_go_on_until_it_is_cancelle
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
     let replay = || Reader::open(&service.livehook.path("data")).unwrap().replay(1).unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-    let told = lines.find(|line| line.as_ref().unwrap().contains("the sink fails, and is tried again"));
+    let told = lines.find(|line| line.as_ref().unwrap().contains("the sink failed, and livehook tries again"));
     assert!(told.is_some(), "{}", service.livehook.log());
     assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
     let told: Vec<String> = lines.map(Result::unwrap).collect();
-    assert!(
-        child.wait().unwrap().success() && told.iter().any(|line| line.contains("the replay 1 goes on")),
-        "{told:?}"
-    );
+    assert!(child.wait().unwrap().success() && told.iter().any(|line| line.contains("replay 1 continues")), "{told:?}");
     assert_eq!(replay().unwrap().ended_at_ms, None);
 
     let (_, told) = service.done(&["replay", "--cancel", "1"]);
-    assert!(told.contains("the replay 1 is cancelled: 0 of 3"), "{told}");
+    assert!(told.contains("replay 1 is cancelled; it sent 0 of 3"), "{told}");
     service.mend();
     service.post(3..4).await;
     service.wait_for_arrivals(4).await;
     assert_eq!(service.arrived().len(), 4, "nothing of it comes after the end");
     let told = service.failed(&["replay", "--watch", "1"]);
-    assert!(told.contains("was cancelled, after 0 of 3"), "{told}");
+    assert!(told.contains("replay 1 was cancelled after 0 of 3"), "{told}");
 }
 
-/// Posts to the API, and gives the status and the answer.
+/// Posts to the API. Returns the status and the body of the response.
 async fn post(app: &TestApp, path: &str, token: &str, body: &str) -> (u16, Value) {
     let mut client = Client::connect(app.admin).await.unwrap();
     let request = format!(
@@ -364,7 +364,7 @@ async fn get(app: &TestApp, path: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn the_api_changes_nothing_without_the_token_or_without_a_selection() {
+async fn change_by_api_refused() {
     let app = TestApp::start(&format!("[admin]\ntoken = \"{TOKEN}\"\n")).await;
     for path in ["dead-letters/redrive", "dead-letters/drop", "replays", "replays/1/cancel"] {
         assert_eq!(post(&app, path, "wrong", "{\"all\":true}").await.0, 401, "{path}");
@@ -409,7 +409,7 @@ async fn the_api_changes_nothing_without_the_token_or_without_a_selection() {
 }
 
 #[tokio::test]
-async fn the_api_tells_of_a_replay_and_of_what_it_would_send() {
+async fn replay_by_api() {
     let app = TestApp::start(&format!("[admin]\ntoken = \"{TOKEN}\"\n")).await;
     let mut client = Client::connect(app.receiver).await.unwrap();
     for number in 0..6 {

@@ -22,7 +22,7 @@ mod kills_during_failures;
 mod open_files;
 mod other_user;
 mod process;
-mod questions;
+mod query_commands;
 mod read_model;
 mod recorded_data;
 mod recorded_lines;

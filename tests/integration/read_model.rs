@@ -1,5 +1,5 @@
-//! Sessions, as the program that runs knows them: after SIGKILL at random moments under load, what the index says is what an
-//! index says that is made anew from the journal, and what the senders know. And what its metrics tell.
+//! The index of the real program. After kills at random times under load, its sessions equal the sessions of a rebuilt index,
+//! and the sessions that the senders expect. Its metrics match.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -21,10 +21,10 @@ const CONNECTIONS: usize = 8;
 
 const TOKEN: &str = "a-token-for-the-tests-only";
 
-/// When the first push begins, in Unix seconds.
+/// The start of the first push, in Unix seconds.
 const BEGIN_SECS: u64 = 1_703_731_478;
 
-/// Three numbers are a push, an anomaly of it and its stop; a stream has many pushes, one after the other.
+/// Three numbers in a row are a push, its anomaly and its stop. A stream has many pushes, one after the other.
 fn members(number: u64) -> String {
     let push = number / 3;
     let (stream, sequence) = (push % 20, 6_674_468_118_806_000_000 + push);
@@ -50,15 +50,15 @@ fn body(number: u64) -> String {
     sign(&members(number), now_secs() + 600)
 }
 
-/// What a sender knows after it lost its connection.
+/// The numbers that a sender has sent when its connection breaks.
 #[derive(Default)]
 struct Sent {
     answered: Vec<u64>,
     unanswered: Vec<u64>,
 }
 
-/// Sends without a pause until the connection breaks: what was not answered last time, what is new, and now and then again
-/// what has been answered, as CSS does when the answer came too late.
+/// Sends without a pause until the connection breaks: first the unanswered numbers of last time, then new ones. Sometimes it
+/// repeats an answered one, as CSS does after a late answer.
 async fn send_until_cut(livehook: SocketAddr, mut again: Vec<u64>, next: Arc<AtomicU64>) -> Sent {
     let mut sent = Sent::default();
     let Ok(mut client) = Client::connect(livehook).await else {
@@ -83,7 +83,7 @@ async fn send_until_cut(livehook: SocketAddr, mut again: Vec<u64>, next: Arc<Ato
     }
 }
 
-/// Has the index made anew, and gives the answer's status if the program lives that long.
+/// Asks for a rebuild of the index. Returns the status of the response, if the program lives that long.
 async fn ask_for_rebuild(admin: SocketAddr) -> std::io::Result<u16> {
     let mut client = Client::connect(admin).await?;
     let headers = format!(
@@ -93,7 +93,7 @@ async fn ask_for_rebuild(admin: SocketAddr) -> std::io::Result<u16> {
     Ok(client.receive().await?.status)
 }
 
-/// Every session of a data directory, in full.
+/// All sessions of a data directory.
 fn sessions(data_dir: &Path) -> Vec<Value> {
     let query = SessionQuery { limit: usize::MAX, ..SessionQuery::default() };
     let views = Reader::open(data_dir).unwrap().sessions(&query, now_ms()).unwrap();
@@ -102,12 +102,12 @@ fn sessions(data_dir: &Path) -> Vec<Value> {
     views
 }
 
-/// A moment at which the events of the test are hours old: what is not over is live.
+/// A time at which the events of the test are hours old, so that sessions without a stop are live.
 fn now_ms() -> i64 {
     (BEGIN_SECS as i64 + 3600) * 1000
 }
 
-/// Waits until the index has everything that is in the journal.
+/// Waits until the index has read the whole journal.
 async fn wait_for_index(livehook: &Livehook) {
     let data_dir = livehook.path("data");
     let head = journal::Reader::open(&data_dir).unwrap().head().unwrap().unwrap();
@@ -118,7 +118,7 @@ async fn wait_for_index(livehook: &Livehook) {
     }
 }
 
-/// What an index says that is made of a copy of the journal, beside no index or beside a copy of the one that there is.
+/// The sessions after a rebuild from a copy of the journal, with or without a copy of the present index.
 fn rebuilt(data_dir: &Path, with_index: bool) -> Vec<Value> {
     let directory = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(data_dir).unwrap() {
@@ -134,7 +134,7 @@ fn rebuilt(data_dir: &Path, with_index: bool) -> Vec<Value> {
 
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
-async fn sessions_survive_every_kill_and_are_those_of_an_index_made_anew() {
+async fn sessions_survive_every_kill() {
     let directory = tempfile::tempdir().unwrap();
     let seed = fastrand::u64(..);
     println!("seed {seed}");
@@ -146,7 +146,7 @@ async fn sessions_survive_every_kill_and_are_those_of_an_index_made_anew() {
     let mut answered = HashSet::new();
     let mut unanswered: Vec<Vec<u64>> = vec![Vec::new(); CONNECTIONS];
     for _ in 0..rounds() {
-        // Some lives end before they have begun to serve, while the index binds itself to the journal.
+        // Some kills come before the service is ready, while the index binds itself to the journal.
         for _ in 0..random.u64(0..3) {
             livehook.start();
             tokio::time::sleep(Duration::from_micros(random.u64(0..40_000))).await;
@@ -180,7 +180,7 @@ async fn sessions_survive_every_kill_and_are_those_of_an_index_made_anew() {
     assert!(found.len() > 10 && answered.len() > 30, "{} of {} answered", found.len(), answered.len());
     for with_index in [false, true] {
         for (found, rebuilt) in found.iter().zip(rebuilt(&data_dir, with_index)) {
-            assert_eq!(*found, rebuilt, "beside an index: {with_index}");
+            assert_eq!(*found, rebuilt, "with an index: {with_index}");
         }
         assert_eq!(rebuilt(&data_dir, with_index).len(), found.len());
     }
@@ -188,7 +188,7 @@ async fn sessions_survive_every_kill_and_are_those_of_an_index_made_anew() {
     println!("{} rounds, {} answered, {} sessions", rounds(), answered.len(), found.len());
 }
 
-/// What was answered is in its session, and once.
+/// Checks that every answered callback is in its session, once.
 fn check_senders(sessions: &[Value], answered: &HashSet<u64>) {
     let by_sequence: std::collections::HashMap<&str, &Value> =
         sessions.iter().map(|session| (session["sequence"].as_str().unwrap(), session)).collect();
@@ -208,7 +208,7 @@ fn check_senders(sessions: &[Value], answered: &HashSet<u64>) {
     }
 }
 
-/// Waits until all these lines are in the metrics, which the index's worker sets at its own pace.
+/// Waits until all these lines are in the metrics. The worker of the index sets them later than the answer.
 async fn wait_for_metrics(app: &TestApp, lines: &[&str]) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -220,7 +220,7 @@ async fn wait_for_metrics(app: &TestApp, lines: &[&str]) {
     }
 }
 
-/// Callbacks of today.
+/// Posts callbacks with the present time.
 async fn post(app: &TestApp, callbacks: &[&str]) {
     let mut client = Client::connect(app.receiver).await.unwrap();
     for members in callbacks {
@@ -230,7 +230,7 @@ async fn post(app: &TestApp, callbacks: &[&str]) {
 }
 
 #[tokio::test]
-async fn metrics_tell_who_is_live_and_what_has_ended() {
+async fn metrics_of_live_and_ended_sessions() {
     let app = TestApp::start("").await;
     wait_for_metrics(&app, &["livehook_streams_live 0", "livehook_index_lag_records 0"]).await;
     post(
@@ -262,7 +262,7 @@ async fn metrics_tell_who_is_live_and_what_has_ended() {
         "livehook_index_lag_records 0",
     ];
     wait_for_metrics(&app, &lines).await;
-    // Whichever of the two stops counts, the session has ended once.
+    // The second stop of a session does not end it again.
     let metrics = app.metrics().await;
     let ended: u64 = metrics
         .lines()
@@ -274,7 +274,7 @@ async fn metrics_tell_who_is_live_and_what_has_ended() {
 }
 
 #[tokio::test]
-async fn without_an_index_nothing_else_is_missing() {
+async fn service_without_an_index() {
     let config = format!("[admin]\ntoken = \"{TOKEN}\"\n[index]\nenabled = false\n");
     let app = TestApp::start(&config).await;
     post(&app, &[r#""event_type":1,"stream_id":"a","sequence":"1""#]).await;

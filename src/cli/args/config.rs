@@ -1,44 +1,44 @@
-//! The configuration as the command line gives it: a file, and flags that override it.
+//! `--config`, and the flags that override the configuration file.
 
 use std::path::PathBuf;
 
 use crate::config::{Config, Mistakes, Overrides, Process, SecretText};
 
-/// Where the configuration is, and what overrides it.
+/// The configuration of the service.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct ConfigArguments {
-    /// The configuration file, TOML (LIVEHOOK_CONFIG); the defaults hold without one
+    /// The configuration file in TOML (LIVEHOOK_CONFIG) [default: none, every setting has its default]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the journal is kept, on a local disk (LIVEHOOK_DATA_DIR) [default: livehook-data]
+    /// The directory for the journal and the index, on a local disk (LIVEHOOK_DATA_DIR) [default: livehook-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The address that takes callbacks (LIVEHOOK_LISTEN) [default: 0.0.0.0:8080]
+    /// The address and port for callbacks (LIVEHOOK_LISTEN) [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// The address of health and metrics (LIVEHOOK_ADMIN_LISTEN) [default: 127.0.0.1:9090]
+    /// The address and port for health, metrics, API and dashboard (LIVEHOOK_ADMIN_LISTEN) [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// A callback key, in addition to those of other sources; repeat it for more
+    /// A callback key, added to the keys of the file and the environment. Repeat the flag for more keys
     ///
-    /// Others on this machine can see it in the list of processes: LIVEHOOK_KEYS (with commas between them) and files
-    /// (`receiver.keys_file`, LIVEHOOK_KEYS_FILE, one a line) hide it.
+    /// Other users of this machine can see it in the process list. To hide it, use LIVEHOOK_KEYS (keys separated by commas),
+    /// or a file with one key per line (LIVEHOOK_KEYS_FILE, `receiver.keys_file`).
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<SecretText>,
-    /// How much is said on stderr (LIVEHOOK_LOG_LEVEL) [default: info]
+    /// The least severe log level that is written to stderr (LIVEHOOK_LOG_LEVEL) [default: info]
     #[arg(long, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log_level: Option<String>,
-    /// How it is said (LIVEHOOK_LOG_FORMAT) [default: text]
+    /// The log format (LIVEHOOK_LOG_FORMAT) [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
     log_format: Option<String>,
 }
 
 impl ConfigArguments {
-    /// Loads the configuration of this process.
+    /// Loads the configuration from the file, the environment and these flags.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// All mistakes in the configuration.
     pub(crate) fn load(self) -> Result<Config, Mistakes> {
         let ConfigArguments { config, data_dir, listen, admin_listen, keys, log_level, log_format } = self;
         let overrides = Overrides { data_dir, listen, admin_listen, keys, log_level, log_format };

@@ -1,4 +1,4 @@
-//! `--key` and `--key-file`: a callback key on the command line, never repeated in a message.
+//! `--key` and `--key-file`: a callback key on the command line. No message repeats a key.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,26 +7,26 @@ use anyhow::{Context, anyhow};
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 
-use super::input;
 use crate::callback::CallbackKey;
+use crate::cli::bounded_file;
 
-/// The most that a file of keys may hold.
+/// The most bytes of a key file.
 const FILE_BYTES_MAX: usize = 64 * 1024;
 
-/// The key to sign with.
+/// The callback key that signs.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct KeyArguments {
     /// The callback key to sign with
     #[arg(long, value_name = "KEY", value_parser = KeyParser)]
     key: Option<CallbackKey>,
-    /// A file that holds the callback key; of several, one a line, the first is taken
+    /// A file with callback keys, one per line; the first one signs
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
 impl KeyArguments {
-    /// The key that was given.
+    /// Returns the key of `--key`, or the first key of `--key-file`.
     ///
     /// # Errors
     /// The file cannot be read or holds no key.
@@ -34,23 +34,23 @@ impl KeyArguments {
         match (&self.key, &self.key_file) {
             (Some(key), _) => Ok(key.clone()),
             (None, Some(path)) => read_file(path),
-            (None, None) => Err(anyhow!("there is no callback key: give --key or --key-file")),
+            (None, None) => Err(anyhow!("no callback key: use --key or --key-file")),
         }
     }
 }
 
 fn read_file(path: &Path) -> anyhow::Result<CallbackKey> {
     let name = path.display();
-    let content = input::read_file(path, FILE_BYTES_MAX)?;
+    let content = bounded_file::read_file(path, FILE_BYTES_MAX)?;
     let content = String::from_utf8(content).map_err(|_| anyhow!("{name}: not UTF-8 text"))?;
     let first = content.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    let key = first.ok_or_else(|| anyhow!("{name}: there is no key in it; make one with `livehook keygen`"))?;
+    let key = first.ok_or_else(|| anyhow!("{name}: no key in this file; make one with `livehook keygen`"))?;
     CallbackKey::new(key).with_context(|| name.to_string())
 }
 
-/// Reads a callback key. Unlike the parsers that clap makes of a function, it does not quote what it refuses.
+/// Parses a callback key. It's not a plain function, because clap would print the refused value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyParser;
+struct KeyParser;
 
 impl TypedValueParser for KeyParser {
     type Value = CallbackKey;
@@ -73,14 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_key_is_not_repeated() {
+    fn refused_key_hidden() {
         let error = KeyParser.parse_ref(&clap::Command::new("x"), None, OsStr::new("se cret")).unwrap_err();
         assert!(error.to_string().contains("white space") && !error.to_string().contains("cret"), "{error}");
         assert_eq!(error.exit_code(), 2);
     }
 
     #[test]
-    fn a_file_gives_its_first_key() {
+    fn first_key_of_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys");
         for (content, key) in [("abc\n", Some("abc")), ("\n# old\r\n  abc  \ndef\n", Some("abc")), ("# none\n", None)] {

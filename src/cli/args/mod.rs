@@ -1,12 +1,21 @@
-//! Flags that several commands share, and how their values are read.
+//! The flags that several commands share.
 
-pub(crate) mod config;
+mod callback_file;
+mod config;
 mod data_dir;
-pub(crate) mod input;
-pub(crate) mod key;
-pub(crate) mod moment;
-pub(crate) mod selection;
+mod key;
+mod limit;
+mod selection;
+mod service;
+mod time_range;
 mod usage_error;
 
+pub(crate) use callback_file::CallbackFile;
+pub(crate) use config::ConfigArguments;
 pub(crate) use data_dir::DataDirArguments;
+pub(crate) use key::KeyArguments;
+pub(crate) use limit::parse_limit;
+pub(crate) use selection::{EventArguments, StreamArguments};
+pub(crate) use service::ServiceArguments;
+pub(crate) use time_range::TimeRangeArguments;
 pub(crate) use usage_error::{UsageError, usage_error};

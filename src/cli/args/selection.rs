@@ -1,47 +1,48 @@
-//! Which streams are asked about, and how many answers are wanted.
+//! `--type`, `--stream`, `--domain`, `--since` and `--until`: which events or streams a command selects.
 
-use crate::callback::{DomainPattern, NamePattern, StreamSelection};
+use super::time_range::TimeRangeArguments;
+use crate::callback::{DomainPattern, EventSelection, EventType, NamePattern, StreamSelection};
 
-/// The largest `--limit`: what is more is a job for `--output json` of smaller spans of time.
-const LIMIT_MAX: usize = 1_000_000;
+/// Which events.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct EventArguments {
+    /// Only events of this type: a name (push, stop, recording) or a number (100). Repeat the flag for more types
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<EventType>,
+    #[command(flatten)]
+    streams: StreamArguments,
+    #[command(flatten)]
+    received: TimeRangeArguments,
+}
+
+impl EventArguments {
+    /// Returns the selection.
+    ///
+    /// # Errors
+    /// The time range is empty: wrong usage.
+    pub(crate) fn selection(&self) -> anyhow::Result<EventSelection> {
+        let (types, streams) = (self.types.clone(), self.streams.selection());
+        Ok(EventSelection { types, streams, received: self.received.range()? })
+    }
+}
 
 /// Which streams.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
-pub(crate) struct SelectionArguments {
-    /// Only this stream, each `*` any characters; repeat it for more
+pub(crate) struct StreamArguments {
+    /// Only this stream; `*` matches any characters (room-*). Repeat the flag for more streams
     #[arg(long = "stream", value_name = "STREAM", value_parser = NamePattern::new)]
     streams: Vec<NamePattern>,
-    /// Only this domain, or those below it as in `*.example.com`; repeat it for more
+    /// Only this domain, or all domains below one (*.example.com). Repeat the flag for more domains
     #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new)]
     domains: Vec<DomainPattern>,
 }
 
-impl SelectionArguments {
-    /// What is asked for, as the index takes it.
+impl StreamArguments {
+    /// Returns the selection.
     pub(crate) fn selection(&self) -> StreamSelection {
-        let (domains, names) = (self.domains.clone(), self.streams.clone());
+        let StreamArguments { streams: names, domains } = self.clone();
         StreamSelection { domains, names, ..StreamSelection::default() }
-    }
-}
-
-/// Reads how many answers are wanted at most.
-pub(crate) fn parse_limit(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
-        _ => Err(format!("give a number from 1 to {LIMIT_MAX}; a large one shows all")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_of_nothing_and_no_limit_are_refused() {
-        assert_eq!((parse_limit("1"), parse_limit("1000000")), (Ok(1), Ok(1_000_000)));
-        for text in ["0", "-1", "", "all", "1000001", "99999999999999999999999"] {
-            assert!(parse_limit(text).unwrap_err().contains("from 1 to 1000000"), "{text}");
-        }
     }
 }

@@ -1,11 +1,11 @@
-//! Wrong usage that clap cannot find, because it depends on more than one argument.
+//! Wrong usage that depends on several arguments, so that clap cannot find it.
 
-/// Wrong usage. The process prints the usage of the program with it, and exits with 2.
+/// Wrong usage. The process prints the message with the usage of the program, and exits with 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// An error of wrong usage, with a message that says what to give instead.
+/// Returns an error of wrong usage. The message says what to use instead.
 pub(crate) fn usage_error(message: &str) -> anyhow::Error {
     UsageError(message.to_owned()).into()
 }

@@ -1,9 +1,12 @@
-//! The address that a service listens on, as those see it that call it.
+//! How to reach a service at the address that it listens on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Where a service that listens on this address can be called from the same machine: an address that stands for all is
-/// called over loopback.
+use anyhow::{anyhow, bail};
+use reqwest::Url;
+
+/// Returns the address to connect to from the same machine. A service that listens on 0.0.0.0 or [::] is reached over
+/// loopback.
 pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
     let host = match listen.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -13,12 +16,23 @@ pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(host, listen.port())
 }
 
+/// Returns the URL of the admin endpoint that listens on this address.
+///
+/// # Errors
+/// The port is 0: the system chose the real one, and this process does not know it.
+pub(crate) fn admin_url(listen: SocketAddr) -> anyhow::Result<Url> {
+    if listen.port() == 0 {
+        bail!("`admin.listen` is {listen}, so the system chose the port; use --url");
+    }
+    Url::parse(&format!("http://{}/", reachable(listen))).map_err(|error| anyhow!("{listen}: {error}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_stands_for_all_is_called_over_loopback() {
+    fn unspecified_address_over_loopback() {
         for (listen, called) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),
@@ -27,5 +41,17 @@ mod tests {
         ] {
             assert_eq!(reachable(listen.parse().unwrap()), called.parse().unwrap(), "{listen}");
         }
+    }
+
+    #[test]
+    fn admin_url_follows_listen() {
+        for (listen, url) in [
+            ("0.0.0.0:9191", "http://127.0.0.1:9191/"),
+            ("[::]:9090", "http://[::1]:9090/"),
+            ("10.1.2.3:80", "http://10.1.2.3/"),
+        ] {
+            assert_eq!(admin_url(listen.parse().unwrap()).unwrap().as_str(), url, "{listen}");
+        }
+        assert!(admin_url("0.0.0.0:0".parse().unwrap()).is_err());
     }
 }

@@ -1,5 +1,9 @@
-//! Talks to a running service.
+//! Talks to a running service over HTTP.
 
-pub(crate) mod http;
-pub(crate) mod listen_address;
-pub(crate) mod service;
+mod http;
+mod listen_address;
+mod service;
+
+pub(crate) use http::{NoAnswer, client, no_answer, parse_url, read_body, shown};
+pub(crate) use listen_address::{admin_url, reachable};
+pub(crate) use service::Service;

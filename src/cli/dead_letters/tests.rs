@@ -1,19 +1,23 @@
+//! `dead-letters` over a real journal, without a service.
+
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use serde_json::{Value, json};
 
-use super::*;
-use crate::cli::testing::push;
+use crate::cli::runtime::block_on;
+use crate::cli::testing::{assert_usage_error, error_of, push, run, stdout_of};
 use crate::journal::{Journal, NewDeadLetter, Opened, Options, Progress, SqliteJournal, Start};
 use crate::storage::Lock;
 use crate::telemetry::Metrics;
 
 const FAILED_MS: i64 = 1_777_636_800_000;
 
-/// A journal with two dead letters of `archive`, and one of `gone`, which is no longer configured.
+/// A journal with two dead letters of the sink `archive`, and one of `gone`, which is no longer configured.
 fn journal() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    crate::cli::runtime::block_on(async {
+    block_on(async {
         for sinks in [&["archive", "gone"][..], &["archive"]] {
             let names: Vec<_> = sinks.iter().map(|sink| ((*sink).to_owned(), Start::Earliest)).collect();
             let options = Options { retention_days: 1_000_000, ..Options::default() };
@@ -50,83 +54,62 @@ fn journal() -> tempfile::TempDir {
     directory
 }
 
-fn run_in(directory: &Path, line: &[&str]) -> (anyhow::Result<ExitCode>, String) {
-    let data_dir = directory.to_str().unwrap();
-    let line = [&["livehook", "dead-letters"], line, &["--data-dir", data_dir]].concat();
-    let mut written = Vec::new();
-    let result = super::super::Arguments::try_parse_from(line)
-        .map_err(anyhow::Error::from)
-        .and_then(|arguments| arguments.command.run(&mut Output::to(&mut written)));
-    (result, String::from_utf8(written).unwrap())
+fn printed(directory: &Path, line: &[&str]) -> String {
+    stdout_of(&in_directory(directory, line))
 }
 
-fn shown(directory: &Path, line: &[&str]) -> String {
-    let (result, written) = run_in(directory, line);
-    assert_eq!(result.unwrap(), ExitCode::SUCCESS, "{line:?}");
-    written
+fn in_directory<'a>(directory: &'a Path, line: &[&'a str]) -> Vec<&'a str> {
+    [&["dead-letters"], line, &["--data-dir", directory.to_str().unwrap()]].concat()
+}
+
+// The stream and the reason have control characters; no format may print them.
+#[test]
+fn dead_letters_in_each_format() {
+    let directory = journal();
+    insta::assert_snapshot!("table", printed(directory.path(), &["list"]));
+    insta::assert_snapshot!("json", printed(directory.path(), &["list", "--output", "json", "--sink", "archive"]));
+    insta::assert_snapshot!("csv", printed(directory.path(), &["list", "--output", "csv", "--id", "3"]));
+    insta::assert_snapshot!("details", printed(directory.path(), &["show", "1"]));
 }
 
 #[test]
-fn every_form_shows_them_and_no_text_of_others_reaches_the_terminal() {
+fn dead_letter_by_number_or_event_id() {
     let directory = journal();
-    let table = shown(directory.path(), &["list"]);
-    assert_eq!(table.lines().count(), 4, "{table}");
-    assert!(
-        table.contains("NUMBER  SINK     FAILED") && table.contains(r"answered 400 C:\\ \n\u{1b}[31mno"),
-        "{table}"
-    );
-    let json = shown(directory.path(), &["list", "--output", "json", "--sink", "archive"]);
-    let letters: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(letters.len(), 2);
-    assert_eq!((&letters[0]["number"], &letters[0]["attempts"]), (&json!(1), &json!(3)));
-    assert_eq!(letters[0]["failed"], "2026-05-01T12:00:01Z");
-    let csv = shown(directory.path(), &["list", "--output", "csv", "--id", "3"]);
-    assert!(csv.starts_with("number,sink,attempts,") && csv.contains("\r\n3,gone,3,"), "{csv}");
-    let shown = shown(directory.path(), &["show", "1"]);
-    assert!(shown.contains("reason    answered 400 C:\\\\ \\n\\u{1b}[31mno\n"), "{shown}");
-    for text in [table, json, csv] {
-        assert!(!text.contains('\u{1b}'), "{text:?}");
-    }
-}
-
-#[test]
-fn one_is_shown_with_its_event_by_number_or_by_id() {
-    let directory = journal();
-    let object: Value = serde_json::from_str(&shown(directory.path(), &["show", "2", "--output", "json"])).unwrap();
+    let object: Value = serde_json::from_str(&printed(directory.path(), &["show", "2", "--output", "json"])).unwrap();
     assert_eq!((&object["number"], &object["event"]["type"]), (&json!(2), &json!("tencent.css.push")));
     let id = object["id"].as_str().unwrap();
     assert_eq!(object["event"]["id"], id);
-    let text = shown(directory.path(), &["show", id]);
+    let text = printed(directory.path(), &["show", id]);
     assert!(text.contains("number    2\n") && text.contains("\n{\"specversion\""), "{text}");
-    assert!(run_in(directory.path(), &["show", "99"]).0.unwrap_err().to_string().contains("no such dead letter"));
+    let error = error_of(&in_directory(directory.path(), &["show", "99"])).to_string();
+    assert!(error.contains("no such dead letter"), "{error}");
 }
 
 #[test]
-fn without_a_service_they_are_put_back_and_dropped_here() {
+fn change_without_a_service() {
     let directory = journal();
-    shown(directory.path(), &["redrive", "--id", "1"]);
-    let object: Value = serde_json::from_str(&shown(directory.path(), &["show", "1", "--output", "json"])).unwrap();
+    printed(directory.path(), &["redrive", "--id", "1"]);
+    let object: Value = serde_json::from_str(&printed(directory.path(), &["show", "1", "--output", "json"])).unwrap();
     assert!(object["redriven"].is_string());
-    let (result, _) = run_in(directory.path(), &["redrive", "--sink", "gone"]);
+    let (result, _) = run(&in_directory(directory.path(), &["redrive", "--sink", "gone"]));
     assert_eq!(result.unwrap(), ExitCode::FAILURE, "it has no sink");
-    shown(directory.path(), &["drop", "--since", "2026-05-01T12:00:02Z"]);
-    assert_eq!(shown(directory.path(), &["list", "--output", "json"]).lines().count(), 1);
-    shown(directory.path(), &["drop", "--all"]);
-    assert_eq!(shown(directory.path(), &["list"]), "");
+    printed(directory.path(), &["drop", "--since", "2026-05-01T12:00:02Z"]);
+    assert_eq!(printed(directory.path(), &["list", "--output", "json"]).lines().count(), 1);
+    printed(directory.path(), &["drop", "--all"]);
+    assert_eq!(printed(directory.path(), &["list"]), "");
 }
 
+// The lock says that a service runs. No service listens, so the request fails, and this proves that it was sent.
 #[test]
-fn beside_a_service_nothing_is_written_here() {
+fn change_left_to_the_service() {
     let directory = journal();
     let _lock = Lock::take(directory.path()).unwrap();
-    // Nobody answers at the port: that it is asked for is the proof.
-    let (result, _) = run_in(directory.path(), &["drop", "--all"]);
-    assert!(result.is_err());
-    assert_eq!(shown(directory.path(), &["list", "--output", "json"]).lines().count(), 3);
+    error_of(&in_directory(directory.path(), &["drop", "--all"]));
+    assert_eq!(printed(directory.path(), &["list", "--output", "json"]).lines().count(), 3);
 }
 
 #[test]
-fn what_selects_nothing_or_too_much_is_wrong_usage() {
+fn wrong_selection_refused() {
     let directory = journal();
     for line in [
         &["drop"][..],
@@ -138,16 +121,6 @@ fn what_selects_nothing_or_too_much_is_wrong_usage() {
         &["show"],
         &[],
     ] {
-        let error = run_in(directory.path(), line).0.unwrap_err();
-        assert!(crate::cli::testing::is_usage_error(&error), "{line:?} {error}");
+        assert_usage_error(&in_directory(directory.path(), line));
     }
-}
-
-#[test]
-fn the_api_is_asked_for_what_was_selected() {
-    let selection =
-        DeadLetterSelection { numbers: vec![7], since_ms: Some(FAILED_MS), ..DeadLetterSelection::default() };
-    let expected = json!({"sink": null, "numbers": [7], "ids": [], "since": "2026-05-01T12:00:00Z", "until": null});
-    assert_eq!(body(&selection), expected);
-    assert_eq!(body(&DeadLetterSelection::default()), json!({"all": true}));
 }

@@ -1,31 +1,28 @@
-//! `livehook events`: what the journal holds, read beside a running service or without one.
+//! `livehook events`: prints the events in the journal.
 
-mod table;
+mod event_table;
+mod listing;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use clap::ValueEnum;
 
-use self::table::Table;
-use super::args::DataDirArguments;
-use super::args::moment::During;
-use super::render::output::{Output, OutputError, talk};
-use crate::callback::{DomainPattern, Event, EventId, EventSelection, EventType, NamePattern, StreamSelection};
+use self::listing::{EventFormat, Listing, print_event};
+use super::args::{DataDirArguments, EventArguments};
+use super::render::{Output, talk};
+use crate::callback::EventId;
 use crate::history::{EventQuery, EventSource, usable_index};
 use crate::index::Order;
-use crate::journal::{self, Offset};
-use crate::moment::TimeRange;
+use crate::journal;
 
-/// How often `--follow` looks for new records.
+/// The pause of `--follow` between two looks at the journal.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Show the events that were received, oldest first
+/// Show received events, oldest first
 ///
-/// Works while the service runs and when it does not. Times, also --since and --until, are when livehook received the
-/// event. The table shows them
-/// in UTC, and cuts and escapes what would spoil a terminal; JSON is each event as every sink gets it, one a line.
+/// All times, also --since and --until, are the times at which livehook received the events, in UTC. The table shortens long
+/// names; JSON has every event in full, as sinks receive it. The command works with and without a running service.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,148 +35,62 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     data_dir: DataDirArguments,
-    /// Only this event type: a name (push, stop, recording), or a number; repeat it for more
-    #[arg(long = "type", value_name = "TYPE")]
-    types: Vec<EventType>,
-    /// Only this stream, each `*` any characters; repeat it for more
-    #[arg(long = "stream", value_name = "STREAM", value_parser = NamePattern::new)]
-    streams: Vec<NamePattern>,
-    /// Only this domain, or those below it as in `*.example.com`; repeat it for more
-    #[arg(long = "domain", value_name = "DOMAIN", value_parser = DomainPattern::new)]
-    domains: Vec<DomainPattern>,
     #[command(flatten)]
-    during: During,
-    /// At most this many: the newest, or with --since the first
+    selection: EventArguments,
+    /// Show at most this many events: the newest ones, or with --since the first ones
     #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<usize>,
-    /// Only the event of this id; without it, the exit code is 1
+    /// Show only the event with this id. The exit code is 1 if the journal doesn't have it
     #[arg(long, value_name = "ID")]
     #[arg(conflicts_with_all = ["types", "streams", "domains", "since", "until", "limit", "follow"])]
     id: Option<EventId>,
-    /// Go on with new events as they come; with --since and --limit, until there are so many
+    /// Wait for new events and show them. With --since and --limit, stop after that many events
     #[arg(long, conflicts_with = "until")]
     follow: bool,
-    /// How to show them
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
-    output: Form,
+    /// The output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = EventFormat::Table)]
+    output: EventFormat,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// For people
-    Table,
-    /// One CloudEvents JSON object a line
-    Json,
-}
-
-/// Reads how many events are wanted at most. They are shown as they are read, so no number is too large.
+/// Parses `--limit`. It has no upper bound, because events are printed as they are read.
 fn limit(text: &str) -> Result<usize, &'static str> {
-    text.parse().ok().filter(|limit| *limit > 0).ok_or("give a number from 1; without --limit all are shown")
+    text.parse().ok().filter(|limit| *limit > 0).ok_or("must be a number from 1; without --limit, all events are shown")
 }
 
 /// Prints the events.
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Arguments { data_dir, types, streams, domains, during, limit, id, follow, output: form } = arguments;
-    during.check()?;
-    let During { since, until } = during;
+    let Arguments { data_dir, selection, limit, id, follow, output: format } = arguments;
+    let selection = selection.selection()?;
     let journal = journal::Reader::open(data_dir.path())?;
     let index = usable_index(data_dir.path(), &journal).unwrap_or_else(|error| {
-        talk(format_args!("the index is of no use, and all of the journal is searched: {error}"));
+        talk(format_args!("cannot use the index, so the whole journal is searched: {error}"));
         None
     });
     let source = EventSource::new(&journal, index.as_ref());
-    let mut query = EventQuery {
-        selection: EventSelection {
-            types,
-            streams: StreamSelection { domains, names: streams, ..StreamSelection::default() },
-            received: TimeRange { since_ms: since, until_ms: until },
-        },
-        order: Order::Ascending,
-        after: None,
-        limit: usize::MAX,
-    };
     if let Some(id) = id {
         let Some(record) = source.find(id, usize::MAX)? else {
-            bail!(
-                "the journal has no event {id}: it may be older than `journal.retention_days`, or of another service"
-            );
+            bail!("no event {id} in the journal; it may be older than `journal.retention_days`, or of another service");
         };
-        Listing::new(query, form).event(&record.event, output)?;
+        print_event(&record.event, format, output)?;
         return Ok(ExitCode::SUCCESS);
     }
 
-    if let (None, Some(limit)) = (since, limit) {
-        query.after = place_before_newest(source, &query, limit)?;
-    }
-    let mut listing = Listing::new(query, form);
-    listing.show(source, limit, output)?;
+    let has_since = selection.received.since_ms.is_some();
+    let query = EventQuery { selection, order: Order::Ascending, after: None, limit: usize::MAX };
+    let mut listing = Listing::start(source, query, limit, format)?;
+    listing.print_new(limit, output)?;
     output.flush()?;
-    // The newest N are followed by all that come after them; of those since a moment, N are all that is wanted.
-    let limit = limit.filter(|_| since.is_some());
-    while follow && limit != Some(listing.shown) {
+    // After the newest N, all new events are shown. After the first N since a time, none are.
+    let limit = limit.filter(|_| has_since);
+    while follow && limit != Some(listing.shown()) {
         std::thread::sleep(POLL_INTERVAL);
-        listing.show(source, limit, output)?;
+        listing.print_new(limit, output)?;
         output.flush()?;
     }
-    if listing.shown == 0 {
+    if listing.shown() == 0 {
         talk("no event matches");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The place after which the newest `limit` events that match stand; `None` if there are fewer. Events are counted and
-/// dropped on the way back, so a large number costs time and no memory.
-fn place_before_newest(source: EventSource<'_>, query: &EventQuery, limit: usize) -> anyhow::Result<Option<Offset>> {
-    let mut query = EventQuery { order: Order::Descending, limit, ..query.clone() };
-    loop {
-        let page = source.page(&query)?;
-        query.limit -= page.records.len();
-        if query.limit == 0 {
-            return Ok(page.records.last().map(|record| record.offset.before()));
-        }
-        if !page.has_more {
-            return Ok(None);
-        }
-        query.after = Some(page.place);
-    }
-}
-
-/// How far the listing has got.
-struct Listing {
-    query: EventQuery,
-    shown: usize,
-    form: Form,
-    table: Table,
-}
-
-impl Listing {
-    fn new(query: EventQuery, form: Form) -> Listing {
-        Listing { query, shown: 0, form, table: Table::default() }
-    }
-
-    /// Shows an event.
-    fn event(&mut self, event: &Event, output: &mut Output<'_>) -> Result<(), OutputError> {
-        match self.form {
-            Form::Table => self.table.row(event, output),
-            Form::Json => output.line(event.line()),
-        }
-    }
-
-    /// Shows what matches from here to the end of the journal, up to a limit.
-    fn show(&mut self, source: EventSource<'_>, limit: Option<usize>, output: &mut Output<'_>) -> anyhow::Result<()> {
-        loop {
-            self.query.limit = limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.shown));
-            let page = source.page(&self.query)?;
-            for record in &page.records {
-                self.event(&record.event, output)?;
-                self.shown += 1;
-            }
-            self.query.after = Some(page.place);
-            if !page.has_more || limit == Some(self.shown) {
-                return Ok(());
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! Where a command's data goes: stdout, in one place, so that a reader who leaves early ends the command in peace.
-//! Talk goes to stderr, through [`talk`].
+//! Writes the data of a command to stdout, and messages to stderr.
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -9,11 +8,11 @@ use anstream::{AutoStream, ColorChoice};
 /// Why data could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutputError {
-    /// Whoever read stdout has left, as `head` does. Not a failure.
+    /// The reader of stdout closed it, as `head` does. This is not a failure.
     #[error("stdout is closed")]
     Closed,
-    /// Stdout does not do as asked, as on a full disk.
-    #[error("stdout cannot be written: {0}")]
+    /// Another write error, for example a full disk.
+    #[error("cannot write to stdout: {0}")]
     Io(io::Error),
 }
 
@@ -26,20 +25,18 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// Takes a command's data. What is written appears after [`Output::flush`] at the latest.
+/// The stdout of a command, buffered until [`Output::flush`].
 pub(crate) struct Output<'w> {
     writer: Box<dyn Write + 'w>,
-    /// A command that writes nothing must not touch stdout at all: while `serve` runs, a sink may hold it, blocked.
     is_flushed: bool,
     is_coloured: bool,
 }
 
 impl<'w> Output<'w> {
-    /// The process's stdout.
+    /// The stdout of this process.
     pub(crate) fn stdout() -> Output<'w> {
         let stdout = io::stdout();
-        // The choice knows NO_COLOR and terminals without colours. Into a pipe or file none go, even where a variable
-        // demands them: what reads there reads data.
+        // A pipe or a file never gets colours, even if a variable forces them, because a program reads it.
         let is_coloured = stdout.is_terminal() && AutoStream::choice(&stdout) != ColorChoice::Never;
         Output { writer: Box::new(BufWriter::new(stdout)), is_flushed: true, is_coloured }
     }
@@ -50,31 +47,41 @@ impl<'w> Output<'w> {
         Output { writer: Box::new(writer), is_flushed: true, is_coloured: false }
     }
 
-    /// The same in colour, for tests.
+    /// The same output in colour, for tests.
     #[cfg(test)]
     pub(crate) fn coloured(self) -> Output<'w> {
         Output { is_coloured: true, ..self }
     }
 
-    /// Whether a person sees this on a terminal with colours, and has not asked for none.
+    /// Whether stdout is a terminal that shows colours, and the user did not disable them.
     pub(crate) fn is_coloured(&self) -> bool {
         self.is_coloured
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes unchanged.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        self.is_flushed = false;
-        Ok(self.writer.write_all(bytes)?)
+        Ok(self.write_all(bytes)?)
     }
 
     /// Writes one line.
     pub(crate) fn line(&mut self, line: impl fmt::Display) -> Result<(), OutputError> {
-        self.is_flushed = false;
-        Ok(writeln!(self.writer, "{line}")?)
+        Ok(writeln!(self, "{line}")?)
     }
 
-    /// Lets everything appear.
+    /// Sends buffered data to stdout.
     pub(crate) fn flush(&mut self) -> Result<(), OutputError> {
+        Ok(Write::flush(self)?)
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_flushed = false;
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // While `serve` runs, the log sink may hold stdout in a blocked write. A command without data must not wait for it.
         if !self.is_flushed {
             self.writer.flush()?;
             self.is_flushed = true;
@@ -83,7 +90,7 @@ impl<'w> Output<'w> {
     }
 }
 
-/// Says one line to the person at the terminal. A closed stderr is nobody to tell.
+/// Writes one line to stderr. A closed stderr is ignored.
 pub(crate) fn talk(line: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,37 +1,38 @@
-//! How far something that takes its time has got.
+//! Shows the progress of a long operation, if stderr is a terminal.
 
 use std::io::{self, IsTerminal, Write};
 
 use super::output::talk;
 
-/// Shown on a terminal alone, in one line of stderr that is written over.
+/// One line of stderr that is overwritten, such as `42 % of the index copied`.
 pub(crate) struct Progress {
-    /// What has been done to the part that is done.
-    done_word: &'static str,
-    is_shown: bool,
-    told: Option<u64>,
+    /// The words after the number, such as `of the index copied`.
+    words: &'static str,
+    is_terminal: bool,
+    /// The number on the line now; `None` if the line is empty.
+    shown: Option<u64>,
 }
 
 impl Progress {
-    /// Nothing is shown yet. `done_word` is such as `copied`.
-    pub(crate) fn new(done_word: &'static str) -> Progress {
-        Progress { done_word, is_shown: io::stderr().is_terminal(), told: None }
+    /// Progress without a line yet.
+    pub(crate) fn new(words: &'static str) -> Progress {
+        Progress { words, is_terminal: io::stderr().is_terminal(), shown: None }
     }
 
-    /// Shows how much is done, of how much in all where that is known.
+    /// Shows a percentage, or the number itself if the total is unknown.
     pub(crate) fn show(&mut self, done: u64, total: impl Into<Option<u64>>) {
         let percent = total.into().map(|total| done.min(total).saturating_mul(100).checked_div(total).unwrap_or(100));
         let number = percent.unwrap_or(done);
-        if self.is_shown && self.told != Some(number) {
-            self.told = Some(number);
+        if self.is_terminal && self.shown != Some(number) {
+            self.shown = Some(number);
             let unit = if percent.is_some() { " %" } else { "" };
-            let _ = write!(io::stderr(), "\r{number}{unit} {}", self.done_word);
+            let _ = write!(io::stderr(), "\r{number}{unit} {}", self.words);
         }
     }
 
-    /// Leaves the line as it is. What is shown then begins another one.
+    /// Ends the line, so that the next message starts on a new one.
     pub(crate) fn end(&mut self) {
-        if self.told.take().is_some() {
+        if self.shown.take().is_some() {
             talk("");
         }
     }

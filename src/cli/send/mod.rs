@@ -1,4 +1,4 @@
-//! `livehook send`: posts callbacks to a receiver, as CSS would.
+//! `livehook send`: posts callbacks to a receiver, as CSS does.
 
 mod sample;
 
@@ -13,22 +13,25 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 
 use self::sample::{Push, Sample};
-use super::args::input;
-use super::args::key::KeyArguments;
-use super::client::http;
-use super::render::output::{Output, talk};
+use super::args::{CallbackFile, KeyArguments, usage_error};
+use super::client::{client, no_answer, parse_url, read_body};
+use super::render::{Output, talk};
+use super::runtime::block_on;
 use super::sign::{TTL_SECS, expiry_secs, sign};
 use crate::printable::printable;
 
-/// How long CSS waits for an answer.
+/// How long CSS waits for a response.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The errcode of a stop that is a normal end: the client stopped the push.
+/// The errcode of a normal stop: the client ended the push.
 const ERRCODE_NORMAL: i64 = 1;
 
-/// Post callbacks to a receiver, made up or from a file, freshly signed
+/// The most characters that are shown of a response.
+const SHOWN_CHARACTERS_MAX: usize = 1000;
+
+/// Send signed callbacks to a receiver, generated or from a file
 ///
-/// Each answer becomes one line: its status, its body, how long it took. The exit code is 1 when one is not 200.
+/// The command prints one line for each response: status, body, time. The exit code is 1 if any status is not 200.
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("signature").args(["key", "key_file", "as_is"]).required(true),
@@ -36,36 +39,36 @@ const ERRCODE_NORMAL: i64 = 1;
 Examples:
   livehook send --key test                             a push of `demo`
   livehook send --key test --event pair --stream a     a push and its stop
-  livehook send --key test --event stop --errcode 8    a stop: no data came
+  livehook send --key test --event stop --errcode 8    a stop without data
   livehook send --key test --count 1000                a thousand pushes
-  livehook send --key test sample.json                 a file, signed afresh
-  livehook send --as-is captured.json                  a file to the byte
+  livehook send --key test sample.json                 a file, signed
+  livehook send --as-is captured.json                  a file, unchanged
   livehook send --key-file a.key --url https://hooks.example.com/callback"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
     key: KeyArguments,
-    /// Send FILE as it is, without signing it
+    /// Send FILE unchanged, without signing it
     #[arg(long, requires = "file")]
     as_is: bool,
-    /// Where the receiver takes callbacks
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/callback", value_parser = http::parse_url)]
+    /// The URL of the receiver
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/callback", value_parser = parse_url)]
     url: Url,
-    /// A file of certificates (PEM): for https, only a server that one of them vouches for is believed
+    /// A PEM file with certificates. For https, trust only servers with a certificate from this file
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     #[command(flatten)]
-    made_up: MadeUpArguments,
-    /// A callback, one JSON object, in place of made-up ones; `-` is stdin
+    generated: GeneratedArguments,
+    /// A file with one callback, a JSON object, instead of generated callbacks; `-` is stdin
     #[arg(conflicts_with_all = ["event", "stream", "domain", "app_name", "errcode", "count"])]
     file: Option<PathBuf>,
 }
 
-/// What to make up.
+/// The callbacks to generate.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-struct MadeUpArguments {
-    /// What happens
+struct GeneratedArguments {
+    /// The event to generate
     #[arg(long, value_enum, value_name = "EVENT", default_value_t = EventKind::Push)]
     event: EventKind,
     /// The stream name
@@ -74,13 +77,13 @@ struct MadeUpArguments {
     /// The push domain
     #[arg(long, value_name = "DOMAIN", default_value = "push.example.com")]
     domain: String,
-    /// The path of the push URL
+    /// The app name, which is the path of the push URL
     #[arg(long, value_name = "NAME", default_value = "live")]
     app_name: String,
-    /// Why the push stopped, after the vendor's table [default: 1, the client stopped it]
+    /// The errcode of the stop; `livehook explain --list` shows all [default: 1, the client ended the push]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     errcode: Option<i64>,
-    /// How many distinct ones to send
+    /// How many to send; each one is a new event
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     count: u32,
 }
@@ -91,21 +94,21 @@ enum EventKind {
     Push,
     /// A push stopped
     Stop,
-    /// A push started, and stopped
+    /// A push started, then stopped
     Pair,
 }
 
-/// Sends, and prints each answer.
+/// Sends the callbacks and prints each response.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    if arguments.made_up.errcode.is_some() && arguments.made_up.event == EventKind::Push {
-        return Err(crate::cli::args::usage_error("--errcode belongs to a stop: add --event stop or --event pair"));
+    if arguments.generated.errcode.is_some() && arguments.generated.event == EventKind::Push {
+        return Err(usage_error("--errcode needs --event stop or --event pair"));
     }
-    super::runtime::block_on(send(arguments, output))?
+    block_on(send(arguments, output))?
 }
 
 async fn send(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let mut receiver = Receiver {
-        client: http::client(&arguments.url, TIMEOUT, arguments.ca.as_deref())?,
+        client: client(&arguments.url, TIMEOUT, arguments.ca.as_deref())?,
         url: &arguments.url,
         output,
         sent: 0,
@@ -115,9 +118,9 @@ async fn send(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<
         receiver.post(file_body(arguments)?).await?;
     } else {
         let key = arguments.key.read()?;
-        for _ in 0..arguments.made_up.count {
-            for callback in made_up(&arguments.made_up, Timestamp::now().as_second()) {
-                // Signed one by one: a long run would outlast a signature.
+        for _ in 0..arguments.generated.count {
+            for callback in generate(&arguments.generated, Timestamp::now().as_second()) {
+                // Each one is signed when it is sent, because a long run outlasts a signature.
                 let body = sign(callback.as_bytes(), &key, expiry_secs(TTL_SECS))?;
                 receiver.post(body.into_bytes()).await?;
             }
@@ -125,22 +128,23 @@ async fn send(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<
     }
     let Receiver { sent, accepted, .. } = receiver;
     if sent > 2 {
-        talk(format_args!("{sent} sent, {accepted} answered with 200"));
+        talk(format_args!("{sent} sent, {accepted} accepted"));
     }
     Ok(if sent == accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn file_body(arguments: &Arguments) -> anyhow::Result<Vec<u8>> {
-    let input = input::read_callback(arguments.file.as_deref())?;
+    let callback = CallbackFile::read(arguments.file.as_deref())?;
     if arguments.as_is {
-        return Ok(input.bytes);
+        return Ok(callback.bytes);
     }
-    let signed = sign(&input.bytes, &arguments.key.read()?, expiry_secs(TTL_SECS)).with_context(|| input.name)?;
+    let key = arguments.key.read()?;
+    let signed = sign(&callback.bytes, &key, expiry_secs(TTL_SECS)).with_context(|| callback.name)?;
     Ok(signed.into_bytes())
 }
 
-/// The callbacks of one push, oldest first, the last at `now_secs` (Unix seconds). They are unsigned.
-fn made_up(arguments: &MadeUpArguments, now_secs: i64) -> Vec<String> {
+/// Generates the callbacks of one push, oldest first, without signatures. The last one has the time `now_secs` (Unix seconds).
+fn generate(arguments: &GeneratedArguments, now_secs: i64) -> Vec<String> {
     let sample = Sample {
         domain: &arguments.domain,
         app_name: &arguments.app_name,
@@ -157,7 +161,7 @@ fn made_up(arguments: &MadeUpArguments, now_secs: i64) -> Vec<String> {
     }
 }
 
-/// The receiver that is posted to, and what it has answered.
+/// The receiver, and the number of its responses.
 struct Receiver<'r, 'w> {
     client: Client,
     url: &'r Url,
@@ -167,20 +171,21 @@ struct Receiver<'r, 'w> {
 }
 
 impl Receiver<'_, '_> {
-    /// Posts one callback and prints the answer.
+    /// Posts one callback and prints the response.
     async fn post(&mut self, body: Vec<u8>) -> anyhow::Result<()> {
         let began = Instant::now();
-        let before = if self.sent == 0 { String::new() } else { format!("after {} answers: ", self.sent) };
-        let no_answer = |error| anyhow!("{before}{error}");
+        let before = if self.sent == 0 { String::new() } else { format!("after {} responses: ", self.sent) };
+        let failed = |error| anyhow!("{before}{error}");
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
-        let response = request.send().await.map_err(|error| no_answer(http::no_answer(self.url, TIMEOUT, error)))?;
+        let response = request.send().await.map_err(|error| failed(no_answer(self.url, TIMEOUT, error)))?;
         let status = response.status().as_u16();
-        let answer = http::read_body(self.url, TIMEOUT, response).await.map_err(no_answer)?;
+        let body = read_body(self.url, TIMEOUT, response).await.map_err(failed)?;
         let took_ms = began.elapsed().as_secs_f64() * 1000.0;
 
         self.sent += 1;
         self.accepted += u64::from(status == 200);
-        self.output.line(format_args!("{status} {} {took_ms:.1} ms", printable(answer.trim(), 1000)))?;
+        let body = printable(body.trim(), SHOWN_CHARACTERS_MAX);
+        self.output.line(format_args!("{status} {body} {took_ms:.1} ms"))?;
         Ok(self.output.flush()?)
     }
 }

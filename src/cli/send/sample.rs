@@ -1,20 +1,20 @@
-//! Made-up callbacks as CSS would send them, for trying a receiver out.
+//! Generates callbacks like the ones of CSS, to test a receiver.
 //!
-//! Members and their types are those of the vendor's page on stream push and interruption callbacks, with `stream_param`
-//! as in real payloads: it carries a push credential, which a receiver has to keep to itself.
+//! The members and their types follow the vendor's documentation of push and stop callbacks. `stream_param` carries a push
+//! credential, as real callbacks do, so that a test shows whether the receiver redacts it.
 
 use serde_json::json;
 
-/// What the made-up pushes have in common.
+/// The members that all generated pushes have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Sample<'a> {
     /// The push domain.
     pub(super) domain: &'a str,
-    /// The path of the push URL.
+    /// The app name, which is the path of the push URL.
     pub(super) app_name: &'a str,
     /// The stream name.
     pub(super) stream: &'a str,
-    /// Why a stop came, after the vendor's table.
+    /// The errcode of a stop, from the vendor's table.
     pub(super) errcode: i64,
 }
 
@@ -28,10 +28,10 @@ pub(super) struct Push {
 }
 
 impl Push {
-    /// One like no other.
+    /// A push with random values.
     pub(super) fn random() -> Push {
         Push {
-            // Always 19 digits, and never above what fits i64, as in real ones.
+            // Real sequences have 19 digits and fit i64.
             sequence: fastrand::u64(1_000_000_000_000_000_000..=9_223_372_036_854_775_807),
             duration_ms: fastrand::u64(30_000..=3_600_000),
             client: fastrand::u8(1..=254),
@@ -39,7 +39,7 @@ impl Push {
         }
     }
 
-    /// The callback of its start, at `time_secs` (Unix seconds). It is unsigned.
+    /// The callback of its start at `time_secs` (Unix seconds), without a signature.
     pub(super) fn start(&self, sample: &Sample<'_>, time_secs: i64) -> String {
         let mut members = self.members(sample, time_secs);
         members["event_type"] = 1.into();
@@ -48,7 +48,7 @@ impl Push {
         members.to_string()
     }
 
-    /// The callback of its stop, at `time_secs` (Unix seconds). It is unsigned.
+    /// The callback of its stop at `time_secs` (Unix seconds), without a signature.
     pub(super) fn stop(&self, sample: &Sample<'_>, time_secs: i64) -> String {
         let mut members = self.members(sample, time_secs);
         members["event_type"] = 0.into();
@@ -58,7 +58,7 @@ impl Push {
         members.to_string()
     }
 
-    /// How long it lasted, in whole seconds.
+    /// Its duration in whole seconds.
     pub(super) fn duration_secs(&self) -> i64 {
         i64::try_from(self.duration_ms / 1000).unwrap_or(0)
     }
@@ -83,7 +83,7 @@ impl Push {
     }
 }
 
-/// The vendor's words for some causes of a stop.
+/// The vendor's message for an errcode.
 fn errmsg(errcode: i64) -> &'static str {
     match errcode {
         1 => "The push client actively stopped the push",
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_many_events() {
+    fn random_pushes_differ() {
         let ids: HashSet<_> = (0..1000).map(|_| event(&Push::random().start(&SAMPLE, 1_777_636_800)).id()).collect();
         assert_eq!(ids.len(), 1000);
     }

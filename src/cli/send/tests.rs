@@ -7,21 +7,20 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use clap::Parser;
 
-use super::super::{Arguments as All, Command};
 use super::*;
 use crate::callback::{Callback, CallbackKey, EventType, KeyOptions, Options, Verifier};
+use crate::cli::testing::{assert_usage_error, run};
 
 type Bodies = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// A receiver in its own thread that keeps every body, and answers 200 until `refuse_after` were kept, then 503.
+/// Starts a receiver that keeps every body. It answers 200 to the first `refuse_after` bodies, then 503.
 fn receiver(refuse_after: usize) -> (SocketAddr, Bodies) {
     let bodies = Bodies::default();
     let kept = Arc::clone(&bodies);
     let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        crate::cli::runtime::block_on(async move {
+        block_on(async move {
             let handler = move |headers: HeaderMap, body: axum::body::Bytes| async move {
                 assert_eq!(headers["content-type"], "application/json");
                 let mut kept = kept.lock().unwrap();
@@ -34,7 +33,7 @@ fn receiver(refuse_after: usize) -> (SocketAddr, Bodies) {
             let app = Router::new().route("/callback", post(handler));
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             sender.send(listener.local_addr().unwrap()).unwrap();
-            // The released `axum::serve` belongs to a feature that livehook does without.
+            // `axum::serve` needs a feature that livehook does not enable.
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let service = hyper_util::service::TowerToHyperService::new(app.clone());
@@ -47,18 +46,9 @@ fn receiver(refuse_after: usize) -> (SocketAddr, Bodies) {
     (address.recv().unwrap(), bodies)
 }
 
-fn arguments(line: &[&str]) -> Result<Arguments, clap::Error> {
-    match All::try_parse_from([&["livehook", "send"], line].concat())?.command {
-        Command::Send(arguments) => Ok(*arguments),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn send_to(address: SocketAddr, line: &[&str]) -> (anyhow::Result<ExitCode>, String) {
     let url = format!("http://{address}/callback");
-    let mut written = Vec::new();
-    let result = run(&arguments(&[line, &["--url", &url]].concat()).unwrap(), &mut Output::to(&mut written));
-    (result, String::from_utf8(written).unwrap())
+    run(&[&["send"], line, &["--url", &url]].concat())
 }
 
 fn event_types(bodies: &Bodies) -> Vec<EventType> {
@@ -72,7 +62,7 @@ fn event_types(bodies: &Bodies) -> Vec<EventType> {
 }
 
 #[test]
-fn distinct_genuine_pairs_are_sent_and_each_answer_is_a_line() {
+fn pairs_sent() {
     let (address, bodies) = receiver(usize::MAX);
     let (result, written) = send_to(address, &["--key", "test", "--event", "pair", "--count", "3", "--errcode", "8"]);
     assert_eq!(result.unwrap(), ExitCode::SUCCESS);
@@ -82,7 +72,7 @@ fn distinct_genuine_pairs_are_sent_and_each_answer_is_a_line() {
 }
 
 #[test]
-fn one_answer_other_than_200_is_a_failure_and_the_rest_is_still_sent() {
+fn refused_callback_fails_the_command() {
     let (address, bodies) = receiver(1);
     let (result, written) = send_to(address, &["--key", "test", "--count", "3"]);
     assert_eq!(result.unwrap(), ExitCode::FAILURE);
@@ -93,7 +83,7 @@ fn one_answer_other_than_200_is_a_failure_and_the_rest_is_still_sent() {
 }
 
 #[test]
-fn a_file_is_signed_anew_or_sent_to_the_byte() {
+fn file_signed_or_unchanged() {
     let (address, bodies) = receiver(usize::MAX);
     let file = tempfile::NamedTempFile::new().unwrap();
     let callback = " {\"event_type\":0, \"t\":1,\"sign\":\"x\"}\n";
@@ -106,14 +96,14 @@ fn a_file_is_signed_anew_or_sent_to_the_byte() {
 }
 
 #[test]
-fn nobody_there_is_said_with_what_may_help() {
+fn no_receiver() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = send_to(free, &["--key", "test"]).0.unwrap_err().to_string();
     assert!(error.contains(&format!("http://{free}/callback")) && error.contains("livehook serve"), "{error}");
 }
 
 #[test]
-fn wrong_usage_is_told_before_anything_is_sent() {
+fn wrong_usage() {
     for line in [
         &[][..],
         &["--as-is"],
@@ -122,10 +112,8 @@ fn wrong_usage_is_told_before_anything_is_sent() {
         &["--key", "test", "--count", "0"],
         &["--key", "test", "--count", "2", "x"],
         &["--key", "test", "--url", "nowhere"],
+        &["--key", "test", "--errcode", "3"],
     ] {
-        assert_eq!(arguments(line).unwrap_err().exit_code(), 2, "{line:?}");
+        assert_usage_error(&[&["send"], line].concat());
     }
-    let errcode = arguments(&["--key", "test", "--errcode", "3"]).unwrap();
-    let error = run(&errcode, &mut Output::to(&mut Vec::new())).unwrap_err();
-    assert!(crate::cli::testing::is_usage_error(&error));
 }

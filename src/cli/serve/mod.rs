@@ -1,41 +1,44 @@
-//! `livehook serve`: the service itself.
+//! `livehook serve`: runs the service until a signal stops it.
 
 mod signals;
 
 use std::process::ExitCode;
 
-use super::args::config::ConfigArguments;
-use super::client::listen_address::reachable;
+use super::args::ConfigArguments;
+use super::client::reachable;
+use super::error_text::error_text;
+use super::runtime::block_on;
 use crate::app::App;
 use crate::config::{Config, SinkConfig};
 use crate::telemetry;
 
-/// Receive callbacks, keep them, and hand them on
+/// Run the service: receive callbacks, store them, and deliver them to the sinks
 ///
-/// Events go to the configured sinks, or as lines to stdout where none is configured; diagnostics go to stderr. SIGTERM,
-/// SIGINT and SIGQUIT stop the service: requests in flight finish, the sinks take what they can within the grace, and a
-/// signal that comes more than a second after the first cuts that short. What the sinks have not taken then is in the
-/// journal, for the next start. SIGHUP changes nothing: a new configuration takes a restart.
+/// Without a configured sink, the service prints events to stdout, one JSON line each. Logs go to stderr.
+///
+/// SIGTERM, SIGINT and SIGQUIT stop the service. It finishes the requests in flight and continues to deliver for up to
+/// `shutdown_grace_secs`; other events wait in the journal for the next start. A second signal, more than a second after the
+/// first, stops the service at once. SIGHUP does nothing: restart the service after you change its configuration.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  livehook serve --key test                  for a first try, without a file
+  livehook serve --key test                  a first try without a file
   livehook serve --config config.toml
   LIVEHOOK_KEYS_FILE=callback.key livehook serve --data-dir /var/lib/livehook
-  livehook serve --key test | jq .subject    events are lines of JSON on stdout")]
+  livehook serve --key test | jq .subject    events are JSON lines on stdout")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
 }
 
-/// Runs until it is stopped by a signal or an essential part dies.
+/// Runs until a signal stops the service, or an essential part of it fails.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.config.load()?;
     let log = telemetry::start_log(&config.log);
-    let result = super::runtime::block_on(serve(config)).and_then(|result| result);
+    let result = block_on(serve(config)).and_then(|result| result);
     let code = result.unwrap_or_else(|error| {
-        // Through the log, in its format, and so that a stderr that blocks does not keep a dead service from ending.
-        tracing::error!("{}", super::described(&error));
+        // The log has the format that the user chose, and a blocked stderr does not stop it.
+        tracing::error!("{}", error_text(&error));
         ExitCode::FAILURE
     });
     log.finish();
@@ -43,7 +46,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
-    // First of all, since what is logged may meet the limit of a file's size.
+    // Before the first log line, because a log file at its size limit would end the process with SIGXFSZ.
     let mut signals = signals::count_stops()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -67,7 +70,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is said at start, of what the configuration knows.
+/// The parts of the configuration that the log shows at start.
 struct Greeting {
     path: String,
     data_dir: String,
@@ -86,7 +89,7 @@ impl Greeting {
     fn say(&self, app: &App) {
         let Greeting { path, data_dir, sinks } = self;
         let receiver = app.receiver_address();
-        tracing::info!("callbacks are taken at http://{receiver}{path}");
+        tracing::info!("receiving callbacks at http://{receiver}{path}");
         tracing::info!("health and metrics are at http://{}", app.admin_address());
         tracing::info!("the data is in {data_dir}");
         for sink in sinks {
@@ -97,7 +100,7 @@ impl Greeting {
     }
 }
 
-/// The sink as a person knows it.
+/// A sink, such as: the sink `archive` (file, events.jsonl).
 fn sink(config: &SinkConfig) -> String {
     let (name, kind) = (&config.name, config.sink.type_name());
     match config.sink.target() {

@@ -1,4 +1,4 @@
-//! The signals of `livehook serve`: which stop it, and which it outlives. Nowhere else are signals seen.
+//! The signals of `livehook serve`: which ones stop it, and which ones it survives.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// For how long after the first signal to stop a further one is taken for the same: `timeout` and some supervisors signal
-/// the process and its group, and one order must not cut its own drain short.
+/// Signals within this time after the first one count as the same order to stop. `timeout` and some supervisors signal both
+/// the process and its group, and this must not cut the drain short.
 const SAME_ORDER: Duration = Duration::from_secs(1);
 
-/// How many times the service was told to stop. Subscribed to at once, so that none is missed while the service starts.
+/// Subscribes to signals, and returns how many orders to stop have arrived.
 ///
-/// From here on the service also outlives SIGHUP, and SIGXFSZ: a write beyond the limit of a file's size then fails, and
-/// what fails to be written is handled where it is.
+/// From now on the process survives SIGHUP and SIGXFSZ. With SIGXFSZ handled, a write beyond the file size limit fails with
+/// an error, which the writer handles.
 ///
 /// # Errors
-/// The system gives no signals.
+/// The system refuses the subscription.
 pub(super) fn count_stops() -> anyhow::Result<watch::Receiver<u32>> {
-    let subscribe = |kind| signal(kind).context("signals cannot be subscribed to");
+    let subscribe = |kind| signal(kind).context("cannot subscribe to signals");
     let mut terminate: Signal = subscribe(SignalKind::terminate())?;
     let mut interrupt: Signal = subscribe(SignalKind::interrupt())?;
     let mut quit: Signal = subscribe(SignalKind::quit())?;
     let mut hangup: Signal = subscribe(SignalKind::hangup())?;
-    // Its handler stays when this is dropped, and there is nothing for it to do.
+    // The handler stays installed after the drop, and has nothing to do.
     drop(subscribe(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
     let (counter, count) = watch::channel(0);
     tokio::spawn(async move {
@@ -35,20 +35,20 @@ pub(super) fn count_stops() -> anyhow::Result<watch::Receiver<u32>> {
                 Some(()) = interrupt.recv() => "SIGINT",
                 Some(()) = quit.recv() => "SIGQUIT",
                 Some(()) = hangup.recv() => {
-                    tracing::info!("SIGHUP has come: there is nothing to reload; restart livehook for a new configuration");
+                    tracing::info!("received SIGHUP, which does nothing; restart livehook to load a new configuration");
                     continue;
                 }
                 () = counter.closed() => return,
                 else => return,
             };
-            tracing::info!("{name} has come");
+            tracing::info!("received {name}");
             counter.send_replace(orders.after(Instant::now()));
         }
     });
     Ok(count)
 }
 
-/// How many of the signals to stop are orders of their own.
+/// Counts orders to stop, where several signals may be one order.
 #[derive(Debug, Default)]
 struct Orders {
     first: Option<Instant>,
@@ -56,7 +56,7 @@ struct Orders {
 }
 
 impl Orders {
-    /// The number of orders once a signal has come `now`.
+    /// Counts a signal that arrives `now`, and returns the number of orders.
     fn after(&mut self, now: Instant) -> u32 {
         let first = *self.first.get_or_insert(now);
         if self.count == 0 || now.duration_since(first) >= SAME_ORDER {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_that_follows_within_a_second_is_the_same_order() {
+    fn signals_within_a_second() {
         let (mut orders, first) = (Orders::default(), Instant::now());
         let counts = [0, 3, 999, 1000, 1500].map(|after_ms| orders.after(first + Duration::from_millis(after_ms)));
         assert_eq!(counts, [1, 1, 1, 2, 3]);

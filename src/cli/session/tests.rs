@@ -2,30 +2,28 @@
 
 use std::path::Path;
 
-use clap::Parser;
 use serde_json::Value;
 
-use super::super::testing::{EPOCH_SECS, Journal, event, push, stop};
-use super::super::{Arguments as All, Command};
-use super::*;
+use crate::callback::Event;
+use crate::cli::testing::{EPOCH_SECS, Journal, error_of, event, push, stdout_of, stop};
 use crate::index;
 use crate::journal::Offset;
 
-fn written(data_dir: &Path, line: &[&str]) -> anyhow::Result<String> {
-    let command = [&["livehook", "session", "--data-dir", data_dir.to_str().unwrap()], line].concat();
-    let Command::Session(arguments) = All::try_parse_from(command).unwrap().command else { panic!("not session") };
-    let mut written = Vec::new();
-    run(&arguments, &mut Output::to(&mut written))?;
-    Ok(String::from_utf8(written).unwrap())
+fn printed(data_dir: &Path, line: &[&str]) -> String {
+    stdout_of(&[&["session", "--data-dir", data_dir.to_str().unwrap()], line].concat())
+}
+
+fn error(data_dir: &Path, id: &str) -> String {
+    error_of(&["session", "--data-dir", data_dir.to_str().unwrap(), id]).to_string()
 }
 
 fn json(data_dir: &Path, id: &str) -> Value {
-    let written = written(data_dir, &[id, "--output", "json"]).unwrap();
-    assert_eq!(written.lines().count(), 1);
-    serde_json::from_str(&written).unwrap()
+    let printed = printed(data_dir, &[id, "--output", "json"]);
+    assert_eq!(printed.lines().count(), 1);
+    serde_json::from_str(&printed).unwrap()
 }
 
-/// A member of another event, of stream `a`.
+/// An event of stream `a`; its domain and app name have two names, because types differ in them.
 fn other(event_type: i64, members: &str, secs: i64) -> Event {
     let body = format!(
         r#"{{"event_type":{event_type},"app":"push.example.com","domain":"push.example.com","appname":"live","path":"live","stream_id":"a",{members}}}"#
@@ -33,8 +31,8 @@ fn other(event_type: i64, members: &str, secs: i64) -> Event {
     event(&body, secs)
 }
 
-/// A session of stream `a` with a stop for a network error, in an order that is not that of time; and two streams that
-/// share the sequence 7.
+/// One session of stream `a` that ended with a network error, its events out of order. Streams `b` and `c` share the
+/// sequence 7.
 fn setup() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let anomaly_ms = (EPOCH_SECS + 20) * 1000;
@@ -61,41 +59,16 @@ fn setup() -> tempfile::TempDir {
     directory
 }
 
+// One event has a hostile text.
 #[test]
-fn all_that_is_known_is_told_to_people_and_hostile_texts_are_harmless() {
+fn session_with_events() {
     let directory = setup();
-    let text = written(directory.path(), &["10"]).unwrap();
-    for expected in [
-        "stream       push.example.com/live/a\n",
-        "state        ended\n",
-        "started      2026-05-01T12:00:10Z\n",
-        "lasted       50s\n",
-        "reason       network 12\n",
-        "\nmeaning      ",
-        "\nwho acts     ",
-        "\nwhat to do   ",
-        "size         1920x1080\n",
-        "anomalies    1\n",
-        "recordings   1\n",
-        "screenshots  1\n",
-    ] {
-        assert!(text.contains(expected), "{expected}: {text}");
-    }
-    let events: Vec<&str> = text.split("\nEvents:\n").nth(1).unwrap().lines().collect();
-    assert_eq!(
-        events,
-        [
-            "2026-05-01T12:00:10Z  push              from 203.0.113.7",
-            "2026-05-01T12:00:20Z  push-anomaly      2 x No data\\u{1b}[2J",
-            "2026-05-01T12:00:30Z  screenshot        http://p.example.com/1.jpg",
-            "2026-05-01T12:00:59Z  recording         http://v.example.com/1.mp4",
-            "2026-05-01T12:01:00Z  stop              after 50s, errcode 12",
-        ]
-    );
+    insta::assert_snapshot!("table", printed(directory.path(), &["10"]));
+    insta::assert_snapshot!("json", printed(directory.path(), &["10", "--output", "json"]));
 }
 
 #[test]
-fn json_is_one_object_with_the_events_in_full_and_csv_one_row() {
+fn json_and_csv() {
     let directory = setup();
     let session = json(directory.path(), "10");
     assert_eq!((&session["state"], &session["reason"]["category"]), (&"ended".into(), &"network".into()));
@@ -105,31 +78,31 @@ fn json_is_one_object_with_the_events_in_full_and_csv_one_row() {
     assert_eq!(events[0]["data"]["sequence"], "10");
     assert_eq!(json(directory.path(), session["id"].as_str().unwrap()), session, "by its id it is the same");
 
-    let csv = written(directory.path(), &["10", "--output", "csv"]).unwrap();
+    let csv = printed(directory.path(), &["10", "--output", "csv"]);
     assert_eq!(csv.lines().count(), 2);
 }
 
 #[test]
-fn a_shared_sequence_lists_the_sessions_and_another_text_is_named() {
+fn shared_or_unknown_sequence() {
     let directory = setup();
-    let told = written(directory.path(), &["7"]).unwrap_err().to_string();
-    assert!(told.contains("2 streams") && told.contains("live/b") && told.contains("live/c"), "{told}");
-    let id = told.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+    let message = error(directory.path(), "7");
+    assert!(message.contains("2 streams") && message.contains("live/b") && message.contains("live/c"), "{message}");
+    let id = message.lines().nth(1).unwrap().split_whitespace().next().unwrap();
     assert_eq!(json(directory.path(), id)["stream"], "b");
     for text in ["8", "10-00000000", "", "a\u{1b}[2J", "7 "] {
-        let told = written(directory.path(), &[text]).unwrap_err().to_string();
-        assert!(told.contains("there is no session") && !told.contains('\u{1b}'), "{told}");
+        let message = error(directory.path(), text);
+        assert!(message.contains("no session `") && !message.contains('\u{1b}'), "{message}");
     }
 }
 
 #[test]
-fn what_the_journal_no_longer_has_is_told() {
+fn events_gone_from_the_journal() {
     let directory = setup();
     let data_dir = directory.path();
-    // As pruning leaves it: first the records are gone, and the index knows of them still, then it does not.
+    // Pruning removes records first from the journal, later from the index.
     let journal = rusqlite::Connection::open(data_dir.join("journal.db")).unwrap();
     journal.execute("DELETE FROM records WHERE offset IN (2, 3, 4)", []).unwrap();
-    let text = written(data_dir, &["10"]).unwrap();
+    let text = printed(data_dir, &["10"]);
     assert!(text.ends_with("\nGone from the journal: 1 push, 1 push-anomaly, 1 recording\n"), "{text}");
     let session = json(data_dir, "10");
     assert_eq!((session["events"].as_array().unwrap().len(), &session["events_gone"]), (2, &3.into()));
@@ -138,7 +111,7 @@ fn what_the_journal_no_longer_has_is_told() {
     let mut store = index::Store::open(data_dir, &index::Options::default()).unwrap();
     while store.prune(Offset(7), 0).unwrap() {}
     drop(store);
-    let text = written(data_dir, &["10"]).unwrap();
+    let text = printed(data_dir, &["10"]);
     assert!(
         text.ends_with("Events:\nGone from the journal: 1 push, 1 stop, 1 push-anomaly, 1 recording, 1 screenshot\n"),
         "{text}"

@@ -2,38 +2,25 @@
 
 use std::path::Path;
 
-use clap::Parser;
 use serde_json::Value;
 
-use super::super::testing::{EPOCH_SECS, Journal, push, stop};
-use super::super::{Arguments as All, Command, streams};
-use super::*;
+use crate::cli::testing::{EPOCH_SECS, Journal, assert_usage_error, push, stdout_of, stop};
 use crate::index;
 
-/// Runs a command, and gives what it writes.
-fn written(data_dir: &Path, line: &[&str]) -> String {
-    let command = [&["livehook"], line, &["--data-dir", data_dir.to_str().unwrap()]].concat();
-    let mut written = Vec::new();
-    let mut output = Output::to(&mut written);
-    let code = match All::try_parse_from(command).unwrap().command {
-        Command::Sessions(arguments) => run(*arguments, &mut output).unwrap(),
-        Command::Streams(arguments) => streams::run(&arguments, &mut output).unwrap(),
-        other => panic!("{other:?}"),
-    };
-    drop(output);
-    assert_eq!(code, ExitCode::SUCCESS);
-    String::from_utf8(written).unwrap()
+/// What a command prints.
+fn printed(data_dir: &Path, line: &[&str]) -> String {
+    stdout_of(&[line, &["--data-dir", data_dir.to_str().unwrap()]].concat())
 }
 
-/// A member of every object that a command gives.
+/// A member of every object that a command prints.
 fn members(data_dir: &Path, line: &[&str], member: &str) -> Vec<String> {
-    let json = written(data_dir, &[line, &["--output", "json"]].concat());
+    let json = printed(data_dir, &[line, &["--output", "json"]].concat());
     let member = |line: &str| serde_json::from_str::<Value>(line).unwrap()[member].to_string().replace('"', "");
     json.lines().map(member).collect()
 }
 
-/// A data directory with the sessions 10 (ended after 50 s, network), 100 (ended after 5 s, by the client), both of stream
-/// `a`, 120 (of `b`, live) and 130 (of `c`, live). The clock is long past them, and never stale is what the index knows.
+/// A data directory with four sessions: 10 (ended after 50 s, network) and 100 (ended after 5 s, client) of stream `a`,
+/// 120 (live) of `b`, and 130 (live) of `c`. They are long ago, so the index never counts a session as stale.
 fn setup() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let events =
@@ -45,7 +32,7 @@ fn setup() -> tempfile::TempDir {
 }
 
 #[test]
-fn filters_choose_and_an_order_is_kept() {
+fn sessions_filtered_and_sorted() {
     let directory = setup();
     let sequences = |line: &[&str]| members(directory.path(), &[&["sessions"], line].concat(), "sequence").join(" ");
     let at = |number: i64| (EPOCH_SECS + number).to_string();
@@ -74,7 +61,7 @@ fn filters_choose_and_an_order_is_kept() {
 }
 
 #[test]
-fn broadcasts_bridge_gaps_and_live_streams_are_those_that_have_not_stopped() {
+fn broadcasts_and_live_streams() {
     let directory = setup();
     let data_dir = directory.path();
     let counts =
@@ -91,24 +78,18 @@ fn broadcasts_bridge_gaps_and_live_streams_are_those_that_have_not_stopped() {
 }
 
 #[test]
-fn tables_are_for_people_and_csv_has_a_head() {
+fn output_formats() {
     let directory = setup();
-    let table = written(directory.path(), &["sessions", "--stream", "a"]);
-    assert_eq!(table.lines().count(), 3, "{table}");
-    assert!(
-        table.contains("2026-05-01T12:00:10Z  50s     ended  push.example.com/live/a  network 12  203.0.113.7"),
-        "{table}"
-    );
-    let csv = written(directory.path(), &["streams", "--stream", "b", "--output", "csv"]);
-    assert!(
-        csv.starts_with("domain,app_name,stream,live_since,")
-            && csv.contains("\r\npush.example.com,live,b,2026-05-01T12:02:00Z,1,120-"),
-        "{csv}"
-    );
+    let printed = |line: &[&str]| printed(directory.path(), line);
+    insta::assert_snapshot!("sessions_table", printed(&["sessions", "--state", "ended"]));
+    insta::assert_snapshot!("sessions_csv", printed(&["sessions", "--stream", "b", "--output", "csv"]));
+    insta::assert_snapshot!("sessions_json", printed(&["sessions", "--stream", "b", "--output", "json"]));
+    insta::assert_snapshot!("broadcasts_table", printed(&["sessions", "--broadcasts", "--stream", "a"]));
+    insta::assert_snapshot!("streams_csv", printed(&["streams", "--output", "csv"]));
 }
 
 #[test]
-fn what_does_not_go_together_is_wrong_usage() {
+fn conflicting_flags_refused() {
     let directory = setup();
     let data_dir = directory.path().to_str().unwrap();
     for line in [
@@ -125,35 +106,29 @@ fn what_does_not_go_together_is_wrong_usage() {
         &["--limit", "0"],
         &["--since", "5", "--until", "5"],
     ] {
-        let parsed = All::try_parse_from([&["livehook", "sessions", "--data-dir", data_dir], line].concat());
-        let error = match parsed {
-            Err(error) => error.into(),
-            Ok(All { command: Command::Sessions(arguments) }) => {
-                run(*arguments, &mut Output::to(&mut Vec::new())).unwrap_err()
-            }
-            Ok(other) => panic!("{other:?}"),
-        };
-        assert!(crate::cli::testing::is_usage_error(&error), "{line:?}");
+        assert_usage_error(&[&["sessions", "--data-dir", data_dir], line].concat());
     }
 }
 
 #[test]
-fn a_rebuild_here_keeps_what_the_service_has_configured() {
+fn rebuild_keeps_settings() {
     let directory = setup();
     let before = index::Reader::open(directory.path()).unwrap().settings();
     assert_eq!(before.stale_after_ms, None);
-    assert_eq!(written(directory.path(), &["sessions", "--rebuild"]), "");
-    assert_eq!(index::Reader::open(directory.path()).unwrap().settings(), before);
-    assert_eq!(members(directory.path(), &["sessions", "--state", "live"], "sequence"), ["130", "120"]);
+    for line in [&["rebuild-index"][..], &["sessions", "--rebuild"]] {
+        assert_eq!(printed(directory.path(), line), "");
+        assert_eq!(index::Reader::open(directory.path()).unwrap().settings(), before);
+        assert_eq!(members(directory.path(), &["sessions", "--state", "live"], "sequence"), ["130", "120"]);
+    }
 }
 
 #[test]
-fn a_rebuild_keeps_sessions_that_the_journal_no_longer_has() {
+fn rebuild_keeps_old_sessions() {
     let directory = setup();
     let journal = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
     for gone in ["offset <= 2", "offset > 0"] {
         journal.execute(&format!("DELETE FROM records WHERE {gone}"), []).unwrap();
-        written(directory.path(), &["sessions", "--rebuild"]);
+        printed(directory.path(), &["rebuild-index"]);
         assert_eq!(members(directory.path(), &["sessions"], "sequence"), ["130", "120", "100", "10"], "{gone}");
     }
 }

@@ -1,24 +1,29 @@
-//! What one event says, in a few words for people.
+//! The most important facts of an event in a few words, for people.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::cell::Cell;
-use super::human;
+use super::text_cell::TextCell;
+use super::time;
 use crate::callback::{Event, EventType, StreamEvent};
 use crate::printable::printable;
 
-/// How many anomalies of one event are told.
+/// The most anomalies that are listed.
 const ANOMALIES_MAX: usize = 5;
 
-/// The most characters of a URL that are shown. A shorter one is of use only whole.
+/// The most characters that are shown of a URL. Users need a URL whole, so this is far more than a normal one has.
 const URL_CHARACTERS_MAX: usize = 2048;
 
-/// Of a push, from where it comes; of a stop, how long the push lasted and why it stopped; of a recording or a screenshot, its
-/// URL; of anomalies, how many there were of which. Nothing for all others. Escaped.
-pub(crate) fn told(event: &Event) -> String {
+/// An escaped text that depends on the type of the event, for example:
+/// - push: `from 203.0.113.7`
+/// - stop: `after 2m 8s, errcode 12`
+/// - recording, screenshot: the URL of the file
+/// - push-anomaly: `2 x Video timestamp jump, No data`
+///
+/// It is empty for all other types.
+pub(crate) fn of(event: &Event) -> String {
     match event.event_type() {
         EventType::Recording => url(event, &["video_url"]),
         EventType::Screenshot => url(event, &["pic_full_url", "pic_url"]),
@@ -31,18 +36,18 @@ fn push_or_stop(event: StreamEvent<'_>) -> String {
     let mut parts = Vec::new();
     if event.is_stop {
         if let Some(duration_ms) = event.push_duration_ms {
-            parts.push(format!("after {}", human::duration(duration_ms)));
+            parts.push(format!("after {}", time::duration(duration_ms)));
         }
         if let Some(errcode) = event.errcode {
             parts.push(format!("errcode {errcode}"));
         }
     } else if let Some(address) = event.user_address {
-        parts.push(format!("from {}", Cell::name(&address).text()));
+        parts.push(format!("from {}", TextCell::name(&address).text()));
     }
     parts.join(", ")
 }
 
-/// The callback's members.
+/// The members of the callback; null if the line has none.
 fn data(event: &Event) -> Value {
     #[derive(Deserialize)]
     struct Line {
@@ -51,6 +56,7 @@ fn data(event: &Event) -> Value {
     serde_json::from_str(event.line()).map_or(Value::Null, |Line { data }| data)
 }
 
+/// The first of these members that isn't empty.
 fn url(event: &Event, members: &[&str]) -> String {
     let data = data(event);
     let url = members.iter().filter_map(|name| data[*name].as_str()).find(|url| !url.is_empty());
@@ -60,28 +66,28 @@ fn url(event: &Event, members: &[&str]) -> String {
 fn anomalies(event: &Event) -> String {
     let data = data(event);
     let Some(all) = data["abnormal_event"].as_array() else { return String::new() };
-    let mut told: Vec<String> = all.iter().take(ANOMALIES_MAX).map(anomaly).collect();
+    let mut texts: Vec<String> = all.iter().take(ANOMALIES_MAX).map(anomaly).collect();
     if all.len() > ANOMALIES_MAX {
-        told.push(format!("{} more", all.len() - ANOMALIES_MAX));
+        texts.push(format!("{} more", all.len() - ANOMALIES_MAX));
     }
-    told.join(", ")
+    texts.join(", ")
 }
 
-/// What happened, with how often where that is more than once.
+/// The kind of an anomaly, such as `2 x No data`. The count is left out if it is 1.
 fn anomaly(anomaly: &Value) -> String {
     let text = ["type_desc_en", "event_key", "type_desc_cn"]
         .iter()
         .filter_map(|name| anomaly[*name].as_str())
         .find(|text| !text.is_empty())
         .map_or_else(|| Cow::Owned(format!("type {}", number(&anomaly["type"]).unwrap_or(0))), Cow::Borrowed);
-    let text = Cell::name(&text).text().to_owned();
+    let text = TextCell::name(&text).text().to_owned();
     match number(&anomaly["count"]) {
         Some(count) if count != 1 => format!("{count} x {text}"),
         _ => text,
     }
 }
 
-/// A number, also one that came as a string.
+/// A number. The vendor sends some numbers as strings.
 fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
@@ -90,13 +96,13 @@ fn number(value: &Value) -> Option<i64> {
 mod tests {
     use crate::callback::{Callback, Options, Verifier};
 
-    fn told(body: &str) -> String {
+    fn summary(body: &str) -> String {
         let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-        super::told(&verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 0).unwrap())
+        super::of(&verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 0).unwrap())
     }
 
     #[test]
-    fn each_kind_of_event_says_what_matters() {
+    fn summary_of_each_type() {
         let anomalies = std::fs::read_to_string("tests/fixtures/321-push-anomaly.json").unwrap();
         for (body, expected) in [
             (r#"{"event_type":1,"user_ip":"2001:db8::1"}"#, "from 2001:db8::1"),
@@ -108,12 +114,12 @@ mod tests {
             (&anomalies, "2 x Video timestamp jump, No data"),
             (r#"{"event_type":321,"abnormal_event":[{"type":"7","count":"3"}]}"#, "3 x type 7"),
         ] {
-            assert_eq!(told(body), expected, "{body}");
+            assert_eq!(summary(body), expected, "{body}");
         }
     }
 
     #[test]
-    fn what_is_hostile_or_of_another_form_harms_nothing() {
+    fn summary_of_hostile_event() {
         for body in [
             r#"{"event_type":321}"#,
             r#"{"event_type":321,"abnormal_event":{"a":1}}"#,
@@ -121,12 +127,12 @@ mod tests {
             r#"{"event_type":100,"video_url":5}"#,
             r#"{"event_type":200}"#,
         ] {
-            assert_eq!(told(body), "", "{body}");
+            assert_eq!(summary(body), "", "{body}");
         }
-        let url = told(r#"{"event_type":100,"video_url":"http://a\u001b]0;x\u0007\nb"}"#);
+        let url = summary(r#"{"event_type":100,"video_url":"http://a\u001b]0;x\u0007\nb"}"#);
         assert_eq!(url, r"http://a\u{1b}]0;x\u{7}\nb");
         let many = vec![r#"{"type_desc_en":"\u202ex"}"#; 1000].join(",");
-        let text = told(&format!(r#"{{"event_type":321,"abnormal_event":[null,3,{many}]}}"#));
+        let text = summary(&format!(r#"{{"event_type":321,"abnormal_event":[null,3,{many}]}}"#));
         assert!(text.starts_with(r"type 0, type 0, \u{202e}x") && text.ends_with(", 997 more"), "{text}");
     }
 }

@@ -1,46 +1,43 @@
-//! Events as a table for people: one line each, written as they come.
+//! Prints events as a table, one by one as they are read.
 
 use crate::callback::Event;
-use crate::cli::render::cell::{Cell, NAME_CHARACTERS_MAX, padded};
-use crate::cli::render::output::{Output, OutputError};
-use crate::cli::render::{event_detail, human};
+use crate::cli::render::{NAME_CHARACTERS_MAX, Output, OutputError, TextCell, event_summary, padded, time};
 
-/// A table that is aligned while it is written: columns have a least width, and what is wider pushes the rest aside.
+const STREAM_COLUMNS: usize = 36;
+const DETAIL_COLUMNS: usize = 26;
+
+/// A table with columns of a fixed least width, because the next events are unknown. A wider text pushes the rest of its
+/// line to the right.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct EventTable {
     has_head: bool,
 }
 
-impl Table {
-    /// Writes an event, and before the first one the head.
-    pub(super) fn row(&mut self, event: &Event, output: &mut Output<'_>) -> Result<(), OutputError> {
+impl EventTable {
+    /// Prints an event, with the head before the first one.
+    pub(super) fn print(&mut self, event: &Event, output: &mut Output<'_>) -> Result<(), OutputError> {
         if !self.has_head {
             self.has_head = true;
-            line(output, "RECEIVED", "TYPE", "STREAM", "DETAIL", "ID")?;
+            print_line(["RECEIVED", "TYPE", "STREAM", "DETAIL", "ID"], output)?;
         }
         let key = event.partition_key();
-        let stream = Cell::stream(&key.domain(), &key.app_name(), &key.stream());
-        line(
-            output,
-            &human::moment(event.received_ms()),
+        let stream = TextCell::stream(&key.domain(), &key.app_name(), &key.stream());
+        let summary = TextCell::already_escaped(&event_summary::of(event), NAME_CHARACTERS_MAX);
+        let texts = [
+            &time::moment(event.received_ms()),
             &event.event_type().to_string(),
             stream.text(),
-            Cell::told(&event_detail::told(event), NAME_CHARACTERS_MAX).text(),
+            summary.text(),
             &event.id().to_string(),
-        )
+        ];
+        print_line(texts, output)
     }
 }
 
-fn line(
-    output: &mut Output<'_>,
-    received: &str,
-    event_type: &str,
-    stream: &str,
-    detail: &str,
-    id: &str,
-) -> Result<(), OutputError> {
-    let (stream, detail) = (padded(stream, 36), padded(detail, 26));
-    // The longest type that has a name takes 20 columns.
+fn print_line(texts: [&str; 5], output: &mut Output<'_>) -> Result<(), OutputError> {
+    let [received, event_type, stream, detail, id] = texts;
+    let (stream, detail) = (padded(stream, STREAM_COLUMNS), padded(detail, DETAIL_COLUMNS));
+    // The longest name of a type has 20 characters.
     output.line(format_args!("{received:<20}  {event_type:<20}  {stream}  {detail}  {id}"))
 }
 
@@ -52,19 +49,19 @@ mod tests {
     fn table(bodies: &[&str]) -> String {
         let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
         let mut written = Vec::new();
-        let (mut table, mut output) = (Table::default(), Output::to(&mut written));
+        let (mut table, mut output) = (EventTable::default(), Output::to(&mut written));
         for body in bodies {
             let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_777_636_800_999).unwrap();
-            table.row(&event, &mut output).unwrap();
+            table.print(&event, &mut output).unwrap();
         }
         drop(output);
-        // The ids have tests of their own.
+        // Without the ids, which change with their encoding.
         let written = String::from_utf8(written).unwrap();
         written.lines().map(|line| line[..line.len() - 36.min(line.len())].trim_end().to_owned() + "\n").collect()
     }
 
     #[test]
-    fn columns_line_up_under_one_head() {
+    fn columns_aligned() {
         let table = table(&[
             r#"{"event_type":1,"app":"push.example.com","appname":"live","stream_id":"demo","user_ip":"2001:db8::1"}"#,
             r#"{"event_type":0,"app":"push.example.com","appname":"live","stream_id":"demo","push_duration":"128581","errcode":1}"#,
@@ -74,23 +71,11 @@ mod tests {
             r#"{"event_type":100,"stream_id":"demo","video_url":"https://vod.example.com/recordings/2026/05/01/demo-120000-a-long-name.mp4"}"#,
             r#"{"event_type":0,"app":"直播","appname":"live","stream_id":"一号","errcode":1}"#,
         ]);
-        let rows: Vec<&str> = table.lines().skip(1).collect();
-        assert_eq!(
-            rows,
-            [
-                "2026-05-01T12:00:00Z  push                  push.example.com/live/demo            from 2001:db8::1",
-                "2026-05-01T12:00:00Z  stop                  push.example.com/live/demo            after 2m 8s, errcode 1",
-                "2026-05-01T12:00:00Z  stop                  -/-/demo                              -",
-                "2026-05-01T12:00:00Z  event-777             -/-/-                                 -",
-                "2026-05-01T12:00:00Z  evaluation-threshold  -/-/demo                              -",
-                "2026-05-01T12:00:00Z  recording             -/-/demo                              https://vod.example.com/recordings/2026/05/01/demo-120000-a-long…",
-                "2026-05-01T12:00:00Z  stop                  直播/live/一号                        errcode 1",
-            ]
-        );
+        insta::assert_snapshot!(table);
     }
 
     #[test]
-    fn no_name_of_a_type_is_wider_than_its_column() {
+    fn type_column_wide_enough() {
         let longest = EventType::known().map(|event_type| event_type.to_string().len()).max();
         assert_eq!(longest, Some(20));
     }

@@ -1,5 +1,4 @@
-//! Who is live, and why it stopped: asked on the command line of the real program, beside a running service and without
-//! one.
+//! The commands that read sessions, streams and events, with the real program, with and without a running service.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -13,12 +12,12 @@ use super::process::{Livehook, PROGRAM};
 /// The admin token of these tests.
 const TOKEN: &str = "a-token-for-the-tests-only";
 
-/// Runs a command beside the data directory of a service.
+/// Runs a command on the data directory of a service.
 fn command(directory: &Path, line: &[&str]) -> Output {
     with_token(directory, line, None)
 }
 
-/// The same with a token in the environment.
+/// Runs a command with a token in the environment.
 fn with_token(directory: &Path, line: &[&str], token: Option<&str>) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(line).current_dir(directory).env("LIVEHOOK_DATA_DIR", "data");
@@ -29,7 +28,7 @@ fn with_token(directory: &Path, line: &[&str], token: Option<&str>) -> Output {
     command.output().unwrap()
 }
 
-/// What a command that must succeed writes, and says.
+/// Runs a command that must succeed. Returns its stdout and stderr.
 fn answer(directory: &Path, line: &[&str]) -> (String, String) {
     let output = command(directory, line);
     let (stdout, stderr) = texts(&output);
@@ -42,26 +41,26 @@ fn texts(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// What a command that must fail says.
+/// Returns the stderr of a command that must have failed.
 fn refusal(output: &Output) -> String {
     let (_, stderr) = texts(output);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     stderr
 }
 
-/// The objects that a command gives.
+/// The JSON objects that a command prints.
 fn objects(directory: &Path, line: &[&str]) -> Vec<Value> {
     let (stdout, _) = answer(directory, &[line, &["--output", "json"]].concat());
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A member of each of them.
+/// A member of each JSON object that a command prints.
 fn members(directory: &Path, line: &[&str], member: &str) -> Vec<String> {
     objects(directory, line).iter().map(|object| object[member].as_str().unwrap().to_owned()).collect()
 }
 
 impl Livehook {
-    /// Sends made-up callbacks, as the command does.
+    /// Sends generated callbacks to the service.
     fn send(&self, line: &[&str]) {
         let url = format!("http://{}/callback", self.receiver);
         answer(&self.directory, &[&["send", "--key", KEY, "--url", &url], line].concat());
@@ -75,7 +74,7 @@ impl Livehook {
 }
 
 #[tokio::test]
-async fn what_was_just_sent_is_in_the_answer() {
+async fn sent_event_in_the_next_answer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let mut livehook = Livehook::configure(path, "", "");
@@ -105,19 +104,20 @@ async fn what_was_just_sent_is_in_the_answer() {
     assert_eq!(objects(path, &["sessions", "--broadcasts", "--stream", "ended"]).len(), 1);
     let (table, _) = answer(path, &["streams"]);
     assert!(table.lines().all(|line| line.len() <= 140) && !table.contains('\u{1b}'), "{table}");
-    assert!(refusal(&command(path, &["session", "1"])).contains("there is no session `1`"));
+    assert!(refusal(&command(path, &["session", "1"])).contains("no session `1`"));
     assert!(
-        refusal(&command(path, &["events", "--id", "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42"])).contains("has no event")
+        refusal(&command(path, &["events", "--id", "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42"]))
+            .contains("no event 0167c013")
     );
     livehook.stop().await;
 
-    // The answers are the same without the service, and nobody is waited for.
+    // The answers are the same without the service, and the commands do not wait for one.
     assert_eq!(objects(path, &["streams"]).len(), 20);
     assert_eq!(&objects(path, &["session", id])[0], session);
 }
 
 #[tokio::test]
-async fn a_damaged_index_keeps_no_callback_out_and_is_made_anew_once_it_is_away() {
+async fn damaged_index_rebuilt() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let mut livehook = Livehook::configure(path, "", "");
@@ -144,7 +144,7 @@ async fn a_damaged_index_keeps_no_callback_out_and_is_made_anew_once_it_is_away(
 }
 
 #[tokio::test]
-async fn without_a_service_what_is_missing_is_told_and_a_rebuild_brings_it() {
+async fn index_behind_without_a_service() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     assert!(refusal(&command(path, &["streams"])).contains("there is no index here"));
@@ -159,12 +159,12 @@ async fn without_a_service_what_is_missing_is_told_and_a_rebuild_brings_it() {
     livehook.stop().await;
     let began = Instant::now();
     let (answered, told) = answer(path, &["streams"]);
-    assert!(began.elapsed() < Duration::from_millis(1500), "nobody is there to wait for");
+    assert!(began.elapsed() < Duration::from_millis(1500), "no service to wait for");
     assert!(answered.contains("first") && !answered.contains("second"), "{answered}");
-    assert!(told.contains("No service runs") && told.contains("--rebuild"), "{told}");
+    assert!(told.contains("No service runs") && told.contains("rebuild-index"), "{told}");
 
-    let (written, told) = answer(path, &["sessions", "--rebuild"]);
-    assert_eq!((written.as_str(), told.as_str()), ("", "the index in data has been made anew\n"));
+    let (written, told) = answer(path, &["rebuild-index"]);
+    assert_eq!((written.as_str(), told.as_str()), ("", "rebuilt the index in data\n"));
     let (answered, told) = answer(path, &["streams"]);
     assert!(answered.contains("first") && answered.contains("second"), "{answered}");
     assert_eq!(told, "");
@@ -173,7 +173,7 @@ async fn without_a_service_what_is_missing_is_told_and_a_rebuild_brings_it() {
 }
 
 #[tokio::test]
-async fn the_configuration_says_where_the_data_is_and_what_a_new_index_is_like() {
+async fn data_found_by_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let mut livehook =
@@ -191,8 +191,8 @@ async fn the_configuration_says_where_the_data_is_and_what_a_new_index_is_like()
         assert!(output.status.success(), "{}", texts(output).1);
         texts(output).1
     };
-    let rebuild: &[&str] = &["sessions", "--rebuild"];
-    assert_eq!(told(&configured(rebuild)), "the service has made the index anew\n");
+    let rebuild: &[&str] = &["rebuild-index"];
+    assert_eq!(told(&configured(rebuild)), "the service rebuilt the index\n");
     assert!(told(&configured(&["dead-letters", "redrive", "--all"])).contains("no dead letter matches"));
     livehook.stop().await;
 
@@ -200,24 +200,24 @@ async fn the_configuration_says_where_the_data_is_and_what_a_new_index_is_like()
     let settings = || livehook::index::Reader::open(&data_dir).unwrap().settings().stale_after_ms;
     std::fs::remove_file(data_dir.join("index.db")).unwrap();
     let made = told(&configured(rebuild));
-    assert!(made.ends_with("data has been made anew\n") && !made.contains("defaults"), "{made}");
+    assert!(made.starts_with("rebuilt the index in ") && !made.contains("default"), "{made}");
     assert_eq!(settings(), Some(1_000_000_000));
     std::fs::remove_file(data_dir.join("index.db")).unwrap();
-    assert!(told(&command(path, rebuild)).contains("defaults of `index.stale_after_secs`"));
+    assert!(told(&command(path, rebuild)).contains("the default `index.stale_after_secs`"));
     assert_eq!(settings(), Some(7 * 86_400_000));
     assert!(!path.join("livehook-data").exists());
 
     for line in [rebuild, &["dead-letters", "drop", "--all"]] {
         let output = command(path, &[line, &["--config", "absent.toml"]].concat());
         assert!(refusal(&output).contains("absent.toml"), "{line:?}");
-        // Where --data-dir and the file differ, the flag wins.
+        // If --data-dir and the file differ, the flag wins.
         let output = configured(&[line, &["--data-dir", "elsewhere"]].concat());
         assert!(refusal(&output).contains("elsewhere"), "{line:?}");
     }
 }
 
 #[tokio::test]
-async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
+async fn rebuild_by_the_service() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let mut livehook = Livehook::configure(path, "", &format!("token = \"{TOKEN}\""));
@@ -228,39 +228,40 @@ async fn a_running_service_makes_its_index_anew_for_who_has_the_token() {
     let before = objects(path, &["sessions", "--limit", "1000"]);
     let url = format!("http://{}", livehook.admin);
 
-    let (written, told) = answer(path, &["sessions", "--rebuild", "--config", "config.toml"]);
-    assert_eq!((written.as_str(), told.as_str()), ("", "the service has made the index anew\n"));
+    let (written, told) = answer(path, &["rebuild-index", "--config", "config.toml"]);
+    assert_eq!((written.as_str(), told.as_str()), ("", "the service rebuilt the index\n"));
     assert_eq!(livehook.log().matches("the index was rebuilt").count(), 1, "{}", livehook.log());
     assert_eq!(objects(path, &["sessions", "--limit", "1000"]), before);
+    // The old name of the command.
     let by_variable = with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN));
     assert!(by_variable.status.success(), "{}", texts(&by_variable).1);
 
     // From elsewhere there is no data directory.
     let elsewhere = tempfile::tempdir().unwrap();
-    let from_elsewhere = with_token(elsewhere.path(), &["sessions", "--rebuild", "--url", &url], Some(TOKEN));
+    let from_elsewhere = with_token(elsewhere.path(), &["rebuild-index", "--url", &url], Some(TOKEN));
     assert!(from_elsewhere.status.success(), "{}", texts(&from_elsewhere).1);
 
-    let told = refusal(&command(path, &["sessions", "--rebuild", "--url", &url]));
+    let told = refusal(&command(path, &["rebuild-index", "--url", &url]));
     assert!(told.contains("LIVEHOOK_ADMIN_TOKEN") && told.contains("admin.token"), "{told}");
-    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some("another-token-altogether")));
+    let told = refusal(&with_token(path, &["rebuild-index", "--url", &url], Some("another-token-altogether")));
     assert!(told.contains("answered 401") && !told.contains("another-token"), "{told}");
-    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", "http://127.0.0.1:1"], Some(TOKEN)));
+    let told = refusal(&with_token(path, &["rebuild-index", "--url", "http://127.0.0.1:1"], Some(TOKEN)));
     assert!(told.contains("no connection") && told.contains("--url"), "{told}");
     livehook.stop().await;
 
     livehook.restart("", &format!("token = \"{TOKEN}\"\n[index]\nenabled = false")).await;
-    let told = refusal(&command(path, &["sessions", "--rebuild", "--config", "config.toml"]));
+    let told = refusal(&command(path, &["rebuild-index", "--config", "config.toml"]));
     assert!(told.contains("answered 503 the index is switched off") && told.contains("index.enabled"), "{told}");
-    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &format!("{url}/x")], Some(TOKEN)));
+    let told = refusal(&with_token(path, &["rebuild-index", "--url", &format!("{url}/x")], Some(TOKEN)));
     assert!(told.contains("answered 404 there is nothing at") && told.contains("--url"), "{told}");
     livehook.stop().await;
     livehook.restart("", "").await;
-    let told = refusal(&with_token(path, &["sessions", "--rebuild", "--url", &url], Some(TOKEN)));
+    let told = refusal(&with_token(path, &["rebuild-index", "--url", &url], Some(TOKEN)));
     assert!(told.contains("answered 401") && told.contains("admin.token"), "{told}");
 }
 
 #[tokio::test]
-async fn a_backup_brings_back_sessions_that_are_older_than_the_journal() {
+async fn backup_restores_old_sessions() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let mut livehook = Livehook::configure(path, "", "");
@@ -270,7 +271,7 @@ async fn a_backup_brings_back_sessions_that_are_older_than_the_journal() {
     let old = members(path, &["sessions"], "id");
     livehook.send(&["--stream", "new"]);
     livehook.stop().await;
-    // As pruning does it after some time.
+    // Later, pruning does the same.
     let journal = rusqlite::Connection::open(path.join("data/journal.db")).unwrap();
     assert_eq!(journal.execute("DELETE FROM records WHERE offset <= 2", []).unwrap(), 2);
     drop(journal);

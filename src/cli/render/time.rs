@@ -1,13 +1,10 @@
-//! Numbers as people read them. For data there are JSON and CSV, which keep the numbers.
+//! Durations and times as tables show them. JSON and CSV keep the exact numbers.
 
 use jiff::Timestamp;
 
-/// What stands for something absent.
-pub(crate) const ABSENT: &str = "-";
-
 const UNITS_MS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
 
-/// A duration in ms as `350ms`, `42s`, `2m 8s` or `3d 4h`: two units at most, and what is below them cut off.
+/// A duration in ms as `350ms`, `42s`, `2m 8s` or `3d 4h`: at most two units, rounded down.
 pub(crate) fn duration(duration_ms: i64) -> String {
     let sign = if duration_ms < 0 { "-" } else { "" };
     let magnitude_ms = duration_ms.unsigned_abs();
@@ -27,7 +24,7 @@ pub(crate) fn duration(duration_ms: i64) -> String {
     }
 }
 
-/// A moment in Unix ms as RFC 3339 in UTC, to the second, so that it can be given back to `--since`.
+/// A time in Unix ms as `2026-05-01T12:00:00Z`, rounded down to the second. `--since` and `--until` accept this form.
 pub(crate) fn moment(unix_ms: i64) -> String {
     Timestamp::from_second(unix_ms.div_euclid(1000)).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
 }
@@ -37,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_two_units_at_most() {
+    fn duration_in_two_units() {
         for (duration_ms, expected) in [
             (0, "0s"),
             (1, "1ms"),
@@ -63,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_utc_to_the_second() {
+    fn moment_in_utc_seconds() {
         for (unix_ms, expected) in [
             (0, "1970-01-01T00:00:00Z"),
             (1_777_636_800_999, "2026-05-01T12:00:00Z"),

@@ -1,0 +1,69 @@
+//! `--config` and `--url`: which running service a command talks to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use reqwest::Url;
+
+use super::data_dir::DataDirArguments;
+use crate::admin::Token;
+use crate::cli::client::{Service, admin_url, parse_url, shown};
+use crate::config::{Config, DataConfig, Mistakes, Process};
+
+/// Where the service is.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct ServiceArguments {
+    /// The configuration file of the service (LIVEHOOK_CONFIG). The command reads `data_dir`, `admin.listen` and the token
+    /// from it. Flags and environment variables override the file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The URL of the admin endpoint of the service, for example http://127.0.0.1:9090
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    url: Option<Url>,
+}
+
+impl ServiceArguments {
+    /// Whether the user named a service by its URL.
+    pub(crate) fn has_url(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// Whether the user gave any of these flags.
+    pub(crate) fn is_given(&self) -> bool {
+        self.url.is_some() || self.config.is_some()
+    }
+
+    /// Returns the data directory of the service and its index settings.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read, or has mistakes in these parts.
+    pub(crate) fn data(&self, data_dir: &DataDirArguments) -> Result<DataConfig, Mistakes> {
+        Config::find_data(self.config.as_deref(), data_dir.data_dir.as_deref(), &Process)
+    }
+
+    /// Returns a client for the admin endpoint. It waits up to `timeout` for each response.
+    ///
+    /// # Errors
+    /// The address or the token is unknown, or the configuration file cannot be read.
+    pub(crate) fn connect(&self, timeout: Duration) -> anyhow::Result<Service> {
+        let admin = Config::find_admin(self.config.as_deref(), &Process)?;
+        let url = match &self.url {
+            Some(url) => url.clone(),
+            None => admin_url(admin.listen)?,
+        };
+        let token = admin.token.as_ref().ok_or_else(|| no_token(&url))?;
+        let authorization = Token::authorization(token).context("the admin token is not a valid header value")?;
+        Service::new(url, timeout, authorization)
+    }
+}
+
+fn no_token(url: &Url) -> anyhow::Error {
+    anyhow!(
+        "the service at {} requires its admin token, and none was found. Use `--config` with the file of the service, or set \
+         LIVEHOOK_ADMIN_TOKEN. If the service has no token: make one with `livehook keygen`, set `admin.token`, and restart \
+         the service",
+        shown(url)
+    )
+}

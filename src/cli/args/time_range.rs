@@ -1,0 +1,36 @@
+//! `--since` and `--until`.
+
+use jiff::Timestamp;
+
+use super::usage_error::usage_error;
+use crate::moment::{self, TimeRange};
+
+/// A range of times. The help of each command says which times it compares.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct TimeRangeArguments {
+    /// Only from this time on: RFC 3339 (2026-05-01T12:00:00Z), a date (2026-05-01, midnight UTC), Unix seconds
+    /// (1777636800), or a duration before now (15m, 2h, 7d)
+    #[arg(long, value_name = "TIME", value_parser = parse)]
+    since: Option<i64>,
+    /// Only before this time, in the same formats
+    #[arg(long, value_name = "TIME", value_parser = parse)]
+    until: Option<i64>,
+}
+
+impl TimeRangeArguments {
+    /// Returns the range.
+    ///
+    /// # Errors
+    /// The range is empty: wrong usage.
+    pub(crate) fn range(&self) -> anyhow::Result<TimeRange> {
+        match (self.since, self.until) {
+            (Some(since), Some(until)) if since >= until => Err(usage_error("--since must be earlier than --until")),
+            (since_ms, until_ms) => Ok(TimeRange { since_ms, until_ms }),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<i64, String> {
+    moment::parse(text, Timestamp::now().as_millisecond())
+}
