@@ -1,4 +1,4 @@
-"""Holds the API of the real service against what it says of itself in openapi.json.
+"""Compares the API of the real service with its OpenAPI document.
 
     cargo build && PYTHONPATH=FOLDER python3 tests/openapi.py
 

@@ -7,19 +7,19 @@ use serde::Deserialize;
 
 use super::Token;
 
-/// The admin endpoint, as in the section `[admin]` of the configuration.
+/// The options of the admin endpoint.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub struct Options {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// The bearer token; needed where the address is not loopback.
+    /// The bearer token. It is required if the address is not loopback.
     pub token: Option<Token>,
-    /// A file that holds the token.
+    /// The file that contains the token.
     pub token_file: Option<PathBuf>,
-    /// Names in the Host header that are accepted on loopback in addition to localhost and addresses.
+    /// Names that the Host header can have on a loopback address, in addition to localhost and loopback addresses.
     pub allowed_hosts: Vec<String>,
-    /// The most subscribers of the feed at once.
+    /// How many subscribers the feed can have at once.
     pub subscribers_max: usize,
 }
 

@@ -7,7 +7,7 @@ use axum::http::header::InvalidHeaderValue;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-/// The placeholder of `config.example.toml`, refused so that nobody runs with a token that everybody knows.
+/// The placeholder in `config.example.toml`. It is refused, because everybody can read it.
 const PLACEHOLDER: &str = "a-token-of-your-own";
 
 /// A secret that cannot be printed and is compared in constant time.
@@ -15,10 +15,10 @@ const PLACEHOLDER: &str = "a-token-of-your-own";
 pub struct Token(Box<str>);
 
 impl Token {
-    /// Takes the token as text.
+    /// Makes a token of a text.
     ///
     /// # Errors
-    /// Empty tokens, the example file's placeholder, and characters that no `Authorization` header can carry.
+    /// The text is empty, is the placeholder of the example file, or has characters other than visible ASCII.
     pub fn new(text: &str) -> Result<Token, String> {
         if text.is_empty() {
             return Err("the token is empty: make one with `livehook keygen`".to_owned());
@@ -34,22 +34,22 @@ impl Token {
         Ok(Token(text.into()))
     }
 
-    /// Whether the token has fewer than 16 characters, which deserves a warning.
+    /// Whether the token has fewer than 16 characters, and so is easy to guess.
     pub fn is_short(&self) -> bool {
         self.0.len() < 16
     }
 
-    /// The `Authorization` header that carries the token, for who asks a service. It is marked as not to be shown.
+    /// Returns the `Authorization` header with the token, for a client. Debug output hides its value.
     ///
     /// # Errors
-    /// None that a token can cause: it holds nothing that a header cannot.
+    /// None: a token has only characters that a header can have.
     pub fn authorization(&self) -> Result<HeaderValue, InvalidHeaderValue> {
         let mut header = HeaderValue::try_from(format!("Bearer {}", self.0))?;
         header.set_sensitive(true);
         Ok(header)
     }
 
-    /// Whether the given text is the token.
+    /// Whether the text is the token. Takes the same time for every text of the token's length.
     pub fn matches(&self, given: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(given).into()
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_carries_the_token_and_does_not_show_it() {
+    fn header_hides_the_token() {
         let header = Token::new("a-long-token").unwrap().authorization().unwrap();
         assert_eq!(header, "Bearer a-long-token");
         assert!(!format!("{header:?}").contains("a-long-token"));

@@ -1,4 +1,4 @@
-//! The admin endpoint by its router, without a socket.
+//! The router of the admin endpoint, without a socket.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::journal::testing::MemoryJournal;
 use crate::journal::{AppendError, Journal};
 use crate::receiver::{HourlyCounts, RecentRefusals};
 
-/// Where something is changed: the index is made anew.
+/// A route that changes something.
 const REBUILD_PATH: &str = "/api/v1/index/rebuild";
 
 struct Setup {
@@ -77,7 +77,7 @@ const LOOPBACK: &str = "127.0.0.1:9090";
 const OUTSIDE: &str = "0.0.0.0:9090";
 
 #[tokio::test]
-async fn live_ready_and_metrics() {
+async fn health_and_metrics_are_shown() {
     let setup = setup(LOOPBACK, None);
     assert_eq!(ask(&setup, "GET", "/livez", &[]).await.2, "ok\n");
     assert_eq!(ask(&setup, "HEAD", "/livez", &[]).await.0, 200);
@@ -95,7 +95,7 @@ async fn live_ready_and_metrics() {
 }
 
 #[tokio::test]
-async fn readiness_turns_with_the_journal_and_back_and_with_the_drain() {
+async fn readiness_follows_journal_and_drain() {
     let setup = setup(LOOPBACK, None);
     setup.journal.refuse(Some(AppendError::Full));
     let (status, _, body) = ask(&setup, "GET", "/readyz", &[]).await;
@@ -109,7 +109,7 @@ async fn readiness_turns_with_the_journal_and_back_and_with_the_drain() {
 }
 
 #[tokio::test]
-async fn outside_of_the_loopback_the_token_is_needed() {
+async fn token_is_needed_beyond_the_loopback() {
     let setup = setup(OUTSIDE, Some("a-long-token"));
     let right = [("authorization", "Bearer a-long-token")];
     for path in ["/metrics", "/nothing", "/api/v1/sessions", "/"] {
@@ -137,7 +137,7 @@ async fn outside_of_the_loopback_the_token_is_needed() {
 }
 
 #[tokio::test]
-async fn on_the_loopback_the_host_must_be_one() {
+async fn loopback_checks_the_host() {
     let setup = setup(LOOPBACK, Some("a-long-token"));
     for host in [
         "localhost",
@@ -167,8 +167,8 @@ async fn on_the_loopback_the_host_must_be_one() {
         assert!(body.starts_with(r#"{"code":403,"error":"host_not_allowed","#), "{body}");
     }
     for (target, status) in [("http://evil.example.com/livez", 403), ("http://localhost:1/livez", 200)] {
-        let (told, headers, _) = ask(&setup, "GET", target, &[("host", "localhost")]).await;
-        assert_eq!((told, &headers["x-content-type-options"]), (status, &HeaderValue::from_static("nosniff")));
+        let (answered, headers, _) = ask(&setup, "GET", target, &[("host", "localhost")]).await;
+        assert_eq!((answered, &headers["x-content-type-options"]), (status, &HeaderValue::from_static("nosniff")));
     }
     let two = [("host", "localhost"), ("host", "evil.example.com")];
     assert_eq!(ask(&setup, "GET", "/livez", &two).await.0, 400);
@@ -179,7 +179,7 @@ async fn on_the_loopback_the_host_must_be_one() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_reads_nothing_but_links_lead_here() {
+async fn cross_site_requests_are_refused() {
     for local in [LOOPBACK, OUTSIDE] {
         let setup = setup(local, Some("a-long-token"));
         for (site, mode, status) in [
@@ -199,7 +199,7 @@ async fn a_page_of_another_site_reads_nothing_but_links_lead_here() {
 }
 
 #[tokio::test]
-async fn a_rebuild_needs_the_token_and_json_from_anywhere() {
+async fn change_needs_token_and_json() {
     let json = ("content-type", "application/json");
     let right = ("authorization", "Bearer a-long-token");
     for local in [LOOPBACK, OUTSIDE] {
@@ -225,15 +225,15 @@ async fn a_rebuild_needs_the_token_and_json_from_anywhere() {
 }
 
 #[tokio::test]
-async fn who_is_refused_is_logged_within_bounds_and_without_what_was_given() {
+async fn refusals_are_logged_within_bounds() {
     let (lines, _guard) = Lines::take();
     let (outside, loopback) = (setup(OUTSIDE, Some("a-long-token")), setup(LOOPBACK, None));
     assert_eq!(ask(&outside, "GET", "/readyz", &[]).await.0, 200);
     assert_eq!(ask(&outside, "GET", "/metrics", &[("authorization", "Bearer a-long-token")]).await.0, 200);
     assert_eq!(lines.text(), "");
     let guess = [("authorization", "Bearer guessed")];
-    assert_eq!(ask(&outside, "GET", "/readyz", &guess).await.0, 200, "a probe may say what it likes");
-    assert_eq!(lines.text().matches("error=\"unauthorized\"").count(), 1, "but a guess is a guess");
+    assert_eq!(ask(&outside, "GET", "/readyz", &guess).await.0, 200, "a probe with a wrong token");
+    assert_eq!(lines.text().matches("error=\"unauthorized\"").count(), 1, "the guess is logged");
     ask(&loopback, "GET", "/metrics", &[("host", "evil.example.com")]).await;
     assert_eq!(lines.text().matches("error=\"host_not_allowed\"").count(), 1);
     for _ in 0..100 {
@@ -246,7 +246,7 @@ async fn who_is_refused_is_logged_within_bounds_and_without_what_was_given() {
 }
 
 #[tokio::test]
-async fn it_can_be_read_only() {
+async fn wrong_method_is_answered_with_allow() {
     let setup = setup(LOOPBACK, None);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
         let (status, headers, body) = ask(&setup, method, "/metrics", &[]).await;
