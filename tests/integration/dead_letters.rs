@@ -372,7 +372,7 @@ async fn change_by_api_refused() {
     for (path, body, said) in [
         ("dead-letters/drop", "{}", "nothing is selected"),
         ("dead-letters/redrive", "{\"all\":false}", "nothing is selected"),
-        ("dead-letters/redrive", "{\"all\":true,\"sink\":\"file\"}", "cannot be said beside"),
+        ("dead-letters/redrive", "{\"all\":true,\"sink\":\"file\"}", "cannot be combined with other members"),
         ("dead-letters/redrive", "{\"number\":[1]}", "unknown field `number`"),
         ("dead-letters/redrive", "{\"since\":\"yesterday\"}", "`since`: give RFC 3339"),
         ("dead-letters/redrive", "{\"since\":\"1h\",\"until\":\"2h\"}", "`until`: is not after"),

@@ -10,7 +10,7 @@ use arrows::{Crate, circles};
 
 /// The modules, top first. A module may use those of the lines below its own, and never one next to it or above it.
 const LAYERS: [&[&str]; 16] = [
-    &[],
+    &["cli"],
     &["app"],
     &["config"],
     &["admin"],
