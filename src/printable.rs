@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_harms_a_terminal_is_escaped_and_all_else_is_not() {
+    fn harmful_characters_are_escaped() {
         for (text, expected) in [
             ("room-1 'a' \"b\"", "room-1 'a' \"b\""),
             ("直播间", "直播间"),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_combines_or_joins_with_nothing_is_escaped() {
+    fn lone_combining_characters_are_escaped() {
         for (text, expected) in [
             ("\u{301}a", "\\u{301}a"),
             (" \u{301}", " \\u{301}"),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_escaped_once_is_not_escaped_twice_and_is_harmless_still() {
+    fn escaped_text_is_not_escaped_twice() {
         let once = printable("a\u{1b}[2J \\ \u{301}", 100);
         assert_eq!(printable_again(&once, 100), once);
         assert_eq!(printable_again("C:\\\u{1b}", 100), "C:\\\\u{1b}");

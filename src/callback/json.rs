@@ -207,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn compact_removes_white_space_outside_strings_only() {
+    fn compact_keeps_white_space_of_strings() {
         assert_eq!(compact("{ \"a b\" :\t[ 1 ,\r\n \"c \\\" d\" ] }", 2).unwrap(), r#"{"a b":[1,"c \" d"]}"#);
     }
 
     #[test]
-    fn compact_escapes_what_breaks_lines_or_terminals() {
+    fn compact_escapes_harmful_characters() {
         assert_eq!(
             compact("\"a\u{7f}b\u{80}\u{9f}\u{a0}c\u{2028}\u{2029}\u{202a}\"", 0).unwrap(),
             "\"a\\u007fb\\u0080\\u009f\u{a0}c\\u2028\\u2029\u{202a}\""

@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_at_what_is_encoded_as_its_separator_is() {
+    fn values_end_at_the_depth_of_their_separator() {
         let redactor = Redactor::new(["token"]);
         for (text, expected) in [
             (r#""token=abc%20def%26g&h""#, r#""token=REDACTED&h""#),
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_grows_with_the_length_of_a_hostile_text_and_no_faster() {
+    fn time_is_linear_in_a_hostile_text() {
         let redactor = Redactor::new(["token", "aa"]);
         let time = |unit: &str, bytes: usize| {
             let value = serde_json::to_string(&unit.repeat(bytes / unit.len())).unwrap();

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_the_same_whatever_the_case_of_its_domain() {
+    fn case_of_a_domain_does_not_matter() {
         let key = StreamKey::from_text("Push.Example.COM/Live/a%2Fb");
         assert_eq!(key, StreamKey::from_text("push.example.com/Live/a%2Fb"));
         assert_ne!(key, StreamKey::from_text("push.example.com/live/a%2Fb"));

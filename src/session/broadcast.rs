@@ -102,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn what_touches_is_no_interruption_in_whichever_order_it_comes() {
+    fn touching_sessions_are_not_interrupted() {
         assert_eq!(of(&[span(0, 100), span(100, 120)]), [(0, 2, Some(120), 0, 0)]);
         let (short, long) = (span(0, 0), span(0, 100));
         assert_eq!(of(&[short, long]), of(&[long, short]));
     }
 
     #[test]
-    fn it_is_stale_where_only_a_stale_session_could_tell_its_end() {
+    fn stale_last_session_makes_it_stale() {
         let stale = |started, until| Span { state: State::Stale, ..span(started, until) };
         let state = |spans: &[Span]| broadcasts(spans, 70_000)[0].state;
         assert_eq!(state(&[stale(0, 0)]), State::Stale);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_push_is_no_interruption_and_holds_the_broadcast_together() {
+    fn backup_push_holds_a_broadcast_together() {
         assert_eq!(of(&[span(0, 1000), span(10, 20), span(900, 950)]), [(0, 3, Some(1000), 0, 0)]);
         assert_eq!(of(&[span(0, None), span(10, 20), span(5000, 6000)]), [(0, 3, None, 0, 0)]);
         assert_eq!(of(&[span(0, 50), span(40, 100)]), [(0, 2, Some(100), 0, 0)], "a replaced push");
@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_session_is_in_one_broadcast_and_gaps_between_them_are_wide(
+        fn every_session_is_in_one_broadcast(
             mut spans in prop::collection::vec((0..10_000i64, prop::option::weighted(0.9, 0..500i64)), 0..30), bridge in 0..200i64,
         ) {
             spans.sort_unstable_by_key(|(started, _)| *started);

@@ -10,8 +10,6 @@
 mod broadcast;
 mod fact;
 mod id;
-#[cfg(test)]
-mod scenario_tests;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -184,3 +184,6 @@ impl FromStr for State {
             .ok_or_else(|| InvalidState(text.chars().take(64).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ fn event(body: &str) -> Event {
 }
 
 #[test]
-fn the_table_is_in_order_and_every_name_is_of_one_type() {
+fn table_is_in_order_and_names_are_unique() {
     assert!(KNOWN.is_sorted_by(|one, next| one.number < next.number));
     for distinct in [
         KNOWN.iter().map(|known| known.name).collect::<HashSet<_>>().len(),
@@ -72,7 +72,7 @@ fn the_table_is_in_order_and_every_name_is_of_one_type() {
 }
 
 #[test]
-fn every_known_type_has_a_fixture_named_after_it() {
+fn every_known_type_has_a_fixture() {
     for KnownType { number, name, .. } in KnownType::all() {
         let body = fixture(&format!("{number:03}-{name}"));
         assert_eq!(Callback::parse(body.as_bytes()).unwrap().event_type().number(), *number, "{name}");
@@ -106,7 +106,7 @@ fn every_fixture_is_normalised_as_expected() {
 }
 
 #[test]
-fn the_members_of_the_catalogue_are_those_of_the_fixtures() {
+fn fixtures_have_the_members_of_the_catalogue() {
     for KnownType { number, name, names, time, .. } in KnownType::all() {
         let members: Value = serde_json::from_str(&fixture(&format!("{number:03}-{name}"))).unwrap();
         let named = [names.domain, names.app_name, Some(names.stream), names.sequence, time.map(|time| time.name)];

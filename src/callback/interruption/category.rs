@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn another_word_is_named_with_those_that_may_be_given() {
+    fn unknown_category_is_named() {
         for text in ["", "Client", "clients", "18"] {
             let error = text.parse::<ReasonCategory>().unwrap_err();
             assert_eq!(

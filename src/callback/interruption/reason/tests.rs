@@ -31,7 +31,7 @@ fn every_code_has_its_category() {
 }
 
 #[test]
-fn the_list_has_every_code_and_sub_code_once_in_order() {
+fn list_has_every_code_once_in_order() {
     let listed: Vec<_> = Interruption::all().map(|line| (line.errcode, line.sub, line.category)).collect();
     let mut expected = Vec::new();
     for (errcode, category) in (0..).zip(CODES) {
@@ -48,7 +48,7 @@ fn the_list_has_every_code_and_sub_code_once_in_order() {
 }
 
 #[test]
-fn codes_that_share_a_cause_say_the_same_and_others_do_not() {
+fn codes_of_one_cause_say_the_same() {
     let meaning = |errcode| Reason::of(Some(errcode), None).meaning;
     for same in [&[1, 2, 35][..], &[5, 9, 11, 24, 38], &[6, 23], &[8, 20], &[12, 13, 14, 15, 16, 17], &[22, 32, 36]] {
         assert!(same.iter().all(|errcode| meaning(*errcode) == meaning(same[0])), "{same:?}");
@@ -58,7 +58,7 @@ fn codes_that_share_a_cause_say_the_same_and_others_do_not() {
 }
 
 #[test]
-fn what_the_vendor_does_not_list_and_what_is_absent_is_unknown() {
+fn unlisted_and_absent_codes_are_unknown() {
     for errcode in [40, 99, 100, 102, 501, -1, i64::MIN, i64::MAX] {
         let reason = Reason::of(Some(errcode), Some("txTime expired"));
         assert_eq!((reason.errcode, reason.category, reason.is_hint), (Some(errcode), Unknown, false));
@@ -70,7 +70,7 @@ fn what_the_vendor_does_not_list_and_what_is_absent_is_unknown() {
 }
 
 #[test]
-fn every_text_is_whole_and_fits_where_it_is_shown() {
+fn texts_are_whole_and_short() {
     let unlisted = [Reason::of(None, None), Reason::of(Some(-1), None)];
     for reason in Interruption::all().map(Reason::from).chain(unlisted) {
         assert!(reason.meaning.len() <= 80 && !reason.meaning.ends_with('.'), "{}", reason.meaning);
@@ -124,7 +124,7 @@ fn the_sub_code_of_18_is_hinted_at_in_both_languages() {
 }
 
 #[test]
-fn a_hint_at_several_sub_codes_of_one_cause_names_none_of_them() {
+fn shared_causes_hint_at_no_sub_code() {
     for errmsg in ["CSS internal error", "系统内部错误", "authentication failed: internal error"] {
         let reason = Reason::of(Some(18), Some(errmsg));
         assert_eq!((reason.sub, reason.is_hint, reason.actor), (None, true, "the vendor"), "{errmsg}");
@@ -194,7 +194,7 @@ fn unrelated_text_gives_no_hint() {
 }
 
 #[test]
-fn too_many_pushes_are_for_the_operator_or_the_broadcaster() {
+fn too_many_pushes_have_two_actors() {
     let of = |sub| Interruption::all().find(|line| (line.errcode, line.sub) == (18, Some(sub))).unwrap().actor;
     assert_eq!([of(600), of(601), of(602)], ["the operator, or the broadcaster"; 3]);
 }
@@ -216,7 +216,7 @@ fn a_huge_text_is_read_at_its_beginning_only() {
 }
 
 #[test]
-fn a_reason_is_written_with_its_category_as_a_word() {
+fn reasons_show_their_category_as_a_word() {
     let reason = serde_json::to_value(Reason::of(Some(21), Some("dropped by API"))).unwrap();
     assert_eq!(reason["category"], "operator");
     assert_eq!((reason["errcode"].as_i64(), reason["sub"].as_i64()), (Some(21), Some(100)));

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::testing::{
+use super::*;
+use crate::callback::{Event, ReasonCategory, StreamKey};
+use crate::session::testing::{
     BEGIN_SECS, HISTORY_SECS, Sessions, anomaly, event, fold, history, push, recording, shuffled, stop, with,
 };
-use super::{Fact, Kind, Session, State, StreamKey};
-use crate::callback::{Event, ReasonCategory};
 
 const STREAM: &str = "push.example.com/live/demo";
 const DAY_SECS: i64 = 86_400;
@@ -45,7 +45,7 @@ fn live(sessions: &Sessions, stream: &str, secs: i64) -> usize {
 }
 
 #[test]
-fn a_push_and_its_stop_are_one_session_that_has_ended() {
+fn push_and_stop_are_one_ended_session() {
     let stop = with(stop(STREAM, "1", 128), json!({"push_duration": "128581", "width": 1920, "height": 1080}));
     let session = session(&[push(STREAM, "1", 0), stop]);
     assert_eq!(state(&session, 128), State::Ended);
@@ -57,7 +57,7 @@ fn a_push_and_its_stop_are_one_session_that_has_ended() {
 }
 
 #[test]
-fn a_stop_before_its_push_is_an_ended_session_that_the_push_fills_in() {
+fn stop_before_its_push_is_filled_in() {
     let stop = with(stop(STREAM, "1", 100), json!({"push_duration": "60000"}));
     let alone = session(std::slice::from_ref(&stop));
     assert_eq!(state(&alone, 100), State::Ended);
@@ -79,7 +79,7 @@ fn a_stop_that_comes_twice_ends_once() {
 }
 
 #[test]
-fn the_late_stop_of_a_replaced_push_does_not_turn_the_stream_off() {
+fn late_stop_of_a_replaced_push_ends_it_alone() {
     let replaced = with(stop(STREAM, "1", 101), json!({"errcode": 21, "errmsg": "replaced"}));
     let sessions = sessions(&[push(STREAM, "1", 0), push(STREAM, "2", 100), replaced]);
     assert_eq!(live(&sessions, STREAM, 102), 1);
@@ -88,7 +88,7 @@ fn the_late_stop_of_a_replaced_push_does_not_turn_the_stream_off() {
 }
 
 #[test]
-fn a_stream_is_live_while_its_main_or_its_backup_push_is() {
+fn stream_is_live_with_main_or_backup_push() {
     let (main, backup) = (push(STREAM, "1", 0), push(STREAM, "2", 5));
     let stops = [stop(STREAM, "1", 50), stop(STREAM, "2", 60)];
     assert_eq!(live(&sessions(&[main.clone(), backup.clone()]), STREAM, 61), 2);
@@ -100,7 +100,7 @@ fn a_stream_is_live_while_its_main_or_its_backup_push_is() {
 }
 
 #[test]
-fn without_a_stop_it_is_live_then_stale_then_live_by_a_sign_and_ended_by_a_late_stop() {
+fn session_without_a_stop_turns_stale() {
     let push = push(STREAM, "1", 0);
     let alone = session(std::slice::from_ref(&push));
     assert_eq!(state(&alone, 7 * DAY_SECS), State::Live, "some streams run for days");
@@ -119,7 +119,7 @@ fn without_a_stop_it_is_live_then_stale_then_live_by_a_sign_and_ended_by_a_late_
 }
 
 #[test]
-fn a_push_that_is_tried_again_minutes_after_its_stop_does_not_reopen() {
+fn repeated_push_does_not_reopen() {
     let callbacks = [stop(STREAM, "1", 30), anomaly(STREAM, "1", 20), push(STREAM, "1", 0)];
     let mut session = Session::default();
     for (position, callback) in callbacks.iter().enumerate() {
@@ -130,20 +130,20 @@ fn a_push_that_is_tried_again_minutes_after_its_stop_does_not_reopen() {
 }
 
 #[test]
-fn a_push_and_a_stop_of_one_second_are_a_session_of_no_length() {
+fn session_can_have_no_length() {
     let session = session(&[push(STREAM, "1", 7), stop(STREAM, "1", 7)]);
     assert_eq!(state(&session, 7), State::Ended);
     assert_eq!((session.started_ms(), session.ended_ms(), session.duration_ms()), (at(7), Some(at(7)), Some(0)));
 }
 
 #[test]
-fn a_stop_that_says_it_was_before_its_push_makes_no_negative_time() {
+fn stop_before_its_push_has_no_negative_time() {
     let session = session(&[push(STREAM, "1", 9), stop(STREAM, "1", 7)]);
     assert_eq!((session.started_ms(), session.ended_ms(), session.duration_ms()), (at(9), Some(at(9)), Some(0)));
 }
 
 #[test]
-fn numbers_as_strings_and_strings_as_numbers_say_the_same() {
+fn numbers_and_strings_say_the_same() {
     let stop = with(
         stop(STREAM, "6674468118806626493", 60),
         json!({"event_type": "0", "appid": "12345678", "errcode": "1", "event_time": (BEGIN_SECS + 60).to_string(),
@@ -156,7 +156,7 @@ fn numbers_as_strings_and_strings_as_numbers_say_the_same() {
 }
 
 #[test]
-fn sequences_are_told_apart_to_the_last_digit_and_letter() {
+fn sequences_differ_in_their_last_digit() {
     let sequences = ["6674468118806626493", "6674468118806626494", "06674468118806626493", "a", "A"];
     let pushes: Vec<Value> = sequences.iter().map(|sequence| push(STREAM, sequence, 0)).collect();
     assert_eq!(sessions(&pushes).len(), sequences.len());
@@ -188,7 +188,7 @@ fn event_type_0_is_a_stop_and_not_an_absent_type() {
 }
 
 #[test]
-fn an_absent_errcode_is_unknown_and_no_normal_end() {
+fn absent_errcode_is_unknown() {
     for errcode in [json!(null), json!("?"), json!([])] {
         let session = session(&[push(STREAM, "1", 0), with(stop(STREAM, "1", 9), json!({"errcode": errcode}))]);
         assert_eq!(state(&session, 9), State::Ended);
@@ -198,7 +198,7 @@ fn an_absent_errcode_is_unknown_and_no_normal_end() {
 }
 
 #[test]
-fn one_stream_name_in_two_domains_is_two_streams_also_under_one_sequence() {
+fn one_name_in_two_domains_is_two_streams() {
     let other = "other.example.com/live/demo";
     let sessions = sessions(&[push(STREAM, "1", 0), push(other, "1", 0), stop(STREAM, "1", 9)]);
     assert_eq!((live(&sessions, STREAM, 10), live(&sessions, other, 10)), (0, 1));
@@ -216,12 +216,12 @@ fn the_case_of_a_domain_makes_no_other_stream() {
 }
 
 #[test]
-fn the_three_pairs_of_names_for_domain_and_app_name_are_one_stream() {
+fn all_pairs_of_names_are_one_stream() {
     assert_eq!(session(&[push(STREAM, "1", 0), anomaly(STREAM, "1", 5)]).last_ms(), at(5) + 123);
 }
 
 #[test]
-fn a_stop_without_a_duration_counts_from_its_push_and_alone_is_of_unknown_length() {
+fn stop_without_duration_counts_from_push() {
     assert_eq!(session(&[push(STREAM, "1", 0), stop(STREAM, "1", 90)]).duration_ms(), Some(90_000));
     let alone = session(&[stop(STREAM, "1", 90)]);
     assert_eq!((alone.started_ms(), alone.ended_ms(), alone.duration_ms()), (at(90), Some(at(90)), None));
@@ -236,7 +236,7 @@ fn a_duration_beyond_all_bounds_is_not_believed() {
 }
 
 #[test]
-fn of_two_different_pushes_of_a_sequence_the_first_counts() {
+fn first_push_of_a_sequence_counts() {
     let early = with(push(STREAM, "1", 0), json!({"user_ip": "192.0.2.1"}));
     let late = with(push(STREAM, "1", 30), json!({"user_ip": "192.0.2.2"}));
     let session = session(&[late, early]);
@@ -250,18 +250,18 @@ fn of_two_different_pushes_of_a_sequence_the_first_counts() {
 #[test]
 fn the_shapes_of_2016_make_sessions() {
     let fixture = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-    let push = fixture(include_str!("../../tests/fixtures/001-push-2016.json"));
-    let stop = fixture(include_str!("../../tests/fixtures/000-stop-2016.json"));
+    let push = fixture(include_str!("../../../tests/fixtures/001-push-2016.json"));
+    let stop = fixture(include_str!("../../../tests/fixtures/000-stop-2016.json"));
     let session = session(&[push, stop]);
     assert_eq!(session.duration_ms(), Some((1_471_853_787 - 1_471_850_187) * 1000));
     assert_eq!((session.appid(), session.size(), session.user_address()), (None, None, Some("192.0.2.16")));
     assert_eq!(session.reason().unwrap().category, ReasonCategory::Unknown, "a stop's 0 says nothing");
-    let mixed = fixture(include_str!("../../tests/fixtures/000-stop-mixed-types.json"));
+    let mixed = fixture(include_str!("../../../tests/fixtures/000-stop-mixed-types.json"));
     assert_eq!(self::session(&[mixed]).duration_ms(), Some(3_600_412));
 }
 
 #[test]
-fn an_anomaly_is_a_sign_of_its_push_before_and_after_all_else() {
+fn anomaly_is_a_sign_of_its_push() {
     let anomaly = |secs| anomaly(STREAM, "1", secs);
     let alone = session(&[anomaly(50)]);
     assert_eq!((state(&alone, 60), alone.started_ms(), alone.ended_ms()), (State::Live, at(50) + 123, None));
@@ -290,7 +290,7 @@ fn first_of<'e>(events: &[&'e Event], is_one: impl Fn(&Kind) -> bool) -> Option<
 
 proptest! {
     #[test]
-    fn every_order_and_any_repetition_give_the_same_sessions(history in history(), seed in any::<u64>()) {
+    fn every_order_gives_the_same_sessions(history in history(), seed in any::<u64>()) {
         let arrived = shuffled(&history, &mut fastrand::Rng::with_seed(seed));
         let sessions = fold(&arrived);
         prop_assert_eq!(&sessions, &fold(&history));
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn whether_it_is_live_depends_on_the_time_alone_and_goes_one_way(
+    fn state_goes_one_way_with_time(
         history in history(), seed in any::<u64>(), stale_after_secs in 0..2 * HISTORY_SECS,
     ) {
         let arrived = shuffled(&history, &mut fastrand::Rng::with_seed(seed));
