@@ -14,9 +14,9 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get};
 use tokio::time::Instant;
 
 use super::answers::{self, NotStored};
@@ -71,7 +71,8 @@ struct Stored {
 pub fn router(receiver: Arc<Receiver>) -> Router {
     // Without these checks a path may begin a part with `:` or `*`, which were special in older versions of axum.
     let mut router = Router::new().without_v07_checks();
-    router = router.route(receiver.path.as_str(), post(callback).fallback(method_not_allowed));
+    // With `post`, the router would add `Allow` to every answer to another method, also to the 403 for a wrong address.
+    router = router.route(receiver.path.as_str(), any(callback));
     if let Some(path) = &receiver.health_path {
         router = router.route(path.as_str(), get(health).fallback(health_is_read_only));
     }
@@ -94,20 +95,6 @@ async fn callback(
         }
         Err(not_stored) => receiver.refuse(&parts, peer, not_stored, started),
     }
-}
-
-/// Answers a request to the path of callbacks that is not a POST.
-async fn method_not_allowed(
-    State(receiver): State<Arc<Receiver>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    // A client that may not send callbacks learns nothing about the path.
-    let is_allowed = receiver.check_address(&parts, peer);
-    let not_stored = is_allowed.err().unwrap_or_else(|| answers::METHOD_NOT_ALLOWED.into());
-    receiver.refuse(&parts, peer, NotStored { close: !body.is_end_stream(), ..not_stored }, started)
 }
 
 /// Answers a request to any other path.
@@ -220,7 +207,11 @@ impl Receiver {
 
     /// Checks everything that can be checked before the body is read.
     fn check_head(&self, parts: &Parts, peer: SocketAddr, has_body: bool) -> Result<(), NotStored> {
+        // First, so that a client that may not send callbacks learns nothing else.
         self.check_address(parts, peer)?;
+        if parts.method != Method::POST {
+            return Err(answers::METHOD_NOT_ALLOWED.into());
+        }
         let headers = &parts.headers;
         if !has_body && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
             return Err(answers::LENGTH_REQUIRED.into());

@@ -420,7 +420,9 @@ async fn address_is_checked_first() {
     for list in ["198.51.100.1", "192.0.2.7, 198.51.100.1", "unknown", ""] {
         assert_eq!(connector.ask(&from(list)).await.error(), (403, "address_not_allowed".to_owned()), "{list}");
     }
-    assert_eq!(connector.ask(get("/callback")).await.status, 403, "before the method");
+    let forbidden = connector.ask(get("/callback")).await;
+    assert_eq!(forbidden.status, 403, "before the method");
+    assert!(!forbidden.has_header("allow"), "{forbidden:?}");
     let without_length = "POST /callback HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(connector.ask(without_length).await.status, 403, "before the length");
     assert_eq!(connector.ask(get("/elsewhere")).await.status, 404, "a wrong path shows itself to all");
