@@ -326,7 +326,7 @@ async fn slow_subscriber_is_cut_off() {
         count += 1;
     }
     assert!(count < 300, "it was kept everything for");
-    assert!(livehook.log().contains("a subscriber of the feed was cut off"), "{}", livehook.log());
+    assert!(livehook.log().contains("a subscriber of the feed was disconnected"), "{}", livehook.log());
     let last_id = stuck.last_id.clone().unwrap();
     let mut back = Subscriber::resume(livehook.admin, "", &last_id).await.unwrap();
     for number in count..300 {
