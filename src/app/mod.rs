@@ -1,4 +1,4 @@
-//! The composition root: [`start`] opens every part of the service in order, and [`stop`] stops them in reverse.
+//! The composition root: `start` opens every part of the service in order, and `stop` stops them in reverse.
 
 mod limits;
 mod start;

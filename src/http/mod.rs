@@ -1,6 +1,6 @@
 //! HTTP for both listeners: connections, their limits and their end. It knows nothing of callbacks or of the API.
 //!
-//! [`serve`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
+//! [`serve()`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
 
 mod client_address;
 mod connection;

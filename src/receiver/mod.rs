@@ -1,7 +1,7 @@
 //! The callback endpoint: `POST <receiver.path>` takes a callback, makes its event durable and answers 200.
 //!
-//! The life of a request: [`routes`] checks its head, [`body`] reads it within limits, [`crate::callback`] parses and
-//! verifies it, [`storing`] waits for the journal, [`answers`] holds every answer.
+//! The life of a request: `routes` checks its head, `body` reads it within limits, [`crate::callback`] parses and
+//! verifies it, `storing` waits for the journal, `answers` holds every answer.
 
 mod answers;
 mod body;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::{anyhow, bail};
 use reqwest::Url;
 
-/// Returns the address to connect to from the same machine. A service that listens on 0.0.0.0 or [::] is reached over
+/// Returns the address to connect to from the same machine. A service that listens on 0.0.0.0 or `[::]` is reached over
 /// loopback.
 pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
     let host = match listen.ip() {

@@ -27,7 +27,7 @@ const DECODED: [&str; 20] = [
 ];
 
 /// How often they may stand among 1,000 words.
-const PER_1000_MAX: f64 = 14.0;
+const PER_1000_MAX: f64 = 1.5;
 
 /// Lines of a kind in a file, in lower case, with single spaces between the words.
 struct Prose {
