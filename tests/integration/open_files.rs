@@ -28,7 +28,7 @@ async fn low_limit_lowers_both_connection_caps() {
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     assert_eq!(client.post(&signed(1, now_secs())).await.unwrap().status, 200, "{}", livehook.log());
     let log = livehook.log();
-    assert!(log.contains("receiver.connections_max = 4096: ") && log.contains("open files, which is 128"), "{log}");
+    assert!(log.contains("receiver.connections_max = 4096: ") && log.contains("limit of open files is 128"), "{log}");
     assert!(!log.contains("no new connection can be accepted"), "{log}");
     livehook.stop().await;
 }
