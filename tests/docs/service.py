@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -22,9 +23,16 @@ ENVIRONMENT = {
 }
 
 
+# Ports below 32768, the first that Linux gives to clients: no connection of another process can take one in between.
+PORTS = iter(random.sample(range(20000, 32000), 12000))
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """Returns a port on which no process listens, each port once."""
+    for port in PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def until(what, is_ready, process=None, timeout_secs=20):
