@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_line_of_every_key_and_of_what_is_missing_below_it() {
+    fn every_key_has_its_line() {
         let text = "a = 1\n\n[b]\nc = [\n  \"x\",\n  { d = 2 },\n]\n[[e]]\nf = 3\n[[e]]\nf = 4\n[e.g]\nh.i = 5\n";
         let document = Document::parse(text).unwrap();
         for (key, line) in [

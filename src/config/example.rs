@@ -77,7 +77,7 @@ fn every_value_of_the_example_is_the_default() {
 }
 
 #[test]
-fn every_key_of_the_example_is_known_and_of_a_good_value() {
+fn every_key_of_the_example_is_valid() {
     // The token stands beside the file of the token, and the files are not there: these mistakes are right.
     let example = keyed(&uncommented(|_| true));
     let text = Some((Path::new("config.example.toml"), example.as_str()));
@@ -107,7 +107,7 @@ fn the_placeholders_of_the_example_are_refused() {
 }
 
 #[test]
-fn the_example_has_every_key_that_the_code_knows_and_no_other() {
+fn example_has_exactly_the_known_keys() {
     let example: Table = uncommented(|_| true).parse().unwrap();
     let example = Value::Table(example);
     let mut known = BTreeSet::new();

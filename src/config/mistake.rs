@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_key_tells_whether_its_value_is_secret() {
+    fn key_names_show_which_values_are_secret() {
         for key in [
             "receiver.keys[0]",
             "receiver.keys[1].key",
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_shortened_and_a_control_character_escaped() {
+    fn long_value_is_cut_and_escaped() {
         let mistake = Mistake::new("a.b", "must be short").quoted("é".repeat(100));
         assert_eq!(mistake.value.as_deref().map(|value| value.chars().count()), Some(63));
         let mistake = Mistake::new("a.b", "must be plain").quoted("\u{1b}[31m\n").cure("remove it");

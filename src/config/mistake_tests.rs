@@ -12,7 +12,7 @@ fn check(table: &[(&str, &[&str])]) {
 }
 
 #[test]
-fn a_value_of_the_wrong_form_is_told_in_plain_words() {
+fn wrong_value_names_the_right_form() {
     check(&[
         (
             "[receiver]\nleeway_secs = \"ten\"",
@@ -96,7 +96,7 @@ fn a_value_of_the_wrong_form_is_told_in_plain_words() {
 }
 
 #[test]
-fn an_unknown_key_is_told_at_every_depth_with_what_was_meant() {
+fn unknown_key_suggests_the_nearest() {
     check(&[
         ("[reciever]\nlisten = \"x\"", &["1: reciever: there is no such key; did you mean `receiver`?"]),
         (
@@ -200,7 +200,7 @@ fn a_sink_with_a_mistake_is_told() {
 }
 
 #[test]
-fn two_sinks_on_one_file_are_told_however_it_is_written() {
+fn two_sinks_on_one_file_are_a_mistake() {
     let twice = |first: &str, second: &str| {
         let sink = |name, path| format!("[[sinks]]\nname = \"{name}\"\ntype = \"file\"\npath = \"{path}\"\n");
         format!("{}{}", sink("a", first), sink("b", second))
@@ -341,7 +341,7 @@ fn a_table_of_a_key_with_a_mistake_is_told() {
 }
 
 #[test]
-fn a_mistake_is_one_line_whatever_is_in_the_value() {
+fn mistake_is_always_one_line() {
     check(&[(
         "receiver.trusted_proxies = [\"a\\nb\\u001b[31m\"]",
         &[
@@ -364,7 +364,7 @@ fn more_mistakes_than_anybody_reads_are_counted() {
 }
 
 #[test]
-fn text_that_is_no_toml_is_told_by_line_and_column() {
+fn invalid_toml_shows_line_and_column() {
     let mistakes = keyed("data_dir = \"x\"\nlisten: 1\n").unwrap_err();
     let told = mistakes.to_string();
     assert!(told.starts_with("the configuration has a mistake:\n  a.toml:2: column "), "{told}");
@@ -372,7 +372,7 @@ fn text_that_is_no_toml_is_told_by_line_and_column() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_loading_panic_or_go_on_without_end(
+    fn no_text_makes_loading_panic_or_hang(
         lines in proptest::collection::vec((
             proptest::sample::select(vec![
                 "receiver", "receiver.keys", "receiver.listen", "receiver.keys_file", "admin.token", "journal", "log.level",

@@ -66,7 +66,7 @@ pub(super) fn told(mistakes: &Mistakes) -> Vec<String> {
 }
 
 #[test]
-fn without_any_key_every_way_to_give_one_is_told() {
+fn missing_key_lists_every_way_to_give_one() {
     let mistakes = Config::load(None, &Overrides::default(), &Given::default()).unwrap_err();
     assert_eq!(
         mistakes.to_string(),
@@ -81,7 +81,7 @@ fn without_any_key_every_way_to_give_one_is_told() {
 }
 
 #[test]
-fn mistakes_of_all_sources_are_told_at_once_in_the_order_of_the_file() {
+fn mistakes_come_in_the_order_of_the_file() {
     let given = Given::default()
         .variable("LIVEHOOK_LOG_LEVEL", "loud")
         .variable("LIVEHOOK_KEYS", "good-key-of-enough-letters,")
@@ -116,7 +116,7 @@ fn mistakes_of_all_sources_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn flags_win_over_variables_and_these_over_the_file() {
+fn flags_override_variables_and_the_file() {
     let text = "data_dir = \"file\"\n[receiver]\nlisten = \"127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:2\"\ntoken = \"file\"\n[log]\nlevel = \"error\"";
     let config = keyed(text).unwrap();
     assert_eq!(config.data_dir, Path::new("file"));
@@ -157,7 +157,7 @@ fn flags_win_over_variables_and_these_over_the_file() {
 }
 
 #[test]
-fn a_rule_broken_by_a_flag_names_the_flag_and_no_line() {
+fn mistake_in_a_flag_names_the_flag() {
     let overrides = Overrides { admin_listen: Some("0.0.0.0:9".to_owned()), ..Overrides::default() };
     let given = Given::default().variable("LIVEHOOK_KEYS", KEY);
     let mistakes = load("[admin]\nlisten = \"127.0.0.1:9\"", &given, &overrides).unwrap_err();
@@ -166,7 +166,7 @@ fn a_rule_broken_by_a_flag_names_the_flag_and_no_line() {
 }
 
 #[test]
-fn keys_of_all_sources_add_up_and_one_given_twice_counts_once() {
+fn keys_of_all_sources_add_up() {
     let given = Given::default()
         .variable("LIVEHOOK_KEYS", "variable-key-of-letters, other-variable-key")
         .variable("LIVEHOOK_KEYS_FILE", "b")
@@ -281,7 +281,7 @@ fn what_is_allowed_but_unwise_is_a_warning() {
 }
 
 #[test]
-fn a_token_that_can_be_guessed_is_a_warning_where_others_could_guess() {
+fn short_token_on_a_public_address_warns() {
     for (listen, token, warns) in [
         ("0.0.0.0:9090", "fifteen-letters", true),
         ("0.0.0.0:9090", "sixteen--letters", false),
@@ -294,7 +294,7 @@ fn a_token_that_can_be_guessed_is_a_warning_where_others_could_guess() {
 }
 
 #[test]
-fn the_verifier_is_told_what_the_receiver_demands() {
+fn verifier_gets_the_receivers_options() {
     let config = keyed("[receiver]\nleeway_secs = 5\nvalidity_secs_max = 700\nunsigned_event_types = [314]\nallowed_appids = [7]\nallowed_domains = [\"a.com\"]\nredact_parameters = [\"p\"]").unwrap();
     let verifier = config.verifier;
     assert_eq!((verifier.leeway_secs, verifier.validity_secs_max), (5, Some(700)));
@@ -334,7 +334,7 @@ sink out        log, every event"
 }
 
 #[test]
-fn the_process_reads_files_and_knows_a_file_by_any_path() {
+fn process_knows_a_file_by_any_path() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");
     std::fs::write(&path, "receiver.keys = [\"sixteen-letters!\"]\nshutdown_grace_secs = 9").unwrap();
@@ -353,7 +353,7 @@ fn the_process_reads_files_and_knows_a_file_by_any_path() {
 }
 
 #[test]
-fn the_file_is_named_by_the_flag_or_else_by_a_variable_and_what_names_it_is_blamed() {
+fn file_comes_from_the_flag_or_the_variable() {
     let given = Given::default().variable("LIVEHOOK_KEYS", KEY).file("a.toml", "receiver.path = \"/a\"");
     let given = given.file("b.toml", "receiver.path = \"/b\"");
     let path = |flag: Option<&str>, given: &Given| {
@@ -371,7 +371,7 @@ fn the_file_is_named_by_the_flag_or_else_by_a_variable_and_what_names_it_is_blam
 }
 
 #[test]
-fn the_admin_address_is_found_as_the_service_finds_it_whatever_else_is_wrong() {
+fn admin_address_is_found_despite_mistakes() {
     let listen = |given: &Given| {
         let listen = Config::find_admin_listen(None, given);
         listen.map(|address| address.to_string()).map_err(|mistakes| mistakes.to_string())
@@ -390,7 +390,7 @@ fn the_admin_address_is_found_as_the_service_finds_it_whatever_else_is_wrong() {
 }
 
 #[test]
-fn the_data_is_found_where_the_service_has_it_whatever_else_is_wrong() {
+fn data_dir_is_found_despite_mistakes() {
     let data = |flag: Option<&str>, given: &Given| {
         let found = Config::find_data(None, flag.map(Path::new), given).map_err(|mistakes| mistakes.to_string())?;
         Ok::<_, String>((found.data_dir.display().to_string(), found.index.map(|index| index.bridge_gap_secs)))
@@ -406,7 +406,7 @@ fn the_data_is_found_where_the_service_has_it_whatever_else_is_wrong() {
 }
 
 #[test]
-fn the_token_is_found_with_the_admin_address_and_never_shown() {
+fn token_is_found_and_never_shown() {
     let admin = |given: &Given| Config::find_admin(None, given).map_err(|mistakes| mistakes.to_string());
     assert_eq!(admin(&Given::default()).unwrap().token, None);
     let given = Given::default().variable("LIVEHOOK_CONFIG", "a.toml");
@@ -428,7 +428,7 @@ fn the_token_is_found_with_the_admin_address_and_never_shown() {
 const WEBHOOK: &str = "[[sinks]]\nname = \"my-hook\"\ntype = \"http\"\nurl = \"https://me.example/x?key=hunter2\"\n";
 
 #[test]
-fn the_secrets_of_a_sink_are_those_of_all_its_sources() {
+fn sink_secrets_of_all_sources_add_up() {
     let secrets: Vec<String> =
         [1, 2].map(|byte| sink::http::WebhookSecret::from_bytes(&[byte; 24]).unwrap().reveal()).into();
     let given = Given::default()

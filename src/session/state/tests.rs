@@ -180,7 +180,7 @@ fn texts_without_end_are_kept_in_part() {
 }
 
 #[test]
-fn event_type_0_is_a_stop_and_not_an_absent_type() {
+fn event_type_0_is_a_stop() {
     for event_type in [json!(0), json!("0")] {
         let fact = Fact::of(&event(&with(stop(STREAM, "1", 0), json!({"event_type": event_type})))).unwrap();
         assert!(matches!(fact.kind, Kind::Stop(_)));

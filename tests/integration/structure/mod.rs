@@ -148,7 +148,7 @@ fn no_folders_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn the_table_of_layers_is_the_one_that_is_checked() {
+fn layers_in_the_document_are_those_checked() {
     let page = include_str!("../../../ARCHITECTURE.md");
     let (_, section) = page.split_once("\n## Layers\n").unwrap();
     let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);

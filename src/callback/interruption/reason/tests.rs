@@ -90,7 +90,7 @@ fn hint(errcode: i64, errmsg: &str) -> Option<i64> {
 }
 
 #[test]
-fn the_sub_code_of_18_is_hinted_at_in_both_languages() {
+fn hints_for_18_in_both_languages() {
     for (sub, errmsgs) in [
         (200, ["failed to get the customer information of the push", "获取推流地址对应的客户信息失败"]),
         (201, ["the live service has been disabled", "您的直播服务已停用"]),
@@ -149,7 +149,7 @@ fn of_two_causes_the_more_special_is_hinted_at() {
 }
 
 #[test]
-fn the_sub_code_of_21_is_hinted_at_in_both_languages() {
+fn hints_for_21_in_both_languages() {
     for (sub, errmsgs) in [
         (100, ["A push interruption request was received", "收到客户断流请求"]),
         (100, ["dropped by API", "接口断流"]),
