@@ -128,7 +128,7 @@ mod tests {
     fn received_has_bounds() {
         let received = TimeRange { since_ms: Some(10), until_ms: Some(20) };
         let selection = EventSelection { received, ..EventSelection::default() };
-        let taken = [9, 10, 19, 20].map(|received_ms| selection.takes(&event("push").at(received_ms).build()));
+        let taken = [9, 10, 19, 20].map(|received_ms| selection.takes(&event("push").at_ms(received_ms).build()));
         assert_eq!(taken, [false, true, true, false]);
     }
 

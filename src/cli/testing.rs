@@ -7,7 +7,8 @@ use super::args::UsageError;
 use super::command_line::run_with_output;
 use super::render::Output;
 
-use crate::callback::{Callback, Event, Options as VerifierOptions, Verifier};
+use crate::callback::Event;
+use crate::callback::testing;
 
 /// The Unix time of the tests, in seconds.
 pub(super) const EPOCH_SECS: i64 = 1_777_636_800; // 2026-05-01T12:00:00Z
@@ -24,27 +25,24 @@ impl Journal {
 
 /// The event of a callback, received at a Unix time in seconds.
 pub(super) fn event(body: &str, received_secs: i64) -> Event {
-    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
-    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), received_secs * 1000).unwrap()
+    testing::event_of(body, received_secs * 1000)
 }
 
 /// A push of a stream; `number` is its sequence and the second at which it started.
 pub(super) fn push(stream: &str, number: i64) -> Event {
-    let time = EPOCH_SECS + number;
-    let body = format!(
-        r#"{{"event_type":1,"app":"Push.example.com","appname":"live","stream_id":"{stream}","event_time":{time},"sequence":"{number}","user_ip":"203.0.113.7","width":1920,"height":1080}}"#
-    );
-    event(&body, time)
+    let secs = EPOCH_SECS + number;
+    let push = testing::event("push").domain("Push.example.com").app("live").stream(stream).sequence(number);
+    let push = push.member("user_ip", "203.0.113.7").member("width", 1920).member("height", 1080);
+    push.happened_secs(secs).at_ms(secs * 1000).build()
 }
 
 /// Its stop after so many seconds.
 pub(super) fn stop(stream: &str, number: i64, lasted_secs: i64, errcode: i64) -> Event {
-    let time = EPOCH_SECS + number + lasted_secs;
-    let body = format!(
-        r#"{{"event_type":0,"app":"push.example.com","appname":"live","stream_id":"{stream}","event_time":{time},"sequence":"{number}","errcode":{errcode},"errmsg":"m","push_duration":"{}"}}"#,
-        lasted_secs * 1000
-    );
-    event(&body, time)
+    let secs = EPOCH_SECS + number + lasted_secs;
+    let stop = testing::event("stop").domain("push.example.com").app("live").stream(stream).sequence(number);
+    let stop = stop.member("errcode", errcode).member("errmsg", "m");
+    let stop = stop.member("push_duration", (lasted_secs * 1000).to_string());
+    stop.happened_secs(secs).at_ms(secs * 1000).build()
 }
 
 /// Runs a command line without the program's name. Returns its result and what it printed.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 
 use super::{RetryOptions, Status, Step, Worker};
-use crate::callback::{Callback, Event, EventSelection, Options as VerifierOptions, Verifier};
+use crate::callback::{Event, EventSelection, testing};
 use crate::clock::testing::{advance_test_clock, set_test_clock, test_clock};
 use crate::journal::{self, Appended, Journal, Offset, Opened, Record, Records, SqliteJournal, Start};
 use crate::sink::{Failure, Outcome, Sink};
@@ -24,12 +24,8 @@ pub(super) fn event(number: u32) -> Event {
 
 /// An event of a stream.
 pub(super) fn event_of(stream: &str, number: u32) -> Event {
-    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
-    let event_type = number % 2;
-    let body = format!(
-        r#"{{"event_type":{event_type},"app":"d.com","appname":"live","stream_id":"{stream}","sequence":"{number}"}}"#
-    );
-    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), NOW_MS).unwrap()
+    let event_type = if number.is_multiple_of(2) { "stop" } else { "push" };
+    testing::event(event_type).stream_key(&format!("d.com/live/{stream}")).sequence(number).at_ms(NOW_MS).build()
 }
 
 /// The outcome of an event that the destination does not take now.

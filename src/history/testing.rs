@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::callback::{Callback, Event, Options as VerifierOptions, Verifier};
+use crate::callback::Event;
+use crate::callback::testing::{EventBuilder, event, event_of};
 use crate::index;
 use crate::journal::{self, Journal, Opened, SqliteJournal};
 
@@ -26,26 +27,18 @@ impl Data {
 
     /// The event of a callback, received so many seconds after the beginning.
     pub(crate) fn event(&self, body: &str, secs: i64) -> Event {
-        let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
-        verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), (BEGIN_SECS + secs) * 1000).unwrap()
+        event_of(body, (BEGIN_SECS + secs) * 1000)
     }
 
     /// A push of a stream; `number` is its sequence and the second at which it started.
     pub(crate) fn push(&self, stream: &str, number: i64) -> Event {
-        let time = BEGIN_SECS + number;
-        let body = format!(
-            r#"{{"event_type":1,"app":"push.example.com","appname":"live","stream_id":"{stream}","event_time":{time},"sequence":"{number}"}}"#
-        );
-        self.event(&body, number)
+        event_of_push("push", stream, number).build()
     }
 
     /// Its stop after so many seconds.
     pub(crate) fn stop(&self, stream: &str, number: i64, lasted_secs: i64) -> Event {
-        let time = BEGIN_SECS + number + lasted_secs;
-        let body = format!(
-            r#"{{"event_type":0,"app":"push.example.com","appname":"live","stream_id":"{stream}","event_time":{time},"sequence":"{number}"}}"#
-        );
-        self.event(&body, number + lasted_secs)
+        let secs = BEGIN_SECS + number + lasted_secs;
+        event_of_push("stop", stream, number).happened_secs(secs).at_ms(secs * 1000).build()
     }
 
     /// Adds events to the journal, in order.
@@ -85,6 +78,13 @@ impl Data {
         let delete = "DELETE FROM records WHERE offset IN (SELECT offset FROM records ORDER BY offset LIMIT ?1)";
         connection.execute(delete, [i64::try_from(count).unwrap()]).unwrap();
     }
+}
+
+/// An event of a push, at the second at which the push started; `number` is both this second and the sequence.
+fn event_of_push(event_type: &str, stream: &str, number: i64) -> EventBuilder {
+    let secs = BEGIN_SECS + number;
+    let event = event(event_type).domain("push.example.com").app("live").stream(stream).sequence(number);
+    event.happened_secs(secs).at_ms(secs * 1000)
 }
 
 /// Adds events to the journal of a data directory, in order, and closes it.

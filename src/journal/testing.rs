@@ -14,7 +14,7 @@ use super::{
     JournalError, NewDeadLetter, NewReplay, Offset, Opened, Options, Progress, Reader, SqliteJournal, Start,
     WriterDied,
 };
-use crate::callback::{self, Callback, Event, Verifier};
+use crate::callback::{Event, testing};
 use crate::clock::system_clock;
 
 /// When dead letter number 0 fails, in Unix ms.
@@ -22,26 +22,18 @@ pub(super) const FAILED_AT_MS: i64 = 1_700_000_000_000;
 
 /// An event that differs from others by its number.
 pub(super) fn event(number: u32) -> Event {
-    event_at(number, 1_700_000_000_000)
+    event_at(number, testing::RECEIVED_MS)
 }
 
 /// The same with so many bytes more.
 pub(super) fn large_event(number: u32, bytes: usize) -> Event {
-    let padding = "x".repeat(bytes);
-    event_of(&format!(r#""event_type":1,"stream_id":"s{number}","padding":"{padding}""#), 1_700_000_000_000)
+    testing::event("push").stream(&format!("s{number}")).member("padding", "x".repeat(bytes)).build()
 }
 
 /// The same, received at a moment (Unix ms).
 pub(super) fn event_at(number: u32, received_ms: i64) -> Event {
-    let members =
-        format!(r#""event_type":1,"app":"d.com","appname":"live","stream_id":"s{number}","event_time":1700000000"#);
-    event_of(&members, received_ms)
-}
-
-fn event_of(members: &str, received_ms: i64) -> Event {
-    let verifier = Verifier::new(callback::Options { allow_unsigned: true, ..callback::Options::default() }).unwrap();
-    let body = format!("{{{members}}}");
-    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), received_ms).unwrap()
+    let push = testing::event("push").stream_key(&format!("d.com/live/s{number}"));
+    push.happened_secs(1_700_000_000).at_ms(received_ms).build()
 }
 
 /// The offsets of all records.

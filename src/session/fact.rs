@@ -137,8 +137,8 @@ mod tests {
         for (ahead_ms, seen_ms) in
             [(-5000, time_ms), (3000, time_ms), (AHEAD_MS_MAX, time_ms), (AHEAD_MS_MAX + 1, time_ms - AHEAD_MS_MAX - 1)]
         {
-            let push = event("push").stream("s").sequence("1").member("event_time", time_ms / 1000);
-            let event = push.at(time_ms - ahead_ms).build();
+            let push = event("push").stream("s").sequence("1").happened_secs(time_ms / 1000);
+            let event = push.at_ms(time_ms - ahead_ms).build();
             assert_eq!(Fact::of(&event).unwrap().seen_ms, seen_ms, "{ahead_ms}");
         }
     }

@@ -3,33 +3,27 @@
 use async_trait::async_trait;
 
 use super::Outcome;
-use crate::callback::{Callback, Event, Options, Verifier};
+use crate::callback::testing::event;
 use crate::journal::{JournalError, Offset, Record, Records};
-
-/// The event of an unsigned callback.
-pub(super) fn event(body: &str) -> Event {
-    let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_545_030_873_120).unwrap()
-}
 
 /// Records with distinct events. Offsets have gaps, and lines differ in length.
 pub(super) fn records(count: usize) -> Vec<Record> {
     (1..=count)
         .map(|number| Record {
             offset: Offset(3 * number as i64),
-            event: event(&format!(r#"{{"event_type":1,"n":{number},"x":"{}"}}"#, "x".repeat(7 * number % 5))),
+            event: event("push").member("n", number).member("x", "x".repeat(7 * number % 5)).build(),
         })
         .collect()
 }
 
 /// A record for each of these streams. The vendor's sequence numbers them from 0.
 pub(super) fn records_of_streams(streams: &[&str]) -> Vec<Record> {
-    let body = |number: usize, stream: &str| {
-        format!(r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"{stream}","sequence":"{number}"}}"#)
-    };
     let numbered = streams.iter().enumerate();
     numbered
-        .map(|(number, stream)| Record { offset: Offset(number as i64 + 1), event: event(&body(number, stream)) })
+        .map(|(number, stream)| Record {
+            offset: Offset(number as i64 + 1),
+            event: event("push").stream_key(&format!("d.com/live/{stream}")).sequence(number).build(),
+        })
         .collect()
 }
 

@@ -44,15 +44,14 @@ fn print_line(texts: [&str; 5], output: &mut Output<'_>) -> Result<(), OutputErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callback::{Callback, EventType, Options, Verifier};
+    use crate::callback::EventType;
+    use crate::callback::testing::event_of;
 
     fn table(bodies: &[&str]) -> String {
-        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
         let mut written = Vec::new();
         let (mut table, mut output) = (EventTable::default(), Output::to(&mut written));
         for body in bodies {
-            let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_777_636_800_999).unwrap();
-            table.print(&event, &mut output).unwrap();
+            table.print(&event_of(body, 1_777_636_800_999), &mut output).unwrap();
         }
         drop(output);
         // Without the ids, which change with their encoding.

@@ -94,11 +94,10 @@ fn number(value: &Value) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::callback::{Callback, Options, Verifier};
+    use crate::callback::testing::event_of;
 
     fn summary(body: &str) -> String {
-        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
-        super::of(&verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 0).unwrap())
+        super::of(&event_of(body, 0))
     }
 
     #[test]

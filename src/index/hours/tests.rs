@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::callback::{Callback, Event, EventType, Options as VerifierOptions, Verifier};
+use crate::callback::testing::event_of;
+use crate::callback::{Event, EventType};
 use crate::index::store::JournalState;
 use crate::index::{HourCount, Options, Reader, Store};
 use crate::journal::{Offset, Record};
@@ -25,9 +26,7 @@ fn open(directory: &std::path::Path, retention_days: u32) -> Store {
 }
 
 fn event(callback: &Value, received_secs: i64) -> Event {
-    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
-    let body = callback.to_string();
-    verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), (BEGIN_SECS + received_secs) * 1000).unwrap()
+    event_of(&callback.to_string(), (BEGIN_SECS + received_secs) * 1000)
 }
 
 fn callback(event_type: i64, sequence: &str, secs: i64, errcode: i64) -> Value {

@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::*;
-use crate::sink::testing::{all_delivered, event, lines, reason, records};
+use crate::callback::testing::{RECEIVED_MS, event_of};
+use crate::sink::testing::{all_delivered, lines, reason, records};
 
 fn piped() -> (PipeReader, LogSink) {
     let (reader, writer) = pipe().unwrap();
@@ -133,7 +134,7 @@ async fn hostile_names_inject_no_line_or_escape() {
     let hostile = "\\u001b[31m\\n{}\\r\\u2028\\u0085\\u009b2J\\u0000\\u007f\u{2028}\u{85}\u{9b}\u{7f}";
     let body = format!(r#"{{"event_type":1,"stream_id":"{hostile}","app":"{hostile}","{hostile}":["{hostile}"]}}"#);
     let (reader, mut sink) = piped();
-    let batch = [Record { offset: Offset(1), event: event(&body) }];
+    let batch = [Record { offset: Offset(1), event: event_of(&body, RECEIVED_MS) }];
     assert!(all_delivered(&sink.deliver(&batch).await, &batch));
     drop(sink);
     let text = read_all(reader).join().unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::callback::{Callback, NamePattern, Options as VerifierOptions, Verifier};
+use crate::callback::{NamePattern, testing};
 use crate::index::reader::media;
 use crate::index::reader::testing::{STREAM, any_selection, assert_plans, of_stream};
 use crate::index::testing::{apply_randomly, records};
@@ -63,12 +63,8 @@ fn plan_of_events() {
 
 /// A push of a stream. Its sequence is its offset.
 fn push(offset: i64, stream: &str) -> Record {
-    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
-    let body = format!(
-        r#"{{"event_type":1,"app":"d.com","appname":"live","stream_id":"{stream}","event_time":1700000000,"sequence":"{offset}"}}"#
-    );
-    let event = verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), 1_700_000_000_000).unwrap();
-    Record { offset: Offset(offset), event }
+    let push = testing::event("push").stream_key(&format!("d.com/live/{stream}")).sequence(offset);
+    Record { offset: Offset(offset), event: push.happened_secs(1_700_000_000).build() }
 }
 
 fn selection(stream: &str) -> StreamSelection {
