@@ -3,10 +3,10 @@
 //     node receiver.js             listens on http://127.0.0.1:8000/events
 //
 // Needs only Node. Put it behind a web server, or take what you need into your own service. `webhook.secret` holds the secrets,
-// one a line, as `livehook keygen --webhook` prints them: two while you change them.
+// one per line, as `livehook keygen --webhook` prints them: two while you change them.
 
 const { createHmac, timingSafeEqual } = require("node:crypto");
-const { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } = require("node:fs");
+const { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } = require("node:fs");
 const { createServer } = require("node:http");
 
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
@@ -19,7 +19,11 @@ const secrets = readFileSync("webhook.secret", "utf8").split(/\s+/).filter(Boole
 // The ids of all stored events. In a real service this is a unique key of your database.
 const ids = new Set();
 if (existsSync(STORE)) {
-  for (const line of readFileSync(STORE, "utf8").split("\n").filter(Boolean)) ids.add(JSON.parse(line).id);
+  const text = readFileSync(STORE, "utf8");
+  // A crash can leave part of a line. livehook got no answer for that event, so it sends the event again.
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  if (whole !== text) truncateSync(STORE, Buffer.byteLength(whole));
+  for (const line of whole.split("\n").filter(Boolean)) ids.add(JSON.parse(line).id);
 }
 
 // Whether livehook signed this body just now (Standard Webhooks).

@@ -3,7 +3,7 @@
     python3 receiver.py          listens on http://127.0.0.1:8000/events
 
 Needs only the standard library. Put it behind a web server, or take what you need into your own service. `webhook.secret` holds
-the secrets, one a line, as `livehook keygen --webhook` prints them: two while you change them.
+the secrets, one per line, as `livehook keygen --webhook` prints them: two while you change them.
 """
 
 import base64

@@ -1,11 +1,19 @@
 """The first steps of README.md work as written, in every language."""
 
-from documents import DOCUMENTS, blocks, block
+import re
+
+from documents import DOCUMENTS, block, blocks, examples
 from service import BINARIES, Service
+from test_sessions import as_shown
 from test_sinks import check_a_receiver
 
 README = "README.md"
 TRANSLATIONS = ("README.ko.md", "README.zh-CN.md")
+
+
+def table(text):
+    """A table without the time that has passed, and without the width of its columns, which depends on that time."""
+    return re.sub(r" +", " ", re.sub(r" \d+m?s ", " 2s ", as_shown(text)))
 
 
 def test_the_first_events_arrive(folder):
@@ -18,10 +26,12 @@ def test_the_first_events_arrive(folder):
     ]
     service = Service(folder)
     with service.running():
-        for step in blocks(README, "First event", "sh"):
-            text = step.text.replace("$PWD/target/release", str(BINARIES))
-            output, _ = service.script(text)
-            assert "curl" not in text or "HTTP/1.1 200 OK" in output, f"{step} printed:\n{output}"
+        for text, shown in examples(README, "First event"):
+            if shown:
+                service.wait_for_index()
+            output, _ = service.script(text.replace("$PWD/target/release", str(BINARIES)))
+            assert "curl" not in text or "HTTP/1.1 200 OK" in output, f"{text} printed:\n{output}"
+            assert not shown or table(output).endswith(table(shown)), f"{text} printed:\n{output}"
         streams = [event["subject"] for event in service.events()]
         assert streams == ["demo", "demo"], streams
         assert '"subject":"demo"' in service.log(), "the first terminal shows the event"

@@ -75,6 +75,22 @@ def check_a_receiver(name, config, folder):
         assert post(port, one + b" ", good) == 401, f"{name} accepts another body"
         lines = [line for line in log.read_text().splitlines() if "tencent.css" in line]
         assert len(lines) == 3, f"each event is stored once:\n{lines}"
+    check_a_torn_line(name, port, secret, one, folder)
+
+
+def check_a_torn_line(name, port, secret, body, folder):
+    """A crash can leave half a line in the file of a receiver. The next start removes it, and knows the other events."""
+    stored = folder / "received.jsonl"
+    if not stored.exists():
+        return
+    with stored.open("a") as file:
+        file.write('{"id":"half a li')
+    with running(name, [PROGRAMS[name], name], port, folder):
+        for event in (json.loads(body), {**json.loads(body), "id": "after the crash"}):
+            body = json.dumps(event).encode()
+            assert post(port, body, signed(secret, "torn", int(time.time()), body)) == 204
+    ids = [json.loads(line)["id"] for line in stored.read_text().splitlines()]
+    assert len(ids) == 4 and ids[-1] == "after the crash", ids
 
 
 def test_the_receiver_in_python(folder):

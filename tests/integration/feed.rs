@@ -336,7 +336,7 @@ async fn slow_subscriber_is_cut_off() {
 }
 
 #[tokio::test]
-#[ignore = "takes half a minute"]
+#[ignore = "takes half a minute: run by tests/run"]
 async fn silent_subscriber_is_cut_off() {
     let directory = tempfile::tempdir().unwrap();
     let mut livehook = Livehook::configure(directory.path(), "", FILE_SINK);

@@ -1,6 +1,7 @@
 //! The rules of the source's structure that no compiler checks.
 
 mod arrows;
+mod habits;
 mod words;
 
 use std::collections::BTreeSet;

@@ -65,7 +65,7 @@ async fn an_irregular_file_is_refused_by_name() {
 }
 
 #[tokio::test]
-#[ignore = "needs root to mount a tmpfs; run by tests/run"]
+#[ignore = "mounts a small file system, which takes root: run by tests/run"]
 async fn a_full_disk_leaves_no_torn_line() {
     let files = Files::new();
     let disk = files.directory.path().join("disk");
