@@ -20,7 +20,7 @@ use crate::callback::EventSelection;
 use crate::callback::Verifier;
 use crate::clock;
 use crate::config::{Config, SinkConfig};
-use crate::delivery::{Status, Worker};
+use crate::delivery::{Outlet, Status, Worker};
 use crate::http::{self, Hooks, Limits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
@@ -163,19 +163,12 @@ fn spawn_workers(
     let (stop, stopped) = watch::channel(false);
     let mut workers = Workers { tasks: JoinSet::new(), stop, sinks: Vec::new(), index: None };
     for (sink, consumer) in sinks.into_iter().zip(consumers) {
-        let selection = EventSelection::from(sink.filter);
-        let status = Status::new(sink.name.as_str(), sink.sink.type_name()).with_selection(selection.clone());
-        let status = Arc::new(status);
+        let status = Status::new(sink.name.as_str(), sink.sink.type_name());
+        let status = Arc::new(status.with_selection(EventSelection::from(sink.filter)));
         workers.sinks.push(Arc::clone(&status));
-        let worker = Worker::new(
-            consumer,
-            sink.sink.build(),
-            selection,
-            sink.retry,
-            status,
-            Arc::clone(metrics),
-            clock::system_clock,
-        );
+        let clock = clock::system_clock;
+        let outlet = Outlet::new(consumer, sink.sink.build(clock), sink.retry, status, Arc::clone(metrics), clock);
+        let worker = Worker::new(outlet);
         let stopped = stopped.clone();
         workers.tasks.spawn(async move {
             worker.run(stopped).await.with_context(|| format!("the sink `{}` has stopped", sink.name))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::args::ConfigArguments;
 use super::render::{Output, talk};
 use super::runtime::block_on;
+use crate::clock::system_clock;
 use crate::config::{SinkConfig, Summary};
 use crate::sink::Failure;
 
@@ -45,7 +46,7 @@ fn probe(sinks: &[SinkConfig], output: &mut Output<'_>) -> anyhow::Result<ExitCo
     let mut code = ExitCode::SUCCESS;
     for sink in sinks {
         let result = block_on(async {
-            tokio::time::timeout(PROBE_TIMEOUT, sink.sink.build().probe())
+            tokio::time::timeout(PROBE_TIMEOUT, sink.sink.build(system_clock).probe())
                 .await
                 .unwrap_or_else(|_| Err(Failure::outage(format!("no response within {} s", PROBE_TIMEOUT.as_secs()))))
         })?;

@@ -14,6 +14,7 @@ mod testing;
 mod worker;
 
 pub use backoff::RetryOptions;
+pub use outlet::Outlet;
 pub use replay_selection::ReplaySelection;
 pub use status::{Status, StatusView};
 pub use step::Step;

@@ -65,7 +65,8 @@ impl NewEvents {
                 for (offset, attempts) in ahead.pending.into_iter().filter(|(offset, _)| *offset > position) {
                     let read = outlet.consumer.read(offset.before(), 1).await?.pop();
                     // The selection may have changed since.
-                    let is_wanted = |record: &Record| record.offset == offset && outlet.selection.takes(&record.event);
+                    let is_wanted =
+                        |record: &Record| record.offset == offset && outlet.selection().takes(&record.event);
                     pending.extend(read.filter(is_wanted).map(|record| (record, attempts)));
                 }
                 self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
@@ -106,7 +107,7 @@ impl NewEvents {
         let read = outlet.consumer.read(self.pending.position(), self.pending.free_records()).await?;
         let Some(position) = read.last().map(|record| record.offset) else { return Ok(false) };
         let count = read.len();
-        let passing: Vec<Record> = read.into_iter().filter(|record| outlet.selection.takes(&record.event)).collect();
+        let passing: Vec<Record> = read.into_iter().filter(|record| outlet.selection().takes(&record.event)).collect();
         let filtered = count - passing.len();
         if filtered > 0 {
             outlet.metrics.deliveries(outlet.name(), DeliveryOutcome::Filtered, filtered as u64);

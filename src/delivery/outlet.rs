@@ -1,5 +1,5 @@
-//! One sink with everything that delivers to it. Both new events and resends use it, because some sinks must be the only writer
-//! to their destination.
+//! One sink with everything that delivers to it. New events and resends share it, because some sinks must be the only writer to
+//! their destination.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,9 @@ use crate::sink::{Failure, Outcome, Sink};
 use crate::telemetry::Metrics;
 
 /// One sink, its consumer of the journal, and its retry rules.
-pub(super) struct Outlet {
+pub struct Outlet {
     pub(super) consumer: Box<dyn Consumer>,
     pub(super) sink: Box<dyn Sink>,
-    /// The events that the sink is given.
-    pub(super) selection: EventSelection,
     pub(super) retry: RetryOptions,
     pub(super) status: Arc<Status>,
     pub(super) metrics: Arc<Metrics>,
@@ -29,22 +27,28 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn new(
+    /// Makes the outlet of a sink, and shows the consumer's place in `status`.
+    pub fn new(
         consumer: Box<dyn Consumer>,
         sink: Box<dyn Sink>,
-        selection: EventSelection,
         retry: RetryOptions,
         status: Arc<Status>,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Outlet {
-        let random = fastrand::Rng::new();
-        Outlet { consumer, sink, selection, retry, status, metrics, clock, random, unsaved: None }
+        status.set_cursor(consumer.cursor().0);
+        status.set_dead_letters(consumer.dead_letters());
+        Outlet { consumer, sink, retry, status, metrics, clock, random: fastrand::Rng::new(), unsaved: None }
     }
 
     /// The name of the sink.
     pub(super) fn name(&self) -> &str {
         &self.status.sink
+    }
+
+    /// The events that the sink is given. A resend obeys it too.
+    pub(super) fn selection(&self) -> &EventSelection {
+        &self.status.selection
     }
 
     pub(super) fn now_ms(&self) -> i64 {

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use tempfile::TempDir;
 
-use super::{RetryOptions, Status, Step, Worker};
+use super::{Outlet, RetryOptions, Status, Step, Worker};
+use crate::callback::testing::RECEIVED_MS;
 use crate::callback::{Event, EventSelection, testing};
+use crate::clock::system_clock;
 use crate::clock::testing::{advance_test_clock, set_test_clock, test_clock};
 use crate::journal::{self, Appended, Journal, Offset, Opened, Record, Records, SqliteJournal, Start};
 use crate::sink::{Failure, Outcome, Sink};
 use crate::telemetry::Metrics;
 
 /// The time at which every event is received.
-pub(super) const NOW_MS: i64 = 1_700_000_000_000;
+pub(super) const NOW_MS: i64 = RECEIVED_MS;
 
 /// An event of its own stream. Odd numbers are pushes, even ones are stops.
 pub(super) fn event(number: u32) -> Event {
@@ -25,7 +27,7 @@ pub(super) fn event(number: u32) -> Event {
 /// An event of a stream.
 pub(super) fn event_of(stream: &str, number: u32) -> Event {
     let event_type = if number.is_multiple_of(2) { "stop" } else { "push" };
-    testing::event(event_type).stream_key(&format!("d.com/live/{stream}")).sequence(number).at_ms(NOW_MS).build()
+    testing::event(event_type).stream_key(&format!("d.com/live/{stream}")).sequence(number).build()
 }
 
 /// The outcome of an event that the destination does not take now.
@@ -112,9 +114,22 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// With other retry rules.
-    pub(super) fn retry(self, retry: RetryOptions) -> Setup {
-        Setup { retry, ..self }
+    /// An event becomes a dead letter after so many failed attempts.
+    pub(super) fn attempts_max(mut self, attempts: u32) -> Setup {
+        self.retry.attempts_max = Some(attempts);
+        self
+    }
+
+    /// An event becomes a dead letter if it fails at this age.
+    pub(super) fn age_secs_max(mut self, secs: u64) -> Setup {
+        self.retry.age_secs_max = Some(secs);
+        self
+    }
+
+    /// The first and the longest wait between attempts, in ms.
+    pub(super) fn waits_ms(mut self, first: u64, longest: u64) -> Setup {
+        (self.retry.wait_ms_first, self.retry.wait_ms_max) = (first, longest);
+        self
     }
 
     /// The sink is given events of this type only.
@@ -152,24 +167,23 @@ impl Bench {
         // The events are years old, and must not be pruned.
         let options = journal::Options { retention_days: 1_000_000, ..journal::Options::default() };
         let Opened { journal, mut consumers, wakeups } =
-            SqliteJournal::open(directory.path(), &options, &names, Arc::clone(&metrics), crate::clock::system_clock)
-                .unwrap();
+            SqliteJournal::open(directory.path(), &options, &names, Arc::clone(&metrics), system_clock).unwrap();
         tokio::spawn(wakeups.run());
         for number in events {
             assert_eq!(journal.append(event(number)).await, Ok(Appended::Stored));
         }
         set_test_clock(NOW_MS);
         let sink = ScriptedSink::default();
-        let status = Arc::new(Status::new("sink", "scripted"));
-        let worker = Worker::new(
+        let status = Arc::new(Status::new("sink", "scripted").with_selection(setup.selection.clone()));
+        let outlet = Outlet::new(
             consumers.remove(0),
             Box::new(sink.clone()),
-            setup.selection.clone(),
             setup.retry.clone(),
             Arc::clone(&status),
             Arc::clone(&metrics),
             test_clock,
         );
+        let worker = Worker::new(outlet);
         Bench { directory, journal, worker, sink, status, metrics, setup }
     }
 

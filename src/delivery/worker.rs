@@ -1,21 +1,14 @@
 //! The worker of one sink: takes turns between new events and resends, and waits when there is nothing to do.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::backoff::RetryOptions;
 use super::new_events::NewEvents;
 use super::outlet::Outlet;
 use super::resend::Resend;
-use super::status::Status;
 use super::step::Step;
-use crate::callback::EventSelection;
-use crate::clock::Clock;
-use crate::journal::{Consumer, JournalError};
-use crate::sink::Sink;
-use crate::telemetry::Metrics;
+use crate::journal::JournalError;
 
 #[cfg(test)]
 mod tests;
@@ -35,21 +28,11 @@ pub struct Worker {
 
 impl Worker {
     /// Makes the worker of a sink. It does nothing before its first step.
-    pub fn new(
-        consumer: Box<dyn Consumer>,
-        sink: Box<dyn Sink>,
-        selection: EventSelection,
-        retry: RetryOptions,
-        status: Arc<Status>,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-    ) -> Worker {
-        status.set_cursor(consumer.cursor().0);
-        status.set_dead_letters(consumer.dead_letters());
+    pub fn new(outlet: Outlet) -> Worker {
         Worker {
-            new_events: NewEvents::new(consumer.cursor()),
+            new_events: NewEvents::new(outlet.consumer.cursor()),
             resend: Resend::default(),
-            outlet: Outlet::new(consumer, sink, selection, retry, status, metrics, clock),
+            outlet,
             is_stopping: false,
             journal_failure: None,
         }

@@ -8,6 +8,7 @@ use super::contract::Sink;
 use super::mistake::Mistake;
 use super::secrets::SecretSources;
 use super::{command, file, http, log};
+use crate::clock::Clock;
 
 /// The kind of a configured sink, and the keys of that kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,11 +96,11 @@ impl Options {
     }
 
     /// Makes the sink. It touches nothing outside the process until it resumes or delivers.
-    pub fn build(&self) -> Box<dyn Sink> {
+    pub fn build(&self, clock: Clock) -> Box<dyn Sink> {
         match self {
             Options::Log(options) => Box::new(log::LogSink::new(options.clone())),
-            Options::File(options) => Box::new(file::FileSink::new(options.clone())),
-            Options::Http(options) => Box::new(http::HttpSink::new(options.clone())),
+            Options::File(options) => Box::new(file::FileSink::new(options.clone(), clock)),
+            Options::Http(options) => Box::new(http::HttpSink::new(options.clone(), clock)),
             Options::Command(options) => Box::new(command::CommandSink::new(options.clone())),
         }
     }

@@ -1,4 +1,4 @@
-//! Helpers for the tests of the sinks: records of callbacks, a journal in memory, and outcomes by name.
+//! Helpers for the tests of the sinks: records, a journal in memory, and outcomes by name.
 
 use async_trait::async_trait;
 
@@ -8,21 +8,18 @@ use crate::journal::{JournalError, Offset, Record, Records};
 
 /// Records with distinct events. Offsets have gaps, and lines differ in length.
 pub(super) fn records(count: usize) -> Vec<Record> {
-    (1..=count)
-        .map(|number| Record {
-            offset: Offset(3 * number as i64),
-            event: event("push").member("n", number).member("x", "x".repeat(7 * number % 5)).build(),
-        })
-        .collect()
+    let event = |number: usize| event("push").member("n", number).member("x", "x".repeat(7 * number % 5)).build();
+    (1..=count).map(|number| Record { offset: Offset(3 * number as i64), event: event(number) }).collect()
 }
 
 /// A record for each of these streams. The vendor's sequence numbers them from 0.
-pub(super) fn records_of_streams(streams: &[&str]) -> Vec<Record> {
-    let numbered = streams.iter().enumerate();
+pub(super) fn records_of_streams(streams: &[impl AsRef<str>]) -> Vec<Record> {
+    let numbered = (0_u32..).zip(streams);
     numbered
-        .map(|(number, stream)| Record {
-            offset: Offset(number as i64 + 1),
-            event: event("push").stream_key(&format!("d.com/live/{stream}")).sequence(number).build(),
+        .map(|(number, stream)| {
+            let stream_key = format!("d.com/live/{}", stream.as_ref());
+            let event = event("push").stream_key(&stream_key).sequence(number).build();
+            Record { offset: Offset(i64::from(number) + 1), event }
         })
         .collect()
 }

@@ -75,7 +75,7 @@ impl ReplayRunner {
         stored: &Replay,
     ) -> Result<Turn, JournalError> {
         let position_before = run.position;
-        run.read(&*outlet.consumer, &outlet.selection).await?;
+        run.read(&*outlet.consumer, outlet.selection()).await?;
         if run.batch.is_empty() {
             if run.queue.is_empty() && run.position == position_before && run.position < run.last {
                 self.run = Some(run);

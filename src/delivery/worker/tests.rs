@@ -41,8 +41,7 @@ async fn a_neighbours_failure_repeats_nothing() {
 
 #[tokio::test]
 async fn restarts_repeat_nothing() {
-    let retry = RetryOptions { attempts_max: Some(4), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..4).await;
+    let mut bench = Setup::default().attempts_max(4).start(0..4).await;
     for start in 0..3 {
         bench.answer(vec![(0, refused()), (1, Outcome::rejected("poison"))]);
         bench.work().await;
@@ -175,8 +174,7 @@ async fn each_stream_honours_retry_after() {
 
 #[tokio::test]
 async fn a_given_up_event_is_a_failure() {
-    let retry = RetryOptions { attempts_max: Some(1), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..1).await;
+    let mut bench = Setup::default().attempts_max(1).start(0..1).await;
     bench.answer(vec![(0, away())]);
     assert!(matches!(bench.work().await, Step::Wait(_)), "the sink is paused all the same");
     let view = bench.status.view();
@@ -218,8 +216,7 @@ async fn a_failure_holds_its_own_stream_only() {
 
 #[tokio::test]
 async fn attempts_end_only_at_their_limit() {
-    let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..2).await;
+    let mut bench = Setup::default().attempts_max(3).start(0..2).await;
     for _ in 0..3 {
         bench.answer(vec![(0, refused()), (1, refused())]);
     }
@@ -237,8 +234,7 @@ async fn attempts_end_only_at_their_limit() {
 
 #[tokio::test]
 async fn attempts_count_despite_successes() {
-    let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..3).await;
+    let mut bench = Setup::default().attempts_max(3).start(0..3).await;
     bench.answer(vec![(1, refused()), (2, refused())]);
     bench.answer(vec![(1, refused())]);
     bench.answer(vec![(1, refused())]);
@@ -249,8 +245,7 @@ async fn attempts_count_despite_successes() {
 
 #[tokio::test]
 async fn a_held_event_loses_no_attempt() {
-    let retry = RetryOptions { attempts_max: Some(2), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..0).await;
+    let mut bench = Setup::default().attempts_max(2).start(0..0).await;
     for number in 0..3 {
         bench.append([event_of("one", number)]).await;
     }
@@ -265,8 +260,7 @@ async fn a_held_event_loses_no_attempt() {
 
 #[tokio::test]
 async fn an_old_event_is_given_up_after_an_attempt() {
-    let retry = RetryOptions { age_secs_max: Some(60), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..1).await;
+    let mut bench = Setup::default().age_secs_max(60).start(0..1).await;
     bench.answer(vec![(0, refused())]);
     bench.answer(vec![(0, refused())]);
     bench.work().await;
@@ -278,8 +272,7 @@ async fn an_old_event_is_given_up_after_an_attempt() {
 
 #[tokio::test]
 async fn age_counts_at_the_end_of_an_own_attempt() {
-    let retry = RetryOptions { age_secs_max: Some(60), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..3).await;
+    let mut bench = Setup::default().age_secs_max(60).start(0..3).await;
     bench.script().event_ms = 20_000;
     bench.answer(vec![(0, away()), (1, Outcome::Held), (2, Outcome::Held)]);
     bench.work().await;
@@ -293,8 +286,7 @@ async fn age_counts_at_the_end_of_an_own_attempt() {
 
 #[tokio::test]
 async fn waits_grow_and_the_status_shows_why() {
-    let retry = RetryOptions { wait_ms_first: 1000, wait_ms_max: 4000, ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..1).await;
+    let mut bench = Setup::default().waits_ms(1000, 4000).start(0..1).await;
     bench.step().await;
     for (attempt, longest_ms) in [(2, 1000), (3, 2000), (4, 4000), (5, 4000)] {
         bench.answer(vec![(0, away())]);

@@ -10,7 +10,7 @@ use super::retention::Retention;
 use super::state::FileState;
 use super::writer::Writer;
 use super::{places, probe};
-use crate::clock::{Clock, system_clock};
+use crate::clock::Clock;
 use crate::journal::{Offset, Record, Records};
 use crate::sink::blocking::blocking;
 use crate::sink::{Failure, Outcome, Sink};
@@ -34,11 +34,7 @@ pub struct FileSink {
 
 impl FileSink {
     /// Makes the sink. It touches nothing until it resumes.
-    pub fn new(options: Options) -> FileSink {
-        FileSink::with_clock(options, system_clock)
-    }
-
-    pub(super) fn with_clock(options: Options, clock: Clock) -> FileSink {
+    pub fn new(options: Options, clock: Clock) -> FileSink {
         FileSink { options, clock, writer: None, running: None, state: None, retention: Retention::default() }
     }
 

@@ -39,7 +39,7 @@ impl Files {
     }
 
     pub(super) fn sink(&self) -> FileSink {
-        FileSink::with_clock(self.options.clone(), test_clock)
+        FileSink::new(self.options.clone(), test_clock)
     }
 
     /// A sink that has resumed after `cursor`, and the record that it found.

@@ -13,6 +13,9 @@ use crate::sink::outage::OutageDetector;
 use crate::sink::parallel::{Group, deliver_groups, group_by_hash, group_by_stream};
 use crate::sink::{Failure, Outcome};
 
+#[cfg(test)]
+mod tests;
+
 /// The result of a batch.
 pub(super) struct Delivered {
     /// An outcome for each event, in the order of the batch.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Url};
@@ -11,10 +11,14 @@ use reqwest::{Client, Url};
 use super::answer::Answer;
 use super::options::{Options, TargetUrl};
 use super::signature::{self, WebhookSecret};
+use crate::clock::Clock;
 use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;
 use crate::sink::blocking::blocking;
 use crate::sink::{Failure, Outcome};
+
+#[cfg(test)]
+mod tests;
 
 const USER_AGENT: &str = concat!("livehook/", env!("CARGO_PKG_VERSION"));
 
@@ -41,6 +45,7 @@ const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
 /// A client for one receiver, with the parts that all its requests share.
 pub(super) struct Connection {
+    clock: Clock,
     client: Client,
     url: Url,
     /// The URL as messages show it, without its query.
@@ -58,7 +63,7 @@ impl Connection {
     ///
     /// # Errors
     /// The URL is wrong, or the certificates can't be read.
-    pub(super) async fn new(options: &Options) -> Result<Connection, Failure> {
+    pub(super) async fn new(options: &Options, clock: Clock) -> Result<Connection, Failure> {
         let TargetUrl { url } = &options.url;
         let url = url.clone().map_err(|rule| Failure::outage(format!("url: {rule}")))?;
         let content = match &options.ca_file {
@@ -80,6 +85,7 @@ impl Connection {
             .build()
             .map_err(|error| Failure::outage(format!("no HTTP client can be made: {}", innermost(&error))))?;
         Ok(Connection {
+            clock,
             client,
             shown: options.url.shown(),
             url,
@@ -111,7 +117,7 @@ impl Connection {
         let mut headers = headers.clone();
         if !self.secrets.is_empty() {
             let id = signature::message_id(records);
-            let timestamp = jiff::Timestamp::now().as_second().to_string();
+            let timestamp = (self.clock)().div_euclid(1000).to_string();
             let signatures = signature::signatures(&self.secrets, &id, &timestamp, body.as_bytes());
             for (name, value) in
                 [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signatures)]
@@ -123,7 +129,7 @@ impl Connection {
             }
         }
         match self.answer(self.client.post(self.url.clone()).headers(headers).body(body)).await {
-            Ok(answer) => answer.outcome(&self.shown, self.is_lenient, SystemTime::now()),
+            Ok(answer) => answer.outcome(&self.shown, self.is_lenient, (self.clock)()),
             Err(error) => Outcome::Retry(self.no_answer(&error)),
         }
     }

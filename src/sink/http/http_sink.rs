@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::batch;
 use super::connection::Connection;
 use super::options::Options;
+use crate::clock::Clock;
 use crate::journal::{Offset, Record, Records};
 use crate::sink::parallel::none_tried;
 use crate::sink::{Failure, Outcome, Sink};
@@ -15,6 +16,7 @@ mod tests;
 /// Posts events to a receiver.
 pub struct HttpSink {
     options: Options,
+    clock: Clock,
     connection: Option<Connection>,
     /// Whether the next batch begins with single events, because in the last one a whole list was left without an answer, or
     /// the receiver was down.
@@ -23,13 +25,13 @@ pub struct HttpSink {
 
 impl HttpSink {
     /// Makes the sink. It touches nothing until it resumes.
-    pub fn new(options: Options) -> HttpSink {
-        HttpSink { options, connection: None, is_cautious: false }
+    pub fn new(options: Options, clock: Clock) -> HttpSink {
+        HttpSink { options, clock, connection: None, is_cautious: false }
     }
 
     async fn try_deliver(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, Failure> {
-        let HttpSink { options, connection, is_cautious } = self;
-        let connection = connected(connection, options).await?;
+        let HttpSink { options, clock, connection, is_cautious } = self;
+        let connection = connected(connection, options, *clock).await?;
         let delivered = batch::deliver(options, connection, batch, *is_cautious).await?;
         *is_cautious = delivered.is_next_cautious;
         Ok(delivered.outcomes)
@@ -37,17 +39,21 @@ impl HttpSink {
 }
 
 /// Returns the connection, and makes it if there is none yet.
-async fn connected<'c>(connection: &'c mut Option<Connection>, options: &Options) -> Result<&'c Connection, Failure> {
+async fn connected<'c>(
+    connection: &'c mut Option<Connection>,
+    options: &Options,
+    clock: Clock,
+) -> Result<&'c Connection, Failure> {
     match connection {
         Some(connection) => Ok(connection),
-        none => Ok(none.insert(Connection::new(options).await?)),
+        none => Ok(none.insert(Connection::new(options, clock).await?)),
     }
 }
 
 #[async_trait]
 impl Sink for HttpSink {
     async fn resume(&mut self, cursor: Offset, _: Option<&[u8]>, _: &dyn Records) -> Result<Offset, Failure> {
-        connected(&mut self.connection, &self.options).await?;
+        connected(&mut self.connection, &self.options, self.clock).await?;
         Ok(cursor)
     }
 
@@ -60,6 +66,6 @@ impl Sink for HttpSink {
     }
 
     async fn probe(&mut self) -> Result<String, Failure> {
-        connected(&mut self.connection, &self.options).await?.probe().await
+        connected(&mut self.connection, &self.options, self.clock).await?.probe().await
     }
 }

@@ -12,6 +12,8 @@ mod connection;
 mod http_sink;
 mod options;
 mod signature;
+#[cfg(test)]
+mod testing;
 
 pub use http_sink::HttpSink;
 pub use options::{Headers, Options, TargetUrl};

@@ -1,30 +1,45 @@
 //! Redrives and replays, one step at a time.
 
-use std::sync::Arc;
+use std::ops::Range;
 
 use super::*;
+use crate::clock::system_clock;
 use crate::clock::testing::{set_test_clock, test_clock};
+use crate::delivery::ReplaySelection;
 use crate::delivery::testing::{Bench, NOW_MS, Setup, event, poison, refused};
-use crate::delivery::{ReplaySelection, RetryOptions};
-use crate::journal::{DeadLetterAction, DeadLetterSelection, Journal, NewReplay, Offset, Reader, Replay};
+use crate::journal::{
+    DeadLetterAction, DeadLetterSelection, Journal, NewReplay, Offset, Reader, Replay, SqliteJournal,
+};
 use crate::sink::{Failure, Outcome};
 
+impl Setup {
+    /// Starts on a new journal with these events. The sink rejects the first `count` of them, and takes the others.
+    async fn with_dead_letters(self, events: Range<u32>, count: u32) -> Bench {
+        let mut bench = self.start(events).await;
+        bench.answer((0..count).map(poison).collect());
+        bench.settle().await;
+        bench
+    }
+}
+
 impl Bench {
-    async fn change(&self, action: DeadLetterAction, numbers: &[i64]) -> u64 {
+    /// Redrives the dead letters with these numbers, or all of them. Returns their count.
+    async fn redrive(&self, numbers: &[i64]) -> u64 {
+        self.change_dead_letters(DeadLetterAction::Redrive, numbers).await
+    }
+
+    async fn drop_dead_letters(&self, numbers: &[i64]) -> u64 {
+        self.change_dead_letters(DeadLetterAction::Drop, numbers).await
+    }
+
+    async fn change_dead_letters(&self, action: DeadLetterAction, numbers: &[i64]) -> u64 {
         let selection = DeadLetterSelection { numbers: numbers.to_vec(), ..DeadLetterSelection::default() };
         self.journal.change_dead_letters(action, selection).await.unwrap().count
     }
 
     /// Begins a replay of every record up to `last`, and returns its number.
     async fn replay(&self, selection: ReplaySelection, last: i64) -> i64 {
-        let order = NewReplay {
-            sink: "sink".to_owned(),
-            selection: serde_json::to_string(&selection).unwrap(),
-            first: Offset(0),
-            last: Offset(last),
-            counted: Some(last),
-        };
-        self.journal.begin_replay(order).await.unwrap().unwrap()
+        begin_replay(&self.journal, selection, last).await
     }
 
     /// The replay as the journal stores it.
@@ -39,13 +54,22 @@ impl Bench {
     }
 }
 
+async fn begin_replay(journal: &SqliteJournal, selection: ReplaySelection, last: i64) -> i64 {
+    let order = NewReplay {
+        sink: "sink".to_owned(),
+        selection: serde_json::to_string(&selection).unwrap(),
+        first: Offset(0),
+        last: Offset(last),
+        counted: Some(last),
+    };
+    journal.begin_replay(order).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn a_delivered_dead_letter_is_removed() {
-    let mut bench = Bench::new(0..3).await;
-    bench.answer(vec![poison(0), poison(1)]);
-    bench.settle().await;
+    let mut bench = Setup::default().with_dead_letters(0..3, 2).await;
     assert_eq!(bench.status.view().dead_letters, 2);
-    assert_eq!(bench.change(DeadLetterAction::Redrive, &[1]).await, 1);
+    assert_eq!(bench.redrive(&[1]).await, 1);
     bench.settle().await;
     assert_eq!(bench.given(), [vec![1, 2, 3], vec![1]]);
     assert_eq!(bench.dead_letters(), [(2, 1, "poison 1".to_owned())]);
@@ -54,11 +78,8 @@ async fn a_delivered_dead_letter_is_removed() {
 
 #[tokio::test]
 async fn a_dead_letter_that_fails_again_stays() {
-    let retry = RetryOptions { attempts_max: Some(2), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..1).await;
-    bench.answer(vec![poison(0)]);
-    bench.settle().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    let mut bench = Setup::default().attempts_max(2).with_dead_letters(0..1, 1).await;
+    bench.redrive(&[1]).await;
     bench.answer(vec![(0, refused())]);
     bench.answer(vec![(0, Failure::outage("no room still").into())]);
     bench.settle().await;
@@ -72,13 +93,11 @@ async fn a_dead_letter_that_fails_again_stays() {
 
 #[tokio::test]
 async fn a_redrive_restarts_the_age() {
-    let retry = RetryOptions { age_secs_max: Some(3600), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry).start(0..1).await;
-    bench.answer(vec![poison(0)]);
-    bench.settle().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    let mut bench = Setup::default().age_secs_max(3600).with_dead_letters(0..1, 1).await;
+    bench.redrive(&[1]).await;
     bench.answer(vec![(0, refused())]);
-    let now_ms = jiff::Timestamp::now().as_millisecond();
+    // The journal stamps a redrive by the system clock, because its writer is a thread of its own.
+    let now_ms = system_clock();
     bench.settle_at(now_ms).await;
     bench.settle_at(now_ms + 60_000).await;
     assert!(bench.dead_letters().is_empty(), "its age counts from the redrive");
@@ -86,10 +105,8 @@ async fn a_redrive_restarts_the_age() {
 
 #[tokio::test]
 async fn new_events_pass_a_failing_redrive() {
-    let mut bench = Bench::new(0..1).await;
-    bench.answer(vec![poison(0)]);
-    bench.settle().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    let mut bench = Setup::default().with_dead_letters(0..1, 1).await;
+    bench.redrive(&[1]).await;
     bench.answer(vec![(0, refused())]);
     bench.settle().await;
     bench.append((1..3).map(event)).await;
@@ -108,7 +125,7 @@ async fn a_redrive_has_its_turn_despite_failures() {
         bench.answer(vec![away()]);
     }
     bench.work().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    bench.redrive(&[1]).await;
     for _ in 0..12 {
         bench.pass(60_000);
         bench.step().await;
@@ -127,7 +144,7 @@ async fn an_ordered_sink_resends_up_to_the_cursor() {
         bench.answer(vec![(0, refused())]);
     }
     bench.work().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    bench.redrive(&[1]).await;
     let replay = bench.replay(ReplaySelection::default(), 3).await;
     for _ in 0..12 {
         bench.pass(60_000);
@@ -147,7 +164,7 @@ async fn a_redrive_passes_other_streams() {
     let mut bench = Bench::new(0..2).await;
     bench.answer(vec![(0, refused()), poison(1)]);
     bench.work().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    bench.redrive(&[1]).await;
     bench.work().await;
     assert_eq!(bench.given(), [vec![1, 2], vec![2]]);
     assert_eq!((bench.status.view().dead_letters, bench.status.view().cursor), (0, 0));
@@ -155,10 +172,8 @@ async fn a_redrive_passes_other_streams() {
 
 #[tokio::test]
 async fn a_failing_dead_letter_holds_no_other() {
-    let mut bench = Bench::new(0..40).await;
-    bench.answer((0..40).map(poison).collect());
-    bench.settle().await;
-    bench.change(DeadLetterAction::Redrive, &[]).await;
+    let mut bench = Setup::default().with_dead_letters(0..40, 40).await;
+    bench.redrive(&[]).await;
     // Each takes long, so the first would block all others if it were always first.
     bench.script().event_ms = 250;
     for _ in 0..60 {
@@ -174,11 +189,8 @@ async fn a_failing_dead_letter_holds_no_other() {
 
 #[tokio::test]
 async fn attempts_of_a_redrive_survive_restarts() {
-    let retry = RetryOptions { attempts_max: Some(3), ..RetryOptions::default() };
-    let mut bench = Setup::default().retry(retry.clone()).start(0..1).await;
-    bench.answer(vec![poison(0)]);
-    bench.settle().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    let mut bench = Setup::default().attempts_max(3).with_dead_letters(0..1, 1).await;
+    bench.redrive(&[1]).await;
     for attempts in [2, 3, 4] {
         bench.answer(vec![(0, refused())]);
         bench.settle().await;
@@ -193,11 +205,9 @@ async fn attempts_of_a_redrive_survive_restarts() {
 
 #[tokio::test]
 async fn retry_after_counts_from_the_attempts_end() {
-    let mut bench = Bench::new(0..1).await;
-    bench.answer(vec![poison(0)]);
-    bench.settle().await;
+    let mut bench = Setup::default().with_dead_letters(0..1, 1).await;
     bench.script().event_ms = 30_000;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    bench.redrive(&[1]).await;
     let retry_after = Some(Duration::from_secs(10));
     let later = Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage: true });
     bench.answer(vec![(0, later)]);
@@ -229,13 +239,11 @@ async fn a_turn_is_short_for_a_slow_sink() {
 
 #[tokio::test]
 async fn a_dropped_dead_letter_is_not_tried() {
-    let mut bench = Bench::new(0..2).await;
-    bench.answer(vec![poison(0), poison(1)]);
-    bench.settle().await;
-    bench.change(DeadLetterAction::Redrive, &[1, 2]).await;
+    let mut bench = Setup::default().with_dead_letters(0..2, 2).await;
+    bench.redrive(&[1, 2]).await;
     bench.answer(vec![(0, refused()), (1, refused())]);
     bench.settle().await;
-    assert_eq!(bench.change(DeadLetterAction::Drop, &[1]).await, 1);
+    assert_eq!(bench.drop_dead_letters(&[1]).await, 1);
     bench.settle_at(NOW_MS + 60_000).await;
     assert_eq!(bench.given(), [vec![1, 2], vec![1, 2], vec![2]]);
     assert_eq!(bench.status.view().dead_letters, 0);
@@ -243,10 +251,8 @@ async fn a_dropped_dead_letter_is_not_tried() {
 
 #[tokio::test]
 async fn a_redrive_survives_a_restart() {
-    let mut bench = Bench::new(0..2).await;
-    bench.answer(vec![poison(0)]);
-    bench.settle().await;
-    bench.change(DeadLetterAction::Redrive, &[1]).await;
+    let mut bench = Setup::default().with_dead_letters(0..2, 1).await;
+    bench.redrive(&[1]).await;
     bench.answer(vec![(0, refused())]);
     bench.settle().await;
     let mut bench = bench.restart(2..2).await;
@@ -358,15 +364,7 @@ async fn a_stop_leaves_the_rest_of_a_replay() {
         tokio::task::yield_now().await;
     }
     stop.send(true).unwrap();
-    let order = NewReplay {
-        sink: "sink".to_owned(),
-        selection: "{}".to_owned(),
-        first: Offset(0),
-        last: Offset(100),
-        counted: Some(100),
-    };
-    let journal = Arc::clone(&bench.journal);
-    journal.begin_replay(order).await.unwrap();
+    begin_replay(&bench.journal, ReplaySelection::default(), 100).await;
     worker.await.unwrap().unwrap();
     assert!(given() < 4);
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::clock::testing::test_clock;
 use crate::sink::file::testing::{Files, deliver};
 use crate::sink::testing::{Stored, all_delivered, lines, reason, records};
 
@@ -52,7 +53,7 @@ async fn an_irregular_file_is_refused_by_name() {
         ("/dev/full".into(), "is a device: the sink"),
         (below_a_file, ": cannot make the directory: "),
     ] {
-        let mut sink = FileSink::new(Options::at(&path));
+        let mut sink = FileSink::new(Options::at(&path), test_clock);
         let resumed = sink.resume(Offset(0), None, &Stored(Vec::new())).await.unwrap_err();
         let delivered = sink.deliver(&records(1)).await.remove(0);
         for outcome in [Outcome::Retry(resumed), delivered] {
@@ -76,7 +77,7 @@ async fn a_full_disk_leaves_no_torn_line() {
     assert!(system("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]), "a tmpfs cannot be mounted: run it as root");
     let all = records(1000);
     let path = disk.join("events.jsonl");
-    let mut sink = FileSink::new(Options::at(&path));
+    let mut sink = FileSink::new(Options::at(&path), test_clock);
     sink.resume(Offset(0), None, &Stored(Vec::new())).await.unwrap();
     deliver(&mut sink, &all[..10]).await;
     let failed = sink.deliver(&all[10..]).await;
