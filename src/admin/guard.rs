@@ -17,19 +17,11 @@ use super::problem::{problem_response, refusal_response};
 use super::{Options, Token};
 use crate::http::{ErrorBody, LogLimit};
 
-const UNAUTHORIZED: ErrorBody = ErrorBody::new_static(
-    StatusCode::UNAUTHORIZED,
-    "unauthorized",
-    "send the admin token as `Authorization: Bearer <token>`",
-)
-.with_header(&[("www-authenticate", "Bearer")]);
+const WRONG_TOKEN: ErrorBody = unauthorized("send the admin token as `Authorization: Bearer <token>`");
 
-const NO_TOKEN: ErrorBody = ErrorBody::new_static(
-    StatusCode::UNAUTHORIZED,
-    "unauthorized",
+const NO_TOKEN: ErrorBody = unauthorized(
     "this request changes something and needs the admin token, but none is configured: set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN, and restart livehook",
-)
-.with_header(&[("www-authenticate", "Bearer")]);
+);
 
 const JSON_REQUIRED: ErrorBody = ErrorBody::new_static(
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -54,6 +46,12 @@ const CROSS_SITE: ErrorBody = ErrorBody::new_static(
     "cross_site_not_allowed",
     "a web page of another site sent this request (Sec-Fetch-Site: cross-site): open the URL itself, or send the request from a program",
 );
+
+const fn unauthorized(message: &'static str) -> ErrorBody {
+    // RFC 9110 wants every 401 to name the scheme that the server accepts.
+    ErrorBody::new_static(StatusCode::UNAUTHORIZED, "unauthorized", message)
+        .with_header(&[("www-authenticate", "Bearer")])
+}
 
 /// Whether a request may see every detail. [`check`] adds it to each request.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +90,7 @@ impl Guard {
         } else if self.is_loopback && !host_is_allowed(request, &self.allowed_hosts) {
             Some(HOST_NOT_ALLOWED)
         } else if !is_open && !is_trusted {
-            Some(UNAUTHORIZED)
+            Some(WRONG_TOKEN)
         } else {
             None
         }
@@ -104,7 +102,7 @@ impl Guard {
             return Some(NO_TOKEN);
         }
         if !self.accepts_token(request.headers()) {
-            return Some(UNAUTHORIZED);
+            return Some(WRONG_TOKEN);
         }
         // No form of a web page can send this media type.
         let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -139,7 +137,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request,
     match &reason {
         Some(answer) => guard.log(&request, answer),
         // `/readyz` answers a wrong token with less detail. Without this line such guesses would leave no trace.
-        None if !is_trusted && request.headers().contains_key(AUTHORIZATION) => guard.log(&request, &UNAUTHORIZED),
+        None if !is_trusted && request.headers().contains_key(AUTHORIZATION) => guard.log(&request, &WRONG_TOKEN),
         None => {}
     }
     let mut response = match reason {

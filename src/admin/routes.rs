@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{OriginalUri, Request};
-use axum::http::{Response, StatusCode};
+use axum::http::Response;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
@@ -23,11 +23,8 @@ use super::problem::refusal_response;
 use super::{Options, Sources, health};
 use crate::http::ErrorBody;
 
-const METHOD_NOT_ALLOWED: ErrorBody = ErrorBody::new_static(
-    StatusCode::METHOD_NOT_ALLOWED,
-    "method_not_allowed",
-    "this path does not support this method: see the `Allow` header",
-);
+const METHOD_NOT_ALLOWED: ErrorBody =
+    ErrorBody::method_not_allowed("this path does not support this method: see the `Allow` header");
 
 /// The admin endpoint.
 pub struct Admin {

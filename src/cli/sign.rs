@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::args::{CallbackFile, KeyArguments};
 use super::render::Output;
 use crate::callback::{Callback, CallbackKey};
+use crate::clock::system_clock;
 
 /// How long a signature of CSS is valid, in seconds.
 pub(super) const TTL_SECS: u32 = 600;
@@ -51,9 +51,14 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the current time in Unix seconds.
+pub(super) fn now_secs() -> i64 {
+    system_clock().div_euclid(1000)
+}
+
 /// Returns the `t` (Unix seconds) of a signature that expires after `ttl_secs`.
 pub(super) fn expiry_secs(ttl_secs: u32) -> i64 {
-    Timestamp::now().as_second() + i64::from(ttl_secs)
+    now_secs() + i64::from(ttl_secs)
 }
 
 /// Returns the callback with this `t` (Unix seconds) and its signature. Every other byte stays the same, and `t` stays a

@@ -3,11 +3,10 @@
 use std::cmp::Reverse;
 use std::process::ExitCode;
 
-use jiff::Timestamp;
-
 use super::args::{DataDirArguments, StreamArguments, parse_limit};
 use super::fresh_index;
 use super::render::{Output, OutputFormat, StreamRow, print_page};
+use crate::clock::system_clock;
 
 /// Show the streams that are live now, newest first
 ///
@@ -38,7 +37,7 @@ pub(super) struct Arguments {
 /// Prints the streams.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let fresh = fresh_index::open(arguments.data_dir.path())?;
-    let now_ms = Timestamp::now().as_millisecond();
+    let now_ms = system_clock();
     let mut views = fresh.index.streams(&arguments.selection.selection(), None, usize::MAX, now_ms)?;
     views.sort_by_key(|view| Reverse(view.live_since));
     let rows = views.into_iter().map(|view| StreamRow { view, now_ms });

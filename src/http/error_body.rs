@@ -67,6 +67,11 @@ impl ErrorBody {
         ErrorBody { status, word, message: Cow::Owned(message), header: None }
     }
 
+    /// 405. The router, or `with_header`, adds `Allow`.
+    pub(crate) const fn method_not_allowed(message: &'static str) -> ErrorBody {
+        ErrorBody::new_static(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
     /// The same answer with a header, for example `&[("allow", "POST")]`.
     pub(crate) const fn with_header(mut self, header: &'static Header) -> ErrorBody {
         self.header = Some(header);
@@ -95,11 +100,13 @@ impl ErrorBody {
         &self.message
     }
 
-    /// The whole answer as HTTP/1.1, for a connection whose next request could not be read. It ends the connection.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    /// Returns the whole answer as HTTP/1.1, for a connection whose next request could not be read. The answer ends the
+    /// connection. `now_ms` is the current time in Unix ms.
+    pub(super) fn to_bytes(&self, now_ms: i64) -> Vec<u8> {
         let body = self.json();
         // A date before the year 0 or after 9999 cannot be written, and is then left out.
-        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now());
+        let date = Timestamp::from_millisecond(now_ms)
+            .and_then(|now| DateTimePrinter::new().timestamp_to_rfc9110_string(&now));
         let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
         let mut bytes = format!(
             "HTTP/1.1 {}\r\n{date}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

@@ -29,6 +29,7 @@ use super::limits::Limits;
 use super::log_limit::LogLimit;
 use super::socket::Socket;
 use super::watched::{WatchedBody, WatchedSocket, watched_request, watched_response};
+use crate::clock::system_clock;
 
 /// How much is still read, and for how long, from a client after the last answer. Closing on unread bytes would reset
 /// the connection, and the client could lose the answer.
@@ -194,8 +195,9 @@ where
 
 /// Writes a last answer if there is one, closes our side, and waits until the client closes its own.
 async fn close(mut socket: impl Socket, answer: Option<&ErrorBody>) {
+    // hyper dates its own answers by the system clock, too.
     if let Some(answer) = answer
-        && socket.write_all(&answer.to_bytes()).await.is_err()
+        && socket.write_all(&answer.to_bytes(system_clock())).await.is_err()
     {
         return;
     }

@@ -73,18 +73,11 @@ fn status_of(refusal: &Refusal) -> StatusCode {
     }
 }
 
-pub(super) const METHOD_NOT_ALLOWED: ErrorBody = ErrorBody::new_static(
-    StatusCode::METHOD_NOT_ALLOWED,
-    "method_not_allowed",
-    "send a POST: this path supports no other method",
-)
-.with_header(&[("allow", "POST")]);
-pub(super) const HEALTH_IS_READ_ONLY: ErrorBody = ErrorBody::new_static(
-    StatusCode::METHOD_NOT_ALLOWED,
-    "method_not_allowed",
-    "send a GET or HEAD: this path can only be read",
-)
-.with_header(&[("allow", "GET, HEAD")]);
+pub(super) const METHOD_NOT_ALLOWED: ErrorBody =
+    ErrorBody::method_not_allowed("send a POST: this path supports no other method").with_header(&[("allow", "POST")]);
+pub(super) const HEALTH_IS_READ_ONLY: ErrorBody =
+    ErrorBody::method_not_allowed("send a GET or HEAD: this path can only be read")
+        .with_header(&[("allow", "GET, HEAD")]);
 pub(super) const LENGTH_REQUIRED: ErrorBody = ErrorBody::new_static(
     StatusCode::LENGTH_REQUIRED,
     "length_required",

@@ -59,6 +59,22 @@ pub struct Receiver {
     hourly_counts: Arc<HourlyCounts>,
 }
 
+/// The head of a request, with its sender and the time of its arrival.
+struct Arrival {
+    parts: Parts,
+    peer: SocketAddr,
+    started: Instant,
+}
+
+impl Arrival {
+    /// Splits a request that arrives now into its head and its body.
+    fn split(request: Request, peer: SocketAddr) -> (Arrival, Body) {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        (Arrival { parts, peer, started }, body)
+    }
+}
+
 /// A callback whose event is durable.
 struct Stored {
     event_type: EventType,
@@ -85,15 +101,14 @@ async fn callback(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    match receiver.take(&parts, peer, body, started).await {
+    let (arrival, body) = Arrival::split(request, peer);
+    match receiver.take(&arrival, body).await {
         Ok(Stored { event_type, received_ms, outcome }) => {
             receiver.hourly_counts.count(outcome, received_ms);
-            receiver.metrics.callback(Some(event_type), outcome, started.elapsed());
+            receiver.metrics.callback(Some(event_type), outcome, arrival.started.elapsed());
             answers::STORED.into_response()
         }
-        Err(not_stored) => receiver.refuse(&parts, peer, not_stored, started),
+        Err(not_stored) => receiver.refuse(&arrival, not_stored),
     }
 }
 
@@ -103,11 +118,10 @@ async fn not_found(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let started = Instant::now();
-    let (parts, body) = request.into_parts();
+    let (arrival, body) = Arrival::split(request, peer);
     let hint = format!("; `receiver.path` is `{}`", receiver.path).into();
-    let not_stored = NotStored::from(ErrorBody::not_found(parts.uri.path()));
-    receiver.refuse(&parts, peer, NotStored { hint, close: !body.is_end_stream(), ..not_stored }, started)
+    let not_stored = NotStored::from(ErrorBody::not_found(arrival.parts.uri.path()));
+    receiver.refuse(&arrival, NotStored { hint, close: !body.is_end_stream(), ..not_stored })
 }
 
 /// Shows a load balancer whether to send callbacks here.
@@ -180,11 +194,11 @@ impl Receiver {
     }
 
     /// Reads, verifies and stores a callback.
-    async fn take(&self, parts: &Parts, peer: SocketAddr, body: Body, started: Instant) -> Result<Stored, NotStored> {
+    async fn take(&self, arrival: &Arrival, body: Body) -> Result<Stored, NotStored> {
         let has_body = !body.is_end_stream();
-        self.check_head(parts, peer, has_body).map_err(|not_stored| NotStored { close: has_body, ..not_stored })?;
+        self.check_head(arrival, has_body).map_err(|not_stored| NotStored { close: has_body, ..not_stored })?;
 
-        let deadline = started + self.body_timeout.min(self.answer_timeout);
+        let deadline = arrival.started + self.body_timeout.min(self.answer_timeout);
         let (bytes, mut share) = body::read(body, self.body_bytes_max, deadline, &self.bodies)
             .await
             .map_err(|error| NotStored { close: true, ..self.body_not_read(error) })?;
@@ -194,7 +208,7 @@ impl Receiver {
         share.cover(event.line().len());
 
         let (id, event_type, received_ms) = (event.id(), event.event_type(), event.received_ms());
-        let appended = store(Arc::clone(&self.journal), event, share, started + self.answer_timeout)
+        let appended = store(Arc::clone(&self.journal), event, share, arrival.started + self.answer_timeout)
             .await
             .map_err(|error| NotStored::unavailable(Some(event_type), error.to_string()))?;
         tracing::debug!(event.id = %id, event.r#type = %event_type, "a callback was taken: {appended:?}");
@@ -206,13 +220,13 @@ impl Receiver {
     }
 
     /// Checks everything that can be checked before the body is read.
-    fn check_head(&self, parts: &Parts, peer: SocketAddr, has_body: bool) -> Result<(), NotStored> {
+    fn check_head(&self, arrival: &Arrival, has_body: bool) -> Result<(), NotStored> {
         // First, so that a client that may not send callbacks learns nothing else.
-        self.check_address(parts, peer)?;
-        if parts.method != Method::POST {
+        self.check_address(arrival)?;
+        if arrival.parts.method != Method::POST {
             return Err(answers::METHOD_NOT_ALLOWED.into());
         }
-        let headers = &parts.headers;
+        let headers = &arrival.parts.headers;
         if !has_body && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
             return Err(answers::LENGTH_REQUIRED.into());
         }
@@ -222,11 +236,11 @@ impl Receiver {
         Ok(())
     }
 
-    fn check_address(&self, parts: &Parts, peer: SocketAddr) -> Result<(), NotStored> {
+    fn check_address(&self, arrival: &Arrival) -> Result<(), NotStored> {
         if self.allowed_addresses.is_empty() {
             return Ok(());
         }
-        let client = self.client(parts, peer);
+        let client = self.client(arrival);
         if client.is_within(&self.allowed_addresses) {
             return Ok(());
         }
@@ -265,12 +279,12 @@ impl Receiver {
     }
 
     /// Counts, logs and keeps a request that was not stored, and returns its answer.
-    fn refuse(&self, parts: &Parts, peer: SocketAddr, not_stored: NotStored, started: Instant) -> Response {
-        let client = self.client(parts, peer).address;
+    fn refuse(&self, arrival: &Arrival, not_stored: NotStored) -> Response {
+        let client = self.client(arrival).address;
         self.log(&not_stored, client);
         let (now_ms, word) = ((self.clock)(), not_stored.answer.word());
         self.hourly_counts.count(word, now_ms);
-        self.metrics.callback(not_stored.event_type, word, started.elapsed());
+        self.metrics.callback(not_stored.event_type, word, arrival.started.elapsed());
         let (close, answer) = (not_stored.close, not_stored.answer.clone());
         if answer.status().is_client_error() {
             self.recent_refusals.keep(now_ms, client, not_stored);
@@ -291,8 +305,8 @@ impl Receiver {
         }
     }
 
-    fn client(&self, parts: &Parts, peer: SocketAddr) -> ClientAddress {
-        client_address(peer.ip(), &parts.headers, &self.client_address_header, &self.trusted_proxies)
+    fn client(&self, arrival: &Arrival) -> ClientAddress {
+        client_address(arrival.peer.ip(), &arrival.parts.headers, &self.client_address_header, &self.trusted_proxies)
     }
 
     fn is_ready(&self) -> bool {

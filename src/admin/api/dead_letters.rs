@@ -89,17 +89,12 @@ pub(super) struct DeadLetterParameters {
 ///
 /// The events that sinks gave up on, by number. Newer dead letters have larger numbers. `since` and `until` apply to `failed`.
 #[utoipa::path(
-    get,
-    path = "/dead-letters",
-    operation_id = "list_dead_letters",
-    tag = "deliveries",
-    params(DeadLettersQuery),
+    get, path = "/dead-letters", tag = "deliveries", params(DeadLettersQuery),
     responses(
         (status = 200, body = Page<DeadLetterView>, description = "A page of dead letters, without their events"),
-        responses::Refused,
     )
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, query: DeadLettersQuery) -> Answer {
+pub(super) async fn list_dead_letters(State(api): State<Arc<Api>>, query: DeadLettersQuery) -> Answer {
     let digest = query.digest(api.journal.generation());
     let (dead_letters, time, page) = query.parameters;
     let TimeRange { since_ms, until_ms } = time.range((api.clock)())?;
@@ -116,31 +111,24 @@ pub(super) async fn list(State(api): State<Arc<Api>>, query: DeadLettersQuery) -
 ///
 /// The dead letter with its event.
 #[utoipa::path(
-    get,
-    path = "/dead-letters/{number}",
-    operation_id = "read_dead_letter",
-    tag = "deliveries",
+    get, path = "/dead-letters/{number}", tag = "deliveries",
     params(("number" = i64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = DeadLetterView, description = "The dead letter"),
-        responses::Refused,
-        responses::NotFound,
-    )
+    responses((status = 200, body = DeadLetterView, description = "The dead letter"), responses::NotFound)
 )]
-pub(super) async fn one(
+pub(super) async fn read_dead_letter(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     PathParameter(Number(number)): PathParameter<Number>,
 ) -> Answer {
     let shared = Arc::clone(&api);
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let dead_letter = reader.journal.dead_letter(number)?;
         let dead_letter =
             dead_letter.ok_or_else(|| Problem::not_found(format!("there is no dead letter {number}, or no longer")))?;
         let event = Some(raw(&dead_letter.event)?);
         Ok(json(&DeadLetterView { event, ..DeadLetterView::new(&dead_letter, &shared) }))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }
 
 /// Which dead letters to change: those that match every member. `numbers` and `ids` count as one member, so a dead letter must
@@ -209,25 +197,14 @@ struct ChangedView {
 ///
 /// Each is sent to its own sink again, with the same event id, and is removed after it was delivered. One that fails again stays.
 #[utoipa::path(
-    post,
-    path = "/dead-letters/redrive",
-    operation_id = "redrive_dead_letters",
-    tag = "deliveries",
-    request_body = DeadLetterRequest,
-    security(("token" = [])),
+    post, path = "/dead-letters/redrive", tag = "deliveries", request_body = DeadLetterRequest,
     responses(
         (status = 200, body = ChangedView, description = "How many were redriven"),
-        (
-            status = 409,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "`no_such_sink`: the sink is not configured",
-        ),
-        responses::BodyNotTaken,
-        responses::Refused,
+        (status = 409, body = Problem, content_type = "application/problem+json",
+         description = "`no_such_sink`: the sink is not configured"),
     )
 )]
-pub(super) async fn redrive(
+pub(super) async fn redrive_dead_letters(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     JsonBody(request): JsonBody<DeadLetterRequest>,
@@ -241,19 +218,10 @@ pub(super) async fn redrive(
 ///
 /// They are removed for good, including redriven ones that have not been delivered yet.
 #[utoipa::path(
-    post,
-    path = "/dead-letters/drop",
-    operation_id = "drop_dead_letters",
-    tag = "deliveries",
-    request_body = DeadLetterRequest,
-    security(("token" = [])),
-    responses(
-        (status = 200, body = ChangedView, description = "How many were dropped"),
-        responses::BodyNotTaken,
-        responses::Refused,
-    )
+    post, path = "/dead-letters/drop", tag = "deliveries", request_body = DeadLetterRequest,
+    responses((status = 200, body = ChangedView, description = "How many were dropped"))
 )]
-pub(super) async fn drop(
+pub(super) async fn drop_dead_letters(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     JsonBody(request): JsonBody<DeadLetterRequest>,

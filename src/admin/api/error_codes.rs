@@ -6,23 +6,16 @@ use axum::http::header::CACHE_CONTROL;
 use super::json::{Answer, answer, json};
 use super::page::Page;
 use super::query::NoParameters;
-use super::responses;
 use crate::callback::{Interruption, Reason};
 
 /// List the vendor's error codes.
 ///
 /// Each `errcode` of a stop, and each of its sub-codes: the meaning, who has to act, and what to check first.
 #[utoipa::path(
-    get,
-    path = "/error-codes",
-    operation_id = "list_error_codes",
-    tag = "service",
-    responses(
-        (status = 200, body = Page<Reason>, description = "All codes in order, on one page"),
-        responses::Refused,
-    )
+    get, path = "/error-codes", tag = "service",
+    responses((status = 200, body = Page<Reason>, description = "All codes in order, on one page"))
 )]
-pub(super) async fn list(_: NoParameters) -> Answer {
+pub(super) async fn list_error_codes(_: NoParameters) -> Answer {
     let codes = Interruption::all().map(Reason::from).collect();
     let mut response = answer(json(&Page::only(codes)));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));

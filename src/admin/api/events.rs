@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::etag::with_etag;
-use super::json::{Answer, answer, json, raw, typed_answer};
+use super::json::{Answer, json, raw, typed_answer};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::{KnownCopy, StreamParameters, TimeParameters};
 use super::path::PathParameter;
@@ -42,17 +42,10 @@ pub(super) struct EventParameters {
 /// Events are listed in the order in which they were received, by default the newest first. `since` and `until` apply to
 /// `receivedtime`. A page can have few or no events and still have a `next`, if few of many events match.
 #[utoipa::path(
-    get,
-    path = "/events",
-    operation_id = "list_events",
-    tag = "events",
-    params(EventsQuery),
-    responses(
-        (status = 200, body = Page<responses::Event>, description = "A page of events"),
-        responses::Refused,
-    )
+    get, path = "/events", tag = "events", params(EventsQuery),
+    responses((status = 200, body = Page<responses::Event>, description = "A page of events"))
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, query: EventsQuery) -> Answer {
+pub(super) async fn list_events(State(api): State<Arc<Api>>, query: EventsQuery) -> Answer {
     let digest = query.digest(api.journal.generation());
     let (streams, time, events, page) = query.parameters;
     let received = time.range((api.clock)())?;
@@ -63,23 +56,20 @@ pub(super) async fn list(State(api): State<Arc<Api>>, query: EventsQuery) -> Ans
         after: page.after.map(|Place(offset, _)| Offset(offset)),
         limit: page.limit,
     };
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let found = reader.events().page(&query)?;
         let events = found.records.iter().map(|record| raw(&record.event)).collect::<Result<_, _>>()?;
         let next = found.has_more.then_some(Place(found.place.0, 0));
         Ok(json(&page.page(events, next)))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }
 
 /// Read an event.
 ///
 /// It never changes, so you can keep it.
 #[utoipa::path(
-    get,
-    path = "/events/{id}",
-    operation_id = "read_event",
-    tag = "events",
+    get, path = "/events/{id}", tag = "events",
     params(("id" = EventId, Path, description = "The event's `id`"), KnownCopy),
     responses(
         (
@@ -93,11 +83,10 @@ pub(super) async fn list(State(api): State<Arc<Api>>, query: EventsQuery) -> Ans
             )
         ),
         responses::Unchanged,
-        responses::Refused,
         responses::NotFound,
     )
 )]
-pub(super) async fn one(
+pub(super) async fn read_event(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     PathParameter(id): PathParameter<EventId>,

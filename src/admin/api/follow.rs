@@ -14,7 +14,6 @@ use super::feed::{Beginning, Filter, InvalidPoint, MessageKind, Start, Subscribe
 use super::json::Answer;
 use super::parameters::{StreamParameters, url_moment};
 use super::query::{Query, parsed, values};
-use super::responses;
 use super::state::Api;
 use crate::admin::problem::Problem;
 use crate::callback::{EventSelection, EventType};
@@ -88,23 +87,10 @@ pub(super) struct FeedHeaders {
 /// you get a `Gap`. Without `id` and `since` the feed begins now. At least every 15 s an `id` is sent, if only with a comment. A
 /// client that reads too slowly is disconnected, and can reconnect at once.
 #[utoipa::path(
-    get,
-    path = "/feed",
-    operation_id = "follow_feed",
-    tag = "events",
-    params(FeedQuery, FeedHeaders),
-    responses(
-        (status = 200, body = String, content_type = "text/event-stream", description = "The messages"),
-        (
-            status = 503,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "There are as many subscribers as `admin.subscribers_max` and the limit of open files allow, or livehook is stopping: `Retry-After` says when to try again. Or only sessions are requested, and the index is switched off (`index.enabled = false`)",
-        ),
-        responses::Refused,
-    )
+    get, path = "/feed", tag = "events", params(FeedQuery, FeedHeaders),
+    responses((status = 200, body = String, content_type = "text/event-stream", description = "The messages"))
 )]
-pub(super) async fn follow(
+pub(super) async fn follow_feed(
     State(api): State<Arc<Api>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,

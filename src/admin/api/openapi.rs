@@ -3,19 +3,20 @@
 //! The router collects it from the handlers (`#[utoipa::path]`), the parameters (`IntoParams`) and the views (`ToSchema`). Here
 //! is only the part that belongs to none of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
-use axum::http::{HeaderMap, Response};
-use utoipa::OpenApi;
+use axum::http::HeaderMap;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{OpenApi as Description, Ref, RefOr};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, Ref, RefOr, Response};
+use utoipa::{IntoResponses, OpenApi};
 
 use super::etag::{digest_etag, with_etag};
 use super::feed::Gap;
-use super::json::{answer, json};
+use super::json::{Answer, answer, json};
 use super::parameters::KnownCopy;
 use super::query::NoParameters;
 use super::responses;
@@ -53,7 +54,7 @@ New members can be added to answers at any time: ignore members that you do not 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "livehook", description = INTRODUCTION, contact()),
-    components(schemas(Gap, ErrorBody)),
+    components(schemas(Gap, ErrorBody, Problem)),
     security((), ("token" = [])),
     tags(
         (name = "streams", description = "Streams, sessions and broadcasts, live and past"),
@@ -67,6 +68,25 @@ struct Introduction;
 /// Returns the part of the description that belongs to no route.
 pub(super) fn introduction() -> Description {
     Introduction::openapi()
+}
+
+/// Adds the parts that all requests that change something have in common: they need the token, and a body in JSON.
+pub(super) fn describe_changes(changes: &mut Description) {
+    for operation in operations(changes) {
+        operation.security = Some(vec![SecurityRequirement::new("token", [""; 0])]);
+        add_responses(operation, responses::BodyNotTaken::responses());
+    }
+}
+
+fn operations(description: &mut Description) -> impl Iterator<Item = &mut Operation> {
+    description.paths.paths.values_mut().flat_map(|path| [&mut path.get, &mut path.post]).flatten()
+}
+
+/// Adds responses to an operation. A response that the operation describes itself stays.
+fn add_responses(operation: &mut Operation, added: BTreeMap<String, RefOr<Response>>) {
+    for (status, response) in added {
+        operation.responses.responses.entry(status).or_insert(response);
+    }
 }
 
 /// The description as it is served.
@@ -89,31 +109,29 @@ impl Document {
 ///
 /// This document.
 #[utoipa::path(
-    get,
-    path = "/openapi.json",
-    operation_id = "read_openapi",
-    tag = "service",
-    params(KnownCopy),
+    get, path = "/openapi.json", tag = "service", params(KnownCopy),
     responses(
         (status = 200, body = serde_json::Value, description = "An OpenAPI 3.1 document", headers(
             ("ETag" = String, description = "Send it back as `If-None-Match`"),
             ("Cache-Control" = String, description = "How long the copy can be used without a new request"),
         )),
         responses::Unchanged,
-        responses::Refused,
     )
 )]
-pub(super) async fn document(
+pub(super) async fn read_openapi(
     Extension(document): Extension<Document>,
     headers: HeaderMap,
     _: NoParameters,
-) -> Result<Response<Body>, Problem> {
+) -> Answer {
     Ok(with_etag(&headers, &document.etag, "private, max-age=300", || answer(document.json.to_string())))
 }
 
 /// Adds and corrects what the macros can't express.
 pub(super) fn complete(description: &mut Description) {
     description.info.contact = None;
+    for operation in operations(description) {
+        add_responses(operation, responses::Refused::responses());
+    }
     let paths = &mut description.paths.paths;
     if let Some(item) = paths.remove(&format!("{API_PREFIX}{ROUTED_PATH}")) {
         paths.insert(format!("{API_PREFIX}{DESCRIBED_PATH}"), item);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::{EmptyBody, Nothing};
 use super::json::{Answer, answer, json};
 use super::query::NoParameters;
-use super::responses;
 use super::state::Api;
 use crate::admin::problem::Problem;
 
@@ -28,22 +28,12 @@ struct RebuildView {
 /// lack some of its events, such as its stop. `index.rebuilding` in `/readyz` shows when it is done. Sessions that are older than
 /// the journal stay as they are.
 #[utoipa::path(
-    post,
-    path = "/index/rebuild",
-    operation_id = "rebuild_index",
-    tag = "service",
+    post, path = "/index/rebuild", tag = "service",
     request_body(content = Option<Nothing>, description = "Empty, or an empty object. `Content-Type` is needed in any case"),
-    security(("token" = [])),
-    responses(
-        (status = 202, body = RebuildView, description = "The rebuild will begin"),
-        responses::BodyNotTaken,
-        responses::Refused,
-    )
+    responses((status = 202, body = RebuildView, description = "The rebuild will begin"))
 )]
-pub(super) async fn rebuild(State(api): State<Arc<Api>>, _: NoParameters, _: EmptyBody) -> Answer {
+pub(super) async fn rebuild_index(State(api): State<Arc<Api>>, _: NoParameters, _: EmptyBody) -> Answer {
     let index = api.index.as_ref().ok_or_else(Problem::no_index)?;
     index.request_rebuild();
-    let mut response = answer(json(&RebuildView { rebuilding: true }));
-    *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(response)
+    Ok((StatusCode::ACCEPTED, answer(json(&RebuildView { rebuilding: true }))).into_response())
 }

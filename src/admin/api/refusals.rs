@@ -12,7 +12,6 @@ use super::json::{Answer, answer, json};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::url_moment;
 use super::query::{Query, values};
-use super::responses;
 use super::state::Api;
 use crate::http::Network;
 use crate::moment::Moment;
@@ -68,17 +67,10 @@ struct RefusalPage<'a> {
 /// callback is shown without `sign`, `t` and secrets. Of a body that is not a callback, only its length and the place of its fault
 /// are shown.
 #[utoipa::path(
-    get,
-    path = "/refusals",
-    operation_id = "list_refusals",
-    tag = "service",
-    params(RefusalsQuery),
-    responses(
-        (status = 200, body = RefusalPage, description = "A page of refusals"),
-        responses::Refused,
-    )
+    get, path = "/refusals", tag = "service", params(RefusalsQuery),
+    responses((status = 200, body = RefusalPage, description = "A page of refusals"))
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, query: RefusalsQuery) -> Answer {
+pub(super) async fn list_refusals(State(api): State<Arc<Api>>, query: RefusalsQuery) -> Answer {
     let since = api.refusals.since();
     // Each start of the service numbers refusals from 1.
     let digest = query.digest(&since.0.to_string());

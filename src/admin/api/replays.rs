@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -125,17 +126,10 @@ type ReplaysQuery = Query<(PageParameters,)>;
 ///
 /// The newest comes first. All running replays are listed, and the newest 100 of the others.
 #[utoipa::path(
-    get,
-    path = "/replays",
-    operation_id = "list_replays",
-    tag = "deliveries",
-    params(ReplaysQuery),
-    responses(
-        (status = 200, body = Page<ReplayView>, description = "A page of replays"),
-        responses::Refused,
-    )
+    get, path = "/replays", tag = "deliveries", params(ReplaysQuery),
+    responses((status = 200, body = Page<ReplayView>, description = "A page of replays"))
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, query: ReplaysQuery) -> Answer {
+pub(super) async fn list_replays(State(api): State<Arc<Api>>, query: ReplaysQuery) -> Answer {
     let digest = query.digest(api.journal.generation());
     let (page,) = query.parameters;
     let page = page.request(digest)?;
@@ -149,18 +143,11 @@ pub(super) async fn list(State(api): State<Arc<Api>>, query: ReplaysQuery) -> An
 ///
 /// Its numbers grow in steps, because its progress is stored once for several events.
 #[utoipa::path(
-    get,
-    path = "/replays/{number}",
-    operation_id = "read_replay",
-    tag = "deliveries",
+    get, path = "/replays/{number}", tag = "deliveries",
     params(("number" = i64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = ReplayView, description = "The replay"),
-        responses::Refused,
-        responses::NotFound,
-    )
+    responses((status = 200, body = ReplayView, description = "The replay"), responses::NotFound)
 )]
-pub(super) async fn one(
+pub(super) async fn read_replay(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     PathParameter(Number(number)): PathParameter<Number>,
@@ -171,9 +158,7 @@ pub(super) async fn one(
 async fn show(api: &Api, number: i64, status: StatusCode) -> Answer {
     let replay = api.readers.run(move |reader| Ok(reader.journal.replay(number)?)).await?;
     let replay = replay.ok_or_else(|| Problem::not_found(format!("there is no replay {number}, or no longer")))?;
-    let mut response = answer(json(&ReplayView::new(replay, api)));
-    *response.status_mut() = status;
-    Ok(response)
+    Ok((status, answer(json(&ReplayView::new(replay, api)))).into_response())
 }
 
 /// A request for a replay.
@@ -220,26 +205,15 @@ struct DryRun {
 /// The replay sends the events that are in the journal now, that are selected, and that the sink's own filter passes, in their
 /// order. The sink's cursor does not move. With `dry_run` the events are only counted, which takes a while if there are many.
 #[utoipa::path(
-    post,
-    path = "/replays",
-    operation_id = "begin_replay",
-    tag = "deliveries",
-    request_body = ReplayRequest,
-    security(("token" = [])),
+    post, path = "/replays", tag = "deliveries", request_body = ReplayRequest,
     responses(
         (status = 200, body = DryRun, description = "The result of a dry run"),
         (status = 202, body = ReplayView, description = "The replay has begun"),
-        (
-            status = 409,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "`no_such_sink`: the sink is not configured. `too_many_replays`: too many replays wait or run",
-        ),
-        responses::BodyNotTaken,
-        responses::Refused,
+        (status = 409, body = Problem, content_type = "application/problem+json",
+         description = "`no_such_sink`: the sink is not configured. `too_many_replays`: too many replays wait or run"),
     )
 )]
-pub(super) async fn begin(
+pub(super) async fn begin_replay(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     JsonBody(request): JsonBody<ReplayRequest>,
@@ -287,21 +261,12 @@ pub(super) async fn begin(
 ///
 /// A replay that has already ended stays as it is.
 #[utoipa::path(
-    post,
-    path = "/replays/{number}/cancel",
-    operation_id = "cancel_replay",
-    tag = "deliveries",
+    post, path = "/replays/{number}/cancel", tag = "deliveries",
     params(("number" = i64, Path, description = "Its number")),
     request_body(content = Option<Nothing>, description = "Empty, or an empty object. `Content-Type` is needed in any case"),
-    security(("token" = [])),
-    responses(
-        (status = 200, body = ReplayView, description = "The replay as it is now"),
-        responses::BodyNotTaken,
-        responses::Refused,
-        responses::NotFound,
-    )
+    responses((status = 200, body = ReplayView, description = "The replay as it is now"), responses::NotFound)
 )]
-pub(super) async fn cancel(
+pub(super) async fn cancel_replay(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     PathParameter(Number(number)): PathParameter<Number>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::json::{Answer, answer, json, raw};
+use super::json::{Answer, json, raw};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::{StreamParameters, TimeParameters};
 use super::path::PathParameter;
@@ -51,17 +51,10 @@ pub(super) struct SessionParameters {
 ///
 /// A session is one push, from its start to its stop. By default the newest comes first. `since` and `until` apply to `started`.
 #[utoipa::path(
-    get,
-    path = "/sessions",
-    operation_id = "list_sessions",
-    tag = "streams",
-    params(SessionsQuery),
-    responses(
-        (status = 200, body = Page<SessionView>, description = "A page of sessions"),
-        responses::Refused,
-    )
+    get, path = "/sessions", tag = "streams", params(SessionsQuery),
+    responses((status = 200, body = Page<SessionView>, description = "A page of sessions"))
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, query: SessionsQuery) -> Answer {
+pub(super) async fn list_sessions(State(api): State<Arc<Api>>, query: SessionsQuery) -> Answer {
     let digest = query.digest(api.journal.generation());
     let (streams, time, sessions, page) = query.parameters;
     let now_ms = (api.clock)();
@@ -78,11 +71,11 @@ pub(super) async fn list(State(api): State<Arc<Api>>, query: SessionsQuery) -> A
         after: page.after.map(|Place(value, number)| (value, number)),
         limit: page.limit + 1,
     };
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let sessions = reader.index()?.sessions(&query, now_ms)?;
         Ok(json(&page.cut(sessions, |session| Place(session.place.0, session.place.1))))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }
 
 /// A session, and its events that the journal still has.
@@ -103,24 +96,17 @@ pub(super) struct SessionDetail<'a> {
 /// The events have the session's `sequence`, or are recordings and screenshots of its stream from its time, if the journal still
 /// has them. They come in the order of their times. At most 1000 events of about 4 MiB are shown, and always the push and the stop.
 #[utoipa::path(
-    get,
-    path = "/sessions/{id}",
-    operation_id = "read_session",
-    tag = "streams",
+    get, path = "/sessions/{id}", tag = "streams",
     params(("id" = SessionId, Path, description = "The session's `id`")),
-    responses(
-        (status = 200, body = SessionDetail, description = "The session"),
-        responses::Refused,
-        responses::NotFound,
-    )
+    responses((status = 200, body = SessionDetail, description = "The session"), responses::NotFound)
 )]
-pub(super) async fn one(
+pub(super) async fn read_session(
     State(api): State<Arc<Api>>,
     _: NoParameters,
     PathParameter(id): PathParameter<SessionId>,
 ) -> Answer {
     let now_ms = (api.clock)();
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let index = reader.index()?;
         let Some(session) = index.session(&id, now_ms)? else {
             return Err(Problem::not_found(format!("there is no session `{id}`")).into());
@@ -129,8 +115,8 @@ pub(super) async fn one(
         let (records, events_left_out) = events.bounded(EVENTS_MAX, PAGE_BYTES_MAX)?;
         let events = records.iter().map(|record| raw(&record.event)).collect::<Result<_, _>>()?;
         Ok(json(&SessionDetail { session, events, events_left_out }))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }
 
 type BroadcastsQuery = Query<(StreamParameters, TimeParameters, BroadcastParameters, PageParameters)>;
@@ -151,17 +137,10 @@ pub(super) struct BroadcastParameters {
 /// A broadcast is what viewers see as one: sessions of a stream with only short gaps between them (`index.bridge_gap_secs`). The
 /// newest comes first. `since` and `until` apply to `started`.
 #[utoipa::path(
-    get,
-    path = "/broadcasts",
-    operation_id = "list_broadcasts",
-    tag = "streams",
-    params(BroadcastsQuery),
-    responses(
-        (status = 200, body = Page<BroadcastView>, description = "A page of broadcasts"),
-        responses::Refused,
-    )
+    get, path = "/broadcasts", tag = "streams", params(BroadcastsQuery),
+    responses((status = 200, body = Page<BroadcastView>, description = "A page of broadcasts"))
 )]
-pub(super) async fn broadcasts(State(api): State<Arc<Api>>, query: BroadcastsQuery) -> Answer {
+pub(super) async fn list_broadcasts(State(api): State<Arc<Api>>, query: BroadcastsQuery) -> Answer {
     let digest = query.digest(api.journal.generation());
     let (streams, time, broadcasts, page) = query.parameters;
     let now_ms = (api.clock)();
@@ -175,9 +154,9 @@ pub(super) async fn broadcasts(State(api): State<Arc<Api>>, query: BroadcastsQue
         after: page.after.map(|Place(value, number)| (value, number)),
         limit: page.limit + 1,
     };
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let broadcasts = reader.index()?.broadcasts(&query, now_ms)?;
         Ok(json(&page.cut(broadcasts, |broadcast| Place(broadcast.place.0, broadcast.place.1))))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }

@@ -11,7 +11,6 @@ use utoipa::openapi::schema::Schema;
 use super::json::{Answer, answer, json};
 use super::page::Page;
 use super::query::NoParameters;
-use super::responses;
 use super::state::Api;
 use crate::admin::sources::lag;
 use crate::http::words;
@@ -57,16 +56,10 @@ impl utoipa::PartialSchema for SinkType {
 ///
 /// The state of each sink, in the order of the configuration.
 #[utoipa::path(
-    get,
-    path = "/sinks",
-    operation_id = "list_sinks",
-    tag = "service",
-    responses(
-        (status = 200, body = Page<SinkView>, description = "All sinks, on one page"),
-        responses::Refused,
-    )
+    get, path = "/sinks", tag = "service",
+    responses((status = 200, body = Page<SinkView>, description = "All sinks, on one page"))
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, _: NoParameters) -> Answer {
+pub(super) async fn list_sinks(State(api): State<Arc<Api>>, _: NoParameters) -> Answer {
     let head = api.journal.health().head.0;
     let sinks = api.sinks.iter().map(|status| {
         let view = status.view();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 
 use super::feed::Feed;
-use super::readers::Readers;
+use super::json::{Answer, answer};
+use super::readers::{Failure, Reader, Readers};
 use crate::admin::Sources;
 use crate::admin::problem::Problem;
 use crate::clock::Clock;
@@ -59,6 +60,14 @@ impl Api {
     /// Ends all queries and closes the files that they read. Later queries are refused.
     pub(in crate::admin) async fn close(&self) {
         self.readers.close().await;
+    }
+
+    /// Answers with the JSON that a query of the journal and the index returns.
+    pub(super) async fn answer(
+        &self,
+        query: impl FnOnce(&Reader) -> Result<String, Failure> + Send + 'static,
+    ) -> Answer {
+        Ok(answer(self.readers.run(query).await?))
     }
 
     /// Returns the status of a sink; `None` if no sink of this name is configured.

@@ -10,10 +10,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
-use super::json::{Answer, answer, json};
+use super::json::{Answer, json};
 use super::parameters::{TimeParameters, url_moment};
 use super::query::Query;
-use super::responses;
 use super::state::Api;
 use crate::admin::problem::Problem;
 use crate::callback::ReasonCategory;
@@ -116,27 +115,20 @@ type StatsQuery = Query<(TimeParameters,)>;
 /// `since` moves back to the beginning of its hour. The default of `until` is now, and of `since` 24 hours before `until`. At most
 /// 366 days are counted at once.
 #[utoipa::path(
-    get,
-    path = "/stats",
-    operation_id = "read_stats",
-    tag = "service",
-    params(StatsQuery),
-    responses(
-        (status = 200, body = Stats, description = "The counts"),
-        responses::Refused,
-    )
+    get, path = "/stats", tag = "service", params(StatsQuery),
+    responses((status = 200, body = Stats, description = "The counts"))
 )]
-pub(super) async fn read(State(api): State<Arc<Api>>, query: StatsQuery) -> Answer {
+pub(super) async fn read_stats(State(api): State<Arc<Api>>, query: StatsQuery) -> Answer {
     let (since_ms, until_ms) = hours(&query.parameters.0, (api.clock)())?;
     let hourly_counts = Arc::clone(&api.hourly_counts);
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let counts = match &reader.index {
             Some(index) => Some((index.event_hours(since_ms, until_ms)?, index.end_hours(since_ms, until_ms)?)),
             None => None,
         };
         Ok(json(&Stats::of(since_ms, until_ms, counts, &hourly_counts)))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }
 
 impl Stats {

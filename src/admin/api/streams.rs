@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::json::{Answer, answer, json};
+use super::json::{Answer, json};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::StreamParameters;
 use super::query::{NoParameters, Query};
@@ -36,27 +36,20 @@ type StreamsQuery = Query<(StreamParameters, PageParameters)>;
 ///
 /// The streams that are live now, ordered by domain, app name and stream name as they are written in a path.
 #[utoipa::path(
-    get,
-    path = "/streams",
-    operation_id = "list_streams",
-    tag = "streams",
-    params(StreamsQuery),
-    responses(
-        (status = 200, body = Page<StreamView>, description = "A page of streams"),
-        responses::Refused,
-    )
+    get, path = "/streams", tag = "streams", params(StreamsQuery),
+    responses((status = 200, body = Page<StreamView>, description = "A page of streams"))
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, query: StreamsQuery) -> Answer {
+pub(super) async fn list_streams(State(api): State<Arc<Api>>, query: StreamsQuery) -> Answer {
     let digest = query.digest(api.journal.generation());
     let (streams, page) = query.parameters;
     let (selection, page) = (streams.selection(), page.request(digest)?);
     let now_ms = (api.clock)();
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let after = page.after.map(|Place(stream, _)| stream);
         let streams = reader.index()?.streams(&selection, after, page.limit + 1, now_ms)?;
         Ok(json(&page.cut(streams, |stream| Place(stream.place, 0))))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }
 
 /// One stream.
@@ -83,25 +76,18 @@ pub(super) struct StreamDetail {
 /// stream does not have is empty, as in `push.example.com//room-1`. If your client can't send an empty part, use the lists of
 /// sessions and broadcasts with `app_name=`.
 #[utoipa::path(
-    get,
-    path = ROUTED_PATH,
-    operation_id = "read_stream",
-    tag = "streams",
+    get, path = ROUTED_PATH, tag = "streams",
     params(
         ("domain" = String, Path, description = "The push domain. Case does not matter", example = "push.example.com"),
         ("app_name" = String, Path, description = "The app name", example = "live"),
         ("stream" = String, Path, description = "The stream name", example = "room-1"),
     ),
-    responses(
-        (status = 200, body = StreamDetail, description = "The stream"),
-        responses::Refused,
-        responses::NotFound,
-    )
+    responses((status = 200, body = StreamDetail, description = "The stream"), responses::NotFound)
 )]
-pub(super) async fn one(State(api): State<Arc<Api>>, _: NoParameters, uri: Uri) -> Answer {
+pub(super) async fn read_stream(State(api): State<Arc<Api>>, _: NoParameters, uri: Uri) -> Answer {
     let [domain, app_name, stream] = names(&uri)?;
     let now_ms = (api.clock)();
-    let json = api.readers.run(move |reader| {
+    api.answer(move |reader| {
         let index = reader.index()?;
         let domain = domain.to_ascii_lowercase();
         let selection = StreamSelection::of_stream(&domain, &app_name, &stream);
@@ -116,8 +102,8 @@ pub(super) async fn one(State(api): State<Arc<Api>>, _: NoParameters, uri: Uri) 
         let query = BroadcastQuery { selection, limit: 1, ..BroadcastQuery::default() };
         let broadcast = index.broadcasts(&query, now_ms)?.pop();
         Ok(json(&StreamDetail { domain, app_name, stream, is_live, broadcast, sessions }))
-    });
-    Ok(answer(json.await?))
+    })
+    .await
 }
 
 /// Returns domain, app name and stream name of [`DESCRIBED_PATH`]. The path is split before it is decoded, because a name

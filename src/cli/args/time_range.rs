@@ -1,8 +1,7 @@
 //! `--since` and `--until`.
 
-use jiff::Timestamp;
-
 use super::usage_error::usage_error;
+use crate::clock::system_clock;
 use crate::moment::{self, TimeRange};
 
 /// A range of times. The help of each command says which times it compares.
@@ -32,5 +31,5 @@ impl TimeRangeArguments {
 }
 
 fn parse(text: &str) -> Result<i64, String> {
-    moment::parse(text, Timestamp::now().as_millisecond())
+    moment::parse(text, system_clock())
 }

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::selection::{SelectionArguments, request_body};
 use crate::cli::args::{DataDirArguments, ServiceArguments, usage_error};
 use crate::cli::render::talk;
 use crate::cli::runtime::block_on;
+use crate::clock::system_clock;
 use crate::journal::{
     ChangedDeadLetters, DeadLetterAction, DeadLetterSelection, JournalError, change_unserved_dead_letters,
 };
@@ -56,7 +56,7 @@ pub(super) fn change(arguments: &ChangeArguments, action: DeadLetterAction) -> a
     }
     if !service.has_url() {
         let data_dir = service.data(data_dir)?.data_dir;
-        let now_ms = Timestamp::now().as_millisecond();
+        let now_ms = system_clock();
         match change_unserved_dead_letters(&data_dir, action, selection.clone(), now_ms) {
             Err(JournalError::Storage(StorageError::Locked(_))) => {}
             Err(error) => return Err(error.into()),

@@ -1,22 +1,15 @@
 //! A broadcast as a row.
 
-use serde::Serialize;
-
 use super::rows::Row;
 use super::session_cells::{lasted_cell, state_cell, warned};
 use super::table::Column;
 use super::text_cell::TextCell;
 use super::time;
+use super::timed::Timed;
 use crate::index::BroadcastView;
 
 /// A broadcast, and the time when it was read.
-#[derive(Serialize)]
-pub(crate) struct BroadcastRow {
-    #[serde(flatten)]
-    pub(crate) view: BroadcastView,
-    #[serde(skip)]
-    pub(crate) now_ms: i64,
-}
+pub(crate) type BroadcastRow = Timed<BroadcastView>;
 
 impl BroadcastRow {
     fn longest_gap(&self) -> TextCell {

@@ -15,6 +15,7 @@ mod stream_row;
 mod table;
 mod text_cell;
 pub(crate) mod time;
+mod timed;
 
 pub(crate) use broadcast_row::BroadcastRow;
 pub(crate) use details::{Detail, print_details};

@@ -1,22 +1,15 @@
 //! A session as a row.
 
-use serde::Serialize;
-
 use super::reason::reason_cell;
 use super::rows::Row;
 use super::session_cells::{address_cell, anomalies_cell, lasted_cell, state_cell};
 use super::table::Column;
 use super::text_cell::TextCell;
+use super::timed::Timed;
 use crate::index::SessionView;
 
 /// A session, and the time when it was read.
-#[derive(Serialize)]
-pub(crate) struct SessionRow {
-    #[serde(flatten)]
-    pub(crate) view: SessionView,
-    #[serde(skip)]
-    pub(crate) now_ms: i64,
-}
+pub(crate) type SessionRow = Timed<SessionView>;
 
 impl SessionRow {
     /// The duration of the session. It's unknown if the session is stale.

@@ -1,21 +1,14 @@
 //! A live stream as a row.
 
-use serde::Serialize;
-
 use super::rows::Row;
 use super::session_cells::{address_cell, anomalies_cell, since, size_cell, warned};
 use super::table::Column;
 use super::text_cell::TextCell;
+use super::timed::Timed;
 use crate::index::StreamView;
 
 /// A live stream, and the time when it was read.
-#[derive(Serialize)]
-pub(crate) struct StreamRow {
-    #[serde(flatten)]
-    pub(crate) view: StreamView,
-    #[serde(skip)]
-    pub(crate) now_ms: i64,
-}
+pub(crate) type StreamRow = Timed<StreamView>;
 
 impl Row for StreamRow {
     const COLUMNS: &'static [Column<StreamRow>] = &[

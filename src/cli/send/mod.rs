@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use jiff::Timestamp;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 
@@ -17,7 +16,7 @@ use super::args::{CallbackFile, KeyArguments, usage_error};
 use super::client::{client, no_answer, parse_url, read_body};
 use super::render::{Output, talk};
 use super::runtime::block_on;
-use super::sign::{TTL_SECS, expiry_secs, sign};
+use super::sign::{TTL_SECS, expiry_secs, now_secs, sign};
 use crate::printable::printable;
 
 /// How long CSS waits for a response.
@@ -119,7 +118,7 @@ async fn send(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<
     } else {
         let key = arguments.key.read()?;
         for _ in 0..arguments.generated.count {
-            for callback in generate(&arguments.generated, Timestamp::now().as_second()) {
+            for callback in generate(&arguments.generated, now_secs()) {
                 // Each one is signed when it is sent, because a long run outlasts a signature.
                 let body = sign(callback.as_bytes(), &key, expiry_secs(TTL_SECS))?;
                 receiver.post(body.into_bytes()).await?;

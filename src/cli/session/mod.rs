@@ -5,7 +5,6 @@ mod events;
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use self::events::{Events, print_events};
@@ -15,6 +14,7 @@ use super::render::{
     Detail, Output, OutputFormat, SessionRow, TextCell, anomalies_cell, print_details, print_rows, reason_cell,
     reason_details, size_cell, state_cell, time, write_json_line,
 };
+use crate::clock::system_clock;
 use crate::history::FreshIndex;
 use crate::index::SessionView;
 use crate::printable::printable;
@@ -56,7 +56,7 @@ struct SessionWithEvents<'s> {
 /// Prints the session.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let fresh = fresh_index::open(arguments.data_dir.path())?;
-    let now_ms = Timestamp::now().as_millisecond();
+    let now_ms = system_clock();
     let row = SessionRow { view: find(&fresh, &arguments.id, now_ms)?, now_ms };
     let events = Events::of(&row, &fresh)?;
     match arguments.output {

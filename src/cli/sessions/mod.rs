@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use jiff::Timestamp;
 
 use super::args::{DataDirArguments, ServiceArguments, StreamArguments, TimeRangeArguments, parse_limit, usage_error};
 use super::fresh_index;
 use super::rebuild_index;
 use super::render::{BroadcastRow, Output, OutputFormat, SessionRow, print_page};
 use crate::callback::ReasonCategory;
+use crate::clock::system_clock;
 use crate::index::{BroadcastQuery, Order, SessionQuery, Sort};
 use crate::session::State;
 
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     }
     let range = arguments.time_range.range()?;
     let fresh = fresh_index::open(data_dir.path())?;
-    let now_ms = Timestamp::now().as_millisecond();
+    let now_ms = system_clock();
     let (selection, states) = (arguments.selection.selection(), arguments.states);
     let (since_ms, until_ms) = (range.since_ms, range.until_ms);
     // One more than will be shown, to know whether there are more.
