@@ -63,7 +63,9 @@ pub(super) struct Arguments {
     #[command(flatten)]
     service: ServiceArguments,
     /// The output format of --list
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table, requires = "list")]
+    // `requires = "list"` is not enough: clap drops a requirement that conflicts with a flag that was given.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
+    #[arg(conflicts_with_all = ["sink", "watch", "cancel"])]
     output: OutputFormat,
 }
 

@@ -28,6 +28,9 @@ const ERRCODE_NORMAL: i64 = 1;
 /// The most characters that are shown of a response.
 const SHOWN_CHARACTERS_MAX: usize = 1000;
 
+/// The flags of generated callbacks. They make no sense for a file.
+const GENERATED_FLAGS: [&str; 6] = ["event", "stream", "domain", "app_name", "errcode", "count"];
+
 /// Send signed callbacks to a receiver, generated or from a file
 ///
 /// The command prints one line for each response: status, body, time. The exit code is 1 if any status is not 200.
@@ -48,7 +51,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     key: KeyArguments,
     /// Send FILE unchanged, without signing it
-    #[arg(long, requires = "file")]
+    // clap drops the requirement if FILE conflicts with another flag, so the conflicts are here, too.
+    #[arg(long, requires = "file", conflicts_with_all = GENERATED_FLAGS)]
     as_is: bool,
     /// The URL of the receiver
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/callback", value_parser = parse_url)]
@@ -59,7 +63,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     generated: GeneratedArguments,
     /// A file with one callback, a JSON object, instead of generated callbacks; `-` is stdin
-    #[arg(conflicts_with_all = ["event", "stream", "domain", "app_name", "errcode", "count"])]
+    #[arg(conflicts_with_all = GENERATED_FLAGS)]
     file: Option<PathBuf>,
 }
 

@@ -107,6 +107,8 @@ fn wrong_usage() {
     for line in [
         &[][..],
         &["--as-is"],
+        &["--as-is", "--event", "stop"],
+        &["--as-is", "--stream", "a"],
         &["--key", "test", "--key-file", "x"],
         &["--key", "test", "--as-is", "x"],
         &["--key", "test", "--count", "0"],
