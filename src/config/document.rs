@@ -1,43 +1,67 @@
-//! The configuration file as text: TOML, and the line that each key stands on.
+//! The configuration file: which one it is, its TOML values, and the line of each key.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::mistake::Mistake;
+use super::key_path::{element_path, member_path};
+use super::mistake::{Mistake, Mistakes};
+use super::surroundings::{Surroundings, read_text_file};
 
-pub(super) use crate::sink::member_path;
+#[cfg(test)]
+mod tests;
 
-/// A parsed file. The default one is empty.
+/// A parsed file. The default is the empty document of a service without a file.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// What it holds; always a table.
+    /// The path of the file; `None` without a file.
+    pub(super) path: Option<PathBuf>,
+    /// Its values; always a table.
     pub(super) root: Value,
     lines: BTreeMap<String, usize>,
 }
 
 impl Document {
-    /// Parses TOML.
+    /// Reads the file that `--config` names with `path`, or else the variable `LIVEHOOK_CONFIG`. Without both, the document is
+    /// empty.
     ///
     /// # Errors
-    /// The first place that is no TOML. The text around it is not shown: it may be a secret.
-    pub(super) fn parse(text: &str) -> Result<Document, Mistake> {
-        let text_lines = TextLines::new(text);
-        let broken = |error: toml::de::Error| {
-            let (line, column) = text_lines.place(error.span().map_or(0, |span| span.start));
-            let mistake = Mistake::new(format!("column {column}"), format!("this is not TOML: {}", error.message()));
-            Mistake { line: Some(line), ..mistake }.cure("see https://toml.io for how it is written")
+    /// The file cannot be read or is not TOML.
+    pub(super) fn find(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<Document, Mistakes> {
+        let (source, path) = match (path, surroundings.variable("LIVEHOOK_CONFIG")) {
+            (Some(path), _) => ("--config", path.to_owned()),
+            (None, Some(path)) => ("LIVEHOOK_CONFIG", PathBuf::from(path)),
+            (None, None) => return Ok(Document::default()),
         };
-        let spanned = DeTable::parse(text).map_err(broken)?;
-        let mut lines = BTreeMap::new();
-        note_table(&mut lines, &text_lines, "", spanned.get_ref());
-        let root = toml::from_str::<Table>(text).map_err(broken)?;
-        Ok(Document { root: Value::Table(root), lines })
+        let text = read_text_file(surroundings, &path).map_err(|error| {
+            // The mistake is in the flag or the variable: the file itself has no line to point at.
+            let unread = Mistake::new(source, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
+            Mistakes::new(None, vec![unread.cure("correct the path, or leave it out to run with the defaults")])
+        })?;
+        Document::parse(&path, &text)
     }
 
-    /// The line of a key, or of the nearest one above it that is in the file.
-    pub(super) fn line(&self, mut key: &str) -> Option<usize> {
+    /// Parses the text of the file at `path`.
+    ///
+    /// # Errors
+    /// The first place that is not TOML.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Document, Mistakes> {
+        let document = parse(text).map_err(|mistake| Mistakes::new(Some(path), vec![mistake]))?;
+        Ok(Document { path: Some(path.to_owned()), ..document })
+    }
+
+    /// Adds to each mistake the line of its key, and sorts them.
+    pub(super) fn locate(&self, mut mistakes: Vec<Mistake>) -> Mistakes {
+        for mistake in &mut mistakes {
+            mistake.line = self.line(&mistake.key);
+        }
+        Mistakes::new(self.path.as_deref(), mistakes)
+    }
+
+    /// Returns the line of a key, or of the nearest key above it that is in the file.
+    fn line(&self, mut key: &str) -> Option<usize> {
         loop {
             if let Some(line) = self.lines.get(key) {
                 return Some(*line);
@@ -49,13 +73,24 @@ impl Document {
 
 impl Default for Document {
     fn default() -> Document {
-        Document { root: Value::Table(Table::new()), lines: BTreeMap::new() }
+        Document { path: None, root: Value::Table(Table::new()), lines: BTreeMap::new() }
     }
 }
 
-/// The path of an element of a list.
-pub(super) fn element_path(path: &str, position: usize) -> String {
-    format!("{path}[{position}]")
+fn parse(text: &str) -> Result<Document, Mistake> {
+    let text_lines = TextLines::new(text);
+    // Only the parser's short message is shown. Its full one quotes the line, which may contain a secret.
+    let broken = |error: toml::de::Error| {
+        let (line, column) = text_lines.place(error.span().map_or(0, |span| span.start));
+        let mistake = Mistake::new(format!("column {column}"), format!("this is not TOML: {}", error.message()));
+        Mistake { line: Some(line), ..mistake }.cure("see https://toml.io for how it is written")
+    };
+    // The text is parsed twice, because only the first form knows the place of each key, and the reader takes the second.
+    let spanned = DeTable::parse(text).map_err(broken)?;
+    let mut lines = BTreeMap::new();
+    note_table(&mut lines, &text_lines, "", spanned.get_ref());
+    let root = toml::from_str::<Table>(text).map_err(broken)?;
+    Ok(Document { path: None, root: Value::Table(root), lines })
 }
 
 fn note_table(lines: &mut BTreeMap<String, usize>, text_lines: &TextLines, path: &str, table: &DeTable<'_>) {
@@ -80,7 +115,7 @@ fn note_value(lines: &mut BTreeMap<String, usize>, text_lines: &TextLines, path:
     }
 }
 
-/// Finds lines by offset.
+/// Finds the line of an offset in a text.
 struct TextLines {
     starts: Vec<usize>,
 }
@@ -91,52 +126,10 @@ impl TextLines {
         TextLines { starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
-    /// The line and the column (in bytes) of an offset, both counted from 1.
+    /// Returns the line and the column (in bytes) of an offset, both counted from 1.
     fn place(&self, offset: usize) -> (usize, usize) {
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = line.checked_sub(1).and_then(|above| self.starts.get(above)).copied().unwrap_or(0);
         (line, offset - start + 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_has_its_line() {
-        let text = "a = 1\n\n[b]\nc = [\n  \"x\",\n  { d = 2 },\n]\n[[e]]\nf = 3\n[[e]]\nf = 4\n[e.g]\nh.i = 5\n";
-        let document = Document::parse(text).unwrap();
-        for (key, line) in [
-            ("a", 1),
-            ("b", 3),
-            ("b.c", 4),
-            ("b.c[0]", 5),
-            ("b.c[1].d", 6),
-            ("e[0]", 8),
-            ("e[0].f", 9),
-            ("e[1]", 10),
-            ("e[1].f", 11),
-            ("e[1].g", 12),
-            ("e[1].g.h.i", 13),
-            ("b.absent", 3),
-            ("e[0].absent", 8),
-        ] {
-            assert_eq!(document.line(key), Some(line), "{key}");
-        }
-        assert_eq!(document.line("absent"), None);
-    }
-
-    #[test]
-    fn broken_text_is_placed_and_not_quoted() {
-        let mistake = Document::parse("a = 1\nkey = \"secret\nb = 2\n").unwrap_err();
-        assert_eq!(mistake.line, Some(2));
-        assert!(!mistake.to_string().contains("secret"), "{mistake}");
-        let mistake = Document::parse("a = 1\na = 2\n").unwrap_err();
-        assert_eq!(
-            mistake.to_string(),
-            "column 1: this is not TOML: duplicate key; see https://toml.io for how it is written"
-        );
-        assert_eq!(Document::parse("a = 1\nb = 99999999999999999999\n").unwrap_err().line, Some(2));
     }
 }

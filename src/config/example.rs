@@ -9,9 +9,10 @@ use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use toml::{Table, Value};
 
-use super::sinks::COMMON_KEYS;
-use super::tests::Given;
-use super::{Config, File, Overrides};
+use super::settings::Settings;
+use super::sink_tables::COMMON_KEYS;
+use super::testing::World;
+use super::{Config, Overrides};
 use crate::admin;
 use crate::callback::KeyOptions;
 use crate::delivery::RetryOptions;
@@ -43,7 +44,7 @@ fn with_default(line: &str) -> bool {
 }
 
 fn load(text: &str) -> Config {
-    Config::load(Some((Path::new("config.example.toml"), text)), &Overrides::default(), &Given::default())
+    Config::load(Some((Path::new("config.example.toml"), text)), &Overrides::default(), &World::default())
         .unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
@@ -81,7 +82,7 @@ fn every_key_of_the_example_is_valid() {
     // The token stands beside the file of the token, and the files are not there: these mistakes are right.
     let example = keyed(&uncommented(|_| true));
     let text = Some((Path::new("config.example.toml"), example.as_str()));
-    let mistakes = Config::load(text, &Overrides::default(), &Given::default()).unwrap_err();
+    let mistakes = Config::load(text, &Overrides::default(), &World::default()).unwrap_err();
     let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
     assert_eq!(keys, ["receiver.keys_file", "admin.token_file", "sinks[2].secrets_file"], "{mistakes}");
 
@@ -99,7 +100,7 @@ fn the_placeholders_of_the_example_are_refused() {
     };
     let example = uncommented(wanted);
     let text = Some((Path::new("config.example.toml"), example.as_str()));
-    let mistakes = Config::load(text, &Overrides::default(), &Given::default()).unwrap_err();
+    let mistakes = Config::load(text, &Overrides::default(), &World::default()).unwrap_err();
     assert_eq!(mistakes.iter().count(), 3, "{mistakes}");
     assert!(mistakes.to_string().contains("the key is the placeholder of the example file"), "{mistakes}");
     assert!(mistakes.to_string().contains("the token is the placeholder of the example file"), "{mistakes}");
@@ -112,7 +113,7 @@ fn example_has_exactly_the_known_keys() {
     let example = Value::Table(example);
     let mut known = BTreeSet::new();
     for (table, fields) in [
-        ("", fields::<File>()),
+        ("", fields::<Settings>()),
         ("receiver", fields::<receiver::Options>()),
         ("admin", fields::<admin::Options>()),
         ("journal", fields::<journal::Options>()),

@@ -1,24 +1,26 @@
-//! What serde finds wrong with a value, in plain words.
+//! The error of the deserializer: says in plain words why serde cannot read a value.
 
 use std::fmt;
 
 use serde::de::{self, Unexpected};
 use toml::Value;
 
-use super::document::member_path;
-use super::mistake::{Mistake, closest, listed, shown};
+use super::key_path::member_path;
+use super::mistake::Mistake;
+use super::shown_value::shown;
+use super::suggestion::{closest, did_you_mean, instead_of, listed};
 
-/// So few names are listed when one is wrong.
-const LISTED_NAMES_MAX: usize = 8;
+/// The rule that a key breaks which does not exist.
+pub(super) const UNKNOWN_KEY: &str = "there is no such key";
 
-/// A value that does not fit.
+/// A value that serde cannot read. [`Fault::into_mistake`] makes the mistake of it.
 #[derive(Debug)]
 pub(super) struct Fault {
-    /// Where; set on the way up, by the innermost element.
+    /// The path of the value. The innermost reader sets it while the error travels up.
     pub(super) path: Option<String>,
-    /// What stands there, if it may be shown.
+    /// The value, if it may be shown.
     value: Option<String>,
-    /// The name within, of what is missing or unknown.
+    /// The key in the table at `path` that is missing or unknown.
     member: Option<String>,
     rule: String,
     cure: Option<String>,
@@ -29,7 +31,7 @@ impl Fault {
         Fault { path: None, value: None, member: None, rule: rule.into(), cure: None }
     }
 
-    /// Places the fault, unless it is placed deeper.
+    /// Sets path and value, unless a reader further in has set them.
     pub(super) fn at(mut self, path: &str, value: &Value) -> Fault {
         if self.path.is_none() {
             self.path = Some(path.to_owned());
@@ -38,7 +40,7 @@ impl Fault {
         self
     }
 
-    /// The mistake, placed at `path` unless it is placed deeper.
+    /// Returns the mistake. Its path is `path`, unless a reader further in has set one.
     pub(super) fn into_mistake(self, path: &str, value: &Value) -> Mistake {
         let fault = self.at(path, value);
         let path = fault.path.unwrap_or_default();
@@ -59,12 +61,13 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
-    /// Takes what a type says of its text. It may repeat the text, so control characters are escaped.
     fn custom<T: fmt::Display>(message: T) -> Fault {
         let message = message.to_string();
+        // This is how the standard library reports a socket address that it cannot parse. It shows no right form.
         if message == "invalid socket address syntax" {
             return Fault::new(format!("must be {}", plain("socket address")));
         }
+        // The message may repeat a part of the value. Escaped, it can't break the line or send codes to the terminal.
         let mut rule = String::with_capacity(message.len());
         for character in message.chars() {
             if character.is_control() {
@@ -85,18 +88,17 @@ impl de::Error for Fault {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Fault {
-        let cure = closest(variant, expected.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let cure = did_you_mean(variant, expected.iter().copied());
         Fault { cure, ..Fault::new(format!("must be one of {}", listed(expected))) }
     }
 
-    /// The name itself is told only where it is a slip of a known one: a table of keys may have a key for a name.
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Fault {
-        let (rule, cure) = unknown_name(field, expected);
+        // Only a name that is close to a known one is shown, because a user may have put a callback key in place of a name.
         let fault = match closest(field, expected.iter().copied()) {
-            Some(_) => Fault { member: Some(field.to_owned()), ..Fault::new(rule) },
+            Some(_) => Fault { member: Some(field.to_owned()), ..Fault::new(UNKNOWN_KEY) },
             None => Fault::new("a name in this table is not known"),
         };
-        Fault { cure: Some(cure), ..fault }
+        Fault { cure: Some(instead_of(field, expected)), ..fault }
     }
 
     fn missing_field(field: &'static str) -> Fault {
@@ -104,7 +106,7 @@ impl de::Error for Fault {
     }
 }
 
-/// What a value must be, in place of the words that serde has for Rust's types.
+/// Returns the words of a user for an expectation of serde, which names Rust's types.
 fn plain(expected: &str) -> String {
     match expected {
         "u8" => format!("a whole number from 0 to {}", u8::MAX),
@@ -120,15 +122,4 @@ fn plain(expected: &str) -> String {
         table if table.starts_with("struct ") || table == "a map" => "a table".to_owned(),
         other => other.to_owned(),
     }
-}
-
-/// The rule and the cure for a name that is not known here.
-pub(super) fn unknown_name(name: &str, known: &[&str]) -> (String, String) {
-    let cure = match closest(name, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "remove it".to_owned(),
-        None if known.len() <= LISTED_NAMES_MAX => format!("what can be set here is {}", listed(known)),
-        None => "`config.example.toml` shows every key".to_owned(),
-    };
-    ("there is no such key".to_owned(), cure)
 }

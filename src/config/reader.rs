@@ -1,7 +1,7 @@
-//! From TOML values to options: a serde deserializer that finds every mistake, not only the first.
+//! Reads TOML values into options: a serde deserializer that finds every mistake, not only the first.
 //!
-//! When a value does not fit, its path is noted with the mistake, and the whole is read again without it. Names that no
-//! option has are noted as mistakes at every depth, since serde tells a deserializer the fields of each struct.
+//! If a value doesn't fit, the reader keeps the mistake and reads everything again without that value, until the rest fits.
+//! Serde passes the fields of each struct to the deserializer, so the reader also finds unknown keys at every depth.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,12 +13,13 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use toml::Value;
 
-use super::document::{element_path, member_path};
-use super::fault::{Fault, unknown_name};
-use super::mistake::{MISTAKES_MAX, Mistake, listed};
+use super::fault::{Fault, UNKNOWN_KEY};
+use super::key_path::{element_path, member_path};
+use super::mistake::{MISTAKES_MAX, Mistake};
+use super::suggestion::{instead_of, listed};
 
-/// Reads a value at `path`. Names in `elsewhere` are left to others. `None` when so much is wrong that nothing is left;
-/// then, and also with `Some`, there may be new mistakes.
+/// Reads the value at `path`, and adds its mistakes to `mistakes`. Keys in `elsewhere` are skipped, because other code reads
+/// them. Values with mistakes have their default in the result. Returns `None` if the value as a whole doesn't fit.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(
     value: &Value,
     path: &str,
@@ -28,7 +29,7 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(
     read_by(value, path, elsewhere, mistakes, |reader| T::deserialize(reader))
 }
 
-/// The same, for what is not known by its type alone: `deserialize` reads it, and may be called several times.
+/// Like [`read`], with a function that deserializes. It may be called several times.
 pub(super) fn read_by<T>(
     value: &Value,
     path: &str,
@@ -43,6 +44,7 @@ pub(super) fn read_by<T>(
             Err(fault) => {
                 let place = fault.path.clone().unwrap_or_else(|| path.to_owned());
                 notes.mistakes.borrow_mut().push(fault.into_mistake(path, value));
+                // Each mistake costs one more pass, so a hostile file with very many must not get that many passes.
                 let hopeless = place == path || notes.mistakes.borrow().len() >= MISTAKES_MAX;
                 if hopeless || !notes.skipped.borrow_mut().insert(place) {
                     break None;
@@ -54,21 +56,23 @@ pub(super) fn read_by<T>(
     result
 }
 
-/// Reads a value that was given as text, as a variable or a flag.
+/// Reads the text of a variable or a flag. `source` is its name.
 ///
 /// # Errors
-/// The mistake, under the name of the source.
+/// The text doesn't fit. The mistake names the source.
 pub(super) fn read_text<T: for<'de> Deserialize<'de>>(source: &str, text: &str) -> Result<T, Mistake> {
     let deserializer: StrDeserializer<'_, Fault> = text.into_deserializer();
     T::deserialize(deserializer).map_err(|fault| fault.into_mistake(source, &Value::String(text.to_owned())))
 }
 
+/// The notes of all passes over a value.
 struct Notes {
+    /// The paths that further passes leave out, because they have a mistake.
     skipped: RefCell<BTreeSet<String>>,
     mistakes: RefCell<Vec<Mistake>>,
 }
 
-/// A value and where it stands.
+/// A value and its path.
 pub(super) struct Reader<'r> {
     value: &'r Value,
     path: String,
@@ -85,16 +89,16 @@ impl<'r> Reader<'r> {
         self.notes.skipped.borrow().contains(&self.path)
     }
 
-    /// Notes the names that are in the table and in no struct, once.
+    /// Adds a mistake for each key of the table that the struct doesn't have.
     fn note_unknown(&self, table: &toml::Table, fields: &'static [&'static str]) {
         for name in table.keys().filter(|name| !fields.contains(&name.as_str())) {
             let path = member_path(&self.path, name);
+            // The set also remembers unknown keys, so that a further pass doesn't report them again.
             if self.elsewhere.contains(&name.as_str()) || !self.notes.skipped.borrow_mut().insert(path.clone()) {
                 continue;
             }
             let known: Vec<&str> = fields.iter().chain(self.elsewhere).copied().collect();
-            let (rule, cure) = unknown_name(name, &known);
-            self.notes.mistakes.borrow_mut().push(Mistake::new(path, rule).cure(cure));
+            self.notes.mistakes.borrow_mut().push(Mistake::new(path, UNKNOWN_KEY).cure(instead_of(name, &known)));
         }
     }
 
@@ -114,7 +118,7 @@ impl<'r> Reader<'r> {
         visitor.visit_seq(Elements { left })
     }
 
-    /// Reads a part; what is wrong with it is placed here, unless it is placed deeper.
+    /// Reads a part. Its fault gets this path, unless a reader further in has set one.
     fn fill<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
         let (path, value) = (self.path.clone(), self.value);
         seed.deserialize(self).map_err(|fault| fault.at(&path, value))
@@ -167,6 +171,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        // TOML has no null, so a value that stands in the file is always set.
         visitor.visit_some(self)
     }
 
@@ -184,7 +189,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 }
 
-/// What is left of a table.
+/// The members of a table that are not skipped.
 struct Members<'r, I> {
     left: I,
     next: Option<Reader<'r>>,
@@ -208,7 +213,7 @@ impl<'de, 'r, I: Iterator<Item = (&'r str, Reader<'r>)>> MapAccess<'de> for Memb
     }
 }
 
-/// What is left of a list.
+/// The elements of a list that are not skipped.
 struct Elements<I> {
     left: I,
 }

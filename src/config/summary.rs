@@ -1,16 +1,20 @@
-//! What a configuration amounts to, in a few lines that show no secret.
+//! The summary of a configuration that `check-config` prints.
 
 use std::fmt;
 
-use super::{Config, SinkConfig};
+use super::service_config::Config;
+use super::sink_config::SinkConfig;
 use crate::sink::Filter;
 
-/// The lines that `check-config` prints: a name and what it stands for, one a line.
+#[cfg(test)]
+mod tests;
+
+/// A few lines such as `data directory  livehook-data`. They show no secret.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'c>(pub &'c Config);
 
 impl Summary<'_> {
-    /// The lines, as name and text.
+    /// Returns the lines, each as name and text.
     pub fn lines(&self) -> Vec<(String, String)> {
         let config = self.0;
         let receiver = &config.receiver;

@@ -1,113 +1,47 @@
-//! The sinks of the configuration: `[[sinks]]`.
+//! Reads the `[[sinks]]` tables of the file.
 //!
-//! Some keys are for every sink; the rest are the options of its `type`, which that sink knows.
+//! Some keys belong to every sink. The other keys are the options of its `type`, which only that sink knows.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::document::{element_path, member_path};
-use super::mistake::{Findings, Mistake, closest, listed, shown};
+use super::findings::Findings;
+use super::key_path::{element_path, member_path};
+use super::mistake::Mistake;
 use super::reader::{read, read_by};
-use super::sources::{Surroundings, read_text_file};
-use crate::delivery::RetryOptions;
-use crate::journal::Start;
-use crate::sink::{self, Filter, SecretSources};
+use super::shown_value::shown;
+use super::sink_config::{SinkConfig, SinkName};
+use super::suggestion::{did_you_mean, listed};
+use super::surroundings::{Surroundings, read_text_file};
+use crate::sink::{self, SecretSources};
 
-/// The keys that every sink has, whatever its type.
+#[cfg(test)]
+mod tests;
+
+/// The keys that every sink has.
 pub(super) const COMMON_KEYS: [&str; 5] = ["name", "type", "start", "filter", "retry"];
 
-/// A sink as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SinkConfig {
-    /// What it is called, in logs, metrics and the journal. No two sinks share a name.
-    pub name: SinkName,
-    /// Which events it is given.
-    pub filter: Filter,
-    /// How its failures are retried.
-    pub retry: RetryOptions,
-    /// Where it starts when it is new.
-    pub start: Start,
-    /// Which sink, and its own keys.
-    pub sink: sink::Options,
-}
-
-impl SinkConfig {
-    /// The sink that there is when none is configured: `log`, with every default.
-    pub(super) fn log() -> SinkConfig {
-        SinkConfig {
-            name: SinkName("log".into()),
-            filter: Filter::default(),
-            retry: RetryOptions::default(),
-            start: Start::default(),
-            sink: sink::Options::Log(sink::log::Options::default()),
-        }
-    }
-}
-
-/// The name of a sink: 1 to 64 of `a`-`z`, `0`-`9`, `-` and `_`, so that it can be a label and a part of a path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SinkName(Box<str>);
-
-/// A text that is no name of a sink.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("must be 1 to 64 of the characters a-z, 0-9, - and _")]
-pub struct InvalidSinkName;
-
-impl SinkName {
-    /// Takes a name.
-    ///
-    /// # Errors
-    /// Other characters, none, or more than 64 of them.
-    pub fn new(text: &str) -> Result<SinkName, InvalidSinkName> {
-        let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
-        if fits { Ok(SinkName(text.into())) } else { Err(InvalidSinkName) }
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What the names of this sink's environment variables begin with.
-    pub(super) fn variable_prefix(&self) -> String {
-        format!("LIVEHOOK_SINK_{}_", self.0.to_ascii_uppercase().replace('-', "_"))
-    }
-}
-
-impl fmt::Display for SinkName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for SinkName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<SinkName, D::Error> {
-        SinkName::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-/// Reads `[[sinks]]`, each with its path. What is wrong is noted; a sink of which too much is wrong is left out.
+/// Reads the list `sinks`. Returns each sink with its path, for example `sinks[0]`. A sink without a valid name or type is left
+/// out. Without a list, the result is one log sink.
 pub(super) fn read_sinks(
     value: Option<&Value>,
     surroundings: &dyn Surroundings,
     findings: &mut Findings,
 ) -> Vec<(String, SinkConfig)> {
     let elements = match value {
-        None => return vec![(element_path("sinks", 0), SinkConfig::log())],
-        Some(Value::Array(elements)) if elements.is_empty() => {
-            return vec![(element_path("sinks", 0), SinkConfig::log())];
-        }
-        Some(Value::Array(elements)) => elements,
+        None => &[],
+        Some(Value::Array(elements)) => elements.as_slice(),
         Some(_) => {
             findings.mistake(Mistake::new("sinks", "must be a list of tables").cure("begin each sink with [[sinks]]"));
             return Vec::new();
         }
     };
+    if elements.is_empty() {
+        return vec![(element_path("sinks", 0), SinkConfig::log())];
+    }
     let sinks = elements.iter().enumerate().filter_map(|(position, element)| {
         let path = element_path("sinks", position);
         match element {
@@ -137,7 +71,7 @@ fn read_sink(
     let retry = member(table, path, "retry", findings).unwrap_or_default();
     let start = member(table, path, "start", findings).unwrap_or_default();
     let mut sink = read_options(element, table, path, findings)?;
-    // Without a name there is no variable of this sink, and nothing to be started.
+    // The names of its variables contain its name, so a sink without a valid name has no variables.
     let secrets = name.as_ref().map(|name| sink.take_secrets(&SecretsOf { name, surroundings }));
     for mistake in secrets.into_iter().flatten().chain(sink.mistakes()) {
         let found = Mistake::new(format!("{path}.{}", mistake.key), mistake.rule);
@@ -157,7 +91,7 @@ fn member<T: for<'de> Deserialize<'de>>(table: &Table, path: &str, name: &str, f
     read(table.get(name)?, &member_path(path, name), &[], &mut findings.mistakes)
 }
 
-/// Reads the keys that belong to the type.
+/// Reads `type`, and the keys of that type.
 fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findings) -> Option<sink::Options> {
     let type_path = member_path(path, "type");
     let valid = format!("must be one of {}", listed(&sink::Options::TYPES));
@@ -174,23 +108,23 @@ fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findi
         }
     };
     if !sink::Options::TYPES.contains(&type_name) {
-        let near = closest(type_name, sink::Options::TYPES).map(|near| format!("did you mean `{near}`?"));
-        findings.mistake(Mistake { cure: near, ..Mistake::new(type_path, valid).quoted(type_name) });
+        let cure = did_you_mean(type_name, sink::Options::TYPES);
+        findings.mistake(Mistake { cure, ..Mistake::new(type_path, valid).quoted(type_name) });
         return None;
     }
     read_by(element, path, &COMMON_KEYS, &mut findings.mistakes, |keys| sink::Options::deserialize(type_name, keys))
 }
 
-/// Where the secrets of one sink are, beside its table.
+/// The environment and the files that may hold secrets of one sink.
 struct SecretsOf<'s> {
     name: &'s SinkName,
     surroundings: &'s dyn Surroundings,
 }
 
 impl SecretSources for SecretsOf<'_> {
-    fn variable(&self, what: &str) -> Option<(String, String)> {
-        let name = format!("{}{what}", self.name.variable_prefix());
-        // A secret that is no text is none: the sink says so of the text that is left.
+    fn variable(&self, purpose: &str) -> Option<(String, String)> {
+        let name = format!("{}{purpose}", self.name.variable_prefix());
+        // A value that is not UTF-8 cannot be a secret. Replaced characters make the sink report it.
         let text = self.surroundings.variable(&name)?.to_string_lossy().into_owned();
         Some((name, text))
     }

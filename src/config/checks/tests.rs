@@ -1,0 +1,127 @@
+use super::overlap;
+use crate::config::testing::{check, lines, load};
+
+#[test]
+fn value_out_of_range() {
+    check(&[
+        ("shutdown_grace_secs = 3601", &["1: shutdown_grace_secs = 3601: must be from 0 to 3600"]),
+        (
+            "[receiver]\nbody_bytes_max = 0\nheaders_bytes_max = 8191\nconnections_max = 0\nheaders_timeout_secs = 0\nbody_timeout_secs = 0\nidle_timeout_secs = 0\nanswer_timeout_secs = 0",
+            &[
+                "2: receiver.body_bytes_max = 0: must be from 1 to 1073741824",
+                "3: receiver.headers_bytes_max = 8191: must be from 8192 to 1048576",
+                "4: receiver.connections_max = 0: must be from 1 to 1000000",
+                "5: receiver.headers_timeout_secs = 0: must be from 1 to 86400",
+                "6: receiver.body_timeout_secs = 0: must be from 1 to 86400",
+                "7: receiver.idle_timeout_secs = 0: must be from 1 to 86400",
+                "8: receiver.answer_timeout_secs = 0: must be from 1 to 86400",
+            ],
+        ),
+        ("admin.subscribers_max = 0", &["1: admin.subscribers_max = 0: must be from 1 to 100000"]),
+        ("admin.subscribers_max = -1", &["1: admin.subscribers_max = -1: must be a whole number from 1 to 100000"]),
+        ("[journal]\nretention_days = -1", &["2: journal.retention_days = -1: must be a whole number from 1 to 36500"]),
+        (
+            "[receiver]\nbodies_bytes_max = 262143",
+            &["2: receiver.bodies_bytes_max = 262143: must be at least `receiver.body_bytes_max`, which is 262144"],
+        ),
+    ]);
+    let mistakes = load(
+        "[journal]\nretention_days = 0\nsize_bytes_max = 16777215\ndedupe_ids_max = 999\nqueue_events_max = 511\n",
+    );
+    assert_eq!(
+        lines(&mistakes.unwrap_err()),
+        [
+            "1: journal.batch_events_max = 512: must be at most `journal.queue_events_max`, which is 511",
+            "2: journal.retention_days = 0: must be from 1 to 36500",
+            "3: journal.size_bytes_max = 16777215: must be at least 16777216 (16 MiB)",
+            "4: journal.dedupe_ids_max = 999: must be from 1000 to 100000000",
+        ]
+    );
+}
+
+#[test]
+fn keys_that_contradict_each_other() {
+    check(&[
+        (
+            "[receiver]\nleeway_secs = 3001",
+            &[
+                "journal.dedupe_window_secs = 3600: must be at least 3601: `receiver.leeway_secs` and 600; a callback can be sent again for as long as its signature counts, and would be stored twice",
+            ],
+        ),
+        (
+            "[receiver]\npath = \"callback\"\nhealth_path = \"/a?b\"",
+            &[
+                "2: receiver.path = \"callback\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
+                "3: receiver.health_path = \"/a?b\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
+            ],
+        ),
+        (
+            "[receiver]\npath = \"/{id}\"",
+            &[
+                "2: receiver.path = \"/{id}\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
+            ],
+        ),
+        (
+            "[receiver]\nhealth_path = \"/callback\"",
+            &["2: receiver.health_path = \"/callback\": must differ from `receiver.path`"],
+        ),
+        (
+            "[receiver]\nclient_address_header = \"X Real IP\"\nredact_parameters = [\"\", \"a=b\"]",
+            &[
+                "2: receiver.client_address_header = \"X Real IP\": must be the name of an HTTP header; for example X-Forwarded-For",
+                "3: receiver.redact_parameters[0] = \"\": must be the name of a parameter; give what stands before the =, without white space, & ? # % \" and \\",
+                "3: receiver.redact_parameters[1] = \"a=b\": must be the name of a parameter; give what stands before the =, without white space, & ? # % \" and \\",
+            ],
+        ),
+        (
+            "[admin]\nlisten = \"127.0.0.1:8080\"",
+            &[
+                "2: admin.listen = 127.0.0.1:8080: is taken by `receiver.listen`, which is 0.0.0.0:8080; choose another port",
+            ],
+        ),
+        (
+            "[admin]\nlisten = \"0.0.0.0:9090\"",
+            &[
+                "2: admin.listen = 0.0.0.0:9090: can be reached from other machines and so needs a token; set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes one), or listen on 127.0.0.1",
+            ],
+        ),
+        (
+            "[admin]\ntoken = \"abc\"\ntoken_file = \"x\"",
+            &["3: admin.token_file = \"x\": is set beside `admin.token`; keep one of the two"],
+        ),
+        (
+            "[admin]\nallowed_hosts = [\"http://a\", \"b.example\"]",
+            &[
+                "2: admin.allowed_hosts[0] = \"http://a\": must be the name of a host; give it without scheme, port and path",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn short_token_on_a_public_address_warns() {
+    for (listen, token, warns) in [
+        ("0.0.0.0:9090", "fifteen-letters", true),
+        ("0.0.0.0:9090", "sixteen--letters", false),
+        ("127.0.0.1:9090", "fifteen-letters", false),
+    ] {
+        let config = load(&format!("[admin]\nlisten = \"{listen}\"\ntoken = \"{token}\"")).unwrap();
+        let expected = "admin.token: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a better one";
+        assert_eq!(config.warnings, if warns { vec![expected] } else { Vec::new() }, "{listen} {token}");
+    }
+}
+
+#[test]
+fn addresses_overlap_if_one_covers_the_other() {
+    for (first, second, expected) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080", true),
+        ("127.0.0.1:8080", "127.0.0.1:9090", false),
+        ("127.0.0.1:0", "127.0.0.1:0", false),
+        ("0.0.0.0:8080", "127.0.0.1:8080", true),
+        ("127.0.0.1:8080", "[::]:8080", true),
+        ("0.0.0.0:8080", "[::1]:8080", false),
+        ("127.0.0.1:8080", "127.0.0.2:8080", false),
+    ] {
+        assert_eq!(overlap(first.parse().unwrap(), second.parse().unwrap()), expected, "{first} {second}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The mistakes and warnings that loading has found so far.
+
+use std::collections::BTreeMap;
+
+use super::key_path::is_at_or_below;
+use super::mistake::Mistake;
+
+/// Mistakes prevent the start; warnings do not.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) warnings: Vec<String>,
+    /// Keys whose value comes from a variable or a flag, with its name, for example `receiver.listen` and `--listen`.
+    pub(super) overridden: BTreeMap<&'static str, &'static str>,
+}
+
+impl Findings {
+    /// Adds a mistake. If a variable or a flag has set the key, the mistake names that source instead.
+    pub(super) fn mistake(&mut self, mut mistake: Mistake) {
+        if let Some(source) = self.overridden.get(mistake.key.as_str()) {
+            mistake.key = (*source).to_owned();
+        }
+        self.mistakes.push(mistake);
+    }
+
+    /// Adds a warning.
+    pub(super) fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// Adds a mistake if a number is out of range.
+    pub(super) fn check_range(&mut self, key: &str, value: impl TryInto<u64>, least: u64, most: u64) {
+        // A value that does not fit the type, such as -1, already has a mistake with the range of the type. The narrower
+        // range helps more. The value here is only the default.
+        if let Some(mistake) = self.mistakes.iter_mut().find(|mistake| mistake.key == key) {
+            mistake.rule = format!("must be a whole number from {least} to {most}");
+            return;
+        }
+        let value = value.try_into().unwrap_or(u64::MAX);
+        if !(least..=most).contains(&value) {
+            self.mistake(Mistake::new(key, format!("must be from {least} to {most}")).value(value));
+        }
+    }
+
+    /// Whether this key or one below it has a mistake. Its value is then only a default, and no check may rely on it.
+    pub(super) fn has_mistake_at(&self, key: &str) -> bool {
+        let source = self.overridden.get(key).copied().unwrap_or(key);
+        self.mistakes.iter().any(|mistake| is_at_or_below(&mistake.key, key) || is_at_or_below(&mistake.key, source))
+    }
+}

@@ -1,0 +1,136 @@
+use crate::config::testing::check;
+
+#[test]
+fn wrong_value_names_the_right_form() {
+    check(&[
+        (
+            "[receiver]\nleeway_secs = \"ten\"",
+            &["2: receiver.leeway_secs = \"ten\": must be a whole number from 0 to 4294967295"],
+        ),
+        (
+            "[receiver]\nleeway_secs = -1",
+            &["2: receiver.leeway_secs = -1: must be a whole number from 0 to 4294967295"],
+        ),
+        (
+            "[receiver]\nbody_bytes_max = 1.5",
+            &["2: receiver.body_bytes_max = 1.5: must be a whole number from 1 to 1073741824"],
+        ),
+        (
+            "[receiver]\nbody_bytes_max = 2020-01-01",
+            &["2: receiver.body_bytes_max = 2020-01-01: must be a whole number from 1 to 1073741824"],
+        ),
+        (
+            "[receiver]\nallow_unsigned = \"yes\"",
+            &["2: receiver.allow_unsigned = \"yes\": must be true or false, without quotes"],
+        ),
+        (
+            "[receiver]\nlisten = 8080",
+            &["2: receiver.listen = 8080: must be an IP address and a port, such as \"127.0.0.1:8080\""],
+        ),
+        (
+            "[receiver]\nlisten = \"localhost:8080\"",
+            &["2: receiver.listen = \"localhost:8080\": must be an IP address and a port, such as \"127.0.0.1:8080\""],
+        ),
+        ("[receiver]\nhealth_path = 1", &["2: receiver.health_path = 1: must be a text in quotes"]),
+        ("[receiver]\nkeys_file = 1", &["2: receiver.keys_file = 1: must be a path in quotes"]),
+        (
+            "[receiver]\nallowed_appids = [\n1,\n\"2\"]",
+            &["4: receiver.allowed_appids[1] = \"2\": must be a whole number"],
+        ),
+        (
+            "[receiver]\nallowed_domains = \"a.com\"",
+            &["2: receiver.allowed_domains = \"a.com\": must be a list, in [ ]"],
+        ),
+        (
+            "[receiver]\nallowed_domains = [\"a.*.com\"]",
+            &[
+                "2: receiver.allowed_domains[0] = \"a.*.com\": `a.*.com`: in a domain, `*` may only be the whole first label, as in `*.example.com`",
+            ],
+        ),
+        (
+            "[receiver]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]",
+            &[
+                "2: receiver.trusted_proxies[1] = \"proxy\": `proxy` is not a network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8",
+            ],
+        ),
+        (
+            "[receiver]\nunsigned_event_types = [\"pushed\", true]",
+            &[
+                "2: receiver.unsigned_event_types[0] = \"pushed\": `pushed` is no event type: give a name such as push, stop or recording, or a number such as 321",
+                "2: receiver.unsigned_event_types[1] = true: must be an event type: a name such as \"push\" or a number such as 321",
+            ],
+        ),
+        (
+            "[log]\nlevel = \"warning\"",
+            &["2: log.level = \"warning\": must be one of `error`, `warn`, `info`, `debug`, `trace`"],
+        ),
+        (
+            "[log]\nlevel = \"wran\"",
+            &[
+                "2: log.level = \"wran\": must be one of `error`, `warn`, `info`, `debug`, `trace`; did you mean `warn`?",
+            ],
+        ),
+        ("[log]\nformat = 1", &["2: log.format = 1: must be one of `text`, `json`"]),
+        ("journal = 1", &["1: journal = 1: must be a table"]),
+        ("data_dir = 1", &["1: data_dir = 1: must be a path in quotes"]),
+        ("data_dir = \"\"", &["1: data_dir = \"\": must name a directory"]),
+        ("admin = [\"x\"]", &["1: admin = a list: must be a table"]),
+        (
+            "[admin]\ntoken_file = \"x\"",
+            &[
+                "2: admin.token_file = \"x\": cannot be read: no such file; correct the path, or let the user that runs livehook read the file",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn unknown_key_suggests_the_nearest() {
+    check(&[
+        ("[reciever]\nlisten = \"x\"", &["1: reciever: there is no such key; did you mean `receiver`?"]),
+        (
+            "colour = 1",
+            &[
+                "1: colour: there is no such key; what can be set here is `data_dir`, `shutdown_grace_secs`, `receiver`, `admin`, `journal`, `index`, `log`, `sinks`",
+            ],
+        ),
+        (
+            "\n[receiver]\nleeway = 1\n\"a b\" = 2\nhealthpath = 3",
+            &[
+                "3: receiver.leeway: there is no such key; `config.example.toml` shows every key",
+                "4: receiver.\"a b\": there is no such key; `config.example.toml` shows every key",
+                "5: receiver.healthpath: there is no such key; did you mean `health_path`?",
+            ],
+        ),
+        ("[log]\ncolour = true", &["2: log.colour: there is no such key; what can be set here is `level`, `format`"]),
+        (
+            "[[sinks]]\nname = \"a\"\ntype = \"log\"\npath = \"x\"\nfitler = {}\nfilter = { type = [] }\nretry.max = 1",
+            &[
+                "4: sinks[0].path: there is no such key; what can be set here is `name`, `type`, `start`, `filter`, `retry`",
+                "5: sinks[0].fitler: there is no such key; did you mean `filter`?",
+                "6: sinks[0].filter.type: there is no such key; did you mean `types`?",
+                "7: sinks[0].retry.max: there is no such key; what can be set here is `wait_ms_first`, `wait_ms_max`, `attempts_max`, `age_secs_max`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn callback_key_with_a_mistake() {
+    check(&[
+        ("receiver.keys = [{ kye = \"a\" }]", &["1: receiver.keys[0].kye: there is no such key; did you mean `key`?"]),
+        (
+            "receiver.keys = [{ other = \"a\" }]",
+            &["1: receiver.keys[0]: a name in this table is not known; what can be set here is `key`, `domains`"],
+        ),
+        ("receiver.keys = [{ domains = [] }]", &["1: receiver.keys[0].key: is missing"]),
+        (
+            "receiver.keys = [{ key = \"a\", domains = [\"a/b\"] }]",
+            &[
+                "1: receiver.keys[0].domains[0] = \"a/b\": `a/b` is no domain name: give it without scheme, port and path",
+            ],
+        ),
+        ("receiver.keys = \"a\"", &["1: receiver.keys: must be a list, in [ ]"]),
+        ("admin.token = 5", &["1: admin.token: must be a text in quotes"]),
+    ]);
+}

@@ -1,0 +1,36 @@
+//! The result: a configuration without mistakes.
+
+use std::path::PathBuf;
+
+use super::sink_config::SinkConfig;
+use crate::admin;
+use crate::callback;
+use crate::index;
+use crate::journal;
+use crate::receiver;
+use crate::telemetry::LogOptions;
+
+/// The configuration of a service. Only [`Config::load`] and [`Config::find`] make one, after every check has passed.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The directory of the journal and the index.
+    pub data_dir: PathBuf,
+    /// How long stopping may take, in seconds.
+    pub shutdown_grace_secs: u64,
+    /// The callback endpoint. Its `keys` are empty, because `verifier` holds the keys of all sources.
+    pub receiver: receiver::Options,
+    /// The rules that a callback must meet, with the callback keys.
+    pub verifier: callback::Options,
+    /// The admin endpoint. Its `token` may come from the file, another file or the environment.
+    pub admin: admin::Options,
+    /// The journal.
+    pub journal: journal::Options,
+    /// The read model.
+    pub index: index::Options,
+    /// The level and the format of the log on stderr.
+    pub log: LogOptions,
+    /// Where events go; at least one.
+    pub sinks: Vec<SinkConfig>,
+    /// A sentence for each setting that is allowed but may be unintended. They are logged at start.
+    pub warnings: Vec<String>,
+}

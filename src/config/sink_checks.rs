@@ -1,0 +1,98 @@
+//! The rules that span several sinks: names, files and retries.
+
+use std::path::{Path, PathBuf};
+
+use super::findings::Findings;
+use super::key_path::member_path;
+use super::mistake::Mistake;
+use super::sink_config::SinkConfig;
+use super::surroundings::Surroundings;
+use crate::delivery::RetryOptions;
+
+#[cfg(test)]
+mod tests;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The files of the data directory. Other files there begin with these names, for example `journal.db-wal`.
+const DATA_FILES: [&str; 3] = ["journal.db", "index.db", "livehook.lock"];
+
+/// Checks the sinks, each with its path, for example `sinks[0]`.
+pub(super) fn check(
+    data_dir: &Path,
+    sinks: &[(String, SinkConfig)],
+    surroundings: &dyn Surroundings,
+    findings: &mut Findings,
+) {
+    for (position, (path, sink)) in sinks.iter().enumerate() {
+        check_name(path, sink, &sinks[..position], findings);
+        check_retry(&member_path(path, "retry"), &sink.retry, findings);
+    }
+    check_files(data_dir, sinks, surroundings, findings);
+}
+
+/// Checks that the name differs from the names of the sinks `before`.
+fn check_name(path: &str, sink: &SinkConfig, before: &[(String, SinkConfig)], findings: &mut Findings) {
+    let prefix = sink.name.variable_prefix();
+    let Some((first, other)) = before.iter().find(|(_, other)| other.name.variable_prefix() == prefix) else {
+        return;
+    };
+    let rule = match other.name == sink.name {
+        true => format!("is the name of {first} too"),
+        false => format!(
+            "differs from the name of {first} by - and _ alone, and both would read the variable {prefix}SECRETS"
+        ),
+    };
+    let twice = Mistake::new(member_path(path, "name"), rule).quoted(sink.name.as_str());
+    findings.mistake(twice.cure("give each sink a name of its own"));
+}
+
+fn check_retry(path: &str, retry: &RetryOptions, findings: &mut Findings) {
+    findings.check_range(&member_path(path, "wait_ms_max"), retry.wait_ms_max, 1, DAY_MS);
+    if retry.wait_ms_first < 1 || retry.wait_ms_first > retry.wait_ms_max {
+        let rule = format!("must be from 1 to `wait_ms_max`, which is {}", retry.wait_ms_max);
+        findings.mistake(Mistake::new(member_path(path, "wait_ms_first"), rule).value(retry.wait_ms_first));
+    }
+    for (name, is_zero) in
+        [("attempts_max", retry.attempts_max == Some(0)), ("age_secs_max", retry.age_secs_max == Some(0))]
+    {
+        if is_zero {
+            let wrong = Mistake::new(member_path(path, name), "must be at least 1").value(0);
+            findings.mistake(wrong.cure("leave it out to try without end"));
+        }
+    }
+}
+
+/// Checks that no two sinks write the same file, and none a file of the data directory.
+fn check_files(
+    data_dir: &Path,
+    sinks: &[(String, SinkConfig)],
+    surroundings: &dyn Surroundings,
+    findings: &mut Findings,
+) {
+    let data_dir = surroundings.canonical(data_dir);
+    let mut taken: Vec<(PathBuf, &str)> = Vec::new();
+    for (path, sink) in sinks {
+        let Some(given) = sink.sink.exclusive_path() else {
+            continue;
+        };
+        let key = member_path(path, "path");
+        // The sink itself has found a mistake in its path, for example that it is empty.
+        if findings.has_mistake_at(&key) {
+            continue;
+        }
+        let place = Mistake::new(key, "").quoted(given.to_string_lossy());
+        // Two paths may lead to the same file, for example by a link.
+        let canonical = surroundings.canonical(given);
+        let name = canonical.file_name().unwrap_or_default().to_string_lossy();
+        if canonical.parent() == Some(&data_dir) && DATA_FILES.iter().any(|known| name.starts_with(known)) {
+            let rule = "is a file of livehook's own, in `data_dir`".to_owned();
+            findings.mistake(Mistake { rule, ..place }.cure("choose another name or directory"));
+        } else if let Some((_, first)) = taken.iter().find(|(other, _)| *other == canonical) {
+            let rule = format!("is the file of {first} too, and two sinks would tear each other's lines");
+            findings.mistake(Mistake { rule, ..place }.cure("give each sink a file of its own"));
+        } else {
+            taken.push((canonical, path));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+use super::Summary;
+use crate::config::testing::load;
+
+#[test]
+fn summary_shows_every_destination() {
+    let config = load(
+        r#"
+        [receiver]
+        health_path = "/up"
+        [admin]
+        token = "abc"
+        [[sinks]]
+        name = "archive"
+        type = "file"
+        path = "events.jsonl"
+        filter = { types = ["push", 0], domains = ["*.A.com"], streams = ["room-*"] }
+        [[sinks]]
+        name = "out"
+        type = "log"
+        "#,
+    );
+    insta::assert_snapshot!(Summary(&config.unwrap()), @"
+    receiver        http://0.0.0.0:8080/callback
+    health          http://0.0.0.0:8080/up
+    admin           http://127.0.0.1:9090, this machine only, no token
+    data directory  livehook-data
+    callback keys   1
+    sink archive    file to events.jsonl, types push, stop; domains *.a.com; streams room-*
+    sink out        log, every event
+    ");
+}
+
+#[test]
+fn public_admin_address_needs_the_token() {
+    let config = load("[admin]\nlisten = \"0.0.0.0:9090\"\ntoken = \"sixteen-letters!\"").unwrap();
+    let summary = Summary(&config).to_string();
+    assert!(summary.contains("http://0.0.0.0:9090, with a token"), "{summary}");
+}

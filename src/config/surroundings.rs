@@ -1,0 +1,109 @@
+//! The environment variables and files that loading reads, behind a trait, so that tests can replace them.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// The environment and the file system, as loading sees them.
+pub trait Surroundings {
+    /// Returns an environment variable; `None` if it isn't set.
+    fn variable(&self, name: &str) -> Option<OsString>;
+
+    /// Returns the text of a file.
+    ///
+    /// # Errors
+    /// The error of the system.
+    fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// Returns one spelling for all paths of a file: absolute, without `.`, `..` and symbolic links. The file need not exist.
+    fn canonical(&self, path: &Path) -> PathBuf;
+}
+
+/// The largest configuration or secret file, in bytes. It bounds the memory if the path names a huge file or a device.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The environment and the files of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Process;
+
+impl Surroundings for Process {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let mut text = String::new();
+        let file = std::fs::File::open(path)?;
+        // One byte more than allowed shows that the file is too large. Its metadata would not: a device has no size.
+        io::Read::read_to_string(&mut io::Read::take(file, FILE_BYTES_MAX + 1), &mut text)?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {FILE_BYTES_MAX} bytes")));
+        }
+        Ok(text)
+    }
+
+    fn canonical(&self, path: &Path) -> PathBuf {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if let Ok(canonical) = absolute.canonicalize() {
+            return canonical;
+        }
+        // The file or a part of its path doesn't exist yet. Links in the part that exists still count.
+        match (absolute.parent(), absolute.file_name()) {
+            (Some(parent), Some(name)) => self.canonical(parent).join(name),
+            _ => without_dots(&absolute),
+        }
+    }
+}
+
+/// Returns the path without `.`, and without each `..` and the name before it.
+pub(super) fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Returns the text of a file, without a byte order mark at its beginning.
+///
+/// # Errors
+/// The error of the system.
+pub(super) fn read_text_file(surroundings: &dyn Surroundings, path: &Path) -> io::Result<String> {
+    let mut text = surroundings.read(path)?;
+    // Some editors write the mark. It would become a part of the first secret in the file.
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Overrides};
+
+    #[test]
+    fn process_knows_a_file_by_any_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        std::fs::write(&path, "receiver.keys = [\"sixteen-letters!\"]\nshutdown_grace_secs = 9").unwrap();
+        let config = Config::find(Some(&path), &Overrides::default(), &Process).unwrap();
+        assert_eq!(config.shutdown_grace_secs, 9);
+
+        let absent = directory.path().join("absent.toml");
+        let mistakes = Config::find(Some(&absent), &Overrides::default(), &Process).unwrap_err().to_string();
+        assert!(mistakes.contains("--config = \"") && mistakes.contains("cannot be read: No such file"), "{mistakes}");
+
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(directory.path(), &link).unwrap();
+        let canonical = |path: PathBuf| Process.canonical(&path);
+        assert_eq!(canonical(link.join("a.toml")), canonical(path));
+        assert_eq!(canonical(link.join("new/file")), canonical(directory.path().join("new/./file")));
+    }
+}

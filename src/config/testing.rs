@@ -1,0 +1,85 @@
+//! A world for loading: variables and files that the test chooses.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::surroundings::{Surroundings, without_dots};
+use super::{Config, Mistakes, Overrides};
+
+/// A callback key that causes no warning.
+pub(super) const KEY: &str = "sixteen-letters!";
+
+/// Variables and files. The working directory is `/current`.
+#[derive(Default)]
+pub(super) struct World {
+    variables: BTreeMap<&'static str, OsString>,
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl World {
+    /// A world with a callback key.
+    pub(super) fn with_key() -> World {
+        World::default().variable("LIVEHOOK_KEYS", KEY)
+    }
+
+    pub(super) fn variable(mut self, name: &'static str, text: &str) -> World {
+        self.variables.insert(name, text.into());
+        self
+    }
+
+    pub(super) fn file(mut self, path: &str, text: &str) -> World {
+        self.files.insert(path.into(), text.to_owned());
+        self
+    }
+
+    /// Loads `a.toml` with this text, without flags.
+    pub(super) fn load(&self, text: &str) -> Result<Config, Mistakes> {
+        self.load_with(text, &Overrides::default())
+    }
+
+    pub(super) fn load_with(&self, text: &str, overrides: &Overrides) -> Result<Config, Mistakes> {
+        Config::load(Some((Path::new("a.toml"), text)), overrides, self)
+    }
+}
+
+impl Surroundings for World {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.variables.get(name).cloned()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.files.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+    }
+
+    fn canonical(&self, path: &Path) -> PathBuf {
+        without_dots(&Path::new("/current").join(path))
+    }
+}
+
+/// Loads a text whose callback key comes from a variable.
+pub(super) fn load(text: &str) -> Result<Config, Mistakes> {
+    World::with_key().load(text)
+}
+
+/// Loads a text with mistakes, and returns each as `line: mistake`.
+pub(super) fn mistakes_in(text: &str) -> Vec<String> {
+    match load(text) {
+        Ok(_) => panic!("no mistake was found in {text}"),
+        Err(mistakes) => lines(&mistakes),
+    }
+}
+
+/// The mistakes as text, without the headline and the name of the file.
+pub(super) fn lines(mistakes: &Mistakes) -> Vec<String> {
+    let text = mistakes.to_string();
+    text.lines().skip(1).map(|line| line.trim_start().trim_start_matches("a.toml:").to_owned()).collect()
+}
+
+/// Checks each text of a table against its mistakes.
+pub(super) fn check(table: &[(&str, &[&str])]) {
+    for (text, expected) in table {
+        assert_eq!(mistakes_in(text), *expected, "{text}");
+    }
+}
