@@ -60,8 +60,7 @@ fn event(event_type: u8, sequence: u64, errcode: i64) -> String {
 
 #[tokio::test]
 async fn refusals_show_no_secret() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
+    let mut livehook = Livehook::configured("", "");
     let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
     let receiver = "[receiver]\nbody_bytes_max = 20000\nbody_timeout_secs = 1\nallowed_appids = [12345678]\n\
         allowed_domains = [\"push.example.com\"]\nallowed_addresses = [\"192.0.2.0/24\"]\n\
@@ -168,10 +167,7 @@ async fn refusals_show_no_secret() {
 
 #[tokio::test]
 async fn refusals_page_while_more_arrive() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
-    livehook.start();
-    livehook.ready().await;
+    let livehook = Livehook::running("", "").await;
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     let mut sent = 0;
     let mut refuse = async |count: usize| {
@@ -205,10 +201,7 @@ async fn refusals_page_while_more_arrive() {
 
 #[tokio::test]
 async fn stats_add_up_across_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     let pushes: Vec<String> = (0..10).map(|sequence| event(1, sequence, 0)).collect();
     let stops: Vec<String> = (0..6).map(|sequence| event(0, sequence, if sequence < 4 { 1 } else { 12 })).collect();

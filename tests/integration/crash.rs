@@ -4,22 +4,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 
 use super::client::{self, Client, expected_id, id_of, now_secs, sign};
+use super::kills::{Senders, rounds};
 use super::process::Livehook;
 
 const CONNECTIONS: usize = 16;
-
-/// How often the test kills the program.
-pub(crate) fn rounds() -> u64 {
-    std::env::var("LIVEHOOK_CRASH_ROUNDS")
-        .map_or(50, |rounds| rounds.parse().expect("LIVEHOOK_CRASH_ROUNDS is a number"))
-}
 
 /// The members of an event. Some events are so large that a few of them fill a file: kills then hit rotations.
 fn members(number: u64) -> String {
@@ -29,34 +22,6 @@ fn members(number: u64) -> String {
 
 fn body(number: u64) -> String {
     sign(&members(number), now_secs() + 600)
-}
-
-/// What a sender knows when it has lost its connection.
-#[derive(Default)]
-struct Sent {
-    answered: Vec<u64>,
-    unanswered: Vec<u64>,
-}
-
-/// Sends without a pause until the connection breaks. It first repeats the events that got no answer, as CSS does.
-async fn send_until_cut(livehook: std::net::SocketAddr, mut again: Vec<u64>, next: Arc<AtomicU64>) -> Sent {
-    let mut sent = Sent::default();
-    let Ok(mut client) = Client::connect(livehook).await else {
-        sent.unanswered = again;
-        return sent;
-    };
-    loop {
-        let number = again.pop().unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
-        match client.post(&body(number)).await {
-            Ok(answer) if answer.status == 200 => sent.answered.push(number),
-            Ok(answer) => panic!("{answer:?}"),
-            Err(_) => {
-                sent.unanswered = again;
-                sent.unanswered.push(number);
-                return sent;
-            }
-        }
-    }
 }
 
 /// The sinks of one run: one takes all events, one takes some. Each may rotate and compress.
@@ -82,14 +47,12 @@ fn start(livehook: &mut Livehook, random: &mut fastrand::Rng) {
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
 async fn answered_events_survive_every_kill_once() {
-    let directory = tempfile::tempdir().unwrap();
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut livehook = Livehook::configure(directory.path(), "", "");
-    let next = Arc::new(AtomicU64::new(0));
+    let mut livehook = Livehook::configured("", "");
+    let mut senders = Senders::new(CONNECTIONS, body);
     let mut known = Known::default();
-    let mut unanswered: Vec<Vec<u64>> = vec![Vec::new(); CONNECTIONS];
     for round in 0..rounds() {
         // Some kills come before the program serves, during recovery.
         for _ in 0..random.u64(0..3) {
@@ -99,23 +62,15 @@ async fn answered_events_survive_every_kill_once() {
         }
         start(&mut livehook, &mut random);
         livehook.ready().await;
-        let senders: Vec<_> = unanswered
-            .drain(..)
-            .map(|again| tokio::spawn(send_until_cut(livehook.receiver, again, Arc::clone(&next))))
-            .collect();
+        senders.start(livehook.receiver);
         tokio::time::sleep(Duration::from_millis(random.u64(1..300))).await;
         livehook.kill();
-        let mut answered = Vec::new();
-        for sender in senders {
-            let sent = sender.await.unwrap();
-            answered.extend(sent.answered);
-            unanswered.push(sent.unanswered);
-        }
+        let mut answered = senders.ended().await;
 
         start(&mut livehook, &mut random);
         livehook.ready().await;
         // Both sinks take a push.
-        let fresh = next.fetch_add(2, Ordering::Relaxed).next_multiple_of(2);
+        let fresh = senders.take_even();
         let mut client = Client::connect(livehook.receiver).await.unwrap();
         assert_eq!(client.post(&body(fresh)).await.unwrap().status, 200);
         answered.push(fresh);

@@ -159,10 +159,7 @@ async fn follow(admin: std::net::SocketAddr, mut last_id: String, done: Arc<Atom
 
 #[tokio::test]
 async fn reconnect_misses_and_repeats_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "[log]\nlevel = \"warn\"\n");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "[log]\nlevel = \"warn\"\n").await;
     let first = Subscriber::connect(livehook.admin, "", "").await;
     let done = Arc::new(AtomicBool::new(false));
     let followers: Vec<_> = (0..3)
@@ -314,10 +311,7 @@ async fn flood(receiver: std::net::SocketAddr, reading: &mut Subscriber) {
 
 #[tokio::test]
 async fn slow_subscriber_is_cut_off() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", FILE_SINK);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", FILE_SINK).await;
     let mut stuck = Subscriber::connect(livehook.admin, "", "").await;
     let mut reading = Subscriber::connect(livehook.admin, "", "").await;
     flood(livehook.receiver, &mut reading).await;
@@ -338,10 +332,7 @@ async fn slow_subscriber_is_cut_off() {
 #[tokio::test]
 #[ignore = "takes half a minute: run by tests/run"]
 async fn silent_subscriber_is_cut_off() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", FILE_SINK);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", FILE_SINK).await;
     let _stuck = Subscriber::connect(livehook.admin, "", "").await;
     let mut reading = Subscriber::connect(livehook.admin, "", "").await;
     flood(livehook.receiver, &mut reading).await;
@@ -360,10 +351,7 @@ async fn silent_subscriber_is_cut_off() {
 
 #[tokio::test]
 async fn drain_does_not_wait_for_subscribers() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", FILE_SINK);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", FILE_SINK).await;
     let mut subscribers = Vec::new();
     for query in ["", "?stream=none", "?kind=session"] {
         subscribers.push(Subscriber::connect(livehook.admin, query, "").await);

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::client::{Client, expected_id, id_of, now_secs, sign};
-use super::crash::rounds;
+use super::kills::rounds;
 use super::process::Livehook;
 
 /// How often the receiver took each event.

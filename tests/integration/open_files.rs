@@ -1,23 +1,12 @@
 //! A low limit of open files: idle connections keep no new client out, on either listener.
 
-use std::process::{Command, Stdio};
-
 use super::client::{Client, now_secs, signed};
-use super::process::{Livehook, PROGRAM};
-
-/// Starts livehook with this limit of open files.
-async fn limited(livehook: &mut Livehook, open_files: u32) {
-    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
-    let script = format!("ulimit -n {open_files} && exec \"$@\"");
-    livehook.spawn(Command::new("sh").args(["-c", &script, "sh", PROGRAM]).stdout(Stdio::null()).stderr(log));
-    livehook.ready().await;
-}
+use super::process::Livehook;
 
 #[tokio::test]
 async fn low_limit_lowers_both_connection_caps() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
-    limited(&mut livehook, 128).await;
+    let mut livehook = Livehook::configured("", "");
+    livehook.start_limited("-n 128").await;
     let mut idle = Vec::new();
     for _ in 0..140 {
         idle.push(Client::connect(livehook.receiver).await.unwrap());
@@ -35,9 +24,8 @@ async fn low_limit_lowers_both_connection_caps() {
 
 #[tokio::test]
 async fn idle_connection_yields_its_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
-    limited(&mut livehook, 34).await;
+    let mut livehook = Livehook::configured("", "");
+    livehook.start_limited("-n 34").await;
     let mut idle = Vec::new();
     for _ in 0..70 {
         idle.push(Client::connect(livehook.receiver).await.unwrap());

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use super::client::{Client, KEY};
 
 /// The program under test.
@@ -19,14 +21,32 @@ pub(crate) struct Livehook {
     pub(crate) receiver: SocketAddr,
     pub(crate) admin: SocketAddr,
     child: Option<Child>,
+    /// Removed with this value, unless the test brought a directory.
+    temporary: Option<TempDir>,
 }
 
 impl Livehook {
+    /// Configures it in a temporary directory, starts it, and waits until it is ready.
+    pub(crate) async fn running(head: &str, more: &str) -> Livehook {
+        let mut livehook = Livehook::configured(head, more);
+        livehook.start();
+        livehook.ready().await;
+        livehook
+    }
+
+    /// Configures it in a temporary directory, and starts nothing.
+    pub(crate) fn configured(head: &str, more: &str) -> Livehook {
+        let directory = tempfile::tempdir().unwrap();
+        let mut livehook = Livehook::configure(directory.path(), head, more);
+        livehook.temporary = Some(directory);
+        livehook
+    }
+
     /// Writes the configuration into `directory`: free ports, the tests' key, `head` before the first table and `more`
     /// at the end. Starts nothing. Relative paths are relative to `directory`.
     pub(crate) fn configure(directory: &Path, head: &str, more: &str) -> Livehook {
         let (receiver, admin) = (free_port(), free_port());
-        let livehook = Livehook { directory: directory.to_owned(), receiver, admin, child: None };
+        let livehook = Livehook { directory: directory.to_owned(), receiver, admin, child: None, temporary: None };
         livehook.configure_again(head, more);
         livehook
     }
@@ -49,6 +69,14 @@ impl Livehook {
     pub(crate) fn start(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("stderr.log")).unwrap();
         self.spawn(Command::new(PROGRAM).stdout(Stdio::null()).stderr(log));
+    }
+
+    /// Starts the program with less of what `ulimit` limits, and waits until it is ready.
+    pub(crate) async fn start_limited(&mut self, limit: &str) {
+        let log = std::fs::File::create(self.path("stderr.log")).unwrap();
+        let script = format!("ulimit {limit} && exec \"$@\"");
+        self.spawn(Command::new("sh").args(["-c", &script, "sh", PROGRAM]).stdout(Stdio::null()).stderr(log));
+        self.ready().await;
     }
 
     /// Starts the program with this command, to which the arguments are added.

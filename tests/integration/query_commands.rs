@@ -75,11 +75,8 @@ impl Livehook {
 
 #[tokio::test]
 async fn sent_event_in_the_next_answer() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
-    let mut livehook = Livehook::configure(path, "", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
+    let path = &livehook.directory.clone();
     for number in 0..20 {
         let stream = format!("room-{number}");
         livehook.send(&["--stream", &stream]);
@@ -118,11 +115,8 @@ async fn sent_event_in_the_next_answer() {
 
 #[tokio::test]
 async fn damaged_index_rebuilt() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
-    let mut livehook = Livehook::configure(path, "", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
+    let path = &livehook.directory.clone();
     livehook.send(&["--stream", "before"]);
     livehook.stop().await;
     let index = path.join("data/index.db");
@@ -145,10 +139,9 @@ async fn damaged_index_rebuilt() {
 
 #[tokio::test]
 async fn index_behind_without_a_service() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
+    let mut livehook = Livehook::configured("", "[index]\nstale_after_secs = 1000000");
+    let path = &livehook.directory.clone();
     assert!(refusal(&command(path, &["streams"])).contains("there is no index here"));
-    let mut livehook = Livehook::configure(path, "", "[index]\nstale_after_secs = 1000000");
     livehook.start();
     livehook.ready().await;
     livehook.send(&["--stream", "first"]);
@@ -158,28 +151,25 @@ async fn index_behind_without_a_service() {
     livehook.send(&["--stream", "second"]);
     livehook.stop().await;
     let began = Instant::now();
-    let (answered, told) = answer(path, &["streams"]);
+    let (answered, stderr) = answer(path, &["streams"]);
     assert!(began.elapsed() < Duration::from_millis(1500), "no service to wait for");
     assert!(answered.contains("first") && !answered.contains("second"), "{answered}");
-    assert!(told.contains("No service runs") && told.contains("rebuild-index"), "{told}");
+    assert!(stderr.contains("No service runs") && stderr.contains("rebuild-index"), "{stderr}");
 
-    let (written, told) = answer(path, &["rebuild-index"]);
-    assert_eq!((written.as_str(), told.as_str()), ("", "rebuilt the index in data\n"));
-    let (answered, told) = answer(path, &["streams"]);
+    let (written, stderr) = answer(path, &["rebuild-index"]);
+    assert_eq!((written.as_str(), stderr.as_str()), ("", "rebuilt the index in data\n"));
+    let (answered, stderr) = answer(path, &["streams"]);
     assert!(answered.contains("first") && answered.contains("second"), "{answered}");
-    assert_eq!(told, "");
+    assert_eq!(stderr, "");
     let settings = livehook::index::Reader::open(&path.join("data")).unwrap().settings();
     assert_eq!(settings.stale_after_ms, Some(1_000_000_000), "as the service had it");
 }
 
 #[tokio::test]
 async fn data_found_by_configuration() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
     let mut livehook =
-        Livehook::configure(path, "", &format!("token = \"{TOKEN}\"\n[index]\nstale_after_secs = 1000000"));
-    livehook.start();
-    livehook.ready().await;
+        Livehook::running("", &format!("token = \"{TOKEN}\"\n[index]\nstale_after_secs = 1000000")).await;
+    let path = &livehook.directory.clone();
     livehook.send(&["--stream", "first"]);
     // The service was started with the same data directory by the file, and no variable names it.
     let configured = |line: &[&str]| {
@@ -187,23 +177,23 @@ async fn data_found_by_configuration() {
         command.args(line).args(["--config", "config.toml"]).current_dir(path).env_remove("LIVEHOOK_DATA_DIR");
         command.env_remove("LIVEHOOK_ADMIN_LISTEN").env_remove("LIVEHOOK_ADMIN_TOKEN").output().unwrap()
     };
-    let told = |output: &Output| {
+    let stderr = |output: &Output| {
         assert!(output.status.success(), "{}", texts(output).1);
         texts(output).1
     };
     let rebuild: &[&str] = &["rebuild-index"];
-    assert_eq!(told(&configured(rebuild)), "the service rebuilt the index\n");
-    assert!(told(&configured(&["dead-letters", "redrive", "--all"])).contains("no dead letter matches"));
+    assert_eq!(stderr(&configured(rebuild)), "the service rebuilt the index\n");
+    assert!(stderr(&configured(&["dead-letters", "redrive", "--all"])).contains("no dead letter matches"));
     livehook.stop().await;
 
     let data_dir = path.join("data");
     let settings = || livehook::index::Reader::open(&data_dir).unwrap().settings().stale_after_ms;
     std::fs::remove_file(data_dir.join("index.db")).unwrap();
-    let made = told(&configured(rebuild));
+    let made = stderr(&configured(rebuild));
     assert!(made.starts_with("rebuilt the index in ") && !made.contains("default"), "{made}");
     assert_eq!(settings(), Some(1_000_000_000));
     std::fs::remove_file(data_dir.join("index.db")).unwrap();
-    assert!(told(&command(path, rebuild)).contains("the default `index.stale_after_secs`"));
+    assert!(stderr(&command(path, rebuild)).contains("the default `index.stale_after_secs`"));
     assert_eq!(settings(), Some(7 * 86_400_000));
     assert!(!path.join("livehook-data").exists());
 
@@ -218,18 +208,15 @@ async fn data_found_by_configuration() {
 
 #[tokio::test]
 async fn rebuild_by_the_service() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
-    let mut livehook = Livehook::configure(path, "", &format!("token = \"{TOKEN}\""));
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", &format!("token = \"{TOKEN}\"")).await;
+    let path = &livehook.directory.clone();
     livehook.send(&["--count", "500"]);
     livehook.send(&["--event", "pair", "--stream", "ended"]);
     let before = objects(path, &["sessions", "--limit", "1000"]);
     let url = format!("http://{}", livehook.admin);
 
-    let (written, told) = answer(path, &["rebuild-index", "--config", "config.toml"]);
-    assert_eq!((written.as_str(), told.as_str()), ("", "the service rebuilt the index\n"));
+    let (written, stderr) = answer(path, &["rebuild-index", "--config", "config.toml"]);
+    assert_eq!((written.as_str(), stderr.as_str()), ("", "the service rebuilt the index\n"));
     assert_eq!(livehook.log().matches("the index was rebuilt").count(), 1, "{}", livehook.log());
     assert_eq!(objects(path, &["sessions", "--limit", "1000"]), before);
     // The old name of the command.
@@ -241,32 +228,29 @@ async fn rebuild_by_the_service() {
     let from_elsewhere = with_token(elsewhere.path(), &["rebuild-index", "--url", &url], Some(TOKEN));
     assert!(from_elsewhere.status.success(), "{}", texts(&from_elsewhere).1);
 
-    let told = refusal(&command(path, &["rebuild-index", "--url", &url]));
-    assert!(told.contains("LIVEHOOK_ADMIN_TOKEN") && told.contains("admin.token"), "{told}");
-    let told = refusal(&with_token(path, &["rebuild-index", "--url", &url], Some("another-token-altogether")));
-    assert!(told.contains("answered 401") && !told.contains("another-token"), "{told}");
-    let told = refusal(&with_token(path, &["rebuild-index", "--url", "http://127.0.0.1:1"], Some(TOKEN)));
-    assert!(told.contains("no connection") && told.contains("--url"), "{told}");
+    let stderr = refusal(&command(path, &["rebuild-index", "--url", &url]));
+    assert!(stderr.contains("LIVEHOOK_ADMIN_TOKEN") && stderr.contains("admin.token"), "{stderr}");
+    let stderr = refusal(&with_token(path, &["rebuild-index", "--url", &url], Some("another-token-altogether")));
+    assert!(stderr.contains("answered 401") && !stderr.contains("another-token"), "{stderr}");
+    let stderr = refusal(&with_token(path, &["rebuild-index", "--url", "http://127.0.0.1:1"], Some(TOKEN)));
+    assert!(stderr.contains("no connection") && stderr.contains("--url"), "{stderr}");
     livehook.stop().await;
 
     livehook.restart("", &format!("token = \"{TOKEN}\"\n[index]\nenabled = false")).await;
-    let told = refusal(&command(path, &["rebuild-index", "--config", "config.toml"]));
-    assert!(told.contains("answered 503 the index is switched off") && told.contains("index.enabled"), "{told}");
-    let told = refusal(&with_token(path, &["rebuild-index", "--url", &format!("{url}/x")], Some(TOKEN)));
-    assert!(told.contains("answered 404 there is nothing at") && told.contains("--url"), "{told}");
+    let stderr = refusal(&command(path, &["rebuild-index", "--config", "config.toml"]));
+    assert!(stderr.contains("answered 503 the index is switched off") && stderr.contains("index.enabled"), "{stderr}");
+    let stderr = refusal(&with_token(path, &["rebuild-index", "--url", &format!("{url}/x")], Some(TOKEN)));
+    assert!(stderr.contains("answered 404 there is nothing at") && stderr.contains("--url"), "{stderr}");
     livehook.stop().await;
     livehook.restart("", "").await;
-    let told = refusal(&with_token(path, &["rebuild-index", "--url", &url], Some(TOKEN)));
-    assert!(told.contains("answered 401") && told.contains("admin.token"), "{told}");
+    let stderr = refusal(&with_token(path, &["rebuild-index", "--url", &url], Some(TOKEN)));
+    assert!(stderr.contains("answered 401") && stderr.contains("admin.token"), "{stderr}");
 }
 
 #[tokio::test]
 async fn backup_restores_old_sessions() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
-    let mut livehook = Livehook::configure(path, "", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
+    let path = &livehook.directory.clone();
     livehook.send(&["--event", "pair", "--stream", "old"]);
     let old = members(path, &["sessions"], "id");
     livehook.send(&["--stream", "new"]);
@@ -285,8 +269,8 @@ async fn backup_restores_old_sessions() {
 
     std::fs::rename(path.join("data"), path.join("lost")).unwrap();
     std::fs::rename(path.join("copy"), path.join("data")).unwrap();
-    let (_, told) = answer(path, &["sessions"]);
-    assert_eq!(told, "", "the copy of the index is of the copy of the journal");
+    let (_, stderr) = answer(path, &["sessions"]);
+    assert_eq!(stderr, "", "the copy of the index is of the copy of the journal");
     livehook.restart("", "").await;
     livehook.send(&["--stream", "latest"]);
     let streams = members(path, &["sessions", "--sort", "started", "--reverse"], "stream");

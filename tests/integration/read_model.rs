@@ -4,8 +4,6 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use livehook::index::{Options, Reader, SessionQuery, rebuild};
@@ -13,7 +11,7 @@ use livehook::journal;
 use serde_json::Value;
 
 use super::client::{Client, expected_id, now_secs, sign};
-use super::crash::rounds;
+use super::kills::{Senders, rounds};
 use super::process::Livehook;
 use super::test_app::TestApp;
 
@@ -48,39 +46,6 @@ fn members(number: u64) -> String {
 
 fn body(number: u64) -> String {
     sign(&members(number), now_secs() + 600)
-}
-
-/// The numbers that a sender has sent when its connection breaks.
-#[derive(Default)]
-struct Sent {
-    answered: Vec<u64>,
-    unanswered: Vec<u64>,
-}
-
-/// Sends without a pause until the connection breaks: first the unanswered numbers of last time, then new ones. Sometimes it
-/// repeats an answered one, as CSS does after a late answer.
-async fn send_until_cut(livehook: SocketAddr, mut again: Vec<u64>, next: Arc<AtomicU64>) -> Sent {
-    let mut sent = Sent::default();
-    let Ok(mut client) = Client::connect(livehook).await else {
-        return Sent { unanswered: again, ..sent };
-    };
-    loop {
-        let number = again.pop().unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
-        match client.post(&body(number)).await {
-            Ok(answer) if answer.status == 200 => {
-                sent.answered.push(number);
-                if fastrand::u8(0..8) == 0 {
-                    again.push(sent.answered[fastrand::usize(..sent.answered.len())]);
-                }
-            }
-            Ok(answer) => panic!("{answer:?}"),
-            Err(_) => {
-                sent.unanswered = again;
-                sent.unanswered.push(number);
-                return sent;
-            }
-        }
-    }
 }
 
 /// Asks for a rebuild of the index. Returns the status of the response, if the program lives that long.
@@ -135,16 +100,14 @@ fn rebuilt(data_dir: &Path, with_index: bool) -> Vec<Value> {
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
 async fn sessions_survive_every_kill() {
-    let directory = tempfile::tempdir().unwrap();
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut livehook = Livehook::configure(directory.path(), "", "");
+    let mut livehook = Livehook::configured("", "");
     // The events are years old, and each must stay.
     livehook.configure_again("", &format!("token = \"{TOKEN}\"\n[index]\nretention_days = 36500\n"));
-    let next = Arc::new(AtomicU64::new(0));
+    let mut senders = Senders::new(CONNECTIONS, body);
     let mut answered = HashSet::new();
-    let mut unanswered: Vec<Vec<u64>> = vec![Vec::new(); CONNECTIONS];
     for _ in 0..rounds() {
         // Some kills come before the service is ready, while the index binds itself to the journal.
         for _ in 0..random.u64(0..3) {
@@ -154,21 +117,14 @@ async fn sessions_survive_every_kill() {
         }
         livehook.start();
         livehook.ready().await;
-        let senders: Vec<_> = unanswered
-            .drain(..)
-            .map(|again| tokio::spawn(send_until_cut(livehook.receiver, again, Arc::clone(&next))))
-            .collect();
+        senders.start(livehook.receiver);
         if random.u8(0..3) == 0 {
             tokio::time::sleep(Duration::from_millis(random.u64(0..150))).await;
             assert_eq!(ask_for_rebuild(livehook.admin).await.unwrap(), 202);
         }
         tokio::time::sleep(Duration::from_millis(random.u64(1..200))).await;
         livehook.kill();
-        for sender in senders {
-            let sent = sender.await.unwrap();
-            answered.extend(sent.answered);
-            unanswered.push(sent.unanswered);
-        }
+        answered.extend(senders.ended().await);
     }
     livehook.start();
     livehook.ready().await;

@@ -26,14 +26,12 @@ async fn get(livehook: &Livehook, path: &str) -> (u16, serde_json::Value) {
 
 #[tokio::test]
 async fn restore_invalidates_old_positions() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
     post(&livehook, 0..3).await;
+    let path = livehook.directory.clone();
     let backup = || {
         let mut command = Command::new(PROGRAM);
-        command.args(["backup", "--data-dir", "data", "copy"]).current_dir(directory.path());
+        command.args(["backup", "--data-dir", "data", "copy"]).current_dir(&path);
         assert!(command.status().unwrap().success());
     };
     backup();

@@ -9,12 +9,6 @@ use super::process::{FILE_SINK, Livehook, Mounted, PROGRAM};
 
 const LOG_SINK: &str = "[[sinks]]\nname = \"out\"\ntype = \"log\"\n";
 
-fn configured(head: &str, more: &str) -> (tempfile::TempDir, Livehook) {
-    let directory = tempfile::tempdir().unwrap();
-    let livehook = Livehook::configure(directory.path(), head, more);
-    (directory, livehook)
-}
-
 /// Starts the program with this stdout.
 async fn start_with_stdout(livehook: &mut Livehook, stdout: impl Into<Stdio>) {
     let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
@@ -38,7 +32,7 @@ async fn wait_for_lines(livehook: &Livehook, count: usize) {
 #[tokio::test]
 async fn sigterm_drains_every_answered_event() {
     for signal in ["TERM", "INT", "QUIT"] {
-        let (_directory, mut livehook) = configured("", "");
+        let mut livehook = Livehook::configured("", "");
         livehook.start();
         livehook.ready().await;
         let address = livehook.receiver;
@@ -71,7 +65,7 @@ async fn sigterm_drains_every_answered_event() {
 #[tokio::test]
 async fn drain_finishes_requests_in_flight() {
     for grace in ["", "shutdown_grace_secs = 1"] {
-        let (_directory, mut livehook) = configured(grace, "");
+        let mut livehook = Livehook::configured(grace, "");
         livehook.start();
         livehook.ready().await;
         let body = signed(1, now_secs());
@@ -94,7 +88,7 @@ async fn drain_finishes_requests_in_flight() {
 
 #[tokio::test]
 async fn sink_outage_delays_no_200_and_no_stop() {
-    let (_directory, mut livehook) = configured("", FILE_SINK);
+    let mut livehook = Livehook::configured("", FILE_SINK);
     let obstacle = livehook.path("events.jsonl");
     std::fs::create_dir(&obstacle).unwrap();
     livehook.start();
@@ -114,7 +108,7 @@ async fn sink_outage_delays_no_200_and_no_stop() {
 
 #[tokio::test]
 async fn blocked_stdout_stops_only_its_sink() {
-    let (_directory, mut livehook) = configured("shutdown_grace_secs = 3", &format!("{LOG_SINK}{FILE_SINK}"));
+    let mut livehook = Livehook::configured("shutdown_grace_secs = 3", &format!("{LOG_SINK}{FILE_SINK}"));
     let (unread, stdout) = std::io::pipe().unwrap();
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
     for number in 0..300 {
@@ -130,7 +124,7 @@ async fn blocked_stdout_stops_only_its_sink() {
 
 #[tokio::test]
 async fn second_signal_cuts_the_drain_short() {
-    let (_directory, mut livehook) = configured("shutdown_grace_secs = 60", "");
+    let mut livehook = Livehook::configured("shutdown_grace_secs = 60", "");
     let (unread, stdout) = std::io::pipe().unwrap();
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
     for number in 0..300 {
@@ -147,9 +141,7 @@ async fn second_signal_cuts_the_drain_short() {
 
 #[tokio::test]
 async fn sighup_changes_nothing() {
-    let (_directory, mut livehook) = configured("", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
     livehook.signal("HUP");
     assert_eq!(post(&livehook, 1).await, 200);
     livehook.stop().await;
@@ -158,12 +150,9 @@ async fn sighup_changes_nothing() {
 
 #[tokio::test]
 async fn file_size_limit_answers_503() {
-    let (_directory, mut livehook) = configured("", FILE_SINK);
-    let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
+    let mut livehook = Livehook::configured("", FILE_SINK);
     // `ulimit -f` counts blocks of 512 bytes: this is 1 MiB.
-    let script = "ulimit -f 2048 && exec \"$@\"";
-    livehook.spawn(Command::new("sh").args(["-c", script, "sh", PROGRAM]).stdout(Stdio::null()).stderr(log));
-    livehook.ready().await;
+    livehook.start_limited("-f 2048").await;
     let mut answered = 0;
     while post(&livehook, answered).await == 200 {
         answered += 1;
@@ -183,7 +172,7 @@ async fn file_size_limit_answers_503() {
 
 #[tokio::test]
 async fn closed_stdout_stops_only_its_sink() {
-    let (_directory, mut livehook) = configured("", &format!("{LOG_SINK}{FILE_SINK}"));
+    let mut livehook = Livehook::configured("", &format!("{LOG_SINK}{FILE_SINK}"));
     let (unread, stdout) = std::io::pipe().unwrap();
     drop(unread);
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
@@ -202,7 +191,7 @@ async fn closed_stdout_stops_only_its_sink() {
 
 #[tokio::test]
 async fn full_journal_recovers_with_its_sink() {
-    let (_directory, mut livehook) = configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
+    let mut livehook = Livehook::configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
     let obstacle = livehook.path("events.jsonl");
     std::fs::create_dir(&obstacle).unwrap();
     livehook.start();
@@ -242,9 +231,7 @@ async fn full_journal_recovers_with_its_sink() {
 
 #[tokio::test]
 async fn size_limit_prunes_delivered_records_first() {
-    let (_directory, mut livehook) = configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}")).await;
     let mut client = Client::connect(livehook.receiver).await.unwrap();
     let padding = "x".repeat(200_000);
     for number in 0..200 {
@@ -257,9 +244,7 @@ async fn size_limit_prunes_delivered_records_first() {
 
 #[tokio::test]
 async fn missing_data_dir_answers_503_until_it_is_back() {
-    let (_directory, mut livehook) = configured("", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
     assert_eq!(post(&livehook, 0).await, 200);
     let (data, away) = (livehook.path("data"), livehook.path("away"));
     std::fs::rename(&data, &away).unwrap();
@@ -280,9 +265,7 @@ async fn missing_data_dir_answers_503_until_it_is_back() {
 
 #[tokio::test]
 async fn hanging_disk_turns_readiness_off() {
-    let (_directory, mut livehook) = configured("", "[index]\nenabled = false\n");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "[index]\nenabled = false\n").await;
     // The writer waits for this lock just as it would wait for a sync that hangs.
     let other = rusqlite::Connection::open(livehook.path("data/journal.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -310,7 +293,7 @@ async fn hanging_disk_turns_readiness_off() {
 
 #[tokio::test]
 async fn taken_port_ends_the_start() {
-    let (_directory, mut livehook) = configured("", "");
+    let mut livehook = Livehook::configured("", "");
     let _taken = std::net::TcpListener::bind(livehook.receiver).unwrap();
     livehook.start();
     let status = livehook.ended(Duration::from_secs(10)).await;
@@ -330,7 +313,7 @@ async fn failing_stderr_changes_nothing() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
     let unread = || std::io::pipe().unwrap().1.into();
     for stderr in [full as fn() -> OwnedFd, unread] {
-        let (_directory, mut livehook) = configured("", "");
+        let mut livehook = Livehook::configured("", "");
         start_with_stderr(&mut livehook, stderr()).await;
         for number in 0..10 {
             assert_eq!(post(&livehook, number).await, 200);
@@ -342,7 +325,7 @@ async fn failing_stderr_changes_nothing() {
 
 #[tokio::test]
 async fn blocked_stderr_changes_nothing() {
-    let (_directory, mut livehook) = configured("", "");
+    let mut livehook = Livehook::configured("", "");
     let (unread, stderr) = std::io::pipe().unwrap();
     start_with_stderr(&mut livehook, full(stderr)).await;
     for number in 0..300 {
@@ -367,9 +350,7 @@ fn full(end: std::io::PipeWriter) -> OwnedFd {
 
 #[tokio::test]
 async fn last_log_lines_reach_stderr() {
-    let (_directory, mut livehook) = configured("", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
     assert_eq!(post(&livehook, 1).await, 200);
     livehook.stop().await;
     assert!(livehook.log().trim_end().ends_with("stopped"), "{}", livehook.log());
@@ -379,8 +360,8 @@ async fn last_log_lines_reach_stderr() {
 #[tokio::test]
 #[ignore = "mounts a small file system, which takes root: run by tests/run"]
 async fn full_disk_answers_503_and_loses_nothing() {
-    let (directory, mut livehook) = configured("", "");
-    let data = directory.path().join("data");
+    let mut livehook = Livehook::configured("", "");
+    let data = livehook.path("data");
     std::fs::create_dir(&data).unwrap();
     let _mounted = Mounted::tmpfs(&data, "size=6m");
     livehook.start();
@@ -417,9 +398,7 @@ async fn full_disk_answers_503_and_loses_nothing() {
 
 #[tokio::test]
 async fn api_queries_leave_no_file_open() {
-    let (_directory, mut livehook) = configured("", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
     assert_eq!(post(&livehook, 1).await, 200);
     let mut client = Client::connect(livehook.admin).await.unwrap();
     for path in ["events", "sessions", "streams"] {

@@ -78,8 +78,7 @@ fn trace_shows_an_answer_before_its_sync() {
 #[tokio::test]
 #[ignore = "needs strace and the right to use it: run by tests/run"]
 async fn no_200_leaves_before_its_sync() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
+    let mut livehook = Livehook::configured("", "");
     start_traced(&mut livehook).await;
 
     let mut client = Client::connect(livehook.receiver).await.unwrap();
@@ -108,10 +107,7 @@ async fn no_200_leaves_before_its_sync() {
 #[tokio::test]
 #[ignore = "needs strace and the right to use it: run by tests/run"]
 async fn start_after_a_kill_syncs_first() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut livehook = Livehook::configure(directory.path(), "", "");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = Livehook::running("", "").await;
     livehook.stop().await;
     // The WAL is empty now. This reader keeps SQLite from moving later frames into the database.
     let reader = rusqlite::Connection::open(livehook.path("data/journal.db")).unwrap();
@@ -126,7 +122,7 @@ async fn start_after_a_kill_syncs_first() {
     let text = stop_traced(&mut livehook).await;
     let is_write = |line: &str| line.contains("write64(") && line.contains("/journal.db-wal>");
     let written = text.lines().position(is_write).expect("the start writes something");
-    for file in ["/journal.db-wal>)".to_owned(), format!("{}>)", directory.path().display())] {
+    for file in ["/journal.db-wal>)".to_owned(), format!("{}>)", livehook.directory.display())] {
         let is_synced = text
             .lines()
             .take(written)
