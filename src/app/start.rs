@@ -141,7 +141,9 @@ async fn open_index(
     let status = Arc::new(index::Status::default());
     let (data_dir, options, shared) = (config.data_dir.clone(), config.index.clone(), Arc::clone(&status));
     let unsaved_bytes_max = config.journal.size_bytes_max / UNSAVED_SHARE;
-    let opening = move || index::Worker::open(&data_dir, &options, unsaved_bytes_max, consumer, shared, metrics);
+    let opening = move || {
+        index::Worker::open(&data_dir, &options, unsaved_bytes_max, consumer, shared, metrics, clock::system_clock)
+    };
     Ok((tokio::task::spawn_blocking(opening).await?, status))
 }
 

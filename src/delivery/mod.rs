@@ -8,7 +8,6 @@ mod pending;
 mod replay_selection;
 mod resend;
 mod status;
-mod step;
 #[cfg(test)]
 mod testing;
 mod worker;
@@ -17,5 +16,4 @@ pub use backoff::RetryOptions;
 pub use outlet::Outlet;
 pub use replay_selection::ReplaySelection;
 pub use status::{Status, StatusView};
-pub use step::Step;
 pub use worker::Worker;

@@ -7,8 +7,7 @@ use super::backoff::Pause;
 use super::outcome::{BatchOutcome, Decision, is_cut_short};
 use super::outlet::Outlet;
 use super::pending::{Pending, Tries};
-use super::step::Step;
-use crate::journal::{JournalError, NewDeadLetter, Offset, Progress, Record};
+use crate::journal::{JournalError, NewDeadLetter, Offset, Progress, Record, Step};
 use crate::telemetry::DeliveryOutcome;
 
 /// The delivery of new events to one sink.

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use tempfile::TempDir;
 
-use super::{Outlet, RetryOptions, Status, Step, Worker};
+use super::{Outlet, RetryOptions, Status, Worker};
 use crate::callback::testing::RECEIVED_MS;
 use crate::callback::{Event, EventSelection, testing};
 use crate::clock::system_clock;
 use crate::clock::testing::{advance_test_clock, set_test_clock, test_clock};
-use crate::journal::{self, Appended, Journal, Offset, Opened, Record, Records, SqliteJournal, Start};
+use crate::journal::{self, Appended, Journal, Offset, Opened, Record, Records, SqliteJournal, Start, Step};
 use crate::sink::{Failure, Outcome, Sink};
 use crate::telemetry::Metrics;
 

@@ -7,8 +7,7 @@ use tokio::sync::watch;
 use super::new_events::NewEvents;
 use super::outlet::Outlet;
 use super::resend::Resend;
-use super::step::Step;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, Step};
 
 #[cfg(test)]
 mod tests;

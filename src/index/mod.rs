@@ -9,6 +9,7 @@
 mod apply;
 mod backup;
 mod error;
+mod following;
 mod hours;
 mod options;
 mod pruning;
@@ -24,11 +25,10 @@ mod stored_session;
 #[cfg(test)]
 mod testing;
 mod views;
-mod worker;
-mod writer_thread;
 
 pub use backup::backup;
 pub use error::IndexError;
+pub use following::Worker;
 pub use options::{CONSUMER, Options};
 pub use query::{BroadcastQuery, Order, SessionQuery, Sort};
 pub use reader::{HourCount, Reader, SESSION_EVENTS_MAX};
@@ -37,4 +37,3 @@ pub use settings::Settings;
 pub use status::{Status, StatusView};
 pub use store::Store;
 pub use views::{BroadcastView, ReasonView, SessionView, StreamView};
-pub use worker::{Step, Worker};

@@ -13,7 +13,7 @@ use super::store::JournalState;
 use super::{Options, Reader, SessionQuery, Store};
 use crate::callback::{Event, EventId, EventType, recording_started_ms};
 use crate::journal::{Offset, Record};
-use crate::session::testing::{BEGIN_SECS, HISTORY_SECS, Sessions, fold};
+use crate::session::testing::{BEGIN_SECS, HISTORY_SECS, Sessions, event, fold};
 use crate::session::{Session, StreamKey};
 
 /// The id of a journal that doesn't exist.
@@ -50,6 +50,11 @@ pub(super) fn open(directory: &Path) -> Store {
     let head = store.cursor();
     store.follow(&JournalState { head, ..journal(&[]) }).unwrap();
     store
+}
+
+/// The verified events of callbacks.
+pub(super) fn events(callbacks: &[Value]) -> Vec<Event> {
+    callbacks.iter().map(event).collect()
 }
 
 /// Records of events, with gaps between their offsets.

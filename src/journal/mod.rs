@@ -15,6 +15,7 @@ mod record;
 mod replays;
 mod schema;
 mod sqlite;
+mod step;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,5 +33,6 @@ pub use reader::Reader;
 pub use record::{CLOCK_SLACK_MS, Offset, Record};
 pub use replays::{NewReplay, Replay, ReplayProgress};
 pub use sqlite::{Opened, SqliteJournal};
+pub use step::Step;
 pub use unserved::change_unserved_dead_letters;
 pub use writer::{Wakeups, WriterDied};

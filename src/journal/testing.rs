@@ -50,15 +50,15 @@ pub(super) fn offsets(data_dir: &Path) -> Vec<i64> {
 }
 
 /// Options with a retention that is longer than the events of these tests are old.
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { retention_days: 36_500, ..Options::default() }
 }
 
 /// A journal with its thread, in a directory of its own.
-pub(super) struct Running {
-    pub(super) directory: tempfile::TempDir,
-    pub(super) journal: Arc<SqliteJournal>,
-    pub(super) consumers: Vec<Box<dyn Consumer>>,
+pub(crate) struct Running {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) journal: Arc<SqliteJournal>,
+    pub(crate) consumers: Vec<Box<dyn Consumer>>,
     pub(super) wakeups: JoinHandle<Result<(), WriterDied>>,
 }
 
@@ -68,7 +68,8 @@ impl Running {
         Running::open(tempfile::tempdir().unwrap(), &options(), consumers)
     }
 
-    pub(super) fn open(directory: tempfile::TempDir, options: &Options, consumers: &[&str]) -> Running {
+    /// Starts the journal of a directory with these consumers, the new ones at the earliest record.
+    pub(crate) fn open(directory: tempfile::TempDir, options: &Options, consumers: &[&str]) -> Running {
         let names: Vec<_> = consumers.iter().map(|name| ((*name).to_owned(), Start::Earliest)).collect();
         let opened = SqliteJournal::open(directory.path(), options, &names, Arc::default(), system_clock).unwrap();
         let Opened { journal, consumers, wakeups } = opened;
@@ -76,7 +77,7 @@ impl Running {
     }
 
     /// Closes the journal, and returns its directory.
-    pub(super) async fn stop(self) -> tempfile::TempDir {
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
         drop(self.consumers);
         self.journal.close();
         self.wakeups.await.unwrap().unwrap();

@@ -14,8 +14,7 @@ use crate::delivery::backoff::Pause;
 use crate::delivery::outcome::BatchOutcome;
 use crate::delivery::outlet::Outlet;
 use crate::delivery::pending::Pending;
-use crate::delivery::step::Step;
-use crate::journal::{JournalError, Progress};
+use crate::journal::{JournalError, Progress, Step};
 use crate::telemetry::DeliveryOutcome;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use super::{IndexError, Store};
+use crate::index::{IndexError, Store};
 
 /// The thread's priority on the system's scale, from 0 to 19 for the lowest.
 const NICENESS: i32 = 10;

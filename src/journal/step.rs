@@ -1,4 +1,4 @@
-//! What a step of a worker leaves to do.
+//! The result of one step of a worker that reads the journal.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Step {
     /// The worker can take another step at once.
     More,
-    /// The worker has nothing to do until a new record comes or a pause ends.
+    /// The worker has nothing to do until the journal has a new record, or until one of its own pauses ends.
     Idle,
     /// The worker can do nothing before the end of this wait.
     Wait(Duration),

@@ -1,0 +1,160 @@
+//! The worker, one step at a time, on a real journal and over real files.
+
+use super::*;
+use crate::clock::testing::advance_test_clock;
+use crate::index::following::testing::{Running, history, reported_cursor};
+use crate::index::testing::{expected, sessions};
+use crate::journal::Journal;
+
+/// How long a test waits for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longer than any interval of the worker, except the one of pruning.
+const LATER_MS: i64 = 11_000;
+
+#[tokio::test]
+async fn unreadable_index_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("index.db");
+    std::fs::write(&file, "no database, and longer than the head of one".repeat(9)).unwrap();
+    let mut running = Running::open(directory);
+    running.append(&history()).await;
+    running.assert_fails("index.db").await;
+    running.assert_fails("move it away").await;
+    assert_eq!(running.reported_cursor(), 0, "the journal keeps all records for it");
+
+    std::fs::remove_file(file).unwrap();
+    running.settle().await;
+    assert_eq!((running.status.view().last_error, running.sessions()), (None, expected(&history())));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn records_are_indexed_until_idle() {
+    let mut running = Running::with(&[]).await;
+    let history = history();
+    let (first, rest) = history.split_at(3);
+    for part in [first, rest] {
+        running.append(part).await;
+        assert_eq!(running.step().await, Step::More);
+        assert_eq!(running.step().await, Step::Idle);
+    }
+    assert_eq!(running.sessions(), expected(&history));
+    assert_eq!(running.status.view().cursor, running.head());
+    advance_test_clock(1000);
+    running.settle().await;
+    assert_eq!(running.status.view().live_streams, 1);
+    let metrics = running.metrics.encode();
+    for line in [
+        r#"livehook_sessions_ended_total{reason_category="client"} 1"#,
+        r#"livehook_sessions_ended_total{reason_category="network"} 1"#,
+        "livehook_session_duration_seconds_count 2",
+        "livehook_session_duration_seconds_sum 61.5",
+        "livehook_events_without_sequence_total 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    // An hour later the live session is stale. That shows when live streams are counted again.
+    advance_test_clock(3_600_000);
+    running.settle().await;
+    assert_eq!(running.status.view().live_streams, 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn removed_index_is_reported() {
+    let mut running = Running::with(&history()).await;
+    std::fs::remove_file(running.path().join("index.db")).unwrap();
+    for _ in 0..3 {
+        running.assert_fails("index.db: this file was removed or replaced").await;
+    }
+    let mut running = running.restart().await;
+    running.settle().await;
+    assert_eq!(running.sessions(), expected(&history()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn failing_index_recovers() {
+    let history = history();
+    let mut running = Running::with(&history[..2]).await;
+    let cursor = running.status.view().cursor;
+    running.change_index("CREATE TRIGGER poison BEFORE INSERT ON events BEGIN SELECT raise(ABORT, 'no room'); END");
+    running.append(&history[2..]).await;
+    for _ in 0..3 {
+        running.assert_fails("no room").await;
+        assert_eq!(running.status.view().cursor, cursor);
+    }
+    advance_test_clock(LATER_MS);
+    running.assert_fails("no room").await;
+    assert_eq!(running.reported_cursor(), cursor, "the journal keeps the records that are not indexed");
+    running.change_index("DROP TRIGGER poison");
+    running.settle().await;
+    assert_eq!(running.status.view().last_error, None);
+    assert_eq!(running.sessions(), expected(&history));
+    assert!(running.metrics.encode().contains("livehook_session_duration_seconds_count 2"));
+    running.stop().await;
+}
+
+/// The worker wakes up for new records and for a rebuild, and saves at the end.
+#[tokio::test]
+async fn stop_makes_the_index_durable() {
+    let history = history();
+    let Running { journal, worker, status, .. } = Running::start();
+    let (stop_sender, stopped) = watch::channel(false);
+    let running = tokio::spawn(worker.run(stopped));
+    for event in &history {
+        journal.journal.append(event.clone()).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let (head, mut cursor) = (journal.journal.health().head, status.cursor());
+    let has_all = cursor.wait_for(|cursor| *cursor == head);
+    tokio::time::timeout(PATIENCE, has_all).await.expect("it indexes all").unwrap();
+    cursor.mark_unchanged();
+    status.request_rebuild();
+    let is_read_again = async {
+        cursor.changed().await.unwrap();
+        cursor.wait_for(|cursor| *cursor == head).await.map(drop)
+    };
+    tokio::time::timeout(PATIENCE, is_read_again).await.expect("a rebuild begins without new records").unwrap();
+    stop_sender.send(true).unwrap();
+    running.await.unwrap().unwrap();
+    assert!(!status.view().is_rebuilding);
+    let directory = journal.stop().await;
+    assert_eq!(reported_cursor(directory.path()), head.0);
+    assert_eq!(sessions(directory.path()), expected(&history));
+}
+
+/// A record that comes after the worker has read the journal, and before the stop, is still indexed.
+#[test]
+fn record_before_the_stop_is_indexed() {
+    // With one thread for blocking reads, a task that runs there proves that the read before it has ended.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Running { journal, worker, status, .. } = Running::with(&[]).await;
+        let (stop_sender, stopped) = watch::channel(false);
+        let mut run = std::pin::pin!(worker.run(stopped));
+        tokio::select! {
+            biased;
+            _ = &mut run => panic!("it was not stopped"),
+            () = std::future::ready(()) => {}
+        }
+        tokio::task::spawn_blocking(|| {}).await.unwrap();
+        journal.journal.append(history().remove(0)).await.unwrap();
+        stop_sender.send(true).unwrap();
+        run.await.unwrap();
+        assert_eq!(status.view().cursor, 1);
+        journal.stop().await;
+    });
+}
+
+#[tokio::test]
+async fn worker_ends_with_the_journal() {
+    let Running { journal, worker, .. } = Running::start();
+    let (_stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(worker.run(stopped));
+    journal.journal.append(history().remove(0)).await.unwrap();
+    let _directory = journal.stop().await;
+    let ended = tokio::time::timeout(PATIENCE, running).await.unwrap().unwrap();
+    assert!(matches!(ended, Err(IndexError::Journal(JournalError::Closed))), "{ended:?}");
+}
