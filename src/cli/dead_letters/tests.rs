@@ -31,7 +31,7 @@ fn journal() -> tempfile::TempDir {
             .unwrap();
             let wakeups = tokio::spawn(wakeups.run());
             for (sink, number) in [(0, 1), (0, 2), (1, 3)].into_iter().filter(|_| sinks.len() == 2) {
-                journal.append(push("room\\u001b[2J", number)).await.unwrap();
+                journal.append(push("room\u{1b}[2J", number)).await.unwrap();
                 let record = consumers[sink].read(journal.health().head.before(), 1).await.unwrap().remove(0);
                 let failed_at_ms = FAILED_MS + number * 1000;
                 let letter = NewDeadLetter {
