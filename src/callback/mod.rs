@@ -14,7 +14,6 @@ mod event_type_names;
 mod interruption;
 mod json;
 mod key;
-mod layers;
 mod members;
 mod parse;
 mod partition_key;

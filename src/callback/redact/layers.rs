@@ -1,32 +1,33 @@
-//! Removes JSON escapes and percent-encoding from a text, layer by layer, and keeps for each character the bytes that it came
-//! from and how deeply it was encoded. It knows nothing of the meaning of the text.
+//! Decodes a text layer by layer: JSON escapes and percent-encoding. Each character keeps the place of its bytes in the text, and
+//! how deeply it was encoded. Nothing here knows what the text means.
 
-use super::json;
+use crate::callback::json;
 
-/// How many layers of escapes and percent-encoding are removed, apart from the escapes of the string itself.
+/// How often percent-encoding and then JSON escapes are removed, after the escapes of the string itself.
 const LAYERS_MAX: usize = 4;
 
-/// A character after some layers are removed, and its bytes in the text. `u32` is enough, because bodies are far shorter.
+/// A character after some layers are removed, and the place of its bytes in the text.
 #[derive(Clone, Copy)]
 pub(super) struct Unit {
     pub(super) character: char,
+    // There is one unit for each character of a string, so small ones matter. Bodies are far shorter than `u32` can count.
     pub(super) start: u32,
     pub(super) end: u32,
-    /// In how many layers of JSON escapes it was one.
+    /// How many layers of JSON escapes it had.
     json_depth: u8,
-    /// In how many layers it was percent-encoded.
+    /// How many layers of percent-encoding it had.
     pub(super) percent_depth: u8,
 }
 
 impl Unit {
-    /// Returns whether the character lies in as many layers as the other one, or in fewer. A quote around a text lies in
-    /// fewer layers than a quote within it.
+    /// Returns whether the character had at most as many layers as the other one. The quotes around a text have fewer layers
+    /// than a quote inside the text.
     pub(super) fn is_no_deeper_than(&self, other: &Unit) -> bool {
         self.json_depth + self.percent_depth <= other.json_depth + other.percent_depth
     }
 }
 
-/// Calls `look` with the text of a JSON string, given without its quotes, and again after each further layer is removed.
+/// Decodes a JSON string, given without its quotes. Calls `look` with its text, and again after each further layer is removed.
 pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) {
     let mut units = units(string);
     remove_layer(&mut units, '\\', json_escape);
@@ -45,7 +46,7 @@ pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) {
     }
 }
 
-/// Reads the escape that the units start with: its character, and how many units it has.
+/// Reads the escape that the units start with. Returns its character, and how many units it has.
 type Escape = fn(&[Unit]) -> Option<(char, usize)>;
 
 fn units(text: &str) -> Vec<Unit> {
@@ -57,9 +58,10 @@ fn units(text: &str) -> Vec<Unit> {
     units
 }
 
-/// Replaces each escape, which begins with `lead`, by one unit. Returns whether there was any.
+/// Replaces each escape by one unit. An escape starts with `lead`. Returns whether there were any.
 fn remove_layer(units: &mut Vec<Unit>, lead: char, escape: Escape) -> bool {
     let Some(first) = units.iter().position(|unit| unit.character == lead) else { return false };
+    // In place, because a copy for each layer would cost more than the search.
     let (mut read, mut written) = (first, first);
     while read < units.len() {
         let unit = units[read];
@@ -89,6 +91,7 @@ fn remove_layer(units: &mut Vec<Unit>, lead: char, escape: Escape) -> bool {
 }
 
 fn json_escape(units: &[Unit]) -> Option<(char, usize)> {
+    // The longest escape is a surrogate pair, such as `\ud83d\ude00`. A `?` stands for everything that is not part of an escape.
     let mut text = [b'?'; 12];
     for (byte, unit) in text.iter_mut().zip(units) {
         *byte = u8::try_from(unit.character).ok().filter(u8::is_ascii).unwrap_or(b'?');
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_escape_stays() {
+    fn incomplete_escapes_stay() {
         for text in ["100%", "%zz", "%5", r"\q", r"\u12", r"\"] {
             assert_eq!(layers(text), [text]);
         }
