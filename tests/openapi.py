@@ -2,20 +2,16 @@
 
     cargo build && PYTHONPATH=FOLDER python3 tests/openapi.py
 
-The document must be valid OpenAPI 3.1. Then every operation is called so that it gives each status that is documented
-for it, and each answer must be as the schema of that status says, with no member that the schema does not have. FOLDER holds what
-tests/requirements/schemas.txt lists; tests/run makes one.
+The document must be valid OpenAPI 3.1. The test calls every operation until it has seen each documented status. Each answer must
+match the schema of its status, with no further member. FOLDER holds the packages of tests/requirements/schemas.txt; tests/run
+makes it.
 """
 
 import contextlib
 import hashlib
 import http.client
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,29 +19,23 @@ from urllib.parse import quote, urlencode
 
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from programs import LIVEHOOK, ROOT, free_port, livehook, running, until
 
-ROOT = Path(__file__).resolve().parent.parent
-LIVEHOOK = ROOT / "target" / "debug" / "livehook"
 KEY = "openapi0123456789openapi0123456789"
 TOKEN = "token0123456789token0123456789"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 JSON = {"Content-Type": "application/json"}
 NOBODY = "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42"
-# What changes something is told so in the body.
+# The bodies of the operations that change something.
 CHANGES = {
     "redrive_dead_letters": {"all": True},
     "drop_dead_letters": {"all": True},
     "begin_replay": {"sink": "log", "dry_run": True},
     "cancel_replay": {},
 }
-# These need a sink that fails, or a disk that fails; the tests in Rust have those.
+# These need a sink or a disk that fails; the tests in Rust cover them.
 UNSEEN = {"read_dead_letter 200", *(f"{name} 503" for name in CHANGES)}
 HOSTILE = 'a/b%2F?#&+ "\'\\<>\u202e\u2028\x00\x1b[31m\U0001f600'
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Service:
@@ -61,19 +51,10 @@ class Service:
 
     @contextlib.contextmanager
     def running(self):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVEHOOK_")}
         command = [LIVEHOOK, "serve", "--config", "config.toml"]
-        with open(self.folder / "log", "w") as log:
-            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=log)
-            try:
-                wait("the service is ready", lambda: self.get("/readyz")[0] == 200)
-                yield self
-            except BaseException:
-                print((self.folder / "log").read_text(), file=sys.stderr)
-                raise
-            finally:
-                process.terminate()
-                process.wait(20)
+        with running("livehook", command, self.receiver, self.folder):
+            until("the service is ready", lambda: self.get("/readyz")[0] == 200)
+            yield self
 
     def call(self, method, path, headers, port=None, body=None):
         """The status, the headers and the body of an answer."""
@@ -88,7 +69,7 @@ class Service:
         return self.call("GET", path, BEARER)
 
     def messages(self, query, headers):
-        """What the feed tells: the kind and the data of each message, without end."""
+        """Yields the kind and the data of each message of the feed, without end."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.admin, timeout=20)) as connection:
             connection.request("GET", f"/api/v1/feed?{query}", None, {"Host": "localhost", **BEARER, **headers})
             answer = connection.getresponse()
@@ -100,29 +81,17 @@ class Service:
                     yield kind, json.loads(value)
 
     def post(self, members):
-        done = subprocess.run(
-            [LIVEHOOK, "sign", "--key", KEY], input=json.dumps(members).encode(), stdout=subprocess.PIPE, check=True
-        )
-        status, _, body = self.call("POST", "/callback", JSON, self.receiver, done.stdout)
+        signed = livehook("sign", "--key", KEY, folder=self.folder, input=json.dumps(members))
+        status, _, body = self.call("POST", "/callback", JSON, self.receiver, signed.encode())
         assert status == 200, body
 
     def refuse(self, status, body, method="POST", path="/callback", headers=JSON):
-        """Sends what must be refused."""
+        """Sends a request that livehook must refuse."""
         given, _, answer = self.call(method, path, headers, self.receiver, body)
         assert given == status, f"{given} in place of {status}: {answer}"
 
     def items(self, path):
         return json.loads(self.get(f"/api/v1/{path}")[2])["items"]
-
-
-def wait(what, is_done, timeout_secs=20):
-    end = time.monotonic() + timeout_secs
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            if is_done():
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {timeout_secs} s")
 
 
 def push(stream, sequence, **members):
@@ -131,7 +100,7 @@ def push(stream, sequence, **members):
 
 
 def refused(service):
-    """Callbacks that are refused, of every form in which they are told of."""
+    """Sends refused callbacks of every kind that `GET refusals` lists."""
     def signed(key, validity_secs, **members):
         t = int(time.time()) + validity_secs
         sign = hashlib.md5(f"{key}{t}".encode()).hexdigest()
@@ -151,7 +120,7 @@ def refused(service):
 
 
 def fill(service):
-    """A callback of every type, a live stream, one that has ended, one of hostile names and texts, and refused ones."""
+    """Sends a callback of every type, a live stream, an ended one, one with hostile names and texts, and refused callbacks."""
     fixtures = sorted((ROOT / "tests" / "fixtures").glob("*.json"))
     assert len(fixtures) > 20
     for fixture in fixtures:
@@ -163,11 +132,11 @@ def fill(service):
     service.post(push(HOSTILE, "3", app=HOSTILE, appname=HOSTILE, event_type=0, errcode=99999, errmsg=HOSTILE, node=HOSTILE))
     service.post(push("bare", "4", app=None, appname=None))
     refused(service)
-    wait("the index has them", lambda: json.loads(service.get("/readyz")[2])["index"]["lag"] == 0)
+    until("the index has them", lambda: json.loads(service.get("/readyz")[2])["index"]["lag"] == 0)
 
 
 def closed(document, node, is_part=False):
-    """A schema that takes no member that it does not have."""
+    """Returns a schema that allows no members beyond its own."""
     if isinstance(node, list):
         return [closed(document, item, is_part) for item in node]
     if not isinstance(node, dict):
@@ -181,7 +150,7 @@ def closed(document, node, is_part=False):
 
 
 class Description:
-    """What the document says, and which parts of it have been seen to be true."""
+    """The document, and the statuses that no answer has shown yet."""
 
     def __init__(self, document):
         OpenAPIV31SpecValidator(document).validate()
@@ -193,7 +162,7 @@ class Description:
         self.left = {(name, status) for name, (_, _, one) in self.operations.items() for status in one["responses"]}
 
     def check(self, service, name, status, path=(), headers=None, query=None, body=None):
-        """Calls an operation, and holds the answer against the schema."""
+        """Calls an operation, and compares the answer with its schema."""
         method, template, operation = self.operations[name]
         values = iter(path)
         url = re.sub(r"\{\w+\}", lambda _: quote(next(values), safe=""), template)
@@ -202,7 +171,7 @@ class Description:
         assert given == status, f"{method} {url}: {given} in place of {status}: {body}"
         answer = operation["responses"][str(status)]
         for header in answer.get("headers", {}):
-            # Not all that is not to be had now can be had later.
+            # A 503 has no `Retry-After` if waiting does not help, for example without an index.
             assert header == "Retry-After" or answer_headers[header], f"{method} {url}: {status} without {header}"
         self.left.discard((name, str(status)))
         if "content" not in answer:
@@ -217,7 +186,7 @@ class Description:
         return answer_headers, value
 
     def hold(self, value, schema, what):
-        """Holds a value against a schema."""
+        """Compares a value with a schema."""
         schema = {**closed({"components": self.components}, schema), "components": self.components}
         checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
         errors = [f"{error.json_path}: {error.message}" for error in checker.iter_errors(value)]
@@ -228,13 +197,13 @@ class Description:
         return {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == "query"}
 
     def path(self, name):
-        """Something for each parameter of an operation's path."""
+        """Returns a value for each parameter of an operation's path."""
         number = "77" if name in ("read_dead_letter", "read_replay", "cancel_replay") else "1-00000000"
         return [NOBODY if name == "read_event" else number] * self.operations[name][1].count("{")
 
 
 def check_answers(description, service):
-    """What is there."""
+    """Calls each operation for data that exists."""
     for name in description.operations:
         if "{" not in description.operations[name][1] and name != "rebuild_index":
             body = json.dumps(CHANGES[name]) if name in CHANGES else None
@@ -255,17 +224,17 @@ def check_answers(description, service):
     for member in ("event_type", "late_secs", "body_bytes", "fault", "members_bytes", "members"):
         are_null = {refusal[member] is None for refusal in service.items("refusals")}
         assert are_null == {False, True}, f"refused callbacks with and without {member} must be seen"
-    # Last, since it leaves the index empty for a while.
+    # This comes last because it leaves the index empty for a while.
     description.check(service, "rebuild_index", 202, (), {**BEARER, **JSON})
 
 
 def check_changes(description, service):
-    """What comes of changes, and bodies that are not taken."""
+    """Makes changes, and sends bodies that livehook rejects."""
     def change(name, status, body, path=()):
         return description.check(service, name, status, path, {**BEARER, **JSON}, body=body)[1]
 
     number = change("begin_replay", 202, json.dumps({"sink": "log", "types": ["push"]}))["id"]
-    wait("it has ended", lambda: description.check(service, "read_replay", 200, [str(number)])[1]["state"] == "done")
+    until("it has ended", lambda: description.check(service, "read_replay", 200, [str(number)])[1]["state"] == "done")
     change("cancel_replay", 200, "{}", [str(number)])
     assert description.check(service, "list_replays", 200)[1]["items"]
     for name in ("redrive_dead_letters", "begin_replay"):
@@ -280,14 +249,14 @@ def check_changes(description, service):
 
 
 def check_feed(description, service):
-    """Each message of the feed is of a schema; of the documented kinds none is left out."""
+    """Compares each message of the feed with its schema, and sees every documented kind."""
     schemas = {kind: {"$ref": f"#/components/schemas/{kind.capitalize()}"} for kind in ("event", "session", "gap")}
     events = len(service.items("events?limit=1000"))
     seen = []
     for kind, value in service.messages("since=2020-01-01", {}):
         description.hold(value, schemas[kind], f"the feed: {kind}")
         seen.append(kind)
-        # The last event is a push, and what it makes of its session follows.
+        # The last event is a push, and the new state of its session follows.
         if seen.count("event") == events and kind == "session":
             break
     for query, headers in (("", {"Last-Event-ID": "0" * 16 + "-1"}), ("last_event_id=" + "0" * 16 + "-1", {})):
@@ -299,7 +268,7 @@ def check_feed(description, service):
 
 
 def check_parameters(description, service):
-    """Every documented parameter is taken, with each word and bound; the service tells that it takes no other."""
+    """Sends every documented parameter with each of its words and bounds, and one that does not exist."""
     samples = {"domain": ["*.example.com"], "stream": ["demo"], "app_name": ["live"], "type": ["push", "321"],
                "since": ["2h"], "until": ["2026-05-01T12:00:00Z"], "client": ["127.0.0.1", "2001:db8::/32"], "sink": ["log"], "id": [NOBODY],
                "last_event_id": ["0123456789abcdef-1"]}
@@ -326,7 +295,7 @@ def check_parameters(description, service):
                 description.check(service, name, 400, path, headers, {query: schema["minimum"] - 1})
 
 
-# What is answered also where there is no index. That there is no answer for other reasons is not for a test like this.
+# These work without an index. Their other 503s need a failing disk.
 WITHOUT_INDEX = [
     "list_events", "read_stats", "list_sinks", "list_error_codes", "list_refusals", "read_openapi", "list_dead_letters",
     "list_replays",
@@ -334,7 +303,7 @@ WITHOUT_INDEX = [
 
 
 def check_refusals(description, service, outside, without_index):
-    """What is not there, or not to be had."""
+    """Asks for data that does not exist, without permission, or without an index."""
     for name, (_, _, operation) in description.operations.items():
         path, statuses = description.path(name), operation["responses"]
         description.check(service, name, 403, path, {"Host": "evil.example.com", **BEARER, **JSON})
@@ -344,7 +313,7 @@ def check_refusals(description, service, outside, without_index):
         if "404" in statuses:
             description.check(service, name, 404, path, {**BEARER, **JSON})
         if name not in WITHOUT_INDEX and name not in CHANGES and name not in ("read_dead_letter", "read_replay"):
-            # The feed has events all the same.
+            # Without an index the feed still has events.
             query = {"kind": "session"} if name == "follow_feed" else None
             description.check(without_index, name, 503, path, {**BEARER, **JSON}, query)
         if operation.get("security") == [{"token": []}]:
@@ -369,7 +338,7 @@ def main():
         left = {f"{name} {status}" for name, status in description.left if status not in ("500", "503")}
         left -= UNSEEN
         assert not left, f"these are documented and were not seen: {sorted(left)}"
-    print(f"ok: {len(description.operations)} operations are as they say")
+    print(f"ok: {len(description.operations)} operations match the document")
 
 
 main()

@@ -6,58 +6,21 @@ envelope with the SDK of CloudEvents. Runs the real binary, over TLS with a test
 FOLDER holds the packages of tests/requirements/webhooks.txt. Needs openssl.
 """
 
-import contextlib
 import json
-import os
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
 from cloudevents.core.bindings.http import HTTPMessage, from_structured  # noqa: E402
 from cloudevents.core.formats.json import JSONFormat  # noqa: E402
+from programs import ENVIRONMENT, LIVEHOOK, ROOT, free_port, livehook, running, until  # noqa: E402
 from standardwebhooks import Webhook, WebhookVerificationError  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent
-LIVEHOOK = ROOT / "target" / "debug" / "livehook"
 FIXTURES = sorted((ROOT / "tests" / "fixtures").glob("*.json"))
 KEY = "webhooks0123456789webhooks012345"
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIVEHOOK_")}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-@contextlib.contextmanager
-def running(command, port):
-    """Runs a server until the end of the block."""
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL)
-    try:
-        until(f"{command} listens", lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
-        yield
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
-def until(what, ready):
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            if ready():
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"not within 20 s: {what}")
-
-
-def livehook(*arguments):
-    return subprocess.run([LIVEHOOK, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def requests(folder):
@@ -116,8 +79,8 @@ def certificate(folder):
 
 def main(folder):
     certificate(folder)
-    secrets = livehook("keygen", "--webhook", "--count", "2").split()
-    stranger = livehook("keygen", "--webhook").strip()
+    secrets = livehook("keygen", "--webhook", "--count", "2", folder=folder).split()
+    stranger = livehook("keygen", "--webhook", folder=folder).strip()
     (folder / "secrets").write_text("\n".join(secrets))
     port, receiver, admin = free_port(), free_port(), free_port()
     sink = f'type = "http"\nurl = "https://localhost:{port}/"\nsecrets_file = "{folder}/secrets"\n'
@@ -131,8 +94,9 @@ def main(folder):
     )
     # The receiver takes nothing at first, so that events gather and lists hold several.
     (folder / "mode").write_text("503")
-    with running([sys.executable, ROOT / "tests" / "receiver.py", str(port), folder, folder / "server.pem"], port):
-        livehook("check-config", "--config", config, "--probe")
+    receive = [sys.executable, ROOT / "tests" / "receiver.py", str(port), folder, folder / "server.pem"]
+    with running("receiver", receive, port, folder):
+        livehook("check-config", "--config", config, "--probe", folder=folder)
         wary = folder / "wary.toml"
         wary.write_text(f'receiver.keys = ["{KEY}"]\n[[sinks]]\nname = "wary"\n{sink}')
         probe = [LIVEHOOK, "check-config", "--config", wary, "--probe"]
@@ -141,11 +105,12 @@ def main(folder):
         assert "sink wary" in refused.stderr and "certificate" in refused.stderr, refused.stderr
         assert requests(folder) == [], "a probe sends no event"
 
-        with running([LIVEHOOK, "serve", "--log-level", "error", "--config", config], receiver):
+        serve = [LIVEHOOK, "serve", "--log-level", "error", "--config", config]
+        with running("livehook", serve, receiver, folder):
             url = f"http://127.0.0.1:{receiver}/callback"
             for fixture in FIXTURES:
-                livehook("send", "--key", KEY, "--url", url, fixture)
-            stored = livehook("events", "--data-dir", folder / "data", "--output", "json").splitlines()
+                livehook("send", "--key", KEY, "--url", url, fixture, folder=folder)
+            stored = livehook("events", "--data-dir", folder / "data", "--output", "json", folder=folder).splitlines()
             stored = {event["id"]: event for event in map(json.loads, stored)}
             expected = 2 * len(stored)
             assert requests(folder) == []

@@ -15,9 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import documents
-
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+import documents  # noqa: E402
 
 
 def main():

@@ -5,7 +5,8 @@ import re
 import subprocess
 
 from documents import block, examples, table
-from service import ENVIRONMENT, Service
+from programs import ENVIRONMENT
+from service import Service
 
 API = "docs/api.md"
 

@@ -3,7 +3,8 @@
 import tomllib
 
 from documents import DOCUMENTS, ROOT, blocks
-from service import KEY, TOKEN, livehook, script
+from programs import livehook
+from service import KEY, TOKEN, script
 
 # Keys of a document are placeholders, which livehook refuses.
 PLACEHOLDER = 'key = "..."'

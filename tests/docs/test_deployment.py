@@ -11,7 +11,8 @@ import subprocess
 import yaml
 
 from documents import ROOT, block, replace
-from service import ENVIRONMENT, KEY, TOKEN, Service, free_port, livehook, running, script, until
+from programs import ENVIRONMENT, free_port, livehook, running, until
+from service import KEY, TOKEN, Service, script
 
 DEPLOYMENT = "docs/deployment.md"
 EXAMPLES = ROOT / "examples"

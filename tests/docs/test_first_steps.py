@@ -3,7 +3,8 @@
 import re
 
 from documents import DOCUMENTS, block, blocks, examples
-from service import BINARIES, Service
+from programs import BINARIES
+from service import Service
 from test_sessions import as_shown
 from test_sinks import check_a_receiver
 

@@ -6,7 +6,8 @@ import subprocess
 import tomllib
 
 from documents import DOCUMENTS, ROOT, examples
-from service import LIVEHOOK, Service
+from programs import LIVEHOOK
+from service import Service
 
 # Commands that need Docker, systemd, another machine or a fresh clone. They are checked for their form only.
 NOT_RUN = {

@@ -6,7 +6,8 @@ import re
 
 import yaml
 from documents import block, blocks, replace, table
-from service import Service, livehook, until
+from programs import livehook, until
+from service import Service
 
 OPERATIONS = "docs/operations.md"
 

@@ -10,7 +10,8 @@ import sys
 import time
 
 from documents import ROOT, block, blocks, replace
-from service import Service, free_port, livehook, running, script, until
+from programs import free_port, livehook, running, until
+from service import Service, script
 
 SINKS = "docs/sinks.md"
 PROGRAMS = {"receiver.py": sys.executable, "receiver.js": "node"}
