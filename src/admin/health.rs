@@ -17,7 +17,7 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: 200 if the receiver would store an event, else 503. A trusted request also gets the state of the journal,
+/// `GET /readyz`: 200 if the receiver would store an event, and 503 if not. A trusted request also gets the state of the journal,
 /// the sinks and the index.
 pub(super) async fn readyz(
     State(sources): State<Arc<Sources>>,

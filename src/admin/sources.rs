@@ -28,7 +28,7 @@ pub struct Sources {
     pub index: Option<Arc<index::Status>>,
     /// The newest refusals.
     pub refusals: Arc<RecentRefusals>,
-    /// How many callbacks got which answer, by hour.
+    /// The counts of callbacks by hour and outcome.
     pub hourly_counts: Arc<HourlyCounts>,
     /// Whether the service is stopping, for `/readyz`.
     pub draining: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! Where a connection stands, and since when. The timeouts and the choice of a connection to evict depend on it.
+//! The phase of a connection, and since when. The timeouts and the choice of a connection to evict depend on it.
 //!
 //! The task of the connection writes this state, and the listener reads it and sends orders. A request costs a few
 //! writes to memory, and the clock is read once per wake-up.
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Where a connection stands.
+/// The phase of a connection, in the order in which a request passes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {

@@ -30,7 +30,7 @@ const EVICT_PAUSE: Duration = Duration::from_millis(20);
 ///
 /// If there are as many connections as the limit allows, or no file can be opened, a new connection evicts another. The
 /// longest idle one goes first, then the longest sending a head, then the longest sending a body. A connection whose
-/// request is with a handler is never evicted. While every connection is, new connections wait.
+/// request is with a handler is never evicted. While handlers work for all connections, new connections wait.
 ///
 /// Dropping the future cuts every connection.
 pub async fn serve(

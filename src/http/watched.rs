@@ -1,5 +1,5 @@
-//! Between hyper and the socket: it reads off the traffic where the [`Connection`] stands, because hyper reports
-//! neither the first byte of a head nor the moment at which an answer has left.
+//! Wraps the socket and the bodies to find the phase of a [`Connection`], because hyper reports neither the first byte
+//! of a head nor the moment at which an answer has left.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -211,7 +211,7 @@ impl Receiver {
         let appended = store(Arc::clone(&self.journal), event, share, arrival.started + self.answer_timeout)
             .await
             .map_err(|error| NotStored::unavailable(Some(event_type), error.to_string()))?;
-        tracing::debug!(event.id = %id, event.r#type = %event_type, "a callback was taken: {appended:?}");
+        tracing::debug!(event.id = %id, event.r#type = %event_type, "a callback was accepted: {appended:?}");
         let outcome = match appended {
             Appended::Stored => "stored",
             Appended::Duplicate => "duplicate",

@@ -57,7 +57,7 @@ impl Future for Appending {
 
 impl Drop for Appending {
     fn drop(&mut self) {
-        // Only an abandoned append gets a task: one for each event would cost more than all else that is done for it.
+        // Only an abandoned append gets a task: a task for each event would cost more than all other work for it.
         if let (Some(append), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(append);
         }

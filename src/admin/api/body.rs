@@ -71,7 +71,7 @@ fn not_read(rejection: BytesRejection) -> Problem {
             "body_too_large",
             format!("the body is larger than {BODY_BYTES_MAX} bytes: split the request into several"),
         ),
-        _ => bad_body("it breaks off"),
+        _ => bad_body("it ends early"),
     }
 }
 

@@ -1,6 +1,6 @@
-//! How many requests the API works on at once, each from its first look until the client has read the whole answer.
+//! Limits how many requests the API works on at once. A request counts until the client has read the whole answer.
 //!
-//! Until then the request holds a connection and the memory of its answer. The limit is below the listener's limit of
+//! Until then it holds a connection and the memory of its answer. The limit is below the listener's limit of
 //! connections, so `/readyz` and `/metrics` always have some left. Subscribers of the feed have a limit of their own.
 
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::admin::problem::Problem;
 /// How many requests there can be at once.
 pub(super) const REQUESTS_MAX: usize = 64;
 
-/// Lets a request through if a permit is free, else answers that the API is busy.
+/// Lets a request through if a permit is free, and answers that the API is busy if none is.
 pub(super) async fn limit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response<Body> {
     if request.uri().path() == "/feed" {
         return next.run(request).await;

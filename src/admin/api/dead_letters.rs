@@ -123,15 +123,16 @@ pub(super) async fn read_dead_letter(
     let shared = Arc::clone(&api);
     api.answer(move |reader| {
         let dead_letter = reader.journal.dead_letter(number)?;
-        let dead_letter =
-            dead_letter.ok_or_else(|| Problem::not_found(format!("there is no dead letter {number}, or no longer")))?;
+        let dead_letter = dead_letter.ok_or_else(|| {
+            Problem::not_found(format!("there is no dead letter {number}; it may have been delivered or dropped"))
+        })?;
         let event = Some(raw(&dead_letter.event)?);
         Ok(json(&DeadLetterView { event, ..DeadLetterView::new(&dead_letter, &shared) }))
     })
     .await
 }
 
-/// Which dead letters to change: those that match every member. `numbers` and `ids` count as one member, so a dead letter must
+/// Selects the dead letters to change. A dead letter must match every member. `numbers` and `ids` count as one member, so it must
 /// match one of either.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = DeadLetterRequest)]
@@ -175,9 +176,10 @@ impl DeadLetterRequest {
                 "all",
                 "nothing is selected: send sink, numbers, ids, since or until, or {\"all\": true}",
             )),
-            (true, false) => {
-                Err(Problem::parameter("all", "cannot be combined with other members: send one or the others"))
-            }
+            (true, false) => Err(Problem::parameter(
+                "all",
+                "cannot be combined with other members: send `all` alone, or leave it out",
+            )),
             _ => Ok(selection),
         }
     }

@@ -10,7 +10,7 @@ use crate::callback::{Interruption, Reason};
 
 /// List the vendor's error codes.
 ///
-/// Each `errcode` of a stop, and each of its sub-codes: the meaning, who has to act, and what to check first.
+/// Each `errcode` of a stop, and each of its sub-codes, with its meaning, the party that must act, and the first thing to check.
 #[utoipa::path(
     get, path = "/error-codes", tag = "service",
     responses((status = 200, body = Page<Reason>, description = "All codes in order, on one page"))

@@ -96,7 +96,7 @@ pub(super) async fn read_event(
         reader.index()?;
         match reader.events().find(id, SCAN_RECORDS_MAX)? {
             Some(record) => Ok(record.event.line().to_owned()),
-            None => Err(Problem::not_found(format!("there is no event `{id}`, or no longer")).into()),
+            None => Err(Problem::not_found(format!("there is no event `{id}`; it may have been pruned")).into()),
         }
     });
     let json = json.await?;

@@ -80,13 +80,13 @@ pub(super) struct PageParameters {
 }
 
 impl PageParameters {
-    /// Returns the page that is asked for of the list with this [digest](super::query::Query::digest).
+    /// Returns the requested page of the list with this [digest](super::query::Query::digest).
     pub(super) fn request(self, digest: u64) -> Result<PageRequest, Problem> {
         let after = self.page.map(|token| {
             Place::from_token(&token, digest).ok_or_else(|| {
                 Problem::parameter(
                     "page",
-                    "is no token of this list with these parameters: send `next` of the page before, and change nothing else",
+                    "is not a token of this list with these parameters: send `next` of the page before, with all other parameters unchanged",
                 )
             })
         });

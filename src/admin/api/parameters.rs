@@ -60,7 +60,7 @@ impl TimeParameters {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it describes the header that `etag` reads")]
 pub(super) struct KnownCopy {
-    /// The `ETag` of the copy that you have. If it still holds, the answer is 304 without a body.
+    /// The `ETag` of the copy that you have. If it is still valid, the answer is 304 without a body.
     #[param(required = false, rename = "If-None-Match")]
     if_none_match: String,
 }
@@ -80,7 +80,7 @@ pub(super) fn url_moment(name: &str, text: Option<&str>, now_ms: i64) -> Result<
 pub(super) fn not_empty(range: TimeRange) -> Result<TimeRange, Problem> {
     match range {
         TimeRange { since_ms: Some(since_ms), until_ms: Some(until_ms) } if since_ms >= until_ms => {
-            Err(Problem::parameter("until", "is not after `since`"))
+            Err(Problem::parameter("until", "must be after `since`"))
         }
         _ => Ok(range),
     }
@@ -102,8 +102,8 @@ mod tests {
             ("since=yesterday", "`since`: give RFC 3339"),
             ("until=1777636800000", "`until`: too far ahead"),
             ("since=2026-05-01T12:00:00+02:00", "in a URL, write `+` as `%2B`"),
-            ("since=2026-05-02&until=2026-05-01", "`until`: is not after `since`"),
-            ("since=2026-05-01&until=2026-05-01", "`until`: is not after `since`"),
+            ("since=2026-05-02&until=2026-05-01", "`until`: must be after `since`"),
+            ("since=2026-05-01&until=2026-05-01", "`until`: must be after `since`"),
             ("since=%E2%80%AEa", "`since`: give RFC 3339"),
         ] {
             let detail = read(query).unwrap_err();

@@ -30,7 +30,7 @@ fn problem(rejection: PathRejection) -> Problem {
     if let PathRejection::FailedToDeserializePathParams(error) = &rejection
         && let ErrorKind::InvalidUtf8InPathParam { key } = error.kind()
     {
-        return Problem::parameter(key, "is not UTF-8, percent-encoded");
+        return Problem::parameter(key, "must be percent-encoded UTF-8");
     }
     Problem::internal()
 }

@@ -45,21 +45,21 @@ impl<T: DeserializeOwned> Query<T> {
         let parameters = T::deserialize(&mut structs)?;
         if let Some((name, _)) = given.iter().find(|(name, _)| !structs.known.contains(&name.as_str())) {
             let known = if structs.known.is_empty() { "none".to_owned() } else { structs.known.join(", ") };
-            return Err(Problem::parameter(name, format!("there is no such parameter; this takes {known}")));
+            return Err(Problem::parameter(name, format!("is not a parameter of this path; it takes {known}")));
         }
-        // `form_urlencoded` has replaced such bytes, and nothing replaced may be searched for.
+        // `form_urlencoded` replaces bytes that are not UTF-8, and a search for the replaced text would find other items.
         let mut parts = query.split('&');
         if let Some(part) = parts.find(|part| percent_decode_str(part).decode_utf8().is_err()) {
             let name = form_urlencoded::parse(part.as_bytes()).next().map(|(name, _)| name.into_owned());
-            return Err(Problem::parameter(&name.unwrap_or_default(), "is not UTF-8, percent-encoded"));
+            return Err(Problem::parameter(&name.unwrap_or_default(), "must be percent-encoded UTF-8"));
         }
         Ok(Query { parameters, path: path.to_owned(), given })
     }
 }
 
 impl<T> Query<T> {
-    /// Returns a digest of the list that is asked for: its path, `generation`, within which a place in the list means the
-    /// same, and every parameter except those that choose the page.
+    /// Returns a digest of the requested list: its path, the `generation` of its data, and every parameter except `page` and
+    /// `limit`. A place in a list is valid only in lists of the same digest.
     pub(super) fn digest(&self, generation: &str) -> u64 {
         let mut filters: Vec<_> =
             self.given.iter().filter(|(name, _)| !matches!(name.as_str(), "page" | "limit")).collect();
@@ -160,7 +160,7 @@ impl Error for Wrong {
     }
 
     fn unknown_variant(word: &str, words: &'static [&'static str]) -> Wrong {
-        Wrong::custom(format!("`{}` is none of {}", quoted(word), words.join(", ")))
+        Wrong::custom(format!("`{}` is not one of {}", quoted(word), words.join(", ")))
     }
 }
 
@@ -326,19 +326,19 @@ mod tests {
     #[test]
     fn wrong_parameter_is_named() {
         for (query, expected) in [
-            ("numbr=1", "`numbr`: there is no such parameter; this takes number, color, size, word"),
-            ("a%0Ab=1", "`a\\nb`: there is no such parameter; this takes number, color, size, word"),
+            ("numbr=1", "`numbr`: is not a parameter of this path; it takes number, color, size, word"),
+            ("a%0Ab=1", "`a\\nb`: is not a parameter of this path; it takes number, color, size, word"),
             ("size=1&size=1", "`size`: is given more than once"),
             ("color=red&color=red", "`color`: is given more than once"),
-            ("color=%22blue", "`color`: `\\\"blue` is none of red, green"),
+            ("color=%22blue", "`color`: `\\\"blue` is not one of red, green"),
             ("number=x", "`number`: invalid digit found in string"),
-            ("word=%FF", "`word`: is not UTF-8, percent-encoded"),
+            ("word=%FF", "`word`: must be percent-encoded UTF-8"),
             (&"number=1&".repeat(51), "`number`: is given more than 50 times"),
         ] {
             assert_eq!(read(query), Err(expected.to_owned()), "{query}");
         }
         let problem = Query::<()>::read("/list", "limit=1").map(drop).unwrap_err();
-        assert_eq!(problem, Problem::parameter("limit", "there is no such parameter; this takes none"));
+        assert_eq!(problem, Problem::parameter("limit", "is not a parameter of this path; it takes none"));
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Readers {
         self.run_with(permit, query).await
     }
 
-    /// Runs a query of livehook itself, of which there are few at once. It waits for its turn, however long that takes.
+    /// Runs a query of livehook itself. There are few at once, so each waits for its turn without a limit.
     pub(super) async fn run_in_turn<T: Send + 'static>(
         self: &Arc<Readers>,
         query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
@@ -184,7 +184,7 @@ impl Readers {
                 if let Some(suppressed) = self.log_limit.admit("too_expensive", Instant::now()) {
                     tracing::warn!(
                         suppressed,
-                        "a query of the API was ended, because it ran for more than {RUN_MAX:?}"
+                        "a query of the API was cancelled, because it ran for more than {RUN_MAX:?}"
                     );
                 }
                 Problem::too_expensive()

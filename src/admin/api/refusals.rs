@@ -46,7 +46,7 @@ impl FromStr for ErrorWord {
 
     fn from_str(text: &str) -> Result<ErrorWord, String> {
         let word = ERRORS.into_iter().find(|word| *word == text);
-        word.map(ErrorWord).ok_or_else(|| format!("`{text}` is none of {}", ERRORS.join(", ")))
+        word.map(ErrorWord).ok_or_else(|| format!("`{text}` is not one of {}", ERRORS.join(", ")))
     }
 }
 
@@ -63,8 +63,8 @@ struct RefusalPage<'a> {
 
 /// List refusals.
 ///
-/// Callbacks that were answered with 4xx, newest first. Of each `error`, the 256 newest since the service started are kept. The
-/// callback is shown without `sign`, `t` and secrets. Of a body that is not a callback, only its length and the place of its fault
+/// Callbacks that were answered with 4xx, newest first. livehook keeps the 256 newest of each `error` since the service started.
+/// A callback is shown without `sign`, `t` and secrets. If the body is not a callback, only its length and the place of the error
 /// are shown.
 #[utoipa::path(
     get, path = "/refusals", tag = "service", params(RefusalsQuery),

@@ -44,13 +44,13 @@ struct ReplayView {
     selection: SelectionView,
     /// How many events were selected when it began; `null` if they could not be counted within a second.
     counted: Option<i64>,
-    /// How many events the sink took.
+    /// How many events the sink accepted.
     done: i64,
-    /// How many events the sink refused for good. They stay in the journal, and do not become dead letters.
+    /// How many events the sink rejected for good. They stay in the journal, and do not become dead letters.
     failed: i64,
     /// How many events were pruned before they were sent, once the replay is done and if they were counted.
     missed: Option<i64>,
-    /// Why the sink refused the last event that it refused.
+    /// Why the sink rejected the last event that it rejected.
     last_reason: Option<String>,
     /// When it was requested.
     created: Moment,
@@ -78,11 +78,11 @@ struct SelectionView {
     since: Option<Moment>,
     /// Received before this moment.
     until: Option<Moment>,
-    /// Of these types.
+    /// Only events of these types; empty for all types.
     types: Vec<String>,
-    /// Of these domains.
+    /// Only events of these domains; empty for all domains.
     domains: Vec<String>,
-    /// Of these streams.
+    /// Only events of these streams; empty for all streams.
     streams: Vec<String>,
 }
 
@@ -157,7 +157,9 @@ pub(super) async fn read_replay(
 
 async fn show(api: &Api, number: i64, status: StatusCode) -> Answer {
     let replay = api.readers.run(move |reader| Ok(reader.journal.replay(number)?)).await?;
-    let replay = replay.ok_or_else(|| Problem::not_found(format!("there is no replay {number}, or no longer")))?;
+    let replay = replay.ok_or_else(|| {
+        Problem::not_found(format!("there is no replay {number}; only the newest 100 that have ended are kept"))
+    })?;
     Ok((status, answer(json(&ReplayView::new(replay, api)))).into_response())
 }
 
@@ -253,7 +255,7 @@ pub(super) async fn begin_replay(
             "too many replays wait or run: wait until some have ended, or cancel them",
         ));
     };
-    tracing::info!(replay = number, events = counted, "a replay was requested by the API");
+    tracing::info!(replay = number, events = counted, "a request to the API started a replay");
     show(&api, number, StatusCode::ACCEPTED).await
 }
 
@@ -273,7 +275,7 @@ pub(super) async fn cancel_replay(
     _: EmptyBody,
 ) -> Answer {
     if api.journal.cancel_replay(number).await.map_err(not_changed)? {
-        tracing::info!(replay = number, "a replay was cancelled by the API");
+        tracing::info!(replay = number, "a request to the API cancelled a replay");
     }
     show(&api, number, StatusCode::OK).await
 }

@@ -50,12 +50,12 @@ pub(super) enum BodyNotTaken {
     NotJson(Problem),
 }
 
-/// It does not exist, or no longer.
+/// It does not exist, or it was removed.
 #[derive(IntoResponses)]
 #[response(status = 404, content_type = "application/problem+json")]
 pub(super) struct NotFound(Problem);
 
-/// The copy that the client has still holds.
+/// The copy of the client is still valid.
 #[derive(IntoResponses)]
 #[response(status = 304, headers(
     ("ETag" = String, description = "The tag of the copy"),

@@ -112,7 +112,7 @@ fn names(uri: &Uri) -> Result<[String; 3], Problem> {
     let parts = uri.path().strip_prefix("/streams/").unwrap_or_default().split('/');
     let names: Result<Vec<String>, _> =
         parts.map(|part| percent_decode_str(part).decode_utf8().map(Cow::into_owned)).collect();
-    let names = names.map_err(|_| Problem::parameter("stream", "the names are not UTF-8, percent-encoded"))?;
+    let names = names.map_err(|_| Problem::parameter("stream", "the names must be percent-encoded UTF-8"))?;
     names.try_into().map_err(|_| {
         Problem::not_found(
             "the path of a stream is `streams/{domain}/{app_name}/{stream}`, each part percent-encoded, and empty if the stream has none",

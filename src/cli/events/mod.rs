@@ -69,7 +69,9 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     let source = EventSource::new(&journal, index.as_ref());
     if let Some(id) = id {
         let Some(record) = source.find(id, usize::MAX)? else {
-            bail!("no event {id} in the journal; it may be older than `journal.retention_days`, or of another service");
+            bail!(
+                "no event {id} in the journal; it may be older than `journal.retention_days`, or belong to another service"
+            );
         };
         print_event(&record.event, format, output)?;
         return Ok(ExitCode::SUCCESS);

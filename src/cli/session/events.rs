@@ -74,7 +74,7 @@ impl FoundEvents {
     }
 }
 
-/// Prints one line for each event, and what is gone.
+/// Prints one line for each event, and how many events the journal no longer has.
 pub(super) fn print_events(events: &Events<'_>, output: &mut Output<'_>) -> anyhow::Result<()> {
     output.line("\nEvents:")?;
     let mut found = FoundEvents::default();

@@ -24,9 +24,9 @@ const LISTED_MAX: usize = 20;
 
 /// Show one session, and its events in order of time
 ///
-/// The events include recordings and screenshots of the stream during the session. The journal keeps events for a shorter time than
-/// the index keeps sessions; the command says how many events are gone. JSON is one object with the events in full; CSV is
-/// the session without events.
+/// The events include recordings and screenshots of the stream during the session. The journal keeps events for a shorter
+/// time than the index keeps sessions; the command says how many events are gone. JSON is one object with the events in full;
+/// CSV is the session without events.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -16,7 +16,8 @@ use crate::session::State;
 /// Show sessions, newest first
 ///
 /// A session is one push of a stream, from its start to its stop. It is live until its stop arrives, and stale if
-/// `index.stale_after_secs` pass without any event of it. --since and --until compare start times. The command works with and without a running service.
+/// `index.stale_after_secs` pass without any event of it. --since and --until compare start times. The command works with and
+/// without a running service.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("config", |argument| argument.hide(true)),

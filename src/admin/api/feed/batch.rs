@@ -62,8 +62,8 @@ pub(super) struct Section {
     pub(super) records_max: usize,
 }
 
-/// Turns records into messages, and leaves out records of which the filter wants nothing. Returns at least one batch; each
-/// batch begins where the one before ends. `now_ms` is the current time in Unix ms.
+/// Turns records into messages, except records that the filter leaves out. Returns at least one batch; each batch begins
+/// after the last record of the one before. `now_ms` is the current time in Unix ms.
 ///
 /// # Errors
 /// The journal or the index cannot be read.
@@ -122,8 +122,8 @@ fn sessions(
     Ok(sessions)
 }
 
-/// Returns the end of the gap that begins at `after`, if records were pruned there. The record at `after` proves that none
-/// were, and so does the record directly after it.
+/// Returns the end of the gap after the record at `after`; `None` if no record was pruned there. If that record or the one
+/// directly after it exists, nothing was pruned, because pruning removes the oldest records first.
 fn gap_end(
     journal: &journal::Reader,
     after: Offset,
