@@ -62,27 +62,39 @@ impl Counting {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::history::testing::{BEGIN_SECS, Data};
+    use crate::journal;
+
+    fn counting(last: i64, ends_ms: i64) -> Counting {
+        Counting::new(Default::default(), Offset(0), Offset(last), ends_ms)
+    }
 
     #[test]
-    fn count_has_bounds_and_a_deadline() {
+    fn count_has_bounds() {
         const COUNT: i64 = 2500;
         let data = Data::new();
         data.write((0..COUNT).map(|number| data.push("a", number)));
-        let readers = Arc::new(Readers::new(data.path().to_owned(), false));
-        let counting = |last, ends_ms| Counting::new(Default::default(), Offset(0), Offset(last), ends_ms);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let ends_ms = (BEGIN_SECS + 7) * 1000;
-            for (last, ends_ms, expected) in
-                [(COUNT, i64::MAX, COUNT), (9, i64::MAX, 9), (COUNT, ends_ms, 7), (0, i64::MAX, 0)]
-            {
-                let done = counting(last, ends_ms).run(&readers, None).await.unwrap();
-                assert_eq!((done.counted, done.is_done), (expected, true));
-            }
-            let late = counting(COUNT, i64::MAX).run(&readers, Some(Instant::now())).await.unwrap();
-            assert!(!late.is_done, "no step begins after the deadline");
-        });
+        let reader = Reader { journal: journal::Reader::open(data.path()).unwrap(), index: None };
+        let never = Instant::now() + Duration::from_secs(86_400);
+        let ends_ms = (BEGIN_SECS + 7) * 1000;
+        for (last, ends_ms, expected) in
+            [(COUNT, i64::MAX, COUNT), (9, i64::MAX, 9), (COUNT, ends_ms, 7), (0, i64::MAX, 0)]
+        {
+            let begun = counting(last, ends_ms).step(&reader, Instant::now()).unwrap();
+            assert_eq!((begun.counted, begun.is_done), (0, false), "a step without time counts nothing");
+            let done = begun.step(&reader, never).unwrap();
+            assert_eq!((done.counted, done.is_done), (expected, true));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_step_begins_after_the_deadline() {
+        // Without a journal any step would fail.
+        let readers = Arc::new(Readers::new(PathBuf::from("absent"), false));
+        let late = counting(1, i64::MAX).run(&readers, Some(Instant::now())).await.unwrap();
+        assert!(!late.is_done);
     }
 }

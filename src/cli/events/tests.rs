@@ -1,9 +1,11 @@
 //! `events` over a real journal.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::*;
 use crate::callback::Event;
+use crate::cli::command_line::run_with_output;
 use crate::cli::testing::{Journal, assert_usage_error, error_of, event, stdout_of};
 
 /// Event `number` of stream `room-<number>`, received this many minutes after the Unix epoch. Every third one is a stop.
@@ -14,14 +16,16 @@ fn numbered(number: i64) -> Event {
     event(&body, number * 60)
 }
 
+/// The number of a printed event.
+fn number(line: &str) -> i64 {
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    event["subject"].as_str().unwrap().strip_prefix("room-").unwrap().parse().unwrap()
+}
+
 /// The numbers of the events that a command prints.
 fn numbers(data_dir: &Path, line: &[&str]) -> Vec<i64> {
     let data_dir = data_dir.to_str().unwrap();
     let printed = stdout_of(&[&["events", "--output", "json", "--data-dir", data_dir], line].concat());
-    let number = |line: &str| {
-        let event: serde_json::Value = serde_json::from_str(line).unwrap();
-        event["subject"].as_str().unwrap().strip_prefix("room-").unwrap().parse().unwrap()
-    };
     printed.lines().map(number).collect()
 }
 
@@ -89,15 +93,20 @@ fn follow_waits_for_the_limit() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path();
     Journal::write(data_dir, (0..3).map(numbered));
-    let line = ["--since", "60", "--limit", "4", "--follow"];
-    let found = std::thread::scope(|scope| {
-        let listing = scope.spawn(|| numbers(data_dir, &line));
-        std::thread::sleep(Duration::from_millis(200));
-        assert!(!listing.is_finished());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut printed = BufReader::new(reader).lines().map(|line| number(&line.unwrap()));
+    std::thread::scope(|scope| {
+        let following = scope.spawn(move || {
+            let line = ["livehook", "events", "--output", "json", "--since", "60", "--limit", "4", "--follow"];
+            let line = line.into_iter().chain(["--data-dir", data_dir.to_str().unwrap()]);
+            run_with_output(line, &mut Output::to(&mut writer)).unwrap()
+        });
+        assert_eq!(printed.by_ref().take(2).collect::<Vec<_>>(), [1, 2]);
+        assert!(!following.is_finished());
         Journal::write(data_dir, (3..9).map(numbered));
-        listing.join().unwrap()
+        assert_eq!(printed.collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(following.join().unwrap(), ExitCode::SUCCESS);
     });
-    assert_eq!(found, [1, 2, 3, 4]);
 }
 
 #[test]
