@@ -17,19 +17,11 @@
 //! read. The table then shows how many slow subscribers the server cuts off, how much the others get, and how long the
 //! senders wait.
 
-#![allow(clippy::print_stdout, reason = "printing is what a bench does")]
+#![allow(clippy::print_stdout, reason = "a bench prints its results")]
 
-#[path = "../receiver/arguments.rs"]
-mod arguments;
-#[allow(dead_code, reason = "shared with the receiver's bench")]
-#[path = "../receiver/generator.rs"]
-mod generator;
-#[allow(dead_code, reason = "shared with the receiver's bench")]
-#[path = "../receiver/process.rs"]
-mod process;
-#[allow(dead_code, reason = "shared with the receiver's bench")]
-#[path = "../receiver/report.rs"]
-mod report;
+#[allow(dead_code, reason = "each bench uses only a part of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod sender;
 mod subscribers;
 
@@ -40,8 +32,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use process::{Server, Setup};
-use report::{percentile, row, table};
+use common::arguments;
+use common::process::{Server, Setup};
+use common::report::{percentile, row, table};
 use subscribers::{Seen, Subscribers};
 
 /// Which measurements to run, and for how long.
@@ -55,11 +48,10 @@ struct Options {
 }
 
 fn main() -> anyhow::Result<()> {
-    let options = parse(std::env::args().skip(1).filter(|argument| argument != "--bench"))?;
-    let directory = tempfile::Builder::new().prefix("feed-").tempdir_in(&options.dir)?;
-    process::pin_self("0")?;
+    let options = parse()?;
+    let directory = common::start("feed", &options.dir)?;
+    // Each subscriber is a connection, and the default limit is often 1024 files.
     livehook::http::raise_open_files_limit();
-    report::machine(directory.path())?;
     match options.mode.as_str() {
         "filtered" => scenario(directory.path(), &options, true),
         "open" => scenario(directory.path(), &options, false),
@@ -67,27 +59,27 @@ fn main() -> anyhow::Result<()> {
             scenario(directory.path(), &options, true)?;
             scenario(directory.path(), &options, false)
         }
-        other => bail!("`{other}` is no mode: choose filtered or open"),
+        other => bail!("`{other}` is not a mode: choose filtered or open"),
     }
 }
 
-fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+fn parse() -> anyhow::Result<Options> {
     let mut options = Options {
         mode: "all".to_owned(),
         subscribers: 1000,
         rate: 1000,
         rounds: 3,
         window: Duration::from_secs(20),
-        dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+        dir: arguments::default_dir(),
     };
-    options.mode = arguments::read(arguments, |option, value| {
+    options.mode = arguments::read(|option, value| {
         match option {
-            "--subscribers" => options.subscribers = value.number()?.max(1) as usize,
+            "--subscribers" => options.subscribers = value.count()?,
             "--rate" => options.rate = u32::try_from(value.number()?.max(16))?,
-            "--rounds" => options.rounds = value.number()?.max(1) as usize,
+            "--rounds" => options.rounds = value.count()?,
             "--secs" => options.window = Duration::from_secs(value.number()?.max(1)),
             "--dir" => options.dir = value.text.clone().into(),
-            other => bail!("{other} is no option: choose --subscribers, --rate, --rounds, --secs or --dir"),
+            other => bail!("{other} is not an option: choose --subscribers, --rate, --rounds, --secs or --dir"),
         }
         Ok(())
     })?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use livehook::callback::CallbackKey;
 
-use crate::generator::KEY;
+use crate::common::generator::KEY;
 
 /// Sequences have 19 digits, as in real callbacks. None is used twice.
 static NEXT_SEQUENCE: AtomicU64 = AtomicU64::new(2_000_000_000_000_000_000);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use livehook::index::{Options, Store};
 use livehook::journal::{Offset, Record};
 
+use crate::common::process::cpu_us;
+use crate::common::report::{median, row, table};
 use crate::data;
 use crate::mix::Mix;
-use crate::process::cpu_us;
-use crate::report::{median, row, table};
 
 /// The measured batch sizes: of a worker that is behind, and of a receiver with little load.
 const BATCHES: [usize; 2] = [4096, 50];

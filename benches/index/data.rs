@@ -13,8 +13,8 @@ use livehook::journal::{self, Journal, Opened, SqliteJournal};
 use livehook::telemetry::Metrics;
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::common::process::cpu_us;
 use crate::mix::{EVENTS_PER_SESSION, Mix};
-use crate::process::cpu_us;
 
 /// How many events wait for the journal at a time.
 const APPENDING: usize = 2048;
@@ -25,7 +25,7 @@ const PAST_MS: i64 = 25 * 86_400_000;
 /// The section `[journal]` of every server here: nothing may be pruned during a measurement.
 pub(crate) const JOURNAL_SECTION: &str = "[journal]\nretention_days = 3650\nsize_bytes_max = 109951162777600\n";
 
-/// The data directory below `directory`, as [`crate::process::Server`] expects it.
+/// The data directory below `directory`, as [`crate::common::process::Server`] expects it.
 pub(crate) fn data_dir(directory: &Path) -> PathBuf {
     directory.join("data")
 }

@@ -20,30 +20,22 @@
 //! other program should run at that time. Needs Linux, two cores, `taskset` and `sh`. A run takes a quarter of an hour, without
 //! the build.
 
-#![allow(clippy::print_stdout, reason = "printing is what a bench does")]
+#![allow(clippy::print_stdout, reason = "a bench prints its results")]
 
 mod apply;
+#[allow(dead_code, reason = "each bench uses only a part of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod data;
 mod mix;
 mod queries;
 mod receiver;
 
-#[path = "../receiver/arguments.rs"]
-mod arguments;
-#[path = "../receiver/generator.rs"]
-#[allow(dead_code, reason = "shared with the bench of the receiver, which uses more of it")]
-mod generator;
-#[path = "../receiver/process.rs"]
-#[allow(dead_code, reason = "shared with the bench of the receiver, which uses more of it")]
-mod process;
-#[path = "../receiver/report.rs"]
-mod report;
-#[path = "../receiver/round.rs"]
-mod round;
-
 use std::path::PathBuf;
 
 use anyhow::bail;
+
+use common::arguments;
 
 /// What to measure and for how long.
 struct Options {
@@ -58,14 +50,11 @@ struct Options {
 }
 
 fn main() -> anyhow::Result<()> {
-    // `cargo bench` adds an argument of its own.
-    let options = parse(std::env::args().skip(1).filter(|argument| argument != "--bench"))?;
+    let options = parse()?;
     if !["all", "apply", "queries", "receiver"].contains(&options.mode.as_str()) {
         bail!("`{}` is not a mode: choose apply, queries or receiver", options.mode);
     }
-    let directory = tempfile::Builder::new().prefix("index-").tempdir_in(&options.dir)?;
-    process::pin_self("0")?;
-    report::machine(directory.path())?;
+    let directory = common::start("index", &options.dir)?;
     let is_chosen = |mode: &str| options.mode == "all" || options.mode == mode;
     let full = if options.keep { options.dir.join("index-full") } else { directory.path().join("full") };
     if is_chosen("apply") || is_chosen("queries") {
@@ -83,7 +72,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+fn parse() -> anyhow::Result<Options> {
     let mut options = Options {
         mode: "all".to_owned(),
         rounds: 3,
@@ -91,15 +80,15 @@ fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
         events: 200_000,
         queries: 200,
         sessions: 1_000_000,
-        dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+        dir: arguments::default_dir(),
         keep: false,
     };
-    options.mode = arguments::read(arguments, |option, value| {
+    options.mode = arguments::read(|option, value| {
         match option {
-            "--rounds" => options.rounds = usize::try_from(value.number()?.max(1))?,
+            "--rounds" => options.rounds = value.count()?,
             "--secs" => options.secs = value.number()?.max(1),
-            "--events" => options.events = usize::try_from(value.number()?.max(1))?,
-            "--queries" => options.queries = usize::try_from(value.number()?.max(1))?,
+            "--events" => options.events = value.count()?,
+            "--queries" => options.queries = value.count()?,
             "--sessions" => options.sessions = value.number()?.max(1),
             "--dir" => options.dir = value.text.clone().into(),
             "--keep" => options.keep = value.text == "yes",

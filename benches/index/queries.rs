@@ -13,10 +13,10 @@ use livehook::index::{self, BroadcastQuery, Order, SessionQuery};
 use livehook::journal::{self, Offset};
 use livehook::session::StreamKey;
 
+use crate::common::generator;
+use crate::common::process::{LIVEHOOK, Server, Setup};
+use crate::common::report::{median, percentile, row, table};
 use crate::data::{JOURNAL_SECTION, data_dir};
-use crate::generator;
-use crate::process::{LIVEHOOK, Server, Setup};
-use crate::report::{median, percentile, row, table};
 
 /// How many events a second the receiver stores at the same time.
 const RATE: u32 = 1000;

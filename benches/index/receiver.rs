@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::process::{self, Server, Setup};
-use crate::report::table;
-use crate::round::{ROUND_COLUMNS, Round, middle, round, round_row};
+use crate::common::process::{self, Server, Setup};
+use crate::common::report::table;
+use crate::common::round::{ROUND_COLUMNS, Round, middle, round, round_row};
 
 /// The number of connections.
 const CONNECTIONS: usize = 64;

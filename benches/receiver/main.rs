@@ -20,18 +20,17 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its results")]
 
-mod arguments;
 mod bare;
-mod generator;
-mod process;
-mod report;
-mod round;
+#[allow(dead_code, reason = "each bench uses only a part of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod scenarios;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+
+use common::arguments;
 
 /// The choices of the command line.
 struct Options {
@@ -44,16 +43,11 @@ struct Options {
 }
 
 fn main() -> anyhow::Result<()> {
-    // `cargo bench` adds an argument of its own.
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").peekable();
-    if arguments.next_if(|argument| argument == "serve-bare").is_some() {
-        let listen = arguments.next().context("serve-bare needs an address")?;
-        return bare::serve(listen.parse::<SocketAddr>()?);
+    if let Some(address) = arguments::address_after("serve-bare")? {
+        return bare::serve(address);
     }
-    let options = parse(arguments)?;
-    let directory = tempfile::Builder::new().prefix("receiver-").tempdir_in(&options.dir)?;
-    process::pin_self("0")?;
-    report::machine(directory.path())?;
+    let options = parse()?;
+    let directory = common::start("receiver", &options.dir)?;
     match options.mode.as_str() {
         "throughput" => scenarios::throughput(directory.path(), options.rounds, options.secs),
         "steady" => scenarios::steady(directory.path(), options.secs),
@@ -68,18 +62,18 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+fn parse() -> anyhow::Result<Options> {
     let mut options = Options {
         mode: "all".to_owned(),
         rounds: 5,
         secs: 5,
         stored: 5_000_000,
         ids: 1_000_000,
-        dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+        dir: arguments::default_dir(),
     };
-    options.mode = arguments::read(arguments, |option, value| {
+    options.mode = arguments::read(|option, value| {
         match option {
-            "--rounds" => options.rounds = usize::try_from(value.number()?.max(1))?,
+            "--rounds" => options.rounds = value.count()?,
             "--secs" => options.secs = value.number()?.max(1),
             "--stored" => options.stored = value.number()?,
             "--ids" => options.ids = value.number()?,

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::generator::{self, Plan};
-use crate::process::Server;
-use crate::report::{median, ms, percentile, row, sync_ms, table};
-use crate::round::{ROUND_COLUMNS, Round, middle, round, round_row};
+use crate::common::generator::{self, Plan};
+use crate::common::process::Server;
+use crate::common::report::{median, ms, percentile, row, sync_ms, table};
+use crate::common::round::{ROUND_COLUMNS, Round, middle, round, round_row};
 
 /// Drives the bare handler and livehook in turns as fast as possible, each time with an empty journal.
 pub(crate) fn throughput(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {

@@ -16,26 +16,19 @@
 //! For `single`, `lists` and `backlog`, events gather while no receiver runs. The time counts from the receiver's start until the
 //! sink has delivered all of them. They are spread over a thousand streams.
 
-#![allow(clippy::print_stdout, reason = "printing is what a bench does")]
+#![allow(clippy::print_stdout, reason = "a bench prints its results")]
 
-#[path = "../receiver/arguments.rs"]
-mod arguments;
-#[allow(dead_code, reason = "shared with the bench `receiver`, which uses all of it")]
-#[path = "../receiver/generator.rs"]
-mod generator;
+#[allow(dead_code, reason = "each bench uses only a part of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod loopback;
-#[allow(dead_code, reason = "shared with the bench `receiver`, which uses all of it")]
-#[path = "../receiver/process.rs"]
-mod process;
-#[allow(dead_code, reason = "shared with the bench `receiver`, which uses all of it")]
-#[path = "../receiver/report.rs"]
-mod report;
 mod scenarios;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+
+use common::arguments;
 
 /// The mode and the length of the measurement.
 struct Options {
@@ -47,16 +40,11 @@ struct Options {
 }
 
 fn main() -> anyhow::Result<()> {
-    // `cargo bench` adds `--bench`.
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").peekable();
-    if arguments.next_if(|argument| argument == "serve-loopback").is_some() {
-        let listen = arguments.next().context("serve-loopback: which address?")?;
-        return loopback::serve(listen.parse::<SocketAddr>()?);
+    if let Some(address) = arguments::address_after("serve-loopback")? {
+        return loopback::serve(address);
     }
-    let options = parse(arguments)?;
-    let directory = tempfile::Builder::new().prefix("sinks-").tempdir_in(&options.dir)?;
-    process::pin_self("0")?;
-    report::machine(directory.path())?;
+    let options = parse()?;
+    let directory = common::start("sinks", &options.dir)?;
     let directory = directory.path();
     match options.mode.as_str() {
         "single" => scenarios::single(directory, options.rounds),
@@ -72,17 +60,12 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
-    let mut options = Options {
-        mode: "all".to_owned(),
-        rounds: 5,
-        secs: 5,
-        events: 1_000_000,
-        dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
-    };
-    options.mode = arguments::read(arguments, |option, value| {
+fn parse() -> anyhow::Result<Options> {
+    let mut options =
+        Options { mode: "all".to_owned(), rounds: 5, secs: 5, events: 1_000_000, dir: arguments::default_dir() };
+    options.mode = arguments::read(|option, value| {
         match option {
-            "--rounds" => options.rounds = usize::try_from(value.number()?.max(1))?,
+            "--rounds" => options.rounds = value.count()?,
             "--secs" => options.secs = value.number()?.max(1),
             "--events" => options.events = value.number()?.max(1),
             "--dir" => options.dir = value.text.clone().into(),

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use crate::generator::{self, Plan};
+use crate::common::generator::{self, Plan};
+use crate::common::process::Setup;
+use crate::common::process::{Server, free_address};
+use crate::common::report::{median, percentile, row, table};
 use crate::loopback::Loopback;
-use crate::process::Setup;
-use crate::process::{Server, free_address};
-use crate::report::{median, percentile, row, table};
 
 const SINGLE: &str = "concurrency = 16";
 const LISTS: &str = "batch_events_max = 100";

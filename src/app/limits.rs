@@ -19,15 +19,8 @@ const RESERVED_FILES: u64 = ADMIN_CONNECTIONS_MAX as u64 + 96;
 pub(super) fn receiver_limits(options: &receiver::Options, subscribers_max: usize, open_files: Option<u64>) -> Limits {
     let reserved = RESERVED_FILES.saturating_add(subscribers_max as u64);
     let fit = at_most(open_files.map(|limit| limit - (limit / 2).min(reserved)));
-    if fit < options.connections_max {
-        tracing::warn!(
-            "receiver.connections_max = {}: the limit of open files is {}, so only {fit} fit; \
-             raise that limit (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
-            options.connections_max,
-            open_files.unwrap_or(u64::MAX),
-        );
-    }
-    Limits { connections_max: options.connections_max.min(fit), ..options.limits() }
+    let connections_max = fitting("receiver.connections_max", options.connections_max, fit, open_files);
+    Limits { connections_max, ..options.limits() }
 }
 
 /// How many subscribers the feed may have. Fewer may fit into the limit of open files than configured; that is logged.
@@ -35,15 +28,19 @@ pub(super) fn receiver_limits(options: &receiver::Options, subscribers_max: usiz
 /// listener.
 pub(super) fn subscribers_max(options: &admin::Options, open_files: Option<u64>) -> usize {
     let fit = at_most(open_files.map(|limit| spare(limit).max(limit / 16)));
-    if fit < options.subscribers_max {
+    fitting("admin.subscribers_max", options.subscribers_max, fit, open_files)
+}
+
+/// Returns the configured number of connections, or `fit` with a warning if fewer fit into the limit of open files.
+fn fitting(key: &str, configured: usize, fit: usize, open_files: Option<u64>) -> usize {
+    if fit < configured {
         tracing::warn!(
-            "admin.subscribers_max = {}: the limit of open files is {}, so only {fit} fit; \
+            "{key} = {configured}: the limit of open files is {}, so only {fit} fit; \
              raise that limit (`ulimit -n`, `LimitNOFILE=`, `--ulimit nofile=`), or lower the key",
-            options.subscribers_max,
             open_files.unwrap_or(u64::MAX),
         );
     }
-    options.subscribers_max.min(fit)
+    configured.min(fit)
 }
 
 /// The limits of the admin listener, for a few known clients and the subscribers of the feed. `open_files` is the limit

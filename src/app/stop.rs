@@ -17,55 +17,58 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::start::App;
 
-/// The part of the grace that is kept back from requests and sinks, at most and at least. The last answers of the admin
-/// endpoint get a third of it, and the journal the rest.
+/// Half of the grace is reserved for closing, within these bounds; requests and sinks get the rest. The last answers of the
+/// admin endpoint get a third of the reserve, and the journal two thirds.
 const CLOSING_MAX: Duration = Duration::from_millis(1500);
 const CLOSING_MIN: Duration = Duration::from_millis(150);
 
 impl App {
-    /// Runs until `stop` resolves. Then drains until the grace is over, or until `cut_short` resolves.
+    /// Runs until `stop` resolves. Then it drains until the grace is over or `cut_short` resolves.
     ///
     /// # Errors
-    /// A part ended before `stop`, or failed while it was being stopped. In the second case the other parts are still
-    /// stopped in order, and the first failure is returned.
+    /// A part ended before `stop`, or failed while it stopped. In the second case, the other parts still stop in order, and the
+    /// first failure is returned.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()>,
         cut_short: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let died = tokio::select! {
+        let early_end = tokio::select! {
             () = stop => None,
-            result = &mut self.wakeups => Some(died("the journal", result)),
-            result = &mut self.endpoints.receiver => Some(died("the receiver", result)),
-            result = &mut self.endpoints.admin_task => Some(died("the admin endpoint", result)),
-            Some(result) = self.workers.tasks.join_next() => Some(died("a sink or the index", result)),
+            result = &mut self.wakeups => Some(ended("the journal", result)),
+            result = &mut self.endpoints.receiver => Some(ended("the receiver", result)),
+            result = &mut self.endpoints.admin_task => Some(ended("the admin endpoint", result)),
+            Some(result) = self.workers.tasks.join_next() => Some(ended("a sink or the index", result)),
         };
-        if let Some(error) = died {
+        if let Some(error) = early_end {
             return Err(error);
         }
 
         tracing::info!(grace_secs = self.grace.as_secs(), "stopping: requests in flight and sinks finish");
+        // First of all, so that load balancers send no further callbacks here.
         self.endpoints.is_draining.store(true, Ordering::SeqCst);
         let closing = (self.grace / 2).clamp(CLOSING_MIN, CLOSING_MAX);
         let admin_least = closing / 3;
         let deadline = Instant::now() + self.grace.saturating_sub(closing);
         let admin_grace = tokio::select! {
             () = self.drain() => deadline.saturating_duration_since(Instant::now()) + admin_least,
+            // Dropping the drain here leaves the tasks running. They are aborted below.
             () = sleep_until(deadline) => {
-                tracing::warn!("the grace is over: events that the sinks have not taken stay in the journal for the next start");
+                tracing::warn!("`shutdown_grace_secs` is over: the journal keeps the undelivered events for the next start");
                 admin_least
             }
             () = cut_short => {
-                tracing::warn!("stopping at once: events that the sinks have not taken stay in the journal");
+                tracing::warn!("stopping at once: the journal keeps the undelivered events for the next start");
                 admin_least
             }
         };
+        // After a complete drain these have ended already, and aborting does nothing.
         self.workers.tasks.abort_all();
         self.endpoints.receiver.abort();
         self.stop_admin(admin_grace).await;
         if timeout(closing - admin_least, self.close_journal()).await.is_err() {
             tracing::warn!(
-                "the journal takes too long to close: the callbacks that it has not committed got no answer"
+                "the journal takes too long to close: callbacks that are not stored yet got no answer, so CSS sends them again"
             );
         }
         if let Some(error) = self.failure {
@@ -80,8 +83,7 @@ impl App {
         self.endpoints.stop_receiver.send_replace(true);
         let result = (&mut self.endpoints.receiver).await;
         self.note("the receiver", result);
-        // The API must close its files before the index does: the last one to close SQLite tidies up, and a reader
-        // cannot.
+        // The API must close its files before the index does, for the same reason as in `close_journal`.
         self.endpoints.admin.close().await;
         self.workers.stop.send_replace(true);
         while let Some(result) = self.workers.tasks.join_next().await {
@@ -96,14 +98,14 @@ impl App {
             Ok(result) => self.note("the admin endpoint", result),
             Err(_) => {
                 self.endpoints.cut_admin.send_replace(true);
-                tracing::warn!("answers of the admin endpoint took too long and were cut off");
+                tracing::warn!("the admin endpoint cut off answers that took too long");
             }
         }
     }
 
-    /// Waits until the journal has no reader, then until it is settled and its files are closed. The order matters: the
-    /// last one to close SQLite tidies up, and a reader cannot.
+    /// Waits until the journal has no reader and its files are closed.
     async fn close_journal(&mut self) {
+        // The readers go first: the last connection to close tidies up the files of SQLite, and a reader cannot.
         while self.workers.tasks.join_next().await.is_some() {}
         self.endpoints.admin.close().await;
         self.journal.close();
@@ -117,7 +119,7 @@ impl App {
     /// If a part failed, logs how, and keeps the first failure.
     fn note(&mut self, part: &str, result: Result<anyhow::Result<()>, JoinError>) {
         if let Err(error) = flatten(result) {
-            let error = error.context(format!("{part} failed while it was being stopped"));
+            let error = error.context(format!("{part} failed while it stopped"));
             tracing::error!("{error:#}");
             self.failure.get_or_insert(error);
         }
@@ -128,10 +130,10 @@ fn flatten(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> 
     result?
 }
 
-fn died(part: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
+fn ended(part: &str, result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Error {
     match flatten(result) {
-        Ok(()) => anyhow!("{part} has ended on its own"),
-        Err(error) => error.context(format!("{part} has died")),
+        Ok(()) => anyhow!("{part} ended, although the service still runs"),
+        Err(error) => error.context(format!("{part} failed, so the service stops")),
     }
 }
 
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Overrides, Process};
 
-    /// The other parts are stopped even so.
+    /// The other parts stop in spite of the failure.
     #[tokio::test]
     async fn first_failure_while_stopping_is_returned() {
         let directory = tempfile::tempdir().unwrap();
@@ -167,7 +169,7 @@ mod tests {
             Err(anyhow!("the second"))
         });
         let error = app.run(std::future::ready(()), std::future::pending()).await.unwrap_err();
-        assert_eq!(format!("{error:#}"), "a sink or the index failed while it was being stopped: the first");
+        assert_eq!(format!("{error:#}"), "a sink or the index failed while it stopped: the first");
         assert!(data_dir.join("journal.db").exists());
         assert!(!data_dir.join("journal.db-wal").exists(), "the journal is closed");
     }

@@ -68,7 +68,7 @@ fn add_file(keys: &mut Vec<SourcedKey>, source: &str, path: &Path, sources: &mut
         }
     }
     if keys.len() == keys_before && !sources.findings.has_mistake_at(source) {
-        sources.findings.warn(format!("{source}: {} holds no key", path.display()));
+        sources.findings.warn(format!("{source}: the file {} contains no key", path.display()));
     }
 }
 

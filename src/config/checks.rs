@@ -24,18 +24,18 @@ const CSS_PATIENCE_SECS: u64 = 20;
 /// The smallest limit for the head of a request that the HTTP library accepts.
 const HEADERS_BYTES_MIN: u64 = 8192;
 
-const NO_KEY_CURE: &str = "give the key of your CSS callback template (or set one there that `livehook keygen` makes) \
-    by --key, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE, `receiver.keys` or `receiver.keys_file`; only to try livehook out, \
-    `receiver.allow_unsigned = true` accepts anything from anybody";
+const NO_KEY_CURE: &str = "set the callback key of your CSS callback template with `receiver.keys`, \
+    `receiver.keys_file`, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE or --key (`livehook keygen` makes a key for the template); to \
+    try livehook out without a key, set `receiver.allow_unsigned = true`: then it accepts callbacks from everyone";
 
-const NO_TOKEN_CURE: &str = "set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes \
-    one), or listen on 127.0.0.1";
+const NO_TOKEN_CURE: &str = "set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes a \
+    token), or listen on 127.0.0.1";
 
 /// Checks all settings but those of the sinks.
 pub(super) fn check(settings: &Settings, keys: &[SourcedKey], findings: &mut Findings) {
     let Settings { data_dir, shutdown_grace_secs, receiver, admin, journal, index, .. } = settings;
     if data_dir.as_os_str().is_empty() {
-        findings.mistake(Mistake::new("data_dir", "must name a directory").quoted(""));
+        findings.mistake(Mistake::new("data_dir", "must name a directory, such as \"livehook-data\"").quoted(""));
     }
     findings.check_range("shutdown_grace_secs", *shutdown_grace_secs, 0, 3600);
     check_keys(receiver, keys, findings);
@@ -47,16 +47,18 @@ pub(super) fn check(settings: &Settings, keys: &[SourcedKey], findings: &mut Fin
 }
 
 fn check_keys(receiver: &receiver::Options, keys: &[SourcedKey], findings: &mut Findings) {
-    let spoilt = KEY_SOURCES.iter().any(|source| findings.has_mistake_at(source));
+    // A source with a mistake may be the reason why there is no key. One mistake about it is enough.
+    let has_mistake = KEY_SOURCES.iter().any(|source| findings.has_mistake_at(source));
     match (keys.is_empty(), receiver.allow_unsigned) {
-        (true, false) if !spoilt => {
-            let rule = "there is no callback key, so no callback could be verified";
+        (true, false) if !has_mistake => {
+            let rule = "no callback key is set, so livehook cannot verify callbacks";
             findings.mistake(Mistake::new("receiver.keys", rule).cure(NO_KEY_CURE));
         }
-        (true, true) => findings
-            .warn("receiver.allow_unsigned: there is no callback key, so anything from anybody is accepted unverified"),
+        (true, true) => findings.warn(
+            "receiver.allow_unsigned: no callback key is set, so livehook accepts unverified callbacks from everyone",
+        ),
         (false, true) => {
-            findings.warn("receiver.allow_unsigned: has no effect, since there is a callback key; remove it")
+            findings.warn("receiver.allow_unsigned: has no effect, because a callback key is set; remove it")
         }
         _ => {}
     }
@@ -71,25 +73,30 @@ fn check_keys(receiver: &receiver::Options, keys: &[SourcedKey], findings: &mut 
 fn check_receiver(receiver: &receiver::Options, findings: &mut Findings) {
     if let Some(health_path) = &receiver.health_path
         && !receiver.paths_differ()
+        // Otherwise `receiver.path` is only the default here, which the user didn't write.
         && !findings.has_mistake_at("receiver.path")
     {
-        let same = Mistake::new("receiver.health_path", "must differ from `receiver.path`");
+        let same = Mistake::new(
+            "receiver.health_path",
+            "must differ from `receiver.path`; choose another path, such as \"/health\"",
+        );
         findings.mistake(same.quoted(health_path.as_str()));
     }
     for (position, parameter) in receiver.redact_parameters.iter().enumerate() {
         let is_no_name = |character: char| character.is_whitespace() || "=&?#%\"\\".contains(character);
         if parameter.is_empty() || parameter.contains(is_no_name) {
             let path = element_path("receiver.redact_parameters", position);
-            let wrong = Mistake::new(path, "must be the name of a parameter").quoted(parameter);
-            findings.mistake(wrong.cure("give what stands before the =, without white space, & ? # % \" and \\"));
+            let wrong = Mistake::new(path, "must be the name of a parameter, such as \"token\"").quoted(parameter);
+            findings.mistake(wrong.cure("write only the part before the =, without white space, & ? # % \" and \\"));
         }
     }
     if let Some(validity_secs_max) = receiver.validity_secs_max
         && u64::from(validity_secs_max) < CSS_VALIDITY_SECS
     {
         findings.warn(format!(
-            "receiver.validity_secs_max = {validity_secs_max}: CSS stamps t {CSS_VALIDITY_SECS} s ahead, so genuine \
-             callbacks will be refused; give at least {CSS_VALIDITY_SECS}, and some more for clocks that differ"
+            "receiver.validity_secs_max = {validity_secs_max}: CSS sets t {CSS_VALIDITY_SECS} s ahead, so livehook \
+             will refuse genuine callbacks; set at least {CSS_VALIDITY_SECS}, and some more for clock differences, for \
+             example 660"
         ));
     }
 }
@@ -112,7 +119,7 @@ fn check_receiver_limits(receiver: &receiver::Options, findings: &mut Findings) 
     if receiver.answer_timeout_secs >= CSS_PATIENCE_SECS {
         findings.warn(format!(
             "receiver.answer_timeout_secs = {}: CSS gives up after about {CSS_PATIENCE_SECS} s and sends \
-             again, so a later answer is in vain; give less",
+             the callback again, so a later answer comes too late; set a smaller value, for example 15",
             receiver.answer_timeout_secs
         ));
     }
@@ -120,14 +127,15 @@ fn check_receiver_limits(receiver: &receiver::Options, findings: &mut Findings) 
 
 fn check_admin(admin: &admin::Options, receiver: SocketAddr, findings: &mut Findings) {
     if overlap(admin.listen, receiver) {
-        let taken = Mistake::new("admin.listen", format!("is taken by `receiver.listen`, which is {receiver}"));
+        let taken = Mistake::new("admin.listen", format!("`receiver.listen` uses this port already ({receiver})"));
         findings.mistake(taken.value(admin.listen).cure("choose another port"));
     }
-    let token_spoilt = findings.has_mistake_at("admin.token") || findings.has_mistake_at("admin.token_file");
+    let has_mistake = findings.has_mistake_at("admin.token") || findings.has_mistake_at("admin.token_file");
+    // The IPv6 form of an IPv4 address, such as ::ffff:127.0.0.1, is not loopback by itself.
     if !admin.listen.ip().to_canonical().is_loopback() {
         match &admin.token {
-            None if !token_spoilt => {
-                let open = Mistake::new("admin.listen", "can be reached from other machines and so needs a token");
+            None if !has_mistake => {
+                let open = Mistake::new("admin.listen", "other machines can reach this address, so it needs a token");
                 findings.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
             }
             Some(token) if token.is_short() => findings.warn(
@@ -141,8 +149,11 @@ fn check_admin(admin: &admin::Options, receiver: SocketAddr, findings: &mut Find
     for (position, host) in admin.allowed_hosts.iter().enumerate() {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if host.is_empty() || !host.bytes().all(allowed) {
-            let wrong = Mistake::new(element_path("admin.allowed_hosts", position), "must be the name of a host");
-            findings.mistake(wrong.quoted(host).cure("give it without scheme, port and path"));
+            let wrong = Mistake::new(
+                element_path("admin.allowed_hosts", position),
+                "must be a host name, such as \"livehook.example.com\"",
+            );
+            findings.mistake(wrong.quoted(host).cure("write it without scheme, port and path"));
         }
     }
 }
@@ -167,26 +178,29 @@ fn check_journal(journal: &journal::Options, leeway_secs: u32, findings: &mut Fi
     if u64::from(journal.dedupe_window_secs) < window_secs_min {
         let short = Mistake::new(
             "journal.dedupe_window_secs",
-            format!("must be at least {window_secs_min}: `receiver.leeway_secs` and {CSS_VALIDITY_SECS}"),
+            format!("must be at least {window_secs_min}, which is `receiver.leeway_secs` + {CSS_VALIDITY_SECS}"),
         );
-        let cure = "a callback can be sent again for as long as its signature counts, and would be stored twice";
+        let cure = "CSS can repeat a callback while its signature is valid, and livehook would store it twice";
         findings.mistake(short.value(journal.dedupe_window_secs).cure(cure));
     }
 }
 
 fn check_index(index: &index::Options, findings: &mut Findings) {
     findings.check_range("index.retention_days", index.retention_days, 1, 36_500);
+    // With 0, a session without a stop counts as live for ever.
     if index.stale_after_secs != 0 {
         findings.check_range("index.stale_after_secs", index.stale_after_secs, 60, 10 * 365 * DAY_SECS);
     }
     findings.check_range("index.bridge_gap_secs", index.bridge_gap_secs, 0, DAY_SECS);
 }
 
-/// Whether the two cannot be listened on at once. Port 0 is a free one each time.
+/// Whether a process cannot listen on both addresses at once.
 fn overlap(first: SocketAddr, second: SocketAddr) -> bool {
+    // On Linux, [::] also takes the connections to IPv4 addresses.
     let covers = |wide: SocketAddr, narrow: SocketAddr| {
         wide.ip().is_unspecified() && (wide.is_ipv6() || wide.is_ipv4() == narrow.is_ipv4())
     };
+    // With port 0 the system chooses a free port for each.
     first.port() != 0
         && first.port() == second.port()
         && (first.ip() == second.ip() || covers(first, second) || covers(second, first))

@@ -38,7 +38,7 @@ impl Document {
         let text = read_text_file(surroundings, &path).map_err(|error| {
             // The mistake is in the flag or the variable: the file itself has no line to point at.
             let unread = Mistake::new(source, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
-            Mistakes::new(None, vec![unread.cure("correct the path, or leave it out to run with the defaults")])
+            Mistakes::new(None, vec![unread.cure("correct the path, or remove it to run with the defaults")])
         })?;
         Document::parse(&path, &text)
     }
@@ -82,8 +82,8 @@ fn parse(text: &str) -> Result<Document, Mistake> {
     // Only the parser's short message is shown. Its full one quotes the line, which may contain a secret.
     let broken = |error: toml::de::Error| {
         let (line, column) = text_lines.place(error.span().map_or(0, |span| span.start));
-        let mistake = Mistake::new(format!("column {column}"), format!("this is not TOML: {}", error.message()));
-        Mistake { line: Some(line), ..mistake }.cure("see https://toml.io for how it is written")
+        let mistake = Mistake::new(format!("column {column}"), format!("this is not valid TOML: {}", error.message()));
+        Mistake { line: Some(line), ..mistake }.cure("see https://toml.io for the syntax")
     };
     // The text is parsed twice, because only the first form knows the place of each key, and the reader takes the second.
     let spanned = DeTable::parse(text).map_err(broken)?;

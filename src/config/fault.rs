@@ -11,7 +11,7 @@ use super::shown_value::shown;
 use super::suggestion::{closest, did_you_mean, instead_of, listed};
 
 /// The rule that a key breaks which does not exist.
-pub(super) const UNKNOWN_KEY: &str = "there is no such key";
+pub(super) const UNKNOWN_KEY: &str = "unknown key";
 
 /// A value that serde cannot read. [`Fault::into_mistake`] makes the mistake of it.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl de::Error for Fault {
         // Only a name that is close to a known one is shown, because a user may have put a callback key in place of a name.
         let fault = match closest(field, expected.iter().copied()) {
             Some(_) => Fault { member: Some(field.to_owned()), ..Fault::new(UNKNOWN_KEY) },
-            None => Fault::new("a name in this table is not known"),
+            None => Fault::new("this table has an unknown key"),
         };
         Fault { cure: Some(instead_of(field, expected)), ..fault }
     }
@@ -116,7 +116,7 @@ fn plain(expected: &str) -> String {
         "i32" | "i64" => "a whole number".to_owned(),
         "a boolean" => "true or false, without quotes".to_owned(),
         "a string" => "a text in quotes".to_owned(),
-        "a sequence" => "a list, in [ ]".to_owned(),
+        "a sequence" => "a list in square brackets, [ ]".to_owned(),
         "path string" => "a path in quotes".to_owned(),
         "socket address" => "an IP address and a port, such as \"127.0.0.1:8080\"".to_owned(),
         table if table.starts_with("struct ") || table == "a map" => "a table".to_owned(),

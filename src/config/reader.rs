@@ -151,7 +151,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                 self.note_unknown(table, fields);
                 self.visit_table(table, visitor)
             }
-            _ => Err(Fault::new("must be a table")),
+            _ => Err(Fault::new("must be a table, with keys and values in { }")),
         }
     }
 

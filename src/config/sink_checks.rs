@@ -38,13 +38,13 @@ fn check_name(path: &str, sink: &SinkConfig, before: &[(String, SinkConfig)], fi
         return;
     };
     let rule = match other.name == sink.name {
-        true => format!("is the name of {first} too"),
+        true => format!("{first} has the same name"),
         false => format!(
-            "differs from the name of {first} by - and _ alone, and both would read the variable {prefix}SECRETS"
+            "differs from the name of {first} only in - and _, so both sinks would read the variable {prefix}SECRETS"
         ),
     };
     let twice = Mistake::new(member_path(path, "name"), rule).quoted(sink.name.as_str());
-    findings.mistake(twice.cure("give each sink a name of its own"));
+    findings.mistake(twice.cure("choose another name"));
 }
 
 fn check_retry(path: &str, retry: &RetryOptions, findings: &mut Findings) {
@@ -58,7 +58,7 @@ fn check_retry(path: &str, retry: &RetryOptions, findings: &mut Findings) {
     {
         if is_zero {
             let wrong = Mistake::new(member_path(path, name), "must be at least 1").value(0);
-            findings.mistake(wrong.cure("leave it out to try without end"));
+            findings.mistake(wrong.cure("remove it to retry without limit"));
         }
     }
 }
@@ -86,11 +86,11 @@ fn check_files(
         let canonical = surroundings.canonical(given);
         let name = canonical.file_name().unwrap_or_default().to_string_lossy();
         if canonical.parent() == Some(&data_dir) && DATA_FILES.iter().any(|known| name.starts_with(known)) {
-            let rule = "is a file of livehook's own, in `data_dir`".to_owned();
+            let rule = "livehook itself uses this file in `data_dir`".to_owned();
             findings.mistake(Mistake { rule, ..place }.cure("choose another name or directory"));
         } else if let Some((_, first)) = taken.iter().find(|(other, _)| *other == canonical) {
-            let rule = format!("is the file of {first} too, and two sinks would tear each other's lines");
-            findings.mistake(Mistake { rule, ..place }.cure("give each sink a file of its own"));
+            let rule = format!("{first} writes the same file, and the two sinks would break each other's lines");
+            findings.mistake(Mistake { rule, ..place }.cure("choose another file"));
         } else {
             taken.push((canonical, path));
         }

@@ -64,7 +64,7 @@ fn read_sink(
 ) -> Option<SinkConfig> {
     if !table.contains_key("name") {
         let missing = Mistake::new(member_path(path, "name"), "is missing");
-        findings.mistake(missing.cure("give each sink a name of its own, such as \"archive\""));
+        findings.mistake(missing.cure("give each sink its own name, for example name = \"archive\""));
     }
     let name: Option<SinkName> = member(table, path, "name", findings);
     let filter = member(table, path, "filter", findings).unwrap_or_default();
@@ -102,7 +102,7 @@ fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findi
             return None;
         }
         None => {
-            let cure = format!("give one of {}", listed(&sink::Options::TYPES));
+            let cure = format!("use one of {}", listed(&sink::Options::TYPES));
             findings.mistake(Mistake::new(type_path, "is missing").cure(cure));
             return None;
         }

@@ -27,7 +27,7 @@ impl Sources<'_> {
         let text = read_text_file(self.surroundings, path);
         text.map_err(|error| {
             let unread = Mistake::new(key, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
-            self.findings.mistake(unread.cure("correct the path, or let the user that runs livehook read the file"));
+            self.findings.mistake(unread.cure("correct the path, or allow livehook's user to read the file"));
         })
         .ok()
     }

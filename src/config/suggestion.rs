@@ -24,7 +24,7 @@ pub(super) fn instead_of(name: &str, known: &[&str]) -> String {
     match did_you_mean(name, known.iter().copied()) {
         Some(suggestion) => suggestion,
         None if known.is_empty() => "remove it".to_owned(),
-        None if known.len() <= LISTED_NAMES_MAX => format!("what can be set here is {}", listed(known)),
+        None if known.len() <= LISTED_NAMES_MAX => format!("use one of {}", listed(known)),
         None => "`config.example.toml` shows every key".to_owned(),
     }
 }

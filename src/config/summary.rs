@@ -23,14 +23,17 @@ impl Summary<'_> {
             lines.push(("health".to_owned(), format!("http://{}{health_path}", receiver.listen)));
         }
         let admin = config.admin.listen;
-        let guard =
-            if admin.ip().to_canonical().is_loopback() { "this machine only, no token" } else { "with a token" };
+        let guard = if admin.ip().to_canonical().is_loopback() {
+            "this machine only, no token needed to read"
+        } else {
+            "other machines too, token required"
+        };
         lines.push(("admin".to_owned(), format!("http://{admin}, {guard}")));
         lines.push(("data directory".to_owned(), config.data_dir.display().to_string()));
         lines.push((
             "callback keys".to_owned(),
             match config.verifier.keys.len() {
-                0 => "none: everything is accepted unverified".to_owned(),
+                0 => "none: livehook accepts unverified callbacks from everyone".to_owned(),
                 count => count.to_string(),
             },
         ));

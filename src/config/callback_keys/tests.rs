@@ -7,12 +7,12 @@ fn missing_key_lists_every_way_to_give_one() {
     let mistakes = Config::load(None, &Overrides::default(), &World::default()).unwrap_err();
     assert_eq!(
         mistakes.to_string(),
-        "the configuration has a mistake:\n  receiver.keys: there is no callback key, so no callback could be verified; give the key of your CSS callback template (or set one there that `livehook keygen` makes) by --key, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE, `receiver.keys` or `receiver.keys_file`; only to try livehook out, `receiver.allow_unsigned = true` accepts anything from anybody"
+        "the configuration has a mistake:\n  receiver.keys: no callback key is set, so livehook cannot verify callbacks; set the callback key of your CSS callback template with `receiver.keys`, `receiver.keys_file`, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE or --key (`livehook keygen` makes a key for the template); to try livehook out without a key, set `receiver.allow_unsigned = true`: then it accepts callbacks from everyone"
     );
     let config = World::default().load("receiver.allow_unsigned = true").unwrap();
     assert_eq!(
         config.warnings,
-        ["receiver.allow_unsigned: there is no callback key, so anything from anybody is accepted unverified"]
+        ["receiver.allow_unsigned: no callback key is set, so livehook accepts unverified callbacks from everyone"]
     );
     assert!(config.verifier.allow_unsigned && config.verifier.keys.is_empty());
 }

@@ -45,7 +45,7 @@ fn keys_that_contradict_each_other() {
         (
             "[receiver]\nleeway_secs = 3001",
             &[
-                "journal.dedupe_window_secs = 3600: must be at least 3601: `receiver.leeway_secs` and 600; a callback can be sent again for as long as its signature counts, and would be stored twice",
+                "journal.dedupe_window_secs = 3600: must be at least 3601, which is `receiver.leeway_secs` + 600; CSS can repeat a callback while its signature is valid, and livehook would store it twice",
             ],
         ),
         (
@@ -63,36 +63,38 @@ fn keys_that_contradict_each_other() {
         ),
         (
             "[receiver]\nhealth_path = \"/callback\"",
-            &["2: receiver.health_path = \"/callback\": must differ from `receiver.path`"],
+            &[
+                "2: receiver.health_path = \"/callback\": must differ from `receiver.path`; choose another path, such as \"/health\"",
+            ],
         ),
         (
             "[receiver]\nclient_address_header = \"X Real IP\"\nredact_parameters = [\"\", \"a=b\"]",
             &[
                 "2: receiver.client_address_header = \"X Real IP\": must be the name of an HTTP header; for example X-Forwarded-For",
-                "3: receiver.redact_parameters[0] = \"\": must be the name of a parameter; give what stands before the =, without white space, & ? # % \" and \\",
-                "3: receiver.redact_parameters[1] = \"a=b\": must be the name of a parameter; give what stands before the =, without white space, & ? # % \" and \\",
+                "3: receiver.redact_parameters[0] = \"\": must be the name of a parameter, such as \"token\"; write only the part before the =, without white space, & ? # % \" and \\",
+                "3: receiver.redact_parameters[1] = \"a=b\": must be the name of a parameter, such as \"token\"; write only the part before the =, without white space, & ? # % \" and \\",
             ],
         ),
         (
             "[admin]\nlisten = \"127.0.0.1:8080\"",
             &[
-                "2: admin.listen = 127.0.0.1:8080: is taken by `receiver.listen`, which is 0.0.0.0:8080; choose another port",
+                "2: admin.listen = 127.0.0.1:8080: `receiver.listen` uses this port already (0.0.0.0:8080); choose another port",
             ],
         ),
         (
             "[admin]\nlisten = \"0.0.0.0:9090\"",
             &[
-                "2: admin.listen = 0.0.0.0:9090: can be reached from other machines and so needs a token; set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes one), or listen on 127.0.0.1",
+                "2: admin.listen = 0.0.0.0:9090: other machines can reach this address, so it needs a token; set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes a token), or listen on 127.0.0.1",
             ],
         ),
         (
             "[admin]\ntoken = \"abc\"\ntoken_file = \"x\"",
-            &["3: admin.token_file = \"x\": is set beside `admin.token`; keep one of the two"],
+            &["3: admin.token_file = \"x\": `admin.token` is set too; remove one of the two"],
         ),
         (
             "[admin]\nallowed_hosts = [\"http://a\", \"b.example\"]",
             &[
-                "2: admin.allowed_hosts[0] = \"http://a\": must be the name of a host; give it without scheme, port and path",
+                "2: admin.allowed_hosts[0] = \"http://a\": must be a host name, such as \"livehook.example.com\"; write it without scheme, port and path",
             ],
         ),
     ]);

@@ -54,7 +54,7 @@ fn broken_text_is_placed_and_not_quoted() {
     let mistake = parse("a = 1\na = 2\n").unwrap_err();
     assert_eq!(
         mistake.to_string(),
-        "column 1: this is not TOML: duplicate key; see https://toml.io for how it is written"
+        "column 1: this is not valid TOML: duplicate key; see https://toml.io for the syntax"
     );
     assert_eq!(parse("a = 1\nb = 99999999999999999999\n").unwrap_err().line, Some(2));
 }

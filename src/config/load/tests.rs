@@ -21,7 +21,7 @@ fn mistakes_come_in_the_order_of_the_file() {
     assert_eq!(
         mistakes.to_string(),
         r#"the configuration has 12 mistakes:
-  a.toml:2: log.colour: there is no such key; what can be set here is `level`, `format`
+  a.toml:2: log.colour: unknown key; use one of `level`, `format`
   a.toml:5: receiver.keys[0]: the key is empty: set the one of your callback template, or make one with `livehook keygen`
   a.toml:5: receiver.keys[1]: the key holds white space or a control character: remove it
   a.toml:5: receiver.keys[2]: must be a key, or { key = "...", domains = ["push.example.com"] }
@@ -99,9 +99,9 @@ fn risky_setting_warns() {
     assert_eq!(
         config.warnings,
         [
-            "receiver.allow_unsigned: has no effect, since there is a callback key; remove it",
-            "receiver.validity_secs_max = 599: CSS stamps t 600 s ahead, so genuine callbacks will be refused; give at least 600, and some more for clocks that differ",
-            "receiver.answer_timeout_secs = 20: CSS gives up after about 20 s and sends again, so a later answer is in vain; give less",
+            "receiver.allow_unsigned: has no effect, because a callback key is set; remove it",
+            "receiver.validity_secs_max = 599: CSS sets t 600 s ahead, so livehook will refuse genuine callbacks; set at least 600, and some more for clock differences, for example 660",
+            "receiver.answer_timeout_secs = 20: CSS gives up after about 20 s and sends the callback again, so a later answer comes too late; set a smaller value, for example 15",
         ]
     );
 }

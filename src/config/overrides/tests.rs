@@ -50,5 +50,5 @@ fn mistake_in_a_flag_names_the_flag() {
     let given = World::with_key();
     let mistakes = given.load_with("[admin]\nlisten = \"127.0.0.1:9\"", &overrides).unwrap_err();
     let message = lines(&mistakes);
-    assert!(message[0].starts_with("--admin-listen = 0.0.0.0:9: can be reached"), "{message:?}");
+    assert!(message[0].starts_with("--admin-listen = 0.0.0.0:9: other machines can reach"), "{message:?}");
 }

@@ -39,7 +39,7 @@ fn wrong_value_names_the_right_form() {
         ),
         (
             "[receiver]\nallowed_domains = \"a.com\"",
-            &["2: receiver.allowed_domains = \"a.com\": must be a list, in [ ]"],
+            &["2: receiver.allowed_domains = \"a.com\": must be a list in square brackets, [ ]"],
         ),
         (
             "[receiver]\nallowed_domains = [\"a.*.com\"]",
@@ -71,14 +71,14 @@ fn wrong_value_names_the_right_form() {
             ],
         ),
         ("[log]\nformat = 1", &["2: log.format = 1: must be one of `text`, `json`"]),
-        ("journal = 1", &["1: journal = 1: must be a table"]),
+        ("journal = 1", &["1: journal = 1: must be a table, with keys and values in { }"]),
         ("data_dir = 1", &["1: data_dir = 1: must be a path in quotes"]),
-        ("data_dir = \"\"", &["1: data_dir = \"\": must name a directory"]),
-        ("admin = [\"x\"]", &["1: admin = a list: must be a table"]),
+        ("data_dir = \"\"", &["1: data_dir = \"\": must name a directory, such as \"livehook-data\""]),
+        ("admin = [\"x\"]", &["1: admin = a list: must be a table, with keys and values in { }"]),
         (
             "[admin]\ntoken_file = \"x\"",
             &[
-                "2: admin.token_file = \"x\": cannot be read: no such file; correct the path, or let the user that runs livehook read the file",
+                "2: admin.token_file = \"x\": cannot be read: no such file; correct the path, or allow livehook's user to read the file",
             ],
         ),
     ]);
@@ -87,29 +87,29 @@ fn wrong_value_names_the_right_form() {
 #[test]
 fn unknown_key_suggests_the_nearest() {
     check(&[
-        ("[reciever]\nlisten = \"x\"", &["1: reciever: there is no such key; did you mean `receiver`?"]),
+        ("[reciever]\nlisten = \"x\"", &["1: reciever: unknown key; did you mean `receiver`?"]),
         (
             "colour = 1",
             &[
-                "1: colour: there is no such key; what can be set here is `data_dir`, `shutdown_grace_secs`, `receiver`, `admin`, `journal`, `index`, `log`, `sinks`",
+                "1: colour: unknown key; use one of `data_dir`, `shutdown_grace_secs`, `receiver`, `admin`, `journal`, `index`, `log`, `sinks`",
             ],
         ),
         (
             "\n[receiver]\nleeway = 1\n\"a b\" = 2\nhealthpath = 3",
             &[
-                "3: receiver.leeway: there is no such key; `config.example.toml` shows every key",
-                "4: receiver.\"a b\": there is no such key; `config.example.toml` shows every key",
-                "5: receiver.healthpath: there is no such key; did you mean `health_path`?",
+                "3: receiver.leeway: unknown key; `config.example.toml` shows every key",
+                "4: receiver.\"a b\": unknown key; `config.example.toml` shows every key",
+                "5: receiver.healthpath: unknown key; did you mean `health_path`?",
             ],
         ),
-        ("[log]\ncolour = true", &["2: log.colour: there is no such key; what can be set here is `level`, `format`"]),
+        ("[log]\ncolour = true", &["2: log.colour: unknown key; use one of `level`, `format`"]),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"log\"\npath = \"x\"\nfitler = {}\nfilter = { type = [] }\nretry.max = 1",
             &[
-                "4: sinks[0].path: there is no such key; what can be set here is `name`, `type`, `start`, `filter`, `retry`",
-                "5: sinks[0].fitler: there is no such key; did you mean `filter`?",
-                "6: sinks[0].filter.type: there is no such key; did you mean `types`?",
-                "7: sinks[0].retry.max: there is no such key; what can be set here is `wait_ms_first`, `wait_ms_max`, `attempts_max`, `age_secs_max`",
+                "4: sinks[0].path: unknown key; use one of `name`, `type`, `start`, `filter`, `retry`",
+                "5: sinks[0].fitler: unknown key; did you mean `filter`?",
+                "6: sinks[0].filter.type: unknown key; did you mean `types`?",
+                "7: sinks[0].retry.max: unknown key; use one of `wait_ms_first`, `wait_ms_max`, `attempts_max`, `age_secs_max`",
             ],
         ),
     ]);
@@ -118,10 +118,10 @@ fn unknown_key_suggests_the_nearest() {
 #[test]
 fn callback_key_with_a_mistake() {
     check(&[
-        ("receiver.keys = [{ kye = \"a\" }]", &["1: receiver.keys[0].kye: there is no such key; did you mean `key`?"]),
+        ("receiver.keys = [{ kye = \"a\" }]", &["1: receiver.keys[0].kye: unknown key; did you mean `key`?"]),
         (
             "receiver.keys = [{ other = \"a\" }]",
-            &["1: receiver.keys[0]: a name in this table is not known; what can be set here is `key`, `domains`"],
+            &["1: receiver.keys[0]: this table has an unknown key; use one of `key`, `domains`"],
         ),
         ("receiver.keys = [{ domains = [] }]", &["1: receiver.keys[0].key: is missing"]),
         (
@@ -130,7 +130,7 @@ fn callback_key_with_a_mistake() {
                 "1: receiver.keys[0].domains[0] = \"a/b\": `a/b` is no domain name: give it without scheme, port and path",
             ],
         ),
-        ("receiver.keys = \"a\"", &["1: receiver.keys: must be a list, in [ ]"]),
+        ("receiver.keys = \"a\"", &["1: receiver.keys: must be a list in square brackets, [ ]"]),
         ("admin.token = 5", &["1: admin.token: must be a text in quotes"]),
     ]);
 }

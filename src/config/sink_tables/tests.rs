@@ -12,8 +12,8 @@ fn sink_with_a_mistake() {
         (
             "[[sinks]]",
             &[
-                "1: sinks[0].name: is missing; give each sink a name of its own, such as \"archive\"",
-                "1: sinks[0].type: is missing; give one of `log`, `file`, `http`, `command`",
+                "1: sinks[0].name: is missing; give each sink its own name, for example name = \"archive\"",
+                "1: sinks[0].type: is missing; use one of `log`, `file`, `http`, `command`",
             ],
         ),
         (
@@ -40,12 +40,12 @@ fn sink_with_a_mistake() {
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"log\"\n[[sinks]]\nname = \"a\"\ntype = \"log\"",
-            &["5: sinks[1].name = \"a\": is the name of sinks[0] too; give each sink a name of its own"],
+            &["5: sinks[1].name = \"a\": sinks[0] has the same name; choose another name"],
         ),
         (
             "[[sinks]]\nname = \"a-b\"\ntype = \"log\"\n[[sinks]]\nname = \"a_b\"\ntype = \"log\"",
             &[
-                "5: sinks[1].name = \"a_b\": differs from the name of sinks[0] by - and _ alone, and both would read the variable LIVEHOOK_SINK_A_B_SECRETS; give each sink a name of its own",
+                "5: sinks[1].name = \"a_b\": differs from the name of sinks[0] only in - and _, so both sinks would read the variable LIVEHOOK_SINK_A_B_SECRETS; choose another name",
             ],
         ),
         (
@@ -64,14 +64,14 @@ fn sink_with_a_mistake() {
             &[
                 "5: sinks[0].retry.wait_ms_first = 0: must be from 1 to `wait_ms_max`, which is 0",
                 "6: sinks[0].retry.wait_ms_max = 0: must be from 1 to 86400000",
-                "7: sinks[0].retry.attempts_max = 0: must be at least 1; leave it out to try without end",
+                "7: sinks[0].retry.attempts_max = 0: must be at least 1; remove it to retry without limit",
             ],
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"log\"\nretry = { wait_ms_first = 60001, age_secs_max = 0 }",
             &[
                 "4: sinks[0].retry.wait_ms_first = 60001: must be from 1 to `wait_ms_max`, which is 60000",
-                "4: sinks[0].retry.age_secs_max = 0: must be at least 1; leave it out to try without end",
+                "4: sinks[0].retry.age_secs_max = 0: must be at least 1; remove it to retry without limit",
             ],
         ),
     ]);

@@ -22,7 +22,7 @@ fn summary_shows_every_destination() {
     insta::assert_snapshot!(Summary(&config.unwrap()), @"
     receiver        http://0.0.0.0:8080/callback
     health          http://0.0.0.0:8080/up
-    admin           http://127.0.0.1:9090, this machine only, no token
+    admin           http://127.0.0.1:9090, this machine only, no token needed to read
     data directory  livehook-data
     callback keys   1
     sink archive    file to events.jsonl, types push, stop; domains *.a.com; streams room-*
@@ -34,5 +34,5 @@ fn summary_shows_every_destination() {
 fn public_admin_address_needs_the_token() {
     let config = load("[admin]\nlisten = \"0.0.0.0:9090\"\ntoken = \"sixteen-letters!\"").unwrap();
     let summary = Summary(&config).to_string();
-    assert!(summary.contains("http://0.0.0.0:9090, with a token"), "{summary}");
+    assert!(summary.contains("http://0.0.0.0:9090, other machines too, token required"), "{summary}");
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::process::LIVEHOOK;
+use super::process::LIVEHOOK;
 
 /// Returns the value that the share `share` (0 to 1) of the values is below. 0 if there are no values.
 pub(crate) fn percentile(values: &mut [u32], share: f64) -> u32 {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::generator;
+use super::generator;
 
 /// The binary that users run, built with the same profile as this bench.
 pub(crate) const LIVEHOOK: &str = env!("CARGO_BIN_EXE_livehook");
@@ -162,7 +162,6 @@ impl Server {
     }
 
     /// Sends a GET to the admin endpoint, and returns the head and the body of the answer.
-    #[allow(dead_code, reason = "not every bench uses it")]
     pub(crate) fn ask(&self, path: &str) -> anyhow::Result<String> {
         get(self.admin.context("a bare server has no admin endpoint")?, path)
     }

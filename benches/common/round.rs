@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::generator::{self, Plan};
-use crate::process::{self, Server};
-use crate::report::{median, ms, percentile, row};
+use super::generator::{self, Plan};
+use super::process::{self, Server};
+use super::report::{median, ms, percentile, row};
 
 /// The results of one server in one round.
 pub(crate) struct Round {
