@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::sink::mistake::Mistakes;
 use crate::sink::{Mistake, member_path};
 
 const CONCURRENCY_MAX: usize = 256;
@@ -73,48 +74,46 @@ fn default_concurrency() -> usize {
 impl Options {
     /// Returns every rule that these options break.
     pub fn mistakes(&self) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
-        let mut check = |holds: bool, key: &str, value: &dyn fmt::Display, rule: &str| {
-            if !holds {
-                mistakes.push(Mistake { key: key.to_owned(), value: Some(value.to_string()), rule: rule.to_owned() });
-            }
-        };
+        let mut mistakes = Mistakes::default();
         let program = format!("{:?}", self.program.to_string_lossy());
         let has_null = |text: &str| text.contains('\0');
-        check(
+        mistakes.check(
             self.program.file_name().is_some() && !has_null(&program),
             "program",
             &program,
             "must name a program, as in \"/usr/local/bin/notify\"; arguments go into `arguments`",
         );
-        let in_range = (1..=TIMEOUT_SECS_MAX).contains(&self.timeout_secs);
-        check(in_range, "timeout_secs", &self.timeout_secs, &format!("must be from 1 to {TIMEOUT_SECS_MAX}"));
-        let in_range = (1..=CONCURRENCY_MAX).contains(&self.concurrency);
-        check(in_range, "concurrency", &self.concurrency, &format!("must be from 1 to {CONCURRENCY_MAX}"));
-        check(
+        mistakes.check_range("timeout_secs", self.timeout_secs, 1..=TIMEOUT_SECS_MAX);
+        mistakes.check_range("concurrency", self.concurrency, 1..=CONCURRENCY_MAX);
+        mistakes.check(
             self.mode == Mode::Each || self.concurrency <= 1,
             "concurrency",
-            &self.concurrency,
+            self.concurrency,
             "has no effect with mode = \"lines\", which runs one program: leave it out",
         );
-        check(!self.permanent_exit_codes.contains(&0), "permanent_exit_codes", &0, "must not hold 0, which is success");
+        mistakes.check(
+            !self.permanent_exit_codes.contains(&0),
+            "permanent_exit_codes",
+            0,
+            "must not hold 0, which is success",
+        );
         for (position, argument) in self.arguments.iter().enumerate() {
             let key = format!("arguments[{position}]");
-            check(!has_null(argument), &key, &"a text with \\0", "cannot hold a NUL character: remove it");
+            mistakes.check(!has_null(argument), &key, "a text with \\0", "cannot hold a NUL character: remove it");
         }
         for (name, value) in &self.environment.0 {
             let is_name = !name.is_empty() && !name.contains(['=', '\0']) && !has_null(value);
             let key = member_path("environment", name);
-            check(
+            mistakes.check(
                 is_name,
                 &key,
-                &"a text",
+                "a text",
                 "is not a valid variable: its name must not hold =, and neither name nor value a NUL character",
             );
             let is_free = !name.starts_with(RESERVED_PREFIX);
-            check(is_free, &key, &"a text", "is set by livehook: choose another name");
+            mistakes.check(is_free, &key, "a text", "is set by livehook: choose another name");
         }
-        mistakes
+        mistakes.into_list()
     }
 }
 

@@ -1,11 +1,11 @@
 //! The keys of a file sink, and their rules.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use crate::sink::Mistake;
+use crate::sink::mistake::Mistakes;
 
 /// The smallest `rotate_bytes`. A rotation syncs the directory several times, which costs too much for a smaller file.
 pub const ROTATE_BYTES_MIN: u64 = 64 * 1024;
@@ -53,35 +53,30 @@ impl Options {
 
     /// Returns every rule that these options break.
     pub fn mistakes(&self) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
-        let mut check = |holds: bool, key: &str, value: &dyn fmt::Display, rule: &str| {
-            if !holds {
-                mistakes.push(Mistake { key: key.to_owned(), value: Some(value.to_string()), rule: rule.to_owned() });
-            }
-        };
+        let mut mistakes = Mistakes::default();
         let ends_in_separator = self.path.as_os_str().as_encoded_bytes().ends_with(b"/");
-        check(
+        mistakes.check(
             self.path.file_name().is_some() && !ends_in_separator,
             "path",
-            &format!("{:?}", self.path.to_string_lossy()),
+            format!("{:?}", self.path.to_string_lossy()),
             "must name a file, as in \"events.jsonl\"",
         );
         let rotate_bytes = self.rotate_bytes.unwrap_or(u64::MAX);
-        check(
+        mistakes.check(
             rotate_bytes >= ROTATE_BYTES_MIN,
             "rotate_bytes",
-            &rotate_bytes,
+            rotate_bytes,
             &format!("must be at least {ROTATE_BYTES_MIN}; leave it out not to rotate by size"),
         );
         let rotates = self.rotate_bytes.is_some() || self.rotate_daily;
         let needs_rotation = "has no effect without rotation: set `rotate_bytes` or `rotate_daily` too";
         for (key, value) in [("keep_files_max", self.keep_files_max), ("keep_days_max", self.keep_days_max)] {
             let Some(value) = value else { continue };
-            check(value > 0, key, &value, "must be at least 1; leave it out to keep all");
-            check(rotates, key, &value, needs_rotation);
+            mistakes.check(value > 0, key, value, "must be at least 1; leave it out to keep all");
+            mistakes.check(rotates, key, value, needs_rotation);
         }
-        check(rotates || !self.gzip, "gzip", &self.gzip, needs_rotation);
-        mistakes
+        mistakes.check(rotates || !self.gzip, "gzip", self.gzip, needs_rotation);
+        mistakes.into_list()
     }
 }
 

@@ -9,8 +9,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCAT
 use reqwest::{Client, Url};
 
 use super::answer::Answer;
-use super::options::{Options, TargetUrl};
+use super::options::Options;
 use super::signature::{self, WebhookSecret};
+use super::target_url::TargetUrl;
 use crate::clock::Clock;
 use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;

@@ -1,6 +1,6 @@
 //! The sink `http`: POSTs each event, or a list of events, to the user's receiver.
 //!
-//! `connection` makes a request of events, `signature` signs it, and `answer` says what the answer means. `batch` decides in
+//! `connection` makes a request of events, `signature` signs it, and `answer` turns the answer into an outcome. `batch` decides in
 //! which order the requests of a batch go out: several at once, but those of one stream one after another. It splits a list
 //! that is refused or gets no answer until the event at fault stands alone, so that its neighbours pass.
 //!
@@ -9,12 +9,16 @@
 mod answer;
 mod batch;
 mod connection;
+mod headers;
 mod http_sink;
 mod options;
 mod signature;
+mod target_url;
 #[cfg(test)]
 mod testing;
 
+pub use headers::Headers;
 pub use http_sink::HttpSink;
-pub use options::{Headers, Options, TargetUrl};
+pub use options::Options;
 pub use signature::{SecretError, WebhookSecret};
+pub use target_url::TargetUrl;
