@@ -1,5 +1,7 @@
 //! An HTTP client that signs callbacks as CSS does.
 
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -36,6 +38,32 @@ pub(crate) fn sign(members: &str, t: i64) -> String {
     let key = CallbackKey::new(KEY).unwrap();
     let sign = hex::encode(key.sign(&t.to_string()));
     format!(r#"{{{members},"sign":"{sign}","t":{t}}}"#)
+}
+
+/// The lines of a file that a process may still be writing, or that a kill cut. The last line counts only if it has its end.
+pub(crate) fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    text[..whole].lines()
+}
+
+/// Posts callbacks with these numbers over eight connections at once. Each must get a 200.
+pub(crate) async fn post_all(
+    receiver: SocketAddr,
+    numbers: Range<u64>,
+    callback: impl Fn(u64) -> String + Copy + Send + 'static,
+) {
+    let senders = (0..8).map(|sender| {
+        let numbers = numbers.clone().filter(move |number| number % 8 == sender);
+        tokio::spawn(async move {
+            let mut client = Client::connect(receiver).await.unwrap();
+            for number in numbers {
+                assert_eq!(client.post(&callback(number)).await.unwrap().status, 200);
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
 }
 
 /// The id of an event in its line.
@@ -76,7 +104,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) async fn connect(address: std::net::SocketAddr) -> std::io::Result<Client> {
+    pub(crate) async fn connect(address: SocketAddr) -> std::io::Result<Client> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Client { stream, buffer: Vec::new() })

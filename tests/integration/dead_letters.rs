@@ -9,7 +9,7 @@ use livehook::callback::EventId;
 use livehook::journal::{DeadLetterSelection, Reader};
 use serde_json::{Value, json};
 
-use super::client::{Answer, Client, id_of, now_secs, signed};
+use super::client::{Answer, Client, id_of, now_secs, post_all, signed, whole_lines};
 use super::process::{Livehook, PROGRAM};
 use super::test_app::TestApp;
 
@@ -29,6 +29,21 @@ impl Service {
         let mut service = Service { livehook, directory, moved: 0 };
         service.start_again().await;
         service
+    }
+
+    /// Starts, and delivers so many events.
+    async fn with_events(count: u64) -> Service {
+        let service = Service::start().await;
+        service.post(0..count).await;
+        service.wait_for_arrivals(count as usize).await;
+        service
+    }
+
+    /// Stops, and starts with another configuration.
+    async fn restart_with(&mut self, config: &str) {
+        self.livehook.stop().await;
+        self.livehook.configure_again("", config);
+        self.start_again().await;
     }
 
     fn config(sink: &str) -> String {
@@ -63,9 +78,8 @@ impl Service {
         let mut ids = Vec::new();
         for path in moved.chain([self.path()]) {
             let text = std::fs::read_to_string(path).unwrap_or_default();
-            let whole = text.rfind('\n').map_or(0, |end| end + 1);
-            // A kill during a redrive or replay may leave a part of a line.
-            let lines = text[..whole].lines().filter(|line| serde_json::from_str::<Value>(line).is_ok());
+            // A kill during a redrive or replay may leave a part of a line, and the next start ends it.
+            let lines = whole_lines(&text).filter(|line| serde_json::from_str::<Value>(line).is_ok());
             ids.extend(lines.map(id_of));
         }
         ids
@@ -88,25 +102,14 @@ impl Service {
         let (mut ids, mut next) = (Vec::new(), Some(0));
         while let Some(after) = next {
             let page = reader.dead_letters(&DeadLetterSelection::default(), after, 1_000_000).unwrap();
-            ids.extend(page.dead_letters.iter().map(|letter| letter.event.id()));
+            ids.extend(page.dead_letters.iter().map(|dead_letter| dead_letter.event.id()));
             next = page.next;
         }
         ids
     }
 
     async fn post(&self, numbers: std::ops::Range<u64>) {
-        let senders = (0..8).map(|sender| {
-            let (address, numbers) = (self.livehook.receiver, numbers.clone());
-            tokio::spawn(async move {
-                let mut client = Client::connect(address).await.unwrap();
-                for number in numbers.filter(|number| number % 8 == sender) {
-                    assert_eq!(client.post(&signed(number, now_secs())).await.unwrap().status, 200);
-                }
-            })
-        });
-        for sender in senders.collect::<Vec<_>>() {
-            sender.await.unwrap();
-        }
+        post_all(self.livehook.receiver, numbers, |number| signed(number, now_secs())).await;
     }
 
     /// Makes these events dead letters, then repairs the sink.
@@ -127,42 +130,46 @@ impl Service {
         command.args(line).output().unwrap()
     }
 
-    /// Runs a command that must succeed. Returns its stdout and stderr.
-    fn done(&self, line: &[&str]) -> (String, String) {
+    /// Runs a command that must succeed and say this. Returns its stdout.
+    fn succeeds(&self, line: &[&str], said: &str) -> String {
         let output = self.command(line);
-        let texts = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        assert!(output.status.success(), "{line:?}: {texts:?}");
-        texts.into()
+        assert!(output.status.success(), "{line:?}: {output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(said), "{line:?}: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs a command that must fail. Returns its stderr.
-    fn failed(&self, line: &[&str]) -> String {
+    /// Runs a command that must succeed. Returns the JSON of each line of its stdout.
+    fn listed(&self, line: &[&str]) -> Vec<Value> {
+        let stdout = self.succeeds(&[line, &["--output", "json"]].concat(), "");
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Runs a command that must fail and say this. Returns its stderr.
+    fn fails(&self, line: &[&str], said: &str) -> String {
         let output = self.command(line);
         assert_eq!(output.status.code(), Some(1), "{line:?}: {output:?}");
-        String::from_utf8(output.stderr).unwrap()
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(said), "{line:?}: {stderr}");
+        stderr
     }
 }
 
 #[tokio::test]
 async fn redrive_and_drop_by_command() {
-    let mut service = Service::start().await;
-    service.post(0..3).await;
-    service.wait_for_arrivals(3).await;
+    let mut service = Service::with_events(3).await;
     service.make_dead_letters(3..8).await;
 
-    let (listed, _) = service.done(&["dead-letters", "list", "--output", "json"]);
-    let letters: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(letters.len(), 5);
-    assert!(letters.iter().all(|letter| letter["sink"] == "file" && letter["attempts"] == 1), "{listed}");
-    assert!(letters[0]["reason"].as_str().unwrap().contains("is a directory"), "{listed}");
+    let dead_letters = service.listed(&["dead-letters", "list"]);
+    assert_eq!(dead_letters.len(), 5);
+    assert!(dead_letters.iter().all(|one| one["sink"] == "file" && one["attempts"] == 1), "{dead_letters:?}");
+    assert!(dead_letters[0]["reason"].as_str().unwrap().contains("is a directory"), "{dead_letters:?}");
 
-    let (_, told) = service.done(&["dead-letters", "drop", "--id", "1"]);
-    assert!(told.contains("dropped: 1"), "{told}");
-    let (_, told) = service.done(&["dead-letters", "redrive", "--sink", "file"]);
-    assert!(told.contains("redriven: 4; livehook sends them again\n"), "{told}");
+    service.succeeds(&["dead-letters", "drop", "--id", "1"], "dropped: 1");
+    service.succeeds(&["dead-letters", "redrive", "--sink", "file"], "redriven: 4; livehook sends them again\n");
     service.wait_for_arrivals(7).await;
     service.wait_until("they are gone", || service.dead_letters().is_empty()).await;
-    let (arrived, dropped) = (service.arrived(), letters[0]["id"].as_str().unwrap().parse().unwrap());
+    let (arrived, dropped) = (service.arrived(), dead_letters[0]["id"].as_str().unwrap().parse().unwrap());
     assert_eq!(arrived.len(), 7, "each once");
     assert!(!arrived.contains(&dropped));
     let metrics = Client::connect(service.livehook.admin).await.unwrap().get("/metrics", "").await.unwrap().body;
@@ -172,25 +179,19 @@ async fn redrive_and_drop_by_command() {
 }
 
 #[tokio::test]
-async fn redrive_waits_for_the_service_and_its_sink() {
-    let mut service = Service::start().await;
-    service.post(0..1).await;
-    service.wait_for_arrivals(1).await;
+async fn redrive_waits_for_service_and_sink() {
+    let mut service = Service::with_events(1).await;
     service.make_dead_letters(1..4).await;
-    service.livehook.stop().await;
-    service.livehook.configure_again("", &Service::config("other"));
-    service.start_again().await;
-    let told = service.failed(&["dead-letters", "redrive", "--sink", "file"]);
-    assert!(told.contains("there is no sink `file`; the configured sinks are other"), "{told}");
-    let told = service.failed(&["dead-letters", "redrive", "--all"]);
-    assert!(told.contains("3 dead letters of the sink `file` cannot be redriven"), "{told}");
-    service.livehook.stop().await;
+    service.restart_with(&Service::config("other")).await;
+    service.fails(
+        &["dead-letters", "redrive", "--sink", "file"],
+        "there is no sink `file`; the configured sinks are other",
+    );
+    service.fails(&["dead-letters", "redrive", "--all"], "3 dead letters of the sink `file` cannot be redriven");
 
-    service.livehook.configure_again("", &Service::config("file"));
-    service.start_again().await;
+    service.restart_with(&Service::config("file")).await;
     service.livehook.stop().await;
-    let (_, told) = service.done(&["dead-letters", "redrive", "--all"]);
-    assert!(told.contains(": 3; livehook sends them again when the service starts"), "{told}");
+    service.succeeds(&["dead-letters", "redrive", "--all"], ": 3; livehook sends them again when the service starts");
     assert_eq!(service.dead_letters().len(), 3);
     service.start_again().await;
     service.wait_until("they are gone", || service.dead_letters().is_empty()).await;
@@ -224,7 +225,7 @@ async fn killed_until(
         service.start_again().await;
         if line.contains(&"redrive") {
             // A kill may have cut the request short, so that some are not redriven.
-            service.done(line);
+            service.succeeds(line, "");
         }
     }
     service.wait_until("all is done", || is_done(service)).await;
@@ -233,9 +234,7 @@ async fn killed_until(
 
 #[tokio::test]
 async fn kills_during_a_redrive_lose_nothing() {
-    let mut service = Service::start().await;
-    service.post(0..1).await;
-    service.wait_for_arrivals(1).await;
+    let mut service = Service::with_events(1).await;
     service.make_dead_letters(1..3000).await;
     // The dead letters go to a new file.
     std::fs::write(service.path(), "").unwrap();
@@ -253,9 +252,7 @@ async fn kills_during_a_redrive_lose_nothing() {
 #[tokio::test]
 async fn kills_during_a_replay_lose_nothing() {
     const COUNT: usize = 5000;
-    let mut service = Service::start().await;
-    service.post(0..COUNT as u64).await;
-    service.wait_for_arrivals(COUNT).await;
+    let mut service = Service::with_events(COUNT as u64).await;
     let replay = |service: &Service| Reader::open(&service.livehook.path("data")).unwrap().replay(1).unwrap().unwrap();
     let check = |service: &Service| {
         let stored = replay(service);
@@ -276,51 +273,37 @@ async fn kills_during_a_replay_lose_nothing() {
 
 #[tokio::test]
 async fn replay_by_command() {
-    let mut service = Service::start().await;
-    service.post(0..10).await;
-    service.wait_for_arrivals(10).await;
-    let (counted, _) = service.done(&["replay", "--sink", "file", "--type", "push", "--dry-run"]);
+    let mut service = Service::with_events(10).await;
+    let counted = service.succeeds(&["replay", "--sink", "file", "--type", "push", "--dry-run"], "");
     assert_eq!(counted, "5\n");
-    assert_eq!(service.done(&["replay", "--list", "--output", "json"]).0, "", "nothing has begun");
-    let (_, told) = service.done(&["replay", "--sink", "file", "--type", "push"]);
-    assert!(told.contains("the sink `file` accepted 5 of 5 events"), "{told}");
+    assert_eq!(service.listed(&["replay", "--list"]), [] as [Value; 0], "a dry run starts nothing");
+    service.succeeds(&["replay", "--sink", "file", "--type", "push"], "the sink `file` accepted 5 of 5 events");
     assert_eq!(service.arrived().len(), 15);
-    let (_, told) = service.done(&["replay", "--sink", "file", "--since", "2h", "--stream", "s3"]);
-    assert!(told.contains("accepted 1 of 1 events"), "{told}");
+    service.succeeds(&["replay", "--sink", "file", "--since", "2h", "--stream", "s3"], "accepted 1 of 1 events");
 
     service.fail();
-    let (_, told) = service.done(&["replay", "--sink", "file", "--stream", "s4", "--no-wait"]);
-    assert!(told.contains("--watch 3"), "{told}");
-    let told = service.failed(&["replay", "--watch", "3"]);
-    assert!(told.contains("the sink rejected 1 events, the last one: ") && told.contains("is a directory"), "{told}");
+    service.succeeds(&["replay", "--sink", "file", "--stream", "s4", "--no-wait"], "--watch 3");
+    let said = service.fails(&["replay", "--watch", "3"], "the sink rejected 1 events, the last one: ");
+    assert!(said.contains("is a directory"), "{said}");
     service.mend();
-    let told = service.failed(&["replay", "--cancel", "3"]);
-    assert!(told.contains("replay 3 had ended already"), "{told}");
-    let (listed, _) = service.done(&["replay", "--list", "--output", "json"]);
-    let states: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    service.fails(&["replay", "--cancel", "3"], "replay 3 had ended already");
+    let states = service.listed(&["replay", "--list"]);
     assert_eq!(states.iter().map(|replay| replay["id"].as_i64().unwrap()).collect::<Vec<_>>(), [3, 2, 1]);
     assert_eq!((&states[0]["state"], &states[0]["failed"]), (&json!("done"), &json!(1)));
 
-    let told = service.failed(&["replay", "--watch", "99"]);
-    assert!(told.contains("there is no replay 99") && !told.contains("continues"), "{told}");
-    let told = service.failed(&["replay", "--sink", "none"]);
-    assert!(told.contains("there is no sink `none`; the configured sinks are file"), "{told}");
+    let said = service.fails(&["replay", "--watch", "99"], "there is no replay 99");
+    assert!(!said.contains("continues"), "{said}");
+    service.fails(&["replay", "--sink", "none"], "there is no sink `none`; the configured sinks are file");
     service.livehook.stop().await;
-    let told = service.failed(&["replay", "--sink", "file"]);
-    assert!(told.contains("is `livehook serve` running"), "{told}");
-    let told = service.failed(&["replay", "--watch", "3"]);
-    assert!(
-        told.contains("is `livehook serve` running") && told.contains("continues when the service runs again"),
-        "{told}"
-    );
+    service.fails(&["replay", "--sink", "file"], "is `livehook serve` running");
+    let said = service.fails(&["replay", "--watch", "3"], "is `livehook serve` running");
+    assert!(said.contains("continues when the service runs again"), "{said}");
 }
 
 #[tokio::test]
 async fn interrupted_command_leaves_the_replay() {
     let mut service = Service::start().await;
-    service.livehook.stop().await;
-    service.livehook.configure_again("", &Service::config("file").replace(", attempts_max = 1", ""));
-    service.start_again().await;
+    service.restart_with(&Service::config("file").replace(", attempts_max = 1", "")).await;
     service.post(0..3).await;
     service.wait_for_arrivals(3).await;
     service.fail();
@@ -329,21 +312,19 @@ async fn interrupted_command_leaves_the_replay() {
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
     let replay = || Reader::open(&service.livehook.path("data")).unwrap().replay(1).unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-    let told = lines.find(|line| line.as_ref().unwrap().contains("the sink failed, and livehook tries again"));
-    assert!(told.is_some(), "{}", service.livehook.log());
+    let said = lines.find(|line| line.as_ref().unwrap().contains("the sink failed, and livehook tries again"));
+    assert!(said.is_some(), "{}", service.livehook.log());
     assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
-    let told: Vec<String> = lines.map(Result::unwrap).collect();
-    assert!(child.wait().unwrap().success() && told.iter().any(|line| line.contains("replay 1 continues")), "{told:?}");
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(child.wait().unwrap().success() && said.iter().any(|line| line.contains("replay 1 continues")), "{said:?}");
     assert_eq!(replay().unwrap().ended_at_ms, None);
 
-    let (_, told) = service.done(&["replay", "--cancel", "1"]);
-    assert!(told.contains("replay 1 is cancelled; it sent 0 of 3"), "{told}");
+    service.succeeds(&["replay", "--cancel", "1"], "replay 1 is cancelled; it sent 0 of 3");
     service.mend();
     service.post(3..4).await;
     service.wait_for_arrivals(4).await;
     assert_eq!(service.arrived().len(), 4, "nothing of it comes after the end");
-    let told = service.failed(&["replay", "--watch", "1"]);
-    assert!(told.contains("replay 1 was cancelled after 0 of 3"), "{told}");
+    service.fails(&["replay", "--watch", "1"], "replay 1 was cancelled after 0 of 3");
 }
 
 /// Posts to the API. Returns the status and the body of the response.
@@ -364,7 +345,7 @@ async fn get(app: &TestApp, path: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn change_by_api_refused() {
+async fn api_refuses_wrong_changes() {
     let app = TestApp::start(&format!("[admin]\ntoken = \"{TOKEN}\"\n")).await;
     for path in ["dead-letters/redrive", "dead-letters/drop", "replays", "replays/1/cancel"] {
         assert_eq!(post(&app, path, "wrong", "{\"all\":true}").await.0, 401, "{path}");

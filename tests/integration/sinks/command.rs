@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Fault, Subject, conforms, post};
+use crate::client::whole_lines;
 use crate::process::Livehook;
 
 /// The script of mode `each`: fails as the file `fault` says, rejects poison, and stores every other event in the file `in`.
@@ -68,8 +69,7 @@ impl Subject for Command {
 
     fn received(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.directory.join("in")).unwrap_or_default();
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        text[..whole].lines().map(str::to_owned).collect()
+        whole_lines(&text).map(str::to_owned).collect()
     }
 
     fn refuses_poison(&self) -> bool {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::{Fault, Subject, all_arrived, conforms, metric, post};
+use crate::client::whole_lines;
 use crate::process::{Livehook, free_port};
 
 /// The receiver, and further keys of the sink.
@@ -94,9 +95,7 @@ impl Subject for Http {
 
     fn received(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.join("requests.jsonl")).unwrap_or_default();
-        // The receiver may not have finished the last line.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let bodies = text[..whole].lines().map(|line| {
+        let bodies = whole_lines(&text).map(|line| {
             let request: serde_json::Value = serde_json::from_str(line).unwrap();
             request["body"].as_str().unwrap().to_owned()
         });

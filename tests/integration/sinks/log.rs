@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Fault, Subject, conforms};
+use crate::client::whole_lines;
 use crate::process::{Livehook, PROGRAM};
 
 #[derive(Default)]
@@ -57,8 +58,7 @@ impl Subject for Log {
 
     fn received(&self) -> Vec<String> {
         let text = String::from_utf8(self.text.lock().unwrap().clone()).unwrap();
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        text[..whole].lines().map(str::to_owned).collect()
+        whole_lines(&text).map(str::to_owned).collect()
     }
 
     fn is_in_order(&self) -> bool {

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, id_of, now_secs, sign};
+use super::client::{Client, id_of, now_secs, post_all, sign};
 use super::process::Livehook;
 
 /// Short waits, so that the tests are quick.
@@ -81,21 +81,9 @@ fn callback(stream: &str, number: u64) -> String {
     sign(&members, now_secs() + 600)
 }
 
-/// Posts events with these numbers, over eight connections.
+/// Posts callbacks with these numbers.
 async fn post(livehook: &Livehook, numbers: Range<u64>) {
-    let senders = (0..8u64).map(|sender| {
-        let (address, numbers) = (livehook.receiver, numbers.clone());
-        tokio::spawn(async move {
-            let mut client = Client::connect(address).await.unwrap();
-            for number in numbers.filter(|number| number % 8 == sender) {
-                let stream = format!("s{}", number % STREAMS);
-                assert_eq!(client.post(&callback(&stream, number)).await.unwrap().status, 200);
-            }
-        })
-    });
-    for sender in senders.collect::<Vec<_>>() {
-        sender.await.unwrap();
-    }
+    post_all(livehook.receiver, numbers, |number| callback(&format!("s{}", number % STREAMS), number)).await;
 }
 
 /// The partition key of an event. Events with the same key must stay in order.
