@@ -25,11 +25,12 @@ impl Default for RetryOptions {
 }
 
 impl RetryOptions {
-    /// The wait after attempt number `attempt` (from 1) has failed. It doubles with each attempt, up to the longest.
+    /// Returns the wait after attempt number `attempt` (from 1) has failed. It doubles with each attempt, up to the longest.
     ///
-    /// `jitter`, from 0 to 1, takes up to half of it away, so that sinks that failed together don't all return at the same moment.
-    /// A longer `retry_after` replaces the wait, up to the longest wait.
+    /// `jitter`, from 0 to 1, takes up to half of it away, so that sinks that failed together don't all return at the same
+    /// moment. A longer `retry_after` replaces the wait, up to the longest wait.
     pub fn wait(&self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
+        // 32 doublings of 1 ms are 49 days, and a shift by 64 would overflow.
         let doublings = attempt.saturating_sub(1).min(32);
         let wait_ms = self.wait_ms_first.saturating_mul(1 << doublings).min(self.wait_ms_max);
         let wait = Duration::from_millis(wait_ms).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0);
@@ -39,6 +40,7 @@ impl RetryOptions {
 
     /// Whether an event becomes a dead letter after `attempts` failed attempts, `age_ms` after livehook received it.
     pub(super) fn gives_up(&self, attempts: u32, age_ms: i64) -> bool {
+        // A negative age means that the clock was set back. Such an event is not old.
         let is_old = |age_secs_max| u64::try_from(age_ms / 1000).is_ok_and(|age_secs| age_secs >= age_secs_max);
         self.age_secs_max.is_some_and(is_old) || self.attempts_max.is_some_and(|attempts_max| attempts >= attempts_max)
     }
@@ -47,14 +49,15 @@ impl RetryOptions {
 /// A pause before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pause {
-    /// Its beginning, in Unix ms.
+    /// When it began, in Unix ms.
     pub(super) since_ms: i64,
     pub(super) length: Duration,
 }
 
 impl Pause {
-    /// The rest of the pause. It ends at once if the clock was set back.
+    /// Returns the rest of the pause. It ends at once if the clock was set back.
     pub(super) fn left(self, now_ms: i64) -> Duration {
+        // The clock may have been set back by hours, and the pause must not last until it catches up.
         let passed = u64::try_from(now_ms.saturating_sub(self.since_ms)).map_or(self.length, Duration::from_millis);
         self.length.saturating_sub(passed)
     }

@@ -1,5 +1,5 @@
-//! New events: reads on after the cursor, skips the events that the sink's selection excludes, and delivers the rest. The cursor
-//! stops at the first unfinished record.
+//! New events: reads on after the cursor, skips the events that the sink's selection excludes, and delivers the rest. The
+//! cursor stops at the first unfinished record.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ pub(super) struct NewEvents {
     is_resumed: bool,
     /// The number of outages in a row. The pause grows with it.
     failures: u32,
-    /// The pause in which the sink is given nothing.
+    /// The pause of the whole sink. It gets no event until the pause ends.
     pause: Option<Pause>,
-    /// The failure that was logged last; `None` once the sink takes events again.
+    /// The last failure in the log; `None` once the sink takes events again.
     logged: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl NewEvents {
         self.is_resumed
     }
 
-    /// The rest of the pause in which the sink is given nothing.
+    /// Returns the rest of the pause of the whole sink; `None` if it has none.
     pub(super) fn pause_left(&mut self, now_ms: i64) -> Option<Duration> {
         self.pause = self.pause.filter(|pause| !pause.left(now_ms).is_zero());
         self.pause.map(|pause| pause.left(now_ms))
@@ -61,6 +61,7 @@ impl NewEvents {
             Ok(position) => {
                 let ahead = outlet.consumer.ahead().clone();
                 let mut pending = Vec::with_capacity(ahead.pending.len());
+                // The sink may have found out that it has some of them already.
                 for (offset, attempts) in ahead.pending.into_iter().filter(|(offset, _)| *offset > position) {
                     let read = outlet.consumer.read(offset.before(), 1).await?.pop();
                     // The selection may have changed since.
@@ -68,9 +69,11 @@ impl NewEvents {
                         |record: &Record| record.offset == offset && outlet.selection().takes(&record.event);
                     pending.extend(read.filter(is_wanted).map(|record| (record, attempts)));
                 }
+                // The sink may have more than the journal knows of, and the finished records may reach beyond the cursor.
                 self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
                 self.is_resumed = true;
                 self.report_success(outlet);
+                // The next step saves this before it delivers, because the sink's position and state must be durable together.
                 outlet.keep(outlet.progress(&self.pending));
                 Ok(Step::More)
             }
@@ -144,16 +147,19 @@ impl NewEvents {
                     unfinished.push((record, Tries { attempts, reason: Some(reason), pause }));
                 }
                 Decision::GiveUp { reason } => {
-                    tracing::warn!(sink = outlet.name(), id = %record.event.id(), attempts, reason, "gave up on an event: it is a dead letter now");
+                    let id = record.event.id();
+                    tracing::warn!(sink = outlet.name(), %id, attempts, reason, "gave up on an event: it is a dead letter now");
                     dead_letters.push(NewDeadLetter { record, attempts, failure: reason, failed_at_ms: now_ms });
                 }
             }
         }
+        // First, because the status below shows the failures of the records that are still pending.
         self.pending.take_back(unfinished);
         outcome_of_batch.blame_sink_without_progress();
         outcome_of_batch.count(&outlet.metrics, outlet.name(), DeliveryOutcome::DeadLetter);
         let wait = self.rest_after(outlet, &outcome_of_batch, is_cut_short, now_ms);
         self.report(outlet, &outcome_of_batch, new_reason);
+        // One commit stores the dead letters and the cursor, so that a crash neither loses a dead letter nor makes it twice.
         outlet.keep(Progress { dead_letters, ..outlet.progress(&self.pending) });
         outlet.save().await?;
         Ok(wait.map_or(Step::More, Step::Wait))
@@ -167,11 +173,13 @@ impl NewEvents {
         is_cut_short: bool,
         now_ms: i64,
     ) -> Option<Duration> {
+        // No event of an ordered sink may pass one that failed, so its first failure stops all of it.
         let has_failed_whole = outlet.sink.is_ordered() && outcome.failure.is_some();
         if !(has_failed_whole || is_cut_short || outcome.is_outage()) {
             self.failures = 0;
             return None;
         }
+        // Progress ends the row of outages, so the pause starts short again.
         self.failures = if outcome.is_any_done() { 1 } else { self.failures.saturating_add(1) };
         Some(self.rest(outlet, now_ms, outcome.retry_after))
     }
@@ -183,11 +191,12 @@ impl NewEvents {
         pause.length
     }
 
-    /// Reports how the sink does, in the status and in the log. `new_reason` is a failure that differs from the last one of its
-    /// event.
+    /// Shows in the status and in the log whether the sink works. `new_reason` is a failure that differs from the last one of
+    /// its event.
     fn report(&mut self, outlet: &Outlet, outcome: &BatchOutcome, new_reason: Option<String>) {
         if let Some(reason) = &outcome.failure {
             self.report_failure(outlet, reason.clone(), new_reason);
+        // A delivery of another stream says nothing about the records that have failed and still wait.
         } else if outcome.delivered > 0 && !self.pending.has_failed() {
             self.report_success(outlet);
         }
@@ -198,11 +207,7 @@ impl NewEvents {
         let attempts = self.failures.max(self.pending.attempts_max());
         outlet.status.set_attempt(attempts.saturating_add(1), Some(failure));
         if let Some(reason) = new_reason.filter(|reason| self.logged.as_ref() != Some(reason)) {
-            tracing::warn!(
-                sink = outlet.name(),
-                reason,
-                "the sink fails: what it has not taken is kept and tried again"
-            );
+            tracing::warn!(sink = outlet.name(), reason, "the sink fails: livehook keeps its events and tries again");
             self.logged = Some(reason);
         }
     }

@@ -13,7 +13,7 @@ use crate::telemetry::{DeliveryOutcome, Metrics};
 pub(super) enum Decision {
     /// Finishes it: the sink has it.
     Done,
-    /// Keeps it as it was: it was not tried.
+    /// Keeps it and its number of attempts, because the sink did not try it.
     Hold,
     /// Tries it again.
     Retry {
@@ -64,6 +64,7 @@ impl BatchOutcome {
             }
             Outcome::Retry(failure) => failure,
         };
+        // Also if this event is given up, because the sink failed all the same.
         self.failure.get_or_insert_with(|| reason.clone());
         self.retry_after = self.retry_after.max(retry_after);
         self.has_outage |= is_outage;
@@ -83,13 +84,14 @@ impl BatchOutcome {
 
     /// Whether the sink seems to be down, as far as this batch shows.
     pub(super) fn is_outage(&self) -> bool {
+        // A single delivery proves that the destination is up, unless the destination itself asks for a wait.
         self.has_asked_for_wait || self.has_outage && self.delivered == 0
     }
 
     /// Turns a batch of held events alone into an outage. Otherwise the worker would try again without a pause.
     pub(super) fn blame_sink_without_progress(&mut self) {
         if self.held > 0 && self.failure.is_none() && !self.is_any_done() {
-            self.failure = Some("the sink held events back and said of none that it had failed".to_owned());
+            self.failure = Some("the sink tried none of the events and reported no failure".to_owned());
             self.has_outage = true;
         }
     }

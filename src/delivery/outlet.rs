@@ -60,23 +60,24 @@ impl Outlet {
         let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
         if outcomes.len() != batch.len() {
             // Without an outcome, nothing proves that the sink has the event.
-            outcomes.resize(batch.len(), Failure::outage("the sink did not answer for this event").into());
+            outcomes.resize(batch.len(), Failure::outage("the sink returned no outcome for this event").into());
         }
         outcomes
     }
 
-    /// The pause after failed attempt number `attempt`. It begins at `since_ms`, and `retry_after` is the wait that the destination
-    /// asked for.
+    /// Returns the pause after failed attempt number `attempt`. It begins at `since_ms`, and `retry_after` is the wait that the
+    /// destination asked for.
     pub(super) fn pause(&mut self, attempt: u32, since_ms: i64, retry_after: Option<Duration>) -> Pause {
         Pause { since_ms, length: self.retry.wait(attempt, self.random.f64(), retry_after) }
     }
 
-    /// The progress to store: the cursor, the finished records after it, and the state of the sink.
+    /// Returns the progress to store: the cursor, the finished records after it, and the state of the sink.
     pub(super) fn progress(&self, pending: &Pending) -> Progress {
         Progress {
             cursor: pending.cursor(),
             ahead: pending.ahead(),
             state: self.sink.state(),
+            // With nothing left to do, the write may ride on a later commit and cost no sync of its own.
             urgent: !pending.is_empty() || self.consumer.head() > pending.position(),
             ..Progress::default()
         }
@@ -93,6 +94,7 @@ impl Outlet {
     /// The journal can't be written, or is closed.
     pub(super) async fn save(&mut self) -> Result<(), JournalError> {
         let Some(progress) = &self.unsaved else { return Ok(()) };
+        // Cleared only after the commit, so that a journal that fails loses no dead letter.
         self.consumer.advance(progress.clone()).await?;
         self.unsaved = None;
         self.status.set_cursor(self.consumer.cursor().0);

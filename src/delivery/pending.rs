@@ -32,12 +32,12 @@ struct Entry {
 pub(super) struct Pending {
     /// Every record up to here has been read.
     position: Offset,
-    /// In order, and never more than [`RECORDS_MAX`]. Finished ones between them are removed.
+    /// In the order of their offsets, and never more than [`RECORDS_MAX`]. Finished ones between them are removed.
     entries: Vec<Entry>,
 }
 
 impl Pending {
-    /// Every record up to `position` is finished, except these, which come with their number of attempts.
+    /// Starts with every record up to `position` finished, except for `records`. Each comes with its number of attempts.
     pub(super) fn new(position: Offset, records: Vec<(Record, u32)>) -> Pending {
         let entry = |(record, attempts)| Entry { record, tries: Tries { attempts, ..Tries::default() } };
         Pending { position, entries: records.into_iter().map(entry).collect() }
@@ -79,6 +79,7 @@ impl Pending {
 
     /// The finished records after the cursor, stored as the position and the unfinished records up to it.
     pub(super) fn ahead(&self) -> Ahead {
+        // The cursor alone says it all.
         if self.entries.is_empty() {
             return Ahead::default();
         }
@@ -107,6 +108,7 @@ impl Pending {
                 let key = record.event.partition_key();
                 let waits = tries.pause.is_some_and(|pause| !pause.left(now_ms).is_zero());
                 if waits {
+                    // The later records of the stream must not pass this one.
                     waiting.insert(key);
                 }
                 !waits && !waiting.contains(&key)
@@ -129,6 +131,7 @@ impl Pending {
     /// The time until a record is ready; `None` if no record is pending.
     pub(super) fn wait(&self, now_ms: i64) -> Option<Duration> {
         let left = |entry: &Entry| entry.tries.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms));
+        // Only the first record of each stream counts, because the later ones wait for it.
         let mut seen = HashSet::new();
         self.entries.iter().filter(|entry| seen.insert(entry.record.event.partition_key())).map(left).min()
     }

@@ -12,7 +12,7 @@ pub struct Status {
     pub sink: String,
     /// The `type`, as in the configuration.
     pub type_name: &'static str,
-    /// Which events the sink is given.
+    /// The events that the sink is given.
     pub selection: EventSelection,
     cursor: AtomicI64,
     oldest_pending_ms: AtomicI64,
@@ -26,7 +26,7 @@ pub struct Status {
 pub struct StatusView {
     /// The offset up to which every record is finished.
     pub cursor: i64,
-    /// The time of receipt of the oldest unfinished event, in Unix ms; `None` if there is none.
+    /// When livehook received the oldest unfinished event, in Unix ms; `None` if every event is finished.
     pub oldest_pending_ms: Option<i64>,
     /// The number of the next attempt: 1 if the sink works.
     pub attempt: u32,
@@ -42,7 +42,7 @@ impl Status {
         Status { sink: sink.to_owned(), type_name, attempt: AtomicU32::new(1), ..Status::default() }
     }
 
-    /// The same for a sink that is given some events only.
+    /// Limits the sink to the events of a selection.
     pub fn with_selection(self, selection: EventSelection) -> Status {
         Status { selection, ..self }
     }
@@ -52,6 +52,7 @@ impl Status {
         let oldest_pending_ms = self.oldest_pending_ms.load(Ordering::Relaxed);
         StatusView {
             cursor: self.cursor.load(Ordering::Relaxed),
+            // 0 stands for none: no event was received in 1970.
             oldest_pending_ms: (oldest_pending_ms != 0).then_some(oldest_pending_ms),
             attempt: self.attempt.load(Ordering::Relaxed),
             dead_letters: self.dead_letters.load(Ordering::Relaxed),

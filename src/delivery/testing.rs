@@ -45,8 +45,8 @@ pub(super) fn poison(number: u32) -> (u32, Outcome) {
     (number, Outcome::rejected(format!("poison {number}")))
 }
 
-/// The answers that the sink gives, and what it was given. As every sink must, it takes no event of a stream after one that it
-/// did not take.
+/// The answers of the sink, and the events that it was given. As every sink must, it takes no event of a stream after one that
+/// it did not take.
 #[derive(Default)]
 pub(super) struct Script {
     /// The results of the next resumes.

@@ -83,7 +83,11 @@ impl Worker {
             Err(error) => {
                 let reason = error.to_string();
                 if self.journal_failure.as_ref() != Some(&reason) {
-                    tracing::warn!(sink = self.outlet.name(), reason, "the journal fails this sink: it waits");
+                    tracing::warn!(
+                        sink = self.outlet.name(),
+                        reason,
+                        "the journal cannot be read or written: the worker of this sink waits"
+                    );
                 }
                 self.journal_failure = Some(reason);
                 Step::Wait(JOURNAL_WAIT)
@@ -103,13 +107,16 @@ impl Worker {
     }
 
     async fn try_step(&mut self) -> Result<Step, JournalError> {
+        // First, because nothing may be delivered while the last progress is not durable.
         self.outlet.save().await?;
         if !self.new_events.is_resumed() {
             return self.new_events.resume(&mut self.outlet).await;
         }
+        // A sink that seems to be down gets no resend either.
         if let Some(left) = self.new_events.pause_left(self.outlet.now_ms()) {
             return Ok(Step::Wait(left));
         }
+        // A busy sink always has new events, so resends would never have a turn.
         if self.resend.is_overdue()
             && let Some(step) = self.resend().await?
         {
@@ -122,7 +129,7 @@ impl Worker {
         Ok(self.resend().await?.unwrap_or(Step::Idle))
     }
 
-    /// Resends, unless the worker stops: the next start continues.
+    /// Resends, unless the worker stops. The next start continues.
     async fn resend(&mut self) -> Result<Option<Step>, JournalError> {
         if self.is_stopping {
             return Ok(None);

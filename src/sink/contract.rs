@@ -14,7 +14,7 @@ use crate::journal::{Offset, Record, Records};
 pub struct Failure {
     /// The cause, for the log and the API.
     pub reason: String,
-    /// How long the destination asked livehook to wait.
+    /// The wait that the destination asks for, such as the `Retry-After` of an HTTP answer.
     pub retry_after: Option<Duration>,
     /// Whether the destination seems to take no event at all, so that other events wait too.
     pub is_outage: bool,
@@ -35,7 +35,7 @@ impl Failure {
 /// The result of handing one event to a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The destination has the event, and proved it.
+    /// The destination has the event and has confirmed it.
     Delivered,
     /// This attempt failed; another may succeed.
     Retry(Failure),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::callback::{DomainPattern, EventSelection, EventType, NamePattern, StreamSelection};
 
-/// `filter` of `[[sinks]]`. Each list that is not empty must hold something that the event matches.
+/// `filter` of `[[sinks]]`. An event passes if it matches an entry of each list that is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Filter {

@@ -39,7 +39,7 @@ struct Output {
     lines: Vec<u8>,
     /// The end of each record's line, as an index into `lines`.
     ends: Vec<(Offset, usize)>,
-    /// The number of bytes of `lines` that are written.
+    /// How many bytes of `lines` are written.
     written: usize,
     /// The event whose line was cut off by a failed write, and the rest of that line.
     begun: Option<(Offset, Vec<u8>)>,
@@ -107,6 +107,7 @@ impl Output {
             self.ends.push((*offset, rest.len()));
             *offset
         });
+        // The worker gives the event of a cut line again, and the rest of that line is in the buffer already.
         for record in batch.iter().filter(|record| Some(record.offset) != begun) {
             self.lines.extend_from_slice(record.event.line().as_bytes());
             self.lines.push(b'\n');
@@ -155,14 +156,14 @@ impl Output {
     }
 }
 
-/// Duplicates the descriptor of stdout.
+/// Returns a duplicate of the descriptor of stdout.
 fn stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 fn explain(error: io::Error) -> Failure {
     Failure::outage(match error.kind() {
-        io::ErrorKind::BrokenPipe => format!("stdout is closed, its reader has gone: {error}"),
+        io::ErrorKind::BrokenPipe => format!("stdout is closed, because its reader has ended: {error}"),
         _ => format!("stdout cannot be written: {error}"),
     })
 }

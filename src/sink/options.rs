@@ -51,7 +51,7 @@ impl Options {
         }
     }
 
-    /// The file that no second sink may write to.
+    /// Returns the file that no second sink may write to.
     pub fn exclusive_path(&self) -> Option<&Path> {
         match self {
             Options::Log(_) | Options::Http(_) | Options::Command(_) => None,
@@ -59,7 +59,7 @@ impl Options {
         }
     }
 
-    /// The destination as a person reads it, without secrets. `None` if the type says it all.
+    /// Returns the destination without secrets, for example `https://example.com/events`; `None` for `log`.
     pub fn target(&self) -> Option<String> {
         match self {
             Options::Log(_) => None,
@@ -69,7 +69,7 @@ impl Options {
         }
     }
 
-    /// Adds the secrets that the table does not hold, and returns the mistakes in them.
+    /// Adds the secrets of the sink's file and variable, and returns the mistakes in them.
     pub fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
         match self {
             Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),

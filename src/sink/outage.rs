@@ -20,7 +20,7 @@ pub(super) struct OutageDetector {
 }
 
 impl OutageDetector {
-    /// A detector for one batch, of which `concurrency` deliveries may run at once.
+    /// A detector for one batch, with up to `concurrency` deliveries at once.
     pub(super) fn new(concurrency: usize) -> OutageDetector {
         OutageDetector { outages: AtomicUsize::new(0), failures: AtomicUsize::new(0), outages_max: concurrency.max(2) }
     }
@@ -33,10 +33,12 @@ impl OutageDetector {
 
     /// Counts the outcome of an attempt.
     pub(super) fn note(&self, outcome: &Outcome) {
+        // Deliveries that were already running may still succeed. The rest of the batch stays skipped.
         if self.is_down() {
             return;
         }
         match outcome {
+            // A rejection is an answer, so the destination is up.
             Outcome::Delivered | Outcome::Rejected { .. } => {
                 self.outages.store(0, Ordering::Relaxed);
                 self.failures.store(0, Ordering::Relaxed);

@@ -69,6 +69,7 @@ where
 
 /// Returns the outcomes in the order of the batch. An event without an outcome is held.
 pub(super) fn in_order(batch: &[Record], outcomes: Vec<(usize, Outcome)>) -> Vec<Outcome> {
+    // Groups finish in any order, but the worker pairs outcomes with events by position.
     let mut ordered = vec![Outcome::Held; batch.len()];
     for (position, outcome) in outcomes {
         ordered[position] = outcome;
@@ -104,6 +105,7 @@ impl<'b> GroupDelivery<'b> {
     /// Stores the outcome of an event.
     pub(super) fn note(&mut self, position: usize, outcome: Outcome) {
         self.outages.note(&outcome);
+        // A rejected event is finished, so the later events of its stream may pass.
         if matches!(outcome, Outcome::Retry(_)) {
             self.failed.insert(self.batch[position].event.partition_key());
         }

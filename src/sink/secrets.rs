@@ -1,14 +1,15 @@
-//! Where a sink finds the secrets that its table does not hold.
+//! The places outside the configuration file from which a sink reads secrets: a variable and files.
 
 use std::io;
 use std::path::Path;
 
 /// The environment and the files of one sink.
 pub trait SecretSources {
-    /// The environment variable of this sink for `purpose`, such as `SECRETS`: its name and its text. `None` if it isn't set.
+    /// Returns the name and the text of this sink's environment variable for `purpose`, such as `SECRETS`; `None` if it isn't
+    /// set.
     fn variable(&self, purpose: &str) -> Option<(String, String)>;
 
-    /// The text of a file.
+    /// Returns the text of a file.
     ///
     /// # Errors
     /// The error of the system.

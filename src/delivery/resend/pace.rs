@@ -46,7 +46,7 @@ impl Pace {
         outcomes
     }
 
-    /// The events of the first batch.
+    /// Returns the number of events of the first batch.
     fn events_first(&self) -> usize {
         self.events_per_turn.map_or(EVENTS_FIRST, |events| events.clamp(1, EVENTS_FIRST))
     }
@@ -55,6 +55,7 @@ impl Pace {
 /// The number of events that fit into `left_ms`, if `events` took `took_ms`. `None` if they took no time.
 fn events_within(left_ms: i64, events: usize, took_ms: i64) -> Option<usize> {
     let events = i64::try_from(events).unwrap_or(i64::MAX);
+    // Negative if the clock was set back during the batch. That measures nothing.
     let fitting = left_ms.max(0).saturating_mul(events).checked_div(took_ms.max(0))?;
     usize::try_from(fitting).ok()
 }

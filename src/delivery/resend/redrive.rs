@@ -1,8 +1,8 @@
 //! A redrive: dead letters go to their own sink again. One transaction stores the proof of a delivery and removes the dead
 //! letter.
 //!
-//! Dead letters are read again before each try, so that one that was dropped is not sent. They take turns by their number, so that
-//! one that fails again and again doesn't hold up the others.
+//! Dead letters are read again before each try, so that one that was dropped is not sent. They take turns by their number, so
+//! that one that fails again and again doesn't hold up the others.
 
 use super::pace::{EVENTS_MAX, Pace};
 use super::turn::{Results, Turn};
@@ -38,6 +38,7 @@ impl Redrive {
     ) -> Result<Turn, JournalError> {
         let mut dead_letters = outlet.consumer.redriven(self.last_number, EVENTS_MAX).await?;
         if dead_letters.is_empty() && self.last_number > 0 {
+            // The last dead letter had its turn, so the next round starts.
             self.last_number = 0;
             dead_letters = outlet.consumer.redriven(0, EVENTS_MAX).await?;
         }
@@ -54,6 +55,7 @@ impl Redrive {
         let (mut outcome_of_batch, mut attempted) = (BatchOutcome::default(), Vec::new());
         for ((dead_letter, record), outcome) in dead_letters.into_iter().zip(&records).zip(outcomes) {
             let Tried { number, redriven_at_ms, attempts } = dead_letter;
+            // Also after a failure, so that the next turn tries another one first.
             self.last_number = number;
             // The age counts from the redrive: the event may have been given up because of its age.
             let age_ms = redriven_at_ms.map_or(0, |redriven_at_ms| now_ms.saturating_sub(redriven_at_ms));
@@ -64,7 +66,7 @@ impl Redrive {
                 Decision::Retry { .. } => RedriveOutcome::Retry,
                 Decision::GiveUp { reason } => {
                     let id = record.event.id();
-                    tracing::warn!(sink = outlet.name(), number, %id, attempts, reason, "a dead letter failed again: it stays one");
+                    tracing::warn!(sink = outlet.name(), number, %id, attempts, reason, "a dead letter failed again: it stays a dead letter");
                     RedriveOutcome::GivenUp { failure: reason, failed_at_ms: now_ms }
                 }
             };

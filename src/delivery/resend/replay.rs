@@ -1,7 +1,7 @@
 //! A replay: journal records go to the sink again, in order, up to the end of the journal when the replay began.
 //!
-//! The cursor of a replay is stored only when every record before it is finished, so its counts are right after any crash. Records
-//! sent after that cursor are then sent again.
+//! The cursor of a replay is stored only when every record before it is finished, so its counts are right after any crash.
+//! Records sent after that cursor are then sent again.
 
 use std::collections::VecDeque;
 
@@ -37,7 +37,7 @@ struct Run {
     queue: VecDeque<(Record, u32)>,
     /// The records that are being tried, each with its number of attempts.
     batch: Vec<(Record, u32)>,
-    /// The beginning of the batch, in Unix ms.
+    /// When the batch began, in Unix ms.
     began_ms: i64,
     /// The delivered events of the batch.
     done: i64,
@@ -77,6 +77,7 @@ impl ReplayRunner {
         let position_before = run.position;
         run.read(&*outlet.consumer, outlet.selection()).await?;
         if run.batch.is_empty() {
+            // Nothing could be read, because the cursor of new events has not passed the next record yet.
             if run.queue.is_empty() && run.position == position_before && run.position < run.last {
                 self.run = Some(run);
                 return Ok(Turn::Later);
@@ -95,7 +96,7 @@ impl ReplayRunner {
     }
 }
 
-/// Begins or continues a replay, with what the journal stored of it.
+/// Begins or continues a replay from the place that the journal stores.
 fn begin(outlet: &Outlet, stored: &Replay) -> Result<Run, String> {
     let selection: ReplaySelection =
         serde_json::from_str(&stored.order.selection).map_err(|error| error.to_string())?;
@@ -158,6 +159,7 @@ impl Run {
     /// selection (`of_sink`) excludes.
     fn take_in(&mut self, records: Vec<Record>, cursor: Offset, of_sink: &EventSelection) {
         if records.is_empty() {
+            // Pruning has removed the rest.
             self.position = self.last;
         }
         for record in records {
@@ -166,6 +168,7 @@ impl Run {
                 return;
             }
             if record.offset > cursor {
+                // Its first delivery is not finished, so sending it now would be early, not again.
                 return;
             }
             self.position = record.offset;
@@ -206,17 +209,18 @@ impl Run {
                 Decision::Retry { .. } => self.batch.push((record, attempts)),
             }
         }
+        // The untried records come before the rest of the queue, because a replay keeps the order.
         untried.append(&mut self.queue);
         self.queue = untried;
         outcome_of_batch
     }
 
-    /// The cursor of the replay once the batch is finished.
+    /// Returns the cursor of the replay once the batch is finished.
     fn cursor(&self) -> Offset {
         self.queue.front().map_or(self.position, |(record, _)| record.offset.before())
     }
 
-    /// The progress to store: cursor and counts once the batch is finished, otherwise only the reason why it isn't.
+    /// Returns the progress to store: cursor and counts once the batch is finished, otherwise only the reason why it isn't.
     fn progress(&mut self, stored: &Replay, now_ms: i64) -> ReplayProgress {
         let number = self.number;
         let last_reason = self.reason.clone().filter(|reason| stored.last_reason.as_ref() != Some(reason));

@@ -82,6 +82,7 @@ impl Resend {
         self.pause = None;
         let mut is_left = false;
         for _ in 0..2 {
+            // A kind with nothing to send passes its turn on, and the next turn begins with the other kind.
             self.is_turn_of_replays = !self.is_turn_of_replays;
             let turn = if self.is_turn_of_replays {
                 self.replay.take_turn(outlet, &mut self.pace).await?
@@ -90,7 +91,7 @@ impl Resend {
             };
             match turn {
                 Turn::Taken(outcome, results) => {
-                    self.settle(outlet, pending, outcome, results).await?;
+                    self.save_results(outlet, pending, outcome, results).await?;
                     return Ok(Some(Step::More));
                 }
                 Turn::Later => is_left = true,
@@ -103,7 +104,7 @@ impl Resend {
     }
 
     /// Makes the results of a turn durable, together with the state of the sink. After a failure, pauses before the next turn.
-    async fn settle(
+    async fn save_results(
         &mut self,
         outlet: &mut Outlet,
         pending: &Pending,
@@ -114,7 +115,11 @@ impl Resend {
         outcome.count(&outlet.metrics, outlet.name(), DeliveryOutcome::Refused);
         if let Some(reason) = outcome.failure {
             if self.failure.as_ref() != Some(&reason) {
-                tracing::warn!(sink = outlet.name(), reason, "a resend fails: its events are kept and tried again");
+                tracing::warn!(
+                    sink = outlet.name(),
+                    reason,
+                    "a resend fails: livehook keeps its events and tries again"
+                );
             }
             self.failures = if outcome.delivered > 0 { 1 } else { self.failures.saturating_add(1) };
             self.pause = Some(outlet.pause(self.failures, outlet.now_ms(), outcome.retry_after));
@@ -123,6 +128,7 @@ impl Resend {
             self.failures = 0;
             self.failure = None;
         }
+        // One commit stores the results and the sink's state, so that a crash can't count an event that was not sent.
         let Results { redrive_attempts, replay } = results;
         outlet.keep(Progress { redrive_attempts, replay, urgent: true, ..outlet.progress(pending) });
         outlet.save().await

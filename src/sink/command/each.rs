@@ -30,7 +30,7 @@ pub(super) async fn deliver(options: &Options, log: &ProgramLog, record: &Record
     match tokio::time::timeout(Duration::from_secs(options.timeout_secs), run).await {
         Ok(Ok((status, _))) if status.success() => Outcome::Delivered,
         Ok(Ok((status, last_line))) => failed(options, name, status, &last_line),
-        Ok(Err(error)) => Failure::outage(format!("{name}: its end cannot be waited for: {error}")).into(),
+        Ok(Err(error)) => Failure::outage(format!("livehook cannot wait for {name} to end: {error}")).into(),
         Err(_) => Failure::outage(timed_out(name, options)).into(),
     }
 }
@@ -39,6 +39,7 @@ pub(super) async fn deliver(options: &Options, log: &ProgramLog, record: &Record
 fn failed(options: &Options, name: &str, status: ExitStatus, last_line: &str) -> Outcome {
     let output = if last_line.is_empty() { String::new() } else { format!(": {last_line}") };
     let reason = format!("{name} ended with {status}{output}");
+    // A program that a signal ended has no exit code. It said nothing about the event, so the event is tried again.
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     let is_rejected = code.is_some_and(|code| options.permanent_exit_codes.contains(&code));
     if is_rejected { Outcome::rejected(reason) } else { Failure::of_event(reason).into() }
@@ -48,18 +49,20 @@ fn failed(options: &Options, name: &str, status: ExitStatus, last_line: &str) ->
 async fn run(program: &mut Program, pipes: Pipes, log: &ProgramLog, line: &str) -> io::Result<(ExitStatus, String)> {
     let Pipes { mut stdin, stdout, stderr } = pipes;
     let writing = async move {
-        // A program need not read the event: its exit code alone is the answer.
+        // The write fails if the program doesn't read all of it. That is allowed, because the exit code alone is the answer.
         let _ = stdin.write_all(format!("{line}\n").as_bytes()).await;
     };
     let talk = async { tokio::join!(writing, log.take(stdout, Output::Stdout), log.take(stderr, Output::Stderr)) };
     let mut talk = pin!(talk);
     let (status, talked) = tokio::select! {
         status = program.ended() => {
+            // Whatever the program left running may hold the pipes open, and then `talk` would never end.
             program.kill();
             (status?, tokio::time::timeout(LAST_OUTPUT_WAIT, talk).await.ok())
         }
         talked = &mut talk => (program.ended().await?, Some(talked)),
     };
+    // A program can close its pipes and leave processes behind without them.
     program.kill();
     Ok((status, talked.map(|(_, _, last_line)| last_line).unwrap_or_default()))
 }

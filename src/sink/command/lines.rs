@@ -12,11 +12,11 @@
 //!
 //! - An answer with another id, for example a second answer to the event before or an id that no event has, is ignored and
 //!   logged. The sink goes on waiting for the right answer, until the time limit.
-//! - After the time limit, the program is killed. Its late answer reaches no one, because the next program has new pipes.
+//! - After the time limit, the program is killed. Its late answer is lost, because the next program has new pipes.
 //! - An answer without its line end is incomplete and doesn't count.
 //!
-//! Any other line on stdout, an answer without an id included, is a mistake of the program. The event is tried again and the
-//! program is killed.
+//! Any other line on stdout is a mistake of the program, for example an answer without an id. The program is killed, and the
+//! event is tried again.
 
 use std::io;
 use std::sync::Arc;
@@ -95,6 +95,7 @@ pub(super) async fn deliver(
     record: &Record,
 ) -> Outcome {
     let name = &log.name;
+    // Outlives the conversation, because the time limit drops that and the message still shows the answer.
     let mut ignored = None;
     let talk = talk(options, log, kept.take(), record, &mut ignored);
     let reason = match tokio::time::timeout(Duration::from_secs(options.timeout_secs), talk).await {
@@ -123,6 +124,7 @@ async fn talk(
     let running = kept.and_then(|mut kept| (!kept.program.has_ended()).then_some(kept));
     if let Some(mut conversation) = running {
         match conversation.ask(record, log, ignored).await {
+            // The program read nothing of the event, so a second start can't do its work twice.
             Err(Broken::Gone(_)) => {}
             answered => return Ok(answered.map(|outcome| (conversation, outcome))),
         }
@@ -181,6 +183,7 @@ impl Conversation {
         };
         // Both at once, because a program may answer and end before it reads the whole line.
         let (wrote, answered) = tokio::join!(writing, reading);
+        // The program can't have read the event while bytes of it wait in the pipe.
         let unread = waiting_bytes(&self.stdin);
         match answered {
             Ok((_, line)) if written < record.event.line().len() + 1 || unread > 0 => Err(Broken::Early(shown(&line))),
@@ -203,6 +206,7 @@ fn has_more(stdout: &BufReader<ChildStdout>) -> bool {
 async fn read_line(stdout: &mut BufReader<ChildStdout>) -> Result<String, Broken> {
     let mut line = Vec::new();
     let read = stdout.take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line).await;
+    // Without its line end, a line may be only the beginning of an answer.
     match (read, line.last()) {
         (Err(error), _) => Err(Broken::Ended(error)),
         (Ok(_), Some(b'\n')) => Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
@@ -211,14 +215,14 @@ async fn read_line(stdout: &mut BufReader<ChildStdout>) -> Result<String, Broken
     }
 }
 
-/// An answer, to whichever event.
+/// An answer to this event or to another.
 struct Answer<'l> {
     word: &'static str,
     id: EventId,
     text: &'l str,
 }
 
-/// Parses an answer. `in_hand` is the event that the message shows if the answer has no id.
+/// Parses an answer. If it has no id, the error shows the id of the event in hand as an example.
 fn parse(line: &str, in_hand: EventId) -> Result<Answer<'_>, Broken> {
     let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
     let word = ["ok", "error", "permanent"].into_iter().find(|word| *word == first);

@@ -55,6 +55,7 @@ pub(super) enum LookupError {
 /// The program or its interpreter is missing or can't be executed, or the working directory can't be entered.
 pub(super) fn find(options: &Options) -> Result<PathBuf, LookupError> {
     let directory = options.directory.as_deref().unwrap_or(Path::new("."));
+    // Checked first: the system would report a missing directory as if the program were missing.
     if !directory.is_dir() || access(directory, Access::EXEC_OK).is_err() {
         return Err(LookupError::Directory(directory.to_owned()));
     }
@@ -81,7 +82,7 @@ pub(super) fn search_path(options: &Options) -> OsString {
     }
 }
 
-/// Whether this is a path, and not a name to look up.
+/// Whether this is a path. A name without a slash is looked up in `PATH`.
 pub(super) fn has_slash(name: &OsStr) -> bool {
     name.as_bytes().contains(&b'/')
 }
@@ -108,6 +109,7 @@ fn missing_interpreter(script: &Path, path: &OsStr, directory: &Path) -> Option<
         return Some(interpreter.to_owned());
     }
     let name = OsStr::from_bytes(words.next()?);
+    // Options and assignments of `env` come before the name, and a path needs no lookup. Those cases aren't checked.
     let is_plain = !name.as_bytes().starts_with(b"-") && !name.as_bytes().contains(&b'=') && !has_slash(name);
     let is_env = Path::new(interpreter).file_name() == Some(OsStr::new("env"));
     (is_env && is_plain && in_path(name, path, directory).is_none()).then(|| name.to_owned())

@@ -3,8 +3,8 @@
 //! `each` starts the program for each event, several at once; `lines` keeps one program running. `lookup` finds the program,
 //! `program` starts and kills it, and `program_log` logs its output.
 //!
-//! No shell is involved, and the program gets nothing of livehook's environment but `PATH`. However a delivery ends, in time
-//! or not, answered or dropped, no process that it started stays behind.
+//! No shell is involved, and the program gets only `PATH` from livehook's environment. When a delivery ends, its processes are
+//! killed, also after a timeout and if the delivery is dropped.
 
 mod command_sink;
 mod each;

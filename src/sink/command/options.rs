@@ -95,7 +95,7 @@ impl Options {
             !self.permanent_exit_codes.contains(&0),
             "permanent_exit_codes",
             0,
-            "must not hold 0, which is success",
+            "must not contain 0, because 0 means success",
         );
         for (position, argument) in self.arguments.iter().enumerate() {
             let key = format!("arguments[{position}]");
@@ -108,7 +108,7 @@ impl Options {
                 is_name,
                 &key,
                 "a text",
-                "is not a valid variable: its name must not hold =, and neither name nor value a NUL character",
+                "is not a valid variable: its name must not contain =, and neither its name nor its value a NUL character",
             );
             let is_free = !name.starts_with(RESERVED_PREFIX);
             mistakes.check(is_free, &key, "a text", "is set by livehook: choose another name");

@@ -33,7 +33,7 @@ pub(super) struct Program {
     group: Option<Pid>,
 }
 
-/// Our ends of its pipes.
+/// livehook's ends of its pipes.
 pub(super) struct Pipes {
     pub(super) stdin: ChildStdin,
     pub(super) stdout: ChildStdout,
@@ -51,6 +51,7 @@ impl Program {
             // Some programs have several names, and act according to the one they were called by.
             command.arg0(&options.program);
         }
+        // livehook's own variables may hold callback keys and secrets.
         command.args(&options.arguments).env_clear().env("PATH", search_path(options)).envs(options.environment.all());
         if let Some(event) = event {
             command.env("LIVEHOOK_EVENT_ID", event.id().to_string());
@@ -61,6 +62,7 @@ impl Program {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let refused = |error| StartError::Refused { name: options.program.display().to_string(), error };
+        // A group of its own, so that one signal reaches every process that the program starts.
         let mut child = command.process_group(0).kill_on_drop(true).spawn().map_err(refused)?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
@@ -97,7 +99,7 @@ impl Drop for Program {
     }
 }
 
-/// The reason if a program was killed because of its time limit.
+/// The reason that a program was killed at its time limit.
 pub(super) fn timed_out(name: &str, options: &Options) -> String {
-    format!("{name} was not done within {} s, and was killed", options.timeout_secs)
+    format!("{name} did not finish within {} s and was killed", options.timeout_secs)
 }

@@ -4,9 +4,10 @@
 
 use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
 
 use crate::callback::EventId;
 use crate::printable::printable;
@@ -70,6 +71,7 @@ impl ProgramLog {
             for byte in &chunk[..count] {
                 match byte {
                     b'\n' => self.finish_line(&mut line, &mut last, output),
+                    // The rest of a long line is read and dropped, so that a program can't fill the memory.
                     byte if line.len() < LINE_BYTES_MAX => line.push(*byte),
                     _ => {}
                 }
@@ -79,10 +81,10 @@ impl ProgramLog {
         last
     }
 
-    /// Logs an answer to another event than the one in hand. It counts as a line of stdout.
+    /// Logs an answer that names an event other than the one in hand. It counts as a line of stdout.
     pub(super) fn log_ignored_answer(&self, answer: &str, in_hand: EventId) {
         if self.count(Output::Stdout) < LINES_PER_MINUTE_MAX {
-            tracing::warn!(program = self.name, answer, %in_hand, "a program answered for another event: the answer is ignored");
+            tracing::warn!(program = self.name, answer, %in_hand, "a program answered for another event: livehook ignores the answer");
         }
     }
 
@@ -112,7 +114,10 @@ impl ProgramLog {
             (Ordering::Less, Output::Stderr) => tracing::warn!(program, text, "a program says"),
             (Ordering::Less, Output::Stdout) => tracing::debug!(program, text, "a program says"),
             (Ordering::Equal, _) => {
-                tracing::warn!(program, "a program says too much: the rest of a minute is left out")
+                tracing::warn!(
+                    program,
+                    "a program writes too much: livehook skips its output for the rest of the minute"
+                )
             }
             (Ordering::Greater, _) => {}
         }
@@ -122,6 +127,16 @@ impl ProgramLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_counted_for_each_minute() {
+        let log = ProgramLog::new("notify".to_owned());
+        for expected in [1, 2, 1] {
+            log.take(&b"a line\n"[..], Output::Stderr).await;
+            assert_eq!(log.stderr.lock().unwrap().lines, expected);
+            tokio::time::advance(Duration::from_secs(31)).await;
+        }
+    }
 
     #[tokio::test]
     async fn lines_are_counted_for_all_starts() {

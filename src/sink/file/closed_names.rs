@@ -1,7 +1,7 @@
 //! The names of closed files, and which files of a directory have one.
 //!
-//! A name holds the time at which the file was closed, and sorts after all earlier names, even if the clock was set back. So
-//! the names alone show which files were closed since. Nothing here opens, changes or removes a file.
+//! A name contains the time at which the file was closed, and sorts after all earlier names, even if the clock was set back. So
+//! the names alone show the order in which files were closed. Nothing here opens, changes or removes a file.
 
 use std::fmt;
 use std::fs;
@@ -25,7 +25,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a file that is closed now. It is later than `newest`, even if the clock is not.
+    /// Returns the stamp of a file that is closed now. It is later than `newest`, even if the clock was set back.
     pub(super) fn following(newest: Option<Stamp>, now_secs: i64) -> Stamp {
         let stamp = Stamp { closed_secs: now_secs, number: 0 };
         match newest {
@@ -56,6 +56,7 @@ impl Stamp {
             None => 0,
         };
         let stamp = Stamp { closed_secs: closed.as_second(), number };
+        // Only the sink's own spelling counts, because the retention removes every file that has a stamp.
         (stamp.to_string() == text).then_some(stamp)
     }
 }
@@ -78,7 +79,7 @@ pub(super) enum Form {
     Plain,
     /// Compressed, and whole.
     Compressed,
-    /// Compressed in part: a crash left it.
+    /// The unfinished output of a compression that a crash ended.
     Part,
 }
 
@@ -123,7 +124,7 @@ impl ClosedNames {
         self.directory.join(format!("{}-{stamp}{}{}", self.stem, self.extension, form.ending()))
     }
 
-    /// The stamp and form that a name stands for; `None` for every name that [`ClosedNames::path`] does not give.
+    /// Returns the stamp and form of a name; `None` for every name that [`ClosedNames::path`] doesn't make.
     fn parse(&self, name: &str) -> Option<(Stamp, Form)> {
         let rest = name.strip_prefix(&self.stem)?.strip_prefix('-')?;
         Form::ALL.into_iter().find_map(|form| {

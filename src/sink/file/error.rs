@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sink::Failure;
 
-/// Why the file can't be written. A person can cure each of these, so the sink tries again.
+/// Why the file can't be written. A person can cure each cause, so the sink tries again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
     /// The system refuses.

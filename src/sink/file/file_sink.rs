@@ -45,7 +45,7 @@ impl FileSink {
                 tracing::warn!(
                     path = %self.options.path.display(),
                     %error,
-                    "The stored state of the file cannot be read; the sink appends to the file as it is"
+                    "the stored state of the file cannot be read: the sink appends to the file as it is"
                 );
                 None
             }
@@ -63,7 +63,7 @@ impl FileSink {
     }
 
     async fn append(&mut self, batch: &[Record]) -> Result<(), Failure> {
-        // An append that is still running belongs to a dropped delivery. It is not settled, so the writer takes it back.
+        // An append that still runs belongs to a dropped delivery, whose outcome was never reported. The writer takes it back.
         let _ = self.wait().await;
         let now_secs = (self.clock)().div_euclid(1000);
         if let Some(writer) = &self.writer {
@@ -89,14 +89,14 @@ impl FileSink {
             (Some(writer), appended)
         }));
         self.wait().await?;
-        self.settle();
+        self.keep_batch();
         Ok(())
     }
 
-    /// Makes the present content of the file part of the state: it is delivered, and no longer taken back.
-    fn settle(&mut self) {
+    /// Makes the present content of the file part of the state. It is delivered, so the writer no longer takes it back.
+    fn keep_batch(&mut self) {
         let Some(writer) = &mut self.writer else { return };
-        writer.settle();
+        writer.keep_batch();
         self.state = serde_json::to_vec(&writer.state()).ok();
     }
 }
@@ -104,7 +104,7 @@ impl FileSink {
 #[async_trait]
 impl Sink for FileSink {
     async fn resume(&mut self, cursor: Offset, state: Option<&[u8]>, records: &dyn Records) -> Result<Offset, Failure> {
-        // Whether a dropped append succeeded does not matter: the recovery reads the file.
+        // The result of a dropped append doesn't matter, because the recovery reads the file.
         let _ = self.wait().await;
         self.writer = None;
         self.retention.withdraw();
@@ -118,8 +118,9 @@ impl Sink for FileSink {
             recovery.visit(place).await?;
         }
 
+        // The recovery may have cut the file since the writer opened it.
         self.writer = Some(blocking(move || writer.measure().map(|()| writer)).await??);
-        self.settle();
+        self.keep_batch();
         Ok(recovery.found())
     }
 
@@ -140,6 +141,7 @@ impl Sink for FileSink {
         {
             self.retention.allow(writer.newest());
         }
+        // A batch is written as a whole or not at all, so one outcome holds for all of it.
         vec![outcome; batch.len()]
     }
 

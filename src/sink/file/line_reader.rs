@@ -46,6 +46,7 @@ impl<'a> LineReader<'a> {
     /// # Errors
     /// The file can't be read.
     pub(super) async fn next(&mut self) -> Result<Option<(u64, Piece)>, Failure> {
+        // The part of the buffer before this has no line end, so a long line is searched only once.
         let mut searched = self.returned;
         loop {
             if let Some(count) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {

@@ -1,12 +1,12 @@
 //! The sink `file`: JSON Lines, each event once.
 //!
-//! A batch is one write and one sync, and only then are its events delivered. The state of the file then (device, inode,
-//! length) is stored next to the cursor. After a crash, `recovery` compares the file with the journal, finds which lines are
-//! there, and cuts a torn one. `writer` appends and rotates, `closed_names` names the closed files, and `retention` removes
-//! and compresses them.
+//! The events of a batch are delivered once one write and one sync have succeeded. The state of the file after that (device,
+//! inode, length) is stored next to the cursor. After a crash, `recovery` compares the file with the journal, finds the lines
+//! that were written, and cuts a torn one. `writer` appends and rotates, `closed_names` names the closed files, and `retention`
+//! removes and compresses them.
 //!
-//! The sink repairs only what it wrote itself. It writes no line twice because an outcome was lost: it takes a delivery that was
-//! dropped back before the next one.
+//! The sink repairs only what it wrote itself. If a delivery was dropped, its outcome was lost, so the sink removes its lines
+//! before the next delivery. So no line is written twice.
 
 mod closed_names;
 mod error;

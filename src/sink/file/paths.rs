@@ -1,4 +1,4 @@
-//! Questions about paths, and a rename that replaces nothing.
+//! Paths: the directory of a file, its name after a rename, its kind, and a rename that replaces nothing.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::error::FileError;
 
-/// The directory that a file is in.
+/// Returns the directory of a file.
 pub(super) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -29,6 +29,7 @@ pub(super) fn find_inode(directory: &Path, device: u64, inode: u64) -> io::Resul
     };
     for entry in entries {
         let entry = entry?;
+        // The entry itself has the inode, so only a likely file costs a system call.
         if entry.ino() == inode
             && let Ok(metadata) = entry.metadata()
             && metadata.is_file()

@@ -28,12 +28,14 @@ pub(super) fn find(state: Option<&FileState>, active: &Path) -> Result<Vec<Place
     if let Some(state) = state {
         let stored_path = Path::new(&state.path);
         let names = ClosedNames::next_to(stored_path);
+        // Others may have renamed the file, or the configured path may be a new one.
         for directory in [names.directory(), directory_of(active)] {
             let found =
                 find_inode(directory, state.device, state.inode).map_err(FileError::io(directory, "list it"))?;
             places.extend(found.map(|path| Place { path, start: state.length, is_ours: true }));
         }
         let last_closed = state.rotated.as_deref().and_then(Stamp::parse);
+        // The old directory may be gone.
         let closed = match names.list() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             closed => closed.map_err(FileError::io(names.directory(), "list it"))?,

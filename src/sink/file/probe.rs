@@ -1,4 +1,4 @@
-//! Checks whether a file could be written, without making or touching it.
+//! Checks whether the sink could write a file. It neither makes nor changes the file.
 
 use std::io;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! After a crash: finds which records after the cursor are in the files already, and cuts a torn line.
 //!
-//! At most one batch was written without its cursor being stored. The batch begins at the stored length of the file. If the file
-//! was rotated since, the batch continues in the files closed since and in the current one.
+//! At most one batch was written without its cursor being stored. The batch begins at the stored length of the file. If the
+//! file was rotated since, the batch continues in the files closed since and in the current one.
 //!
 //! Content decides which lines are ours: a whole line must be the line of a record after the cursor, in order, and a torn
 //! line must be the beginning of one. A record that is skipped between two that are found was left out by the sink's
@@ -10,7 +10,8 @@
 //! A power failure can leave zeros in place of pages that were not synced, even before pages that were. If only the sink
 //! can have written there, everything from the line with the first zero on is cut and written again.
 //!
-//! The recovery cuts nothing else. A file is not ours to repair from the first line that belongs to no record.
+//! The recovery cuts nothing else. The first line that belongs to no record was written by another program, so the recovery
+//! changes nothing from there on.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -91,12 +92,13 @@ impl<'a> Recovery<'a> {
                 tracing::info!(
                     path = %path.display(),
                     cut_bytes = length - start,
-                    "Cut the torn line that a crash left; its event is written again"
+                    "cut the torn line that a crash left: its event is written again"
                 );
                 let failed = || FileError::io(&path, "cut the torn line");
                 let file = OpenOptions::new().write(true).open(&path).map_err(failed())?;
                 file.set_len(start).map_err(failed())?;
             }
+            // Also if nothing was cut: the lines that were found count as delivered now, and may not have been synced.
             file.sync_all().map_err(FileError::io(&path, "sync it"))
         })
         .await??;
@@ -124,6 +126,7 @@ impl<'a> Recovery<'a> {
                 _ if has_zeros && !place.is_ours => return Ok(content),
                 _ => {
                     if self.seek(|record| record.starts_with(text)).await?.is_some() {
+                        // The record is written again, so it must not count as found.
                         self.rewind();
                         content = Content::Torn { start };
                     }
@@ -146,6 +149,7 @@ impl<'a> Recovery<'a> {
             if is_wanted(record.event.line().as_bytes()) {
                 return Ok(Some(record.offset));
             }
+            // Without a stored state, a skipped record could be a lost one.
             if !self.may_skip {
                 break;
             }

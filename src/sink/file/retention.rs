@@ -48,7 +48,7 @@ struct Run {
 }
 
 impl Run {
-    /// The time from its start until the next run may start, in seconds.
+    /// Returns how long after its start the next run may start, in seconds.
     fn suffices_secs(self, newest: Stamp) -> i64 {
         match self.succeeded {
             true if self.newest == newest => DAY_SECS,
@@ -65,7 +65,7 @@ impl Retention {
         self.newest = newest;
     }
 
-    /// Forbids to touch any file, because the stored cursor may be older than assumed.
+    /// Allows no file to be touched, because the stored cursor may be older than the sink assumed.
     pub(super) fn withdraw(&mut self) {
         self.newest = None;
     }
@@ -90,7 +90,7 @@ impl Retention {
                 tracing::warn!(
                     directory = %names.directory().display(),
                     %error,
-                    "A closed file could not be removed or compressed; the sink tries again with the first event after {} minutes",
+                    "a closed file cannot be removed or compressed: the sink tries again with the first event after {} minutes",
                     RETRY_SECS / 60
                 );
             }
@@ -131,12 +131,14 @@ pub(super) fn tidy(
     let mut stamps = Vec::new();
     for (stamp, form) in names.list()?.into_iter().filter(|(stamp, _)| *stamp <= newest) {
         match form {
+            // A crash left it. The plain file is still there, and is compressed again.
             Form::Part => fs::remove_file(names.path(stamp, form))?,
             Form::Plain => plain.push(stamp),
             Form::Compressed => {}
         }
         stamps.push(stamp);
     }
+    // A crash between the two last steps of a compression leaves a plain and a compressed file with the same stamp.
     stamps.dedup();
 
     let surplus = options.keep_files_max.map_or(0, |most| stamps.len().saturating_sub(most as usize));
@@ -174,9 +176,11 @@ fn compress(names: &ClosedNames, stamp: Stamp, stopped: &AtomicBool) -> io::Resu
             count => encoder.write_all(&chunk[..count])?,
         }
     }
+    // First the content and then its name must be durable, or a power failure could leave neither file whole.
     encoder.finish()?.sync_all()?;
     fs::rename(&part, &compressed)?;
     durable_files::sync(names.directory())?;
+    // The removal needs no sync: a plain file that a power failure brings back is compressed again.
     fs::remove_file(&plain)
 }
 

@@ -23,7 +23,7 @@ mod tests;
 /// Events hold people's addresses, so other users may not read the file.
 pub(super) const FILE_MODE: u32 = 0o640;
 
-/// The umask of livehook's user restricts it.
+/// As wide as the umask of livehook's user allows.
 const DIRECTORY_MODE: u32 = 0o777;
 
 const DAY_SECS: i64 = 86_400;
@@ -51,7 +51,7 @@ pub(super) struct Writer {
     /// The lines of the batch whose outcome isn't reported yet.
     lines: Vec<u8>,
     /// The pieces of that batch, in the files that they were written to.
-    unsettled: Vec<Piece>,
+    unreported: Vec<Piece>,
 }
 
 /// A part of the batch in one file.
@@ -84,6 +84,7 @@ impl Writer {
             .mode(FILE_MODE)
             .open(path)
             .map_err(FileError::io(path, "open it"))?;
+        // Another program may have replaced the file between the check and the opening.
         let metadata = file.metadata().map_err(FileError::io(path, "look it up"))?;
         refuse_irregular(path, &metadata)?;
         let target = fs::canonicalize(path).map_err(FileError::io(path, "resolve it"))?;
@@ -102,7 +103,7 @@ impl Writer {
             day: metadata.mtime().div_euclid(DAY_SECS),
             newest,
             lines: Vec::new(),
-            unsettled: Vec::new(),
+            unreported: Vec::new(),
             options,
         };
         writer.measure()?;
@@ -135,16 +136,17 @@ impl Writer {
         }
     }
 
-    /// Keeps the last batch in the file: its outcome is about to be reported.
-    pub(super) fn settle(&mut self) {
-        self.unsettled.clear();
+    /// Keeps the last batch in the file, because the sink is about to report its outcome.
+    pub(super) fn keep_batch(&mut self) {
+        self.unreported.clear();
         self.lines.clear();
         self.lines.shrink_to(SPARE_BYTES_MAX);
     }
 
     /// A buffer for the lines of the next batch. It reuses the memory of the last batch.
     pub(super) fn spare_buffer(&mut self) -> Vec<u8> {
-        if self.unsettled.is_empty() { std::mem::take(&mut self.lines) } else { Vec::new() }
+        // The lines of a batch that may be taken back are still needed, to compare them with the file.
+        if self.unreported.is_empty() { std::mem::take(&mut self.lines) } else { Vec::new() }
     }
 
     /// Appends whole lines and syncs them. Rotates before and between them if that is due.
@@ -159,7 +161,7 @@ impl Writer {
         if written.is_err()
             && let Err(error) = self.take_back()
         {
-            tracing::warn!(%error, "A failed batch could not be removed from the file; the sink tries again before the next write");
+            tracing::warn!(%error, "a failed batch cannot be removed from the file: the sink tries again before the next write");
         }
         written
     }
@@ -179,8 +181,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Follows changes that others made to the file. If it was renamed, removed or replaced, opens the path again. If it was cut
-    /// or appended to, continues at its new end.
+    /// Follows changes that others made to the file. If it was renamed, removed or replaced, opens the path again. If it was
+    /// cut or appended to, continues at its new end.
     fn follow_path(&mut self) -> Result<(), FileError> {
         let path = &self.options.path;
         match fs::metadata(path) {
@@ -206,6 +208,7 @@ impl Writer {
         if self.length > 0 && (day_is_over || whole_lines(&self.lines, free_bytes(self.length)) == 0) {
             self.rotate(now_secs)?;
         }
+        // Ends a line that another program left unfinished, so that ours don't become part of it.
         if self.unterminated {
             self.lines.insert(0, b'\n');
         }
@@ -231,7 +234,8 @@ impl Writer {
 
     fn write_piece(&mut self, lines: Range<usize>) -> Result<(), FileError> {
         let path = &self.options.path;
-        self.unsettled.push(Piece { file: Arc::clone(&self.file), start: self.length, lines: lines.clone() });
+        // Noted before the write, because a write that fails may leave a part of the lines.
+        self.unreported.push(Piece { file: Arc::clone(&self.file), start: self.length, lines: lines.clone() });
         (&*self.file).write_all(&self.lines[lines.clone()]).map_err(FileError::io(path, "write to it"))?;
         self.file.sync_data().map_err(FileError::io(path, "sync it"))?;
         self.length += lines.len() as u64;
@@ -241,12 +245,14 @@ impl Writer {
 
     /// Closes the file under a free name, and starts a new one.
     fn rotate(&mut self, now_secs: i64) -> Result<(), FileError> {
+        // Another program may have taken the name, so the next free one is used.
         let mut stamp = Stamp::following(self.newest, now_secs);
         while !rename_without_replacing(&self.target, &self.names.path(stamp, Form::Plain))
             .map_err(FileError::io(&self.options.path, "rename it to rotate it"))?
         {
             stamp = stamp.next();
         }
+        // Opening also syncs the directory, which makes the rename and the new file durable.
         let opened = Writer::open(self.options.clone())?;
         self.file = opened.file;
         self.device = opened.device;
@@ -262,16 +268,18 @@ impl Writer {
     /// # Errors
     /// A piece is still in a file. The next call tries again.
     fn take_back(&mut self) -> Result<(), FileError> {
-        if self.unsettled.is_empty() {
+        if self.unreported.is_empty() {
             return Ok(());
         }
         let failed = || FileError::io(&self.options.path, "remove a failed batch from it");
-        while let Some(piece) = self.unsettled.last() {
+        while let Some(piece) = self.unreported.last() {
             if ends_with_start_of(&piece.file, piece.start, &self.lines[piece.lines.clone()]).map_err(failed())? {
                 piece.file.set_len(piece.start).map_err(failed())?;
             }
+            // A power failure must not bring the bytes back. Also synced if nothing is left to cut: an earlier try may have cut
+            // it.
             piece.file.sync_all().map_err(failed())?;
-            self.unsettled.pop();
+            self.unreported.pop();
         }
         self.measure()
     }

@@ -1,4 +1,4 @@
-//! The meaning of an answer: pure rules.
+//! Turns an answer into an outcome: pure rules.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::sink::{Failure, Outcome};
 /// The characters of an answer's body that a reason shows.
 const EXCERPT_CHARACTERS_MAX: usize = 200;
 
-/// A complete answer.
+/// An answer whose body was read to its end.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -30,6 +30,7 @@ impl Answer {
             return Outcome::Delivered;
         }
         let retry_after = self.retry_after.as_deref().and_then(|text| wait(text, now_ms));
+        // 429 asks for fewer requests, and 502 to 504 usually come from a proxy that reaches no receiver.
         let is_outage = matches!(status.as_u16(), 429 | 502..=504);
         let may_retry = is_lenient || matches!(status.as_u16(), 408 | 425 | 429 | 500..=599);
         let mut reason = format!("{url} answered {status}");
@@ -51,7 +52,7 @@ impl Answer {
     }
 }
 
-/// The wait that `Retry-After` asks for: `120` for seconds, or an HTTP date.
+/// Returns the wait that `Retry-After` asks for: seconds (`120`), or an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`).
 fn wait(text: &str, now_ms: i64) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -62,13 +63,13 @@ fn wait(text: &str, now_ms: i64) -> Option<Duration> {
     Some(until.saturating_sub(Duration::from_millis(u64::try_from(now_ms).unwrap_or(0))))
 }
 
-/// The cure, if the status alone shows the cause.
+/// Returns a cure, if the status alone shows the cause.
 fn cure(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
-        300..=399 => Some("redirects are not followed: set `url` to where events are taken"),
+        300..=399 => Some("livehook does not follow redirects: set `url` to the address that takes the events"),
         401 | 403 => Some("does the receiver know this sink's secret or token?"),
-        404 | 405 => Some("is `url` the one at which the receiver takes events?"),
-        413 => Some("raise what the receiver takes, or lower `batch_events_max`"),
+        404 | 405 => Some("is `url` the address at which the receiver takes events?"),
+        413 => Some("raise the limit of the receiver, or lower `batch_events_max`"),
         415 => Some(
             "the receiver must take application/cloudevents+json, or application/cloudevents-batch+json for batches",
         ),
@@ -147,7 +148,10 @@ mod tests {
             reason
                 .starts_with("http://r/x answered 308 Permanent Redirect, to http://r/\\u{202e}y: \"\\u{1b}[31mno\\n")
         );
-        assert!(reason.ends_with("…\"; redirects are not followed: set `url` to where events are taken"), "{reason}");
+        assert!(
+            reason.ends_with("…\"; livehook does not follow redirects: set `url` to the address that takes the events"),
+            "{reason}"
+        );
         assert!(reason.len() < 500);
     }
 }

@@ -35,6 +35,7 @@ pub(super) async fn deliver(
     is_cautious: bool,
 ) -> Result<Delivered, Failure> {
     let concurrency = options.concurrency;
+    // A list takes events of many streams, so it needs groups of many streams.
     let groups = match options.batch_events_max {
         1 => group_by_stream(batch, concurrency),
         _ => group_by_hash(batch, concurrency),
@@ -54,7 +55,7 @@ pub(super) async fn deliver(
     Ok(Delivered { outcomes, is_next_cautious })
 }
 
-/// One batch on its way.
+/// The delivery of one batch.
 struct Delivery<'d> {
     batch: &'d [Record],
     headers: HeaderMap,
@@ -88,6 +89,7 @@ impl<'d> Delivery<'d> {
             self.note(&outcome, request.len());
             if outcome == Outcome::Delivered {
                 outcomes.extend(request.into_iter().map(|position| (position, Outcome::Delivered)));
+                // The receiver works, so lists grow again after a cautious start.
                 events_max = (2 * events_max).min(self.events_max);
                 had_answer = true;
                 continue;
@@ -97,6 +99,7 @@ impl<'d> Delivery<'d> {
             let may_split = !is_outage || (had_answer && !self.outages.is_down());
             had_answer = !is_outage;
             if request.len() > 1 && may_split {
+                // The first half goes out next, because events of a stream must stay in order.
                 let second = request.split_off(request.len() / 2);
                 parts.extend([second, request]);
                 continue;
@@ -133,6 +136,7 @@ impl<'d> Delivery<'d> {
             return;
         }
         self.outages.note(outcome);
+        // The receiver asks for a wait, so the rest of the batch sends it no request.
         if matches!(outcome, Outcome::Retry(Failure { is_outage: true, retry_after: Some(_), .. })) {
             self.outages.declare_down();
         }

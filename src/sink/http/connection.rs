@@ -39,7 +39,7 @@ const ANSWER_BYTES_KEPT: usize = 4 * 1024;
 /// The longest body of an answer, in bytes. The sink reads all of it, because only its end proves that it is whole.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Some editors put it before a text. It isn't part of the token.
+/// Some editors write it at the start of a file. It isn't part of the token.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
@@ -80,6 +80,7 @@ impl Connection {
             .user_agent(USER_AGENT)
             .timeout(timeout)
             .connect_timeout(Duration::from_secs(options.connect_timeout_secs))
+            // One for each delivery that may run at once, so that the next batch needs no new connections.
             .pool_max_idle_per_host(options.concurrency)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_nodelay(true)
@@ -106,6 +107,7 @@ impl Connection {
     pub(super) async fn headers(&self) -> Result<HeaderMap, Failure> {
         let mut headers = self.headers.clone();
         if let Some(path) = &self.token_file {
+            // Read for each batch, so that a new token needs no restart.
             headers.insert(AUTHORIZATION, bearer(path).await?);
         }
         headers.insert(CONTENT_TYPE, if self.is_batching { BATCH } else { SINGLE });
@@ -130,6 +132,7 @@ impl Connection {
             }
         }
         match self.answer(self.client.post(self.url.clone()).headers(headers).body(body)).await {
+            // The clock is read after the answer, because a date in `Retry-After` counts from there.
             Ok(answer) => answer.outcome(&self.shown, self.is_lenient, (self.clock)()),
             Err(error) => Outcome::Retry(self.no_answer(&error)),
         }
@@ -143,10 +146,14 @@ impl Connection {
         let headers = self.headers().await?;
         let answer = self.answer(self.client.head(self.url.clone()).headers(headers)).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
-        Ok(format!("{} can be reached (it answered {} to a HEAD, and was sent no event)", self.shown, answer.status))
+        Ok(format!(
+            "{} can be reached (it answered {} to a HEAD request; livehook sent no event)",
+            self.shown, answer.status
+        ))
     }
 
-    /// Sends a request, and returns its complete answer. A proxy may have sent a status whose body breaks off, so it doesn't count.
+    /// Sends a request, and returns its complete answer. A status alone doesn't count: a proxy may
+    /// have sent it, and then the body breaks off.
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, AnswerError> {
         let response = request.send().await?;
         let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -174,10 +181,8 @@ impl Connection {
             format!("{shown}: no answer within {} s", self.timeout.as_secs())
         } else if error.is_connect() {
             let hint = match self.url.scheme() {
-                "https" => {
-                    "does the receiver run there, and is its certificate one that this machine or `ca_file` vouches for?"
-                }
-                _ => "does the receiver run, and is `url` where it listens?",
+                "https" => "does the receiver run there, and does this machine or `ca_file` trust its certificate?",
+                _ => "does the receiver run, and does it listen at `url`?",
             };
             format!("{shown}: no connection: {}; {hint}", innermost(error))
         } else {
@@ -212,7 +217,7 @@ async fn bearer(path: &Path) -> Result<HeaderValue, Failure> {
             Ok(value)
         }
         _ => Err(Failure::outage(format!(
-            "`bearer_token_file` names {}, which must hold a token, in one line; put it there",
+            "`bearer_token_file` names {}, which must contain a token on one line; put the token there",
             path.display()
         ))),
     }
@@ -223,6 +228,7 @@ async fn read(key: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure
     let owned = path.to_owned();
     let reading = move || {
         let mut content = Vec::new();
+        // One byte more than allowed shows that the file is too large.
         File::open(owned)?.take(bytes_max + 1).read_to_end(&mut content).map(|_| content)
     };
     let shown = path.display();

@@ -37,6 +37,7 @@ impl Headers {
     pub(super) fn map(&self) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in &self.0 {
+            // Sensitive values are hidden in the debug output of the HTTP client.
             if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 value.set_sensitive(true);
                 map.insert(name, value);

@@ -18,8 +18,8 @@ pub struct HttpSink {
     options: Options,
     clock: Clock,
     connection: Option<Connection>,
-    /// Whether the next batch begins with single events, because in the last one a whole list was left without an answer, or
-    /// the receiver was down.
+    /// Whether the next batch begins with single events. Set if a list of the last batch got no answer, or if the receiver was
+    /// down.
     is_cautious: bool,
 }
 

@@ -38,11 +38,11 @@ pub struct Options {
     /// Headers of every request.
     #[serde(default)]
     pub headers: Headers,
-    /// A file whose text is sent as `Authorization: Bearer`. The sink reads it again for each batch, so that a new token needs no
-    /// restart.
+    /// A file whose text is sent as `Authorization: Bearer`. The sink reads it again for each batch, so that a new token needs
+    /// no restart.
     #[serde(default)]
     pub bearer_token_file: Option<PathBuf>,
-    /// A file of certificates (PEM), one of which must vouch for the server. Unset means the certificates of the system.
+    /// A file of certificates (PEM). One of them must vouch for the server. Unset means the system's certificates.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// The time limit of a request, from its beginning to the end of its answer, in seconds.
@@ -60,7 +60,7 @@ pub struct Options {
     /// The largest body of a request with several events, in bytes.
     #[serde(default = "default_batch_bytes_max")]
     pub batch_bytes_max: usize,
-    /// Whether an answer with 3xx or 4xx is tried again, instead of making a dead letter at once.
+    /// Whether an event is tried again after an answer with 3xx or 4xx. Otherwise it becomes a dead letter at once.
     #[serde(default)]
     pub client_errors_are_transient: bool,
 }
@@ -99,7 +99,7 @@ impl Options {
         mistakes.check_range("batch_bytes_max", self.batch_bytes_max, BATCH_BYTES_MIN..=BATCH_BYTES_MAX);
         if self.secrets.len() > SECRETS_MAX {
             let rule = format!(
-                "are more than {SECRETS_MAX}, the old one and the new one: remove every secret that no receiver knows"
+                "are more than {SECRETS_MAX}; a rotation needs the old one and the new one: remove every other secret"
             );
             mistakes.add("secrets", None, &rule);
         }
@@ -127,6 +127,7 @@ impl Options {
     pub(in crate::sink) fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if let Some(path) = self.secrets_file.clone() {
+            // The value is the path: the text of a secret must not get into a message.
             let mut mistake = |rule: String| {
                 let value = Some(format!("{:?}", path.to_string_lossy()));
                 mistakes.push(Mistake { key: "secrets_file".to_owned(), value, rule });
@@ -142,7 +143,7 @@ impl Options {
                         }
                     }
                     if self.secrets.is_empty() {
-                        mistake("holds no secret; `livehook keygen --webhook` makes one".to_owned());
+                        mistake("contains no secret; `livehook keygen --webhook` makes one".to_owned());
                     }
                 }
                 Err(error) => mistake(format!(

@@ -17,7 +17,7 @@ use crate::journal::Record;
 /// The beginning of every secret.
 const PREFIX: &str = "whsec_";
 
-/// The placeholder of `config.example.toml`. It is refused, because everybody knows it.
+/// The placeholder of `config.example.toml`. It is refused, because everyone can read it there.
 const PLACEHOLDER: &str = "whsec_a-secret-of-your-own";
 
 /// The lengths that the specification allows, in bytes.
@@ -78,12 +78,13 @@ impl WebhookSecret {
         Ok(WebhookSecret { bytes: bytes.into(), keyed })
     }
 
-    /// The text of the secret, for a person who asked for it.
+    /// Returns the text of the secret. Only for a person who asked for it.
     pub fn reveal(&self) -> String {
         format!("{PREFIX}{}", STANDARD.encode(&self.bytes))
     }
 
     fn sign(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
+        // A copy of the keyed state saves the work of keying for each request.
         let mut mac = self.keyed.clone();
         for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
             mac.update(part);
@@ -113,14 +114,14 @@ impl<'de> Deserialize<'de> for WebhookSecret {
     }
 }
 
-/// The value of `webhook-signature`: one signature for each secret, so that a receiver needs only one of them during a
+/// Returns the value of `webhook-signature`: one signature for each secret, so that a receiver needs only one of them during a
 /// rotation. `timestamp` is the Unix time in seconds, as text.
 pub(super) fn signatures(secrets: &[WebhookSecret], id: &str, timestamp: &str, body: &[u8]) -> String {
     secrets.iter().map(|secret| secret.sign(id, timestamp, body)).collect::<Vec<_>>().join(" ")
 }
 
-/// The value of `webhook-id`: the id of the event. A list gets an id made of the ids of its events, so that the same list has
-/// the same id when it is sent again.
+/// Returns the value of `webhook-id`: the id of the event. A list gets an id made of the ids of its events, so that the same
+/// list has the same id when it is sent again.
 pub(super) fn message_id(records: &[&Record]) -> String {
     if let [record] = records {
         return record.event.id().to_string();

@@ -18,11 +18,12 @@ impl TargetUrl {
     /// Parses the URL.
     pub fn new(text: &str) -> TargetUrl {
         let url = match Url::parse(text) {
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                Err("holds a user name or a password, which logs of other programs could show: put a token into \
-                 `bearer_token_file`, or an Authorization into `headers`")
-            }
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(
+                "contains a user name or a password, which the logs of other programs could show: put a token into \
+                 `bearer_token_file`, or an Authorization into `headers`",
+            ),
             Ok(mut url) if http_client::is_callable(&url) => {
+                // HTTP sends no fragment.
                 url.set_fragment(None);
                 Ok(url)
             }

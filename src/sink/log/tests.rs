@@ -64,7 +64,7 @@ async fn a_closed_reader_is_a_retry() {
     for outcome in outcomes {
         assert!(matches!(outcome, Outcome::Retry(_)));
         let reason = reason(&outcome);
-        assert!(reason.starts_with("stdout is closed, its reader has gone: "), "{reason}");
+        assert!(reason.starts_with("stdout is closed, because its reader has ended: "), "{reason}");
     }
 }
 

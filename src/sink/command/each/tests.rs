@@ -60,7 +60,7 @@ async fn a_timeout_kills_the_whole_group() {
     let outcomes = scripted.deliver(&["a", "b", "c"]).await;
     assert_eq!(names(&outcomes), ["retry", "retry", "held"], "it is not waited for a third time");
     assert!(began.elapsed() < PATIENCE);
-    assert_eq!(reason(&outcomes[0]), "sh was not done within 1 s, and was killed");
+    assert_eq!(reason(&outcomes[0]), "sh did not finish within 1 s and was killed");
     is_gone(&scripted.path("child")).await;
 }
 

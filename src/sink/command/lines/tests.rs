@@ -53,8 +53,8 @@ async fn a_wrong_answer_is_a_retry() {
         ("next; head -c 100000 /dev/zero | tr '\\0' x", "sh gave an answer of more than 4096 bytes; with"),
         ("next; printf 'ok '; head -c 4093 /dev/zero | tr '\\0' x; sleep 100", "sh gave an answer of more than"),
         (early, "sh answered \"ok "),
-        ("echo $$ > id; sleep 100", "sh was not done within 1 s, and was killed"),
-        (&stranger, "sh was not done within 1 s, and was killed; its last answer, \"ok 0167c013-"),
+        ("echo $$ > id; sleep 100", "sh did not finish within 1 s and was killed"),
+        (&stranger, "sh did not finish within 1 s and was killed; its last answer, \"ok 0167c013-"),
     ] {
         let mut scripted = scripted(script, "timeout_secs = 1");
         let outcomes = scripted.deliver(&["a"]).await;

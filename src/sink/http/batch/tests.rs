@@ -152,7 +152,7 @@ async fn an_outage_costs_few_attempts() {
         reason.starts_with(&format!("http://{}/hook: no connection: Connection refused", away.address)),
         "{reason}"
     );
-    assert!(reason.ends_with("does the receiver run, and is `url` where it listens?"), "{reason}");
+    assert!(reason.ends_with("does the receiver run, and does it listen at `url`?"), "{reason}");
 
     for (headers, tried) in [("", 2), ("Retry-After: 30\r\n", 1)] {
         let busy = Receiver::start(move |_| headed(503, headers));
