@@ -84,7 +84,7 @@ fn read(text: &str, now: Timestamp) -> Result<i64, String> {
         return now
             .checked_sub(duration.abs())
             .map(Timestamp::as_millisecond)
-            .map_err(|_| "further back than time reaches".to_owned());
+            .map_err(|_| "too far back in time".to_owned());
     }
     Err(format!("give {FORMS}"))
 }

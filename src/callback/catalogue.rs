@@ -18,7 +18,7 @@ pub struct KnownType {
     /// livehook's name of it, such as `push-anomaly`: in lower case, with hyphens.
     pub name: &'static str,
     /// Its meaning, in a few words.
-    pub tells: &'static str,
+    pub meaning: &'static str,
     /// The members that name its stream.
     pub names: Names,
     /// The member that holds the event's time. `None` if the vendor's pages name none.
@@ -100,12 +100,12 @@ const fn known(
     event_type: EventType,
     number: i64,
     name: &'static str,
-    tells: &'static str,
+    meaning: &'static str,
     names: Names,
     time: Option<TimeMember>,
     signed: Signed,
 ) -> KnownType {
-    KnownType { event_type, number, name, tells, names, time, signed }
+    KnownType { event_type, number, name, meaning, names, time, signed }
 }
 
 /// In the order of the numbers. Laid out by hand, since one argument a line would hide the table.
@@ -117,13 +117,13 @@ static KNOWN: [KnownType; 20] = [
     known(Screenshot, 200, "screenshot", "a screenshot was taken", APP, secs("create_time"), Signed::Yes),
     known(Relay, 314, "relay", "a relay task (pull to push) started, ended, changed its source or raised an alarm",
         STREAM_ONLY, secs("event_time"), Signed::No),
-    known(AudioModeration, 315, "audio-moderation", "sound that moderation found fault with",
+    known(AudioModeration, 315, "audio-moderation", "audio that moderation objects to",
         DOMAIN_PATH, None, Signed::Unclear),
-    known(ImageModeration, 317, "image-moderation", "a picture that moderation judged",
+    known(ImageModeration, 317, "image-moderation", "a picture and the verdict of its moderation",
         APP_CAMEL_CASE, secs("sendTime"), Signed::Yes),
-    known(PushAnomaly, 321, "push-anomaly", "faults in what is being pushed, counted",
+    known(PushAnomaly, 321, "push-anomaly", "anomalies of a push, with their counts",
         DOMAIN_PATH_SEQUENCE, ms("data_time"), Signed::Yes),
-    known(Monitoring, 328, "monitoring", "a stream broke or stutters, or what its picture and sound say as text",
+    known(Monitoring, 328, "monitoring", "a stream broke or stutters, or text was recognized in its picture or sound",
         STREAM_ONLY, ms("event_time"), Signed::Unclear),
     known(StreamLivePush, 329, "streamlive-push", "StreamLive: the push to an input started",
         STREAM_ONLY, None, Signed::Yes),
@@ -131,8 +131,8 @@ static KNOWN: [KnownType; 20] = [
         STREAM_ONLY, None, Signed::Yes),
     known(RecordingStatus, 332, "recording-status", "a recording started, failed, paused, resumed or ended",
         DOMAIN_APPNAME, secs("event_time"), Signed::Yes),
-    known(Subtitles, 338, "subtitles", "what is being said, as text", STREAM_ONLY, None, Signed::Yes),
-    known(RecordingAnomaly, 341, "recording-anomaly", "faults in a recording, counted",
+    known(Subtitles, 338, "subtitles", "the spoken words, as text", STREAM_ONLY, None, Signed::Yes),
+    known(RecordingAnomaly, 341, "recording-anomaly", "anomalies of a recording, with their counts",
         DOMAIN_PATH, secs("timestamp"), Signed::Yes),
     known(QualityInspection, 343, "quality-inspection", "the score of a quality inspection",
         DOMAIN_APPNAME, secs("event_time"), Signed::No),
@@ -140,7 +140,7 @@ static KNOWN: [KnownType; 20] = [
         DOMAIN_APPNAME, secs("event_time"), Signed::No),
     known(EvaluationAverage, 345, "evaluation-average", "the average score of an evaluation",
         DOMAIN_APPNAME, secs("event_time"), Signed::No),
-    known(SmartErasing, 347, "smart-erasing", "what was erased from a stream, such as muted words",
+    known(SmartErasing, 347, "smart-erasing", "parts that were erased from a stream, such as muted words",
         STREAM_ONLY, None, Signed::Yes),
     known(LiveSummary, 348, "live-summary", "a summary of a part of a stream", DOMAIN_PATH, None, Signed::No),
     known(Highlights, 349, "highlights", "highlight clips of a stream", DOMAIN_PATH, None, Signed::No),

@@ -1,18 +1,21 @@
-//! The id that tells events apart, the same for every instance, retry and replay. **It is the dedupe key.**
+//! The id of an event. Every instance, retry and replay gives the same event the same id. **It is the dedupe key.**
 //!
-//! A UUID of version 8 (RFC 9562). Its first 48 bits are the event time in Unix ms: the type's own time member, else
-//! `t` - 600 s (when CSS sends), else 0. The version and variant bits apart, the rest are the first 74 bits of a SHA-256
-//! digest over the callback's members without `t` and `sign`, sorted by the bytes of their names: for each, the length of
-//! the name (u64, big-endian), the name with its escapes resolved, the length of the value (likewise) and the value as
-//! received without white space outside strings, in which DEL, C1, U+2028 and U+2029 are written as `\uXXXX`. For types
-//! that may have no time of their own (329, 330 and unknown ones), `t` is one of the members, with its digits as value.
+//! The id is a UUID of version 8 (RFC 9562). Its first 48 bits are the event time in Unix ms: the time member of the event's type.
+//! Without one they are `t` - 600 s, which is when CSS sends, and without `t` they are 0. Then come the version and variant bits
+//! and the first 74 bits of a SHA-256 digest.
 //!
-//! The digest is over the members before redaction, so that the id does not depend on a receiver's configuration.
+//! The digest covers the callback's members without `t` and `sign`, sorted by the bytes of their names. Each member adds the
+//! length of its name (u64, big-endian), the name with its escapes resolved, the length of its value (likewise) and the value. The
+//! value is as received, without white space outside strings, and with DEL, C1, U+2028 and U+2029 written as `\uXXXX`. Types that
+//! may have no time (329, 330 and unknown ones) also add `t`, with its digits as the value.
+//!
+//! The digest is over the members before redaction, so that the id doesn't depend on the configuration of the receiver.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::event_type::EventType;
 use super::parse::Callback;
@@ -23,21 +26,23 @@ use super::parse::Callback;
 pub struct EventId(u128);
 
 impl EventId {
-    /// The id of a callback, as this file's first lines describe it.
+    /// Returns the id of a callback, as the first lines of this file describe it.
     pub(super) fn of(callback: &Callback<'_>) -> EventId {
         let event_type = callback.event_type;
         let t = callback.t.as_ref();
-        let t_tells_apart =
+        // Without a time, two events can have equal members. To store an event twice is better than to lose one.
+        let adds_t =
             matches!(event_type, EventType::StreamLivePush | EventType::StreamLiveStop | EventType::Unknown(_));
 
         let mut digested: Vec<(&str, &str)> =
             callback.members.iter().map(|member| (member.name.as_ref(), member.value.as_ref())).collect();
-        if t_tells_apart && let Some(t) = t {
+        if adds_t && let Some(t) = t {
             digested.push(("t", &t.text));
         }
         digested.sort_unstable();
         let mut encoded = Vec::with_capacity(1024);
         for (name, value) in digested {
+            // The lengths keep `ab` + `c` and `a` + `bc` apart.
             for part in [name, value] {
                 encoded.extend_from_slice(&(part.len() as u64).to_be_bytes());
                 encoded.extend_from_slice(part.as_bytes());
@@ -59,12 +64,12 @@ impl EventId {
         EventId((u128::from(time_ms) << 80) | (8 << 76) | (high << 64) | (2 << 62) | low)
     }
 
-    /// The time that the id begins with, in Unix ms: the event's time, or else when CSS sent it, or else 0.
+    /// The time in the id, in Unix ms: the event's time, or the time at which CSS sent it, or 0.
     pub fn time_ms(self) -> i64 {
         (self.0 >> 80) as i64
     }
 
-    /// The smallest id of a time (Unix ms): no id of that time or later is smaller.
+    /// Returns the smallest id of a time (Unix ms). No id of this time or a later one is smaller.
     pub fn first_of(time_ms: i64) -> EventId {
         EventId((time_ms.clamp(0, (1 << 48) - 1) as u128) << 80)
     }
@@ -74,7 +79,7 @@ impl EventId {
         self.0.to_be_bytes()
     }
 
-    /// The id of the big-endian bytes of a UUID.
+    /// Returns the id that these big-endian bytes of a UUID stand for.
     pub fn from_bytes(bytes: [u8; 16]) -> EventId {
         EventId(u128::from_be_bytes(bytes))
     }
@@ -82,13 +87,7 @@ impl EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 32];
-        hex::encode_to_slice(self.to_bytes(), &mut digits).map_err(|_| fmt::Error)?;
-        let mut text = [b'-'; 36];
-        for (from, to) in [(0..8, 0..8), (8..12, 9..13), (12..16, 14..18), (16..20, 19..23), (20..32, 24..36)] {
-            text[to].copy_from_slice(&digits[from]);
-        }
-        formatter.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        fmt::Display::fmt(&Uuid::from_u128(self.0), formatter)
     }
 }
 
@@ -106,20 +105,18 @@ impl serde::Serialize for EventId {
 
 /// The text is not an event id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no event id: it has the form 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42")]
+#[error("`{0}` is not an event id: give one such as 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42")]
 pub struct InvalidEventId(String);
 
 impl FromStr for EventId {
     type Err = InvalidEventId;
 
     fn from_str(text: &str) -> Result<EventId, InvalidEventId> {
-        let mut bytes = [0; 16];
-        let hyphens = text.len() == 36
-            && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == matches!(at, 8 | 13 | 18 | 23));
-        if !hyphens || hex::decode_to_slice(text.replace('-', ""), &mut bytes).is_err() {
-            return Err(InvalidEventId(text.chars().take(64).collect()));
+        match Uuid::try_parse(text) {
+            // The length excludes the other forms of a UUID: without hyphens, in braces, and as a URN.
+            Ok(uuid) if text.len() == 36 => Ok(EventId(uuid.as_u128())),
+            _ => Err(InvalidEventId(text.chars().take(64).collect())),
         }
-        Ok(EventId::from_bytes(bytes))
     }
 }
 
@@ -156,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn t_sign_order_and_white_space_do_not_count() {
+    fn stamps_order_and_white_space_do_not_count() {
         let mut members: serde_json::Map<String, Value> = serde_json::from_str(SAMPLE).unwrap();
         members.insert("t".into(), json!("1703732078"));
         members.remove("sign");
@@ -164,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn t_tells_apart_what_may_have_no_time() {
+    fn t_counts_for_types_without_a_time() {
         let of = |event_type: i64, t: i64| id(&format!(r#"{{"event_type":{event_type},"t":{t},"a":1}}"#));
         for event_type in [329, 330, 777] {
             assert_ne!(of(event_type, 1_703_732_078), of(event_type, 1_703_732_079), "{event_type}");
@@ -176,14 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn texts_go_there_and_back() {
+    fn ids_are_read_back_from_their_text() {
         assert_eq!(id(SAMPLE).to_string().parse(), Ok(id(SAMPLE)));
+        assert_eq!(id(SAMPLE).to_string().to_uppercase().parse(), Ok(id(SAMPLE)));
         assert_eq!(EventId::from_bytes(id(SAMPLE).to_bytes()), id(SAMPLE));
         for text in [
             "",
             "0167c013eab08a3c9f0e5b1d0c6a7e42",
             "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e4g",
             "-0167c013-eab0-8a3c-9f0e5b1d0c6a7e42",
+            "{0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42}",
+            "urn:uuid:0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42",
+            "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e4é",
         ] {
             assert!(text.parse::<EventId>().is_err(), "{text}");
         }
@@ -208,7 +209,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn order_and_stamps_of_a_retry_change_nothing(
+        fn retries_have_the_same_id(
             first in any_members(), t in 0..1_000_000_000_000i64, shuffled in any::<prop::sample::Index>(),
         ) {
             // Without a time of its own the id's first 48 bits come from `t`, so the push gets one.
@@ -222,7 +223,7 @@ mod tests {
         }
 
         #[test]
-        fn any_change_of_identity_changes_the_id(first in any_members(), which in any::<prop::sample::Index>()) {
+        fn other_members_have_another_id(first in any_members(), which in any::<prop::sample::Index>()) {
             let unchanged = id(&body(&first));
             let mut changed = first.clone();
             let member = &mut changed[which.index(first.len())];

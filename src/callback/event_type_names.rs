@@ -60,7 +60,7 @@ impl fmt::Display for CloudEventType {
 
 /// The text does not name an event type.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no event type: give a name such as push, stop or recording, or a number such as 321")]
+#[error("`{0}` is not an event type: give a name such as push, stop or recording, or a number such as 321")]
 pub struct UnknownEventType(String);
 
 /// Reads a short name, the CloudEvents type, `event-<number>` or a bare number.

@@ -20,7 +20,7 @@ pub struct CallbackKey {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
     /// The empty key would let anybody sign.
-    #[error("the key is empty: set the one of your callback template, or make one with `livehook keygen`")]
+    #[error("the key is empty: give the key of your callback template, or make one with `livehook keygen`")]
     Empty,
     /// The example file's text.
     #[error("the key is the placeholder of the example file: make one with `livehook keygen`")]

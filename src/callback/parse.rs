@@ -50,7 +50,7 @@ pub(super) enum Sign {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Malformed {
     /// Not UTF-8, as RFC 8259 demands.
-    #[error("the body is not UTF-8: byte {position} is wrong")]
+    #[error("the body is not UTF-8: the byte at position {position} is invalid")]
     NotUtf8 {
         /// Where the first wrong byte is, counted from 0.
         position: usize,
@@ -64,13 +64,13 @@ pub enum Malformed {
         column: usize,
     },
     /// Two members of the same name: which of the two counts would be a guess.
-    #[error("the member `{name}` is there twice")]
+    #[error("the member `{name}` appears twice")]
     Twice {
         /// The name, cut to a bound and escaped.
         name: String,
     },
     /// Nested too deeply.
-    #[error("objects and arrays are nested deeper than {NESTING_MAX}")]
+    #[error("objects and arrays are nested more than {NESTING_MAX} levels deep")]
     TooDeep,
     /// A member that must be there is not.
     #[error("the member `{name}` is missing")]
@@ -80,7 +80,7 @@ pub enum Malformed {
     },
     /// A member that must be a whole number is not.
     #[error(
-        "the member `{name}` is no whole number from 0 to 9223372036854775807, in digits without sign, leading zero, fraction or exponent"
+        "the member `{name}` must be a whole number from 0 to 9223372036854775807, in digits without a sign, leading zero, fraction or exponent"
     )]
     NotWhole {
         /// `event_type` or `t`.

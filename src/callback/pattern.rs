@@ -19,7 +19,7 @@ pub enum PatternError {
     #[error("`{0}`: in a domain, `*` may only be the whole first label, as in `*.example.com`")]
     Wildcard(String),
     /// A character that no domain has.
-    #[error("`{0}` is no domain name: give it without scheme, port and path")]
+    #[error("`{0}` is not a domain name: give it without scheme, port and path")]
     Character(String),
 }
 

@@ -10,14 +10,14 @@ pub enum Refusal {
     #[error("{0}")]
     Malformed(#[from] Malformed),
     /// No `sign` among the members.
-    #[error("the callback has no `sign`: set a callback key in the CSS console, the same as livehook's")]
+    #[error("the callback has no `sign`: set the same callback key in the CSS console and in livehook")]
     SignatureMissing {
         /// Types can be accepted unsigned by configuration, so the log names this one.
         event_type: EventType,
     },
     /// No active key gives this `sign` for this `t`.
     #[error(
-        "no active callback key gives this `sign` for this `t`: the key in the CSS console must be one of livehook's"
+        "no active callback key produces this `sign` for this `t`: the key in the CSS console must be one of livehook's keys"
     )]
     SignatureMismatch,
     /// `t` lies in the past.
@@ -28,14 +28,14 @@ pub enum Refusal {
     },
     /// `t` lies further ahead than `validity_secs_max` allows.
     #[error(
-        "the signature is valid for another {ahead_secs} s, more than this receiver's `validity_secs_max`: check the clocks"
+        "the signature is valid for another {ahead_secs} s, more than `validity_secs_max` allows: check the clocks"
     )]
     SignatureTooFarAhead {
         /// How far ahead `t` lies, in seconds.
         ahead_secs: i64,
     },
     /// The client's address is not in `allowed_addresses`.
-    #[error("this address is not in `allowed_addresses`")]
+    #[error("the client's address is not in `allowed_addresses`")]
     AddressNotAllowed,
     /// The appid is not in `allowed_appids`.
     #[error("the callback's `appid` is not in `allowed_appids`")]

@@ -1,41 +1,51 @@
-//! The members of a push, a stop and a recording that livehook itself uses, read from the line of the event.
+//! Reads the members of a push, a stop and a recording that livehook itself uses from the line of the event.
 //!
 //! Source: the vendor's page on stream push and interruption callbacks, and captured payloads. Every member is optional,
 //! because older callbacks lack some, and numbers may come as strings.
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::event::Event;
 use super::event_type::EventType;
 use super::json;
 
-/// The longest `push_duration` that livehook believes, in ms: ten years. A start computed from a longer one would lie before
-/// every calendar, and would spoil every sum of durations.
+/// The longest `push_duration` that livehook believes, in ms: ten years. With a longer one, the computed start of the push would be
+/// before any date that can be written, and sums of durations would be useless.
 const PUSH_DURATION_MS_MAX: i64 = 10 * 365 * 86_400_000;
 
 /// A push (event type 1) or a stop (event type 0). A member of a wrong type is absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct StreamEvent<'e> {
     /// Whether it is a stop.
+    #[serde(skip)]
     pub is_stop: bool,
     /// The account's APPID.
+    #[serde(deserialize_with = "number")]
     pub appid: Option<i64>,
     /// The ingest node's address.
+    #[serde(borrow, deserialize_with = "text")]
     pub node: Option<Cow<'e, str>>,
     /// The pusher's address, v4 or v6 (`user_ip`).
+    #[serde(borrow, deserialize_with = "text", rename = "user_ip")]
     pub user_address: Option<Cow<'e, str>>,
-    /// On a stop: how long the push lasted, in ms. Absent if no push can have lasted so long.
+    /// On a stop: how long the push lasted, in ms. Absent if no push can last that long.
+    #[serde(deserialize_with = "duration_ms", rename = "push_duration")]
     pub push_duration_ms: Option<i64>,
     /// On a stop: the vendor's code of the reason. 0 on a push.
+    #[serde(deserialize_with = "signed_number")]
     pub errcode: Option<i64>,
     /// The vendor's text for `errcode`. It changes over the years, so never compare it.
+    #[serde(borrow, deserialize_with = "text")]
     pub errmsg: Option<Cow<'e, str>>,
     /// Picture width in pixels. The vendor's 0 means unknown.
+    #[serde(deserialize_with = "pixels")]
     pub width: Option<i64>,
     /// Picture height in pixels. The vendor's 0 means unknown.
+    #[serde(deserialize_with = "pixels")]
     pub height: Option<i64>,
 }
 
@@ -45,57 +55,26 @@ impl<'e> StreamEvent<'e> {
         if !matches!(event.event_type(), EventType::Push | EventType::Stop) {
             return None;
         }
-        let members: PushMembers<'e> = data(event)?;
-        Some(StreamEvent {
-            is_stop: event.event_type() == EventType::Stop,
-            appid: number(members.appid),
-            node: text(members.node),
-            user_address: text(members.user_ip),
-            push_duration_ms: number(members.push_duration).filter(|ms| *ms <= PUSH_DURATION_MS_MAX),
-            errcode: members.errcode.and_then(|value| json::signed(value.get())),
-            errmsg: text(members.errmsg),
-            width: number(members.width).filter(|pixels| *pixels > 0),
-            height: number(members.height).filter(|pixels| *pixels > 0),
-        })
+        let members: StreamEvent<'e> = data(event)?;
+        Some(StreamEvent { is_stop: event.event_type() == EventType::Stop, ..members })
     }
 }
 
-/// Returns when the file of a `recording` event begins, in Unix ms. `None` for every other type of event, and if the callback
-/// does not say it.
+/// Returns when the file of a `recording` event starts, in Unix ms. `None` for every other type of event, and if the callback does
+/// not say when.
 pub fn recording_started_ms(event: &Event) -> Option<i64> {
     if event.event_type() != EventType::Recording {
         return None;
     }
-    let members: RecordingMembers<'_> = data(event)?;
-    number(members.start_time)?.checked_mul(1000)
+    let members: RecordingMembers = data(event)?;
+    members.start_time?.checked_mul(1000)
 }
 
-/// The members of a push or stop that [`StreamEvent`] needs, as JSON text: a string may hold a lone surrogate, which serde
-/// does not read.
-#[derive(Deserialize)]
-struct PushMembers<'e> {
-    #[serde(borrow)]
-    appid: Option<&'e RawValue>,
-    #[serde(borrow)]
-    node: Option<&'e RawValue>,
-    #[serde(borrow)]
-    user_ip: Option<&'e RawValue>,
-    #[serde(borrow)]
-    push_duration: Option<&'e RawValue>,
-    #[serde(borrow)]
-    errcode: Option<&'e RawValue>,
-    #[serde(borrow)]
-    errmsg: Option<&'e RawValue>,
-    #[serde(borrow)]
-    width: Option<&'e RawValue>,
-    #[serde(borrow)]
-    height: Option<&'e RawValue>,
-}
-
-#[derive(Deserialize)]
-struct RecordingMembers<'e> {
-    #[serde(borrow)]
-    start_time: Option<&'e RawValue>,
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RecordingMembers {
+    #[serde(deserialize_with = "number")]
+    start_time: Option<i64>,
 }
 
 /// Reads `data` of an event's line.
@@ -108,12 +87,28 @@ fn data<'e, T: Deserialize<'e>>(event: &'e Event) -> Option<T> {
     Some(line.data)
 }
 
-fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    json::text(value?.get())
+// Each function reads a member as JSON text, because serde fails on a string with a lone surrogate and on a value of another type.
+// Both would make the whole event unreadable.
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(|value| json::text(value.get()))
 }
 
-fn number(value: Option<&RawValue>) -> Option<i64> {
-    json::whole(value?.get()).map(|(_, number)| number)
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = <&RawValue>::deserialize(deserializer)?;
+    Ok(json::whole(value.get()).map(|(_, number)| number))
+}
+
+fn signed_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(|value| json::signed(value.get()))
+}
+
+fn duration_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(number(deserializer)?.filter(|ms| *ms <= PUSH_DURATION_MS_MAX))
+}
+
+fn pixels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(number(deserializer)?.filter(|pixels| *pixels > 0))
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub struct Options {
 pub enum VerifierError {
     /// Without a key nothing can be verified.
     #[error(
-        "there is no callback key: set `receiver.keys`, --key, LIVEHOOK_KEYS or a keys file, or set `receiver.allow_unsigned = true` to accept anything from anybody"
+        "there is no callback key: set `receiver.keys`, --key, LIVEHOOK_KEYS or a keys file, or set `receiver.allow_unsigned = true` to accept unverified callbacks from anyone"
     )]
     NoKey,
 }

@@ -158,7 +158,7 @@ mod tests {
             (b"[]", "line 1 column"),
             (b"{\"event_type\":0,}", "line 1 column 17"),
             (b"{}", "`event_type` is missing"),
-            (b"{\"event_type\":0,\"t\":1,\"t\":2}", "`t` is there twice"),
+            (b"{\"event_type\":0,\"t\":1,\"t\":2}", "`t` appears twice"),
             (b"{\"a\":\"\xff\"}", "byte 6"),
         ] {
             let error = format!("{:#}", sign(callback, &key(), 9).unwrap_err());

@@ -58,7 +58,7 @@ impl RefusedBody {
             _ => None,
         };
         let is_twice = matches!(malformed, Malformed::Twice { .. });
-        let message = is_twice.then_some("a member is there twice");
+        let message = is_twice.then_some("a member appears twice");
         RefusedBody { body_bytes: Some(body_bytes), fault, message, ..RefusedBody::default() }
     }
 

@@ -56,7 +56,7 @@ impl utoipa::PartialSchema for SessionId {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("What tells a session: the vendor's `sequence`, and a digest of its stream."))
+            .description(Some("Identifies a session: the vendor's `sequence`, a hyphen and a digest of the stream."))
             .pattern(Some("^[A-Za-z0-9._-]{1,64}-[0-9a-f]{8}$"))
             .examples([serde_json::json!("2210464508206756938-5d0c1f7a")])
             .into()
@@ -71,7 +71,7 @@ impl serde::Serialize for SessionId {
 
 /// The text is not a session id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no session id: it has the form 2210464508206756938-5d0c1f7a")]
+#[error("`{0}` is not a session id: give one such as 2210464508206756938-5d0c1f7a")]
 pub struct InvalidSessionId(String);
 
 impl FromStr for SessionId {

@@ -170,7 +170,7 @@ impl serde::Serialize for State {
 
 /// The word does not name a state.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no state: give live, ended or stale")]
+#[error("`{0}` is not a session state: give live, ended or stale")]
 pub struct InvalidState(String);
 
 impl FromStr for State {

@@ -145,11 +145,11 @@ async fn refusal_messages_help() {
         ),
         (
             request(r#"{"event_type":1}"#, ""),
-            "the callback has no `sign`: set a callback key in the CSS console, the same as livehook's",
+            "the callback has no `sign`: set the same callback key in the CSS console and in livehook",
         ),
         (
             request(&format!(r#"{{"event_type":1,"t":{},"sign":"00"}}"#, now_secs()), ""),
-            "no active callback key gives this `sign` for this `t`: the key in the CSS console must be one of livehook's",
+            "no active callback key produces this `sign` for this `t`: the key in the CSS console must be one of livehook's keys",
         ),
         (request(&signed(1, now_secs()), ""), "the callback's `appid` is not in `allowed_appids`"),
         (request(&"x".repeat(262_145), ""), "the body is larger than 262144 bytes, the most that this path accepts"),

@@ -57,7 +57,7 @@ fn table_is_in_order_and_names_are_unique() {
     assert!(KNOWN.is_sorted_by(|one, next| one.number < next.number));
     for distinct in [
         KNOWN.iter().map(|known| known.name).collect::<HashSet<_>>().len(),
-        KNOWN.iter().map(|known| known.tells).collect::<HashSet<_>>().len(),
+        KNOWN.iter().map(|known| known.meaning).collect::<HashSet<_>>().len(),
         KNOWN.iter().map(|known| known.event_type).collect::<HashSet<_>>().len(),
     ] {
         assert_eq!(distinct, KNOWN.len());
@@ -139,7 +139,7 @@ fn documented_table_matches_catalogue() {
     let section = section.split("\n## ").next().unwrap();
     let rows: Vec<&str> = section.lines().filter(|line| line.starts_with('|')).skip(2).collect();
     for (position, known) in KNOWN.iter().enumerate() {
-        let KnownType { number, name, tells, .. } = known;
+        let KnownType { number, name, meaning, .. } = known;
         let time = match known.time {
             Some(TimeMember { name, unit: TimeUnit::Seconds }) => format!("`{name}`, s"),
             Some(TimeMember { name, unit: TimeUnit::Milliseconds }) => format!("`{name}`, ms"),
@@ -150,7 +150,7 @@ fn documented_table_matches_catalogue() {
             Signed::No => "no",
             Signed::Unclear => "unclear",
         };
-        let row = format!("| {number} | `{name}` | {tells} | {time} | {signed} |");
+        let row = format!("| {number} | `{name}` | {meaning} | {time} | {signed} |");
         assert_eq!(rows.get(position), Some(&row.as_str()), "row {} should be:\n{row}\n", position + 1);
     }
     assert_eq!(rows.len(), KNOWN.len(), "the table has rows for types that the catalogue does not know");

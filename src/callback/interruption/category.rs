@@ -65,7 +65,7 @@ impl fmt::Display for ReasonCategory {
 
 /// The word does not name a reason category.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no reason category: give one of {list}", list = ReasonCategory::ALL.map(ReasonCategory::label).join(", "))]
+#[error("`{0}` is not a reason category: give one of {list}", list = ReasonCategory::ALL.map(ReasonCategory::label).join(", "))]
 pub struct UnknownReasonCategory(String);
 
 impl FromStr for ReasonCategory {
@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "`{text}` is no reason category: give one of client, network, content, idle, internal, rejected, \
+                    "`{text}` is not a reason category: give one of client, network, content, idle, internal, rejected, \
                      operator, replaced, unknown"
                 )
             );

@@ -22,7 +22,7 @@ fn mistakes_come_in_the_order_of_the_file() {
         mistakes.to_string(),
         r#"the configuration has 12 mistakes:
   a.toml:2: log.colour: unknown key; use one of `level`, `format`
-  a.toml:5: receiver.keys[0]: the key is empty: set the one of your callback template, or make one with `livehook keygen`
+  a.toml:5: receiver.keys[0]: the key is empty: give the key of your callback template, or make one with `livehook keygen`
   a.toml:5: receiver.keys[1]: the key holds white space or a control character: remove it
   a.toml:5: receiver.keys[2]: must be a key, or { key = "...", domains = ["push.example.com"] }
   a.toml:6: receiver.health_path = "x": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #
@@ -30,7 +30,7 @@ fn mistakes_come_in_the_order_of_the_file() {
   LIVEHOOK_ADMIN_TOKEN: the token holds characters other than visible ASCII: make one with `livehook keygen`
   --listen = "8080": must be an IP address and a port, such as "127.0.0.1:8080"
   --log-format = "xml": must be one of `text`, `json`
-  LIVEHOOK_KEYS: the key is empty: set the one of your callback template, or make one with `livehook keygen`
+  LIVEHOOK_KEYS: the key is empty: give the key of your callback template, or make one with `livehook keygen`
   LIVEHOOK_KEYS_FILE = "keys": line 4: the key holds white space or a control character: remove it
   --key: the key is the placeholder of the example file: make one with `livehook keygen`"#
     );

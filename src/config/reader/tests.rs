@@ -56,7 +56,7 @@ fn wrong_value_names_the_right_form() {
         (
             "[receiver]\nunsigned_event_types = [\"pushed\", true]",
             &[
-                "2: receiver.unsigned_event_types[0] = \"pushed\": `pushed` is no event type: give a name such as push, stop or recording, or a number such as 321",
+                "2: receiver.unsigned_event_types[0] = \"pushed\": `pushed` is not an event type: give a name such as push, stop or recording, or a number such as 321",
                 "2: receiver.unsigned_event_types[1] = true: must be an event type: a name such as \"push\" or a number such as 321",
             ],
         ),
@@ -127,7 +127,7 @@ fn callback_key_with_a_mistake() {
         (
             "receiver.keys = [{ key = \"a\", domains = [\"a/b\"] }]",
             &[
-                "1: receiver.keys[0].domains[0] = \"a/b\": `a/b` is no domain name: give it without scheme, port and path",
+                "1: receiver.keys[0].domains[0] = \"a/b\": `a/b` is not a domain name: give it without scheme, port and path",
             ],
         ),
         ("receiver.keys = \"a\"", &["1: receiver.keys: must be a list in square brackets, [ ]"]),

@@ -25,7 +25,7 @@ fn flood_of_one_word_hides_no_other() {
     }
     let kept = refusals.page(|_| true, None, 10_000);
     assert_eq!((kept.len(), kept[256].error), (257, "malformed"));
-    assert_eq!(kept[256].message, "a member is there twice", "names of a malformed body are not kept");
+    assert_eq!(kept[256].message, "a member appears twice", "names of a malformed body are not kept");
 }
 
 #[test]
