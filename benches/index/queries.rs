@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use livehook::callback::{EventId, NamePattern, StreamSelection};
 use livehook::index::{self, BroadcastQuery, Order, SessionQuery};
 use livehook::journal::{self, Offset};
+use livehook::moment::TimeRange;
 use livehook::session::StreamKey;
 
 use crate::common::generator;
@@ -63,8 +64,8 @@ const QUERIES: [(&str, Query); 9] = [
         Ok(readers.index.sessions(&query, now_ms)?.len())
     }),
     ("sessions of an hour, latest 100", |readers, subject, now_ms| {
-        let (since_ms, until_ms) = (Some(subject.time_ms - 3_600_000), Some(subject.time_ms));
-        let query = SessionQuery { since_ms, until_ms, ..SessionQuery::default() };
+        let started = TimeRange { since_ms: Some(subject.time_ms - 3_600_000), until_ms: Some(subject.time_ms) };
+        let query = SessionQuery { started, ..SessionQuery::default() };
         Ok(readers.index.sessions(&query, now_ms)?.len())
     }),
     ("sessions that are live, latest 100", |readers, _, now_ms| {
@@ -91,8 +92,7 @@ const QUERIES: [(&str, Query); 9] = [
     }),
     ("broadcasts of a stream, latest 100", |readers, subject, now_ms| {
         let selection = subject.selection.clone();
-        let query =
-            BroadcastQuery { selection, states: Vec::new(), since_ms: None, until_ms: None, after: None, limit: 100 };
+        let query = BroadcastQuery { selection, ..BroadcastQuery::default() };
         Ok(readers.index.broadcasts(&query, now_ms)?.len())
     }),
 ];

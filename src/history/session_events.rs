@@ -66,17 +66,17 @@ impl<'r> SessionEvents<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::testing::Data;
+    use crate::callback::testing::event;
+    use crate::history::testing::{BEGIN_SECS, Data};
 
     #[test]
     fn large_session_keeps_its_ends() {
         let data = Data::new();
         let padding = "x".repeat(10_000);
         let anomaly = |number: i64| {
-            data.event(&format!(
-                r#"{{"event_type":321,"domain":"push.example.com","path":"live","stream_id":"a","sequence":"1","data_time":{},"x":"{padding}"}}"#,
-                (crate::history::testing::BEGIN_SECS + number) * 1000
-            ), number)
+            let secs = BEGIN_SECS + number;
+            let anomaly = event("push-anomaly").stream_key("push.example.com/live/a").sequence(1);
+            anomaly.member("x", padding.clone()).happened_secs(secs).at_ms(secs * 1000).build()
         };
         let middle = (2..20).map(anomaly);
         data.write([data.push("a", 1)].into_iter().chain(middle).chain([data.stop("a", 1, 60)]));

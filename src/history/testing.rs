@@ -32,7 +32,7 @@ impl Data {
 
     /// A push of a stream; `number` is its sequence and the second at which it started.
     pub(crate) fn push(&self, stream: &str, number: i64) -> Event {
-        event_of_push("push", stream, number).build()
+        push_at(stream, number).build()
     }
 
     /// Its stop after so many seconds.
@@ -78,6 +78,11 @@ impl Data {
         let delete = "DELETE FROM records WHERE offset IN (SELECT offset FROM records ORDER BY offset LIMIT ?1)";
         connection.execute(delete, [i64::try_from(count).unwrap()]).unwrap();
     }
+}
+
+/// A push that a test goes on to describe; `number` is its sequence and the second at which it started.
+pub(super) fn push_at(stream: &str, number: i64) -> EventBuilder {
+    event_of_push("push", stream, number)
 }
 
 /// An event of a push, at the second at which the push started; `number` is both this second and the sequence.

@@ -4,9 +4,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::callback::{ReasonCategory, StreamSelection};
+use crate::moment::TimeRange;
 use crate::session::State;
 
-/// What sessions are sorted by.
+/// The order of sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(default = json!("started"))]
@@ -36,21 +37,19 @@ pub enum Order {
 /// A query for sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionQuery {
-    /// Only those of these streams.
+    /// Only the ones of these streams.
     pub selection: StreamSelection,
-    /// Only those in one of these states; empty for all.
+    /// Only the ones in one of these states; empty for all.
     pub states: Vec<State>,
-    /// Only those that started at this time or later, in Unix ms.
-    pub since_ms: Option<i64>,
-    /// Only those that started before this time, in Unix ms.
-    pub until_ms: Option<i64>,
-    /// Only those that stopped for one of these reasons; empty for all.
+    /// Only the ones that started in this time.
+    pub started: TimeRange,
+    /// Only the ones that stopped for one of these reasons; empty for all.
     pub categories: Vec<ReasonCategory>,
-    /// What they are sorted by.
+    /// By which value they are sorted.
     pub sort: Sort,
     /// The order of the list.
     pub order: Order,
-    /// Only those after this [`super::SessionView::place`].
+    /// Only the ones after this [`super::SessionView::place`].
     pub after: Option<(i64, i64)>,
     /// At most this many.
     pub limit: usize,
@@ -61,8 +60,7 @@ impl Default for SessionQuery {
         SessionQuery {
             selection: StreamSelection::default(),
             states: Vec::new(),
-            since_ms: None,
-            until_ms: None,
+            started: TimeRange::default(),
             categories: Vec::new(),
             sort: Sort::default(),
             order: Order::default(),
@@ -72,18 +70,16 @@ impl Default for SessionQuery {
     }
 }
 
-/// A query for broadcasts, whose first sessions are compared with it. The newest comes first.
+/// A query for broadcasts. The one that started last comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BroadcastQuery {
-    /// Only those of these streams.
+    /// Only the ones of these streams.
     pub selection: StreamSelection,
-    /// Only those in one of these states; empty for all.
+    /// Only the ones in one of these states; empty for all.
     pub states: Vec<State>,
-    /// Only those that started at this time or later, in Unix ms.
-    pub since_ms: Option<i64>,
-    /// Only those that started before this time, in Unix ms.
-    pub until_ms: Option<i64>,
-    /// Only those after this [`super::BroadcastView::place`].
+    /// Only the ones that started in this time.
+    pub started: TimeRange,
+    /// Only the ones after this [`super::BroadcastView::place`].
     pub after: Option<(i64, i64)>,
     /// At most this many.
     pub limit: usize,
@@ -94,8 +90,7 @@ impl Default for BroadcastQuery {
         BroadcastQuery {
             selection: StreamSelection::default(),
             states: Vec::new(),
-            since_ms: None,
-            until_ms: None,
+            started: TimeRange::default(),
             after: None,
             limit: 100,
         }

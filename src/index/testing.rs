@@ -1,19 +1,21 @@
 //! A real index in a directory of its own, records for it, and the sessions that it must return. For the tests of this room.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc;
 
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::apply::Applied;
 use super::store::JournalState;
 use super::{Options, Reader, SessionQuery, Store};
 use crate::callback::{Event, EventId, EventType, recording_started_ms};
 use crate::journal::{Offset, Record};
-use crate::session::testing::{BEGIN_SECS, HISTORY_SECS, Sessions, event, fold};
+use crate::session::testing::{BEGIN_SECS, HISTORY_SECS, event, fold, push, shuffled, stop};
 use crate::session::{Session, StreamKey};
 
 /// The id of a journal that doesn't exist.
@@ -46,7 +48,11 @@ pub(super) fn journal(records: &[Record]) -> JournalState {
 
 /// An open index that follows a journal which was empty when the index was made.
 pub(super) fn open(directory: &Path) -> Store {
-    let mut store = Store::open(directory, &options()).unwrap();
+    open_with(directory, &options())
+}
+
+pub(super) fn open_with(directory: &Path, options: &Options) -> Store {
+    let mut store = Store::open(directory, options).unwrap();
     let head = store.cursor();
     store.follow(&JournalState { head, ..journal(&[]) }).unwrap();
     store
@@ -61,6 +67,31 @@ pub(super) fn events(callbacks: &[Value]) -> Vec<Event> {
 pub(super) fn records(events: &[Event]) -> Vec<Record> {
     let offset = |position: usize| Offset(position as i64 + position as i64 / 5 + 1);
     events.iter().enumerate().map(|(at, event)| Record { offset: offset(at), event: event.clone() }).collect()
+}
+
+/// The records of callbacks.
+pub(super) fn records_of(callbacks: &[Value]) -> Vec<Record> {
+    records(&events(callbacks))
+}
+
+/// A push and its stop.
+pub(super) fn pushed(stream: &str, sequence: &str, secs: Range<i64>) -> [Value; 2] {
+    [push(stream, sequence, secs.start), stop(stream, sequence, secs.end)]
+}
+
+/// An open index that has callbacks, in a directory of its own, and their records.
+pub(super) fn indexed(callbacks: &[Value]) -> (TempDir, Store, Vec<Record>) {
+    let (directory, journal) = (tempfile::tempdir().unwrap(), records_of(callbacks));
+    let mut store = open(directory.path());
+    store.apply(&journal).unwrap();
+    (directory, store, journal)
+}
+
+/// An index that got events in an arrangement of chance, and the records of these events.
+pub(super) fn indexed_randomly(events: &[Event], random: &mut fastrand::Rng) -> (TempDir, Vec<Record>) {
+    let (directory, journal) = (tempfile::tempdir().unwrap(), records(&shuffled(events, random)));
+    apply_randomly(directory.path(), &journal, random);
+    (directory, journal)
 }
 
 /// Applies records in random batches, some of them twice, and opens the index again now and then.
@@ -93,12 +124,7 @@ pub(super) fn sessions(directory: &Path) -> Vec<Value> {
 
 /// Every session that the events make.
 pub(super) fn expected(events: &[Event]) -> Vec<Value> {
-    expected_of(&fold(events), events)
-}
-
-/// As [`expected`], for sessions that are put together already.
-pub(super) fn expected_of(sessions: &Sessions, events: &[Event]) -> Vec<Value> {
-    sorted(sessions.iter().map(|((stream, sequence), session)| view(stream, sequence, session, events)))
+    sorted(fold(events).iter().map(|((stream, sequence), session)| view(stream, sequence, session, events)))
 }
 
 fn sorted(views: impl Iterator<Item = Value>) -> Vec<Value> {

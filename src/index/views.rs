@@ -20,21 +20,21 @@ pub struct StreamView {
     pub stream: String,
     /// When the oldest of its live sessions started.
     pub live_since: Moment,
-    /// How many pushes of it are live: more than one if there is a backup push.
+    /// How many of its pushes are live: more than one if there is a backup push.
     pub pushes: usize,
     /// The live session that started last.
     pub session: SessionId,
-    /// Of that session: the pusher's address.
+    /// The pusher's address in that session.
     pub user_address: Option<String>,
-    /// Of that session: the ingest node.
+    /// The ingest node of that session.
     pub node: Option<String>,
-    /// Of that session: width of the picture in pixels.
+    /// The width of that session's picture in pixels.
     pub width: Option<i64>,
-    /// Of that session: height of the picture in pixels.
+    /// The height of that session's picture in pixels.
     pub height: Option<i64>,
     /// The latest event of its live sessions.
     pub last_event: Moment,
-    /// How many anomalies of its live sessions were reported.
+    /// How many anomalies CSS reported for its live sessions.
     pub anomalies: i64,
     /// Its place in the list, for the next page.
     #[serde(skip)]
@@ -79,11 +79,11 @@ pub struct SessionView {
     pub first_event: Moment,
     /// Its latest event.
     pub last_event: Moment,
-    /// The push event; `null` where none has come.
+    /// The push event; `null` if none has come.
     pub push_event_id: Option<EventId>,
-    /// The stop event; `null` where none has come.
+    /// The stop event; `null` if none has come.
     pub stop_event_id: Option<EventId>,
-    /// How many anomalies of it were reported.
+    /// How many anomalies CSS reported for it.
     pub anomalies: i64,
     /// How many recordings of its stream overlap its time.
     pub recordings: i64,

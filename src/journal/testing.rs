@@ -64,7 +64,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts a new journal with these consumers, each at the earliest record.
-    pub(super) fn start(consumers: &[&str]) -> Running {
+    pub(crate) fn start(consumers: &[&str]) -> Running {
         Running::open(tempfile::tempdir().unwrap(), &options(), consumers)
     }
 

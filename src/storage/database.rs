@@ -206,6 +206,7 @@ fn foreign_or(path: &Path, error: rusqlite::Error) -> StorageError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::schema;
     use super::*;
 
     const DATABASE: Database = Database {
@@ -227,12 +228,6 @@ mod tests {
         DATABASE.create(&connection, |_| Ok(())).unwrap();
         connection.execute("INSERT INTO things VALUES ('kept')", []).unwrap();
         connection
-    }
-
-    fn schema(connection: &Connection) -> Vec<String> {
-        let query = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
-        let mut statement = connection.prepare(query).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
     #[test]

@@ -26,6 +26,11 @@ impl Lock {
     /// # Errors
     /// Another process holds the lock, or its file cannot be made.
     pub fn take(data_dir: &Path) -> Result<Lock, StorageError> {
+        Lock::take_with(data_dir, || std::thread::sleep(RETRY_WAIT))
+    }
+
+    /// Takes the lock like [`Lock::take`], and calls `wait` before each retry.
+    fn take_with(data_dir: &Path, mut wait: impl FnMut()) -> Result<Lock, StorageError> {
         let path = data_dir.join(FILE_NAME);
         let mut file = OpenOptions::new()
             .create(true)
@@ -38,7 +43,7 @@ impl Lock {
             match error {
                 TryLockError::WouldBlock if retries > 0 => {
                     retries -= 1;
-                    std::thread::sleep(RETRY_WAIT);
+                    wait();
                 }
                 TryLockError::WouldBlock => return Err(StorageError::Locked(data_dir.to_owned())),
                 TryLockError::Error(source) => return Err(StorageError::io(&path)(source)),
@@ -110,11 +115,8 @@ mod tests {
         let asking = File::open(directory.path().join(FILE_NAME)).unwrap();
         asking.lock_shared().unwrap();
         assert!(!Lock::is_held(directory.path()).unwrap(), "several may ask at once");
-        std::thread::scope(|scope| {
-            let taking = scope.spawn(|| Lock::take(directory.path()));
-            std::thread::sleep(RETRY_WAIT);
-            drop(asking);
-            assert!(taking.join().unwrap().is_ok());
-        });
+        let mut asking = Some(asking);
+        assert!(Lock::take_with(directory.path(), || drop(asking.take())).is_ok());
+        assert!(asking.is_none(), "it was not waited for");
     }
 }

@@ -11,6 +11,8 @@ mod error;
 mod file;
 mod lock;
 pub(crate) mod meta;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod wal;
 
 pub use backup::Backup;

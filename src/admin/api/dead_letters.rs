@@ -19,7 +19,7 @@ use super::state::{Api, not_changed};
 use crate::admin::problem::Problem;
 use crate::callback::EventId;
 use crate::journal::{DeadLetter, DeadLetterAction, DeadLetterSelection};
-use crate::moment::{Moment, TimeRange};
+use crate::moment::Moment;
 
 /// How many numbers and ids a request can name.
 const NAMED_MAX: usize = 1000;
@@ -97,11 +97,10 @@ pub(super) struct DeadLetterParameters {
 pub(super) async fn list_dead_letters(State(api): State<Arc<Api>>, query: DeadLettersQuery) -> Answer {
     let digest = query.digest(api.journal.generation());
     let (dead_letters, time, page) = query.parameters;
-    let TimeRange { since_ms, until_ms } = time.range((api.clock)())?;
+    let failed = time.range((api.clock)())?;
     let page = page.request(digest)?;
     let after = page.after.map_or(0, |Place(number, _)| number);
-    let selection =
-        DeadLetterSelection { sink: dead_letters.sink, numbers: Vec::new(), ids: dead_letters.id, since_ms, until_ms };
+    let selection = DeadLetterSelection { sink: dead_letters.sink, numbers: Vec::new(), ids: dead_letters.id, failed };
     let found = api.readers.run(move |reader| Ok(reader.journal.dead_letters(&selection, after, page.limit)?)).await?;
     let views = found.dead_letters.iter().map(|dead_letter| DeadLetterView::new(dead_letter, &api)).collect();
     Ok(answer(json(&page.page(views, found.next.map(|number| Place(number, 0))))))
@@ -163,14 +162,9 @@ impl DeadLetterRequest {
             ));
         }
         let ids = self.ids.iter().map(|id| id.parse().map_err(|error| Problem::parameter("ids", error)));
-        let TimeRange { since_ms, until_ms } = time_range(self.since.as_deref(), self.until.as_deref(), now_ms)?;
-        let selection = DeadLetterSelection {
-            sink: self.sink,
-            numbers: self.numbers,
-            ids: ids.collect::<Result<_, _>>()?,
-            since_ms,
-            until_ms,
-        };
+        let failed = time_range(self.since.as_deref(), self.until.as_deref(), now_ms)?;
+        let selection =
+            DeadLetterSelection { sink: self.sink, numbers: self.numbers, ids: ids.collect::<Result<_, _>>()?, failed };
         match (self.all, selection == DeadLetterSelection::default()) {
             (false, true) => Err(Problem::parameter(
                 "all",

@@ -18,7 +18,6 @@ use crate::admin::problem::Problem;
 use crate::callback::ReasonCategory;
 use crate::history::{PAGE_BYTES_MAX, SessionEvents};
 use crate::index::{BroadcastQuery, BroadcastView, Order, SessionQuery, SessionView, Sort};
-use crate::moment::TimeRange;
 use crate::session::{SessionId, State as SessionState};
 
 /// How many events of a session are shown.
@@ -58,13 +57,12 @@ pub(super) async fn list_sessions(State(api): State<Arc<Api>>, query: SessionsQu
     let digest = query.digest(api.journal.generation());
     let (streams, time, sessions, page) = query.parameters;
     let now_ms = (api.clock)();
-    let TimeRange { since_ms, until_ms } = time.range(now_ms)?;
+    let started = time.range(now_ms)?;
     let page = page.request(digest)?;
     let query = SessionQuery {
         selection: streams.selection(),
         states: sessions.state,
-        since_ms,
-        until_ms,
+        started,
         categories: sessions.reason,
         sort: sessions.sort,
         order: sessions.order,
@@ -144,13 +142,12 @@ pub(super) async fn list_broadcasts(State(api): State<Arc<Api>>, query: Broadcas
     let digest = query.digest(api.journal.generation());
     let (streams, time, broadcasts, page) = query.parameters;
     let now_ms = (api.clock)();
-    let TimeRange { since_ms, until_ms } = time.range(now_ms)?;
+    let started = time.range(now_ms)?;
     let page = page.request(digest)?;
     let query = BroadcastQuery {
         selection: streams.selection(),
         states: broadcasts.state,
-        since_ms,
-        until_ms,
+        started,
         after: page.after.map(|Place(value, number)| (value, number)),
         limit: page.limit + 1,
     };

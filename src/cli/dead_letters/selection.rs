@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::callback::EventId;
 use crate::cli::args::TimeRangeArguments;
 use crate::journal::DeadLetterSelection;
-use crate::moment::{Moment, TimeRange};
+use crate::moment::Moment;
 
 /// Which dead letters.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,8 +27,8 @@ impl SelectionArguments {
     /// # Errors
     /// The time range is empty: wrong usage.
     pub(super) fn selection(&self) -> anyhow::Result<DeadLetterSelection> {
-        let TimeRange { since_ms, until_ms } = self.time_range.range()?;
-        Ok(DeadLetterSelection { sink: self.sink.clone(), since_ms, until_ms, ..selection_of(&self.ids) })
+        let failed = self.time_range.range()?;
+        Ok(DeadLetterSelection { sink: self.sink.clone(), failed, ..selection_of(&self.ids) })
     }
 }
 
@@ -69,20 +69,21 @@ pub(super) fn request_body(selection: &DeadLetterSelection) -> Value {
         "sink": selection.sink,
         "numbers": selection.numbers,
         "ids": selection.ids,
-        "since": selection.since_ms.map(Moment),
-        "until": selection.until_ms.map(Moment),
+        "since": selection.failed.since_ms.map(Moment),
+        "until": selection.failed.until_ms.map(Moment),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::moment::TimeRange;
 
     #[test]
     fn request_body_of_a_selection() {
         let selection = DeadLetterSelection {
             numbers: vec![7],
-            since_ms: Some(1_777_636_800_000),
+            failed: TimeRange { since_ms: Some(1_777_636_800_000), until_ms: None },
             ..DeadLetterSelection::default()
         };
         let expected = json!({"sink": null, "numbers": [7], "ids": [], "since": "2026-05-01T12:00:00Z", "until": null});

@@ -97,23 +97,21 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     if service.is_given() {
         return Err(usage_error("--config and --url need --rebuild; this command reads --data-dir"));
     }
-    let range = arguments.time_range.range()?;
+    let started = arguments.time_range.range()?;
     let fresh = fresh_index::open(data_dir.path())?;
     let now_ms = system_clock();
     let (selection, states) = (arguments.selection.selection(), arguments.states);
-    let (since_ms, until_ms) = (range.since_ms, range.until_ms);
     // One more than will be shown, to know whether there are more.
     let limit = arguments.limit + 1;
     if arguments.broadcasts {
-        let query = BroadcastQuery { selection, states, since_ms, until_ms, after: None, limit };
+        let query = BroadcastQuery { selection, states, started, after: None, limit };
         let rows = fresh.index.broadcasts(&query, now_ms)?.into_iter().map(|view| BroadcastRow { view, now_ms });
         print_page(rows, arguments.limit, "broadcast", arguments.output, output)?;
     } else {
         let query = SessionQuery {
             selection,
             states,
-            since_ms,
-            until_ms,
+            started,
             categories: arguments.categories,
             sort: arguments.sort.into(),
             order: if arguments.reverse { Order::Ascending } else { Order::Descending },

@@ -2,25 +2,25 @@
 //! two is.
 
 use super::*;
+use crate::callback::testing::event;
 use crate::callback::{DomainPattern, Event, EventSelection, EventType, NamePattern, StreamSelection};
-use crate::history::testing::{BEGIN_SECS, Data};
+use crate::history::testing::{BEGIN_SECS, Data, push_at};
 use crate::journal::CLOCK_SLACK_MS;
 use crate::moment::TimeRange;
 
 /// Events of seven streams, two domains and four types; `rounds` of twelve, a minute apart.
-fn rounds(data: &Data, rounds: std::ops::Range<i64>) -> Vec<Event> {
-    let event = |round: i64, number: i64| {
+fn rounds(rounds: std::ops::Range<i64>) -> Vec<Event> {
+    let event_of = |round: i64, number: i64| {
         let secs = round * 60 + number;
-        let body = format!(
-            r#"{{"event_type":{},"app":"{domain}","domain":"{domain}","stream_id":"room-{}","event_time":{},"sequence":"{round}"}}"#,
-            [1, 0, 321, 777][number as usize % 4],
-            number % 7,
-            BEGIN_SECS + secs,
-            domain = format_args!("d{}.example.com", round % 2),
-        );
-        data.event(&body, secs)
+        event(["push", "stop", "push-anomaly", "777"][number as usize % 4])
+            .domain(&format!("d{}.example.com", round % 2))
+            .stream(&format!("room-{}", number % 7))
+            .sequence(round)
+            .happened_secs(BEGIN_SECS + secs)
+            .at_ms((BEGIN_SECS + secs) * 1000)
+            .build()
     };
-    rounds.flat_map(|round| (0..12).map(move |number| event(round, number))).collect()
+    rounds.flat_map(|round| (0..12).map(move |number| event_of(round, number))).collect()
 }
 
 /// All events of some streams.
@@ -116,9 +116,9 @@ fn queries() -> Vec<EventQuery> {
 #[test]
 fn pages_are_the_same_at_every_boundary() {
     let data = Data::new();
-    data.write(rounds(&data, 0..16));
+    data.write(rounds(0..16));
     // Some events come again later, and stand in the journal twice.
-    data.write(rounds(&data, 5..9));
+    data.write(rounds(5..9));
     data.index_all();
     let compare = |what: &str| {
         let (journal, index) = data.readers();
@@ -135,8 +135,8 @@ fn pages_are_the_same_at_every_boundary() {
         assert!(count > 100, "{count} events were compared");
     };
     compare("the index holds all");
-    data.write(rounds(&data, 16..21));
-    data.write(rounds(&data, 3..4));
+    data.write(rounds(16..21));
+    data.write(rounds(3..4));
     compare("the index is behind");
     data.prune_records(70);
     compare("the index knows records that were pruned");
@@ -165,12 +165,10 @@ fn pages_join_without_a_gap() {
 fn large_events_come_in_small_pages() {
     let data = Data::new();
     let padding = "x".repeat(200_000);
-    let event = |number: i64| {
-        data.event(&format!(r#"{{"event_type":1,"stream_id":"a","event_time":{number},"x":"{padding}"}}"#), number)
-    };
-    data.write((0..15).map(event));
+    let large = |number: i64| push_at("a", number).member("x", padding.clone()).build();
+    data.write((0..15).map(large));
     data.index_all();
-    data.write((15..30).map(event));
+    data.write((15..30).map(large));
     let (journal, index) = data.readers();
     for (index, order) in [
         (None, Order::Ascending),
@@ -223,10 +221,7 @@ fn records_displaced_by_the_clock_are_found() {
     let data = Data::new();
     // The clock is set back by an hour every hundred events, which come a minute apart.
     let secs = |number: i64| 100_000 + number * 60 - number / 100 * CLOCK_SLACK_MS / 1000;
-    data.write(
-        (0..400)
-            .map(|number| data.event(&format!(r#"{{"event_type":777,"stream_id":"a","t":{number}}}"#), secs(number))),
-    );
+    data.write((0..400).map(|number| push_at("a", secs(number)).member("number", number).build()));
     data.index_all();
     let (journal, index) = data.readers();
     let at = |number: i64| Some((BEGIN_SECS + secs(number)) * 1000);
@@ -257,15 +252,10 @@ fn newest_record_is_before_a_later_end() {
 #[test]
 fn streams_of_one_name_can_be_too_many() {
     let data = Data::new();
-    let event = |number: i64| {
-        data.event(
-            &format!(r#"{{"event_type":1,"app":"d","appname":"{number}","stream_id":"a","event_time":{number}}}"#),
-            number,
-        )
-    };
-    data.write((0..600).map(event));
+    let of_its_app = |number: i64| push_at("a", number).app(&number.to_string()).build();
+    data.write((0..600).map(of_its_app));
     data.index_all();
-    data.write((600..610).map(event));
+    data.write((600..610).map(of_its_app));
     let (journal, index) = data.readers();
     let indexed = EventSource::new(&journal, Some(&index));
     for query in [streams(&["a"]), ascending(streams(&["a"]))] {

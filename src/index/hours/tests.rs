@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
-use crate::callback::testing::event_of;
+use crate::callback::testing::{EventBuilder, event};
 use crate::callback::{Event, EventType};
-use crate::index::store::JournalState;
+use crate::index::testing::{open_with, records};
 use crate::index::{HourCount, Options, Reader, Store};
 use crate::journal::{Offset, Record};
 use crate::moment::hour_of;
+use crate::session::testing::shuffled;
 
 /// The beginning of an hour, in Unix seconds.
 const BEGIN_SECS: i64 = 1_700_000_000 - 1_700_000_000 % 3600;
@@ -19,27 +19,17 @@ const BEGIN_SECS: i64 = 1_700_000_000 - 1_700_000_000 % 3600;
 type Counts = Vec<(i64, String, i64)>;
 
 fn open(directory: &std::path::Path, retention_days: u32) -> Store {
-    let mut store = Store::open(directory, &Options { retention_days, ..Options::default() }).unwrap();
-    let head = store.cursor();
-    store.follow(&JournalState { journal_id: "journal-1".to_owned(), first: None, head, at_cursor: None }).unwrap();
-    store
+    open_with(directory, &Options { retention_days, ..Options::default() })
 }
 
-fn event(callback: &Value, received_secs: i64) -> Event {
-    event_of(&callback.to_string(), (BEGIN_SECS + received_secs) * 1000)
-}
-
-fn callback(event_type: i64, sequence: &str, secs: i64, errcode: i64) -> Value {
-    json!({"event_type": event_type, "app": "a.com", "appname": "live", "stream_id": "s", "sequence": sequence,
-        "event_time": BEGIN_SECS + secs, "errcode": errcode})
-}
-
-fn records(events: &[Event]) -> Vec<Record> {
-    events
-        .iter()
-        .enumerate()
-        .map(|(at, event)| Record { offset: Offset(at as i64 * 2 + 1), event: event.clone() })
-        .collect()
+/// An event of a push that happened and was received at these seconds after the beginning.
+fn event_at(event_type: i64, sequence: &str, happened_secs: i64, received_secs: i64) -> EventBuilder {
+    event(&event_type.to_string())
+        .stream_key("a.com/live/s")
+        .sequence(sequence)
+        .happened_secs(BEGIN_SECS + happened_secs)
+        .member("errcode", 1)
+        .at_ms((BEGIN_SECS + received_secs) * 1000)
 }
 
 /// Different events of a few pushes over some hours: several stops of one push for different reasons, stops before their
@@ -52,7 +42,7 @@ fn history() -> impl Strategy<Value = Vec<Event>> {
         let mut events: Vec<Event> = parts
             .into_iter()
             .map(|(event_type, sequence, step, errcode)| {
-                event(&callback(event_type, sequence, step * 600, errcode), step * 700)
+                event_at(event_type, sequence, step * 600, step * 700).member("errcode", errcode).build()
             })
             .collect();
         events.sort_unstable_by_key(Event::id);
@@ -109,10 +99,7 @@ proptest! {
         let random = &mut fastrand::Rng::with_seed(seed);
         let directory = tempfile::tempdir().unwrap();
         let mut store = open(directory.path(), 1_000_000);
-        let mut arrived = history.clone();
-        arrived.extend(history.iter().filter(|_| random.u8(0..4) == 0).cloned());
-        random.shuffle(&mut arrived);
-        let journal = records(&arrived);
+        let journal = records(&shuffled(&history, random));
         let mut rest = journal.as_slice();
         while !rest.is_empty() {
             let (batch, more) = rest.split_at(random.usize(1..=rest.len().min(12)));
@@ -152,8 +139,10 @@ proptest! {
 fn hours_are_pruned_before_their_sessions() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path(), 1);
-    let events: Vec<Event> =
-        (0..4).map(|hour| event(&callback(0, &hour.to_string(), hour * 3600 + 1800, 1), hour * 3600 + 1800)).collect();
+    let events: Vec<Event> = (0..4)
+        .map(|hour| (hour, hour * 3600 + 1800))
+        .map(|(hour, secs)| event_at(0, &hour.to_string(), secs, secs).build())
+        .collect();
     store.apply(&records(&events)).unwrap();
     let prune = |store: &mut Store, secs: i64| while store.prune(Offset(1), (BEGIN_SECS + secs) * 1000).unwrap() {};
     prune(&mut store, 86_400);
@@ -175,7 +164,7 @@ fn unknown_types_count_as_one() {
     let directory = tempfile::tempdir().unwrap();
     let events: Vec<Event> = [(1, 0), (777, 3599), (778, 3600), (0, 3600), (779, 3601), (0, 7200)]
         .into_iter()
-        .map(|(event_type, secs)| event(&callback(event_type, "1", secs, 1), secs))
+        .map(|(event_type, secs)| event_at(event_type, "1", secs, secs).build())
         .collect();
     open(directory.path(), 365).apply(&records(&events)).unwrap();
     let reader = Reader::open(directory.path()).unwrap();

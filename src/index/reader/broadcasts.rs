@@ -31,7 +31,7 @@ impl Reader {
         if let Some(streams) = &streams {
             wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
         }
-        wheres.times(query.since_ms, query.until_ms);
+        wheres.started_in(query.started);
         if query.states == [State::Live] {
             // Only live streams have a live broadcast, and they are few.
             let live_since_ms = self.live_since_ms(now_ms);

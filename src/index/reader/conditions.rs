@@ -2,6 +2,8 @@
 
 use rusqlite::types::Value;
 
+use crate::moment::TimeRange;
+
 /// Conditions that must all hold. Texts from outside are parameters, never part of the SQL.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
@@ -23,12 +25,12 @@ impl Conditions {
         self.text(format!("{column} IN ({places})"));
     }
 
-    /// Adds that a session must have started in a time, in Unix ms.
-    pub(super) fn times(&mut self, since_ms: Option<i64>, until_ms: Option<i64>) {
-        if let Some(since_ms) = since_ms {
+    /// Adds that a session must have started in a time.
+    pub(super) fn started_in(&mut self, time: TimeRange) {
+        if let Some(since_ms) = time.since_ms {
             self.text(format!("started_ms >= {since_ms}"));
         }
-        if let Some(until_ms) = until_ms {
+        if let Some(until_ms) = time.until_ms {
             self.text(format!("started_ms < {until_ms}"));
         }
     }

@@ -74,7 +74,7 @@ impl Reader {
             let labels = query.categories.iter().map(|category| Value::from(category.label().to_owned()));
             wheres.any_of("reason_category", labels);
         }
-        wheres.times(query.since_ms, query.until_ms);
+        wheres.started_in(query.started);
         let sorted = match query.sort {
             Sort::Started => "started_ms".to_owned(),
             Sort::Ended => "coalesce(ended_ms, 9223372036854775807)".to_owned(),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::Reader;
 use crate::callback::{DomainPattern, NamePattern, StreamSelection};
-use crate::index::testing::{NOW_MS, assert_searches, open, plans, records};
+use crate::index::testing::{NOW_MS, assert_searches, indexed, open, plans};
 use crate::index::{SessionQuery, Store};
 use crate::journal::{Offset, Record};
 use crate::session::testing::{anomaly, event, push, recording, screenshot, stop};
@@ -71,17 +71,14 @@ pub(super) fn any_selection() -> impl Strategy<Value = StreamSelection> {
 
 /// An index of two streams. The second one is live.
 pub(in crate::index) fn two_streams() -> (tempfile::TempDir, Store) {
-    let directory = tempfile::tempdir().unwrap();
-    let callbacks = [
+    let (directory, store, _) = indexed(&[
         push(STREAM, "1", 0),
         anomaly(STREAM, "1", 1),
         stop(STREAM, "1", 9),
         recording(STREAM, 0, 9),
         screenshot(STREAM, 5),
         push("b.com/live/s", "2", 600),
-    ];
-    let mut store = open(directory.path());
-    store.apply(&records(&callbacks.iter().map(event).collect::<Vec<_>>())).unwrap();
+    ]);
     (directory, store)
 }
 

@@ -10,11 +10,11 @@ use crate::callback::{Event, ReasonCategory};
 use crate::index::apply::Applied;
 use crate::index::reader::testing::two_streams;
 use crate::index::testing::{
-    NOW_MS, apply_randomly, assert_searches, at, expected, expected_of, journal as state_of, open, options, plans,
-    records, sessions,
+    NOW_MS, apply_randomly, assert_searches, at, events, expected, indexed, indexed_randomly, journal as state_of,
+    open, open_with, options, plans, pushed, records, records_of, sessions,
 };
 use crate::index::{Reader, rebuild};
-use crate::journal::Record;
+use crate::journal::{self, Record};
 use crate::session::Fact;
 use crate::session::testing::{anomaly, event, fold, history, push, recording, screenshot, shuffled, stop, with};
 
@@ -22,10 +22,6 @@ const STREAM: &str = "a.com/live/s";
 
 fn config() -> ProptestConfig {
     ProptestConfig::with_cases(40)
-}
-
-fn few(callbacks: &[serde_json::Value]) -> Vec<Record> {
-    records(&callbacks.iter().map(event).collect::<Vec<_>>())
 }
 
 fn prune_all(store: &mut Store, first: Offset) {
@@ -67,9 +63,7 @@ proptest! {
     #[test]
     fn counts_outlive_pruned_records(history in history(), seed in any::<u64>()) {
         let random = &mut fastrand::Rng::with_seed(seed);
-        let directory = tempfile::tempdir().unwrap();
-        let journal = records(&shuffled(&history, random));
-        apply_randomly(directory.path(), &journal, random);
+        let (directory, journal) = indexed_randomly(&history, random);
         let mut first = Offset(0);
         while first <= journal.last().map_or(Offset(0), |record| record.offset) {
             first.0 += random.i64(1..10);
@@ -84,9 +78,7 @@ proptest! {
     #[test]
     fn rebuild_of_a_part_changes_nothing(history in history(), seed in any::<u64>()) {
         let random = &mut fastrand::Rng::with_seed(seed);
-        let directory = tempfile::tempdir().unwrap();
-        let mut journal = records(&shuffled(&history, random));
-        apply_randomly(directory.path(), &journal, random);
+        let (directory, mut journal) = indexed_randomly(&history, random);
         // The journal has pruned some records; the index knows it, or not yet.
         journal.drain(..random.usize(0..=journal.len() / 2));
         let first = journal.first().map_or(Offset(1), |record| record.offset);
@@ -115,9 +107,8 @@ proptest! {
         history in history(), seed in any::<u64>(), until in 0..40usize,
     ) {
         let random = &mut fastrand::Rng::with_seed(seed);
-        let directory = tempfile::tempdir().unwrap();
         let (old, new) = history.split_at(until.min(history.len()));
-        apply_randomly(directory.path(), &records(&shuffled(old, random)), random);
+        let (directory, _) = indexed_randomly(old, random);
         let mut store = open(directory.path());
         let new_records = records(new);
         store.follow(&JournalState { journal_id: "journal-2".to_owned(), ..state_of(&new_records) }).unwrap();
@@ -139,8 +130,7 @@ proptest! {
 
 #[test]
 fn rebuild_keeps_what_the_journal_lacks() {
-    let directory = tempfile::tempdir().unwrap();
-    let journal = few(&[
+    let (directory, mut store, journal) = indexed(&[
         push(STREAM, "old", 0),
         anomaly(STREAM, "old", 1),
         stop(STREAM, "old", 9),
@@ -149,8 +139,6 @@ fn rebuild_keeps_what_the_journal_lacks() {
         stop(STREAM, "new", 30),
         stop(STREAM, "both", 40),
     ]);
-    let mut store = open(directory.path());
-    store.apply(&journal).unwrap();
     let right = sessions(directory.path());
     prune_all(&mut store, journal[4].offset);
     let spoil = "UPDATE sessions SET stop_errcode = 99, ended_ms = 1, duration_ms = 1, push_node = 'x', first_ms = 5";
@@ -166,9 +154,8 @@ fn rebuild_keeps_what_the_journal_lacks() {
 
 #[test]
 fn rebuild_continues_after_a_crash() {
-    let directory = tempfile::tempdir().unwrap();
-    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 10), stop(STREAM, "2", 20)]);
-    open(directory.path()).apply(&journal).unwrap();
+    let (directory, store, journal) = indexed(&[pushed(STREAM, "1", 0..9), pushed(STREAM, "2", 10..20)].concat());
+    drop(store);
     let right = sessions(directory.path());
     for steps in 0..=journal.len() {
         let mut store = open(directory.path());
@@ -187,24 +174,13 @@ fn rebuild_continues_after_a_crash() {
     }
 }
 
-#[test]
-fn rebuild_from_an_empty_journal_keeps_all() {
-    let directory = tempfile::tempdir().unwrap();
+#[tokio::test]
+async fn rebuild_from_an_empty_journal_keeps_all() {
     // An empty journal, whose id the index then knows.
-    let metrics = std::sync::Arc::new(crate::telemetry::Metrics::new());
-    let opened = crate::journal::SqliteJournal::open(
-        directory.path(),
-        &crate::journal::Options::default(),
-        &[],
-        metrics,
-        crate::clock::system_clock,
-    )
-    .unwrap();
-    opened.journal.close();
-    opened.journal.join();
-    drop(opened);
-    let journal_id = crate::journal::Reader::open(directory.path()).unwrap().journal_id().unwrap();
-    let journal = few(&[push(STREAM, "1", 0), anomaly(STREAM, "1", 5), stop(STREAM, "1", 9), screenshot(STREAM, 5)]);
+    let directory = journal::testing::Running::start(&[]).stop().await;
+    let journal_id = journal::Reader::open(directory.path()).unwrap().journal_id().unwrap();
+    let journal =
+        records_of(&[push(STREAM, "1", 0), anomaly(STREAM, "1", 5), stop(STREAM, "1", 9), screenshot(STREAM, 5)]);
     let mut store = Store::open(directory.path(), &options()).unwrap();
     store.follow(&JournalState { journal_id, ..state_of(&[]) }).unwrap();
     store.apply(&journal).unwrap();
@@ -216,21 +192,11 @@ fn rebuild_from_an_empty_journal_keeps_all() {
 
 #[test]
 fn replaced_journal_is_read_again() {
-    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
-    let same = |store: &Store| JournalState {
-        at_cursor: journal.iter().find(|record| record.offset == store.cursor()).map(|record| record.event.id()),
-        ..state_of(&journal)
-    };
-    let opened = |directory: &Path| {
-        let mut store = open(directory);
-        store.apply(&journal).unwrap();
-        store
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = opened(directory.path());
+    let callbacks = [push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)];
+    let (directory, mut store, journal) = indexed(&callbacks);
     let right = sessions(directory.path());
 
-    let unchanged = same(&store);
+    let unchanged = JournalState { at_cursor: Some(journal[2].event.id()), ..state_of(&journal) };
     store.follow(&unchanged).unwrap();
     assert_eq!(store.cursor(), journal[2].offset);
     store.follow(&JournalState { at_cursor: None, ..unchanged.clone() }).unwrap();
@@ -246,8 +212,7 @@ fn replaced_journal_is_read_again() {
     assert_eq!(store.apply(std::slice::from_ref(&other)).unwrap().ended, [(ReasonCategory::Client, Some(30_000))]);
 
     // The same, but the journal has come as far again, with another event at the cursor.
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = opened(directory.path());
+    let (directory, mut store, _) = indexed(&callbacks);
     store.follow(&JournalState { at_cursor: Some(other.event.id()), ..unchanged }).unwrap();
     assert_eq!(store.cursor(), Offset(0));
     let now = [&journal[..2], &[other]].concat();
@@ -261,7 +226,7 @@ fn replaced_journal_is_read_again() {
 
 #[test]
 fn pruned_records_are_skipped() {
-    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
+    let journal = records_of(&[push(STREAM, "1", 0), stop(STREAM, "1", 9), push(STREAM, "2", 20)]);
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     store.apply(&journal[..1]).unwrap();
@@ -282,13 +247,14 @@ fn pruned_records_are_skipped() {
 #[test]
 fn end_is_reported_once() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = few(&[
+    let callbacks = [
         push(STREAM, "1", 0),
         stop(STREAM, "1", 60),
         with(stop(STREAM, "1", 61), json!({"errcode": 12})),
         with(push(STREAM, "2", 70), json!({"sequence": null})),
         with(stop(STREAM, "3", 70), json!({"errcode": 12, "push_duration": "1500"})),
-    ]);
+    ];
+    let journal = records_of(&callbacks);
     let wanted = Applied {
         ended: vec![(ReasonCategory::Client, Some(60_000)), (ReasonCategory::Network, Some(1500))],
         without_sequence: 1,
@@ -302,22 +268,14 @@ fn end_is_reported_once() {
     rebuild_open(&mut store, &journal);
     // A new event of a session whose end was reported, in one batch with that end, which the rebuild reads again.
     store.begin_rebuild(Offset(1), Offset(5)).unwrap();
-    let late = few(&[
-        push(STREAM, "1", 0),
-        stop(STREAM, "1", 60),
-        with(stop(STREAM, "1", 61), json!({"errcode": 12})),
-        with(push(STREAM, "2", 70), json!({"sequence": null})),
-        with(stop(STREAM, "3", 70), json!({"errcode": 12, "push_duration": "1500"})),
-        anomaly(STREAM, "1", 30),
-        stop(STREAM, "4", 80),
-    ]);
+    let late = records_of(&[&callbacks[..], &[anomaly(STREAM, "1", 30), stop(STREAM, "4", 80)]].concat());
     assert_eq!(store.apply(&late).unwrap().ended, [(ReasonCategory::Client, None)]);
 }
 
 #[test]
 fn failed_batch_can_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = few(&[
+    let journal = records_of(&[
         push(STREAM, "1", 0),
         stop(STREAM, "1", 9),
         push("new.com/live/s", "2", 10),
@@ -343,8 +301,8 @@ fn failed_batch_can_be_repeated() {
     // A full disk.
     let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     store.connection.pragma_update(None, "max_page_count", pages).unwrap();
-    let many: Vec<Event> = (0..2000).map(|number| event(&push(STREAM, &format!("n{number}"), number))).collect();
-    assert!(matches!(store.apply(&records(&many)[1..]), Err(IndexError::Database(_))));
+    let many: Vec<_> = (0..2000).map(|number| push(STREAM, &format!("n{number}"), number)).collect();
+    assert!(matches!(store.apply(&records_of(&many)[1..]), Err(IndexError::Database(_))));
     assert_eq!((sessions(directory.path()), store.cursor(), store.counted, store.next_session), before);
     store.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
 
@@ -366,7 +324,7 @@ fn short_lock_is_waited_for() {
     store.connection.busy_handler(Some(let_go)).unwrap();
     let other = Connection::open(schema::path(directory.path())).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let journal = few(&[push(STREAM, "1", 0), stop(STREAM, "1", 9)]);
+    let journal = records_of(&[push(STREAM, "1", 0), stop(STREAM, "1", 9)]);
     OTHER.set(Some(other));
     store.apply(&journal).unwrap();
     assert!(OTHER.take().is_none(), "the lock was not waited for");
@@ -376,15 +334,12 @@ fn short_lock_is_waited_for() {
 #[test]
 fn only_old_ended_sessions_are_pruned() {
     let directory = tempfile::tempdir().unwrap();
-    let mut store = Store::open(
-        directory.path(),
-        &Options { retention_days: 2, stale_after_secs: 5 * 86_400, ..Options::default() },
-    )
-    .unwrap();
-    store.follow(&state_of(&[])).unwrap();
-    let journal = few(&[
-        push(STREAM, "ended", 0),
-        stop(STREAM, "ended", 9),
+    let options = Options { retention_days: 2, stale_after_secs: 5 * 86_400, ..Options::default() };
+    let mut store = open_with(directory.path(), &options);
+    let [ended_push, ended_stop] = pushed(STREAM, "ended", 0..9);
+    let journal = records_of(&[
+        ended_push,
+        ended_stop,
         push(STREAM, "open", 0),
         push(STREAM, "signs", 0),
         anomaly(STREAM, "signs", 2 * 86_400),
@@ -407,21 +362,18 @@ fn only_old_ended_sessions_are_pruned() {
     let streams: i64 = store.connection.query_row("SELECT count(*) FROM streams", [], |row| row.get(0)).unwrap();
     assert_eq!(streams, 0, "streams are removed with their last session");
     // A removed stream is made again when it is live again.
-    store.apply(&records(&[event(&push(STREAM, "again", 0))])).unwrap();
+    store.apply(&records_of(&[push(STREAM, "again", 0)])).unwrap();
     assert_eq!(store.live_streams(at(1)).unwrap(), 1);
 }
 
 #[test]
 fn pruning_works_in_slices() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = open(directory.path());
-    let mut events = vec![event(&push(STREAM, "1", 0))];
-    events.extend(
-        (1..5000).map(|secs| event(&if secs % 2 == 0 { anomaly(STREAM, "1", secs) } else { screenshot(STREAM, secs) })),
+    let mut callbacks = vec![push(STREAM, "1", 0)];
+    callbacks.extend(
+        (1..5000).map(|secs| if secs % 2 == 0 { anomaly(STREAM, "1", secs) } else { screenshot(STREAM, secs) }),
     );
-    let journal = records(&events);
-    store.apply(&journal).unwrap();
-    let right = expected(&events);
+    let (directory, mut store, journal) = indexed(&callbacks);
+    let right = expected(&events(&callbacks));
     let first = Offset(journal.last().unwrap().offset.0 + 1);
     for more in [true, true, false] {
         assert_eq!(store.prune(first, at(0)).unwrap(), more);
@@ -431,8 +383,7 @@ fn pruning_works_in_slices() {
 
 #[test]
 fn recordings_count_alike_after_pruning() {
-    let directory = tempfile::tempdir().unwrap();
-    let events: Vec<Event> = [
+    let callbacks = [
         push(STREAM, "1", 0),
         stop(STREAM, "1", 100),
         recording(STREAM, -50, -1),
@@ -447,12 +398,8 @@ fn recordings_count_alike_after_pruning() {
         screenshot(STREAM, 0),
         screenshot(STREAM, 100),
         screenshot(STREAM, 101),
-    ]
-    .iter()
-    .map(event)
-    .collect();
-    let mut store = open(directory.path());
-    store.apply(&records(&events)).unwrap();
+    ];
+    let (directory, mut store, _) = indexed(&callbacks);
     let counts = || {
         let found = &sessions(directory.path())[0];
         (found["recordings"].as_i64().unwrap(), found["screenshots"].as_i64().unwrap())
@@ -460,13 +407,13 @@ fn recordings_count_alike_after_pruning() {
     assert_eq!(counts(), (4, 2));
     prune_all(&mut store, Offset(1000));
     assert_eq!(counts(), (4, 2));
-    assert_eq!(sessions(directory.path()), expected_of(&fold(&events), &events));
+    assert_eq!(sessions(directory.path()), expected(&events(&callbacks)));
 }
 
 #[test]
 fn plan_of_writes() {
     let (_directory, mut store) = two_streams();
-    let late = records(&[event(&stop("b.com/live/s", "2", 650)), event(&screenshot("b.com/live/s", 640))]);
+    let late = records_of(&[stop("b.com/live/s", "2", 650), screenshot("b.com/live/s", 640)]);
     let run = |store: &mut Store| {
         store.apply(&late).unwrap();
         store.prune(Offset(100), at(400 * 86_400)).unwrap();

@@ -2,6 +2,7 @@
 
 use super::DeadLetter;
 use crate::callback::EventId;
+use crate::moment::TimeRange;
 
 /// Selects the dead letters that match every given criterion. Without any criterion, it selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,18 +13,11 @@ pub struct DeadLetterSelection {
     pub numbers: Vec<i64>,
     /// Of one of these events, or with one of the `numbers`.
     pub ids: Vec<EventId>,
-    /// Given up last at this moment or later, in Unix ms.
-    pub since_ms: Option<i64>,
-    /// Given up last before this moment, in Unix ms.
-    pub until_ms: Option<i64>,
+    /// Given up last in this time.
+    pub failed: TimeRange,
 }
 
 impl DeadLetterSelection {
-    pub(super) fn contains_time(&self, failed_at_ms: i64) -> bool {
-        self.since_ms.is_none_or(|since_ms| failed_at_ms >= since_ms)
-            && self.until_ms.is_none_or(|until_ms| failed_at_ms < until_ms)
-    }
-
     /// Returns SQL that finds some columns of the selected dead letters by everything but the time, which has no index. Its
     /// parameters: the number to begin after, the last number, the sink, the numbers and the ids as JSON, and the limit.
     pub(super) fn sql(&self, columns: &str) -> String {

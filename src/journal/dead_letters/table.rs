@@ -54,7 +54,7 @@ impl Reader {
             }
             looked_at += 1;
             last = row.get("number")?;
-            if selection.contains_time(row.get("failed_ms")?) {
+            if selection.failed.contains(row.get("failed_ms")?) {
                 let dead_letter = dead_letter(row)?;
                 bytes += dead_letter.event.line().len();
                 page.dead_letters.push(dead_letter);
@@ -243,7 +243,7 @@ impl ChangeStep {
         let mut remove = connection.prepare_cached("DELETE FROM dead_letters WHERE number = ?1")?;
         let mut result = ChangeStepResult::default();
         for Found { number, sink, is_redriven, bytes, .. } in
-            found.iter().filter(|found| self.selection.contains_time(found.failed_at_ms))
+            found.iter().filter(|found| self.selection.failed.contains(found.failed_at_ms))
         {
             match self.action {
                 DeadLetterAction::Drop => {

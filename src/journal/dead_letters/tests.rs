@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::testing::{FAILED_AT_MS, Running, event, options};
 use super::super::{Journal, JournalError, Offset, Progress, change_unserved_dead_letters};
 use super::*;
+use crate::moment::TimeRange;
 use crate::storage::StorageError;
 
 impl Running {
@@ -40,9 +41,9 @@ async fn selection_matches_every_criterion() {
     running.give_up(0, 0..3).await;
     running.give_up(1, 3..6).await;
     let id = event(4).id();
+    let at = |secs: i64| Some(FAILED_AT_MS + secs * 1000);
     let seconds = |from: i64, to: i64| DeadLetterSelection {
-        since_ms: Some(FAILED_AT_MS + from * 1000),
-        until_ms: Some(FAILED_AT_MS + to * 1000),
+        failed: TimeRange { since_ms: at(from), until_ms: at(to) },
         ..all()
     };
     assert_eq!(running.found(&all()), [1, 2, 3, 4, 5, 6]);
@@ -191,7 +192,7 @@ async fn redrive_attempts_are_stored() {
 }
 
 #[tokio::test]
-async fn unserved_journal_is_changed_under_its_lock() {
+async fn unserved_journal_changes_under_its_lock() {
     let mut running = Running::start(&["archive"]);
     running.give_up(0, 0..3).await;
     let path = running.directory.path().to_owned();

@@ -70,7 +70,7 @@ async fn replay_is_cancelled_once() {
 }
 
 #[tokio::test]
-async fn running_and_remembered_replays_are_bounded() {
+async fn replays_have_a_bound() {
     let running = Running::start(&["archive"]);
     for _ in 0..100 {
         running.begin("archive").await.unwrap();

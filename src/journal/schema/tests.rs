@@ -1,4 +1,5 @@
 use super::*;
+use crate::storage::testing::schema;
 
 /// A journal of an earlier version, with a dead letter and a consumer.
 fn version(version: usize, directory: &Path) {
@@ -19,17 +20,10 @@ fn version(version: usize, directory: &Path) {
     connection.pragma_update(None, "user_version", version as i64).unwrap();
 }
 
-/// The tables and indexes as the file describes them.
-fn tables(connection: &Connection) -> Vec<String> {
-    let query = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
-    let mut statement = connection.prepare(query).unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
-}
-
 #[test]
 fn every_earlier_version_is_upgraded() {
     let new = tempfile::tempdir().unwrap();
-    let expected = tables(&open(new.path()).unwrap());
+    let expected = schema(&open(new.path()).unwrap());
     for earlier in 1..DATABASE.version() as usize {
         let old = tempfile::tempdir().unwrap();
         version(earlier, old.path());
@@ -42,7 +36,7 @@ fn every_earlier_version_is_upgraded() {
         let query = "SELECT cursor, state, position, pending FROM consumers";
         let consumer = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
         assert_eq!(consumer.unwrap(), (4, vec![7_u8], 0, "[]".to_owned()));
-        assert_eq!(tables(&connection), expected);
+        assert_eq!(schema(&connection), expected);
     }
 }
 

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::super::testing::event_at;
-use super::super::{AppendError, Appended, NewDeadLetter, Offset, Options, Progress, Reader, Start};
+use super::super::{
+    AppendError, Appended, JournalError, NewDeadLetter, Offset, Options, Progress, Reader, Start, schema,
+};
 use super::inbox::{Advance, Append};
 use super::now::Now;
 use super::store::Store;
@@ -36,6 +39,29 @@ pub(super) fn consumers(names: &[&str]) -> Vec<(String, Start)> {
 
 pub(super) fn open_with(directory: &Path, options: &Options, names: &[&str]) -> Store {
     Store::open(directory, options, &consumers(names), at(0)).unwrap()
+}
+
+/// The journal with the consumer `log`, opened at a time.
+pub(super) fn open_at(directory: &Path, now: Now) -> Result<Store, JournalError> {
+    Store::open(directory, &Options::default(), &consumers(&["log"]), now)
+}
+
+/// Hides a table, so that each commit that writes to it fails, as on a bad disk. [`HiddenTable::show`] ends that.
+pub(super) fn hide_table(directory: &Path, name: &'static str) -> HiddenTable {
+    let other = Connection::open(schema::path(directory)).unwrap();
+    other.execute_batch(&format!("ALTER TABLE {name} RENAME TO hidden")).unwrap();
+    HiddenTable { other, name }
+}
+
+pub(super) struct HiddenTable {
+    other: Connection,
+    name: &'static str,
+}
+
+impl HiddenTable {
+    pub(super) fn show(self) {
+        self.other.execute_batch(&format!("ALTER TABLE hidden RENAME TO {}", self.name)).unwrap();
+    }
 }
 
 pub(super) fn open(directory: &Path) -> Store {

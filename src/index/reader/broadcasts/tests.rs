@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::index::reader::testing::{Index, STREAM, select};
-use crate::index::testing::{NOW_MS, at};
-use crate::session::testing::{anomaly, push, stop};
+use crate::index::testing::{NOW_MS, at, pushed};
+use crate::moment::TimeRange;
+use crate::session::testing::{anomaly, push};
 
 fn broadcasts(index: &Index, query: BroadcastQuery) -> Vec<BroadcastView> {
     index.reader().broadcasts(&query, NOW_MS).unwrap()
@@ -21,18 +22,10 @@ fn broadcast_ends_ignore_arrival() {
 
 #[test]
 fn broadcasts_bridge_short_gaps() {
-    let index = Index::of(&[
-        push(STREAM, "1", 0),
-        stop(STREAM, "1", 100),
-        push(STREAM, "2", 170),
-        stop(STREAM, "2", 200),
-        push(STREAM, "3", 271),
-        push("b.com/live/s", "4", 280),
-        stop("b.com/live/s", "4", 290),
-        push("b.com/live/s", "5", 300),
-        push("a.com/live/stale", "6", 1),
-        anomaly(STREAM, "3", 500),
-    ]);
+    let mut index = Index::of(&[pushed(STREAM, "1", 0..100), pushed(STREAM, "2", 170..200)].concat());
+    index.add(&[push(STREAM, "3", 271), anomaly(STREAM, "3", 500)]);
+    index.add(&pushed("b.com/live/s", "4", 280..290));
+    index.add(&[push("b.com/live/s", "5", 300), push("a.com/live/stale", "6", 1)]);
     let brief = |view: &BroadcastView| {
         let (first, last) = (view.first_session.sequence().to_owned(), view.last_session.sequence().to_owned());
         (format!("{first}-{last}"), view.state, view.sessions, view.interruptions, view.longest_gap_ms)
@@ -70,7 +63,10 @@ fn broadcasts_bridge_short_gaps() {
         ["3", "6", "1"]
     );
     assert_eq!(firsts(BroadcastQuery { selection: select("a.com", "none", ""), ..BroadcastQuery::default() }), [""; 0]);
-    let middle = BroadcastQuery { since_ms: Some(at(1)), until_ms: Some(at(280)), ..BroadcastQuery::default() };
+    let middle = BroadcastQuery {
+        started: TimeRange { since_ms: Some(at(1)), until_ms: Some(at(280)) },
+        ..BroadcastQuery::default()
+    };
     assert_eq!(firsts(middle), ["3", "6"], "a broadcast that began before is left out, though a session did not");
     let mut paged = Vec::new();
     let mut after = None;

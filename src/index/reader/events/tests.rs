@@ -8,11 +8,11 @@ use super::*;
 use crate::callback::{NamePattern, testing};
 use crate::index::reader::media;
 use crate::index::reader::testing::{STREAM, any_selection, assert_plans, of_stream};
-use crate::index::testing::{apply_randomly, records};
+use crate::index::testing::indexed_randomly;
 use crate::index::{Options, Store};
 use crate::journal::Record;
 use crate::session::StreamKey;
-use crate::session::testing::{event, history, push as push_callback, shuffled};
+use crate::session::testing::{event, history, push as push_callback};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
@@ -22,9 +22,7 @@ proptest! {
         history in history(), seed in any::<u64>(), selection in any_selection(), from in 0..60i64, limit in 0..9usize,
     ) {
         let random = &mut fastrand::Rng::with_seed(seed);
-        let directory = tempfile::tempdir().unwrap();
-        let journal = records(&shuffled(&history, random));
-        apply_randomly(directory.path(), &journal, random);
+        let (directory, journal) = indexed_randomly(&history, random);
         let reader = Reader::open(directory.path()).unwrap();
         // If the journal has an event twice, its last offset.
         let place = |id: EventId| journal.iter().rfind(|record| record.event.id() == id).unwrap().offset;

@@ -8,9 +8,9 @@ use super::*;
 use crate::callback::Event;
 use crate::index::SessionQuery;
 use crate::index::reader::testing::{Index, STREAM, assert_plans};
-use crate::index::testing::{NOW_MS, apply_randomly, records};
+use crate::index::testing::{NOW_MS, indexed_randomly};
 use crate::session::StreamKey;
-use crate::session::testing::{anomaly, history, push, recording, screenshot, shuffled, stop};
+use crate::session::testing::{anomaly, history, push, recording, screenshot, stop};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
@@ -18,9 +18,7 @@ proptest! {
     #[test]
     fn session_events_match_its_counts(history in history(), seed in any::<u64>()) {
         let random = &mut fastrand::Rng::with_seed(seed);
-        let directory = tempfile::tempdir().unwrap();
-        let journal = records(&shuffled(&history, random));
-        apply_randomly(directory.path(), &journal, random);
+        let (directory, journal) = indexed_randomly(&history, random);
         let reader = Reader::open(directory.path()).unwrap();
         let all = reader.sessions(&SessionQuery { limit: usize::MAX, ..SessionQuery::default() }, NOW_MS).unwrap();
         for view in all {

@@ -9,10 +9,11 @@ use super::*;
 use crate::callback::{ReasonCategory, StreamSelection};
 use crate::index::BroadcastQuery;
 use crate::index::reader::testing::{Index, STREAM, any_selection, assert_plans, of_stream, select};
-use crate::index::testing::{NOW_MS, apply_randomly, at, records};
+use crate::index::testing::{NOW_MS, at, indexed_randomly, pushed, records_of};
 use crate::journal::Offset;
+use crate::moment::TimeRange;
 use crate::session::StreamKey;
-use crate::session::testing::{HISTORY_SECS, anomaly, event, history, push, screenshot, shuffled, stop, with};
+use crate::session::testing::{HISTORY_SECS, anomaly, history, push, screenshot, stop, with};
 
 const SORTS: [Sort; 3] = [Sort::Started, Sort::Ended, Sort::Duration];
 const ORDERS: [Order; 2] = [Order::Descending, Order::Ascending];
@@ -27,8 +28,7 @@ fn any_query() -> impl Strategy<Value = SessionQuery> {
             selection,
             states,
             categories,
-            since_ms,
-            until_ms,
+            started: TimeRange { since_ms, until_ms },
             sort,
             order,
             after: None,
@@ -42,8 +42,7 @@ fn is_wanted(query: &SessionQuery, view: &SessionView) -> bool {
     query.selection.takes(&view.domain, &view.app_name, &view.stream)
         && (query.states.is_empty() || query.states.contains(&view.state))
         && (query.categories.is_empty() || category.is_some_and(|category| query.categories.contains(&category)))
-        && query.since_ms.is_none_or(|since_ms| view.started.0 >= since_ms)
-        && query.until_ms.is_none_or(|until_ms| view.started.0 < until_ms)
+        && query.started.contains(view.started.0)
 }
 
 fn sorted_by(query: &SessionQuery, view: &SessionView) -> i64 {
@@ -75,8 +74,7 @@ proptest! {
         history in history(), seed in any::<u64>(), queries in prop::collection::vec((any_query(), 1..5usize), 8),
     ) {
         let random = &mut fastrand::Rng::with_seed(seed);
-        let directory = tempfile::tempdir().unwrap();
-        apply_randomly(directory.path(), &records(&shuffled(&history, random)), random);
+        let (directory, _) = indexed_randomly(&history, random);
         let reader = Reader::open(directory.path()).unwrap();
         let everything = SessionQuery { limit: usize::MAX, ..SessionQuery::default() };
         let all = reader.sessions(&everything, NOW_MS).unwrap();
@@ -146,16 +144,10 @@ fn pages_fit_while_sessions_arrive() {
 #[test]
 fn live_sessions_sort_as_latest_and_longest() {
     let alone = stop(STREAM, "unknown length", 50);
-    let index = Index::of(&[
-        push(STREAM, "live", 645),
-        push(STREAM, "early", 600),
-        push(STREAM, "stale", 4),
-        push(STREAM, "short", 0),
-        stop(STREAM, "short", 10),
-        push(STREAM, "long", 5),
-        stop(STREAM, "long", 30),
-        with(alone, json!({"sequence": "alone"})),
-    ]);
+    let mut index = Index::of(&[push(STREAM, "live", 645), push(STREAM, "early", 600), push(STREAM, "stale", 4)]);
+    index.add(&pushed(STREAM, "short", 0..10));
+    index.add(&pushed(STREAM, "long", 5..30));
+    index.add(&[with(alone, json!({"sequence": "alone"}))]);
     let by = |sort, order| index.sequences(&SessionQuery { sort, order, ..SessionQuery::default() });
     assert_eq!(by(Sort::Started, Order::Ascending), ["short", "stale", "long", "alone", "early", "live"]);
     assert_eq!(by(Sort::Ended, Order::Descending), ["stale", "early", "live", "alone", "long", "short"]);
@@ -168,7 +160,7 @@ fn pages_by_duration_fit_while_time_passes() {
     for number in 0..10 {
         index.add(&[push(STREAM, &number.to_string(), 500 + number)]);
     }
-    index.add(&[push(STREAM, "over", 0), stop(STREAM, "over", 300)]);
+    index.add(&pushed(STREAM, "over", 0..300));
     for order in ORDERS {
         let query = SessionQuery { sort: Sort::Duration, order, ..SessionQuery::default() };
         let mut now_ms = NOW_MS;
@@ -264,7 +256,7 @@ fn reader_sees_whole_batches() {
     let reader = Reader::open(directory.path()).unwrap();
     let id = StreamKey::from_text(STREAM).session("1");
     let whole = reader.session(&id, NOW_MS).unwrap();
-    let journal = records(&callbacks.iter().map(event).collect::<Vec<_>>());
+    let journal = records_of(&callbacks);
     let writer = std::thread::spawn(move || {
         for _ in 0..300 {
             store.begin_rebuild(Offset(1), Offset(i64::MAX)).unwrap();
@@ -297,7 +289,8 @@ fn plan_of_sessions_of_a_time() {
     for order in [Order::Descending, Order::Ascending] {
         for (since_ms, until_ms) in [(Some(at(0)), None), (None, Some(at(700))), (Some(at(0)), Some(at(700)))] {
             let ask = |reader: &Reader| {
-                let query = SessionQuery { since_ms, until_ms, order, ..SessionQuery::default() };
+                let started = TimeRange { since_ms, until_ms };
+                let query = SessionQuery { started, order, ..SessionQuery::default() };
                 let first = reader.sessions(&query, NOW_MS).unwrap();
                 assert_eq!(first.len(), 2);
                 let after = Some(first[0].place);

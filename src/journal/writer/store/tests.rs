@@ -7,7 +7,7 @@ use super::super::super::testing::{event, offsets};
 use super::super::super::{
     Ahead, Appended::Duplicate, Appended::Stored, DeadLetterAction, DeadLetterSelection, NewDeadLetter, Record,
 };
-use super::super::testing::{WALL_MS, advance, appends, at, consumers, give_up, jumped, open, open_with};
+use super::super::testing::{WALL_MS, advance, appends, at, give_up, hide_table, jumped, open, open_at, open_with};
 use super::*;
 use crate::callback::Event;
 
@@ -29,14 +29,11 @@ fn failed_commit_stores_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     store.append([1]);
-    // The commit fails before it writes anything, as on a bad disk.
-    let other = Connection::open(schema::path(directory.path())).unwrap();
-    other.execute_batch("ALTER TABLE batches RENAME TO hidden").unwrap();
+    let batches = hide_table(directory.path(), "batches");
     let mut reopen = store.reopener();
     store.commit(&appends([event(2), event(3)]), &[], at(0)).unwrap_err();
     drop(store);
-    other.execute_batch("ALTER TABLE hidden RENAME TO batches").unwrap();
-    drop(other);
+    batches.show();
     let mut store = reopen(at(0)).unwrap();
     assert_eq!(store.append([1, 2, 3]), [Ok(Duplicate), Ok(Stored), Ok(Stored)], "its ids are forgotten");
     assert_eq!(offsets(directory.path()), [1, 2, 3]);
@@ -61,7 +58,7 @@ fn clock_jump_over_restart_forgets_no_id() {
         let directory = tempfile::tempdir().unwrap();
         open(directory.path()).append(0..10);
         let now = jumped(0, hours);
-        let mut store = Store::open(directory.path(), &Options::default(), &consumers(&["log"]), now).unwrap();
+        let mut store = open_at(directory.path(), now).unwrap();
         store.prune(now, || false).unwrap();
         assert_eq!(store.append_at(0..10, now), vec![Ok(Duplicate); 10], "{hours} h");
     }
@@ -74,7 +71,7 @@ fn clock_jump_between_events_forgets_no_id() {
     store.append([1]);
     store.append_at([2], jumped(60, 1));
     drop(store);
-    let mut store = Store::open(directory.path(), &Options::default(), &consumers(&["log"]), jumped(60, 1)).unwrap();
+    let mut store = open_at(directory.path(), jumped(60, 1)).unwrap();
     store.prune(jumped(900, 1), || false).unwrap();
     assert_eq!(store.append_at([1, 2], jumped(900, 1)), [Ok(Duplicate), Ok(Duplicate)]);
 }
@@ -155,7 +152,7 @@ fn cursor_after_the_end_is_an_error() {
     let other = Connection::open(schema::path(directory.path())).unwrap();
     for change in ["UPDATE consumers SET cursor = 4", "UPDATE consumers SET cursor = 1, position = 4"] {
         other.execute(change, []).unwrap();
-        let error = Store::open(directory.path(), &Options::default(), &consumers(&["log"]), at(0)).err().unwrap();
+        let error = open_at(directory.path(), at(0)).err().unwrap();
         assert!(error.to_string().contains("the cursor of the sink `log` is 4, but the journal ends at 3"), "{error}");
     }
 }
@@ -197,12 +194,10 @@ fn progress_is_stored_whole_or_not_at_all() {
         dead_letters: give_up(directory.path(), 1, 1),
         ..Progress::default()
     };
-    let other = Connection::open(schema::path(directory.path())).unwrap();
-    other.execute_batch("ALTER TABLE dead_letters RENAME TO hidden").unwrap();
+    let dead_letters = hide_table(directory.path(), "dead_letters");
     store.commit(&appends([event(9)]), &[advance(0, progress)], at(0)).unwrap_err();
     drop(store);
-    other.execute_batch("ALTER TABLE hidden RENAME TO dead_letters").unwrap();
-    drop(other);
+    dead_letters.show();
     let stored = open(directory.path()).consumers()[0].clone();
     assert_eq!((stored.cursor, stored.state, stored.dead_letters), (Offset(0), None, 0));
     assert_eq!(stored.ahead, Ahead::default());
@@ -228,7 +223,7 @@ fn dead_letters_count_in_bytes_over_restart() {
 
 /// A kill leaves commits in the WAL. They are in the database before anything reads them.
 #[test]
-fn recovered_commits_are_durable_before_reads() {
+fn recovered_commits_are_synced_before_reads() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     store.append(0..3);
@@ -303,7 +298,7 @@ fn writer_waits_for_a_short_lock() {
 /// A power failure keeps everything that was synced, and any part of the rest. This cuts the WAL of the last commit at every
 /// page: the journal opens with all that was synced before, and with no half of a commit.
 #[test]
-fn wal_cut_anywhere_opens_with_synced_commits() {
+fn cut_wal_keeps_every_synced_commit() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     let wal = directory.path().join("journal.db-wal");
