@@ -40,7 +40,7 @@ impl EventQuery {
         let is_ascending = self.order == Order::Ascending;
         let received = self.selection.received;
         let mut range = OffsetRange { first: Offset::default(), last: Offset(i64::MAX) };
-        // The end behind `after` needs no search.
+        // `after` replaces one of the two bounds, so that one needs no search.
         if let Some(since_ms) = received.since_ms.filter(|_| !is_ascending || self.after.is_none()) {
             range.first = next(journal.offset_before(since_ms)?);
         }

@@ -1,6 +1,5 @@
-//! Finds events: where the streams are named in full, the index says where their records stand, up to its cursor. The
-//! journal is searched for all that the index can't answer or doesn't hold yet. Both ways give the same records in the same
-//! order.
+//! Finds events. If a query names its streams in full, the index gives the offsets of their records, up to its cursor. A search
+//! of the journal finds the rest. Both ways give the same records in the same order.
 
 use std::path::Path;
 
@@ -21,7 +20,7 @@ const SCAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many records are read from the journal at a time, and how many offsets from the index.
 const READ_RECORDS: usize = 1000;
 
-/// How many offsets are asked of the index at least: most of the cost of a query is not in their number.
+/// The fewest offsets to read from the index at once. Most of the cost of a query does not depend on their number.
 const OFFSETS_MIN: usize = 100;
 
 /// A journal and, if there is one, an index, which may belong to the journal or not.
@@ -35,7 +34,7 @@ pub struct EventSource<'r> {
 /// A record that may match.
 enum Candidate {
     Read(Record),
-    /// Where the index says that it stands. The journal may have pruned it.
+    /// At this offset, by the index. The journal may have pruned it.
     At(Offset),
 }
 
@@ -54,10 +53,10 @@ struct Indexed<'r> {
     until: Offset,
 }
 
-/// Opens the index of a data directory; `None` if there is none.
+/// Opens the index of a data directory; `None` if it has none.
 ///
 /// # Errors
-/// There is one that cannot be read, or cannot be compared with the journal.
+/// The index cannot be read, or cannot be compared with the journal.
 pub fn usable_index(data_dir: &Path, journal: &journal::Reader) -> Result<Option<index::Reader>, IndexError> {
     let opened = index::Reader::open(data_dir).and_then(|index| index.cursor_in(journal).map(|_| index));
     match opened {
@@ -68,7 +67,7 @@ pub fn usable_index(data_dir: &Path, journal: &journal::Reader) -> Result<Option
 }
 
 impl<'r> EventSource<'r> {
-    /// Reads `journal`, with the help of `index` as far as that belongs to it.
+    /// Reads `journal`, and uses `index` if it belongs to that journal.
     pub fn new(journal: &'r journal::Reader, index: Option<&'r index::Reader>) -> EventSource<'r> {
         EventSource { journal, index, scan_records_max: SCAN_RECORDS_MAX }
     }
@@ -151,15 +150,15 @@ impl<'r> EventSource<'r> {
         Ok(reader.cursor_in(self.journal)?.map(|until| Indexed { reader, until }))
     }
 
-    /// Some of the records after `place`, in the order of the query, and between them no other one that may match; empty at
-    /// the end.
+    /// Returns some of the records after `place`, in the order of the query. Skips only records that cannot match. Empty at the
+    /// end.
     fn candidates(
         &self,
         query: &EventQuery,
         place: Offset,
         indexed: &mut Option<Indexed<'_>>,
     ) -> Result<Vec<Candidate>, IndexError> {
-        let Some(Indexed { reader, until }) = indexed else { return self.in_turn(query.order, place) };
+        let Some(Indexed { reader, until }) = indexed else { return self.read_journal(query.order, place) };
         let until = *until;
         let from = match query.order {
             Order::Ascending => place,
@@ -175,17 +174,17 @@ impl<'r> EventSource<'r> {
         let Some(mut offsets) = reader.events_of_streams(&query.selection.streams, from, query.order, count)? else {
             // Too many streams have these names. That won't change for this page.
             *indexed = None;
-            return self.in_turn(query.order, place);
+            return self.read_journal(query.order, place);
         };
         // The index may have moved on. Records beyond `until` are read from the journal, and must not come twice.
         offsets.retain(|offset| *offset <= until);
         match query.order {
-            Order::Ascending if offsets.is_empty() => self.in_turn(query.order, place.max(until)),
+            Order::Ascending if offsets.is_empty() => self.read_journal(query.order, place.max(until)),
             _ => Ok(offsets.into_iter().map(Candidate::At).collect()),
         }
     }
 
-    fn in_turn(&self, order: Order, place: Offset) -> Result<Vec<Candidate>, IndexError> {
+    fn read_journal(&self, order: Order, place: Offset) -> Result<Vec<Candidate>, IndexError> {
         Ok(read(match order {
             Order::Ascending => self.journal.read(place, READ_RECORDS)?,
             Order::Descending => self.journal.read_back(place, READ_RECORDS)?,

@@ -1,4 +1,4 @@
-//! The index once it holds all that the journal does.
+//! The index, as soon as it holds every record of the journal.
 //!
 //! The index follows the journal with a short delay. A user who has just sent an event expects to see it, so a command waits
 //! a moment for the service to index it. If the index still differs, the caller gets the difference, to report it.
@@ -49,11 +49,11 @@ pub struct IndexGap {
 }
 
 impl FreshIndex {
-    /// Opens the index and waits until it holds every record that the journal has now, as long as a service runs that can
-    /// bring it up to date, and at most two seconds. Returns the gap if one is left.
+    /// Opens the index, and waits until it holds every record that the journal has now. Waits only while a service runs that
+    /// can index them, and at most two seconds. Returns the gap if one is left.
     ///
     /// # Errors
-    /// There is no index or no journal, or they cannot be read.
+    /// The index or the journal does not exist or cannot be read.
     pub fn open(data_dir: &Path) -> Result<(FreshIndex, Option<IndexGap>), IndexError> {
         let fresh = FreshIndex { index: index::Reader::open(data_dir)?, journal: journal::Reader::open(data_dir)? };
         let gap = fresh.wait(data_dir, WAIT_MAX)?;

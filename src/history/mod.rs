@@ -1,4 +1,4 @@
-//! Events and sessions as users ask for them: from the index as far as it knows them, and from the journal for the rest.
+//! Answers queries for events and sessions: from the index as far as it goes, and from the journal for the rest.
 //!
 //! The admin endpoint and the command line both read through this module, so the boundary between index and journal is
 //! drawn once. It only reads, and prints nothing.

@@ -1,4 +1,4 @@
-//! The events of one session: the index says where they stand, and the journal has them until it prunes them.
+//! The events of one session. The index gives their offsets, and the journal holds them until it prunes them.
 
 use crate::index::{self, IndexError, SESSION_EVENTS_MAX, SessionView};
 use crate::journal::{self, JournalError, Offset, Record};
@@ -44,8 +44,8 @@ impl<'r> SessionEvents<'r> {
         self.offsets.iter().filter_map(|offset| self.journal.get(*offset).transpose())
     }
 
-    /// The records that the journal still has, up to a number and about a size in bytes, and how many were left out for
-    /// that. The push and the stop are never left out.
+    /// Returns records that the journal still has: at most `count_max`, and of about `bytes_max` bytes together. Also returns
+    /// how many were left out. The push and the stop are always included, even beyond the limits.
     ///
     /// # Errors
     /// The journal cannot be read.

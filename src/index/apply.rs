@@ -1,4 +1,4 @@
-//! Writes a batch of records to the index: what they say of sessions, and their offsets.
+//! Writes a batch of records to the index: the changes of sessions, and the offsets of events.
 
 use std::collections::HashMap;
 
@@ -41,7 +41,7 @@ struct Batch<'s> {
     positions: HashMap<(i64, String), usize>,
     hours: EventHours,
     applied: Applied,
-    /// The sessions that are put together again, during a rebuild.
+    /// The sessions that a rebuild reads again; `None` without a rebuild.
     rebuilt_sessions: Option<&'s mut RebuiltSessions>,
 }
 
@@ -63,6 +63,7 @@ impl Store {
         let Some(last) = records.last() else { return Ok(Applied::default()) };
         let Store { connection, streams, next_session, counted, rebuild_until, rebuilt_sessions, .. } = self;
         if streams.len() > STREAMS_MAX {
+            // Rows that are forgotten here are found in the table again.
             streams.clear();
         }
         let transaction = connection.unchecked_transaction()?;
@@ -89,6 +90,7 @@ impl Store {
         let rebuild_until = rebuild_until.filter(|until| *until > last.offset);
         meta::store(&transaction, "rebuild_until", rebuild_until.map(|until| until.0))?;
         meta::store(&transaction, "cursor", Some(last.offset.0))?;
+        // The id shows later whether the journal still has the same event at this offset.
         meta::store(&transaction, "cursor_id", Some(last.event.id().to_string()))?;
         meta::store(&transaction, "counted", Some(counted.0))?;
         meta::store(&transaction, "next_session", Some(*next_session))?;
@@ -134,6 +136,7 @@ impl Batch<'_> {
             }
         };
         let ChangedSession { stored, before, is_end_new } = &mut self.sessions[position];
+        // A rebuild begins a session without its stop. `before` shows that its end was reported nevertheless.
         let has_ended = stored.session.stop.is_some() || before.as_ref().is_some_and(|before| before.stop.is_some());
         match &mut self.rebuilt_sessions {
             Some(rebuilt) if offset.0 <= stored.offsets.1 => rebuilt.add(stored, fact, offset.0),

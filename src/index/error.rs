@@ -8,17 +8,17 @@ use crate::storage::StorageError;
 /// Why the index cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// There is no index.
+    /// The file does not exist.
     #[error(
         "{0}: there is no index here; start `livehook serve` with this data directory first (and `index.enabled`), or check --data-dir"
     )]
     Absent(PathBuf),
     /// The file is not an index.
-    #[error("{0}: this is not an index of livehook; move it away: livehook then makes one from the journal")]
+    #[error("{0}: this is not a livehook index; move it away, and livehook builds a new one from the journal")]
     Foreign(PathBuf),
     /// The file was made by a later version of livehook.
     #[error(
-        "{path}: the index has version {found}, made by a newer livehook; this one knows version {known}: run the newer one, or move the file away: livehook then makes one from the journal"
+        "{path}: the index has version {found}, made by a newer livehook; this one reads up to version {known}: run the newer one, or move the file away, and livehook builds a new one from the journal"
     )]
     Newer {
         /// The index's file.
@@ -30,12 +30,12 @@ pub enum IndexError {
     },
     /// The open file was removed or replaced.
     #[error(
-        "{0}: this file was removed or replaced while livehook ran: restart livehook, which makes a missing index from the journal"
+        "{0}: this file was removed or replaced while livehook ran: restart livehook, which builds a missing index from the journal"
     )]
     Gone(PathBuf),
     /// The file is damaged.
     #[error(
-        "the index is damaged: {0}; stop livehook, move `index.db` out of the data directory with the files whose names begin so, and start it again: it makes the index from the journal, but sessions older than that are lost unless a backup has them"
+        "the index is damaged: {0}; stop livehook, move `index.db`, `index.db-wal` and `index.db-shm` out of the data directory, and start it again: it builds a new index from the journal, but sessions older than the journal are lost unless a backup has them"
     )]
     Damaged(rusqlite::Error),
     /// The database failed.
@@ -56,7 +56,7 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    /// Whether the call was interrupted on request, see [`super::Reader::give_up_when`].
+    /// Whether a call was interrupted, see [`super::Reader::give_up_when`].
     pub fn is_given_up(&self) -> bool {
         match self {
             IndexError::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted),

@@ -1,10 +1,10 @@
-//! The read model: which streams are live, every session, and where each event stands in the journal.
+//! The read model: live streams, sessions, and the offset of each event in the journal.
 //!
 //! It is derived from the journal and stored in `index.db` next to it. [`Worker`] follows the journal as a consumer of its own:
 //! an event's changes and the cursor are written in one transaction, so each event counts exactly once. Sessions outlive the
 //! journal's records, by [`Options::retention_days`]. [`Reader`] answers queries, also in another process.
 //!
-//! What a session is, is decided in [`crate::session`] and not here.
+//! [`crate::session`] decides which events make a session. This module only stores the result.
 
 mod apply;
 mod backup;

@@ -14,7 +14,7 @@ pub(super) const SLICE_ROWS: i64 = 2000;
 
 /// Removes the oldest events after one offset and up to another, and adds their numbers to their sessions. A session without
 /// a stop counts as live if its latest event is at `live_since_ms` or later. Returns how many were removed; fewer than
-/// [`SLICE_ROWS`] if there are no more.
+/// [`SLICE_ROWS`] if none are left.
 pub(super) fn fold_events(
     connection: &Connection,
     after: i64,
@@ -53,7 +53,7 @@ pub(super) fn fold_events(
 }
 
 /// Removes sessions that are not live and whose latest event is before `oldest_ms`. Returns how many; fewer than
-/// [`SLICE_ROWS`] if there are no more.
+/// [`SLICE_ROWS`] if none are left.
 pub(super) fn prune_sessions(connection: &Connection, oldest_ms: i64, live_since_ms: i64) -> Result<i64, IndexError> {
     let transaction = connection.unchecked_transaction()?;
     let (numbers, streams): (Vec<i64>, Vec<i64>) = transaction
@@ -101,6 +101,7 @@ fn fold_media(connection: &Connection, after: i64, last: i64, live_since_ms: i64
         .collect::<rusqlite::Result<Vec<Media>>>()?;
     for of_stream in media.chunk_by(|one, next| one.stream == next.stream) {
         let stream = of_stream[0].stream;
+        // One query finds the sessions of all files of a stream. Each file is compared with each session below.
         let begins_ms = of_stream.iter().map(|media| media.begins_ms).min().unwrap_or(0);
         let ends_ms = of_stream.iter().map(|media| media.ends_ms).max().unwrap_or(0);
         let mut sessions = connection.prepare_cached(

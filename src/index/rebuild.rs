@@ -22,10 +22,11 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     let reader = Reader::open(data_dir)?;
     let _lock = Lock::take(data_dir)?;
     let mut store = Store::open(data_dir, &with_stored_settings(data_dir, options)?)?;
-    // A journal without records says nothing, not even how far it was.
+    // An empty journal doesn't even show how far it was, so the index stays as it is.
     let Some(first) = reader.read(Offset::default(), 1)?.first().map(|record| record.offset) else { return Ok(()) };
     let head = reader.head()?.unwrap_or(first);
     let at_cursor = reader.get(store.cursor())?.map(|record| record.event.id());
+    // The index may belong to another journal. Following this one first makes its offsets void.
     store.follow(&JournalState { journal_id: reader.journal_id()?, first: Some(first), head, at_cursor })?;
     store.begin_rebuild(first, head)?;
     let before = store.cursor().0;
@@ -42,7 +43,7 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     Ok(())
 }
 
-/// The options, with the settings of the existing index in place of theirs.
+/// Returns the options, with the settings of the existing index instead of their own.
 fn with_stored_settings(data_dir: &Path, options: &Options) -> Result<Options, IndexError> {
     let settings = match schema::open_to_read(data_dir) {
         Ok(connection) => Settings::read(&connection)?,

@@ -116,6 +116,7 @@ pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, IndexError> {
 
 /// Makes all commits so far durable. Returns whether it could: a reader in a long transaction prevents it.
 pub(super) fn checkpoint(connection: &Connection) -> Result<bool, IndexError> {
+    // PASSIVE waits for no reader, so a long query does not stop the index.
     let left: (i64, i64, i64) = connection
         .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let (is_busy, in_wal, copied) = left;

@@ -16,7 +16,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that a configuration asks for.
+    /// Returns the settings of a configuration.
     pub fn of(options: &Options) -> Settings {
         let stale_after_ms = i64::from(options.stale_after_secs) * 1000;
         Settings {

@@ -37,8 +37,9 @@ impl Status {
         StatusView {
             cursor: self.cursor.borrow().0,
             live_streams: self.live_streams.load(Ordering::Relaxed),
-            is_rebuilding: self.is_rebuilding.load(Ordering::Relaxed)
-                || self.is_rebuild_requested.load(Ordering::Relaxed),
+            // The request is read first: it ends only after the rebuild has begun, so one of the two is seen.
+            is_rebuilding: self.is_rebuild_requested.load(Ordering::Acquire)
+                || self.is_rebuilding.load(Ordering::Acquire),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -51,6 +52,7 @@ impl Status {
     /// Asks the worker to rebuild the index from the journal.
     pub fn request_rebuild(&self) {
         self.is_rebuild_requested.store(true, Ordering::Release);
+        // `notify_one` is remembered if the worker does not wait at the moment.
         self.requested.notify_one();
     }
 

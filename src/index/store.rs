@@ -29,7 +29,7 @@ pub struct Store {
     pub(super) counted: Offset,
     /// The last record of the rebuild that is under way.
     pub(super) rebuild_until: Option<Offset>,
-    /// The sessions that the rebuild is putting together.
+    /// The sessions that the rebuild reads again.
     pub(super) rebuilt_sessions: RebuiltSessions,
     /// The row of the next new session.
     pub(super) next_session: i64,
@@ -46,7 +46,7 @@ pub struct JournalState {
     pub first: Option<Offset>,
     /// Its newest record, or the offset before the next one.
     pub head: Offset,
-    /// The event of the record at the index's cursor; `None` if there is no record.
+    /// The event of the record at the index's cursor; `None` without such a record.
     pub at_cursor: Option<EventId>,
 }
 
@@ -91,7 +91,7 @@ impl Store {
         if self.rebuild_until.is_some()
             && let Some(from) = meta::number(&self.connection, "rebuild_from")?
         {
-            // The sessions put together so far were in memory only, so the rebuild starts again.
+            // The sessions that were read again were only in memory, so the rebuild starts from its beginning.
             self.cursor = Offset(from).before();
         }
         self.next_session = meta::number(&self.connection, "next_session")?.unwrap_or(1);
@@ -119,17 +119,18 @@ impl Store {
                 if cursor > journal.head
                     || journal.at_cursor.is_some_and(|id| cursor_id.is_some_and(|kept| kept != id.to_string())) =>
             {
-                tracing::warn!(%cursor, head = %journal.head, "the journal was replaced by an earlier state of it, as from a backup: the index reads all its records again");
+                tracing::warn!(%cursor, head = %journal.head, "an earlier copy of the journal took its place, for example from a backup: the index reads all its records again");
                 self.fold_events_after(journal.head.0)?;
                 self.start_over(journal, true)?;
             }
             Some(_) => {
                 let start = journal.start();
                 let missed = start.0 - cursor.0;
+                // A rebuild misses nothing: the index had read the pruned records before it.
                 if missed > 0 && self.rebuild_until.is_none() {
                     tracing::warn!(
                         records = missed,
-                        "records were pruned from the journal before the index had read them: their events are missing in it"
+                        "records were pruned from the journal before the index had read them: the index lacks their events"
                     );
                     let transaction = self.connection.unchecked_transaction()?;
                     meta::store(&transaction, "cursor", Some(start.0))?;
@@ -149,6 +150,8 @@ impl Store {
         let transaction = self.connection.unchecked_transaction()?;
         if offsets_are_void {
             transaction.execute("DELETE FROM repeats WHERE offset > ?1", [journal.head.0])?;
+            // No record has offset 0, so a rebuild adds to these sessions and does not replace them: the journal may
+            // lack their events.
             transaction.execute("UPDATE sessions SET first_offset = 0", [])?;
         }
         meta::store(&transaction, "journal_id", Some(&journal.journal_id))?;
@@ -160,7 +163,7 @@ impl Store {
         self.reload()
     }
 
-    /// Removes the events after an offset.
+    /// Removes the events after an offset, and keeps their numbers in their sessions.
     fn fold_events_after(&mut self, after: i64) -> Result<(), IndexError> {
         // The time is not known here, so no session without a stop counts as stale.
         while pruning::fold_events(&self.connection, after, i64::MAX, i64::MIN)? == SLICE_ROWS {}
@@ -176,6 +179,7 @@ impl Store {
     pub fn prune(&mut self, first: Offset, now_ms: i64) -> Result<bool, IndexError> {
         let oldest_ms = now_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS);
         let live_since_ms = self.live_since_ms(now_ms);
+        // Hours go before the sessions that they count.
         hours::prune(&self.connection, oldest_ms)?;
         let events = pruning::fold_events(&self.connection, i64::MIN, first.before().0, live_since_ms)?;
         let sessions = pruning::prune_sessions(&self.connection, oldest_ms, live_since_ms)?;
@@ -194,6 +198,7 @@ impl Store {
     pub fn begin_rebuild(&mut self, first: Offset, last: Offset) -> Result<(), IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
         meta::store(&transaction, "rebuild_from", Some(first.0))?;
+        // An empty journal has nothing to read again.
         meta::store(&transaction, "rebuild_until", Some(last.0).filter(|last| *last >= first.0))?;
         meta::store(&transaction, "cursor", Some(first.before().0))?;
         meta::store(&transaction, "cursor_id", None::<String>)?;

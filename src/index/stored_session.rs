@@ -16,7 +16,7 @@ pub(super) struct StoredSession {
     pub(super) sequence: String,
     /// The lowest and the highest offset of its events; the lowest is 0 if they were in another journal.
     pub(super) offsets: (i64, i64),
-    /// What its events say.
+    /// The session, merged from the facts of its events.
     pub(super) session: Session,
 }
 

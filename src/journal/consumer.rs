@@ -42,6 +42,7 @@ impl SqliteConsumer {
     ) -> Result<T, JournalError> {
         let reader = Arc::clone(&self.reader);
         let read = move || read(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        // A read waits for the disk, so it must not run on a thread that answers requests.
         tokio::task::spawn_blocking(read).await.map_err(|_| JournalError::Closed)?
     }
 }

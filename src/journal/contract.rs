@@ -76,7 +76,7 @@ pub struct Health {
     pub head: Offset,
 }
 
-/// Where a consumer that is new to the journal starts.
+/// The start of a consumer that is new to the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {

@@ -16,7 +16,7 @@ pub(super) struct StoredConsumer {
     pub(super) dead_letters: i64,
 }
 
-/// Retires all consumers but the wanted ones, and adds those that are new. Returns the wanted ones in their order. The journal's
+/// Retires all consumers except the wanted ones, and adds the new ones. Returns the wanted ones in their order. The journal's
 /// records begin at `first` and end at `head`.
 ///
 /// # Errors
@@ -36,6 +36,7 @@ pub(super) fn configure(
             Start::Earliest => first.before(),
         };
         transaction.execute(
+            // A sink that returns after a while goes on at its old cursor.
             "INSERT INTO consumers (name, cursor) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET is_retired = 0",
             params![name, start.0],
         )?;

@@ -134,7 +134,7 @@ impl Reader {
     pub fn offset_before(&self, since_ms: i64) -> Result<Offset, JournalError> {
         // Pruning between two of the queries below must not be seen.
         let _snapshot = self.connection.unchecked_transaction()?;
-        // Times grow with offsets except where the clock jumped, so the binary search lands near. The slack covers a jump.
+        // Times grow with offsets unless the clock was set back, so the binary search lands near. The slack covers a jump.
         let bounds = "SELECT coalesce(min(offset), 0), coalesce(max(offset), 0) FROM records";
         let (mut low, mut high): (i64, i64) =
             self.connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -158,6 +158,7 @@ impl Reader {
             let record = record(row)?;
             bytes += record.event.line().len();
             records.push(record);
+            // Only after a record was taken: one that is larger than the limit must not stop its reader for ever.
             if bytes >= READ_BYTES_MAX {
                 break;
             }

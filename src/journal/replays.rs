@@ -1,4 +1,4 @@
-//! Replays: which records a sink is to get again, and how far that is. A replay neither keeps a record from being pruned nor
+//! Replays: records that a sink gets again, and the progress of that. A replay neither keeps a record from being pruned nor
 //! moves the cursor of a consumer.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -52,7 +52,7 @@ pub struct Replay {
     pub last_reason: Option<String>,
     /// When it ended, in Unix ms.
     pub ended_at_ms: Option<i64>,
-    /// Whether somebody cancelled it.
+    /// Whether it was cancelled.
     pub is_cancelled: bool,
 }
 
@@ -74,7 +74,7 @@ pub struct ReplayProgress {
 }
 
 impl Reader {
-    /// Returns the replay of a number; `None` if there is none, or it is no longer remembered.
+    /// Returns the replay of a number; `None` if it does not exist or is no longer remembered.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -153,12 +153,13 @@ pub(super) fn cancel(connection: &Connection, number: i64, now_ms: i64) -> rusql
     Ok(changed > 0)
 }
 
-/// Stores the progress of a replay, within the caller's transaction. Counts what a replay did before it noticed that somebody
-/// cancelled it.
+/// Stores the progress of a replay, within the caller's transaction. Also counts deliveries between a
+/// cancellation and the moment at which the worker notices it.
 pub(super) fn advance(connection: &Connection, progress: &ReplayProgress) -> rusqlite::Result<()> {
     let ReplayProgress { number, cursor, done, failed, last_reason, ended_at_ms } = progress;
     connection
         .prepare_cached(
+            // `coalesce`: a replay that was cancelled keeps the time of that.
             "UPDATE replays SET cursor = max(cursor, ?2), done = done + ?3, failed = failed + ?4,
                  last_reason = coalesce(?5, last_reason), ended_ms = coalesce(ended_ms, ?6)
              WHERE number = ?1",

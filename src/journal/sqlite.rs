@@ -61,6 +61,7 @@ impl SqliteJournal {
         clock: Clock,
     ) -> Result<Opened, JournalError> {
         make_data_dir(data_dir)?;
+        // Before anything is opened: opening the journal already writes to it.
         let lock = Lock::take(data_dir)?;
         let clocks = Clocks::start(clock);
         let store = Store::open_and_write(data_dir, options, consumers, clocks.now())?;

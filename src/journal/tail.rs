@@ -46,8 +46,10 @@ impl Tail {
     pub(super) fn read(&self, after: Offset, limit: usize) -> Option<Vec<Record>> {
         let tail = self.lock();
         let first = tail.records.front()?.offset;
+        // The tail has no gaps, so the distance of two offsets is the number of records between them.
         let skipped = usize::try_from(after.0 - first.before().0).ok()?;
         if skipped > tail.records.len() {
+            // The caller knows a record that was not pushed here yet. Only the database has what follows it.
             return None;
         }
         Some(tail.records.iter().skip(skipped).take(limit).cloned().collect())

@@ -17,6 +17,7 @@ pub fn change_unserved_dead_letters(
     selection: DeadLetterSelection,
     now_ms: i64,
 ) -> Result<ChangedDeadLetters, JournalError> {
+    // Without this, the lock and the journal would be created in a directory that has neither.
     if !schema::DATABASE.exists(data_dir)? {
         return Err(JournalError::Absent(schema::path(data_dir)));
     }

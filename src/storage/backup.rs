@@ -19,11 +19,11 @@ const WAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// How long to wait if SQLite cannot copy at the moment.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 
-/// A backup in the making. The index and the journal each copy their own database into it. Dropped before [`Backup::finish`], it removes its
-/// files.
+/// A backup in the making. The index and the journal each copy their own database into it. If it is dropped before
+/// [`Backup::finish`], it removes its files.
 ///
-/// Until all copies are complete, each has a name that ends with `.part`, so a backup that was cut short is not taken for a
-/// whole one.
+/// Until all copies are complete, their names end with `.part`. So a backup that was cut short does not look like a whole
+/// one.
 pub struct Backup {
     data_dir: PathBuf,
     target: PathBuf,
@@ -39,7 +39,7 @@ impl Backup {
     /// The target is inside the data directory, holds other files, or cannot be made.
     pub fn begin(data_dir: &Path, target: &Path) -> Result<Backup, StorageError> {
         if is_within(data_dir, target) {
-            let text = "the directory is in the data directory, so it would be lost with it; choose another one";
+            let text = "this directory is inside the data directory and would be lost with it; choose another one";
             return Err(StorageError::io(target)(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
         make_data_dir(target)?;
@@ -101,9 +101,11 @@ impl Backup {
     /// A copy cannot be renamed, or the directory cannot be synced.
     pub fn finish(mut self) -> Result<(), StorageError> {
         for copy in &self.copies {
+            // Each copy is complete and synced by now, so a file with a final name is never a torn one.
             std::fs::rename(part_of(copy), copy).map_err(StorageError::io(copy))?;
         }
         durable_files::sync(&self.target).map_err(StorageError::io(&self.target))?;
+        // Leaves `drop` nothing to remove.
         self.copies.clear();
         Ok(())
     }

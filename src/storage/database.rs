@@ -163,9 +163,13 @@ impl Database {
 }
 
 fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
+    // No mutex: rusqlite already keeps a connection from being used by two threads at once.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = if is_at_rest(path)? {
+        // SQLite creates files next to a database even to read it, unless it takes the database for immutable. It may:
+        // nothing writes to a database at rest.
         let path = std::path::absolute(path).map_err(StorageError::io(path))?;
+        // In a URI, a `?` or `#` would end the path.
         let encoded = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
         let uri = format!("file://{}?immutable=1", encoded.to_string().replace("%2F", "/"));
         Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
@@ -173,6 +177,7 @@ fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
         Connection::open_with_flags(path, flags)?
     };
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // SQLite opens the file at the first read, so only that shows whether it can be read.
     let first_read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
     match first_read.map_err(|error| error.sqlite_error_code()) {
         Err(Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) => Err(StorageError::Unwritable(path.to_owned())),

@@ -34,6 +34,7 @@ impl Lock {
         let path = data_dir.join(FILE_NAME);
         let mut file = OpenOptions::new()
             .create(true)
+            // The file holds the process id of the owner, which may be another livehook.
             .truncate(false)
             .write(true)
             .open(&path)

@@ -17,7 +17,7 @@ pub(super) fn path(path: &Path) -> PathBuf {
     path.with_extension("db-wal")
 }
 
-/// Switches the WAL on. Where that is impossible, as on most network file systems, SQLite itself would go on without one.
+/// Switches the WAL on. If that is impossible, as on most network file systems, SQLite itself would go on without one.
 pub(super) fn switch_on(connection: &Connection, path: &Path) -> Result<(), StorageError> {
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode == "wal" { Ok(()) } else { Err(StorageError::NoWal(path.to_owned())) }
@@ -47,6 +47,7 @@ pub(crate) fn sync(path: &Path) -> Result<(), StorageError> {
 /// # Errors
 /// SQLite fails.
 pub(crate) fn empty(connection: &Connection) -> rusqlite::Result<()> {
+    // No wait: a backup may read the WAL for minutes, and the journal must not wait for that.
     connection.busy_timeout(Duration::ZERO)?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.busy_timeout(BUSY_TIMEOUT)

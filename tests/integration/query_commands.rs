@@ -129,7 +129,7 @@ async fn damaged_index_rebuilt() {
     assert!(livehook.log().contains("the index fails"), "{}", livehook.log());
     std::fs::remove_file(&index).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !livehook.log().contains("the index goes on") {
+    while !livehook.log().contains("the index works again") {
         assert!(Instant::now() < deadline, "{}", livehook.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,5 +1,5 @@
-//! What the index finds is what a search of the whole journal finds, in the same order, wherever the boundary between the
-//! two is.
+//! With the index, a query finds the same events in the same order as a search of the whole journal, wherever the boundary
+//! between the two is.
 
 use super::*;
 use crate::callback::testing::event;
@@ -192,7 +192,7 @@ fn search_ends_after_a_number_of_records() {
     data.index_all();
     let (journal, index) = data.readers();
     let source = EventSource { scan_records_max: 50, ..EventSource::new(&journal, Some(&index)) };
-    // In turn, and by the index.
+    // By a search of the journal, and by the index.
     for names in [&["nothing-*"][..], &["a"]] {
         let query = types(&[EventType::Stop], streams(names));
         let page = source.page(&query).unwrap();

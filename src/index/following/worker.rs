@@ -119,13 +119,13 @@ impl Worker {
             Err(error @ (IndexError::Journal(JournalError::Closed) | IndexError::Died)) => Err(error),
             Err(error) => {
                 if self.follower.status.set_error(Some(error.to_string())) {
-                    tracing::warn!(reason = %error, "the index fails: it tries again, and the journal keeps the events until then");
+                    tracing::warn!(reason = %error, "the index fails: livehook tries again, and the journal keeps the events until then");
                 }
                 Ok(Step::Wait(FAILURE_WAIT))
             }
             Ok(step) => {
                 if self.follower.status.set_error(None) {
-                    tracing::info!("the index goes on");
+                    tracing::info!("the index works again");
                 }
                 Ok(step)
             }

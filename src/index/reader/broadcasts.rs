@@ -25,6 +25,7 @@ impl Reader {
     /// # Errors
     /// The index cannot be read.
     pub fn broadcasts(&self, query: &BroadcastQuery, now_ms: i64) -> Result<Vec<BroadcastView>, IndexError> {
+        // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
         let streams = self.streams_by_name(&query.selection)?;
         let mut wheres = Conditions::default();
@@ -63,6 +64,7 @@ impl Reader {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => unknown.insert(self.stream_broadcasts(stream, now_ms)?),
             };
+            // Only the first session of a broadcast stands for it.
             let Some((broadcast, last)) = of_stream.get(&number) else {
                 continue;
             };

@@ -8,7 +8,7 @@ use crate::index::settings::Settings;
 use crate::index::{IndexError, schema};
 use crate::session::State;
 
-/// After how many of its steps SQLite asks whether to give up: some microseconds.
+/// SQLite checks whether to give up after this many of its steps, which take some microseconds.
 const STEPS_PER_CHECK: i32 = 1000;
 
 /// The index, open for reading.
@@ -22,18 +22,18 @@ impl Reader {
     /// Opens the index of a data directory.
     ///
     /// # Errors
-    /// There is none, it has a newer version, or the file is not an index.
+    /// The index does not exist, is newer or not an index, or this user cannot read it.
     pub fn open(data_dir: &Path) -> Result<Reader, IndexError> {
         let connection = schema::open_to_read(data_dir)?;
         let settings = Settings::read(&connection)?;
         Ok(Reader { connection, settings })
     }
 
-    /// Makes calls, also the one under way, fail once `is_enough` returns true, which is called again and again. Then
-    /// [`IndexError::is_given_up`] returns true for the error.
+    /// Interrupts every call, now and later, once `is_enough` returns true. The interrupted call returns an error for which
+    /// [`IndexError::is_given_up`] is true.
     ///
     /// # Errors
-    /// The database refuses it.
+    /// SQLite does not accept the check.
     pub fn give_up_when(&mut self, is_enough: impl FnMut() -> bool + Send + 'static) -> Result<(), IndexError> {
         Ok(self.connection.progress_handler(STEPS_PER_CHECK, Some(is_enough))?)
     }

@@ -1,4 +1,4 @@
-//! How far the index has followed which journal.
+//! The place of the index in the journal that it follows.
 
 use super::Reader;
 use crate::index::IndexError;
@@ -22,9 +22,9 @@ impl Reader {
         Ok(meta::text(&self.connection, "journal_id")?)
     }
 
-    /// The last record of `journal` that is in the index; `None` if their offsets don't mean the same. They don't after
-    /// another journal, or an earlier state of the same one, was put in the place of the indexed one, until a service has
-    /// started with it.
+    /// The last record of `journal` that is in the index; `None` if the two use an offset for different records. That happens
+    /// if another journal, or an earlier copy of the same one, took the place of the indexed one. The next start of the
+    /// service mends it.
     ///
     /// # Errors
     /// The index or the journal cannot be read.
@@ -39,7 +39,7 @@ impl Reader {
         }
         let is_same = match journal.get(cursor)? {
             Some(record) => cursor_id.is_none_or(|id| id == record.event.id().to_string()),
-            // It was pruned, unless the journal has never come so far.
+            // The record was pruned, unless the journal ends before it.
             None => journal.head()?.is_none_or(|head| head >= cursor),
         };
         Ok(is_same.then_some(cursor))

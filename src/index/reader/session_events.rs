@@ -15,13 +15,14 @@ use crate::session::SessionId;
 pub const SESSION_EVENTS_MAX: usize = 10_000;
 
 impl Reader {
-    /// The offsets of a session's events: those with its sequence, and the recordings and screenshots of its stream in its
+    /// The offsets of a session's events: the ones with its sequence, and the recordings and screenshots of its stream in its
     /// time. They are in the order of their times; among equal times, a push is first and a stop last. Events that the journal
     /// has pruned are missing.
     ///
     /// # Errors
     /// The index cannot be read.
     pub fn session_events(&self, id: &SessionId, now_ms: i64) -> Result<Vec<Offset>, IndexError> {
+        // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
         let mut statement = self.connection.prepare_cached(&query)?;

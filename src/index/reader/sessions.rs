@@ -23,6 +23,7 @@ impl Reader {
     /// # Errors
     /// The index cannot be read.
     pub fn sessions(&self, query: &SessionQuery, now_ms: i64) -> Result<Vec<SessionView>, IndexError> {
+        // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
         let streams = self.streams_by_name(&query.selection)?;
         let (text, values) = self.sessions_sql(query, streams.as_deref(), now_ms);
@@ -31,6 +32,7 @@ impl Reader {
         let mut statement = self.connection.prepare(&text)?;
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
+            // Not `LIMIT`: rows whose stream is not selected are skipped here, and must not count.
             if views.len() == query.limit {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Which streams a selection means, by their names.
+//! Finds the streams of a selection by their names.
 
 use std::collections::HashMap;
 
@@ -77,6 +77,7 @@ impl<'r> Names<'r> {
         let key = self.reader.stream_key(stream)?;
         let decision = self.selection.takes(&key.domain(), &key.app_name(), &key.stream());
         if self.decided.len() == DECISIONS_MAX {
+            // A decision costs one look into the table of streams, so forgetting them is cheap.
             self.decided.clear();
         }
         self.decided.insert(stream, decision);

@@ -23,9 +23,9 @@ struct Live {
 }
 
 impl Reader {
-    /// The streams that are live at `now_ms` (Unix ms), after the one at the place `after`. They are in the order of domain, app
-    /// name and stream name, because only names never change: the start of a live stream does when the oldest of its pushes
-    /// stops.
+    /// The streams that are live at `now_ms` (Unix ms), after the one at the place `after`. They are sorted by
+    /// domain, app name and stream name, because names never change. The start of a live stream changes when the oldest of its
+    /// pushes stops.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -36,6 +36,7 @@ impl Reader {
         limit: usize,
         now_ms: i64,
     ) -> Result<Vec<StreamView>, IndexError> {
+        // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
         let mut live: HashMap<i64, Live> = HashMap::new();
         {

@@ -57,7 +57,7 @@ pub enum RedriveOutcome {
     Delivered,
     /// The dead letter is to be tried again.
     Retry,
-    /// The sink gave the event up again. The dead letter stays until somebody redrives or drops it.
+    /// The sink gave the event up again. The dead letter stays until a person redrives or drops it.
     GivenUp {
         /// Why.
         failure: String,

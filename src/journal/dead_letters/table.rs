@@ -37,6 +37,7 @@ impl Reader {
     ) -> Result<DeadLetterPage, JournalError> {
         self.check_is_current()?;
         let mut statement = self.connection.prepare_cached(&selection.sql(COLUMNS))?;
+        // SQL sets no limit, because rows outside the time are skipped below.
         let mut rows = statement.query(params![
             after,
             i64::MAX,
@@ -114,6 +115,7 @@ fn dead_letter(row: &Row<'_>) -> Result<DeadLetter, JournalError> {
 
 /// The total size of the lines of all dead letters.
 pub(in super::super) fn lines_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    // `length` would count characters, not bytes.
     let query = "SELECT coalesce(sum(octet_length(line)), 0) FROM dead_letters";
     let bytes: i64 = connection.query_row(query, [], |row| row.get(0))?;
     Ok(bytes.unsigned_abs())
@@ -142,7 +144,7 @@ pub(in super::super) fn add(connection: &Connection, sink: &str, new: &NewDeadLe
 }
 
 /// Stores an attempt of a redriven dead letter, within the caller's transaction. Returns the size of its line if the dead letter
-/// was removed. One that somebody dropped in between is not an error.
+/// was removed. If it was dropped in between, that is not an error.
 pub(in super::super) fn store_attempt(
     connection: &Connection,
     sink: &str,

@@ -18,7 +18,7 @@ use crate::callback::Event;
 /// How long progress waits for events before it gets a sync of its own.
 const RIDE: Duration = Duration::from_millis(50);
 
-/// Where the result of an entry goes once it is durable.
+/// Receives the result of an entry once it is durable.
 pub(in super::super) type Reply<T, E = JournalError> = oneshot::Sender<Result<T, E>>;
 
 /// An event to store.
@@ -97,6 +97,7 @@ impl Inbox {
     /// The inbox is full or closed, or the writer is stalled.
     pub(in super::super) fn append(&self, append: Append, now: Instant) -> Result<(), AppendError> {
         let mut entries = self.lock();
+        // An event that is refused now is sent again soon. One that waits behind a hanging disk gets no answer in time.
         if let Some(stalled) = AppendError::of_stall(entries.busy_for(now)) {
             return Err(stalled);
         }
@@ -170,6 +171,7 @@ impl Inbox {
             let is_due = entries.is_closed
                 || entries.is_urgent
                 || entries.handed_over > 0
+                // A person waits for an edit.
                 || !entries.edits.is_empty()
                 || now >= until
                 || ride_ends.is_some_and(|ride_ends| now >= ride_ends);

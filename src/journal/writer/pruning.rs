@@ -138,6 +138,7 @@ impl Space {
         }
         if let Some(last) = last {
             let transaction = connection.unchecked_transaction()?;
+            // Both in one transaction. After a crash in between, the removed offsets could be used again.
             transaction.prepare_cached("DELETE FROM records WHERE offset <= ?1")?.execute([last])?;
             transaction
                 .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'first_offset'")?
@@ -163,6 +164,7 @@ fn prune_ids(connection: &Connection, oldest_remembered: Offset) -> rusqlite::Re
 fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let number =
         |pragma: &str| -> rusqlite::Result<i64> { connection.prepare_cached(pragma)?.query_row([], |row| row.get(0)) };
+    // Pruning leaves free pages in the file. SQLite uses them again, so they don't count.
     let pages = number("PRAGMA page_count")? - number("PRAGMA freelist_count")?;
     Ok(u64::try_from(pages * number("PRAGMA page_size")?).unwrap_or(0))
 }

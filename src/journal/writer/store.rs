@@ -60,6 +60,7 @@ impl Store {
         let (connection, path) = (schema::open(data_dir)?, schema::path(data_dir));
         let first = Offset(meta::number(&connection, "first_offset")?.unwrap_or(1).max(1));
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
+        // `first_offset` outlives the records: if all of them were pruned, their offsets are not used again.
         let next_offset = last.map_or(first, |last| Offset(last + 1).max(first));
         let mut window = Window::new(options.dedupe_window_secs, options.dedupe_ids_max);
         window.load(&connection, now.monotonic_secs())?;
@@ -88,6 +89,7 @@ impl Store {
         now: Now,
     ) -> Result<Store, JournalError> {
         let store = Store::open(data_dir, options, consumers, now)?;
+        // A value that means nothing: writing it proves that the disk takes a commit before an event depends on that.
         meta::store(&store.connection, "proven_ms", Some(now.wall_ms))?;
         Ok(store)
     }
@@ -95,6 +97,7 @@ impl Store {
     /// Returns a function that opens the same journal again after a failure, from nothing but its file. Its success proves that
     /// the journal can be read and written.
     pub(super) fn reopener(&self) -> impl FnMut(Now) -> Result<Store, JournalError> + Send + use<> {
+        // The start does not matter, because each of these consumers has a cursor.
         let consumers: Vec<(String, Start)> =
             self.consumers.iter().map(|consumer| (consumer.name.clone(), Start::Now)).collect();
         let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
@@ -146,6 +149,7 @@ impl Store {
         self.window.expire(now.monotonic_secs());
         let is_new = |append: &&Append| !self.window.contains(append.event.id());
         let bytes = appends.iter().filter(is_new).map(|append| pruning::stored_bytes(&append.event)).sum();
+        // Pruning has transactions of its own, so it must end before the transaction of the batch begins.
         let has_space = self.space.free_up(&self.connection, bytes, self.options.size_bytes_max, self.passed())?;
 
         let transaction = self.connection.unchecked_transaction()?;
@@ -165,6 +169,7 @@ impl Store {
         if stored > 0 || !advances.is_empty() {
             transaction.commit()?;
         } else {
+            // Nothing is to be stored, so a batch of duplicates costs no sync.
             transaction.rollback()?;
         }
 
@@ -225,6 +230,7 @@ impl Store {
         check_place(&self.data_dir, self.identity)?;
         self.window.expire(now.monotonic_secs());
         let kept_since_ms = now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS);
+        // The window has the ids of the newest records, so its length shows where they begin.
         let oldest_remembered = Offset(self.next_offset.0 - self.window.len() as i64);
         let passed = self.passed();
         let has_more = self.space.prune_old(&self.connection, kept_since_ms, passed, oldest_remembered, is_enough)?;
@@ -252,6 +258,7 @@ impl Store {
 
     /// Every consumer has passed the records up to this one.
     fn passed(&self) -> Offset {
+        // Without a consumer, no record has to wait.
         self.consumers.iter().map(|consumer| consumer.cursor).min().unwrap_or(self.head())
     }
 }
@@ -278,6 +285,8 @@ fn insert(
         let id = event.id().to_bytes();
         insert.execute(params![offset, id, event.event_type().number(), event.received_ms(), event.line()])?;
         ids.extend_from_slice(&id);
+        // Not after the commit, because one batch can hold the same event twice. If the commit fails, the journal is
+        // opened again and loads a new window.
         window.insert(event.id(), now.monotonic_secs());
         offset += 1;
         results.push(Ok(Appended::Stored));

@@ -39,6 +39,7 @@ impl Availability {
 
     fn set(&self, error: Option<AppendError>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only a change is logged, so that a full journal does not add a line for each batch.
         if *known != error {
             if error == Some(AppendError::Full) {
                 tracing::error!("{}", AppendError::Full);
@@ -139,6 +140,7 @@ impl Writer {
         if is_full || stored > 0 {
             self.links.availability.set(is_full.then_some(AppendError::Full));
         }
+        // The stored events have the last offsets, without gaps.
         let offsets = (head.0 - stored as i64 + 1..).map(Offset);
         let is_stored = |(_, result): &(&Append, &Result<Appended, AppendError>)| **result == Ok(Appended::Stored);
         let stored = appends.iter().zip(&results).filter(is_stored).zip(offsets);
@@ -239,6 +241,7 @@ impl Writer {
         self.links.metrics.dedupe_window(i64::from(report.window_secs));
         let percent = report.held_bytes.saturating_mul(100) / limit_bytes.max(1);
         let reached = WARNINGS_PERCENT.into_iter().filter(|warning| percent >= *warning).max().unwrap_or(0);
+        // Each mark is reported once, not every second, until the size falls below it.
         if reached > self.warned_percent {
             let slowest = report.slowest.as_deref().unwrap_or("none: dead letters take the space");
             tracing::warn!(

@@ -84,6 +84,7 @@ impl Wakeups {
         for (reply, result) in advances {
             let _ = reply.send(result);
         }
+        // The tail comes before the head, so a consumer that the head wakes finds the records in memory.
         self.tail.push(stored, head);
         self.head.send_if_modified(|known| {
             let is_newer = head > *known;
