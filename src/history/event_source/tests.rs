@@ -23,6 +23,14 @@ fn rounds(rounds: std::ops::Range<i64>) -> Vec<Event> {
     rounds.flat_map(|round| (0..12).map(move |number| event_of(round, number))).collect()
 }
 
+/// A journal of so many pushes of the stream `a`, and its index.
+fn indexed_pushes(count: i64) -> Data {
+    let data = Data::new();
+    data.write((0..count).map(|number| data.push("a", number)));
+    data.index_all();
+    data
+}
+
 /// All events of some streams.
 fn streams(names: &[&str]) -> EventQuery {
     let names = names.iter().map(|name| NamePattern::new(name).unwrap()).collect();
@@ -187,9 +195,7 @@ fn large_events_come_in_small_pages() {
 
 #[test]
 fn search_ends_after_a_number_of_records() {
-    let data = Data::new();
-    data.write((0..300).map(|number| data.push("a", number)));
-    data.index_all();
+    let data = indexed_pushes(300);
     let (journal, index) = data.readers();
     let source = EventSource { scan_records_max: 50, ..EventSource::new(&journal, Some(&index)) };
     // By a search of the journal, and by the index.
@@ -203,9 +209,7 @@ fn search_ends_after_a_number_of_records() {
 
 #[test]
 fn last_page_ends_at_the_last_record() {
-    let data = Data::new();
-    data.write((0..4).map(|number| data.push("a", number)));
-    data.index_all();
+    let data = indexed_pushes(4);
     let (journal, index) = data.readers();
     let source = EventSource::new(&journal, Some(&index));
     let page = source.page(&EventQuery { limit: 4, ..ascending(streams(&["a"])) }).unwrap();
@@ -287,9 +291,7 @@ fn event_is_found_by_its_id() {
 
 #[test]
 fn search_for_an_id_has_a_bound() {
-    let data = Data::new();
-    data.write((0..1500).map(|number| data.push("a", number)));
-    data.index_all();
+    let data = indexed_pushes(1500);
     data.write((1500..1520).map(|number| data.push("a", number)));
     let (journal, index) = data.readers();
     let find = |index, number: i64, scan_records_max| {
