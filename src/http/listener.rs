@@ -159,4 +159,6 @@ fn is_out_of_files(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;

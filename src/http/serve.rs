@@ -213,3 +213,6 @@ async fn close(mut socket: impl Socket, answer: Option<&ErrorBody>) {
         left -= read;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -325,4 +325,6 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;

@@ -63,3 +63,6 @@ impl Drop for Appending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,79 +1,15 @@
 //! The callback endpoint as its clients see it. They connect in memory, so that tokio's clock can be paused.
 
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
-use tokio::net::TcpListener;
 use tower::Service;
 
+use super::testing::{SAMPLE, Setup, get, other, post, request, setup, start_tcp};
 use super::*;
-use crate::callback::{self, CallbackKey, KeyOptions};
-use crate::http::testing::{Client, Connector, Lines, MemoryListener, PEER};
-use crate::http::{Hooks, Limits, Listen, serve};
+use crate::callback::{self, CallbackKey};
+use crate::http::testing::{Client, Lines};
 use crate::journal::AppendError;
 use crate::journal::testing::MemoryJournal;
 use crate::receiver::ERRORS;
-
-/// The vendor's published sample. Its `t` is the time of these tests.
-const SAMPLE: &str = r#"{"app":"test.domain.com","appid":12345678,"appname":"live","channel_id":"test_stream","errcode":0,"errmsg":"ok","event_time":1545115790,"event_type":1,"node":"100.121.160.92","sequence":"6674468118806626493","stream_id":"test_stream","stream_param":"stream_param=test","user_ip":"119.29.94.245","sign":"ca3e25e5dc17a6f9909a9ae7281e300d","t":1545030873}"#;
-const T: i64 = 1_545_030_873;
-
-/// A receiver that is served in memory.
-struct Setup {
-    receiver: Arc<Receiver>,
-    connector: Connector,
-    journal: Arc<MemoryJournal>,
-    metrics: Arc<Metrics>,
-    draining: Arc<AtomicBool>,
-}
-
-fn setup(change: impl FnOnce(&mut Options)) -> Setup {
-    let mut options = Options { health_path: Some("/health".parse().unwrap()), ..Options::default() };
-    change(&mut options);
-    let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: Vec::new() }];
-    let verifier =
-        Verifier::new(callback::Options { keys, allowed_appids: options.allowed_appids.clone(), ..Default::default() });
-    let journal = Arc::new(MemoryJournal::default());
-    let (metrics, draining) = (Arc::new(Metrics::new()), Arc::new(AtomicBool::new(false)));
-    let receiver = Receiver::new(
-        &options,
-        verifier.unwrap(),
-        Arc::clone(&journal) as Arc<dyn Journal>,
-        Arc::clone(&metrics),
-        Arc::clone(&draining),
-        || T * 1000,
-    );
-    let receiver = Arc::new(receiver.unwrap());
-    let (connector, listener) = MemoryListener::new();
-    start(&receiver, listener);
-    Setup { receiver, connector, journal, metrics, draining }
-}
-
-fn start(receiver: &Arc<Receiver>, listener: impl Listen + 'static) {
-    let limits = Limits { headers_bytes_max: 8192, ..Options::default().limits() };
-    let counted = Arc::clone(receiver);
-    let hooks = Hooks { unreadable_head: Some(Box::new(move |word| counted.count_unreadable(word))) };
-    tokio::spawn(serve(listener, router(Arc::clone(receiver)), hooks, limits, std::future::pending()));
-}
-
-/// Serves the receiver over TCP as well.
-async fn start_tcp(receiver: &Arc<Receiver>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    start(receiver, listener);
-    address
-}
-
-fn post(path: &str, headers: &str, body: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
-}
-
-/// The sample with another stream.
-fn other(stream: &str) -> String {
-    SAMPLE.replace("test_stream", stream)
-}
 
 #[tokio::test(start_paused = true)]
 async fn copy_of_a_callback_is_a_duplicate() {
@@ -336,17 +272,6 @@ async fn journal_that_refuses_gets_503() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_that_leaves_loses_no_event() {
-    let Setup { connector, journal, .. } = setup(|_| {});
-    journal.pause(Duration::from_millis(50));
-    let mut client = connector.connect().unwrap();
-    client.send(post("/callback", "", SAMPLE)).await;
-    drop(client);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(journal.events().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn slow_bodies_time_out_and_reserve_nothing() {
     let Setup { connector, .. } = setup(|options| {
         options.bodies_bytes_max = 1000;
@@ -366,46 +291,6 @@ async fn slow_bodies_time_out_and_reserve_nothing() {
     }
     let large = SAMPLE.replace("stream_param=test", &"x".repeat(1000));
     assert_eq!(connector.ask(&post("/callback", "", &large)).await.error(), (503, "unavailable".to_owned()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn waiting_events_count_as_memory() {
-    let Setup { connector, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
-    journal.pause(Duration::from_millis(300));
-    let mut waiting = connector.connect().unwrap();
-    waiting.send(post("/callback", "", SAMPLE)).await;
-    while journal.events().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    let second = post("/callback", "", &other("second"));
-    assert_eq!(connector.ask(&second).await.error(), (503, "unavailable".to_owned()));
-    assert_eq!(waiting.reply().await.status, 200);
-    assert_eq!(connector.ask(&second).await.status, 200);
-}
-
-/// A request as the listener hands it to the router.
-fn request(body: impl Into<Body>, length: usize) -> Request {
-    let request = Request::builder().method("POST").uri("/callback").header("content-length", length);
-    request.extension(ConnectInfo(SocketAddr::from(PEER))).body(body.into()).unwrap()
-}
-
-/// An event counts as memory until the journal has stored it, even if nothing waits for the answer any more.
-#[tokio::test(start_paused = true)]
-async fn abandoned_events_count_as_memory() {
-    for is_client_gone in [true, false] {
-        let Setup { receiver, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
-        journal.pause(Duration::from_secs(60));
-        let mut router = router(receiver);
-        let first = router.call(request(SAMPLE, SAMPLE.len()));
-        if is_client_gone {
-            assert!(tokio::time::timeout(Duration::from_millis(50), first).await.is_err());
-        } else {
-            assert_eq!(first.await.unwrap().status(), 503, "after `answer_timeout_secs`");
-        }
-        let second = other("second");
-        assert_eq!(router.call(request(second.clone(), second.len())).await.unwrap().status(), 503);
-        assert_eq!(journal.events().len(), 1, "there was no memory for the second");
-    }
 }
 
 #[tokio::test(start_paused = true)]
