@@ -73,6 +73,7 @@ impl Guard {
     /// `/livez` and `/readyz` needs the token, and is closed while no token is configured.
     pub(super) fn new(options: &Options, local: SocketAddr) -> Guard {
         Guard {
+            // A socket for both IP versions shows IPv4 addresses as `::ffff:127.0.0.1`.
             is_loopback: local.ip().to_canonical().is_loopback(),
             token: options.token.clone(),
             allowed_hosts: options.allowed_hosts.clone(),
@@ -82,6 +83,7 @@ impl Guard {
 
     /// Returns why a request is refused, before any route sees it.
     fn reason_to_refuse(&self, request: &Request, is_trusted: bool) -> Option<ErrorBody> {
+        // Load balancers and orchestrators probe these without a token.
         let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
         if !has_one_host(request) {
             Some(NOT_ONE_HOST)
@@ -106,6 +108,7 @@ impl Guard {
         }
         // No form of a web page can send this media type.
         let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // A `charset` may follow.
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         if media_type.eq_ignore_ascii_case("application/json") { None } else { Some(JSON_REQUIRED) }
     }
@@ -114,6 +117,7 @@ impl Guard {
     fn accepts_token(&self, headers: &HeaderMap) -> bool {
         let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
             let (scheme, given) = value.split_at_checked("Bearer ".len())?;
+            // Clients may write the name of a scheme in any case (RFC 9110).
             scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
         });
         matches!((&self.token, given), (Some(token), Some(given)) if token.matches(given))
@@ -146,6 +150,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request,
     };
     // Answers hold names that anybody can choose: a browser must not guess that they are a page or a script.
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Answers show the state of this moment. A handler whose answer can be kept has set the header itself.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -188,6 +193,7 @@ fn host_is_allowed(request: &Request, allowed_hosts: &[String]) -> bool {
 }
 
 fn is_allowed(authority: &Authority, allowed_hosts: &[String]) -> bool {
+    // A Host header has no user. `localhost@evil.example.com` is an attempt to look like another host.
     if authority.as_str().contains('@') {
         return false;
     }

@@ -75,6 +75,7 @@ impl Readiness<'_> {
         let health = sources.journal.health();
         let head = health.head.0;
         let draining = sources.draining.load(Ordering::Relaxed);
+        // A service that is stopping must get no further callbacks.
         let ready = health.unavailable.is_none() && !draining;
         let detail = has_detail.then(|| Detail {
             draining,

@@ -142,6 +142,7 @@ pub(super) const API_PREFIX: &str = "/api/v1";
 
 /// Returns the answer that refuses a request for `path`. With `close`, the connection ends after it.
 pub(super) fn refusal_response(error: ErrorBody, path: &str, close: bool) -> Response<Body> {
+    // `/api/v1x` only begins like the API.
     let is_api = path.strip_prefix(API_PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if is_api { problem_response(error, close) } else { (close.then_some(CLOSE), error).into_response() }
 }
@@ -150,6 +151,7 @@ pub(super) fn refusal_response(error: ErrorBody, path: &str, close: bool) -> Res
 pub(super) fn problem_response(error: ErrorBody, close: bool) -> Response<Body> {
     let (mut parts, body) = Problem::from(&error).into_response().into_parts();
     for (name, value) in (close.then_some(CLOSE), error).into_response().headers() {
+        // Type and length of the body stay those of the problem.
         parts.headers.entry(name).or_insert(value.clone());
     }
     Response::from_parts(parts, body)

@@ -65,6 +65,7 @@ impl Admin {
             .fallback(not_found)
             .merge(api)
             .method_not_allowed_fallback(method_not_allowed)
+            // The last layer is the outermost one, so the guard sees a request before any route or fallback does.
             .layer(from_fn_with_state(guard, guard::check))
     }
 }

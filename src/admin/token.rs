@@ -26,6 +26,7 @@ impl Token {
         if text == PLACEHOLDER {
             return Err("the token is the placeholder of the example file: make one with `livehook keygen`".to_owned());
         }
+        // Clients could not send other characters in a header.
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(
                 "the token holds characters other than visible ASCII: make one with `livehook keygen`".to_owned()

@@ -36,6 +36,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     let journal = Reader::open(data_dir)?;
     let mut backup = Backup::begin(data_dir, target)?;
     let mut progress = Progress::new("of the index copied");
+    // The index goes first: a copy of it that is behind its journal catches up, and one that is ahead would count as the
+    // index of another journal.
     let index_bytes = index::backup(&mut backup, |done, total| progress.show(done, total))?;
     progress.end();
     let mut progress = Progress::new("of the journal copied");
@@ -43,6 +45,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     progress.end();
     backup.finish()?;
     output.line(format_args!("{}\t{bytes}", target.display()))?;
+    // So that stdout and stderr appear in this order on a terminal.
     output.flush()?;
     talk(format_args!("{bytes} bytes written to {}", target.display()));
     talk(restore_hint(data_dir, target));

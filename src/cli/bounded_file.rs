@@ -22,6 +22,7 @@ pub(crate) fn read_file(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>
 /// The reader fails or has more bytes.
 pub(crate) fn read_bounded(reader: impl Read, name: &str, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // One byte more shows that the file is too large, without reading all of it.
     reader.take(bytes_max as u64 + 1).read_to_end(&mut bytes).with_context(|| name.to_owned())?;
     if bytes.len() > bytes_max {
         bail!("{name}: larger than the limit of {bytes_max} bytes");

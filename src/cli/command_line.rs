@@ -59,6 +59,7 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut output = Output::stdout();
     let result = run_with_output(arguments, &mut output);
+    // Data that was printed before an error still belongs to the user.
     let flushed = output.flush().map_err(anyhow::Error::from);
     result.and_then(|code| flushed.map(|()| code)).unwrap_or_else(|error| report(&error))
 }
@@ -98,6 +99,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
     }
     if let Some(UsageError(message)) = error.downcast_ref() {
+        // Printed as clap prints its own errors, with the usage and exit code 2.
         let error = clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"));
         return report(&error.with_cmd(&CommandLine::command()).into());
     }

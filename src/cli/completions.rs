@@ -25,6 +25,7 @@ pub(super) fn run(
     mut commands: clap::Command,
     output: &mut Output<'_>,
 ) -> anyhow::Result<ExitCode> {
+    // `clap_complete` panics if a write fails, for example on a closed pipe, so it writes to memory.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut commands, "livehook", &mut script);
     output.bytes(&script)?;

@@ -56,6 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !service.has_url() {
         let DataConfig { data_dir, index } = service.data(data_dir)?;
         match rebuild_here(&data_dir, index) {
+            // A running service holds the lock, and rebuilds the index below.
             Err(IndexError::Storage(StorageError::Locked(_))) => {}
             Err(error) => return Err(error.into()),
             Ok(()) => {
@@ -125,6 +126,7 @@ async fn wait(service: &Service) -> anyhow::Result<()> {
             return Ok(());
         }
         progress.show(count(index.cursor), count(head));
+        // The service repeats its last error, and the user reads it once.
         if let Some(error) = index.last_error.filter(|error| shown_error.as_ref() != Some(error)) {
             progress.end();
             talk(format_args!("the service failed and tries again: {}", printable(&error, ERROR_CHARACTERS_MAX)));

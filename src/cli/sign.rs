@@ -92,6 +92,7 @@ pub(super) fn sign(callback: &[u8], key: &CallbackKey, t: i64) -> anyhow::Result
     changes.sort_by_key(|(span, _)| (span.start, span.end));
 
     let mut signed = text.to_owned();
+    // From the back, so that the spans before stay valid.
     for (span, replacement) in changes.into_iter().rev() {
         signed.replace_range(span, &replacement);
     }
@@ -101,6 +102,7 @@ pub(super) fn sign(callback: &[u8], key: &CallbackKey, t: i64) -> anyhow::Result
 
 /// The range in `text` that `part` was borrowed from.
 fn span(text: &str, part: &str) -> Range<usize> {
+    // serde_json borrows a `RawValue` from the text, so its address shows its place.
     let start = part.as_ptr().addr() - text.as_ptr().addr();
     start..start + part.len()
 }

@@ -38,6 +38,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let fresh = fresh_index::open(arguments.data_dir.path())?;
     let now_ms = system_clock();
+    // All of them, because the index sorts by name and the newest come first here.
     let mut views = fresh.index.streams(&arguments.selection.selection(), None, usize::MAX, now_ms)?;
     views.sort_by_key(|view| Reverse(view.live_since));
     let rows = views.into_iter().map(|view| StreamRow { view, now_ms });

@@ -66,6 +66,7 @@ pub fn client_address(
 fn forwarded_for(element: &str) -> Option<&str> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
+        // RFC 7239 wants quotes around an address with a colon.
         name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
     })
 }

@@ -142,6 +142,7 @@ pub(crate) fn words(words: impl IntoIterator<Item = &'static str>, description: 
 
 /// Untrusted text, cut after 128 characters and escaped to visible ASCII.
 pub(crate) fn quoted(text: &str) -> String {
+    // A terminal obeys control characters, and bidirectional ones reorder a line, so none is quoted as it is.
     let mut quoted: String = text.chars().take(QUOTED_CHARACTERS_MAX).flat_map(char::escape_default).collect();
     if text.chars().nth(QUOTED_CHARACTERS_MAX).is_some() {
         quoted.push_str("...");

@@ -40,6 +40,7 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
+    // With 0, no request could ever be served.
     let connections_max = limits.connections_max.max(1);
     let mut connections = Connections {
         tasks: JoinSet::new(),
@@ -50,6 +51,8 @@ pub async fn serve(
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
+            // In this order, so that a stop comes first, and ended connections free their places before a new one is
+            // accepted.
             biased;
             () = &mut stop => break,
             Some(ended) = connections.tasks.join_next_with_id() => {
@@ -80,6 +83,7 @@ pub async fn serve(
             () = connections.evict_until_fewer_than(connections_max) => connections.spawn(socket, peer),
         }
     }
+    // Closes the port first, so that no client connects while the last requests finish.
     drop(listener);
     connections.drain().await;
 }

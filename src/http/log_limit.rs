@@ -28,6 +28,7 @@ impl LogLimit {
     /// were suppressed since the last one. `kind` must come from a closed set, because each kind is stored.
     pub fn admit(&self, kind: &'static str, now: Instant) -> Option<u64> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // There are few kinds, so a linear search finds them quickly.
         let position = match buckets.iter().position(|(known, _)| *known == kind) {
             Some(position) => position,
             None => {
@@ -43,6 +44,7 @@ impl Bucket {
     fn take(&mut self, now: Instant) -> Option<u64> {
         let intervals = now.saturating_duration_since(self.refilled).as_secs() / INTERVAL.as_secs();
         let intervals = u32::try_from(intervals).unwrap_or(u32::MAX);
+        // A full bucket saves nothing for later, so that a long silence allows one burst and not more.
         if intervals >= BURST - self.tokens {
             self.tokens = BURST;
             self.refilled = now;

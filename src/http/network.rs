@@ -23,6 +23,7 @@ impl std::str::FromStr for Network {
     fn from_str(text: &str) -> Result<Network, String> {
         text.parse::<IpNet>()
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            // The bits of the host do not matter: `10.1.2.3/8` is `10.0.0.0/8`.
             .map(|network| Network(network.trunc()))
             .map_err(|_| {
                 format!("`{text}` is not a network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8")

@@ -100,11 +100,15 @@ impl Server {
 
         let answer = match (end, connection.phase()) {
             (End::Done, _) => None,
+            // In a later phase the handler has a request, and a second answer would be read as the answer to the next
+            // one.
+            // `is_parse` is true for a head that is too large as well, so that case comes first.
             (End::Failed(error), Phase::Idle | Phase::ReadingHead) if error.is_parse_too_large() => {
                 Some(ErrorBody::HEADERS_TOO_LARGE)
             }
             (End::Failed(error), Phase::Idle | Phase::ReadingHead) if error.is_parse() => Some(ErrorBody::NOT_HTTP),
             (End::Late(Phase::ReadingHead), _) => Some(ErrorBody::HEAD_TOO_SLOW),
+            // No lingering: this client has not read for the whole timeout.
             (End::Late(Phase::WritingAnswer), _) => return self.log_unread_answer(peer),
             (End::Failed(_) | End::Late(_) | End::Cut, _) => return,
         };
@@ -160,9 +164,11 @@ where
     poll_fn(|context| {
         connection.listen(context);
         loop {
+            // Without a shutdown, because our own last answer may follow, and the client must be able to read it.
             match http.poll_without_shutdown(context) {
                 Poll::Ready(Ok(())) => return Poll::Ready(End::Done),
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Failed(error)),
+                // All phases of this wake-up share one reading of the clock.
                 Poll::Pending => connection.stamp(),
             }
             if connection.is_evicted() {
@@ -173,6 +179,7 @@ where
                     return Poll::Ready(End::Cut);
                 }
                 is_draining = true;
+                // hyper acts on this at its next poll.
                 Pin::new(&mut *http).graceful_shutdown();
                 continue;
             }
@@ -207,6 +214,7 @@ async fn close(mut socket: impl Socket, answer: Option<&ErrorBody>) {
     let mut scratch = vec![0; 4096];
     let mut left = LINGER_BYTES_MAX;
     while let Ok(read) = socket.read(&mut scratch).await {
+        // A client that never stops sending must not hold the connection.
         if read == 0 || read > left {
             return;
         }

@@ -36,6 +36,8 @@ impl Listen for TcpListener {
 
 impl Socket for TcpStream {
     fn is_closed_by_client(&self, context: &mut Context<'_>) -> bool {
+        // A peek that returns no byte means that the client has closed its side. It leaves other bytes for the next
+        // read.
         let mut byte = [0];
         matches!(self.poll_peek(context, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0) | Err(_)))
     }

@@ -92,6 +92,7 @@ pub(super) struct WatchedBody<B> {
 /// A request as hyper read it, for the router.
 pub(super) fn watched_request(request: hyper::Request<Incoming>, connection: &Arc<Connection>) -> Request {
     if request.body().is_end_stream() {
+        // hyper reports no end of a body that never begins.
         connection.enter(Phase::Handling);
         return request.map(|_| Body::empty());
     }

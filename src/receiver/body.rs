@@ -49,6 +49,7 @@ impl Budget {
 impl Share {
     fn grow(&mut self, bytes: usize) -> Result<(), BodyError> {
         self.bytes += bytes;
+        // The bytes count even if they are too many. Dropping the share gives them back.
         let used = self.budget.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if used > self.budget.bytes_max { Err(BodyError::NoMemory) } else { Ok(()) }
     }
@@ -76,6 +77,7 @@ pub(super) async fn read(
     deadline: Instant,
     budget: &Arc<Budget>,
 ) -> Result<(Bytes, Share), BodyError> {
+    // `Content-Length` announces it, so nothing has to be read or reserved.
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(BodyError::TooLarge);
     }
@@ -92,6 +94,7 @@ async fn collect(mut body: Body, bytes_max: usize, budget: &Arc<Budget>) -> Resu
     let mut first = Bytes::new();
     let mut joined = Vec::new();
     while let Some(frame) = body.frame().await {
+        // Trailers carry nothing that livehook reads.
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         share.grow(data.len())?;
         if share.bytes > bytes_max {
@@ -105,6 +108,7 @@ async fn collect(mut body: Body, bytes_max: usize, budget: &Arc<Budget>) -> Resu
             }
             joined.extend_from_slice(&data);
         }
+        // With `Content-Length` the end is known at the last byte, and one poll is saved.
         if body.is_end_stream() {
             break;
         }

@@ -34,6 +34,7 @@ impl HourlyCounts {
             Some((_, count)) => *count += 1,
             None => outcomes.push((outcome, 1)),
         }
+        // After a jump of the clock the oldest hour can be this very one. The bound matters more than its count.
         if hours.counts.len() > HOURS_MAX
             && let Some((oldest_ms, _)) = hours.counts.pop_first()
         {

@@ -116,6 +116,7 @@ impl RecentRefusals {
             body,
         };
         let mut kept = self.lock();
+        // Numbered under the lock, so that numbers grow in the order of the list.
         kept.last_number += 1;
         refusal.number = kept.last_number;
         let alike = kept.refusals.entry(refusal.error).or_default();
@@ -137,6 +138,7 @@ impl RecentRefusals {
         let kept = self.lock();
         let earlier = kept.refusals.values().flatten();
         let earlier = earlier.filter(|refusal| before.is_none_or(|before| refusal.number < before));
+        // Only pointers are cloned under the lock, because each callback that is refused waits for it.
         let mut wanted: Vec<_> = earlier.filter(|refusal| is_wanted(refusal)).cloned().collect();
         drop(kept);
         wanted.sort_unstable_by_key(|refusal| Reverse(refusal.number));

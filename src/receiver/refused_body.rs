@@ -57,6 +57,7 @@ impl RefusedBody {
             Malformed::NotAnObject { line, column } => Some(BodyFault::Place { line: *line, column: *column }),
             _ => None,
         };
+        // This message names the member, and an unverified sender chose the name.
         let is_twice = matches!(malformed, Malformed::Twice { .. });
         let message = is_twice.then_some("a member appears twice");
         RefusedBody { body_bytes: Some(body_bytes), fault, message, ..RefusedBody::default() }

@@ -152,6 +152,7 @@ impl Receiver {
         draining: Arc<AtomicBool>,
         clock: Clock,
     ) -> Result<Receiver, ReceiverError> {
+        // axum would panic at a second route with the same path.
         if !options.paths_differ() {
             return Err(ReceiverError::SamePath(options.path.clone()));
         }
@@ -198,9 +199,11 @@ impl Receiver {
         let has_body = !body.is_end_stream();
         self.check_head(arrival, has_body).map_err(|not_stored| NotStored { close: has_body, ..not_stored })?;
 
+        // The body must not take more time than the whole answer may.
         let deadline = arrival.started + self.body_timeout.min(self.answer_timeout);
         let (bytes, mut share) = body::read(body, self.body_bytes_max, deadline, &self.bodies)
             .await
+            // The rest of the body is unread, so the connection cannot carry another request.
             .map_err(|error| NotStored { close: true, ..self.body_not_read(error) })?;
         let event = self.verify(&bytes)?;
         // From here on the memory of the event counts instead of the body's, until the journal has stored the event.
@@ -227,9 +230,11 @@ impl Receiver {
             return Err(answers::METHOD_NOT_ALLOWED.into());
         }
         let headers = &arrival.parts.headers;
+        // Without a length HTTP/1.1 sees an empty body. This names the forgotten header, and not an empty callback.
         if !has_body && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
             return Err(answers::LENGTH_REQUIRED.into());
         }
+        // livehook decodes nothing, because a small encoded body can expand beyond every limit.
         if is_encoded(headers) {
             return Err(answers::ENCODING_NOT_SUPPORTED.into());
         }
@@ -244,6 +249,7 @@ impl Receiver {
         if client.is_within(&self.allowed_addresses) {
             return Ok(());
         }
+        // A proxy that hides its client may be in an allowed network itself, and the message must not contradict that.
         let doubt = if client.is_known { "" } else { ", or a client behind it," };
         let hint = format!("; {}{doubt} is not in `receiver.allowed_addresses`", client.address).into();
         Err(NotStored { hint, ..NotStored::refused(&Refusal::AddressNotAllowed, None) })
@@ -286,6 +292,7 @@ impl Receiver {
         self.hourly_counts.count(word, now_ms);
         self.metrics.callback(not_stored.event_type, word, arrival.started.elapsed());
         let (close, answer) = (not_stored.close, not_stored.answer.clone());
+        // A 503 is not a refusal: CSS sends that callback again.
         if answer.status().is_client_error() {
             self.recent_refusals.keep(now_ms, client, not_stored);
         }

@@ -23,6 +23,7 @@ pub(super) const REQUESTS_MAX: usize = 64;
 
 /// Lets a request through if a permit is free, and answers that the API is busy if none is.
 pub(super) async fn limit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response<Body> {
+    // A subscriber stays for hours, and the feed limits subscribers itself.
     if request.uri().path() == "/feed" {
         return next.run(request).await;
     }

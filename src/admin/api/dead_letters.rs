@@ -165,6 +165,7 @@ impl DeadLetterRequest {
         let failed = time_range(self.since.as_deref(), self.until.as_deref(), now_ms)?;
         let selection =
             DeadLetterSelection { sink: self.sink, numbers: self.numbers, ids: ids.collect::<Result<_, _>>()?, failed };
+        // An empty object must not redrive or drop everything by accident.
         match (self.all, selection == DeadLetterSelection::default()) {
             (false, true) => Err(Problem::parameter(
                 "all",

@@ -99,6 +99,7 @@ pub(super) async fn follow_feed(
     let feed = &api.feed;
     let (streams, parameters) = query.parameters;
     let beginning = beginning(&headers, &parameters, (api.clock)())?;
+    // Clients reconnect when their feed ends, and would keep a stopping service busy.
     if *feed.stopping().borrow() {
         return Err(Problem::stopping());
     }

@@ -128,6 +128,7 @@ pub(super) async fn read_openapi(
 
 /// Adds and corrects what the macros can't express.
 pub(super) fn complete(description: &mut Description) {
+    // The macro cannot leave the contact out. Without `contact()` it would take the authors of the package.
     description.info.contact = None;
     for operation in operations(description) {
         add_responses(operation, responses::Refused::responses());

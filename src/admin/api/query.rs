@@ -67,6 +67,7 @@ impl<T> Query<T> {
         let filters = filters.into_iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
         let mut digest = Sha256::new();
         for part in [self.path.trim_start_matches('/'), generation].into_iter().chain(filters) {
+            // With the lengths, `a=b&c=d` and `a=bc&=d` have different digests.
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
@@ -188,6 +189,7 @@ impl<'de> Deserializer<'de> for &mut Structs<'_> {
         visitor.visit_map(Members { given: self.given, names: names.iter(), current: None })
     }
 
+    // For `()`, the query of a route without parameters.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         visitor.visit_unit()
     }

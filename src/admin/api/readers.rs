@@ -131,6 +131,7 @@ impl Readers {
         query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Problem> {
         let permit = {
+            // Given back as soon as the query runs, so that only waiting queries count.
             let _place = self.waiting.try_acquire().map_err(|_| self.busy())?;
             let permit = timeout(WAIT_MAX, Arc::clone(&self.permits).acquire_owned()).await;
             permit.map_err(|_| self.busy())?.map_err(|_| Problem::stopping())?
@@ -179,6 +180,7 @@ impl Readers {
             Failure::Problem(problem) => problem,
             Failure::Unreadable(error) if error.is_given_up() => {
                 if self.is_closing.load(Ordering::Relaxed) {
+                    // The stop has ended the query, and not its length.
                     return Problem::stopping();
                 }
                 if let Some(suppressed) = self.log_limit.admit("too_expensive", Instant::now()) {

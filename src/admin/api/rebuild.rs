@@ -34,6 +34,7 @@ struct RebuildView {
 )]
 pub(super) async fn rebuild_index(State(api): State<Arc<Api>>, _: NoParameters, _: EmptyBody) -> Answer {
     let index = api.index.as_ref().ok_or_else(Problem::no_index)?;
+    // The worker of the index rebuilds it in the background, so the answer has no result.
     index.request_rebuild();
     Ok((StatusCode::ACCEPTED, answer(json(&RebuildView { rebuilding: true }))).into_response())
 }

@@ -37,6 +37,7 @@ impl Counting {
 
     /// Counts to the end, or to the deadline. If the client disconnects, the count ends after the current step.
     pub(super) async fn run(mut self, readers: &Arc<Readers>, deadline: Option<Instant>) -> Result<Counting, Problem> {
+        // Each step is a query of its own, so that others get their turn in between.
         while !self.is_done && deadline.is_none_or(|deadline| Instant::now() < deadline) {
             self = readers.run(move |reader| Ok(self.step(reader, Instant::now() + COUNTING_STEP)?)).await?;
         }

@@ -232,14 +232,17 @@ pub(super) async fn begin_replay(
         }
     }
     let selected = selection.selection().map_err(|(member, rule)| Problem::parameter(member, rule))?;
+    // Later events belong to the normal deliveries.
     let last = api.journal.health().head;
     let first = match since_ms {
         Some(since_ms) => api.readers.run(move |reader| Ok(reader.journal.offset_before(since_ms)?)).await?,
         None => Offset::default(),
     };
+    // If the clock was set back, records from before `until` can follow later ones.
     let ends_ms = until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_add(CLOCK_SLACK_MS));
     let counting = Counting::new([selected, status.selection.clone()], first, last, ends_ms);
     if dry_run {
+        // A dry run reads the whole journal, and two would slow down each other and all queries.
         let _one_at_a_time = api.dry_run.lock().await;
         let counted = counting.run(&api.readers, None).await?.counted;
         return Ok(answer(json(&DryRun { sink, counted })));

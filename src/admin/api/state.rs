@@ -35,6 +35,7 @@ impl Api {
     pub(in crate::admin) fn new(sources: &Sources, subscribers_max: usize) -> Api {
         let readers = Arc::new(Readers::new(sources.data_dir.clone(), sources.index.is_some()));
         let journal = Arc::clone(&sources.journal);
+        // An event is followed by the session that it has changed, so the feed must not be ahead of the index.
         let horizon = sources.index.as_ref().map_or_else(|| journal.head(), |index| index.cursor());
         let stopping = sources.stopping.clone();
         let clock = sources.clock;

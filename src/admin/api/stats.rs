@@ -120,6 +120,7 @@ type StatsQuery = Query<(TimeParameters,)>;
 )]
 pub(super) async fn read_stats(State(api): State<Arc<Api>>, query: StatsQuery) -> Answer {
     let (since_ms, until_ms) = hours(&query.parameters.0, (api.clock)())?;
+    // The receiver counts in memory, because the index never sees a refused callback.
     let hourly_counts = Arc::clone(&api.hourly_counts);
     api.answer(move |reader| {
         let counts = match &reader.index {

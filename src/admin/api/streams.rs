@@ -89,6 +89,7 @@ pub(super) async fn read_stream(State(api): State<Arc<Api>>, _: NoParameters, ur
     let now_ms = (api.clock)();
     api.answer(move |reader| {
         let index = reader.index()?;
+        // The index stores domains in lower case.
         let domain = domain.to_ascii_lowercase();
         let selection = StreamSelection::of_stream(&domain, &app_name, &stream);
         let query = SessionQuery { selection: selection.clone(), limit: SESSIONS_MAX, ..SessionQuery::default() };

@@ -31,6 +31,7 @@ impl CallbackFile {
             }
             _ => {
                 let stdin = io::stdin();
+                // Otherwise the command would seem to hang.
                 if stdin.is_terminal() {
                     talk("type a callback, then press Ctrl-D");
                 }

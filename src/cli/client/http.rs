@@ -58,6 +58,7 @@ pub(crate) struct NoAnswer(String);
 /// Returns a [`NoAnswer`] that says why, and what to check.
 pub(crate) fn no_answer(url: &Url, timeout: Duration, error: reqwest::Error) -> anyhow::Error {
     let shown = shown(url);
+    // The text of a reqwest error has the whole URL, and its query may hold a secret.
     let message = if error.is_timeout() {
         format!("{shown}: no response within {} s", timeout.as_secs())
     } else if error.is_connect() {

@@ -64,6 +64,7 @@ impl Service {
 
     /// The URL of a path of the admin endpoint, below the path of `--url`.
     fn url_of(&self, path: &str) -> anyhow::Result<Url> {
+        // `join` alone would drop the last part of the path, such as the prefix of a proxy.
         let base = self.url.path().trim_end_matches('/');
         self.url.join(&format!("{base}/{path}")).map_err(|error| anyhow!("{}: {error}", shown(&self.url)))
     }
@@ -88,6 +89,7 @@ fn read<T: DeserializeOwned>(url: &Url, body: &str) -> anyhow::Result<T> {
 
 /// An error for a response that refuses. The API explains it in `detail`, the rest of the admin endpoint in `message`.
 fn refused(url: &Url, status: u16, body: &str) -> anyhow::Error {
+    // A proxy in front of the service may answer with HTML.
     let response = serde_json::from_str::<Value>(body).unwrap_or_default();
     let detail = response["detail"].as_str();
     let hint = match status {

@@ -58,6 +58,7 @@ pub(super) fn change(arguments: &ChangeArguments, action: DeadLetterAction) -> a
         let data_dir = service.data(data_dir)?.data_dir;
         let now_ms = system_clock();
         match change_unserved_dead_letters(&data_dir, action, selection.clone(), now_ms) {
+            // A running service holds the lock, and makes the change below.
             Err(JournalError::Storage(StorageError::Locked(_))) => {}
             Err(error) => return Err(error.into()),
             Ok(ChangedDeadLetters { count, without_sink }) => {

@@ -115,6 +115,7 @@ fn show(arguments: &ShowArguments, output: &mut Output<'_>) -> anyhow::Result<Ex
         dead_letters.into_iter().map(|dead_letter| DeadLetterRow::new(dead_letter).with_event()).collect();
     match arguments.output {
         OutputFormat::Table => {
+            // One event can be a dead letter of several sinks.
             for (position, row) in rows.iter().enumerate() {
                 if position > 0 {
                     output.line("")?;

@@ -62,6 +62,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     let Arguments { data_dir, selection, limit, id, follow, output: format } = arguments;
     let selection = selection.selection()?;
     let journal = journal::Reader::open(data_dir.path())?;
+    // Without an index every event is found as well, only later.
     let index = usable_index(data_dir.path(), &journal).unwrap_or_else(|error| {
         talk(format_args!("cannot use the index, so the whole journal is searched: {error}"));
         None

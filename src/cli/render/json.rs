@@ -15,6 +15,7 @@ use super::output::{Output, OutputError};
 pub(crate) fn write_json_line(value: &impl Serialize, output: &mut Output<'_>) -> anyhow::Result<()> {
     let mut serializer = Serializer::with_formatter(&mut *output, EscapeControls);
     value.serialize(&mut serializer).map_err(|error| match error.is_io() {
+        // serde_json wraps the error of a closed pipe, which is not a failure of the command.
         true => OutputError::from(io::Error::from(error)).into(),
         false => anyhow::Error::from(error),
     })?;

@@ -23,9 +23,11 @@ impl Progress {
     pub(crate) fn show(&mut self, done: u64, total: impl Into<Option<u64>>) {
         let percent = total.into().map(|total| done.min(total).saturating_mul(100).checked_div(total).unwrap_or(100));
         let number = percent.unwrap_or(done);
+        // A log file or a pipe would keep every number.
         if self.is_terminal && self.shown != Some(number) {
             self.shown = Some(number);
             let unit = if percent.is_some() { " %" } else { "" };
+            // `\r` returns to the start of the line, so the next number overwrites this one.
             let _ = write!(io::stderr(), "\r{number}{unit} {}", self.words);
         }
     }

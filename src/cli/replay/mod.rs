@@ -180,6 +180,7 @@ async fn wait(service: &Service, id: i64, progress: &mut Progress) -> anyhow::Re
     let mut shown_reason = None;
     loop {
         let replay: Replay = service.get(&format!("replays/{id}")).await.map_err(|error| {
+            // Only without an answer the user cannot know whether the replay goes on.
             if error.is::<NoAnswer>() {
                 error.context(format!(
                     "replay {id} continues when the service runs again: `livehook replay --watch {id}` waits for it"

@@ -130,6 +130,7 @@ async fn send(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<
         }
     }
     let Receiver { sent, accepted, .. } = receiver;
+    // For one or two callbacks their lines say enough.
     if sent > 2 {
         talk(format_args!("{sent} sent, {accepted} accepted"));
     }

@@ -104,6 +104,7 @@ pub(super) fn print_events(events: &Events<'_>, output: &mut Output<'_>) -> anyh
 /// The members `events` and `events_gone` of the session's JSON. `events_gone` is null if it is unknown.
 impl Serialize for Events<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // serde passes members by shared reference, and the events are counted while they are written.
         let found = RefCell::default();
         let mut members = serializer.serialize_struct("Events", 2)?;
         members.serialize_field("events", &EventList { events: self, found: &found })?;
@@ -122,6 +123,7 @@ struct EventList<'e> {
 
 impl Serialize for EventList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The number of events is unknown before they are read.
         let mut list = serializer.serialize_seq(None)?;
         for event in self.events.iter() {
             let event = event.map_err(S::Error::custom)?;

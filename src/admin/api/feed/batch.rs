@@ -72,6 +72,7 @@ pub(super) fn render(reader: &Reader, section: Section, filter: &Filter, now_ms:
     let mark = JournalMark::of(&reader.journal.generation()?);
     let mut records = reader.journal.read(after, records_max)?;
     let gap_end = gap_end(&reader.journal, after, records.first(), until)?;
+    // The journal can be ahead of the index, and a session must be sent as its record has left it.
     records.retain(|record| record.offset <= until);
     // Without a record in the section, the section is done up to its end.
     let until = records.last().map_or(until, |last| last.offset);
@@ -182,6 +183,7 @@ impl Writer {
         message(&mut self.text, "event", event.line());
         let mut event_end = None;
         for session in sessions {
+            // This ends the message before, which has no id.
             self.text.push('\n');
             event_end.get_or_insert(self.text.len());
             message(&mut self.text, "session", session);
@@ -240,6 +242,7 @@ impl Batch {
 
     /// Returns the parts of the text to send, in order. Parts that touch are joined.
     fn ranges(&self, filter: &Filter, place: Offset) -> Vec<Range<usize>> {
+        // The most common subscriber has no filter, and gets the shared text as it is.
         if filter.is_open() && place <= self.after {
             return std::iter::once(0..self.text.len()).collect();
         }

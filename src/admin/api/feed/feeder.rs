@@ -91,6 +91,7 @@ impl Feed {
             stopping,
             clock,
             subscribers_max,
+            // tokio panics at more permits.
             seats: Arc::new(Semaphore::new(subscribers_max.min(Semaphore::MAX_PERMITS))),
             catching_up: Semaphore::new(CATCHING_UP_MAX),
             live: Mutex::new(Live { batches, place: Offset::default() }),
@@ -136,6 +137,7 @@ impl Feed {
             _ = stopping.wait_for(|stopping| *stopping) => {}
             () = self.follow() => {}
         }
+        // Dropping the sender ends every subscriber.
         self.lock().batches = None;
     }
 
@@ -146,6 +148,7 @@ impl Feed {
                 self.joined.notified().await;
                 continue;
             };
+            // Marks the value as seen, so that `changed` waits for a later one.
             let until = *horizon.borrow_and_update();
             if until <= place {
                 if horizon.changed().await.is_err() {
@@ -159,6 +162,7 @@ impl Feed {
                     self.send(batches);
                     PACE
                 }
+                // The readers have logged the cause.
                 Err(_) => FAILURE_WAIT,
             };
             sleep(pause).await;
@@ -215,9 +219,11 @@ impl Feed {
         }
         if *live_place <= place {
             let receiver = batches.subscribe();
+            // The feed rests while it has no subscribers.
             self.joined.notify_one();
             return Join::Live(receiver);
         }
+        // Records above the place of the others will be sent to all, and must not come twice.
         let readable = horizon.min(*live_place);
         if place < readable { Join::Behind(readable) } else { Join::Wait }
     }

@@ -74,6 +74,7 @@ impl Subscriber {
         // If the connection breaks before the first message, the client comes back to this place.
         batch::id(&mut text, &mark.at(place));
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
+        // After a pause one heartbeat is enough, whatever the number of missed ones.
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Subscriber {
             feed,
@@ -119,6 +120,7 @@ impl Subscriber {
                 continue;
             }
             let Some(batches) = &mut self.batches else {
+                // Many pages can pass without a message for this filter, and proxies end silent connections.
                 if self.heartbeat.tick().now_or_never().is_some() {
                     return Ok(Some(self.heartbeat_text()));
                 }
@@ -141,6 +143,7 @@ impl Subscriber {
                 Ok(batch) => self.take(&batch),
                 Err(RecvError::Closed) => return Ok(None),
                 Err(RecvError::Lagged(_)) => {
+                    // The channel has dropped batches, so the subscriber could only go on with a hole.
                     self.feed.log_cut_off(self.peer);
                     return Err(CutOff::TooSlow);
                 }
