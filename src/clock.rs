@@ -1,4 +1,4 @@
-//! The clock: one function type, passed to whatever needs the time, so that a test can choose it.
+//! The clock: a function that returns the time. Code that needs the time takes it as an argument, so that a test can set the time.
 
 #[cfg(test)]
 pub(crate) mod testing;

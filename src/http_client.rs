@@ -1,4 +1,5 @@
-//! HTTP clients, all made one way: rustls, no proxy of the environment, no redirect followed, answers read to their end or up to a bound.
+//! Makes every HTTP client in the same way: with rustls, and without redirects or the proxies of the environment. Answers are read
+//! to their end or up to a limit.
 //!
 //! The callers decide what to send and how to report failures.
 
@@ -6,16 +7,16 @@ use reqwest::redirect::Policy;
 use reqwest::tls::Certificate;
 use reqwest::{Client, ClientBuilder, Response, Url};
 
-/// The most that a file of certificates may hold, in bytes.
+/// The largest file of certificates that livehook reads, in bytes.
 pub(crate) const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
 
-/// Why certificates cannot be used.
+/// Why a client can't use certificates.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
     /// The PEM text is damaged.
     #[error("it is damaged: {0}; give a file of certificates in PEM form")]
     Damaged(String),
-    /// PEM has text around its blocks, so that a wrong file may look like one without any.
+    /// There is no block in it. PEM allows any text around its blocks, so a wrong file looks like an empty one.
     #[error("there is no certificate in it; give a file of certificates in PEM form")]
     Missing,
 }
@@ -25,18 +26,19 @@ pub(crate) fn is_callable(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
-/// The URL without the parts that may hold a secret.
+/// Returns the URL without user, password, query and fragment, which may contain a secret.
 pub(crate) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// Begins a client for one URL. With `certificates` (PEM), the client trusts only these.
+/// Returns a builder of a client for one URL. With `certificates` (PEM), the client trusts only these.
 ///
 /// # Errors
-/// The certificates cannot be used.
+/// The client can't use the certificates.
 pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBuilder, CertificateError> {
-    // Somebody else may have installed one already; any will do.
+    // This fails if a provider is installed already. The client works with any provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // A redirect could send an event, or the admin token, to a host that is not in the configuration.
     let builder = Client::builder().no_proxy().redirect(Policy::none());
     if let Some(content) = certificates {
         let damaged = |error| CertificateError::Damaged(innermost(&error));
@@ -44,34 +46,34 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
         if certificates.is_empty() {
             return Err(CertificateError::Missing);
         }
-        // Only building a client finds a block that is encoded like a certificate but does not hold one.
+        // A block can be encoded like a certificate without being one. Only building a client finds this out.
         Client::builder().tls_certs_only(certificates.clone()).build().map_err(damaged)?;
         return Ok(builder.tls_certs_only(certificates));
     }
     if url.scheme() == "http" {
-        // The system's certificates are slow to load, and an image without any could not even speak plain HTTP.
-        let nobody = rustls::RootCertStore::empty();
-        let config = rustls::ClientConfig::builder().with_root_certificates(nobody).with_no_client_auth();
+        // The system's certificates load slowly. Without this, a container without any couldn't even use plain HTTP.
+        let none = rustls::RootCertStore::empty();
+        let config = rustls::ClientConfig::builder().with_root_certificates(none).with_no_client_auth();
         return Ok(builder.tls_backend_preconfigured(config));
     }
     Ok(builder)
 }
 
-/// Why the body of an answer cannot be used.
+/// Why the body of an answer can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
-    /// It is too large to be read to its end.
+    /// It has more bytes than the limit.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// The connection breaks, or the time is over.
+    /// The connection broke, or the time was over.
     #[error(transparent)]
     Broken(#[from] reqwest::Error),
 }
 
-/// Reads the body of an answer to its end, and keeps its first `kept_bytes`.
+/// Reads the body of an answer to its end, so that the connection can be used again. Returns its first `kept_bytes` bytes.
 ///
 /// # Errors
-/// The connection breaks before the end, or there is more than `bytes_max`.
+/// The connection breaks before the end, or the body has more than `bytes_max` bytes.
 pub(crate) async fn read_body(
     mut response: Response,
     kept_bytes: usize,
@@ -88,7 +90,7 @@ pub(crate) async fn read_body(
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// The innermost cause of an error: what wraps it only repeats the URL.
+/// Returns the innermost cause of an error. The outer errors only repeat the URL.
 pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {

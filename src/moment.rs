@@ -1,21 +1,21 @@
-//! Reads and writes moments of time, as people and programs give them. The present time is an argument.
+//! Reads and writes moments of time, as people and programs give them. The current time is an argument.
 
 use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::Offset};
 use serde::{Serialize, Serializer};
 
-/// The forms that are read, for messages.
+/// The forms of a moment, for messages.
 const FORMS: &str = "RFC 3339 (2026-05-01T12:00:00Z), a date (2026-05-01, from 00:00 UTC), Unix seconds \
 (1777636800), or a span back from now (15m, 2h, 7d)";
 
-/// How long an hour is, in ms.
+/// One hour, in ms.
 pub const HOUR_MS: i64 = 3_600_000;
 
-/// The beginning of the hour that a moment is in, by UTC; both in Unix ms.
+/// Returns the start of the UTC hour of a moment. Both are in Unix ms.
 pub fn hour_of(time_ms: i64) -> i64 {
     time_ms.saturating_sub(time_ms.rem_euclid(HOUR_MS))
 }
 
-/// A stretch of time. An absent bound leaves its side open.
+/// A range of time. A side without a bound is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeRange {
     /// The first moment in it, in Unix ms.
@@ -25,7 +25,7 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Returns whether a time in Unix ms lies in it.
+    /// Returns whether a time (Unix ms) is in the range.
     pub fn contains(self, time_ms: i64) -> bool {
         self.since_ms.is_none_or(|since_ms| time_ms >= since_ms)
             && self.until_ms.is_none_or(|until_ms| time_ms < until_ms)
@@ -39,6 +39,7 @@ pub struct Moment(pub i64);
 
 impl Moment {
     fn timestamp(self) -> Timestamp {
+        // A moment beyond the years of `Timestamp` becomes the nearest one that it can hold.
         let edge = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
         Timestamp::from_millisecond(self.0).unwrap_or(edge)
     }
@@ -50,10 +51,10 @@ impl Serialize for Moment {
     }
 }
 
-/// Reads a moment as Unix ms, spans counted back from `now_ms`.
+/// Reads a moment, and returns it in Unix ms. A span such as `15m` counts back from `now_ms`.
 ///
 /// # Errors
-/// Everything that has none of the forms, which the text names.
+/// The text has none of the forms. The error lists them.
 pub fn parse(text: &str, now_ms: i64) -> Result<i64, String> {
     read(text, Moment(now_ms).timestamp())
 }
@@ -70,8 +71,7 @@ fn read(text: &str, now: Timestamp) -> Result<i64, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment.as_millisecond());
     }
-    // A date is asked for by its length, since a date is also read from a time of day without an offset, and the time
-    // of day dropped.
+    // The length comes first, because `Date` also reads a date with a time of day and ignores the time.
     if text.len() == "2026-05-01".len()
         && let Ok(date) = text.parse::<Date>()
         && let Ok(midnight) = Offset::UTC.to_timestamp(date.at(0, 0, 0, 0))
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_misread_is_refused() {
+    fn ambiguous_time_is_refused() {
         let now = Timestamp::UNIX_EPOCH;
         for text in [
             "",

@@ -1,15 +1,16 @@
-//! Makes untrusted text harmless to a terminal and a log.
+//! Escapes untrusted text, so that it can't harm a terminal or forge a line of a log.
 
 use std::borrow::Cow;
 
-/// The text with everything escaped that moves a cursor, breaks a line, turns the direction of writing, or cannot be
-/// seen, and with `\\` for each backslash; cut after `characters_max` characters, with `…` in place of the rest. Every
-/// script stays readable: what combines with the character before it, as vowels and accents do, is left alone.
+/// Returns the text with escapes for all characters that move a cursor, break a line, change the direction of writing, or are
+/// invisible. A backslash becomes `\\`. A text of more than `characters_max` characters is cut, and ends in `…`.
+///
+/// Every script stays readable: vowels and accents that combine with the character before them are not escaped.
 pub(crate) fn printable(text: &str, characters_max: usize) -> Cow<'_, str> {
     escaped(text, characters_max, |character| character != '\\')
 }
 
-/// The same for a text that is printable already: its backslashes belong to escapes and stay single.
+/// Does the same for a text that [`printable`] has returned. Its backslashes belong to escapes, so they aren't doubled.
 pub(crate) fn printable_again(text: &str, characters_max: usize) -> Cow<'_, str> {
     escaped(text, characters_max, |_| true)
 }
@@ -28,7 +29,7 @@ fn escaped(text: &str, characters_max: usize, may_stay: impl Fn(char) -> bool) -
             before = Some(character);
         } else {
             let escape = character.escape_debug();
-            // The standard library does not escape some invisible characters, so these are escaped by their number.
+            // The standard library leaves some invisible characters as they are, so these are escaped by their number.
             if escape.len() == 1 {
                 output.extend(character.escape_unicode())
             } else {
@@ -43,13 +44,13 @@ fn escaped(text: &str, characters_max: usize, may_stay: impl Fn(char) -> bool) -
     Cow::Owned(output)
 }
 
-/// Whether a character can be seen after the one that was shown `before` it; `None` at the beginning and after an escape.
+/// Returns whether a character is visible after the character `before` it. `before` is `None` at the start and after an escape.
 fn is_visible(character: char, before: Option<char>) -> bool {
     if character.is_ascii() {
         return character == ' ' || character.is_ascii_graphic();
     }
     if is_joiner(character) || is_selector(character) {
-        // Scripts and emoji need them, one at a time. In ASCII they would only make two names look like one.
+        // Scripts and emoji need them, one at a time. After ASCII they would only make two names look equal.
         return before.is_some_and(|before| {
             let is_another = is_joiner(before) || (is_selector(before) && is_selector(character));
             !before.is_ascii() && !is_another
@@ -58,23 +59,23 @@ fn is_visible(character: char, before: Option<char>) -> bool {
     if is_blank(character) {
         return false;
     }
-    // Of a text, the standard library escapes what combines at the beginning only.
+    // The standard library escapes a combining character only at the start of a text, so `x` goes before it here.
     let is_alone = character.escape_debug().len() == 1;
     let combines = || format!("x{character}").escape_debug().count() == 2;
     is_alone || (before.is_some_and(|before| before != ' ') && combines())
 }
 
-/// Zero-width non-joiner and joiner.
+/// Returns whether it is the zero-width joiner or non-joiner.
 fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
 }
 
-/// Variation selectors, which choose among the shapes of the character before.
+/// Returns whether it is a variation selector, which chooses the shape of the character before it.
 fn is_selector(character: char) -> bool {
     matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Letters and marks that show nothing.
+/// Returns whether it is a letter or a mark without a picture.
 fn is_blank(character: char) -> bool {
     matches!(
         character,

@@ -1,33 +1,32 @@
-//! The catalogue of event types: name, number and meaning of each known type, and its members for stream and time.
+//! The catalogue of event types: the name, number and meaning of each known type, and its members for stream and time.
 //!
-//! The one table that all look-ups read: names and numbers ([`EventType`]), members by meaning (`members`). It holds facts
-//! and reads no callback. A new type is a variant of [`EventType`], a row here, a file in `tests/fixtures` and a row in
-//! docs/events.md; a test fails if one of them is missing.
+//! All look-ups of names, numbers and members read this one table. It reads no callback. To add a type, add a variant of
+//! [`EventType`], a row here, a file in `tests/fixtures` and a row in docs/events.md. A test fails if one of them is missing.
 //!
 //! Source: the field tables and samples of the vendor's pages, one for each event type, of CSS and StreamLive.
 
 use super::event_type::EventType::{self, *};
 
-/// What is known of an event type.
+/// A row of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownType {
     /// The type.
     pub event_type: EventType,
     /// The vendor's number, the member `event_type`.
     pub number: i64,
-    /// livehook's name of it, such as `push-anomaly`: in lower case, with hyphens.
+    /// livehook's name, such as `push-anomaly`, in lower case and with hyphens.
     pub name: &'static str,
     /// Its meaning, in a few words.
     pub meaning: &'static str,
     /// The members that name its stream.
     pub names: Names,
-    /// The member that holds the event's time. `None` if the vendor's pages name none.
+    /// The member with the event's time. `None` if the vendor's pages have no such member.
     pub time: Option<TimeMember>,
     /// Whether CSS signs it.
     pub signed: Signed,
 }
 
-/// The members that name the stream of an event. `None` if the vendor's pages name no such member.
+/// The members that name the stream of an event. `None` if the vendor's pages have no such member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Names {
     /// The push domain.
@@ -40,7 +39,7 @@ pub struct Names {
     pub sequence: Option<&'static str>,
 }
 
-/// The member that holds a time since the Unix epoch.
+/// A member with a time since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeMember {
     /// Its name.
@@ -79,7 +78,7 @@ pub enum Signed {
     Unclear,
 }
 
-// The vendor's pages have three pairs of names for domain and app name, and leave both out for some types.
+// The vendor's pages use three pairs of names for domain and app name. Some types have neither.
 const APP: Names = Names { domain: Some("app"), app_name: Some("appname"), stream: "stream_id", sequence: None };
 const APP_SEQUENCE: Names = Names { sequence: Some("sequence"), ..APP };
 const APP_CAMEL_CASE: Names = Names { stream: "streamId", ..APP };
@@ -108,7 +107,8 @@ const fn known(
     KnownType { event_type, number, name, meaning, names, time, signed }
 }
 
-/// In the order of the numbers. Laid out by hand, since one argument a line would hide the table.
+/// In the order of the numbers, because look-ups by number use binary search. Formatted by hand, because one argument per line
+/// would hide the table.
 #[rustfmt::skip]
 static KNOWN: [KnownType; 20] = [
     known(Stop, 0, "stop", "a push stopped, and why", APP_SEQUENCE, secs("event_time"), Signed::Yes),
@@ -147,7 +147,7 @@ static KNOWN: [KnownType; 20] = [
 ];
 
 impl KnownType {
-    /// Every known type, in the order of its number.
+    /// Every known type, in the order of the numbers.
     pub fn all() -> &'static [KnownType] {
         &KNOWN
     }

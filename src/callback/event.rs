@@ -22,7 +22,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Makes the event of a callback that was received at `received_ms` (Unix ms). `verified` is false if the callback was
+    /// Makes the event of a callback, which was received at `received_ms` (Unix ms). `verified` is false if the callback was
     /// accepted without a signature.
     pub(super) fn new(callback: &Callback<'_>, verified: bool, received_ms: i64, redactor: &Redactor) -> Event {
         let id = EventId::of(callback);
@@ -30,14 +30,14 @@ impl Event {
         Event { id, event_type: callback.event_type, received_ms, line: line.into(), places }
     }
 
-    /// Makes a stored event again. For the journal alone: `id`, `event_type` and `received_ms` are not checked against the
-    /// line. `None` if `line` is not the line of an event.
+    /// Restores a stored event. Only the journal may call it, because it does not compare `id`, `event_type` and `received_ms` with
+    /// the line. `None` if `line` is not the line of an event.
     pub(crate) fn restore(id: EventId, event_type: EventType, received_ms: i64, line: &str) -> Option<Event> {
         let places = event_line::places(line)?;
         Some(Event { id, event_type, received_ms, line: line.into(), places })
     }
 
-    /// The same for every retry and every instance: the dedupe key.
+    /// The dedupe key: every retry and every instance gives the same event the same id.
     pub fn id(&self) -> EventId {
         self.id
     }
@@ -52,14 +52,14 @@ impl Event {
         self.received_ms
     }
 
-    /// `domain/app name/stream`, each percent-encoded, absent parts empty. Events of one key are delivered in order.
+    /// `domain/app name/stream`, each percent-encoded; an absent part is empty. Sinks get the events of one key in order.
     pub fn partition_key(&self) -> PartitionKey<'_> {
         let place = &self.places.partition_key;
         PartitionKey(&self.line[place.start as usize..place.end as usize])
     }
 
-    /// The vendor's `sequence` as text, which pairs the events of one push: digits above 2^53, never to be sorted by. `None`
-    /// if the callback has none, as most types. Borrows if it has no escapes.
+    /// The vendor's `sequence`, which the events of one push share. It is text, because its number is above 2^53. Don't sort by it.
+    /// `None` if the callback has none, as for most types. Borrows if the text has no escapes.
     pub fn sequence(&self) -> Option<Cow<'_, str>> {
         let place = self.places.sequence.as_ref()?;
         json::string(&self.line[place.start as usize..place.end as usize])

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_order_and_white_space_do_not_count() {
+    fn stamps_and_order_do_not_change_the_id() {
         let mut members: serde_json::Map<String, Value> = serde_json::from_str(SAMPLE).unwrap();
         members.insert("t".into(), json!("1703732078"));
         members.remove("sign");

@@ -1,6 +1,7 @@
-//! The line of an event: one CloudEvents 1.0 JSON object, as every sink, the API and the journal have it.
+//! Writes the line of an event, and reads its head. The line is one CloudEvents 1.0 JSON object, the same for every sink, the API
+//! and the journal.
 //!
-//! This file writes the line, and reads its head back. Lines are stored for years, so the form of a line never changes.
+//! Lines are stored for years, so the form of a line must never change.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use super::parse::Callback;
 use super::partition_key::encode_part;
 use super::redact::Redactor;
 
-/// Where the parts of a line stand that are looked at again, in bytes.
+/// The places of the parts of a line that are read again, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Places {
     /// The partition key, without its quotes.
@@ -37,6 +38,7 @@ pub(super) fn write(
     let app_name = members::app_name(&redacted, event_type).unwrap_or_default();
     let stream = members::stream(&redacted, event_type);
 
+    // Enough for most lines, so that they are allocated once.
     let size = redacted.iter().map(|member| member.name.len() + member.value.len() + 4).sum::<usize>();
     let mut line = String::with_capacity(size + 512);
     let _ = write!(line, r#"{{"specversion":"1.0","id":"{id}","source":"/tencent-css/"#);
@@ -74,10 +76,10 @@ pub(super) fn write(
     (line, Places { partition_key, sequence })
 }
 
-/// Reads where the parts of a stored line stand. `None` if the text is not the line of an event.
+/// Finds the parts of a stored line. `None` if the text is not the line of an event.
 pub(super) fn places(line: &str) -> Option<Places> {
-    // Every consumer reads each record, so this is not left to serde, which would read `data` too and take four times as
-    // long. All members up to the partition key are strings.
+    // Every consumer reads each record. serde would read `data` too, which takes four times as long. This loop works because all
+    // members up to the partition key are strings.
     let mut sequence = None;
     let mut position = 0;
     loop {
@@ -95,12 +97,13 @@ pub(super) fn places(line: &str) -> Option<Places> {
     }
 }
 
-/// Returns the place of the JSON string that begins at `start`, with its quotes.
+/// Returns the place of the JSON string that starts at `start`, with its quotes.
 fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
     let text = line.get(start..)?.strip_prefix('"')?;
     let mut length = 0;
     loop {
         length += text[length..].find('"')?;
+        // A quote ends the string unless an odd number of backslashes precedes it.
         let backslashes = text[..length].bytes().rev().take_while(|byte| *byte == b'\\').count();
         if backslashes % 2 == 0 {
             let end = u32::try_from(start + 1 + length + 1).ok()?;
@@ -110,7 +113,7 @@ fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
     }
 }
 
-/// Returns the instant of a time in Unix ms. RFC 3339 cannot write every year; a time beyond is moved to the nearest one.
+/// Returns the timestamp of a time in Unix ms. RFC 3339 can't write every year, so a time beyond its years becomes the nearest one.
 fn timestamp(time_ms: i64) -> Timestamp {
     Timestamp::from_millisecond(time_ms).unwrap_or(if time_ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -1,7 +1,7 @@
 //! The types of events. Their names, numbers and members are in the catalogue.
 //!
-//! Source: the vendor's "Event Message Notification" pages of CSS and StreamLive. New numbers appear every year, so the
-//! set is open: an unknown one is carried on.
+//! Source: the vendor's "Event Message Notification" pages of CSS and StreamLive. The vendor adds numbers every year, so livehook
+//! accepts and delivers unknown ones too.
 
 /// The type of an event, after the vendor's member `event_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +46,6 @@ pub enum EventType {
     LiveSummary,
     /// 349: highlight clips.
     Highlights,
-    /// Any other number: accepted and carried on.
+    /// Any other number. Such events are accepted and delivered.
     Unknown(i64),
 }

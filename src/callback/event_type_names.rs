@@ -1,4 +1,4 @@
-//! The numbers and names of event types, as CSS and livehook write them. All of them are read from the catalogue.
+//! Reads and writes event types: the vendor's numbers, and livehook's names. Both are in the catalogue.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ impl EventType {
         }
     }
 
-    /// A label from a closed set, for metrics: the name, or `unknown`.
+    /// The label for metrics: the name, or `unknown`, because a sender must not be able to add labels.
     pub fn label(self) -> &'static str {
         KnownType::of(self).map_or("unknown", |known| known.name)
     }
@@ -36,7 +36,7 @@ impl EventType {
     }
 }
 
-/// The short name, such as `push`, or `event-<number>` for an unknown type: what filters and the command line take.
+/// Writes the short name, such as `push`, or `event-<number>` for an unknown type. Filters and the command line read it back.
 impl fmt::Display for EventType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -77,6 +77,7 @@ impl FromStr for EventType {
             return Ok(known.event_type);
         }
         let digits = name.strip_prefix("event-").unwrap_or(name);
+        // `parse` would also accept a sign.
         if digits.bytes().all(|byte| byte.is_ascii_digit())
             && let Ok(number) = digits.parse()
         {
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_and_number_leads_back() {
+    fn names_and_numbers_are_read_back() {
         for event_type in EventType::known() {
             assert_eq!(EventType::from_number(event_type.number()), event_type);
             assert_eq!(event_type.to_string().parse(), Ok(event_type));
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_type_is_named() {
+    fn unknown_type_is_named_in_the_error() {
         for text in ["", "pushed", "-1", "event-", "99999999999999999999"] {
             assert_eq!(text.parse::<EventType>(), Err(UnknownEventType(text.to_owned())), "{text}");
         }

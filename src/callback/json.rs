@@ -1,17 +1,18 @@
-//! The few things about JSON text that `serde_json` does not offer: one form for the same value, and the text of a
-//! string that may hold a lone surrogate. All functions take text that `serde_json` has accepted.
+//! JSON functions that `serde_json` does not have: the compact form of a value, and the text of a string with a lone surrogate. All
+//! functions take JSON text that `serde_json` has accepted.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Deeper nesting than allowed.
+/// The value has more levels than allowed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooDeep;
 
-/// The value without white space outside strings, and with DEL, C1, U+2028 and U+2029 escaped: on one line and harmless
-/// to a terminal. Other escapes and all numbers stay as they are. Borrows if nothing changes.
+/// Returns the value without white space outside strings, and with DEL, C1, U+2028 and U+2029 escaped. So it is on one line, and
+/// harmless to a terminal. Other escapes and all numbers stay as they are. Borrows if nothing changes.
 ///
-/// `depth` is how many levels of objects and arrays the value may have.
+/// # Errors
+/// The value has more than `depth` levels of objects and arrays.
 pub(super) fn compact(value: &str, depth: usize) -> Result<Cow<'_, str>, TooDeep> {
     let bytes = value.as_bytes();
     let mut output: Option<String> = None;
@@ -22,6 +23,7 @@ pub(super) fn compact(value: &str, depth: usize) -> Result<Cow<'_, str>, TooDeep
     while position < bytes.len() {
         let (skip, escape) = match bytes[position] {
             b'\\' if in_string => {
+                // The escaped character may be a quote, which must not end the string.
                 position += 2;
                 continue;
             }
@@ -74,7 +76,7 @@ pub(super) fn compact(value: &str, depth: usize) -> Result<Cow<'_, str>, TooDeep
     })
 }
 
-/// The text of a JSON string. `None` if the value is not a string. A lone surrogate becomes U+FFFD.
+/// Returns the text of a JSON string. `None` if the value is not a string. A lone surrogate becomes U+FFFD.
 pub(super) fn string(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
@@ -126,7 +128,7 @@ fn digits_value(digits: &str) -> Option<i64> {
     if is_plain { digits.parse().ok() } else { None }
 }
 
-/// The character that the escape at the start of `text` stands for, and the escape's length in bytes.
+/// Reads the escape at the start of `text`. Returns its character, and its length in bytes.
 pub(super) fn escape(text: &str) -> (char, usize) {
     let bytes = text.as_bytes();
     let character = match bytes.get(1) {
@@ -154,20 +156,21 @@ pub(super) fn escape(text: &str) -> (char, usize) {
     (character, 2)
 }
 
-/// The four hexadecimal digits at `start`.
+/// Returns the number of the four hexadecimal digits at `start`.
 fn unit(bytes: &[u8], start: usize) -> u32 {
     let digits = bytes.get(start..start + 4).unwrap_or_default();
     std::str::from_utf8(digits).ok().and_then(|text| u32::from_str_radix(text, 16).ok()).unwrap_or(0xfffd)
 }
 
-/// Control, DEL and C1 characters and the two Unicode line ends: what may break a line or move a terminal's cursor.
+/// Returns whether the character may break a line or move a terminal's cursor: control, DEL and C1 characters, U+2028 and U+2029.
 pub(super) fn is_harmful(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
-/// Writes a text as a JSON string in which everything is escaped that [`compact`] escapes.
+/// Writes a text as a JSON string. It escapes all that [`compact`] escapes.
 pub(super) fn write_string(output: &mut String, text: &str) {
     output.push('"');
+    // The common case, a plain ASCII text, is copied at once.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
         output.push_str(text);
         output.push('"');
@@ -202,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn compact_borrows_what_is_compact() {
+    fn compact_value_is_borrowed() {
         assert!(matches!(compact(r#"{"a":[1,"b c"]}"#, 2), Ok(Cow::Borrowed(_))));
     }
 
@@ -254,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn compact_keeps_the_value_and_makes_one_line(value in any_json()) {
+        fn compact_value_is_equal_and_on_one_line(value in any_json()) {
             let pretty = serde_json::to_string_pretty(&value).unwrap();
             let compacted = compact(&pretty, 64).unwrap();
             prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(&compacted).unwrap(), &value);
@@ -263,7 +266,7 @@ mod tests {
         }
 
         #[test]
-        fn strings_go_there_and_back(text in any::<String>()) {
+        fn written_strings_are_read_back(text in any::<String>()) {
             let mut written = String::new();
             write_string(&mut written, &text);
             prop_assert_eq!(string(&written).unwrap(), text.as_str());

@@ -1,40 +1,41 @@
-//! The secret shared with CSS, and the signature made from it.
+//! The callback key, a secret shared with CSS, and the signatures that it makes.
 
 use std::fmt;
 
 use md5::{Digest, Md5};
 
-/// The placeholder of `config.example.toml`, refused so that nobody runs with a key that everybody knows.
+/// The placeholder of `config.example.toml`. It is refused, because everybody knows it.
 const PLACEHOLDER: &str = "a callback key";
 
 /// The callback key, as set in the CSS console (callback template) and in livehook.
 ///
-/// It cannot be printed: `Debug` shows `REDACTED`. The part of the digest that covers the key is computed once.
+/// It can't be printed: `Debug` shows `REDACTED`.
 #[derive(Clone)]
 pub struct CallbackKey {
     text: Box<str>,
+    /// The digest so far, after the key. Each signature continues a copy of it.
     prefix: Md5,
 }
 
-/// A text that cannot serve as a callback key.
+/// Why a text can't be a callback key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
-    /// The empty key would let anybody sign.
+    /// It is empty. With an empty key, anyone could sign.
     #[error("the key is empty: give the key of your callback template, or make one with `livehook keygen`")]
     Empty,
-    /// The example file's text.
+    /// It is the placeholder of the example file.
     #[error("the key is the placeholder of the example file: make one with `livehook keygen`")]
     Placeholder,
-    /// White space or control characters around or within: no console takes them, so they come from a slip.
+    /// It has white space or control characters. The console doesn't accept them, so they come from a mistake in copying.
     #[error("the key holds white space or a control character: remove it")]
     WhiteSpace,
 }
 
 impl CallbackKey {
-    /// Takes the key as text.
+    /// Takes the text of a key.
     ///
     /// # Errors
-    /// An empty key, the example file's placeholder, and white space or control characters are refused.
+    /// The text is empty, is the placeholder of the example file, or has white space or control characters.
     pub fn new(text: &str) -> Result<CallbackKey, KeyError> {
         if text.is_empty() {
             return Err(KeyError::Empty);
@@ -48,12 +49,12 @@ impl CallbackKey {
         Ok(CallbackKey { text: text.into(), prefix: Md5::new_with_prefix(text) })
     }
 
-    /// The signature `MD5(key + t)` over the decimal text of `t`, as CSS computes it.
+    /// Returns the signature that CSS computes: `MD5(key + t)`, over the decimal text of `t`.
     pub fn sign(&self, t: &str) -> [u8; 16] {
         self.prefix.clone().chain_update(t).finalize().into()
     }
 
-    /// Whether the key has fewer than 16 characters, which deserves a warning.
+    /// Returns whether the key has fewer than 16 characters. Then it can be guessed, and the configuration warns.
     pub fn is_short(&self) -> bool {
         self.text.chars().count() < 16
     }
@@ -65,7 +66,7 @@ impl fmt::Debug for CallbackKey {
     }
 }
 
-/// Equality of the texts, for configurations that name one key twice. Not for checking signatures.
+/// Finds a key that the configuration has twice. It isn't constant in time, so it must not check signatures.
 impl PartialEq for CallbackKey {
     fn eq(&self, other: &CallbackKey) -> bool {
         self.text == other.text
@@ -85,13 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn cannot_be_printed() {
+    fn key_is_not_printed() {
         let key = CallbackKey::new("very-secret-key-0").unwrap();
         assert!(!format!("{key:?}").contains("very"));
     }
 
     #[test]
-    fn refuses_what_is_no_key() {
+    fn unusable_key_is_refused() {
         assert_eq!(CallbackKey::new(""), Err(KeyError::Empty));
         assert_eq!(CallbackKey::new(PLACEHOLDER), Err(KeyError::Placeholder));
         for slip in ["key\n", " key", "a b", "a\u{0}b"] {
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_characters_for_the_warning() {
+    fn short_key_is_below_16_characters() {
         assert!(CallbackKey::new("fifteen-letters").unwrap().is_short());
         assert!(!CallbackKey::new("sixteen-letters!").unwrap().is_short());
     }

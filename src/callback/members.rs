@@ -1,7 +1,7 @@
-//! Members of a callback by meaning: one pair of names for domain and app name, whatever the event type calls them.
+//! Reads the members of a callback by their meaning, such as the domain. Each event type has its own names for them, which the
+//! catalogue lists.
 //!
-//! Which names an event type uses is in the catalogue. Payloads give numbers as strings and strings as numbers, and times
-//! in seconds or milliseconds.
+//! Payloads have numbers as strings, strings as numbers, and times in seconds or milliseconds.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use super::event_type::EventType;
 use super::json;
 use super::redact::Redactor;
 
-/// The last time in Unix ms, 9999-12-30T22:00:00.999Z, that livehook can write out: later ones count as absent.
+/// The latest time that livehook can write, 9999-12-30T22:00:00.999Z, in Unix ms. Later times count as absent.
 const TIME_MS_MAX: i64 = 253_402_207_200_999;
 
-/// Above this, the time of an unknown event type is read as milliseconds, because nothing says its unit.
+/// The time of an unknown event type may be in seconds or milliseconds. A number above this one is read as milliseconds.
 const SECS_PLAUSIBLE_MAX: i64 = 100_000_000_000;
 
 /// A member of a callback: its name with escapes resolved, and the compact text of its value.
@@ -23,7 +23,7 @@ pub(super) struct Member<'a> {
     pub(super) value: Cow<'a, str>,
 }
 
-/// The members as they may be stored and shown.
+/// Returns the members without secrets, as livehook may store and show them.
 pub(super) fn redacted<'m>(members: &'m [Member<'_>], redactor: &Redactor) -> Vec<Member<'m>> {
     let redacted = members.iter().map(|member| redactor.member(&member.name, &member.value));
     redacted.map(|(name, value)| Member { name, value }).collect()
@@ -43,22 +43,22 @@ pub(super) fn write_object(output: &mut String, members: &[Member<'_>]) {
     output.push('}');
 }
 
-/// The compact JSON text of a member.
+/// Returns the compact JSON text of a member.
 pub(super) fn value<'m>(members: &'m [Member<'_>], name: &str) -> Option<&'m str> {
     members.iter().find(|member| member.name == name).map(|member| member.value.as_ref())
 }
 
-/// A member as text: a string's text, a number's digits. Empty strings and all other values count as absent.
+/// Returns a member as text: the text of a string, or the digits of a number. `None` for the empty string and all other values.
 pub(super) fn text<'m>(members: &'m [Member<'_>], name: &str) -> Option<Cow<'m, str>> {
     value(members, name).and_then(json::text)
 }
 
-/// A member as a whole number that is not negative, given as a number or as a string.
+/// Returns a member as a whole number from 0, given as a number or as a string.
 pub(super) fn number(members: &[Member<'_>], name: &str) -> Option<i64> {
     json::whole(value(members, name)?).map(|(_, number)| number)
 }
 
-/// The domain that the callback is about. If the catalogue names no member for it, the usual ones are tried.
+/// Returns the push domain. If the catalogue names no member for it, the usual ones are tried.
 pub(super) fn domain<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
     match KnownType::of(event_type).and_then(|known| known.names.domain) {
         Some(name) => text(members, name),
@@ -66,7 +66,7 @@ pub(super) fn domain<'m>(members: &'m [Member<'_>], event_type: EventType) -> Op
     }
 }
 
-/// The app name (the path of the push URL). If the catalogue names no member for it, the usual ones are tried.
+/// Returns the app name (the path of the push URL). If the catalogue names no member for it, the usual ones are tried.
 pub(super) fn app_name<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
     match KnownType::of(event_type).and_then(|known| known.names.app_name) {
         Some(name) => text(members, name),
@@ -74,13 +74,14 @@ pub(super) fn app_name<'m>(members: &'m [Member<'_>], event_type: EventType) -> 
     }
 }
 
-/// The stream name.
+/// Returns the stream name.
 pub(super) fn stream<'m>(members: &'m [Member<'_>], event_type: EventType) -> Option<Cow<'m, str>> {
     let name = KnownType::of(event_type).map_or("stream_id", |known| known.names.stream);
     text(members, name).or_else(|| text(members, "stream_id"))
 }
 
-/// The type's own time member, in Unix ms. It is part of an event's id, so the catalogue must never change the member of a type.
+/// Returns the time of the event, in Unix ms. It is part of the event's id, so the catalogue must never change the time member of a
+/// type.
 pub(super) fn event_time_ms(members: &[Member<'_>], event_type: EventType) -> Option<i64> {
     let TimeMember { name, unit } = KnownType::of(event_type)
         .and_then(|known| known.time)

@@ -1,9 +1,9 @@
-//! What CSS sends: the domain of livehook.
+//! Callbacks and events: from the bytes that CSS sends to verified events.
 //!
-//! A body is parsed into a [`Callback`], which proves nothing but its form. [`Verifier::verify`] turns it into an
-//! [`Event`], and nothing else outside the journal can make one, so that an `Event` in hand is a verified one.
+//! [`Callback::parse`] checks the form of a body, and nothing else. [`Verifier::verify`] turns the callback into an [`Event`]. Only
+//! the journal can also make events, from the ones that it stored. So every `Event` is verified.
 //!
-//! Nothing here does I/O, reads a clock or is async: the time is an argument.
+//! Nothing here does I/O, reads a clock, or is async. The time is an argument.
 
 mod catalogue;
 mod event;

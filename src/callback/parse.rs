@@ -1,4 +1,4 @@
-//! Parses the bytes of a body into a [`Callback`]. Checks the form only; anybody may have sent it.
+//! Parses the bytes of a body into a [`Callback`]. It checks the form alone: anyone may have sent the body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,13 +11,13 @@ use super::event_type::EventType;
 use super::json;
 use super::members::{self, Member};
 
-/// How deeply objects and arrays may nest, the callback itself included.
+/// How many levels of objects and arrays a callback may have, including the callback itself.
 pub const NESTING_MAX: usize = 64;
 
-/// A parsed callback. Its form is right, and nothing is known of its sender.
+/// A parsed callback. Its form is right, but nothing proves its sender.
 #[derive(Debug)]
 pub struct Callback<'a> {
-    /// All members but `sign` and `t`, in the order received.
+    /// All members except `sign` and `t`, in the order received.
     pub(super) members: Vec<Member<'a>>,
     pub(super) event_type: EventType,
     /// The type's own time, in Unix ms.
@@ -49,7 +49,7 @@ pub(super) enum Sign {
 /// Why a body is not a callback. The sender reads these texts. They quote nothing of the body except a short, escaped name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Malformed {
-    /// Not UTF-8, as RFC 8259 demands.
+    /// Not UTF-8, which RFC 8259 requires.
     #[error("the body is not UTF-8: the byte at position {position} is invalid")]
     NotUtf8 {
         /// Where the first wrong byte is, counted from 0.
@@ -60,10 +60,10 @@ pub enum Malformed {
     NotAnObject {
         /// Counted from 1.
         line: usize,
-        /// Counted from 1; 0 is the end of the line before.
+        /// Counted from 1. 0 is the end of the line before.
         column: usize,
     },
-    /// Two members of the same name: which of the two counts would be a guess.
+    /// Two members have the same name, and livehook would have to guess which one counts.
     #[error("the member `{name}` appears twice")]
     Twice {
         /// The name, cut to a bound and escaped.
@@ -72,13 +72,13 @@ pub enum Malformed {
     /// Nested too deeply.
     #[error("objects and arrays are nested more than {NESTING_MAX} levels deep")]
     TooDeep,
-    /// A member that must be there is not.
+    /// A required member is missing.
     #[error("the member `{name}` is missing")]
     Missing {
         /// `event_type` or `t`.
         name: &'static str,
     },
-    /// A member that must be a whole number is not.
+    /// A member is not a whole number.
     #[error(
         "the member `{name}` must be a whole number from 0 to 9223372036854775807, in digits without a sign, leading zero, fraction or exponent"
     )]
@@ -89,11 +89,11 @@ pub enum Malformed {
 }
 
 impl<'a> Callback<'a> {
-    /// Reads a body, whatever its `Content-Type` said.
+    /// Parses a body. Its `Content-Type` does not matter.
     ///
     /// # Errors
-    /// [`Malformed`] if it is not a JSON object of the form that the callback contract demands. A missing `t` is an error
-    /// only together with a `sign`: a callback without both is unsigned, and [`super::Verifier`] decides about it.
+    /// [`Malformed`] if the body is not a callback. A missing `t` is an error only together with a `sign`. A callback without both
+    /// is unsigned, and [`super::Verifier`] decides about it.
     pub fn parse(body: &'a [u8]) -> Result<Callback<'a>, Malformed> {
         let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8 { position: error.valid_up_to() })?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -114,6 +114,7 @@ impl<'a> Callback<'a> {
         };
         let mut event_type = None;
         for (name, value) in raw {
+            // The callback itself is the first level.
             let value = json::compact(value.get(), NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;
             match name.as_ref() {
                 "sign" => {
@@ -140,18 +141,18 @@ impl<'a> Callback<'a> {
         Ok(callback)
     }
 
-    /// About how many bytes its members have as one JSON object without white space, without `sign` and `t`.
+    /// About how many bytes the members have as one compact JSON object, without `sign` and `t`.
     pub fn members_bytes(&self) -> usize {
         2 + self.members.iter().map(|member| member.name.len() + member.value.len() + 4).sum::<usize>()
     }
 
-    /// The type of event that the sender names.
+    /// The event type, as the sender gives it.
     pub fn event_type(&self) -> EventType {
         self.event_type
     }
 }
 
-/// Returns a name that stands twice, cut and escaped for a message. Escapes are resolved first, so `\u0074` is `t`.
+/// Returns a name that two members have, cut and escaped for a message. JSON escapes in names are resolved: `\u0074` is `t`.
 fn first_twice(members: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
     let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
     names.sort_unstable();
@@ -176,7 +177,7 @@ fn read_expiry(value: Cow<'_, str>) -> Result<Expiry<'_>, Malformed> {
     Ok(Expiry { text, secs })
 }
 
-/// Collects the members of one object, with every value as the text that stands in the body.
+/// Collects the members of one object. Each value stays the text of the body, so that no number is changed.
 struct RawMembers;
 
 impl<'de> Visitor<'de> for RawMembers {
@@ -195,7 +196,7 @@ impl<'de> Visitor<'de> for RawMembers {
     }
 }
 
-/// A member's name, borrowed if it has no escapes (plain `Cow` would always copy).
+/// A member's name, borrowed if it has no escapes. serde always copies into a plain `Cow`.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -253,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_t_is_malformed_beside_a_sign_only() {
+    fn missing_t_is_malformed_with_a_sign() {
         assert_eq!(Callback::parse(br#"{"event_type":1,"sign":"x"}"#).unwrap_err(), Malformed::Missing { name: "t" });
         assert!(Callback::parse(br#"{"event_type":1}"#).is_ok());
     }
 
     #[test]
-    fn event_type_0_is_a_stop_in_either_type() {
+    fn event_type_0_is_a_stop_in_any_form() {
         for body in [r#"{"event_type":0}"#, r#"{"event_type":"0"}"#, r#"{"event\u005ftype":0}"#] {
             assert_eq!(Callback::parse(body.as_bytes()).unwrap().event_type(), EventType::Stop, "{body}");
         }
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_twice_is_malformed_also_when_escaped() {
+    fn repeated_name_is_malformed() {
         for body in [
             r#"{"event_type":1,"t":1,"t":2}"#,
             r#"{"event_type":1,"t":1,"\u0074":2}"#,
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_object_is_malformed() {
+    fn other_bodies_are_malformed() {
         for body in [
             "",
             " ",

@@ -1,9 +1,10 @@
-//! `domain/app name/stream`: events of one partition key stay in order.
+//! The partition key, `domain/app name/stream`. Events with the same key stay in order.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The domain, app name and stream of an event, each percent-encoded, absent ones empty, with `/` between.
+/// The domain, app name and stream of an event, such as `push.example.com/live/demo`. Each part is percent-encoded, and an absent
+/// one is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PartitionKey<'e>(pub(super) &'e str);
 
@@ -24,7 +25,7 @@ impl<'e> PartitionKey<'e> {
         text
     }
 
-    /// The key as it stands in the event.
+    /// The key as it is in the event.
     pub fn as_str(self) -> &'e str {
         self.0
     }
@@ -49,7 +50,7 @@ impl<'e> PartitionKey<'e> {
     }
 }
 
-/// Percent-encodes everything but the unreserved characters of RFC 3986.
+/// Percent-encodes a part, except the unreserved characters of RFC 3986.
 pub(super) fn encode_part(output: &mut String, part: &str) {
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     if part.bytes().all(is_unreserved) {
@@ -94,14 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_told_apart() {
+    fn parts_are_separated() {
         let key = PartitionKey("d.com/a%2Fb/");
         assert_eq!((key.domain().as_ref(), key.app_name().as_ref(), key.stream().as_ref()), ("d.com", "a/b", ""));
     }
 
     proptest! {
         #[test]
-        fn parts_go_there_and_back(part in any::<String>()) {
+        fn parts_are_decoded_again(part in any::<String>()) {
             let mut encoded = String::new();
             encode_part(&mut encoded, &part);
             prop_assert!(encoded.is_ascii() && !encoded.contains('/'));

@@ -1,24 +1,24 @@
-//! Patterns of domains and of stream names, for keys, allow lists and filters.
+//! Patterns for domains and stream names, in keys, allowlists and filters.
 
 use std::fmt;
 
-/// A domain, or `*.example.com` for every name below it (not the name itself). Compared without case.
+/// A domain, or `*.example.com` for every name below example.com but not example.com itself. Case doesn't matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainPattern {
-    /// The lower-cased name; with a leading dot for a wildcard.
+    /// The name in lower case. A wildcard is stored as `.example.com`, because every match ends with this.
     name: Box<str>,
 }
 
-/// A text that is no pattern.
+/// Why a text is not a pattern.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PatternError {
-    /// An empty pattern matches nothing.
+    /// It is empty.
     #[error("the pattern is empty")]
     Empty,
-    /// A wildcard elsewhere than in the first label of a domain.
+    /// A `*` is not the whole first label of a domain.
     #[error("`{0}`: in a domain, `*` may only be the whole first label, as in `*.example.com`")]
     Wildcard(String),
-    /// A character that no domain has.
+    /// A character can't be in a domain.
     #[error("`{0}` is not a domain name: give it without scheme, port and path")]
     Character(String),
 }
@@ -27,7 +27,7 @@ impl DomainPattern {
     /// Reads `live.example.com` or `*.example.com`.
     ///
     /// # Errors
-    /// Empty patterns, a `*` elsewhere than as the first label, and characters that no domain has.
+    /// The pattern is empty, a `*` is not the whole first label, or a character can't be in a domain.
     pub fn new(text: &str) -> Result<DomainPattern, PatternError> {
         let (prefix, name) = match text.strip_prefix("*.") {
             Some(rest) => (".", rest),
@@ -70,7 +70,7 @@ impl fmt::Display for DomainPattern {
     }
 }
 
-/// A stream name in which each `*` stands for any number of characters. Compared with case.
+/// A stream name in which each `*` stands for any number of characters, also for none. Case matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamePattern {
     text: Box<str>,
@@ -80,7 +80,7 @@ impl NamePattern {
     /// Reads a name with any number of `*`.
     ///
     /// # Errors
-    /// The empty pattern.
+    /// The pattern is empty.
     pub fn new(text: &str) -> Result<NamePattern, PatternError> {
         if text.is_empty() {
             return Err(PatternError::Empty);
@@ -93,7 +93,7 @@ impl NamePattern {
         (!self.text.contains('*')).then_some(&*self.text)
     }
 
-    /// Returns whether the pattern matches the name. The time is linear in the name for each `*`, so no name is expensive.
+    /// Returns whether the pattern matches the name. For each `*`, the time is linear in the length of the name.
     pub fn matches(&self, name: &str) -> bool {
         let Some((first, rest)) = self.text.split_once('*') else {
             return *self.text == *name;
@@ -103,6 +103,7 @@ impl NamePattern {
         };
         let mut parts: Vec<&str> = rest.split('*').collect();
         let last = parts.pop().unwrap_or_default();
+        // The first match of each part is enough, because it leaves the most for the parts after it. So nothing is tried twice.
         for part in parts {
             match name.find(part) {
                 Some(position) => name = &name[position + part.len()..],

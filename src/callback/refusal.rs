@@ -1,9 +1,9 @@
-//! Why a callback is not accepted.
+//! Why a callback is refused.
 
 use super::event_type::EventType;
 use super::parse::Malformed;
 
-/// A callback that is answered with 4xx. The text is for the sender: one sentence that helps, without any secret.
+/// A callback that is answered with 4xx. The sender reads the text: one sentence that helps, without any secret.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     /// Not a callback at all.
@@ -20,18 +20,18 @@ pub enum Refusal {
         "no active callback key produces this `sign` for this `t`: the key in the CSS console must be one of livehook's keys"
     )]
     SignatureMismatch,
-    /// `t` lies in the past.
+    /// `t` is in the past.
     #[error("the signature expired {by_secs} s ago: `livehook sign` makes a fresh sample")]
     SignatureExpired {
-        /// By how many seconds `t` plus the leeway has passed.
+        /// How many seconds ago `t` plus the leeway was.
         by_secs: i64,
     },
-    /// `t` lies further ahead than `validity_secs_max` allows.
+    /// `t` is further in the future than `validity_secs_max` allows.
     #[error(
         "the signature is valid for another {ahead_secs} s, more than `validity_secs_max` allows: check the clocks"
     )]
     SignatureTooFarAhead {
-        /// How far ahead `t` lies, in seconds.
+        /// How far in the future `t` is, in seconds.
         ahead_secs: i64,
     },
     /// The client's address is not in `allowed_addresses`.
@@ -46,7 +46,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The stable word for the answer's `error` and for metrics.
+    /// The word in the member `error` of the answer and in metrics. It never changes.
     pub fn word(&self) -> &'static str {
         match self {
             Refusal::Malformed(_) => "malformed",

@@ -1,6 +1,6 @@
-//! Which events are wanted: the one selection of the sinks, of replays, of the API and of the command line.
+//! Selects events for the filters of sinks, for replays, for the API and for the command line.
 //!
-//! A list that is not empty must hold a match. Empty lists and absent bounds let every event through.
+//! If a list is not empty, the event must match one of its entries. Empty lists and absent bounds select every event.
 
 use super::event::Event;
 use super::event_type::EventType;
@@ -19,16 +19,16 @@ pub struct EventSelection {
     pub received: TimeRange,
 }
 
-/// Selects streams by their names, and so the events and sessions of these streams.
+/// Selects streams by their names, and with them their events and sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamSelection {
     /// Domains, with `*.` wildcards.
     pub domains: Vec<DomainPattern>,
     /// App names, each in full.
     pub apps: Vec<String>,
-    /// Stream names, with `*`.
+    /// Stream names, which may contain `*`.
     pub names: Vec<NamePattern>,
-    /// This stream alone. A `*` in its names is an ordinary character.
+    /// Only this stream. A `*` in its names is an ordinary character.
     pub key: Option<StreamKey>,
 }
 
@@ -44,6 +44,7 @@ impl EventSelection {
     }
 
     fn takes_stream(&self, event: &Event) -> bool {
+        // Without this, every event's key would be decoded for nothing.
         if self.streams == StreamSelection::default() {
             return true;
         }
@@ -59,7 +60,7 @@ impl StreamSelection {
         StreamSelection { key: Some(key), ..StreamSelection::default() }
     }
 
-    /// Returns whether the stream of these names is selected. A name that the stream does not have is empty.
+    /// Returns whether the stream with these names is selected. A name that the stream does not have is empty.
     pub fn takes(&self, domain: &str, app_name: &str, stream: &str) -> bool {
         (self.domains.is_empty() || self.domains.iter().any(|pattern| pattern.matches(domain)))
             && (self.names.is_empty() || self.names.iter().any(|pattern| pattern.matches(stream)))
@@ -67,12 +68,12 @@ impl StreamSelection {
             && (self.apps.is_empty() || self.apps.iter().any(|app| app == app_name))
     }
 
-    /// Returns whether the selection names its streams in full, so that the index finds them by name.
+    /// Returns whether the selection has the full names of its streams. Then the index finds the streams by name.
     pub fn names_streams(&self) -> bool {
         self.key.is_some() || self.exact_names().is_some()
     }
 
-    /// Returns the stream names if each of them is given in full. `None` if a name has a `*`, and if there are no names.
+    /// Returns the stream names if all of them are full names. `None` if one has a `*`, or if there are no names.
     pub fn exact_names(&self) -> Option<Vec<&str>> {
         if self.names.is_empty() {
             return None;

@@ -1,15 +1,16 @@
-//! The key of a stream: what its sessions are stored and looked up under.
+//! The key of a stream. Sessions are stored and found under it.
 
 use std::borrow::Cow;
 
 use super::partition_key::PartitionKey;
 
-/// Identifies a stream by domain, app name and stream name. The case of the domain does not matter.
+/// Identifies a stream by domain, app name and stream name, such as `push.example.com/live/demo`. The case of the domain doesn't
+/// matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamKey(String);
 
 impl StreamKey {
-    /// The stream of an event: its partition key, with the domain in lower case.
+    /// Returns the key of an event's stream: the partition key, with the domain in lower case.
     pub fn of(partition_key: PartitionKey<'_>) -> StreamKey {
         StreamKey::from_text(partition_key.as_str())
     }
@@ -22,7 +23,7 @@ impl StreamKey {
         StreamKey(key)
     }
 
-    /// The key of a stream by its names. A name that the stream does not have is empty.
+    /// Returns the key of the stream with these names. A name that the stream does not have is empty.
     pub fn from_parts(domain: &str, app_name: &str, stream: &str) -> StreamKey {
         StreamKey::from_text(&PartitionKey::encoded(domain, app_name, stream))
     }

@@ -21,32 +21,32 @@ use super::refusal::Refusal;
 pub struct KeyOptions {
     /// The key.
     pub key: CallbackKey,
-    /// If not empty, the key verifies only callbacks of these domains, and none without a domain.
+    /// If not empty, the key verifies only callbacks of these domains, and no callback without a domain.
     pub domains: Vec<DomainPattern>,
 }
 
-/// The rules for callbacks. The defaults are the vendor's documented rule, without a key.
+/// The rules for callbacks. The defaults are the rules of the vendor's documents, without a key.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The active keys: any of them may have signed.
     pub keys: Vec<KeyOptions>,
-    /// Accept everything unverified when there is no key.
+    /// Accept callbacks without verifying them, if there is no key.
     pub allow_unsigned: bool,
-    /// How long after `t` a signature still counts, in seconds.
+    /// How long a signature stays valid after its `t`, in seconds.
     pub leeway_secs: u32,
-    /// How far ahead `t` may lie, in seconds; `None` is without bound.
+    /// How far in the future `t` may be, in seconds. `None` sets no limit.
     pub validity_secs_max: Option<u32>,
     /// Types that are accepted without a `sign`.
     pub unsigned_event_types: Vec<EventType>,
-    /// If not empty, other appids are refused.
+    /// If not empty, callbacks of other appids are refused.
     pub allowed_appids: Vec<i64>,
-    /// If not empty, other domains are refused, and callbacks without a domain.
+    /// If not empty, callbacks of other domains and callbacks without a domain are refused.
     pub allowed_domains: Vec<DomainPattern>,
     /// Parameters whose values are redacted in addition to `txSecret`.
     pub redact_parameters: Vec<String>,
 }
 
-/// Why no verifier can be made of the options.
+/// Why the options make no verifier.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum VerifierError {
     /// Without a key nothing can be verified.
@@ -96,8 +96,8 @@ impl Verifier {
         Ok(Event::new(callback, verified, now_ms, &self.redactor))
     }
 
-    /// Returns the members of a refused callback as one JSON object, to be shown to people. Without `sign` and `t`, and redacted
-    /// as the members of an event. Deeper members of these names are replaced, in any case.
+    /// Returns the members of a refused callback as one JSON object, which people may see. It is redacted like an event, and has no
+    /// `sign` and `t`. The values of deeper members with these names are replaced, in whatever case the names are.
     pub fn redacted_members(&self, callback: &Callback<'_>) -> String {
         let mut object = String::with_capacity(callback.members_bytes() + 64);
         members::write_object(&mut object, &members::redacted(&callback.members, &self.redactor));
@@ -119,6 +119,7 @@ impl Verifier {
             (Some(t), Sign::Digest(sign)) => (t, sign),
         };
 
+        // Every key is compared, and in constant time, so that the time of an answer says nothing about the keys.
         let mut matched = Choice::from(0);
         for KeyOptions { key, domains } in &options.keys {
             if domains.is_empty() || matches_any(domains, domain) {
@@ -144,7 +145,7 @@ fn matches_any(patterns: &[DomainPattern], domain: Option<&str>) -> bool {
     domain.is_some_and(|domain| patterns.iter().any(|pattern| pattern.matches(domain)))
 }
 
-/// A key for every domain is written as a string, one for given domains as a table.
+/// A key for every domain is a string. A key for some domains is a table.
 impl<'de> Deserialize<'de> for KeyOptions {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<KeyOptions, D::Error> {
         struct StringOrTable;
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_sample_is_genuine_until_its_t() {
+    fn published_sample_is_valid_until_its_t() {
         assert!(judge(options(), SAMPLE, T - 600).is_ok());
         assert!(judge(options(), SAMPLE, T).is_ok());
         assert_eq!(judge(options(), SAMPLE, T + 1), Err(Refusal::SignatureExpired { by_secs: 1 }));
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_needs_a_word() {
+    fn no_key_needs_allow_unsigned() {
         assert_eq!(Verifier::new(Options::default()).unwrap_err(), VerifierError::NoKey);
         let open = Options { allow_unsigned: true, ..Options::default() };
         assert!(judge(open.clone(), r#"{"event_type":1}"#, T).unwrap().line().contains(r#""verified":false"#));

@@ -1,6 +1,6 @@
-//! Broadcasts: the sessions of one stream that follow each other so closely that people see one broadcast.
+//! Broadcasts: sessions of one stream with only short gaps between them, which viewers see as one broadcast.
 //!
-//! CSS reports a loss of network of more than 70 s as a stop and a new push. Viewers see one broadcast.
+//! CSS reports a loss of network of more than 70 s as a stop and a new push.
 
 use std::cmp::Reverse;
 
@@ -11,40 +11,42 @@ use super::state::State;
 pub struct Span {
     /// When it started.
     pub started_ms: i64,
-    /// Until when it was on, see [`super::Session::until_ms`].
+    /// When it was last on, see [`super::Session::until_ms`].
     pub until_ms: i64,
-    /// Whether it still is.
+    /// Its state.
     pub state: State,
 }
 
-/// Sessions of one stream in a row.
+/// Consecutive sessions of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broadcast {
-    /// The place of its first session among those given.
+    /// The index of its first session in the list.
     pub first: usize,
-    /// How many sessions it has, the next ones in order.
+    /// How many sessions it has, starting with the first.
     pub count: usize,
     /// When the first one started, in Unix ms.
     pub started_ms: i64,
-    /// The latest moment until which one of them was on, in Unix ms.
+    /// When one of them was last on, in Unix ms.
     pub until_ms: i64,
-    /// The state of the session that was on until then; of an ended and a stale one, ended.
+    /// The state of the session that was on last. If an ended and a stale session were on equally long, it is ended.
     pub state: State,
-    /// How often nothing was pushed in between.
+    /// The number of gaps without a push.
     pub interruptions: usize,
-    /// How long that was at most, in ms.
+    /// The longest gap, in ms.
     pub longest_gap_ms: i64,
-    /// How long that was together, in ms.
+    /// The sum of all gaps, in ms.
     pub gaps_ms: i64,
 }
 
-/// Puts the sessions of one stream, in the order of their starts, together into broadcasts: a session that starts at most
-/// `bridge_gap_ms` after all before it have ended belongs to the same one. Sessions that overlap or touch do as well, and
-/// that does not count as an interruption. The order of sessions that start at the same time does not matter.
+/// Groups the sessions of one stream into broadcasts. The sessions must be in the order of their starts; the order of equal starts
+/// does not matter.
+///
+/// A session belongs to the broadcast before it if it starts at most `bridge_gap_ms` after the end of all earlier sessions.
+/// Sessions that overlap or touch have no interruption between them.
 pub fn broadcasts(spans: &[Span], bridge_gap_ms: i64) -> Vec<Broadcast> {
     let mut broadcasts: Vec<Broadcast> = Vec::new();
     for (position, span) in spans.iter().enumerate() {
-        // An end is not before its start, whatever the events say.
+        // The clocks of CSS may give an end before the start, and a gap must not become longer by it.
         let until_ms = span.until_ms.max(span.started_ms);
         let gap_ms = broadcasts.last().map(|last| span.started_ms.saturating_sub(last.until_ms));
         match (broadcasts.last_mut(), gap_ms) {
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_before_the_start_harms_nothing() {
+    fn end_before_the_start_is_harmless() {
         assert_eq!(of(&[span(100, 50), span(160, 170)]), [(0, 2, Some(170), 1, 60)]);
     }
 

@@ -1,44 +1,44 @@
-//! A fact: what an event says about its session.
+//! Reads the fact of an event: the part that changes the event's session.
 
 use std::borrow::Cow;
 
 use super::id::{SessionId, is_sequence};
 use crate::callback::{Event, EventId, EventType, StreamEvent, StreamKey};
 
-/// How far the time of an event may be ahead of its receipt, in ms: the clocks of CSS and of this machine differ by some
+/// How far the time of an event may be ahead of its receipt, in ms, because the clocks of CSS and of this machine differ by some
 /// seconds. If the time is further ahead, the time of receipt counts.
 const AHEAD_MS_MAX: i64 = 60_000;
 
-/// The most characters that are kept of a text that only people read.
+/// How many characters are stored of a text that only people read.
 const TEXT_CHARACTERS_MAX: usize = 256;
 
-/// What one event says about the session that it belongs to.
+/// One event's contribution to its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// The stream.
     pub stream: StreamKey,
     /// The vendor's number of the push.
     pub sequence: String,
-    /// The event.
+    /// The id of the event.
     pub id: EventId,
-    /// When the push was seen, in Unix ms: the event's time, or its receipt if the time is more than a minute ahead of that.
+    /// When the push was seen, in Unix ms: the time of the event, or its receipt if the time is more than a minute later.
     pub seen_ms: i64,
-    /// What it says.
+    /// The kind of event.
     pub kind: Kind,
 }
 
-/// The kinds of event that name a push by its sequence.
+/// The kinds of events that belong to a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It has started.
+    /// The push started.
     Push(Push),
-    /// It has stopped.
+    /// The push stopped.
     Stop(Stop),
-    /// It is on, and has trouble.
+    /// The push goes on, with anomalies.
     Anomaly,
 }
 
-/// What a push says about its session. A stop repeats it.
+/// The members of a push that its session stores. A stop has them too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Push {
     /// The account's APPID.
@@ -53,21 +53,21 @@ pub struct Push {
     pub height: Option<i64>,
 }
 
-/// What a stop says about its session.
+/// The members of a stop that its session stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stop {
-    /// What a stop says of the push.
+    /// The members that a push has too.
     pub push: Push,
-    /// How long it lasted by CSS's own measure, in ms.
+    /// How long the push lasted, as CSS measured it, in ms.
     pub push_duration_ms: Option<i64>,
-    /// Why it stopped, after the vendor's table.
+    /// The vendor's code of the reason.
     pub errcode: Option<i64>,
-    /// The vendor's words for it.
+    /// The vendor's text of the reason.
     pub errmsg: Option<String>,
 }
 
 impl Fact {
-    /// Reads the fact of an event. `None` if the event names no push.
+    /// Reads the fact of an event. `None` if the event has no sequence of a push.
     pub fn of(event: &Event) -> Option<Fact> {
         let sequence = sequence_of(event)?;
         let kind = match StreamEvent::of(event) {
@@ -76,24 +76,25 @@ impl Fact {
             None => Kind::Anomaly,
         };
         let stream = StreamKey::of(event.partition_key());
+        // The id starts with the event's time, so the line need not be parsed for it.
         let (time_ms, received_ms) = (event.id().time_ms(), event.received_ms());
         let is_believed = time_ms <= received_ms.saturating_add(AHEAD_MS_MAX);
         let seen_ms = if is_believed { time_ms } else { received_ms };
         Some(Fact { stream, sequence: sequence.into_owned(), id: event.id(), seen_ms, kind })
     }
 
-    /// The session of an event. `None` if the event names no push. Cheaper than [`Fact::of`].
+    /// Returns the session of an event, and costs less than [`Fact::of`]. `None` if the event has no sequence of a push.
     pub fn session_of(event: &Event) -> Option<SessionId> {
         Some(StreamKey::of(event.partition_key()).session(&sequence_of(event)?))
     }
 
-    /// Returns whether every event of this type should have a fact. An event without one lacks its sequence.
+    /// Returns whether events of this type belong to sessions. Such an event has no fact only if its sequence is missing.
     pub fn is_expected_of(event_type: EventType) -> bool {
         matches!(event_type, EventType::Push | EventType::Stop | EventType::PushAnomaly)
     }
 }
 
-/// The sequence of a push that an event names.
+/// Returns the sequence of the push that an event belongs to.
 fn sequence_of(event: &Event) -> Option<Cow<'_, str>> {
     let sequence = if Fact::is_expected_of(event.event_type()) { event.sequence() } else { None };
     sequence.filter(|sequence| is_sequence(sequence))

@@ -1,7 +1,7 @@
-//! The ids of sessions.
+//! The id of a session, such as `2210464508206756938-5d0c1f7a`.
 //!
-//! A session is identified by its stream and the vendor's `sequence`, which push and stop of one push share. Its id is the sequence, a hyphen, and the
-//! first 32 bits of a SHA-256 digest of the stream's key in hexadecimal digits: two streams might share a sequence.
+//! The first part is the vendor's `sequence`, which the push and the stop share. The second part is the first 32 bits of a SHA-256
+//! digest of the stream's key, because two streams might have the same sequence.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use crate::callback::StreamKey;
 const SEQUENCE_CHARACTERS_MAX: usize = 64;
 
 impl StreamKey {
-    /// The id of the session that has this sequence on this stream.
+    /// Returns the id of the session with this sequence on this stream.
     pub fn session(&self, sequence: &str) -> SessionId {
         let digest = Sha256::digest(self.as_str().as_bytes());
         let head = [digest[0], digest[1], digest[2], digest[3]];
@@ -24,7 +24,7 @@ impl StreamKey {
     }
 }
 
-/// Whether a text can be the sequence of a push: 1 to 64 letters, digits, `.`, `_` or `-`. The vendor's are digits.
+/// Returns whether a text can be the sequence of a push: 1 to 64 ASCII letters, digits, `.`, `_` or `-`. The vendor's are digits.
 pub(super) fn is_sequence(text: &str) -> bool {
     (1..=SEQUENCE_CHARACTERS_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -79,7 +79,9 @@ impl FromStr for SessionId {
 
     fn from_str(text: &str) -> Result<SessionId, InvalidSessionId> {
         let invalid = || InvalidSessionId(text.chars().take(100).collect());
+        // From the right, because a sequence may contain a hyphen.
         let (sequence, stream) = text.rsplit_once('-').ok_or_else(invalid)?;
+        // `from_str_radix` would also accept a sign.
         let is_digest = stream.len() == 8 && stream.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_digest || !is_sequence(sequence) {
             return Err(invalid());
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_lead_back_and_tell_streams_apart() {
+    fn ids_differ_by_stream_and_are_read_back() {
         let [first, second] = ["d/a/s", "e/a/s"].map(|key| StreamKey::from_text(key).session("6674468118806626493"));
         assert_ne!(first, second);
         // The first 32 bits of SHA-256 of `d/a/s`.
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_named() {
+    fn malformed_id_is_named_in_the_error() {
         for text in ["", "1", "1-", "1-5d0c1f7", "1-5d0c1f7g", "1-+d0c1f7a", "-5d0c1f7a", "a b-5d0c1f7a", "直-5d0c1f7a"]
         {
             assert_eq!(text.parse::<SessionId>(), Err(InvalidSessionId(text.to_owned())), "{text}");

@@ -1,11 +1,10 @@
-//! Sessions: one push from its start to its stop, put together from events.
+//! Sessions: one push from its start to its stop, built from events.
 //!
-//! A [`Session`] is what its events say together. They may come in any order and any number of times: [`Session::apply`]
-//! only ever takes minima, maxima, and of two pushes or two stops the one with the smaller event id, so the result depends
-//! on which events there are and on nothing else. Whether a session is live or stale depends on the time besides, which is
-//! an argument.
+//! The events of a [`Session`] may come in any order and any number of times. [`Session::apply`] only takes minima and maxima, and
+//! of two pushes or two stops the one with the smaller event id. So the session depends on the set of its events, and on nothing
+//! else. Its state, live or stale, also depends on the time, which is an argument.
 //!
-//! Nothing here does I/O or reads a clock, and nothing knows how sessions are kept.
+//! Nothing here does I/O, reads a clock, or knows how sessions are stored.
 
 mod broadcast;
 mod fact;

@@ -1,4 +1,4 @@
-//! The state of a session: a merge of facts that knows no order.
+//! A session: the merge of its facts, in whatever order they come.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,32 +6,32 @@ use std::str::FromStr;
 use super::fact::{Fact, Kind, Push, Stop};
 use crate::callback::{EventId, Reason};
 
-/// One push, as far as it is known.
+/// One push, as far as its events are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
-    /// The push event of the smallest id, and what it says.
+    /// The id and the members of the push event with the smallest id.
     pub push: Option<(EventId, Push)>,
-    /// The stop event of the smallest id, and what it says.
+    /// The id and the members of the stop event with the smallest id.
     pub stop: Option<(EventId, Stop)>,
-    /// The times of its earliest and its latest event, in Unix ms; `None` before the first fact.
+    /// The times of the earliest and the latest event, in Unix ms. `None` before the first fact.
     pub seen_ms: Option<(i64, i64)>,
 }
 
-/// Whether a push is on.
+/// Whether a push goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(as = SessionState, rename_all = "lowercase")]
 pub enum State {
-    /// It has not stopped, as far as is known.
+    /// It has no stop yet.
     Live,
     /// It has stopped.
     Ended,
-    /// No stop has come, and no sign of it for so long that it counts as live no more.
+    /// It has no stop, and its latest event is so old that it no longer counts as live.
     Stale,
 }
 
 impl Session {
-    /// Adds what an event says. Neither the order of events nor their repetition makes a difference: a push and a stop
-    /// are each the one of the smallest event id, which is the one that happened first.
+    /// Adds a fact. The order of facts and their repetition make no difference. Of several pushes or stops, the one with the
+    /// smallest event id counts. It happened first, because ids start with the time.
     pub fn apply(&mut self, fact: &Fact) {
         let seen_ms = fact.seen_ms;
         let (first_ms, last_ms) = self.seen_ms.unwrap_or((seen_ms, seen_ms));
@@ -43,8 +43,8 @@ impl Session {
         }
     }
 
-    /// When it started, in Unix ms: the time of the push. Without a push, the time of the stop minus the duration. Without
-    /// both, the time of its first event.
+    /// When it started, in Unix ms: the time of the push. Without a push it is the time of the stop minus the duration, and
+    /// without these it is the time of the first event.
     pub fn started_ms(&self) -> i64 {
         match (&self.push, &self.stop) {
             (Some((id, _)), _) => id.time_ms(),
@@ -55,12 +55,12 @@ impl Session {
         }
     }
 
-    /// When it stopped, in Unix ms; `None` while no stop is known. Never before its start, whatever the clocks of CSS say.
+    /// When it stopped, in Unix ms, but never before its start, because the clocks of CSS may differ. `None` without a stop.
     pub fn ended_ms(&self) -> Option<i64> {
         self.stop.as_ref().map(|(id, _)| id.time_ms().max(self.started_ms()))
     }
 
-    /// How long it lasted, in ms: what CSS says, or else the time from push to stop. `None` if neither is known.
+    /// How long it lasted, in ms: the duration that CSS measured, or the time from push to stop. `None` if neither is known.
     pub fn duration_ms(&self) -> Option<i64> {
         let (stop_id, stop) = self.stop.as_ref()?;
         stop.push_duration_ms.or_else(|| {
@@ -69,18 +69,18 @@ impl Session {
         })
     }
 
-    /// The time of its earliest event, in Unix ms.
+    /// The time of the earliest event, in Unix ms.
     pub fn first_ms(&self) -> i64 {
         self.seen_ms.map_or(0, |(first_ms, _)| first_ms)
     }
 
-    /// The time of its latest event, in Unix ms.
+    /// The time of the latest event, in Unix ms.
     pub fn last_ms(&self) -> i64 {
         self.seen_ms.map_or(0, |(_, last_ms)| last_ms)
     }
 
-    /// Whether it is on at `now_ms`. One without a stop is stale once its latest event is older than `stale_after_ms`;
-    /// `None` is never.
+    /// The state at `now_ms`. Without a stop, the session is stale when its latest event is older than `stale_after_ms`. If that
+    /// is `None`, it never becomes stale.
     pub fn state(&self, now_ms: i64, stale_after_ms: Option<i64>) -> State {
         if self.stop.is_some() {
             State::Ended
@@ -91,8 +91,8 @@ impl Session {
         }
     }
 
-    /// Until when it is on, as far as is known at `now_ms`, in Unix ms: its end, for a stale one the last sign of it, and
-    /// no end for a live one.
+    /// When it was last on, as far as is known at `now_ms`, in Unix ms: the end of an ended session, the latest event of a stale
+    /// one, and `i64::MAX` for a live one.
     pub fn until_ms(&self, now_ms: i64, stale_after_ms: Option<i64>) -> i64 {
         match self.state(now_ms, stale_after_ms) {
             State::Ended => self.ended_ms().unwrap_or(i64::MAX),
@@ -101,28 +101,28 @@ impl Session {
         }
     }
 
-    /// Why it stopped; `None` while it has not.
+    /// Why it stopped. `None` without a stop.
     pub fn reason(&self) -> Option<Reason> {
         let (_, stop) = self.stop.as_ref()?;
         Some(Reason::of(stop.errcode, stop.errmsg.as_deref()))
     }
 
-    /// The APPID from the push, or else from the stop.
+    /// The APPID from the push, or from the stop if the push has none.
     pub fn appid(&self) -> Option<i64> {
         self.either(|push| push.appid)
     }
 
-    /// The ingest node from the push, or else from the stop.
+    /// The ingest node from the push, or from the stop if the push has none.
     pub fn node(&self) -> Option<&str> {
         self.either(|push| push.node.as_deref())
     }
 
-    /// The pusher's address from the push, or else from the stop.
+    /// The pusher's address from the push, or from the stop if the push has none.
     pub fn user_address(&self) -> Option<&str> {
         self.either(|push| push.user_address.as_deref())
     }
 
-    /// Width and height of the picture in pixels from the push, or else from the stop. CSS often knows them only at the end.
+    /// Width and height of the picture in pixels, from the push or the stop. CSS often knows them only at the end.
     pub fn size(&self) -> Option<(i64, i64)> {
         self.either(|push| push.width.zip(push.height))
     }
@@ -141,12 +141,12 @@ fn keep_smallest<T: Clone>(kept: &mut Option<(EventId, T)>, id: EventId, value: 
 }
 
 impl State {
-    /// The earliest that the last sign of a session may be, in Unix ms, for it to count as live.
+    /// The latest event of a live session is at this time or later, in Unix ms.
     pub fn live_since_ms(now_ms: i64, stale_after_ms: Option<i64>) -> i64 {
         stale_after_ms.map_or(i64::MIN, |stale_after_ms| now_ms.saturating_sub(stale_after_ms))
     }
 
-    /// The word for it.
+    /// The name of the state in every output, in lower case.
     pub fn label(self) -> &'static str {
         match self {
             State::Live => "live",

@@ -1,10 +1,10 @@
 //! A bounded queue of log lines, and the thread that writes them to stderr.
 //!
-//! The reader of stderr may be slow, stuck or gone, and livehook must answer callbacks even so. A line that does not
-//! fit into the queue is dropped, and the log shows how many as soon as the queue is empty again.
+//! The reader of stderr may be slow, stuck or gone, but livehook must still answer callbacks. If a line does not fit into the
+//! queue, it is dropped. When the queue is empty again, the log shows how many lines were dropped.
 //!
-//! `tracing-appender` bounds its queue by lines and not by bytes, does not log how many it dropped, waits longer at the
-//! end, and prints to stdout if its queue is full then. So livehook has its own.
+//! livehook does not use `tracing-appender`, because it limits its queue by lines and not by bytes, does not log the number of
+//! dropped lines, waits longer at the end, and prints to stdout if its queue is full at the end.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The most bytes that may wait in the queue.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long the end of the process waits for the last lines, on top of the grace for all else.
+/// How long the end of the process waits for the last lines, in addition to `shutdown_grace_secs`.
 const FINISH_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The log. Keep it until the end of the process, see [`Log::finish`].
@@ -26,12 +26,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts the thread that writes. After lines were dropped it calls `report_dropped` with their number. It ends
-    /// with the process, because only that ends a write that blocks.
+    /// Starts the thread that writes. After the thread has dropped lines, it calls `report_dropped` with their number. The thread
+    /// ends with the process, because nothing else ends a blocked write.
     pub(super) fn start(writer: impl Write + Send + 'static, report_dropped: impl Fn(u64) + Send + 'static) -> Log {
         let queue = Arc::new(Queue::default());
         let filled = Arc::clone(&queue);
-        // Without the thread no line is written: a service without a log is better than none.
+        // If the thread can't start, no line is written. A service without a log is better than no service.
         let _ =
             std::thread::Builder::new().name("log".to_owned()).spawn(move || filled.empty_into(writer, report_dropped));
         Log { queue }
@@ -42,7 +42,7 @@ impl Log {
         LineWriter { queue: Arc::clone(&self.queue) }
     }
 
-    /// Waits until every line is written, but at most 250 ms. Lines that stderr has not taken by then are dropped.
+    /// Waits until every line is written, but at most 250 ms. The remaining lines are dropped.
     pub fn finish(self) {
         let state = self.queue.lock();
         let is_busy = |state: &mut State| state.is_writing || !state.lines.is_empty();
@@ -111,6 +111,7 @@ impl Queue {
             state.is_writing = false;
             if state.lines.is_empty() && state.dropped > 0 {
                 let lines = std::mem::take(&mut state.dropped);
+                // The report is a line of this log, so it needs the lock.
                 drop(state);
                 report_dropped(lines);
                 continue;

@@ -47,8 +47,8 @@ pub enum Format {
     Json,
 }
 
-/// Starts to write diagnostics to stderr. A second call changes nothing. Code that logs neither waits for stderr nor
-/// fails with it. Call [`Log::finish`] at the end, for the last lines.
+/// Starts to write diagnostics to stderr. A second call changes nothing. Code that logs never waits for stderr, and never fails
+/// because of it. Call [`Log::finish`] at the end, so that the last lines are written.
 pub fn start_log(options: &LogOptions) -> Log {
     let level = match options.level {
         Level::Error => LevelFilter::ERROR,

@@ -59,8 +59,8 @@ pub enum DeliveryOutcome {
 pub struct Metrics {
     registry: Registry,
     callbacks: Family<CallbackLabels, Counter>,
-    /// The counters in `callbacks` with the outcome `stored`, by event type, the most frequent first. Without them
-    /// every stored callback would look up its counter under a lock.
+    /// The counters in `callbacks` with the outcome `stored`, by event type, the most frequent first. Without this list, every
+    /// stored callback would search for its counter under a lock.
     stored: Vec<(EventType, OnceLock<Counter>)>,
     callback_duration: Histogram,
     expired_by: Histogram,
@@ -93,7 +93,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("livehook");
         let sessions_ended = Family::<ReasonLabels, Counter>::default();
         for category in ReasonCategory::ALL {
-            // Prometheus shows an increase only if it has seen the zero before.
+            // Prometheus computes an increase only if it has scraped the zero before.
             drop(sessions_ended.get_or_create(&ReasonLabels { reason_category: category.label() }));
         }
         registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -149,8 +149,8 @@ impl Metrics {
         }
     }
 
-    /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if
-    /// none could be read; `outcome` is `stored`, `duplicate`, or the error word of the answer.
+    /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if the body has no
+    /// readable type. `outcome` is `stored`, `duplicate`, or the error word of the answer.
     pub fn callback(&self, event_type: Option<EventType>, outcome: &'static str, duration: Duration) {
         let label = event_type.map_or("none", EventType::label);
         let labels = CallbackLabels { event_type: label, outcome };
@@ -167,7 +167,7 @@ impl Metrics {
         self.callbacks.get_or_create(&CallbackLabels { event_type: "none", outcome }).inc();
     }
 
-    /// Records how many seconds after `t` a callback came that was refused as expired.
+    /// Records how many seconds too late a callback came that was refused as expired.
     pub fn expired_by(&self, by_secs: i64) {
         self.expired_by.observe(by_secs as f64);
     }
@@ -225,7 +225,7 @@ impl Metrics {
         }
     }
 
-    /// Counts events that should have a sequence and do not.
+    /// Counts events without the sequence that their type should have.
     pub fn events_without_sequence(&self, count: u64) {
         self.without_sequence.inc_by(count);
     }

@@ -1,4 +1,4 @@
-//! Diagnostics on stderr, and every metric.
+//! The log on stderr, and every metric.
 
 mod log_queue;
 mod logs;

@@ -106,7 +106,7 @@ fn every_fixture_is_normalised_as_expected() {
 }
 
 #[test]
-fn fixtures_have_the_members_of_the_catalogue() {
+fn fixtures_have_the_catalogue_members() {
     for KnownType { number, name, names, time, .. } in KnownType::all() {
         let members: Value = serde_json::from_str(&fixture(&format!("{number:03}-{name}"))).unwrap();
         let named = [names.domain, names.app_name, Some(names.stream), names.sequence, time.map(|time| time.name)];
@@ -119,7 +119,7 @@ fn fixtures_have_the_members_of_the_catalogue() {
 }
 
 #[test]
-fn the_fixtures_of_one_push_tell_one_story() {
+fn fixtures_of_one_push_agree() {
     let member = |name: &str, member: &str| serde_json::from_str::<Value>(&fixture(name)).unwrap()[member].clone();
     assert_eq!(event(&fixture("001-push")).sequence(), event(&fixture("000-stop")).sequence());
     let lasted_secs =

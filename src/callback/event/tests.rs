@@ -27,7 +27,7 @@ fn the_line_in_full() {
 }
 
 #[test]
-fn parts_are_encoded_and_absent_ones_left_out() {
+fn parts_are_encoded_or_left_out() {
     let event = event(r#"{"event_type":0,"app":"d","appname":"a/b","stream_id":"直 播\u001b\n","event_time":"x"}"#);
     let line: Value = serde_json::from_str(event.line()).unwrap();
     assert_eq!(line["source"], "/tencent-css//d/a%2Fb");
@@ -59,7 +59,7 @@ fn values_stay_as_received() {
 }
 
 #[test]
-fn secrets_are_redacted_but_not_from_the_id() {
+fn redaction_does_not_change_the_id() {
     let body = r#"{"event_type":1,"stream_param":"txSecret=5ECR37\u0026a=1","stream_id":"s?txSecret=5ECR37",
         "sequence":"txSecret=5ECR37","appid":"txSecret=5ECR37","txsecret":"5ECR37","txSecret:5ECR37":1,"x":{"y":["txSecret=5ECR37"]}}"#;
     let redacted = event(body);
@@ -150,7 +150,7 @@ proptest! {
 }
 
 #[test]
-fn other_texts_are_no_lines() {
+fn other_texts_are_not_restored() {
     let line = event(r#"{"event_type":1,"stream_id":"s\\\"","sequence":"1"}"#).line().to_owned();
     let restore = |line: &str| Event::restore(EventId::from_bytes([0; 16]), EventType::Push, 0, line);
     assert_eq!(restore(&line).unwrap().sequence().as_deref(), Some("1"));

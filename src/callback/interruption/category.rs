@@ -41,7 +41,7 @@ impl ReasonCategory {
         ReasonCategory::Unknown,
     ];
 
-    /// The word for it, in lower case, as it is written everywhere and read back.
+    /// The name of the category in every output, in lower case. It can be parsed again.
     pub fn label(self) -> &'static str {
         match self {
             ReasonCategory::Client => "client",
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_category_is_read_back_from_its_label() {
+    fn category_is_read_back_from_its_label() {
         for category in ReasonCategory::ALL {
             assert_eq!(category.label().parse(), Ok(category));
             assert_eq!(serde_json::to_value(category).unwrap(), category.to_string());

@@ -1,4 +1,4 @@
-//! One cause of a stop, as the tables list it.
+//! A cause of a stop, the row type of the tables.
 
 use super::category::ReasonCategory;
 
@@ -6,7 +6,7 @@ use super::category::ReasonCategory;
 pub(super) struct Cause {
     /// The codes that share it.
     pub(super) errcodes: &'static [i64],
-    /// The sub codes that share it. Empty if it is the cause of the whole code.
+    /// The sub-codes that share it. Empty if it is the cause of a whole code.
     pub(super) subs: &'static [i64],
     pub(super) category: ReasonCategory,
     pub(super) meaning: &'static str,

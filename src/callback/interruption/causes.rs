@@ -1,4 +1,4 @@
-//! The table of causes, code by code. The causes of single sub codes are in a table of their own.
+//! The causes of whole codes. The causes of sub-codes are in `subcodes`.
 
 use super::category::ReasonCategory::{
     Client, Content, Idle, Internal, Network, Operator, Rejected, Replaced, Unknown,

@@ -1,12 +1,12 @@
-//! Guesses the sub code of 18 and 21 from `errmsg`, by words in English and Chinese.
+//! Guesses the sub-code of 18 and 21 from `errmsg`, by words in English and Chinese.
 //!
-//! The vendor does not promise this text, and has changed it over the years. So a rule needs only the words that distinguish
-//! one cause from the others, and an unclear text gives no hint.
+//! The vendor doesn't document this text, and has changed it over the years. So a rule needs only the words that distinguish one
+//! cause from the others. An unclear text gives no hint.
 
-/// How much of an `errmsg` is read. The vendor's texts have fewer than a hundred characters.
+/// How many characters of an `errmsg` are read. The vendor's texts have fewer than a hundred.
 const CHARACTERS_MAX: usize = 400;
 
-/// A sub code, and the words that hint at it: a text must have at least one word of each list.
+/// A sub-code, and the words that hint at it. A text must have at least one word of each list.
 struct Rule {
     sub: i64,
     needs: &'static [&'static [&'static str]],
@@ -86,7 +86,7 @@ const WRONG: &[&str] = &[
     "无效",
 ];
 
-/// What 18 may hint at. The first rule that fits decides, so the more special ones come first.
+/// The rules for 18. The first rule that fits decides, so the more special ones come first.
 const REJECTED: &[Rule] = &[
     rule(202, &[&["arrear", "overdue", "unpaid", "insufficient balance", "欠费", "余额不足"]]),
     rule(203, &[SERVICE, &["forcibly", "forced", "by force", "强制"]]),
@@ -123,7 +123,7 @@ const REJECTED: &[Rule] = &[
     rule(503, &[SIGNATURE, WRONG]),
 ];
 
-/// What 21 may hint at.
+/// The rules for 21. The first rule that fits decides.
 const STOPPED: &[Rule] = &[
     rule(103, &[REPLACED, &["no data", "without data", "无数据", "没有数据"]]),
     rule(102, &[REPLACED]),
@@ -140,8 +140,8 @@ const STOPPED: &[Rule] = &[
 
 const REPLACED: &[&str] = &["replace", "supersede", "new push", "替换", "取代", "顶替", "新的推流", "新推流"];
 
-/// Returns the sub code that an `errmsg` hints at. `None` for codes without sub codes, and for unclear texts. If several sub
-/// codes share one cause, returns the first.
+/// Returns the sub-code that an `errmsg` hints at. `None` for codes without sub-codes, and for unclear texts. If several sub-codes
+/// share one cause, returns the first.
 pub(super) fn sub(errcode: i64, errmsg: &str) -> Option<i64> {
     let rules = match errcode {
         18 => REJECTED,
@@ -153,8 +153,8 @@ pub(super) fn sub(errcode: i64, errmsg: &str) -> Option<i64> {
     rules.iter().find(|rule| rule.needs.iter().all(has)).map(|rule| rule.sub)
 }
 
-/// Whether a word of the text begins so: `ip` is in `IP: 10.0.0.1` and not in `clip`. Chinese has no spaces between words,
-/// and is found anywhere.
+/// Returns whether a word of the text starts with `beginning`: `ip` is in `ip: 10.0.0.1`, but not in `clip`. Chinese is found
+/// anywhere, because it has no spaces between words.
 fn has_word(text: &str, beginning: &str) -> bool {
     let is_latin = beginning.starts_with(|first: char| first.is_ascii_alphanumeric());
     text.match_indices(beginning)

@@ -1,11 +1,11 @@
-//! Why a push ended: looks an `errcode` up in the tables.
+//! Finds the reason of a stop in the tables of causes, by its `errcode`.
 
 use super::category::ReasonCategory;
 use super::cause::Cause;
 use super::causes::{ABSENT, CAUSES, UNLISTED};
 use super::{hint, subcodes};
 
-/// Every cause. The causes of whole codes come before the causes of sub codes.
+/// Returns every cause: first the causes of whole codes, then the causes of sub-codes.
 fn causes() -> impl Iterator<Item = &'static Cause> {
     CAUSES.iter().chain(&subcodes::CAUSES)
 }
@@ -15,9 +15,9 @@ fn causes() -> impl Iterator<Item = &'static Cause> {
 pub struct Interruption {
     /// The vendor's code.
     pub errcode: i64,
-    /// The vendor's sub code, which only 18 and 21 have; none for these codes as a whole.
+    /// The vendor's sub-code, which only 18 and 21 have. `None` for these codes as a whole.
     pub sub: Option<i64>,
-    /// In one word.
+    /// The category.
     pub category: ReasonCategory,
     /// What happened, as part of a sentence.
     pub meaning: &'static str,
@@ -28,7 +28,7 @@ pub struct Interruption {
 }
 
 impl Interruption {
-    /// Every line of the table by code and sub code, a code as a whole before its sub codes.
+    /// Returns every line of the table, sorted by code and sub-code. A whole code comes before its sub-codes.
     pub fn all() -> impl Iterator<Item = Interruption> {
         let mut all: Vec<Interruption> = causes().flat_map(Interruption::of_cause).collect();
         all.sort_by_key(|interruption| (interruption.errcode, interruption.sub));
@@ -64,12 +64,13 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// The reason of a stop. A code that is not in the table has [`ReasonCategory::Unknown`].
+    /// Returns the reason of a stop. A code that is not in the table has [`ReasonCategory::Unknown`].
     ///
-    /// `errmsg` is read for the codes 18 and 21 only.
+    /// `errmsg` matters for the codes 18 and 21 only.
     pub fn of(errcode: Option<i64>, errmsg: Option<&str>) -> Reason {
         let Some(number) = errcode else { return Reason::new(None, None, &ABSENT, false) };
         if let Some(cause) = errmsg.and_then(|errmsg| hinted(number, errmsg)) {
+            // A hint can't distinguish sub-codes with the same cause.
             let sub = match cause.subs {
                 [only] => Some(*only),
                 _ => None,
@@ -86,7 +87,7 @@ impl Reason {
     }
 }
 
-/// A line of the table as a reason that is not a guess.
+/// Makes a reason of a line of the table. It is not a guess.
 impl From<Interruption> for Reason {
     fn from(interruption: Interruption) -> Reason {
         let Interruption { errcode, sub, category, meaning, actor, advice } = interruption;

@@ -1,9 +1,9 @@
-//! The table of causes of single sub codes, which only the codes 18 and 21 have.
+//! The causes of sub-codes, which only the codes 18 and 21 have.
 
 use super::category::ReasonCategory::{Operator, Rejected, Replaced};
 use super::cause::Cause;
 
-/// The causes of sub codes.
+/// The causes of sub-codes.
 pub(super) const CAUSES: [Cause; 28] = [
     Cause {
         errcodes: &[18],

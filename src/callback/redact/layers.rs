@@ -61,7 +61,7 @@ fn units(text: &str) -> Vec<Unit> {
 /// Replaces each escape by one unit. An escape starts with `lead`. Returns whether there were any.
 fn remove_layer(units: &mut Vec<Unit>, lead: char, escape: Escape) -> bool {
     let Some(first) = units.iter().position(|unit| unit.character == lead) else { return false };
-    // In place, because a copy for each layer would cost more than the search.
+    // In place, without a copy for each layer.
     let (mut read, mut written) = (first, first);
     while read < units.len() {
         let unit = units[read];

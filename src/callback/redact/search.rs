@@ -36,7 +36,8 @@ impl SecretNames {
         SecretNames { names, is_suspicious }
     }
 
-    /// Returns false only if the text certainly holds no name. This check is cheap, and almost every member passes no other.
+    /// Returns false only if the text certainly holds no name. This check is cheap, and enough for almost
+    /// every member.
     pub(super) fn may_be_in(&self, text: &str) -> bool {
         let bytes = text.as_bytes();
         let is_suspicion = |position: usize| match bytes[position] {

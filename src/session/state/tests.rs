@@ -1,4 +1,4 @@
-//! What goes wrong with pushes and stops, each by its name, and histories of chance.
+//! Each way in which pushes and stops go wrong, and random histories.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn a_stop_that_comes_twice_ends_once() {
 }
 
 #[test]
-fn late_stop_of_a_replaced_push_ends_it_alone() {
+fn late_stop_ends_only_the_replaced_push() {
     let replaced = with(stop(STREAM, "1", 101), json!({"errcode": 21, "errmsg": "replaced"}));
     let sessions = sessions(&[push(STREAM, "1", 0), push(STREAM, "2", 100), replaced]);
     assert_eq!(live(&sessions, STREAM, 102), 1);
@@ -105,7 +105,7 @@ fn session_without_a_stop_turns_stale() {
     let alone = session(std::slice::from_ref(&push));
     assert_eq!(state(&alone, 7 * DAY_SECS), State::Live, "some streams run for days");
     assert_eq!(alone.state(at(7 * DAY_SECS) + 1, STALE_AFTER_MS), State::Stale);
-    assert_eq!(alone.state(i64::MAX, None), State::Live, "where it is told to wait for ever");
+    assert_eq!(alone.state(i64::MAX, None), State::Live, "if it waits for ever");
     assert_eq!(state(&alone, -DAY_SECS), State::Live, "a clock that is behind");
 
     let signed = session(&[push.clone(), anomaly(STREAM, "1", 10 * DAY_SECS)]);
@@ -137,7 +137,7 @@ fn session_can_have_no_length() {
 }
 
 #[test]
-fn stop_before_its_push_has_no_negative_time() {
+fn stop_before_its_push_has_no_length() {
     let session = session(&[push(STREAM, "1", 9), stop(STREAM, "1", 7)]);
     assert_eq!((session.started_ms(), session.ended_ms(), session.duration_ms()), (at(9), Some(at(9)), Some(0)));
 }
@@ -170,7 +170,7 @@ fn an_ipv6_address_is_kept_whole() {
 }
 
 #[test]
-fn texts_without_end_are_kept_in_part() {
+fn long_texts_are_cut() {
     let long = "直".repeat(10_000);
     let stop = with(stop(STREAM, "1", 0), json!({"errmsg": long, "user_ip": long, "node": long}));
     let session = session(&[stop]);
@@ -209,7 +209,7 @@ fn one_name_in_two_domains_is_two_streams() {
 }
 
 #[test]
-fn the_case_of_a_domain_makes_no_other_stream() {
+fn case_of_a_domain_does_not_matter() {
     let session = session(&[push("Push.Example.COM/live/demo", "1", 0), stop(STREAM, "1", 9)]);
     assert_eq!(state(&session, 10), State::Ended);
     assert!(session.push.is_some());
@@ -225,12 +225,12 @@ fn stop_without_duration_counts_from_push() {
     assert_eq!(session(&[push(STREAM, "1", 0), stop(STREAM, "1", 90)]).duration_ms(), Some(90_000));
     let alone = session(&[stop(STREAM, "1", 90)]);
     assert_eq!((alone.started_ms(), alone.ended_ms(), alone.duration_ms()), (at(90), Some(at(90)), None));
-    let told = session(&[stop(STREAM, "1", 90), anomaly(STREAM, "1", 20)]);
-    assert_eq!((told.started_ms(), told.duration_ms()), (at(20) + 123, None), "it was on by then");
+    let seen = session(&[stop(STREAM, "1", 90), anomaly(STREAM, "1", 20)]);
+    assert_eq!((seen.started_ms(), seen.duration_ms()), (at(20) + 123, None), "it was on by then");
 }
 
 #[test]
-fn a_duration_beyond_all_bounds_is_not_believed() {
+fn too_long_duration_is_ignored() {
     let session = session(&[with(stop(STREAM, "1", 90), json!({"push_duration": i64::MAX}))]);
     assert_eq!((session.duration_ms(), session.started_ms(), session.ended_ms()), (None, at(90), Some(at(90))));
 }
@@ -273,7 +273,7 @@ fn anomaly_is_a_sign_of_its_push() {
 }
 
 #[test]
-fn what_names_no_push_makes_no_session() {
+fn event_without_sequence_has_no_session() {
     let unnamed = [json!(null), json!(""), json!("a b"), json!("1".repeat(65)), json!({"no": "text"}), json!("直")];
     for sequence in unnamed {
         let callback = with(push(STREAM, "1", 0), json!({"sequence": sequence}));
@@ -283,7 +283,7 @@ fn what_names_no_push_makes_no_session() {
     assert!(Fact::of(&event(&push(STREAM, &"1".repeat(64), 0))).is_some());
 }
 
-/// The event of the smallest id among those that are told by `is_one`.
+/// The event of the smallest id for which `is_one` is true.
 fn first_of<'e>(events: &[&'e Event], is_one: impl Fn(&Kind) -> bool) -> Option<&'e Event> {
     events.iter().copied().filter(|event| is_one(&Fact::of(event).unwrap().kind)).min_by_key(|event| event.id())
 }
@@ -309,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn sessions_of_parts_of_a_history_do_not_mix(history in history()) {
+    fn sessions_do_not_mix(history in history()) {
         let sessions = fold(&history);
         for (key, session) in &sessions {
             let alone = history.iter().filter(|event| {
@@ -320,7 +320,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_ever_takes_an_end_back(history in history(), seed in any::<u64>(), now_secs in any::<i32>()) {
+    fn ended_session_stays_ended(history in history(), seed in any::<u64>(), now_secs in any::<i32>()) {
         let now_ms = at(i64::from(now_secs));
         let mut sessions = Sessions::new();
         for fact in shuffled(&history, &mut fastrand::Rng::with_seed(seed)).iter().filter_map(Fact::of) {

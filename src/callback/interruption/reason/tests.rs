@@ -132,7 +132,7 @@ fn shared_causes_hint_at_no_sub_code() {
 }
 
 #[test]
-fn of_two_causes_the_more_special_is_hinted_at() {
+fn special_cause_wins_over_general_one() {
     for (errmsg, sub) in [
         ("authentication failed: txTime expired", 501),
         ("authentication failed: txTime is missing", 500),
@@ -200,7 +200,7 @@ fn too_many_pushes_have_two_actors() {
 }
 
 #[test]
-fn the_text_is_asked_for_two_codes_only() {
+fn errmsg_counts_for_two_codes_only() {
     for errcode in (0..40).filter(|errcode| ![18, 21].contains(errcode)) {
         for errmsg in ["push domain is disabled", "replaced by a new push", "内部错误"] {
             assert_eq!(Reason::of(Some(errcode), Some(errmsg)), Reason::of(Some(errcode), None), "{errcode}");
@@ -209,7 +209,7 @@ fn the_text_is_asked_for_two_codes_only() {
 }
 
 #[test]
-fn a_huge_text_is_read_at_its_beginning_only() {
+fn huge_errmsg_is_read_in_part() {
     let far = format!("{}expired txTime", "鉴".repeat(5_000_000));
     assert_eq!(hint(18, &far), None);
     assert_eq!(hint(18, &format!("txTime expired {far}")), Some(501));
