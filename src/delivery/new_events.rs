@@ -95,6 +95,7 @@ impl NewEvents {
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
         let has_read = self.read(outlet).await?;
         let (batch, tries) = self.pending.take_ready(outlet.now_ms());
+        // Reading alone is progress too: the cursor passes the events that the selection excludes.
         if batch.is_empty() && !has_read {
             return Ok(None);
         }

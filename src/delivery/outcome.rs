@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_cut_short_if_free_streams_are_held() {
+    fn a_held_free_stream_cuts_a_batch_short() {
         let batch: Vec<Record> = (1..)
             .zip(["a", "b", "a"])
             .map(|(offset, stream)| Record { offset: Offset(offset), event: event_of(stream, 1) })

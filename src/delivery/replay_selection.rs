@@ -1,4 +1,4 @@
-//! Which recorded events a replay sends, as the API takes it and as the journal stores it.
+//! The events that a replay sends again, in the form that the API takes and the journal stores.
 
 use serde::{Deserialize, Serialize};
 

@@ -52,6 +52,7 @@ impl Worker {
                 Step::Idle => {
                     let (wait, reads_on) = (self.wait(), self.new_events.reads_on(&self.outlet));
                     let position = self.new_events.pending().position();
+                    // New records don't wake a sink that may read no more. It waits for a pause to end.
                     tokio::select! {
                         result = self.outlet.consumer.wait(position), if reads_on => result?,
                         () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
@@ -80,6 +81,7 @@ impl Worker {
     pub async fn step(&mut self) -> Result<Step, JournalError> {
         let step = match self.try_step().await {
             Err(JournalError::Closed) => return Err(JournalError::Closed),
+            // The journal may work again soon, and then the sink must go on without a restart.
             Err(error) => {
                 let reason = error.to_string();
                 if self.journal_failure.as_ref() != Some(&reason) {

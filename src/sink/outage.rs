@@ -25,7 +25,7 @@ impl OutageDetector {
         OutageDetector { outages: AtomicUsize::new(0), failures: AtomicUsize::new(0), outages_max: concurrency.max(2) }
     }
 
-    /// Whether the rest of the batch is to be skipped.
+    /// Whether the rest of the batch must be skipped.
     pub(super) fn is_down(&self) -> bool {
         self.outages.load(Ordering::Relaxed) >= self.outages_max
             || self.failures.load(Ordering::Relaxed) >= self.outages_max.max(FAILURES_IN_A_ROW)

@@ -37,6 +37,7 @@ pub(super) fn group_by_stream(batch: &[Record], concurrency: usize) -> Vec<Group
 pub(super) fn group_by_hash(batch: &[Record], groups_max: usize) -> Vec<Group> {
     let mut groups = vec![Group::new(); groups_max.max(1)];
     for (position, record) in batch.iter().enumerate() {
+        // Its keys are fixed, unlike those of a `HashMap`, so a stream keeps its group.
         let mut hasher = DefaultHasher::new();
         record.event.partition_key().hash(&mut hasher);
         let group = hasher.finish() % groups.len() as u64;

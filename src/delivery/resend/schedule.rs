@@ -23,7 +23,7 @@ mod tests;
 /// A resend has its turn after at most this many batches of new events.
 const BATCHES_BETWEEN: u32 = 8;
 
-/// The wait before the next look, if the events to resend come after the cursor.
+/// The wait before the next turn, if the events to resend come after the cursor.
 const CURSOR_WAIT: Duration = Duration::from_secs(1);
 
 /// The resends of one sink.

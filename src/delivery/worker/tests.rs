@@ -259,7 +259,7 @@ async fn a_held_event_loses_no_attempt() {
 }
 
 #[tokio::test]
-async fn an_old_event_is_given_up_after_an_attempt() {
+async fn an_old_event_is_given_up_once_tried() {
     let mut bench = Setup::default().age_secs_max(60).start(0..1).await;
     bench.answer(vec![(0, refused())]);
     bench.answer(vec![(0, refused())]);

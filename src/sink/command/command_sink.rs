@@ -50,6 +50,7 @@ impl Sink for CommandSink {
                 deliver_groups(batch, groups, options.concurrency, deliver_group).await
             }
             Mode::Lines => {
+                // One program takes one event at a time, so the whole batch is one group.
                 let mut delivery = GroupDelivery::new(batch, (0..batch.len()).collect(), &outages);
                 while let Some((position, record)) = delivery.next() {
                     delivery.note(position, lines::deliver(options, log, conversation, record).await);
@@ -61,6 +62,6 @@ impl Sink for CommandSink {
 
     async fn probe(&mut self) -> Result<String, Failure> {
         let found = lookup::find(&self.options).map_err(Failure::outage)?;
-        Ok(format!("{} can be started (and was not)", found.display()))
+        Ok(format!("{} can be started; livehook did not start it", found.display()))
     }
 }

@@ -52,7 +52,7 @@ pub(super) struct Conversation {
     stderr: JoinHandle<String>,
 }
 
-/// Why a program gave no answer that counts. It can't be given another event.
+/// Why the program gave no valid answer. It gets no further event.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error(
@@ -80,6 +80,7 @@ const RULE: &str = "; with mode = \"lines\" it must answer each event, after it 
 impl Drop for Conversation {
     fn drop(&mut self) {
         self.program.kill();
+        // A process that left the group may hold stderr open, and the task would wait for it.
         self.stderr.abort();
     }
 }
@@ -136,6 +137,7 @@ async fn talk(
 
 impl Conversation {
     fn start(options: &Options, log: &Arc<ProgramLog>) -> Result<Conversation, StartError> {
+        // No variable names an event, because the program gets many.
         let (program, Pipes { stdin, stdout, stderr }) = Program::start(options, None)?;
         let log = Arc::clone(log);
         let stderr = tokio::spawn(async move { log.take(stderr, Output::Stderr).await });
@@ -166,6 +168,7 @@ impl Conversation {
         let (stdin, stdout) = (&mut self.stdin, &mut self.stdout);
         let mut written = 0;
         let writing = async {
+            // Not `write_all`: if the program ends, it matters how much of the event it may have read.
             while written < line.len() {
                 written += stdin.write(&line.as_bytes()[written..]).await?;
             }

@@ -14,6 +14,7 @@ use crate::printable::printable;
 
 /// The characters of a line that are logged.
 const LINE_CHARACTERS_MAX: usize = 500;
+/// UTF-8 has up to 4 bytes per character.
 const LINE_BYTES_MAX: usize = 4 * LINE_CHARACTERS_MAX;
 
 /// The lines of one output that are logged per minute.

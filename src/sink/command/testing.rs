@@ -42,18 +42,19 @@ impl Scripted {
 
 /// Waits until the process is gone whose number a file holds.
 pub(super) async fn is_gone(path: &Path) {
-    let deadline = Instant::now() + PATIENCE;
-    let id = loop {
-        match std::fs::read_to_string(path) {
-            Ok(id) if id.ends_with('\n') => break id,
-            _ => assert!(Instant::now() < deadline, "no process left its number"),
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    let stat = format!("/proc/{}/stat", id.trim());
+    let id = || std::fs::read_to_string(path).ok().filter(|id| id.ends_with('\n'));
+    wait_until("a process leaves its number", || id().is_some()).await;
+    let stat = format!("/proc/{}/stat", id().unwrap().trim());
     // A zombie is dead: only its parent has not waited for it yet.
-    while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
-        assert!(Instant::now() < deadline, "the process {id} lives on");
+    let is_running = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+    wait_until("the process ends", || !is_running()).await;
+}
+
+/// Waits until a real process has done something.
+pub(super) async fn wait_until(expected: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited too long until {expected}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

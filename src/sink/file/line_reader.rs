@@ -60,6 +60,7 @@ impl<'a> LineReader<'a> {
             self.returned = 0;
             searched = self.buffer.len();
             let read = self.position + self.buffer.len() as u64;
+            // No event has such a long line, so another program wrote it.
             if read >= self.end || self.buffer.len() > LINE_BYTES_MAX {
                 let torn = std::mem::take(&mut self.buffer);
                 let start = self.position;

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_touches_nothing_and_finds_mistakes() {
+    fn checks_find_mistakes_and_touch_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         assert!(check(&at("a/b/events.jsonl")).unwrap().ends_with("events.jsonl can be made"));

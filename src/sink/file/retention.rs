@@ -82,6 +82,7 @@ impl Retention {
         if self.last.is_some_and(suffices) {
             return;
         }
+        // Counts as failed until its result is known. Then a failure is tried again soon, and not only after the next rotation.
         self.last = Some(Run { newest, started_secs: now_secs, succeeded: false });
         let (names, options, stopped) = (names.clone(), options.clone(), Arc::clone(&self.stopped));
         self.running = Some(tokio::task::spawn_blocking(move || {
@@ -168,6 +169,7 @@ fn compress(names: &ClosedNames, stamp: Stamp, stopped: &AtomicBool) -> io::Resu
     let mut encoder = GzEncoder::new(target, Compression::default());
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
+        // The part that is left behind is removed by the next run.
         if stopped.load(Ordering::Relaxed) {
             return Ok(());
         }

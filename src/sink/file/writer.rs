@@ -87,6 +87,7 @@ impl Writer {
         // Another program may have replaced the file between the check and the opening.
         let metadata = file.metadata().map_err(FileError::io(path, "look it up"))?;
         refuse_irregular(path, &metadata)?;
+        // Rotation must rename the file behind a symbolic link, not the link.
         let target = fs::canonicalize(path).map_err(FileError::io(path, "resolve it"))?;
         let names = ClosedNames::next_to(&target);
         // An existing file needs this too: the process that made it may have crashed before the sync.
@@ -140,6 +141,7 @@ impl Writer {
     pub(super) fn keep_batch(&mut self) {
         self.unreported.clear();
         self.lines.clear();
+        // A large batch must not hold its memory until the next one.
         self.lines.shrink_to(SPARE_BYTES_MAX);
     }
 
@@ -184,9 +186,11 @@ impl Writer {
     /// Follows changes that others made to the file. If it was renamed, removed or replaced, opens the path again. If it was
     /// cut or appended to, continues at its new end.
     fn follow_path(&mut self) -> Result<(), FileError> {
+        // Looked up before each batch, because logrotate renames a file without a signal.
         let path = &self.options.path;
         match fs::metadata(path) {
             Ok(metadata) if (metadata.dev(), metadata.ino()) == (self.device, self.inode) => {
+                // Something else has cut the file or appended to it.
                 if metadata.len() != self.length {
                     self.measure()?;
                 }
@@ -291,6 +295,7 @@ fn ends_with_start_of(file: &File, start: u64, bytes: &[u8]) -> io::Result<bool>
     let Some(count) = length.checked_sub(start).and_then(|count| usize::try_from(count).ok()) else {
         return Ok(false);
     };
+    // With more bytes than ours, something else has appended, and its bytes must stay.
     let Some(expected) = bytes.get(..count) else { return Ok(false) };
     let mut found = vec![0; COMPARE_BYTES.min(count)];
     let mut position = start;

@@ -20,7 +20,7 @@ mod tests;
 pub(super) struct Delivered {
     /// An outcome for each event, in the order of the batch.
     pub(super) outcomes: Vec<Outcome>,
-    /// Whether the next batch is to begin with single events.
+    /// Whether the next batch should begin with single events.
     pub(super) is_next_cautious: bool,
 }
 

@@ -51,6 +51,7 @@ impl Headers {
         let mut mistakes = Vec::new();
         let mut seen: Vec<String> = Vec::new();
         for (name, value) in &self.0 {
+            // HTTP ignores the case of names, and TOML keys have one.
             let lower = name.to_ascii_lowercase();
             let rule = if HeaderName::try_from(name).is_err() {
                 "is not a valid name of an HTTP header"

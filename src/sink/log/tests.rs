@@ -108,7 +108,7 @@ async fn a_torn_line_is_finished_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_torn_line_is_finished_before_other_events() {
+async fn a_torn_line_ends_before_other_events() {
     let batch = records(3);
     let scratch = tempfile::NamedTempFile::new().unwrap();
     let mut output = Output::new(scratch.reopen().unwrap());

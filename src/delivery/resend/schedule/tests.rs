@@ -13,7 +13,12 @@ use crate::journal::{
 use crate::sink::{Failure, Outcome};
 
 impl Setup {
-    /// Starts on a new journal with these events. The sink rejects the first `count` of them, and takes the others.
+    /// Starts on a new journal with these events, and delivers them.
+    async fn delivered(self, events: Range<u32>) -> Bench {
+        self.with_dead_letters(events, 0).await
+    }
+
+    /// Starts on a new journal with these events, and delivers them. The sink rejects the first `count`, and takes the others.
     async fn with_dead_letters(self, events: Range<u32>, count: u32) -> Bench {
         let mut bench = self.start(events).await;
         bench.answer((0..count).map(poison).collect());
@@ -222,8 +227,7 @@ async fn retry_after_counts_from_the_attempts_end() {
 
 #[tokio::test]
 async fn a_turn_is_short_for_a_slow_sink() {
-    let mut bench = Bench::new(0..600).await;
-    bench.settle().await;
+    let mut bench = Setup::default().delivered(0..600).await;
     bench.replay(ReplaySelection::default(), 600).await;
     bench.step().await;
     assert_eq!(bench.script().given.iter().skip(1).map(Vec::len).sum::<usize>(), 256, "a whole turn");
@@ -263,8 +267,7 @@ async fn a_redrive_survives_a_restart() {
 
 #[tokio::test]
 async fn a_replay_sends_its_selection_in_order() {
-    let mut bench = Bench::new(0..40).await;
-    bench.settle().await;
+    let mut bench = Setup::default().delivered(0..40).await;
     let pushes = ReplaySelection { types: vec!["push".to_owned()], ..ReplaySelection::default() };
     let replay = bench.replay(pushes, 39).await;
     bench.append((40..42).map(event)).await;
@@ -281,8 +284,7 @@ async fn a_replay_sends_its_selection_in_order() {
 
 #[tokio::test]
 async fn a_replay_obeys_the_sinks_filter() {
-    let mut bench = Setup::default().only("stop").start(0..4).await;
-    bench.settle().await;
+    let mut bench = Setup::default().only("stop").delivered(0..4).await;
     let replay = bench.replay(ReplaySelection::default(), 4).await;
     bench.settle().await;
     assert_eq!(bench.given(), [[1, 3], [1, 3]]);
@@ -291,8 +293,7 @@ async fn a_replay_obeys_the_sinks_filter() {
 
 #[tokio::test]
 async fn a_replay_retries_or_counts_failures() {
-    let mut bench = Bench::new(0..4).await;
-    bench.settle().await;
+    let mut bench = Setup::default().delivered(0..4).await;
     let replay = bench.replay(ReplaySelection::default(), 4).await;
     bench.answer(vec![poison(1), (2, refused())]);
     bench.settle().await;
@@ -310,8 +311,7 @@ async fn a_replay_retries_or_counts_failures() {
 
 #[tokio::test]
 async fn a_replay_survives_a_restart() {
-    let mut bench = Bench::new(0..100).await;
-    bench.settle().await;
+    let mut bench = Setup::default().delivered(0..100).await;
     bench.script().event_ms = 30;
     let replay = bench.replay(ReplaySelection::default(), 100).await;
     bench.step().await;
@@ -326,8 +326,7 @@ async fn a_replay_survives_a_restart() {
 
 #[tokio::test]
 async fn a_cancelled_replay_ends_at_once() {
-    let mut bench = Bench::new(0..100).await;
-    bench.settle().await;
+    let mut bench = Setup::default().delivered(0..100).await;
     let first = bench.replay(ReplaySelection::default(), 100).await;
     bench.script().event_ms = 30;
     let second = bench.replay(ReplaySelection::default(), 2).await;
@@ -342,8 +341,7 @@ async fn a_cancelled_replay_ends_at_once() {
 
 #[tokio::test]
 async fn an_unreadable_replay_ends_with_a_reason() {
-    let mut bench = Bench::new(0..2).await;
-    bench.settle().await;
+    let mut bench = Setup::default().delivered(0..2).await;
     let unknown = ReplaySelection { types: vec!["of-the-future!".to_owned()], ..ReplaySelection::default() };
     let replay = bench.replay(unknown, 2).await;
     bench.settle().await;

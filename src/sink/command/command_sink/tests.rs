@@ -1,9 +1,7 @@
 //! Both modes with real programs: scripts of `sh`, which the sink itself never uses.
 
-use std::time::Duration;
-
 use super::*;
-use crate::sink::command::testing::{Scripted, is_gone};
+use crate::sink::command::testing::{Scripted, is_gone, wait_until};
 use crate::sink::testing::{names, reason, records_of_streams};
 
 #[tokio::test]
@@ -14,7 +12,7 @@ async fn a_dropped_delivery_leaves_no_process() {
         let path = scripted.path("child");
         tokio::select! {
             _ = scripted.deliver(&["a"]) => panic!("it is not done"),
-            () = async { while !path.exists() { tokio::time::sleep(Duration::from_millis(5)).await } } => {}
+            () = wait_until("the program starts a child", || path.exists()) => {}
         }
         is_gone(&path).await;
         assert_eq!(names(&scripted.deliver(&["a"]).await), ["delivered"]);
@@ -33,7 +31,7 @@ async fn a_probe_finds_a_missing_program() {
         assert_eq!(sink.probe().await.unwrap_err().to_string(), expected);
     }
     let found = Scripted::new("touch started", "").sink.probe().await.unwrap();
-    assert!(found.starts_with('/') && found.ends_with("/sh can be started (and was not)"), "{found}");
+    assert!(found.starts_with('/') && found.ends_with("/sh can be started; livehook did not start it"), "{found}");
     let mut elsewhere = CommandSink::new(toml::from_str("program = \"sh\"\ndirectory = \"/nowhere\"").unwrap());
     let expected = elsewhere.probe().await.unwrap_err().to_string();
     assert!(expected.starts_with("`directory` names /nowhere, which livehook's user cannot enter"), "{expected}");

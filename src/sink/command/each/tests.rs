@@ -7,7 +7,7 @@ use crate::sink::command::testing::{PATIENCE, Scripted, is_gone};
 use crate::sink::testing::{all_delivered, lines, names, reason, records_of_streams};
 
 #[tokio::test]
-async fn an_event_starts_a_program_in_a_clean_environment() {
+async fn each_event_starts_a_clean_program() {
     let mut scripted = Scripted::new("cat >> in; /usr/bin/env > env; pwd >> env", "environment = { TEAM = \"live\" }");
     let batch = records_of_streams(&["a", "a", "b"]);
     assert!(all_delivered(&scripted.sink.deliver(&batch).await, &batch));
@@ -44,7 +44,7 @@ async fn the_exit_code_decides() {
 }
 
 #[tokio::test]
-async fn unread_input_and_long_output_block_nothing() {
+async fn unread_or_long_pipes_block_nothing() {
     let mut scripted = Scripted::new(
         "head -c 3000000 /dev/zero | tr '\\0' x; yes | head -c 300000 >&2; printf '\\033[2J' >&2; exit 1",
         "timeout_secs = 20",

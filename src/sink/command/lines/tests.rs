@@ -1,10 +1,8 @@
 //! Mode `lines` with real programs: scripts of `sh`, which the sink itself never uses.
 
-use std::time::Instant;
-
 use super::*;
 use crate::sink::Sink;
-use crate::sink::command::testing::{PATIENCE, Scripted, is_gone};
+use crate::sink::command::testing::{Scripted, is_gone, wait_until};
 use crate::sink::testing::{all_delivered, lines, names, reason, records_of_streams};
 
 /// The id of an event that the sink never gives.
@@ -18,11 +16,7 @@ fn scripted(script: &str, more: &str) -> Scripted {
 
 /// Waits until the script has made a file.
 async fn is_made(scripted: &Scripted, name: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while !scripted.path(name).exists() {
-        assert!(Instant::now() < deadline, "the script makes no file {name}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait_until(&format!("the script makes the file {name}"), || scripted.path(name).exists()).await;
 }
 
 #[tokio::test]
@@ -87,7 +81,7 @@ async fn an_answer_without_an_id_is_a_retry() {
 }
 
 #[tokio::test]
-async fn an_event_that_ends_a_program_lets_others_pass() {
+async fn an_event_that_ends_a_program_fails_alone() {
     let script = "while next; do case $event in *poison*) exit 1;; *) echo ok $id;; esac; done";
     let outcomes = scripted(script, "").deliver(&["a", "poison", "b", "poison", "c"]).await;
     assert_eq!(names(&outcomes), ["delivered", "retry", "delivered", "held", "delivered"]);
@@ -105,7 +99,7 @@ async fn a_surplus_answer_counts_for_no_event() {
 
 // The surplus answer names the same event, which is tried again. It was said before the new attempt, so it does not count.
 #[tokio::test]
-async fn a_surplus_answer_counts_for_no_later_attempt() {
+async fn a_surplus_answer_counts_for_no_retry() {
     let script = "next; echo error $id first; while [ ! -e go ]; do sleep 0.01; done; echo ok $id; touch said; next; echo error $id second; sleep 100";
     let mut scripted = scripted(script, "");
     assert_eq!(reason(&scripted.deliver(&["a"]).await[0]), "sh: first");

@@ -357,7 +357,7 @@ async fn a_replaced_file_is_continued() {
 }
 
 #[tokio::test]
-async fn a_crash_after_a_foreign_rename_is_repaired() {
+async fn a_crash_after_others_rename_is_repaired() {
     let all = records(5);
     for (in_old, in_new) in [(0, 0), (0, 2), (2, 0), (2, 1)] {
         let files = Files::new();

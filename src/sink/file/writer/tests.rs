@@ -84,7 +84,7 @@ async fn a_foreign_rename_is_followed() {
 }
 
 #[tokio::test]
-async fn foreign_truncation_and_appends_are_followed() {
+async fn foreign_cuts_and_appends_are_followed() {
     let all = records(3);
     let files = Files::new();
     let mut sink = files.fresh().await;
