@@ -198,7 +198,7 @@ impl Run {
                 untried.push_back((record, tried));
                 continue;
             };
-            // Both kinds of failure: people who wait for the replay want to see why it doesn't get on.
+            // Stored with the replay, so that `replay --watch` shows why it doesn't get on.
             if let Outcome::Retry(Failure { reason, .. }) | Outcome::Rejected { reason } = &outcome {
                 self.reason = Some(reason.clone());
             }

@@ -95,44 +95,46 @@ pub(super) async fn deliver(
     kept: &mut Option<Conversation>,
     record: &Record,
 ) -> Outcome {
-    let name = &log.name;
     // Outlives the conversation, because the time limit drops that and the message still shows the answer.
     let mut ignored = None;
     let talk = talk(options, log, kept.take(), record, &mut ignored);
     let reason = match tokio::time::timeout(Duration::from_secs(options.timeout_secs), talk).await {
-        Ok(Ok(Ok((conversation, outcome)))) => {
+        Ok(Ok((conversation, outcome))) => {
             *kept = Some(conversation);
             return outcome;
         }
-        Ok(Ok(Err(broken))) => format!("{name} {broken}"),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => timed_out(name, options),
+        Ok(Err(reason)) => reason,
+        Err(_) => timed_out(&log.name, options),
     };
     let hint =
         ignored.map(|answer| format!("; its last answer, \"{answer}\", names another event")).unwrap_or_default();
     Failure::outage(reason + &hint).into()
 }
 
-/// Gives an event to the running program. If that has ended before it read the event, gives the event
-/// to a new one, and the event loses no attempt.
+/// Gives an event to the running program. If that has ended before it read the event, gives the event to a new one, and the
+/// event loses no attempt.
+///
+/// # Errors
+/// The program can't be started, or gave no valid answer. The text is the reason.
 async fn talk(
     options: &Options,
     log: &Arc<ProgramLog>,
     kept: Option<Conversation>,
     record: &Record,
     ignored: &mut Option<String>,
-) -> Result<Result<(Conversation, Outcome), Broken>, StartError> {
+) -> Result<(Conversation, Outcome), String> {
+    let explain = |broken: Broken| format!("{} {broken}", log.name);
     let running = kept.and_then(|mut kept| (!kept.program.has_ended()).then_some(kept));
     if let Some(mut conversation) = running {
         match conversation.ask(record, log, ignored).await {
             // The program read nothing of the event, so a second start can't do its work twice.
             Err(Broken::Gone(_)) => {}
-            answered => return Ok(answered.map(|outcome| (conversation, outcome))),
+            answered => return answered.map(|outcome| (conversation, outcome)).map_err(explain),
         }
     }
-    let mut conversation = Conversation::start(options, log)?;
-    let answered = conversation.ask(record, log, ignored).await;
-    Ok(answered.map(|outcome| (conversation, outcome)))
+    let mut conversation = Conversation::start(options, log).map_err(|error| error.to_string())?;
+    let outcome = conversation.ask(record, log, ignored).await.map_err(explain)?;
+    Ok((conversation, outcome))
 }
 
 impl Conversation {

@@ -49,7 +49,7 @@ struct Run {
 
 impl Run {
     /// Returns how long after its start the next run may start, in seconds.
-    fn suffices_secs(self, newest: Stamp) -> i64 {
+    fn interval_secs(self, newest: Stamp) -> i64 {
         match self.succeeded {
             true if self.newest == newest => DAY_SECS,
             true => 0,
@@ -78,8 +78,8 @@ impl Retention {
         self.finish().await;
         let Some(newest) = self.newest else { return };
         // Compared in both directions, so that a clock that was set back doesn't stop the runs.
-        let suffices = |last: Run| now_secs.abs_diff(last.started_secs) < last.suffices_secs(newest).unsigned_abs();
-        if self.last.is_some_and(suffices) {
+        let is_recent = |last: Run| now_secs.abs_diff(last.started_secs) < last.interval_secs(newest).unsigned_abs();
+        if self.last.is_some_and(is_recent) {
             return;
         }
         // Counts as failed until its result is known. Then a failure is tried again soon, and not only after the next rotation.
