@@ -146,6 +146,7 @@ async fn send_on_one_connection(load: Rc<Load>, server: SocketAddr) -> anyhow::R
     stream.set_nodelay(true)?;
     let mut buffer = [0; ANSWER_BYTES_MAX];
     while load.left.get() > 0 {
+        // Before the first await, so that no other connection takes the same one.
         load.left.set(load.left.get() - 1);
         let request = requests.next();
         let sent = Instant::now();
@@ -186,6 +187,7 @@ pub(crate) fn drive(server: SocketAddr, connections: usize, plan: Plan) -> anyho
             let (started, before) = (Instant::now(), load.events.get());
             load.measuring.set(true);
             tokio::time::sleep(window).await;
+            // Before the connections end: their last answers come under a falling load.
             load.measuring.set(false);
             seen.rate = (load.events.get() - before) as f64 / started.elapsed().as_secs_f64();
             load.left.set(0);
@@ -247,6 +249,7 @@ pub(crate) fn drive_steadily(server: SocketAddr, rate: u32, window: Duration) ->
                     let mut sender = Sender::connect(server)?;
                     let mut latencies_us = Vec::new();
                     for round in 0..rounds {
+                        // Counted from the start, so that a late answer does not shift the later events.
                         let due = start + interval * (round * SENDERS + index);
                         thread::sleep(due.saturating_duration_since(Instant::now()));
                         sender.send()?;

@@ -101,6 +101,7 @@ impl Server {
         )?;
         let mut command = on_cores(setup.cores, Path::new(LIVEHOOK));
         command.args(["serve", "--config"]).arg(config);
+        // They would override the file.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("LIVEHOOK_") {
                 command.env_remove(name);
@@ -113,6 +114,7 @@ impl Server {
         let started = Instant::now();
         let child = command.spawn().context("taskset (package util-linux) is needed")?;
         let mut server = Server { child, address, admin, started_in: Duration::ZERO };
+        // Sending is the test: a server that only listens cannot store events yet.
         while let Err(error) = generator::send_one(address) {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the server ended at its start: {status}");
@@ -120,6 +122,7 @@ impl Server {
             if started.elapsed() > Duration::from_secs(60) {
                 return Err(error.context("the server gave no 200 within a minute"));
             }
+            // Short, because the time to the first 200 is a result of the bench.
             thread::sleep(Duration::from_micros(200));
         }
         server.started_in = started.elapsed();
@@ -170,6 +173,7 @@ impl Server {
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status()?;
         let status = self.child.wait()?;
+        // SIGTERM kills the bare server, which is not a success.
         if self.admin.is_some() && !status.success() {
             bail!("livehook did not stop as it should: {status}");
         }
@@ -179,6 +183,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // After `stop` the process is gone, and both calls fail.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::process::LIVEHOOK;
 
-/// Returns the value that the share `share` (0 to 1) of the values is below. 0 if there are no values.
+/// Returns a percentile: `share` (0 to 1) of the values are below it. 0 if there are no values.
 pub(crate) fn percentile(values: &mut [u32], share: f64) -> u32 {
     values.sort_unstable();
     let index = (values.len() as f64 * share) as usize;

@@ -29,6 +29,7 @@ impl Round {
 
 /// Drives a server, and waits until the file sink and the index have every event.
 pub(crate) fn round(server: &Server, connections: usize, secs: u64) -> anyhow::Result<Round> {
+    // The work of the start must not count as idle memory.
     thread::sleep(Duration::from_millis(500));
     let idle_mib = server.memory_mib("VmRSS")?;
     let plan = Plan::Timed { warm_up: Duration::from_secs(1), window: Duration::from_secs(secs) };
@@ -37,6 +38,7 @@ pub(crate) fn round(server: &Server, connections: usize, secs: u64) -> anyhow::R
     let generator_us = process::cpu_us("self")? - self_before;
     let generator_busy = generator_us as f64 / started.elapsed().as_micros() as f64;
     let answered = Instant::now();
+    // CPU time counts until the sink and the index are done too, so that postponed work is not free.
     server.settle()?;
     let settled_ms = ms(answered.elapsed());
     Ok(Round {

@@ -71,7 +71,7 @@ impl Subscribers {
 /// Gives this thread a lower priority than every other.
 fn run_last() -> anyhow::Result<()> {
     let thread = std::fs::read_link("/proc/thread-self")?;
-    let number = thread.file_name().context("the system does not tell the number of a thread")?;
+    let number = thread.file_name().context("the system does not show the number of a thread")?;
     let set = Command::new("chrt").args(["--idle", "--pid", "0"]).arg(number).status();
     if !set.context("chrt (package util-linux) is needed")?.success() {
         bail!("chrt could not let the senders go first");
@@ -87,6 +87,7 @@ async fn run(
     subscribed: Arc<AtomicUsize>,
 ) -> anyhow::Result<Seen> {
     let seen = Rc::new(RefCell::new(Seen::default()));
+    // All subscribers share one buffer, which they never hold across an await.
     let buffer = Rc::new(RefCell::new(vec![0; 256 * 1024]));
     let mut tasks = JoinSet::new();
     for number in 0..count {
@@ -101,6 +102,7 @@ async fn run(
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut cut_off = 0;
+    // Only a subscriber that the server cut off has ended by now.
     while let Some(ended) = tasks.try_join_next() {
         ended??;
         cut_off += 1;

@@ -46,6 +46,7 @@ pub(crate) fn build(directory: &Path, sessions: u64) -> anyhow::Result<()> {
         append(&data, sessions)?;
         let secs = started.elapsed().as_secs_f64();
         println!("\nStored {events} events of {sessions} sessions in {secs:.0} s: {} MiB.", mib("journal.db")?);
+        // Last, so that the data of an interrupted run are not used.
         fs::write(complete, "")?;
     }
     if !data.join("index.db").exists() {
@@ -89,7 +90,7 @@ fn append(data: &Path, sessions: u64) -> anyhow::Result<()> {
             ended??;
         }
         journal.close();
-        wakeups.await?.context("the journal has died")?;
+        wakeups.await?.context("the journal failed")?;
         anyhow::Ok(())
     })?;
     journal.join();

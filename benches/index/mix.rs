@@ -38,7 +38,7 @@ struct Planned {
     ends_ms: i64,
 }
 
-/// Returns events without end, the oldest first.
+/// An endless sequence of events, the oldest first.
 pub(crate) struct Mix {
     random: fastrand::Rng,
     verifier: Verifier,
@@ -65,6 +65,7 @@ impl Mix {
         while self.upcoming.peek().is_none_or(|Reverse(next)| next.at_ms >= self.next_ms) {
             self.begin_session();
         }
+        // Every session that begins before this event is planned by now, so no earlier event can follow.
         let Reverse(next) = self.upcoming.pop().context("there is always a next event")?;
         let body = body(&next);
         Ok(self.verifier.verify(&Callback::parse(body.as_bytes())?, next.at_ms + 200)?)

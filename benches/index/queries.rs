@@ -97,7 +97,7 @@ const QUERIES: [(&str, Query); 9] = [
     }),
 ];
 
-/// The path of such a query in the API.
+/// Returns the path of a query in the API.
 type ApiPath = fn(&Subject) -> String;
 
 const API_PATHS: [(&str, ApiPath); 8] = [
@@ -129,6 +129,7 @@ pub(crate) fn queries(full: &Path, count: usize) -> anyhow::Result<()> {
         }
         anyhow::Ok(median(rates))
     });
+    // The load must be there before the first query.
     thread::sleep(Duration::from_secs(1));
     table(
         &format!("{count} queries of each kind, at {RATE} events/s"),
@@ -139,6 +140,7 @@ pub(crate) fn queries(full: &Path, count: usize) -> anyhow::Result<()> {
     for (name, query) in QUERIES {
         let (mut opened_us, mut kept_us, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
+            // Another subject for the second query: the cache of the system holds the pages of the first by then.
             let (first, second) = (subject(&kept.journal, &mut random)?, subject(&kept.journal, &mut random)?);
             let now_ms = jiff::Timestamp::now().as_millisecond();
             let started = Instant::now();
@@ -207,6 +209,7 @@ fn command(data: &Path, journal: &journal::Reader, random: &mut fastrand::Rng, c
         times_us.push(micros(started.elapsed()));
         match status.code() {
             Some(0) => {}
+            // Wrong usage: the binary doesn't know this command.
             Some(2) => return Ok(()),
             _ => bail!("`livehook sessions` failed: {status}"),
         }

@@ -35,9 +35,11 @@ pub(crate) fn throughput(directory: &Path, rounds: usize, secs: u64) -> anyhow::
 /// Measures the time to a 200 at 500 events per second, far below the maximum.
 pub(crate) fn steady(directory: &Path, secs: u64) -> anyhow::Result<()> {
     const RATE: u32 = 500;
+    // 20 s at this rate are 10,000 events, so that 100 of them are slower than p99.
     let window = Duration::from_secs(secs.max(20));
     let data = directory.join("steady");
     let server = Server::livehook(&data)?;
+    // A warm-up.
     generator::drive_steadily(server.address, RATE, Duration::from_secs(2))?;
     let before = server.cpu_us()?;
     let mut seen = generator::drive_steadily(server.address, RATE, window)?;

@@ -37,6 +37,7 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
         let listener = TcpListener::bind(address).await?;
         loop {
             let (stream, _) = listener.accept().await?;
+            // Otherwise the kernel may hold back an answer, and the wait would count as the sink's.
             stream.set_nodelay(true)?;
             tokio::task::spawn_local(answer_all(stream));
         }
@@ -44,6 +45,7 @@ pub(crate) fn serve(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 async fn answer_all(mut stream: TcpStream) -> anyhow::Result<()> {
+    // Large enough for a list of 100 events.
     let mut buffer = Vec::with_capacity(256 * 1024);
     loop {
         while let Some(end) = request_end(&buffer) {

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use crate::common::generator::{self, Plan};
-use crate::common::process::Setup;
-use crate::common::process::{Server, free_address};
+use crate::common::process::{Server, Setup, free_address};
 use crate::common::report::{median, percentile, row, table};
 use crate::loopback::Loopback;
 
@@ -19,6 +18,7 @@ const LISTS: &str = "batch_events_max = 100";
 
 /// The configuration of a sink http that signs its requests.
 fn sink(address: SocketAddr, more: &str) -> String {
+    // With the default retry, the sink could wait for a minute before it notices the receiver.
     format!(
         "[[sinks]]\nname = \"backend\"\ntype = \"http\"\nurl = \"http://{address}/\"\nsecrets = \
          [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\nretry = {{ wait_ms_first = 10, wait_ms_max = 20 }}\n{more}\n"
@@ -35,6 +35,7 @@ struct Delivered {
 
 /// Lets events gather, then starts a receiver and measures their delivery.
 fn deliver(directory: &Path, events: u64, more: &str) -> anyhow::Result<Delivered> {
+    // Nothing listens there yet, so the events wait in the journal.
     let address = free_address()?;
     let data = directory.join("deliver");
     let server = Server::livehook_with(&data, Setup { sections: &sink(address, more), ..Setup::default() })?;

@@ -16,8 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use crate::admin::{Admin, Sources};
-use crate::callback::EventSelection;
-use crate::callback::Verifier;
+use crate::callback::{EventSelection, Verifier};
 use crate::clock;
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Outlet, Status, Worker};
@@ -57,6 +56,7 @@ impl App {
     /// # Errors
     /// A port is in use, or the journal cannot be opened. Nothing runs then.
     pub async fn start(mut config: Config) -> anyhow::Result<App> {
+        // First, because the limits of both listeners depend on it.
         let open_files = http::raise_open_files_limit();
         config.admin.subscribers_max = subscribers_max(&config.admin, open_files);
         let grace = Duration::from_secs(config.shutdown_grace_secs);
@@ -120,9 +120,11 @@ struct Data {
 async fn open_data(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Data> {
     let mut names: Vec<_> = config.sinks.iter().map(|sink| (sink.name.to_string(), sink.start)).collect();
     if config.index.enabled {
+        // The index derives from all records, so it begins with the first. It is the last consumer, for the `pop` below.
         names.push((index::CONSUMER.to_owned(), Start::Earliest));
     }
     let (data_dir, options, shared) = (config.data_dir.clone(), config.journal.clone(), Arc::clone(metrics));
+    // Opening reads and syncs files, which would block the runtime.
     let opening = move || SqliteJournal::open(&data_dir, &options, &names, shared, clock::system_clock);
     let mut opened = tokio::task::spawn_blocking(opening).await??;
     let consumer = if config.index.enabled { opened.consumers.pop() } else { None };
@@ -232,6 +234,7 @@ fn spawn_endpoints(
     let limits = receiver_limits(&config.receiver, subscribers_max, open_files);
     let receiver = Arc::new(receiver);
     let router = receiver::router(Arc::clone(&receiver));
+    // No route sees a request without a readable head, so the transport reports it.
     let hooks = Hooks { unreadable_head: Some(Box::new(move |word| receiver.count_unreadable(word))) };
     let receiver = tokio::spawn(serve(ports.receiver, router, hooks, limits, receiver_stop));
     let admin = Arc::new(Admin::new(&config.admin, sources));
@@ -248,6 +251,7 @@ fn spawn_admin(
     mut cut: watch::Receiver<bool>,
 ) -> anyhow::Result<Task> {
     let router = Arc::clone(admin).router(listener.local_addr()?);
+    // A socket belongs to the runtime that made it, and the thread has its own runtime.
     let (listener, feed) = (listener.into_std()?, Arc::clone(admin).run_feed());
     spawn_nice_thread("admin", async move {
         let listener = TcpListener::from_std(listener)?;

@@ -26,6 +26,7 @@ pub(super) fn collect(
     sources: &mut Sources<'_>,
 ) -> Vec<SourcedKey> {
     let mut keys = Vec::new();
+    // Taken out, so that each key is stored once: in the options of the verifier.
     for (position, key) in std::mem::take(&mut receiver.keys).into_iter().enumerate() {
         add(&mut keys, element_path("receiver.keys", position), key);
     }
@@ -33,6 +34,7 @@ pub(super) fn collect(
         add_file(&mut keys, "receiver.keys_file", path, sources);
     }
     if let Some(texts) = sources.variable("LIVEHOOK_KEYS") {
+        // An empty text, as after a last comma, is a mistake like any other key that is empty.
         for text in texts.split(',') {
             add_text(&mut keys, "LIVEHOOK_KEYS", text.trim(), sources);
         }
@@ -68,7 +70,7 @@ fn add_file(keys: &mut Vec<SourcedKey>, source: &str, path: &Path, sources: &mut
         }
     }
     if keys.len() == keys_before && !sources.findings.has_mistake_at(source) {
-        sources.findings.warn(format!("{source}: the file {} contains no key", path.display()));
+        sources.findings.warn(format!("{source}: the file {} adds no callback key", path.display()));
     }
 }
 
@@ -79,7 +81,7 @@ fn add_text(keys: &mut Vec<SourcedKey>, source: &str, text: &str, sources: &mut 
     }
 }
 
-/// Adds a key, unless the same key with the same domains is in the list.
+/// Adds a key, unless the same key with the same domains is in the list. The first source keeps it.
 fn add(keys: &mut Vec<SourcedKey>, source: String, key: KeyOptions) {
     if !keys.iter().any(|(_, known)| *known == key) {
         keys.push((source, key));

@@ -62,6 +62,7 @@ impl Document {
 
     /// Returns the line of a key, or of the nearest key above it that is in the file.
     fn line(&self, mut key: &str) -> Option<usize> {
+        // A missing key has no line. The table that lacks it does.
         loop {
             if let Some(line) = self.lines.get(key) {
                 return Some(*line);

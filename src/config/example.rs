@@ -1,4 +1,4 @@
-//! Proves that `config.example.toml` says what the code does: every key, and every default.
+//! Tests of `config.example.toml`: it shows every key with its default.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +28,7 @@ const TOKEN_PLACEHOLDER: &str = "a-token-of-your-own";
 const SECRET_PLACEHOLDER: &str = "whsec_a-secret-of-your-own";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// The example with the `# ` removed before each `# key = value` and `# [table]` of which `wanted` holds.
+/// Returns the example without the `# ` before each `# [table]`, and before each `# key = value` that `wanted` accepts.
 fn uncommented(wanted: impl Fn(&str) -> bool) -> String {
     let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
     let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
@@ -55,22 +55,22 @@ fn keyed(rest: &str) -> String {
 }
 
 #[test]
-fn every_value_of_the_example_is_the_default() {
+fn example_values_are_the_defaults() {
     let example = keyed(&uncommented(with_default)).replace("[receiver]", "[receiver]\nkeys = [\"0123456789abcdef\"]");
     let mut example = load(&example);
-    let mut defaults = load("receiver.keys = [\"0123456789abcdef\"]");
+    let mut defaults = load(r#"receiver.keys = ["0123456789abcdef"]"#);
 
     let notify = example.sinks.pop().unwrap();
     let backend = example.sinks.pop().unwrap();
     let archive = example.sinks.pop().unwrap();
-    assert_eq!(example.sinks, defaults.sinks, "the first sink is the one that there is without any");
-    let required = toml::from_str("path = \"events.jsonl\"").unwrap();
+    assert_eq!(example.sinks, defaults.sinks, "the first sink of the example is the default sink");
+    let required = toml::from_str(r#"path = "events.jsonl""#).unwrap();
     assert_eq!(archive.sink, sink::Options::File(required));
-    let required = toml::from_str("url = \"https://example.com/events\"").unwrap();
+    let required = toml::from_str(r#"url = "https://example.com/events""#).unwrap();
     assert_eq!(backend.sink, sink::Options::Http(required));
-    let required = toml::from_str("program = \"/usr/local/bin/notify\"").unwrap();
+    let required = toml::from_str(r#"program = "/usr/local/bin/notify""#).unwrap();
     assert_eq!(notify.sink, sink::Options::Command(required));
-    assert_eq!(example.warnings.len(), 1, "it is unsigned");
+    assert_eq!(example.warnings.len(), 1, "the sink http has no secret");
     example.warnings.clear();
 
     (example.sinks, defaults.sinks) = (Vec::new(), Vec::new());
@@ -78,8 +78,8 @@ fn every_value_of_the_example_is_the_default() {
 }
 
 #[test]
-fn every_key_of_the_example_is_valid() {
-    // The token stands beside the file of the token, and the files are not there: these mistakes are right.
+fn example_keys_are_valid() {
+    // These mistakes are right: the files don't exist, and `token` and `token_file` exclude each other.
     let example = keyed(&uncommented(|_| true));
     let text = Some((Path::new("config.example.toml"), example.as_str()));
     let mistakes = Config::load(text, &Overrides::default(), &World::default()).unwrap_err();
@@ -92,7 +92,7 @@ fn every_key_of_the_example_is_valid() {
 }
 
 #[test]
-fn the_placeholders_of_the_example_are_refused() {
+fn placeholder_is_refused() {
     let wanted = |line: &str| {
         with_default(line)
             || line.starts_with("keys = ")
@@ -139,7 +139,7 @@ fn example_has_exactly_the_known_keys() {
         assert_eq!(sink["type"].as_str(), Some(*type_name), "the example has the types in the order of the code");
         note(&mut shown, &format!("sinks {type_name}"), sink);
     }
-    // What every sink has is shown once, with the first.
+    // The common keys of all sinks are shown only for the first sink.
     let is_shown_before = |key: &str| {
         let later = sink::Options::TYPES[1..].iter();
         later.flat_map(|name| [format!("sinks {name}.name"), format!("sinks {name}.type")]).any(|name| name == key)
@@ -148,7 +148,7 @@ fn example_has_exactly_the_known_keys() {
     assert_eq!(shown, known);
 }
 
-/// Notes the names of a table and of those below it.
+/// Adds the keys of a table, and of the tables below it.
 fn note(names: &mut BTreeSet<String>, path: &str, value: &Value) {
     for (name, value) in value.as_table().into_iter().flatten() {
         names.insert(format!("{path}.{name}"));
@@ -156,12 +156,12 @@ fn note(names: &mut BTreeSet<String>, path: &str, value: &Value) {
     }
 }
 
-/// The names that serde reads into a struct.
+/// Returns the names of a struct's fields, as serde reads them.
 fn fields<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
-    T::deserialize(FieldsOf).err().map_or_else(|| panic!("this is no struct"), |fields| fields.0)
+    T::deserialize(FieldsOf).err().map_or_else(|| panic!("this is not a struct"), |fields| fields.0)
 }
 
-/// Answers the question for a struct with its fields.
+/// A deserializer that fails with the names of the fields.
 struct FieldsOf;
 
 #[derive(Debug)]
@@ -185,7 +185,7 @@ impl<'de> Deserializer<'de> for FieldsOf {
     type Error = Fields;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fields> {
-        panic!("this is no struct")
+        panic!("this is not a struct")
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -204,10 +204,10 @@ impl<'de> Deserializer<'de> for FieldsOf {
 }
 
 #[test]
-fn a_limited_key_is_written_as_the_example_says() {
+fn limited_key_of_the_example_is_valid() {
     let line = EXAMPLE.lines().find(|line| line.contains("{ key = ")).unwrap();
     let table = &line[line.find("{ key").unwrap()..];
-    let text = format!("key = {table}").replace("\"...\"", "\"0123456789abcdef\"");
+    let text = format!("key = {table}").replace(r#""...""#, r#""0123456789abcdef""#);
     let document: Table = text.parse().unwrap();
     let key: KeyOptions = document["key"].clone().try_into().unwrap();
     assert_eq!(key.domains.len(), 1);

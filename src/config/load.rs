@@ -58,6 +58,7 @@ fn from_document(
     surroundings: &dyn Surroundings,
 ) -> Result<Config, Mistakes> {
     let mut findings = Findings::default();
+    // If nothing can be read, the defaults let the other steps find further mistakes. They never become a `Config`.
     let mut settings: Settings = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
 
     let mut sources = Sources { surroundings, findings: &mut findings };

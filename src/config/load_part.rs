@@ -66,7 +66,7 @@ impl Config {
     }
 }
 
-/// Settings of which only some have been checked.
+/// Settings with only some parts checked.
 struct Part {
     settings: Settings,
     has_file: bool,
@@ -82,6 +82,7 @@ fn find(
     let document = Document::find(path, surroundings)?;
     let mut findings = Findings::default();
     let mut settings: Settings = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
+    // Before the environment, because its mistakes are under the names of variables and would all be dropped here.
     findings.mistakes.retain(|mistake| keys.iter().any(|key| is_at_or_below(&mistake.key, key)));
     apply(&mut settings, &mut Sources { surroundings, findings: &mut findings });
     if findings.mistakes.is_empty() {

@@ -80,6 +80,7 @@ pub struct Mistakes {
 impl Mistakes {
     /// Sorts mistakes. `path` is the file that their lines refer to.
     pub(super) fn new(path: Option<&Path>, mut list: Vec<Mistake>) -> Mistakes {
+        // The sort is stable: mistakes without a line keep the order of the steps that found them.
         list.sort_by_key(|mistake| (mistake.line.is_none(), mistake.line));
         let more = list.len().saturating_sub(MISTAKES_MAX);
         list.truncate(MISTAKES_MAX);

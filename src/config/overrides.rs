@@ -57,6 +57,7 @@ impl std::fmt::Debug for SecretText {
 
 /// Replaces the values of the settings that a flag sets.
 pub(super) fn apply(settings: &mut Settings, overrides: &Overrides, sources: &mut Sources<'_>) {
+    // A path need not be UTF-8, so this flag does not go through `override_by`, which takes texts.
     if let Some(data_dir) = &overrides.data_dir {
         sources.findings.overridden.insert("data_dir", "--data-dir");
         data_dir.clone_into(&mut settings.data_dir);

@@ -134,6 +134,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Value::Integer(number) => visitor.visit_i64(*number),
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Boolean(flag) => visitor.visit_bool(*flag),
+            // No option is a date.
             Value::Datetime(_) => Err(Fault::invalid_type(Unexpected::Other("a date"), &visitor)),
             Value::Table(table) => self.visit_table(table, visitor),
             Value::Array(elements) => self.visit_list(elements, visitor),
@@ -180,6 +181,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        // Without a look inside: other code reads the ignored value, and reports its mistakes.
         visitor.visit_unit()
     }
 

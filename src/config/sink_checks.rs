@@ -33,6 +33,7 @@ pub(super) fn check(
 
 /// Checks that the name differs from the names of the sinks `before`.
 fn check_name(path: &str, sink: &SinkConfig, before: &[(String, SinkConfig)], findings: &mut Findings) {
+    // Two equal names have the same variables too, so this comparison finds both mistakes.
     let prefix = sink.name.variable_prefix();
     let Some((first, other)) = before.iter().find(|(_, other)| other.name.variable_prefix() == prefix) else {
         return;

@@ -64,6 +64,7 @@ impl SinkName {
 
     /// Returns the beginning of the names of this sink's environment variables: `LIVEHOOK_SINK_MY_HOOK_` for `my-hook`.
     pub(super) fn variable_prefix(&self) -> String {
+        // A shell cannot set a variable with `-` in its name.
         format!("LIVEHOOK_SINK_{}_", self.0.to_ascii_uppercase().replace('-', "_"))
     }
 }

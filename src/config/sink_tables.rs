@@ -74,6 +74,7 @@ fn read_sink(
     // The names of its variables contain its name, so a sink without a valid name has no variables.
     let secrets = name.as_ref().map(|name| sink.take_secrets(&SecretsOf { name, surroundings }));
     for mistake in secrets.into_iter().flatten().chain(sink.mistakes()) {
+        // A sink names its own keys only, because it does not know its place in the file.
         let found = Mistake::new(format!("{path}.{}", mistake.key), mistake.rule);
         findings.mistake(match mistake.value {
             Some(value) => found.value(value),
@@ -91,7 +92,7 @@ fn member<T: for<'de> Deserialize<'de>>(table: &Table, path: &str, name: &str, f
     read(table.get(name)?, &member_path(path, name), &[], &mut findings.mistakes)
 }
 
-/// Reads `type`, and the keys of that type.
+/// Reads `type`, and the keys of that type. Without a valid type, no other key can be checked.
 fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findings) -> Option<sink::Options> {
     let type_path = member_path(path, "type");
     let valid = format!("must be one of {}", listed(&sink::Options::TYPES));

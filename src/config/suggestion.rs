@@ -9,6 +9,7 @@ pub(super) fn closest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) 
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&name, candidate), candidate))
+        // One typing error for three letters. With more, the suggestion would often be a different key.
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -22,6 +22,7 @@ impl Summary<'_> {
         if let Some(health_path) = &receiver.health_path {
             lines.push(("health".to_owned(), format!("http://{}{health_path}", receiver.listen)));
         }
+        // A configuration with another address has a token: the checks demand it.
         let admin = config.admin.listen;
         let guard = if admin.ip().to_canonical().is_loopback() {
             "this machine only, no token needed to read"

@@ -63,6 +63,11 @@ pub(super) fn load(text: &str) -> Result<Config, Mistakes> {
     World::with_key().load(text)
 }
 
+/// The table of a sink with the name `a`.
+pub(super) fn sink(type_name: &str, keys: &str) -> String {
+    format!("[[sinks]]\nname = \"a\"\ntype = \"{type_name}\"\n{keys}\n")
+}
+
 /// Loads a text with mistakes, and returns each as `line: mistake`.
 pub(super) fn mistakes_in(text: &str) -> Vec<String> {
     match load(text) {

@@ -51,26 +51,26 @@ fn keys_that_contradict_each_other() {
         (
             "[receiver]\npath = \"callback\"\nhealth_path = \"/a?b\"",
             &[
-                "2: receiver.path = \"callback\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
-                "3: receiver.health_path = \"/a?b\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
+                r#"2: receiver.path = "callback": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #"#,
+                r#"3: receiver.health_path = "/a?b": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #"#,
             ],
         ),
         (
             "[receiver]\npath = \"/{id}\"",
             &[
-                "2: receiver.path = \"/{id}\": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #",
+                r#"2: receiver.path = "/{id}": must begin with / and hold only characters that are allowed in the path of a URL, without ? and #"#,
             ],
         ),
         (
             "[receiver]\nhealth_path = \"/callback\"",
             &[
-                "2: receiver.health_path = \"/callback\": must differ from `receiver.path`; choose another path, such as \"/health\"",
+                r#"2: receiver.health_path = "/callback": must differ from `receiver.path`; choose another path, such as "/health""#,
             ],
         ),
         (
             "[receiver]\nclient_address_header = \"X Real IP\"\nredact_parameters = [\"\", \"a=b\"]",
             &[
-                "2: receiver.client_address_header = \"X Real IP\": must be the name of an HTTP header; for example X-Forwarded-For",
+                r#"2: receiver.client_address_header = "X Real IP": must be the name of an HTTP header; for example X-Forwarded-For"#,
                 "3: receiver.redact_parameters[0] = \"\": must be the name of a parameter, such as \"token\"; write only the part before the =, without white space, & ? # % \" and \\",
                 "3: receiver.redact_parameters[1] = \"a=b\": must be the name of a parameter, such as \"token\"; write only the part before the =, without white space, & ? # % \" and \\",
             ],
@@ -89,12 +89,12 @@ fn keys_that_contradict_each_other() {
         ),
         (
             "[admin]\ntoken = \"abc\"\ntoken_file = \"x\"",
-            &["3: admin.token_file = \"x\": `admin.token` is set too; remove one of the two"],
+            &[r#"3: admin.token_file = "x": `admin.token` is set too; remove one of the two"#],
         ),
         (
             "[admin]\nallowed_hosts = [\"http://a\", \"b.example\"]",
             &[
-                "2: admin.allowed_hosts[0] = \"http://a\": must be a host name, such as \"livehook.example.com\"; write it without scheme, port and path",
+                r#"2: admin.allowed_hosts[0] = "http://a": must be a host name, such as "livehook.example.com"; write it without scheme, port and path"#,
             ],
         ),
     ]);

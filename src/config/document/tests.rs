@@ -6,8 +6,8 @@ use crate::config::{Config, Overrides};
 
 #[test]
 fn file_comes_from_the_flag_or_the_variable() {
-    let given = World::with_key().file("a.toml", "receiver.path = \"/a\"");
-    let given = given.file("b.toml", "receiver.path = \"/b\"");
+    let given = World::with_key().file("a.toml", r#"receiver.path = "/a""#);
+    let given = given.file("b.toml", r#"receiver.path = "/b""#);
     let path = |flag: Option<&str>, given: &World| {
         let config = Config::find(flag.map(Path::new), &Overrides::default(), given);
         config.map(|config| config.receiver.path.to_string()).map_err(|mistakes| mistakes.to_string())
@@ -17,9 +17,9 @@ fn file_comes_from_the_flag_or_the_variable() {
     assert_eq!(path(None, &given), Ok("/a".to_owned()));
     assert_eq!(path(Some("b.toml"), &given), Ok("/b".to_owned()));
     let message = path(Some("c.toml"), &given).unwrap_err();
-    assert!(message.contains("--config = \"c.toml\": cannot be read: no such file"), "{message}");
+    assert!(message.contains(r#"--config = "c.toml": cannot be read: no such file"#), "{message}");
     let message = path(None, &given.variable("LIVEHOOK_CONFIG", "d.toml")).unwrap_err();
-    assert!(message.contains("LIVEHOOK_CONFIG = \"d.toml\": cannot be read: no such file"), "{message}");
+    assert!(message.contains(r#"LIVEHOOK_CONFIG = "d.toml": cannot be read: no such file"#), "{message}");
 }
 
 #[test]

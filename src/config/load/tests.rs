@@ -1,4 +1,4 @@
-use crate::config::testing::{World, load};
+use crate::config::testing::{World, load, sink};
 use crate::config::{Overrides, SecretText, Summary};
 
 #[test]
@@ -36,47 +36,56 @@ fn mistakes_come_in_the_order_of_the_file() {
     );
 }
 
+/// Checks that the mistakes of a text don't show the secret `hunter2`.
+fn check_hidden(text: &str) {
+    let mistakes = load(text).unwrap_err();
+    let shown = format!("{mistakes} {mistakes:?}");
+    assert!(!shown.contains("hunter2"), "{text}: {mistakes}");
+}
+
 #[test]
 fn secret_is_never_shown() {
     for text in [
-        "receiver.keys = \"hunter2\"",
-        "receiver.keys = { a = \"hunter2\" }",
-        "receiver.keys = { hunter2 = \"hunter2\" }",
-        "receiver.keys = [[\"hunter2\"]]",
-        "receiver.keys = [\"hunter2 \"]",
-        "receiver.keys = [{ key = \"hunter2 \" }]",
-        "receiver.keys = [{ key = [\"hunter2\"] }]",
-        "receiver.keys = [{ kye = \"hunter2\" }]",
-        "receiver.keys = [{ hunter2 = [\"a.com\"] }]",
-        "receiver.keys = [{ key = \"hunter2\", domains = \"a.com\" }]",
-        "receiver.keys = [{ key = \"hunter2\", domain = [\"a.com\"] }]",
-        "receiver.kees = [\"hunter2\"]",
+        r#"receiver.keys = "hunter2""#,
+        r#"receiver.keys = { a = "hunter2" }"#,
+        r#"receiver.keys = { hunter2 = "hunter2" }"#,
+        r#"receiver.keys = [["hunter2"]]"#,
+        r#"receiver.keys = ["hunter2 "]"#,
+        r#"receiver.keys = [{ key = "hunter2 " }]"#,
+        r#"receiver.keys = [{ key = ["hunter2"] }]"#,
+        r#"receiver.keys = [{ kye = "hunter2" }]"#,
+        r#"receiver.keys = [{ hunter2 = ["a.com"] }]"#,
+        r#"receiver.keys = [{ key = "hunter2", domains = "a.com" }]"#,
+        r#"receiver.keys = [{ key = "hunter2", domain = ["a.com"] }]"#,
+        r#"receiver.kees = ["hunter2"]"#,
         "receiver.keys = [\"hunter2\", \"hunter2\"]\nnonsense = 1",
-        "receiver = [\"hunter2\"]",
-        "keys = [\"hunter2\"]",
-        "admin.token = \"hunter2 \"",
-        "admin.token = [\"hunter2\"]",
-        "admin.token = { a = \"hunter2\" }",
-        "admin.tokens = \"hunter2\"",
+        r#"receiver = ["hunter2"]"#,
+        r#"keys = ["hunter2"]"#,
+        r#"admin.token = "hunter2 ""#,
+        r#"admin.token = ["hunter2"]"#,
+        r#"admin.token = { a = "hunter2" }"#,
+        r#"admin.tokens = "hunter2""#,
         "admin.token = \"hunter2\"\nadmin.token_file = \"x\"",
-        "admin.token = \"hunter2",
-        "admin.token = \"hunter2\" \"",
+        r#"admin.token = "hunter2"#,
+        r#"admin.token = "hunter2" ""#,
         "admin.token = hunter2",
-        "[[sinks]]\nname = \"a\"\ntype = \"log\"\ntoken = \"hunter2\"",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://a:hunter2@b/\"",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"hunter2\"",
-        "[[sinks]]\nname = \"a\"\ntype = \"command\"\nprogram = \"x\"\nenvironment = \"X=hunter2\"",
-        "[[sinks]]\nname = \"a\"\ntype = \"command\"\nprogram = \"x\"\nenvironment = { LIVEHOOK_EVENT_ID = \"hunter2\" }",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = [\"hunter2\"]",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecrets = \"hunter2\"",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nsecret = \"hunter2\"",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = \"X: hunter2\"",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = { Host = \"hunter2\" }",
-        "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"https://b\"\nheaders = { X = [\"hunter2\"] }",
     ] {
-        let mistakes = load(text).unwrap_err();
-        let shown = format!("{mistakes} {mistakes:?}");
-        assert!(!shown.contains("hunter2"), "{text}: {mistakes}");
+        check_hidden(text);
+    }
+    for (type_name, keys) in [
+        ("log", r#"token = "hunter2""#),
+        ("http", r#"url = "https://a:hunter2@b/""#),
+        ("http", r#"url = "hunter2""#),
+        ("command", "program = \"x\"\nenvironment = \"X=hunter2\""),
+        ("command", "program = \"x\"\nenvironment = { LIVEHOOK_EVENT_ID = \"hunter2\" }"),
+        ("http", "url = \"https://b\"\nsecrets = [\"hunter2\"]"),
+        ("http", "url = \"https://b\"\nsecrets = \"hunter2\""),
+        ("http", "url = \"https://b\"\nsecret = \"hunter2\""),
+        ("http", "url = \"https://b\"\nheaders = \"X: hunter2\""),
+        ("http", "url = \"https://b\"\nheaders = { Host = \"hunter2\" }"),
+        ("http", "url = \"https://b\"\nheaders = { X = [\"hunter2\"] }"),
+    ] {
+        check_hidden(&sink(type_name, keys));
     }
     let given = World::default()
         .variable("LIVEHOOK_KEYS", "hunter2,hunter2 x")
@@ -89,7 +98,7 @@ fn secret_is_never_shown() {
     assert!(!format!("{mistakes} {mistakes:?} {overrides:?}").contains("hunter2"), "{mistakes}");
 
     let given = World::default().variable("LIVEHOOK_ADMIN_TOKEN", "hunter2");
-    let config = given.load("receiver.keys = [\"hunter2\"]").unwrap();
+    let config = given.load(r#"receiver.keys = ["hunter2"]"#).unwrap();
     assert!(!format!("{config:?} {}", Summary(&config)).contains("hunter2"));
 }
 
@@ -123,11 +132,11 @@ proptest::proptest! {
         lines in proptest::collection::vec((
             proptest::sample::select(vec![
                 "receiver", "receiver.keys", "receiver.listen", "receiver.keys_file", "admin.token", "journal", "log.level",
-                "sinks", "sinks.name", "sinks.type", "sinks.filter.types", "\"\"", "a.\"b.c[0]\"", "é",
+                "sinks", "sinks.name", "sinks.type", "sinks.filter.types", r#""""#, r#"a."b.c[0]""#, "é",
             ]),
             proptest::sample::select(vec![
-                "1", "-1", "1e400", "nan", "\"\"", "\"é\\u0000\"", "[]", "[[], [1]]", "{}", "{ key = 1 }", "[{ key = \"\" }]",
-                "[{ name = \"a\", type = \"file\", path = [] }]", "1979-05-27", "true", "", "\"\"\"\n",
+                "1", "-1", "1e400", "nan", r#""""#, "\"é\\u0000\"", "[]", "[[], [1]]", "{}", "{ key = 1 }", r#"[{ key = "" }]"#,
+                r#"[{ name = "a", type = "file", path = [] }]"#, "1979-05-27", "true", "", "\"\"\"\n",
             ]),
         ), 0..6),
         tail in "\\PC{0,8}",

@@ -17,9 +17,9 @@ fn admin_address_is_found_despite_mistakes() {
     assert_eq!(listen(&given), Ok("[::1]:9292".to_owned()));
     let message = listen(&given.variable("LIVEHOOK_ADMIN_LISTEN", "9090")).unwrap_err();
     assert!(message.contains("LIVEHOOK_ADMIN_LISTEN"), "{message}");
-    let given = World::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", "admin.listen = \"x\"");
+    let given = World::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", r#"admin.listen = "x""#);
     let message = listen(&given).unwrap_err();
-    assert!(message.contains("admin.listen = \"x\""), "{message}");
+    assert!(message.contains(r#"admin.listen = "x""#), "{message}");
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn token_is_found_and_never_shown() {
     let of_variable = of_file.variable("LIVEHOOK_ADMIN_TOKEN", "of-the-variable");
     assert!(admin(&of_variable).unwrap().token.unwrap().matches(b"of-the-variable"));
 
-    let given = World::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", "admin.token_file = \"t\"");
-    assert!(admin(&given).unwrap_err().contains("admin.token_file = \"t\": cannot be read"));
+    let given = World::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", r#"admin.token_file = "t""#);
+    assert!(admin(&given).unwrap_err().contains(r#"admin.token_file = "t": cannot be read"#));
     assert!(admin(&given.file("t", "hunter22\n")).unwrap().token.unwrap().matches(b"hunter22"));
     let given = World::default().variable("LIVEHOOK_ADMIN_TOKEN", "hunter22 spaced");
     let message = admin(&given).unwrap_err();

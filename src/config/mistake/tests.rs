@@ -19,7 +19,7 @@ fn mistakes_beyond_a_hundred_are_counted() {
     assert!(message.starts_with("the configuration has 1000 mistakes:\n  a.toml:1: nonsense-0: "), "{message}");
     assert!(message.ends_with("\n  and 900 more"), "{message}");
 
-    let misfits = format!("receiver.allowed_appids = [{}]", "\"x\", ".repeat(100_000));
+    let misfits = format!("receiver.allowed_appids = [{}]", r#""x", "#.repeat(100_000));
     let mistakes = load(&misfits).unwrap_err();
     assert_eq!(mistakes.iter().count(), 100);
 }

@@ -5,7 +5,7 @@ fn wrong_value_names_the_right_form() {
     check(&[
         (
             "[receiver]\nleeway_secs = \"ten\"",
-            &["2: receiver.leeway_secs = \"ten\": must be a whole number from 0 to 4294967295"],
+            &[r#"2: receiver.leeway_secs = "ten": must be a whole number from 0 to 4294967295"#],
         ),
         (
             "[receiver]\nleeway_secs = -1",
@@ -21,64 +21,64 @@ fn wrong_value_names_the_right_form() {
         ),
         (
             "[receiver]\nallow_unsigned = \"yes\"",
-            &["2: receiver.allow_unsigned = \"yes\": must be true or false, without quotes"],
+            &[r#"2: receiver.allow_unsigned = "yes": must be true or false, without quotes"#],
         ),
         (
             "[receiver]\nlisten = 8080",
-            &["2: receiver.listen = 8080: must be an IP address and a port, such as \"127.0.0.1:8080\""],
+            &[r#"2: receiver.listen = 8080: must be an IP address and a port, such as "127.0.0.1:8080""#],
         ),
         (
             "[receiver]\nlisten = \"localhost:8080\"",
-            &["2: receiver.listen = \"localhost:8080\": must be an IP address and a port, such as \"127.0.0.1:8080\""],
+            &[r#"2: receiver.listen = "localhost:8080": must be an IP address and a port, such as "127.0.0.1:8080""#],
         ),
         ("[receiver]\nhealth_path = 1", &["2: receiver.health_path = 1: must be a text in quotes"]),
         ("[receiver]\nkeys_file = 1", &["2: receiver.keys_file = 1: must be a path in quotes"]),
         (
             "[receiver]\nallowed_appids = [\n1,\n\"2\"]",
-            &["4: receiver.allowed_appids[1] = \"2\": must be a whole number"],
+            &[r#"4: receiver.allowed_appids[1] = "2": must be a whole number"#],
         ),
         (
             "[receiver]\nallowed_domains = \"a.com\"",
-            &["2: receiver.allowed_domains = \"a.com\": must be a list in square brackets, [ ]"],
+            &[r#"2: receiver.allowed_domains = "a.com": must be a list in square brackets, [ ]"#],
         ),
         (
             "[receiver]\nallowed_domains = [\"a.*.com\"]",
             &[
-                "2: receiver.allowed_domains[0] = \"a.*.com\": `a.*.com`: in a domain, `*` may only be the whole first label, as in `*.example.com`",
+                r#"2: receiver.allowed_domains[0] = "a.*.com": `a.*.com`: in a domain, `*` may only be the whole first label, as in `*.example.com`"#,
             ],
         ),
         (
             "[receiver]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]",
             &[
-                "2: receiver.trusted_proxies[1] = \"proxy\": `proxy` is not a network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8",
+                r#"2: receiver.trusted_proxies[1] = "proxy": `proxy` is not a network: give an address such as 192.0.2.1, or a network such as 10.0.0.0/8"#,
             ],
         ),
         (
             "[receiver]\nunsigned_event_types = [\"pushed\", true]",
             &[
-                "2: receiver.unsigned_event_types[0] = \"pushed\": `pushed` is not an event type: give a name such as push, stop or recording, or a number such as 321",
-                "2: receiver.unsigned_event_types[1] = true: must be an event type: a name such as \"push\" or a number such as 321",
+                r#"2: receiver.unsigned_event_types[0] = "pushed": `pushed` is not an event type: give a name such as push, stop or recording, or a number such as 321"#,
+                r#"2: receiver.unsigned_event_types[1] = true: must be an event type: a name such as "push" or a number such as 321"#,
             ],
         ),
         (
             "[log]\nlevel = \"warning\"",
-            &["2: log.level = \"warning\": must be one of `error`, `warn`, `info`, `debug`, `trace`"],
+            &[r#"2: log.level = "warning": must be one of `error`, `warn`, `info`, `debug`, `trace`"#],
         ),
         (
             "[log]\nlevel = \"wran\"",
             &[
-                "2: log.level = \"wran\": must be one of `error`, `warn`, `info`, `debug`, `trace`; did you mean `warn`?",
+                r#"2: log.level = "wran": must be one of `error`, `warn`, `info`, `debug`, `trace`; did you mean `warn`?"#,
             ],
         ),
         ("[log]\nformat = 1", &["2: log.format = 1: must be one of `text`, `json`"]),
         ("journal = 1", &["1: journal = 1: must be a table, with keys and values in { }"]),
         ("data_dir = 1", &["1: data_dir = 1: must be a path in quotes"]),
-        ("data_dir = \"\"", &["1: data_dir = \"\": must name a directory, such as \"livehook-data\""]),
-        ("admin = [\"x\"]", &["1: admin = a list: must be a table, with keys and values in { }"]),
+        (r#"data_dir = """#, &[r#"1: data_dir = "": must name a directory, such as "livehook-data""#]),
+        (r#"admin = ["x"]"#, &["1: admin = a list: must be a table, with keys and values in { }"]),
         (
             "[admin]\ntoken_file = \"x\"",
             &[
-                "2: admin.token_file = \"x\": cannot be read: no such file; correct the path, or allow livehook's user to read the file",
+                r#"2: admin.token_file = "x": cannot be read: no such file; correct the path, or allow livehook's user to read the file"#,
             ],
         ),
     ]);
@@ -98,7 +98,7 @@ fn unknown_key_suggests_the_nearest() {
             "\n[receiver]\nleeway = 1\n\"a b\" = 2\nhealthpath = 3",
             &[
                 "3: receiver.leeway: unknown key; `config.example.toml` shows every key",
-                "4: receiver.\"a b\": unknown key; `config.example.toml` shows every key",
+                r#"4: receiver."a b": unknown key; `config.example.toml` shows every key"#,
                 "5: receiver.healthpath: unknown key; did you mean `health_path`?",
             ],
         ),
@@ -118,19 +118,19 @@ fn unknown_key_suggests_the_nearest() {
 #[test]
 fn callback_key_with_a_mistake() {
     check(&[
-        ("receiver.keys = [{ kye = \"a\" }]", &["1: receiver.keys[0].kye: unknown key; did you mean `key`?"]),
+        (r#"receiver.keys = [{ kye = "a" }]"#, &["1: receiver.keys[0].kye: unknown key; did you mean `key`?"]),
         (
-            "receiver.keys = [{ other = \"a\" }]",
+            r#"receiver.keys = [{ other = "a" }]"#,
             &["1: receiver.keys[0]: this table has an unknown key; use one of `key`, `domains`"],
         ),
         ("receiver.keys = [{ domains = [] }]", &["1: receiver.keys[0].key: is missing"]),
         (
-            "receiver.keys = [{ key = \"a\", domains = [\"a/b\"] }]",
+            r#"receiver.keys = [{ key = "a", domains = ["a/b"] }]"#,
             &[
-                "1: receiver.keys[0].domains[0] = \"a/b\": `a/b` is not a domain name: give it without scheme, port and path",
+                r#"1: receiver.keys[0].domains[0] = "a/b": `a/b` is not a domain name: give it without scheme, port and path"#,
             ],
         ),
-        ("receiver.keys = \"a\"", &["1: receiver.keys: must be a list in square brackets, [ ]"]),
+        (r#"receiver.keys = "a""#, &["1: receiver.keys: must be a list in square brackets, [ ]"]),
         ("admin.token = 5", &["1: admin.token: must be a text in quotes"]),
     ]);
 }

@@ -8,7 +8,7 @@ fn file_of_two_sinks() {
     };
     for second in ["a/events", "./a/events", "a//events", "b/../a/./events", "/current/a/events"] {
         let expected = format!(
-            "8: sinks[1].path = \"{second}\": sinks[0] writes the same file, and the two sinks would break each other's lines; choose another file"
+            r#"8: sinks[1].path = "{second}": sinks[0] writes the same file, and the two sinks would break each other's lines; choose another file"#
         );
         assert_eq!(mistakes_in(&twice("a/events", second)), [expected]);
     }
@@ -17,7 +17,7 @@ fn file_of_two_sinks() {
         ["livehook-data/journal.db", "livehook-data/journal.db-wal", "./livehook-data/../livehook-data/livehook.lock"]
     {
         let expected = format!(
-            "4: sinks[0].path = \"{own}\": livehook itself uses this file in `data_dir`; choose another name or directory"
+            r#"4: sinks[0].path = "{own}": livehook itself uses this file in `data_dir`; choose another name or directory"#
         );
         assert_eq!(mistakes_in(&twice(own, "b")), [expected]);
     }

@@ -12,15 +12,15 @@ fn sink_with_a_mistake() {
         (
             "[[sinks]]",
             &[
-                "1: sinks[0].name: is missing; give each sink its own name, for example name = \"archive\"",
+                r#"1: sinks[0].name: is missing; give each sink its own name, for example name = "archive""#,
                 "1: sinks[0].type: is missing; use one of `log`, `file`, `http`, `command`",
             ],
         ),
         (
             "[[sinks]]\nname = \"A b\"\ntype = \"flie\"",
             &[
-                "2: sinks[0].name = \"A b\": must be 1 to 64 of the characters a-z, 0-9, - and _",
-                "3: sinks[0].type = \"flie\": must be one of `log`, `file`, `http`, `command`; did you mean `file`?",
+                r#"2: sinks[0].name = "A b": must be 1 to 64 of the characters a-z, 0-9, - and _"#,
+                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`; did you mean `file`?"#,
             ],
         ),
         (
@@ -29,30 +29,30 @@ fn sink_with_a_mistake() {
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"file\"\nstart = \"soon\"",
-            &["1: sinks[0].path: is missing", "4: sinks[0].start = \"soon\": must be one of `now`, `earliest`"],
+            &["1: sinks[0].path: is missing", r#"4: sinks[0].start = "soon": must be one of `now`, `earliest`"#],
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"file\"\npath = \"\"\ngzip = 1",
             &[
-                "4: sinks[0].path = \"\": must name a file, as in \"events.jsonl\"",
+                r#"4: sinks[0].path = "": must name a file, as in "events.jsonl""#,
                 "5: sinks[0].gzip = 1: must be true or false, without quotes",
             ],
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"log\"\n[[sinks]]\nname = \"a\"\ntype = \"log\"",
-            &["5: sinks[1].name = \"a\": sinks[0] has the same name; choose another name"],
+            &[r#"5: sinks[1].name = "a": sinks[0] has the same name; choose another name"#],
         ),
         (
             "[[sinks]]\nname = \"a-b\"\ntype = \"log\"\n[[sinks]]\nname = \"a_b\"\ntype = \"log\"",
             &[
-                "5: sinks[1].name = \"a_b\": differs from the name of sinks[0] only in - and _, so both sinks would read the variable LIVEHOOK_SINK_A_B_SECRETS; choose another name",
+                r#"5: sinks[1].name = "a_b": differs from the name of sinks[0] only in - and _, so both sinks would read the variable LIVEHOOK_SINK_A_B_SECRETS; choose another name"#,
             ],
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"http\"\nurl = \"http://b\"\nheaders.X = \"x\"\nheaders.Host = \"x\"\nheaders.\"a b\" = \"x\"",
             &[
                 "6: sinks[0].headers.Host: is set by livehook or by HTTP itself: remove it",
-                "7: sinks[0].headers.\"a b\": is not a valid name of an HTTP header",
+                r#"7: sinks[0].headers."a b": is not a valid name of an HTTP header"#,
             ],
         ),
         (
@@ -96,7 +96,7 @@ fn sink_secrets_of_all_sources_add_up() {
         .variable("LIVEHOOK_SINK_MY_HOOK_SECRETS", &secrets[0])
         .variable("LIVEHOOK_SINK_OTHER_SECRETS", "of another")
         .file("f", &secrets[1]);
-    let config = given.load(&format!("{WEBHOOK}secrets_file = \"f\"")).unwrap();
+    let config = given.load(&format!(r#"{WEBHOOK}secrets_file = "f""#)).unwrap();
     let sink::Options::Http(options) = &config.sinks[0].sink else { panic!() };
     assert_eq!(options.secrets.len(), 2);
     assert_eq!(config.warnings, [""; 0]);
