@@ -1,14 +1,10 @@
 //! The command line of a bench: a mode, and options with one value each.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context;
-
-/// Returns the directory for data if `--dir` does not name one: it is in `target/`.
-pub(crate) fn default_dir() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-}
+use anyhow::{Context, bail};
 
 /// Returns the address to serve on if this process was started as `BENCH command ADDRESS`: the bench runs its other end as a
 /// process of the same program.
@@ -21,41 +17,70 @@ pub(crate) fn address_after(command: &str) -> anyhow::Result<Option<SocketAddr>>
     Ok(Some(address.parse()?))
 }
 
-/// Reads the arguments, and calls `set` with each option and its value. Returns the mode, or `all` if none is given.
-pub(crate) fn read(mut set: impl FnMut(&str, &Value) -> anyhow::Result<()>) -> anyhow::Result<String> {
-    let mut arguments = given();
-    let mut mode = "all".to_owned();
-    while let Some(argument) = arguments.next() {
-        if !argument.starts_with("--") {
-            mode = argument;
-            continue;
+/// The arguments that the user gave, for example `steady --secs 30`. Ask for every option, then for the mode.
+pub(crate) struct Arguments {
+    mode: String,
+    values: BTreeMap<String, String>,
+    /// The options that the bench has.
+    known: Vec<&'static str>,
+}
+
+impl Arguments {
+    /// Reads the arguments of this process.
+    pub(crate) fn read() -> anyhow::Result<Arguments> {
+        let mut arguments = given();
+        let (mut mode, mut values) = ("all".to_owned(), BTreeMap::new());
+        while let Some(argument) = arguments.next() {
+            if !argument.starts_with("--") {
+                mode = argument;
+                continue;
+            }
+            let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
+            values.insert(argument, value);
         }
-        let text = arguments.next().with_context(|| format!("{argument} needs a value"))?;
-        set(&argument, &Value { option: argument.clone(), text })?;
+        Ok(Arguments { mode, values, known: Vec::new() })
     }
-    Ok(mode)
+
+    /// Returns the value of an option.
+    pub(crate) fn text(&mut self, option: &'static str) -> Option<String> {
+        self.known.push(option);
+        self.values.remove(option)
+    }
+
+    /// Returns the value of an option as a whole number.
+    pub(crate) fn number(&mut self, option: &'static str, default: u64) -> anyhow::Result<u64> {
+        match self.text(option) {
+            Some(text) => text.parse().with_context(|| format!("{option} {text}: this is not a number")),
+            None => Ok(default),
+        }
+    }
+
+    /// Returns the value of an option as a whole number, and 1 for 0.
+    pub(crate) fn count(&mut self, option: &'static str, default: u64) -> anyhow::Result<usize> {
+        Ok(usize::try_from(self.number(option, default)?.max(1))?)
+    }
+
+    /// Returns the directory for data: the value of `--dir`, or else a folder in `target/`.
+    pub(crate) fn dir(&mut self) -> PathBuf {
+        self.text("--dir").unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").to_owned()).into()
+    }
+
+    /// Returns the mode, or `all` if the user gave none.
+    ///
+    /// # Errors
+    /// The bench has no such mode, or asked for none of the given options.
+    pub(crate) fn mode(self, modes: &[&str]) -> anyhow::Result<String> {
+        if let Some(option) = self.values.keys().next() {
+            bail!("{option} is not an option: choose one of {}", self.known.join(", "));
+        }
+        if self.mode != "all" && !modes.contains(&self.mode.as_str()) {
+            bail!("`{}` is not a mode: choose one of {}", self.mode, modes.join(", "));
+        }
+        Ok(self.mode)
+    }
 }
 
 fn given() -> impl Iterator<Item = String> {
     // `cargo bench` adds `--bench`.
     std::env::args().skip(1).filter(|argument| argument != "--bench")
-}
-
-/// The value of an option.
-pub(crate) struct Value {
-    option: String,
-    /// The value as given.
-    pub(crate) text: String,
-}
-
-impl Value {
-    /// Returns the value as a whole number.
-    pub(crate) fn number(&self) -> anyhow::Result<u64> {
-        self.text.parse().with_context(|| format!("{} {}: this is not a number", self.option, self.text))
-    }
-
-    /// Returns the value as a whole number, and 1 for 0.
-    pub(crate) fn count(&self) -> anyhow::Result<usize> {
-        Ok(usize::try_from(self.number()?.max(1))?)
-    }
 }

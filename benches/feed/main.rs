@@ -25,65 +25,47 @@ mod common;
 mod sender;
 mod subscribers;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use common::arguments;
+use common::arguments::Arguments;
 use common::process::{Server, Setup};
 use common::report::{percentile, row, table};
 use subscribers::{Seen, Subscribers};
 
-/// Which measurements to run, and for how long.
+/// The load, and how long it lasts.
 struct Options {
-    mode: String,
     subscribers: usize,
     rate: u32,
     rounds: usize,
     window: Duration,
-    dir: PathBuf,
 }
 
 fn main() -> anyhow::Result<()> {
-    let options = parse()?;
-    let directory = common::start("feed", &options.dir)?;
+    let mut arguments = Arguments::read()?;
+    let options = Options {
+        subscribers: arguments.count("--subscribers", 1000)?,
+        // At least one event a second for each sending thread.
+        rate: u32::try_from(arguments.number("--rate", 1000)?.max(16))?,
+        rounds: arguments.count("--rounds", 3)?,
+        window: Duration::from_secs(arguments.number("--secs", 20)?.max(1)),
+    };
+    let dir = arguments.dir();
+    let mode = arguments.mode(&["filtered", "open"])?;
+    let directory = common::start("feed", &dir)?;
     // Each subscriber is a connection, and the default limit is often 1024 files.
     livehook::http::raise_open_files_limit();
-    match options.mode.as_str() {
-        "filtered" => scenario(directory.path(), &options, true),
-        "open" => scenario(directory.path(), &options, false),
-        "all" => {
-            scenario(directory.path(), &options, true)?;
-            scenario(directory.path(), &options, false)
-        }
-        other => bail!("`{other}` is not a mode: choose filtered or open"),
+    if mode != "open" {
+        scenario(directory.path(), &options, true)?;
     }
-}
-
-fn parse() -> anyhow::Result<Options> {
-    let mut options = Options {
-        mode: "all".to_owned(),
-        subscribers: 1000,
-        rate: 1000,
-        rounds: 3,
-        window: Duration::from_secs(20),
-        dir: arguments::default_dir(),
-    };
-    options.mode = arguments::read(|option, value| {
-        match option {
-            "--subscribers" => options.subscribers = value.count()?,
-            "--rate" => options.rate = u32::try_from(value.number()?.max(16))?,
-            "--rounds" => options.rounds = value.count()?,
-            "--secs" => options.window = Duration::from_secs(value.number()?.max(1)),
-            "--dir" => options.dir = value.text.clone().into(),
-            other => bail!("{other} is not an option: choose --subscribers, --rate, --rounds, --secs or --dir"),
-        }
-        Ok(())
-    })?;
-    Ok(options)
+    if mode != "filtered" {
+        scenario(directory.path(), &options, false)?;
+    }
+    Ok(())
 }
 
 /// The figures of one window.

@@ -31,72 +31,33 @@ mod mix;
 mod queries;
 mod receiver;
 
-use std::path::PathBuf;
-
-use anyhow::bail;
-
-use common::arguments;
-
-/// What to measure and for how long.
-struct Options {
-    mode: String,
-    rounds: usize,
-    secs: u64,
-    events: usize,
-    queries: usize,
-    sessions: u64,
-    dir: PathBuf,
-    keep: bool,
-}
+use common::arguments::Arguments;
 
 fn main() -> anyhow::Result<()> {
-    let options = parse()?;
-    if !["all", "apply", "queries", "receiver"].contains(&options.mode.as_str()) {
-        bail!("`{}` is not a mode: choose apply, queries or receiver", options.mode);
-    }
-    let directory = common::start("index", &options.dir)?;
-    let is_chosen = |mode: &str| options.mode == "all" || options.mode == mode;
-    let full = if options.keep { options.dir.join("index-full") } else { directory.path().join("full") };
+    let mut arguments = Arguments::read()?;
+    let (rounds, secs) = (arguments.count("--rounds", 3)?, arguments.number("--secs", 5)?.max(1));
+    let events = arguments.count("--events", 200_000)?;
+    let queries = arguments.count("--queries", 200)?;
+    let sessions = arguments.number("--sessions", 1_000_000)?.max(1);
+    let keeps_data = arguments.text("--keep").is_some_and(|text| text == "yes");
+    let dir = arguments.dir();
+    let mode = arguments.mode(&["apply", "queries", "receiver"])?;
+    let directory = common::start("index", &dir)?;
+    let directory = directory.path();
+    let is_chosen = |name: &str| mode == name || mode == "all";
+    // Kept data are outside the directory of this run, which is removed at its end.
+    let full = if keeps_data { dir.join("index-full") } else { directory.join("full") };
     if is_chosen("apply") || is_chosen("queries") {
-        data::build(&full, options.sessions)?;
+        data::build(&full, sessions)?;
     }
     if is_chosen("apply") {
-        apply::apply(directory.path(), &full, options.rounds, options.events)?;
+        apply::apply(directory, &full, rounds, events)?;
     }
     if is_chosen("queries") {
-        queries::queries(&full, options.queries)?;
+        queries::queries(&full, queries)?;
     }
     if is_chosen("receiver") {
-        receiver::receiver(directory.path(), options.rounds, options.secs)?;
+        receiver::receiver(directory, rounds, secs)?;
     }
     Ok(())
-}
-
-fn parse() -> anyhow::Result<Options> {
-    let mut options = Options {
-        mode: "all".to_owned(),
-        rounds: 3,
-        secs: 5,
-        events: 200_000,
-        queries: 200,
-        sessions: 1_000_000,
-        dir: arguments::default_dir(),
-        keep: false,
-    };
-    options.mode = arguments::read(|option, value| {
-        match option {
-            "--rounds" => options.rounds = value.count()?,
-            "--secs" => options.secs = value.number()?.max(1),
-            "--events" => options.events = value.count()?,
-            "--queries" => options.queries = value.count()?,
-            "--sessions" => options.sessions = value.number()?.max(1),
-            "--dir" => options.dir = value.text.clone().into(),
-            "--keep" => options.keep = value.text == "yes",
-            other => bail!(
-                "{other} is not an option: choose --rounds, --secs, --events, --queries, --sessions, --dir or --keep"
-            ),
-        }
-        Ok(())
-    })?;
-    Ok(options)
 }

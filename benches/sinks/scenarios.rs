@@ -74,7 +74,7 @@ fn delivered_row(events: u64, more: &str, rounds: &[Delivered]) {
 }
 
 fn rounds(directory: &Path, rounds: usize, events: u64, more: &str) -> anyhow::Result<()> {
-    table(&format!("Delivery of what has gathered, median of {rounds} rounds"), &DELIVERED_COLUMNS);
+    table(&format!("Delivery of the waiting events, median of {rounds} rounds"), &DELIVERED_COLUMNS);
     let delivered: Vec<_> = (0..rounds).map(|_| deliver(directory, events, more)).collect::<Result<_, _>>()?;
     delivered_row(events, more, &delivered);
     Ok(())
