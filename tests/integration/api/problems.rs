@@ -32,12 +32,12 @@ async fn wrong_parameter_is_named() {
             "strem",
             "is not a parameter of this path; it takes domain, stream, app_name, since, until, type, order, limit, page",
         ),
-        ("sinks?limit=5", "limit", "this takes none"),
+        ("sinks?limit=5", "limit", "it takes none"),
         (&format!("streams?{}", "stream=a&".repeat(51)), "stream", "more than 50 times"),
         ("events?since=2026-05-01T12:00:00+02:00", "since", "write `+` as `%2B`"),
         ("events?stream=a%FF", "stream", "UTF-8"),
-        ("error-codes?%FF=1", "\\u{fffd}", "this takes none"),
-        ("error-codes?a=%22%0A%E2%80%AE", "a", "this takes none"),
+        ("error-codes?%FF=1", "\\u{fffd}", "it takes none"),
+        ("error-codes?a=%22%0A%E2%80%AE", "a", "it takes none"),
         ("events?%22%0A%E2%80%AE=1", "\\\"\\n\\u{202e}", "is not a parameter of this path"),
         ("events?type=%22%0A%E2%80%AE", "type", "`\\\"\\n\\u{202e}` is not an event type"),
         ("events?domain=%22%0A%E2%80%AE", "domain", "\\\"\\n\\u{202e}"),
@@ -48,7 +48,7 @@ async fn wrong_parameter_is_named() {
         ("events/%FF", "id", "UTF-8"),
         ("sessions/%22%0A%E2%80%AE", "id", "is not a session id: give one such as 2210464508206756938-5d0c1f7a"),
         ("streams/%FF/a/b", "stream", "UTF-8"),
-        ("openapi.json?pretty=1", "pretty", "this takes none"),
+        ("openapi.json?pretty=1", "pretty", "it takes none"),
     ] {
         let problem = problem(&answer_to(&app, path).await, 400);
         assert_eq!(
