@@ -61,11 +61,13 @@ impl FreshIndex {
     }
 
     fn wait(&self, data_dir: &Path, wait_max: Duration) -> Result<Option<IndexGap>, IndexError> {
+        // A fixed end, because new records can come all the time.
         let head = self.journal.head()?.unwrap_or_default();
         let deadline = Instant::now() + wait_max;
         loop {
             let Some(difference) = self.difference(head)? else { return Ok(None) };
             let is_served = Lock::is_held(data_dir)?;
+            // Without a service, nothing closes the gap.
             if !is_served || Instant::now() >= deadline {
                 return Ok(Some(IndexGap { difference, is_served }));
             }

@@ -28,6 +28,7 @@ impl<'r> SessionEvents<'r> {
         if index.cursor_in(journal)?.is_some() {
             offsets = index.session_events(&session.id, now_ms)?;
             for id in [session.push_event_id, session.stop_event_id].into_iter().flatten() {
+                // `bounded` must not leave these two out.
                 ends.extend(index.event(id)?);
             }
         }

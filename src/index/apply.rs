@@ -54,6 +54,7 @@ impl Store {
     pub fn apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
         let result = self.try_apply(records);
         if result.is_err() {
+            // The file has nothing of the batch, but the memory may have.
             self.reload()?;
         }
         result
@@ -69,6 +70,7 @@ impl Store {
         let transaction = connection.unchecked_transaction()?;
         let mut batch = Batch { rebuilt_sessions: rebuild_until.map(|_| rebuilt_sessions), ..Batch::default() };
         for Record { offset, event } in records {
+            // Metrics count each record once, even if a rebuild reads it again.
             let is_uncounted = *offset > *counted;
             let key = StreamKey::of(event.partition_key());
             let stream = stream_number(&transaction, streams, &key)?;
@@ -82,6 +84,7 @@ impl Store {
                 batch.hours.add(event);
             }
         }
+        // Each session is written once for all its events in the batch.
         for session in &batch.sessions {
             session.stored.write(&transaction, session.before.as_ref())?;
         }
@@ -140,6 +143,7 @@ impl Batch<'_> {
         let has_ended = stored.session.stop.is_some() || before.as_ref().is_some_and(|before| before.stop.is_some());
         match &mut self.rebuilt_sessions {
             Some(rebuilt) if offset.0 <= stored.offsets.1 => rebuilt.add(stored, fact, offset.0),
+            // Records after the last one that the session contains are new to it.
             _ => stored.session.apply(fact),
         }
         let (first, last) = stored.offsets;
@@ -149,6 +153,7 @@ impl Batch<'_> {
     }
 
     fn collect_ends(&mut self) {
+        // Only at the end of the batch, because a later event in it can change the reason or the duration.
         let ended = self.sessions.iter().filter(|session| session.is_end_new).filter_map(|changed| {
             let session = &changed.stored.session;
             Some((session.reason()?.category, session.duration_ms()))

@@ -125,6 +125,7 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<bool, IndexError> {
 
 /// Returns the stretches of the journal, of 65,536 offsets each, in which the index knows events; `None` if it knows none.
 pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<RangeInclusive<i64>>> {
+    // `coalesce`, because `min` of two values is NULL if one of them is.
     let query = "SELECT min((SELECT min(offset) FROM events), coalesce((SELECT min(offset) FROM repeats), 9223372036854775807)) >> 16,
         (SELECT max(offset) FROM events) >> 16";
     connection.prepare_cached(query)?.query_row([], |row| {

@@ -83,6 +83,7 @@ impl Store {
 
     /// Reads the state in memory from the file again, as after a transaction that failed.
     pub(super) fn reload(&mut self) -> Result<(), IndexError> {
+        // It may have rows that a failed transaction had added.
         self.streams.clear();
         self.cursor = Offset(meta::number(&self.connection, "cursor")?.unwrap_or(0));
         self.counted = Offset(meta::number(&self.connection, "counted")?.unwrap_or(0));

@@ -91,6 +91,7 @@ fn load(connection: &Connection, name: &str) -> rusqlite::Result<StoredConsumer>
 
 /// A cursor after the end would silently skip new events. A cursor before the oldest record has missed some.
 fn check_cursor(consumer: &StoredConsumer, first: Offset, head: Offset) -> Result<(), JournalError> {
+    // Either of the two would skip records.
     let furthest = consumer.cursor.max(consumer.ahead.position);
     if furthest > head {
         return Err(JournalError::Cursor { sink: consumer.name.clone(), cursor: furthest, head });

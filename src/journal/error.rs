@@ -123,7 +123,7 @@ impl From<StorageError> for JournalError {
     }
 }
 
-/// Not a `source`: the text has all of it.
+// Not a `source`, because the text already has all of it: a chain of errors would repeat it.
 impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> JournalError {
         JournalError::Database(error)

@@ -112,6 +112,7 @@ impl SqliteJournal {
 
     /// Stops accepting. Entries that wait are committed and reported; then [`Wakeups::run`] ends.
     pub fn close(&self) {
+        // Before the inbox closes, or the end of the writer would look like its death.
         self.is_closing.store(true, Ordering::SeqCst);
         self.inbox.close();
     }

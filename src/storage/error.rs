@@ -66,7 +66,7 @@ impl StorageError {
     }
 }
 
-/// Not a `source`: the text has all of it.
+// Not a `source`, because the text already has all of it: a chain of errors would repeat it.
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> StorageError {
         StorageError::Database(error)

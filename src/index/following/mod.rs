@@ -1,6 +1,6 @@
 //! Follows the journal: writes each new record to the index, and reports to the journal which records are durable there.
 //!
-//! The journal keeps the records that are not, so a crash or a damaged index loses nothing.
+//! The journal keeps all other records, so a crash or a damaged index loses nothing.
 
 mod due_tasks;
 mod follower;

@@ -71,7 +71,7 @@ impl Running {
     }
 
     /// Steps until there is nothing to do.
-    pub(super) async fn settle(&mut self) {
+    pub(super) async fn step_until_idle(&mut self) {
         for _ in 0..1000 {
             if self.step().await == Step::Idle {
                 return;
@@ -83,7 +83,7 @@ impl Running {
     /// Appends events, and steps until the index has them.
     pub(super) async fn index(&mut self, events: &[Event]) {
         self.append(events).await;
-        self.settle().await;
+        self.step_until_idle().await;
     }
 
     /// Ends the worker like a crash, and then the journal. Returns their directory.

@@ -62,6 +62,7 @@ impl Reader {
         order: Order,
         limit: usize,
     ) -> Result<Vec<Offset>, IndexError> {
+        // If the journal has an event several times, `repeats` has its earlier offsets.
         let query = match order {
             Order::Ascending => {
                 "SELECT offset FROM events WHERE offset >> 16 = ?1 AND stream = ?2 AND offset > ?3
@@ -83,6 +84,7 @@ impl Reader {
                 offsets.push(offset?);
             }
         }
+        // Each stream came in order, but all of them together did not.
         offsets.sort_unstable();
         if order == Order::Descending {
             offsets.reverse();

@@ -36,6 +36,7 @@ impl Reader {
     }
 
     fn hours(&self, columns: &str, since_ms: i64, until_ms: i64) -> Result<Vec<HourCount>, IndexError> {
+        // A row stays after its count has gone back to 0.
         let query = format!("{columns} WHERE hour_ms >= ?1 AND hour_ms < ?2 AND count > 0 ORDER BY 1, 2");
         let mut statement = self.connection.prepare_cached(&query)?;
         let read =

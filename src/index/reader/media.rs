@@ -72,6 +72,7 @@ impl Reader {
 
     /// The parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] for a session.
     pub(super) fn media_bounds(&self, stored: &StoredSession, now_ms: i64) -> ([u8; 16], [u8; 16], [u8; 16], i64) {
+        // An event id begins with the event's time, so a range of ids is a range of times.
         let bound = |time_ms: i64| EventId::first_of(time_ms).to_bytes();
         let until_ms = stored.session.until_ms(now_ms, self.settings.stale_after_ms);
         let begin = bound(stored.session.started_ms());

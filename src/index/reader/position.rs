@@ -29,6 +29,7 @@ impl Reader {
     /// # Errors
     /// The index or the journal cannot be read.
     pub fn cursor_in(&self, journal: &journal::Reader) -> Result<Option<Offset>, IndexError> {
+        // The three values must be from one moment, because the worker may be writing.
         let transaction = self.connection.unchecked_transaction()?;
         let cursor = self.cursor()?;
         let cursor_id = meta::text(&transaction, "cursor_id")?;

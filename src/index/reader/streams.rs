@@ -54,6 +54,7 @@ impl Reader {
                 live.last_ms = last_ms.max(live.last_ms);
             }
         }
+        // Names that are given in full leave few streams, whose keys are read next.
         if let Some(named) = self.streams_by_name(selection)? {
             live.retain(|stream, _| named.binary_search(stream).is_ok());
         }

@@ -25,6 +25,7 @@ impl DeadLetterSelection {
         let named = if self.numbers.is_empty() && self.ids.is_empty() {
             ""
         } else {
+            // Each list is one parameter, so the statement is the same for any number of values.
             " AND (number IN (SELECT value FROM json_each(?4)) OR id IN (SELECT unhex(value) FROM json_each(?5)))"
         };
         format!(

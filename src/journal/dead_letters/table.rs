@@ -153,6 +153,7 @@ pub(in super::super) fn store_attempt(
     let RedriveAttempt { number, outcome } = attempt;
     match outcome {
         RedriveOutcome::Delivered => {
+            // The writer subtracts the size from its total, which it keeps in memory.
             let delete = "DELETE FROM dead_letters WHERE number = ?1 AND consumer = ?2 RETURNING octet_length(line)";
             return connection.prepare_cached(delete)?.query_row(params![number, sink], |row| row.get(0)).optional();
         }

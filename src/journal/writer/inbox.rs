@@ -121,6 +121,7 @@ impl Inbox {
     pub(super) fn hand_over(&self) {
         let mut entries = self.lock();
         entries.handed_over = entries.appends.len();
+        // The writer must not wake up only to wait for the lock.
         drop(entries);
         self.changed.notify_one();
     }
@@ -132,6 +133,7 @@ impl Inbox {
             return Err(JournalError::Closed);
         }
         entries.is_urgent |= advance.progress.urgent;
+        // The first progress sets the time, so that later progress does not delay it.
         entries.riding_since.get_or_insert_with(Instant::now);
         entries.advances.push(advance);
         drop(entries);
@@ -157,6 +159,7 @@ impl Inbox {
     /// Refuses further entries. The writer still gets the ones that are here.
     pub(in super::super) fn close(&self) {
         self.lock().is_closed = true;
+        // Nothing hands the last events over after this.
         self.hand_over();
     }
 
@@ -164,6 +167,7 @@ impl Inbox {
     pub(super) fn take(&self, patience: Duration) -> Batch {
         let until = Instant::now() + patience;
         let mut entries = self.lock();
+        // The writer asks for more, so it has finished its last batch.
         entries.busy_since = None;
         loop {
             let now = Instant::now();

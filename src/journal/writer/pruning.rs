@@ -128,6 +128,8 @@ impl Space {
                 && let Some(row) = rows.next()?
             {
                 let received_ms: i64 = row.get(1)?;
+                // Only from the front, so that one offset says which records are gone. After a jump of the clock, older
+                // ones behind a younger one wait.
                 if received_before_ms.is_some_and(|before_ms| received_ms >= before_ms) {
                     break;
                 }

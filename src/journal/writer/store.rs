@@ -173,6 +173,7 @@ impl Store {
             transaction.rollback()?;
         }
 
+        // The memory changes only now, because it must match the file.
         self.next_offset = Offset(self.next_offset.0 + stored as i64);
         self.space.add(bytes);
         for (Advance { consumer, progress, .. }, removed) in advances.iter().zip(removed) {
@@ -252,6 +253,7 @@ impl Store {
             slowest: slowest.filter(|_| is_good_part).map(|consumer| consumer.name.clone()),
             window_secs: self.window.true_span_secs(now.monotonic_secs()),
             has_more,
+            // If every consumer has passed some record, pruning can free space.
             has_space: pending < records || self.space.is_surely_below(self.options.size_bytes_max),
         }
     }

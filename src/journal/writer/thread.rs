@@ -91,6 +91,7 @@ impl Writer {
             let now = self.links.clocks.now();
             if !(appends.is_empty() && advances.is_empty()) {
                 let committed = self.commit(appends, advances, now);
+                // The task that passes replies on has ended, so nothing waits for one.
                 if self.links.committed.blocking_send(committed).is_err() {
                     return;
                 }
@@ -235,6 +236,7 @@ impl Writer {
 
     fn report(&mut self, report: &PruningReport, limit_bytes: u64) {
         if report.has_more {
+            // As long a pause as the work, so that pruning never takes more than half of the time.
             self.next_pruning = Instant::now() + PRUNING_MAX;
         }
         self.links.metrics.journal_bytes(report.used_bytes);

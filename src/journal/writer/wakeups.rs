@@ -86,6 +86,7 @@ impl Wakeups {
         }
         // The tail comes before the head, so a consumer that the head wakes finds the records in memory.
         self.tail.push(stored, head);
+        // An unchanged head must not wake the consumers.
         self.head.send_if_modified(|known| {
             let is_newer = head > *known;
             *known = head.max(*known);

@@ -53,6 +53,7 @@ impl Window {
         let mut rows = batches.query([])?;
         while let Some(row) = rows.next()? {
             for id in row.get_ref(0)?.as_blob()?.as_chunks().0 {
+                // More than `ids_max` do no harm: `insert` forgets the oldest ones.
                 self.insert(EventId::from_bytes(*id), now_secs);
             }
         }
@@ -89,6 +90,7 @@ impl Window {
             && now_secs.saturating_sub(slot.stamp_secs) > self.span_secs
         {
             self.forget_oldest();
+            // From here on, age is the bound again.
             self.is_cut = false;
         }
     }
@@ -110,6 +112,7 @@ impl Window {
     }
 
     fn remove_from_table(&mut self, slot: &Slot, number: u32) {
+        // By number: `load` can find an id twice, if the event came again after its time in the window.
         if let Ok(entry) = self.table.find_entry(hash(&slot.id), |found| *found == number) {
             entry.remove();
         }

@@ -16,7 +16,7 @@ async fn cursor_is_reported_when_durable() {
     let first = running.reported_cursor();
     running.append(&history[2..4]).await;
     advance_test_clock(1000);
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.status.view().cursor, running.head());
     assert_eq!(running.reported_cursor(), first, "it is in the index, but not durable");
 
@@ -26,11 +26,11 @@ async fn cursor_is_reported_when_durable() {
     let _: i64 = reader.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).unwrap();
     running.index(&history[4..]).await;
     advance_test_clock(LATER_MS);
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.reported_cursor(), first);
     reader.execute_batch("COMMIT").unwrap();
     advance_test_clock(LATER_MS);
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.reported_cursor(), running.head());
     running.stop().await;
 }
@@ -39,7 +39,7 @@ async fn cursor_is_reported_when_durable() {
 async fn unsaved_bytes_are_bounded() {
     let history = history();
     let mut running = Running::open_with(tempfile::tempdir().unwrap(), 1000);
-    running.settle().await;
+    running.step_until_idle().await;
     for (range, reported, why) in
         [(0..1, 0, "one is too little"), (1..5, 5, "enough together"), (5..6, 5, "bytes are counted from zero again")]
     {
@@ -89,7 +89,7 @@ async fn only_pruned_records_are_missing() {
     let directory = running.stop().await;
     remove_index(directory.path());
     let mut running = Running::open(directory);
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.sessions(), expected(&history[5..]));
     assert!(running.metrics.encode().contains("livehook_session_duration_seconds_count 0"), "no news");
     running.stop().await;
@@ -101,7 +101,7 @@ async fn sessions_outlive_pruned_records() {
     let directory = Running::with(&history).await.stop().await;
     prune_records(directory.path(), "offset <= 5");
     let mut running = Running::open(directory);
-    running.settle().await;
+    running.step_until_idle().await;
     let reader = Reader::open(running.path()).unwrap();
     let known: Vec<bool> = history.iter().map(|event| reader.event(event.id()).unwrap().is_some()).collect();
     assert_eq!(known, [false, false, false, false, false, true, true, true]);

@@ -26,14 +26,14 @@ async fn rebuild_runs_while_events_arrive() {
         all.extend(late);
         assert!(!matches!(running.step().await, Step::Wait(_)));
     }
-    running.settle().await;
+    running.step_until_idle().await;
     assert!(!running.status.view().is_rebuilding);
     assert_eq!(running.sessions(), expected(&all));
     assert_eq!(ends(&running), before, "each end is reported once");
     // Two requests at once, without new records.
     running.status.request_rebuild();
     running.status.request_rebuild();
-    running.settle().await;
+    running.step_until_idle().await;
     assert!(!running.status.view().is_rebuilding);
     assert_eq!(running.sessions(), expected(&all));
     running.stop().await;
@@ -50,7 +50,7 @@ async fn rebuild_continues_after_a_restart() {
         }
         running = running.restart().await;
     }
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.sessions(), expected(&history));
     running.stop().await;
 }

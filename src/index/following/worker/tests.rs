@@ -24,7 +24,7 @@ async fn unreadable_index_is_tried_again() {
     assert_eq!(running.reported_cursor(), 0, "the journal keeps all records for it");
 
     std::fs::remove_file(file).unwrap();
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!((running.status.view().last_error, running.sessions()), (None, expected(&history())));
     running.stop().await;
 }
@@ -42,7 +42,7 @@ async fn records_are_indexed_until_idle() {
     assert_eq!(running.sessions(), expected(&history));
     assert_eq!(running.status.view().cursor, running.head());
     advance_test_clock(1000);
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.status.view().live_streams, 1);
     let metrics = running.metrics.encode();
     for line in [
@@ -56,7 +56,7 @@ async fn records_are_indexed_until_idle() {
     }
     // An hour later the live session is stale. That shows when live streams are counted again.
     advance_test_clock(3_600_000);
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.status.view().live_streams, 0);
     running.stop().await;
 }
@@ -69,7 +69,7 @@ async fn removed_index_is_reported() {
         running.assert_fails("index.db: this file was removed or replaced").await;
     }
     let mut running = running.restart().await;
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.sessions(), expected(&history()));
     running.stop().await;
 }
@@ -89,7 +89,7 @@ async fn failing_index_recovers() {
     running.assert_fails("no room").await;
     assert_eq!(running.reported_cursor(), cursor, "the journal keeps the records that are not indexed");
     running.change_index("DROP TRIGGER poison");
-    running.settle().await;
+    running.step_until_idle().await;
     assert_eq!(running.status.view().last_error, None);
     assert_eq!(running.sessions(), expected(&history));
     assert!(running.metrics.encode().contains("livehook_session_duration_seconds_count 2"));

@@ -26,25 +26,9 @@ fn broadcasts_bridge_short_gaps() {
     index.add(&[push(STREAM, "3", 271), anomaly(STREAM, "3", 500)]);
     index.add(&pushed("b.com/live/s", "4", 280..290));
     index.add(&[push("b.com/live/s", "5", 300), push("a.com/live/stale", "6", 1)]);
-    let brief = |view: &BroadcastView| {
-        let (first, last) = (view.first_session.sequence().to_owned(), view.last_session.sequence().to_owned());
-        (format!("{first}-{last}"), view.state, view.sessions, view.interruptions, view.longest_gap_ms)
-    };
+    // The duration of a live broadcast is unknown, and so is the end of a stale one.
     let found = broadcasts(&index, BroadcastQuery::default());
-    assert_eq!(
-        found.iter().map(brief).collect::<Vec<_>>(),
-        [
-            ("4-5".to_owned(), State::Live, 2, 1, 10_000),
-            ("3-3".to_owned(), State::Live, 1, 0, 0),
-            ("6-6".to_owned(), State::Stale, 1, 0, 0),
-            ("1-2".to_owned(), State::Ended, 2, 1, 70_000),
-        ]
-    );
-    let bridged = found.last().unwrap();
-    assert_eq!((bridged.duration_ms, bridged.gaps_ms), (Some(200_000), 70_000));
-    assert_eq!((bridged.started.0, bridged.ended.map(|ended| ended.0)), (at(0), Some(at(200))));
-    assert_eq!(found[0].duration_ms, None, "it is live");
-    assert_eq!((found[2].duration_ms, found[2].ended.map(|ended| ended.0)), (None, Some(at(1))), "its end is unknown");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&found).unwrap());
 
     let firsts = |query| -> Vec<String> {
         broadcasts(&index, query).iter().map(|view| view.first_session.sequence().to_owned()).collect()
