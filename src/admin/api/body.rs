@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::parameters::not_empty;
+use super::query::refuse_parameters;
 use crate::admin::problem::Problem;
 use crate::http::quoted;
 use crate::moment::{self, TimeRange};
@@ -16,11 +17,11 @@ use crate::moment::{self, TimeRange};
 /// How large a body can be.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
 
-/// A body that is a JSON object.
+/// A body that is a JSON object. The query of the request must be empty.
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) T);
 
-/// A body that is empty or `{}`.
+/// A body that is empty or `{}`. The query of the request must be empty.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EmptyBody;
 
@@ -52,7 +53,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<JsonBody<T>, Problem> {
-        JsonBody::read(&Bytes::from_request(request, state).await.map_err(not_read)?)
+        JsonBody::read(&bytes(request, state).await?)
     }
 }
 
@@ -60,8 +61,14 @@ impl<S: Send + Sync> FromRequest<S> for EmptyBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<EmptyBody, Problem> {
-        EmptyBody::read(&Bytes::from_request(request, state).await.map_err(not_read)?)
+        EmptyBody::read(&bytes(request, state).await?)
     }
+}
+
+/// Reads the body of a request, whose query must be empty.
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    refuse_parameters(request.uri())?;
+    Bytes::from_request(request, state).await.map_err(not_read)
 }
 
 fn not_read(rejection: BytesRejection) -> Problem {

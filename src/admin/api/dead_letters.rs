@@ -13,7 +13,7 @@ use super::json::{Answer, answer, json, raw};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::TimeParameters;
 use super::path::{Number, PathParameter};
-use super::query::{NoParameters, Query, values};
+use super::query::{Query, values};
 use super::responses;
 use super::state::{Api, not_changed};
 use crate::admin::problem::Problem;
@@ -116,7 +116,6 @@ pub(super) async fn list_dead_letters(State(api): State<Arc<Api>>, query: DeadLe
 )]
 pub(super) async fn read_dead_letter(
     State(api): State<Arc<Api>>,
-    _: NoParameters,
     PathParameter(Number(number)): PathParameter<Number>,
 ) -> Answer {
     let shared = Arc::clone(&api);
@@ -203,7 +202,6 @@ struct ChangedView {
 )]
 pub(super) async fn redrive_dead_letters(
     State(api): State<Arc<Api>>,
-    _: NoParameters,
     JsonBody(request): JsonBody<DeadLetterRequest>,
 ) -> Answer {
     let selection = request.selection((api.clock)())?;
@@ -220,7 +218,6 @@ pub(super) async fn redrive_dead_letters(
 )]
 pub(super) async fn drop_dead_letters(
     State(api): State<Arc<Api>>,
-    _: NoParameters,
     JsonBody(request): JsonBody<DeadLetterRequest>,
 ) -> Answer {
     let selection = request.selection((api.clock)())?;

@@ -11,7 +11,7 @@ use super::json::{Answer, json, raw, typed_answer};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::{KnownCopy, StreamParameters, TimeParameters};
 use super::path::PathParameter;
-use super::query::{NoParameters, Query, values};
+use super::query::{Query, values};
 use super::responses;
 use super::state::Api;
 use crate::admin::problem::Problem;
@@ -88,7 +88,6 @@ pub(super) async fn list_events(State(api): State<Arc<Api>>, query: EventsQuery)
 )]
 pub(super) async fn read_event(
     State(api): State<Arc<Api>>,
-    _: NoParameters,
     PathParameter(id): PathParameter<EventId>,
     headers: HeaderMap,
 ) -> Answer {

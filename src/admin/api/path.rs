@@ -8,10 +8,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
-use super::query::parsed;
+use super::query::{parsed, refuse_parameters};
 use crate::admin::problem::Problem;
 
-/// The only parameter in the path of a route.
+/// The only parameter in the path of a route. The query must be empty.
 #[derive(Debug)]
 pub(super) struct PathParameter<T>(pub(super) T);
 
@@ -19,6 +19,7 @@ impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for PathParam
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathParameter<T>, Problem> {
+        refuse_parameters(&parts.uri)?;
         let Path(parameters) =
             Path::<Vec<(String, String)>>::from_request_parts(parts, state).await.map_err(problem)?;
         let (name, text) = parameters.into_iter().next().ok_or_else(Problem::internal)?;

@@ -7,6 +7,7 @@ use std::slice;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde::de::value::{SeqDeserializer, StrDeserializer};
@@ -55,6 +56,11 @@ impl<T: DeserializeOwned> Query<T> {
         }
         Ok(Query { parameters, path: path.to_owned(), given })
     }
+}
+
+/// Refuses every parameter, for a request that is fully described by its path or its body.
+pub(super) fn refuse_parameters(uri: &Uri) -> Result<(), Problem> {
+    NoParameters::read(uri.path(), uri.query().unwrap_or_default()).map(drop)
 }
 
 impl<T> Query<T> {

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::body::{EmptyBody, Nothing};
 use super::json::{Answer, answer, json};
-use super::query::NoParameters;
 use super::state::Api;
 use crate::admin::problem::Problem;
 
@@ -32,7 +31,7 @@ struct RebuildView {
     request_body(content = Option<Nothing>, description = "Empty, or an empty object. `Content-Type` is needed in any case"),
     responses((status = 202, body = RebuildView, description = "The rebuild will begin"))
 )]
-pub(super) async fn rebuild_index(State(api): State<Arc<Api>>, _: NoParameters, _: EmptyBody) -> Answer {
+pub(super) async fn rebuild_index(State(api): State<Arc<Api>>, _: EmptyBody) -> Answer {
     let index = api.index.as_ref().ok_or_else(Problem::no_index)?;
     // The worker of the index rebuilds it in the background, so the answer has no result.
     index.request_rebuild();

@@ -13,7 +13,7 @@ use super::body::{EmptyBody, JsonBody, Nothing, time_range};
 use super::json::{Answer, answer, json};
 use super::page::{Page, PageParameters, Place};
 use super::path::{Number, PathParameter};
-use super::query::{NoParameters, Query};
+use super::query::Query;
 use super::replay_count::Counting;
 use super::responses;
 use super::state::{Api, not_changed};
@@ -149,7 +149,6 @@ pub(super) async fn list_replays(State(api): State<Arc<Api>>, query: ReplaysQuer
 )]
 pub(super) async fn read_replay(
     State(api): State<Arc<Api>>,
-    _: NoParameters,
     PathParameter(Number(number)): PathParameter<Number>,
 ) -> Answer {
     show(&api, number, StatusCode::OK).await
@@ -215,11 +214,7 @@ struct DryRun {
          description = "`no_such_sink`: the sink is not configured. `too_many_replays`: too many replays wait or run"),
     )
 )]
-pub(super) async fn begin_replay(
-    State(api): State<Arc<Api>>,
-    _: NoParameters,
-    JsonBody(request): JsonBody<ReplayRequest>,
-) -> Answer {
+pub(super) async fn begin_replay(State(api): State<Arc<Api>>, JsonBody(request): JsonBody<ReplayRequest>) -> Answer {
     let ReplayRequest { sink, since, until, types, domains, streams, dry_run } = request;
     let status = api.configured_sink(&sink)?;
     let TimeRange { since_ms, until_ms } = time_range(since.as_deref(), until.as_deref(), (api.clock)())?;
@@ -273,7 +268,6 @@ pub(super) async fn begin_replay(
 )]
 pub(super) async fn cancel_replay(
     State(api): State<Arc<Api>>,
-    _: NoParameters,
     PathParameter(Number(number)): PathParameter<Number>,
     _: EmptyBody,
 ) -> Answer {

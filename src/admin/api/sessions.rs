@@ -11,7 +11,7 @@ use super::json::{Answer, json, raw};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::{StreamParameters, TimeParameters};
 use super::path::PathParameter;
-use super::query::{NoParameters, Query, values};
+use super::query::{Query, values};
 use super::responses;
 use super::state::Api;
 use crate::admin::problem::Problem;
@@ -98,11 +98,7 @@ pub(super) struct SessionDetail<'a> {
     params(("id" = SessionId, Path, description = "The session's `id`")),
     responses((status = 200, body = SessionDetail, description = "The session"), responses::NotFound)
 )]
-pub(super) async fn read_session(
-    State(api): State<Arc<Api>>,
-    _: NoParameters,
-    PathParameter(id): PathParameter<SessionId>,
-) -> Answer {
+pub(super) async fn read_session(State(api): State<Arc<Api>>, PathParameter(id): PathParameter<SessionId>) -> Answer {
     let now_ms = (api.clock)();
     api.answer(move |reader| {
         let index = reader.index()?;
@@ -132,7 +128,7 @@ pub(super) struct BroadcastParameters {
 
 /// List broadcasts.
 ///
-/// A broadcast is what viewers see as one: sessions of a stream with only short gaps between them (`index.bridge_gap_secs`). The
+/// A broadcast joins the sessions of a stream with only short gaps between them (`index.bridge_gap_secs`), as viewers see it. The
 /// newest comes first. `since` and `until` apply to `started`.
 #[utoipa::path(
     get, path = "/broadcasts", tag = "streams", params(BroadcastsQuery),

@@ -34,14 +34,15 @@ fn journal() -> tempfile::TempDir {
                 journal.append(push("room\u{1b}[2J", number)).await.unwrap();
                 let record = consumers[sink].read(journal.health().head.before(), 1).await.unwrap().remove(0);
                 let failed_at_ms = FAILED_MS + number * 1000;
-                let letter = NewDeadLetter {
+                let dead_letter = NewDeadLetter {
                     record,
                     attempts: 3,
                     failure: r"answered 400 C:\\ \n".to_owned() + "\u{1b}[31mno",
                     failed_at_ms,
                 };
                 let cursor = journal.health().head;
-                let progress = Progress { cursor, dead_letters: vec![letter], urgent: true, ..Progress::default() };
+                let progress =
+                    Progress { cursor, dead_letters: vec![dead_letter], urgent: true, ..Progress::default() };
                 consumers[sink].advance(progress).await.unwrap();
             }
             drop(consumers);

@@ -4,6 +4,7 @@
 use tokio::time::sleep;
 
 use super::testing::{GET, TestServer, Way, ask, cap, limits, ms};
+use crate::http::testing::Client;
 
 /// The client leaves while the handler has more of its answer to come.
 #[tokio::test]
@@ -36,15 +37,21 @@ async fn longest_idle_is_evicted_first() {
     assert_eq!(busy.reply().await.body, "waited");
 }
 
+/// Two clients that send the first part of a request, one after the other, and then wait.
+async fn slow_pair(server: &TestServer, part: &str) -> (Client, Client) {
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    for client in [&mut first, &mut second] {
+        client.send(part).await;
+        assert!(client.stays_open(ms(10)).await);
+    }
+    (first, second)
+}
+
 #[tokio::test(start_paused = true)]
 async fn slow_heads_are_evicted_next() {
     let server = TestServer::start(cap(3));
     let mut busy = server.busy().await;
-    let (mut first, mut second) = (server.connect().await, server.connect().await);
-    for client in [&mut first, &mut second] {
-        client.send("GET / HTTP/1.1\r\n").await;
-        assert!(client.stays_open(ms(10)).await);
-    }
+    let (mut first, mut second) = slow_pair(&server, "GET / HTTP/1.1\r\n").await;
     first.send("a: b\r\n").await;
     let mut newcomer = server.connect().await;
     assert_eq!(ask(&mut newcomer).await, 200);
@@ -59,11 +66,8 @@ async fn slow_heads_are_evicted_next() {
 async fn slow_bodies_are_evicted_last() {
     let server = TestServer::start(cap(3));
     let mut busy = server.busy_with_a_body().await;
-    let (mut first, mut second) = (server.connect().await, server.connect().await);
-    for client in [&mut first, &mut second] {
-        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na").await;
-        assert!(client.stays_open(ms(10)).await);
-    }
+    let part = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na";
+    let (mut first, mut second) = slow_pair(&server, part).await;
     first.send("b").await;
     let mut newcomer = server.connect().await;
     assert_eq!(ask(&mut newcomer).await, 200);
