@@ -53,6 +53,7 @@ pub(super) struct Arguments {
 /// Rebuilds the index. With `--url`, the service at that URL does it in any case.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, service } = arguments;
+    // The service at a URL may run on another machine, so no local directory is touched for it.
     if !service.has_url() {
         let DataConfig { data_dir, index } = service.data(data_dir)?;
         match rebuild_here(&data_dir, index) {

@@ -45,7 +45,7 @@ pub(super) fn stop(stream: &str, number: i64, lasted_secs: i64, errcode: i64) ->
     stop.happened_secs(secs).at_ms(secs * 1000).build()
 }
 
-/// Runs a command line without the program's name. Returns its result and what it printed.
+/// Runs a command line without the program's name. Returns its result and its output.
 pub(super) fn run(line: &[&str]) -> (anyhow::Result<ExitCode>, String) {
     let mut printed = Vec::new();
     let line = std::iter::once("livehook").chain(line.iter().copied());
@@ -53,7 +53,7 @@ pub(super) fn run(line: &[&str]) -> (anyhow::Result<ExitCode>, String) {
     (result, String::from_utf8(printed).unwrap())
 }
 
-/// Runs a command line that must succeed. Returns what it printed.
+/// Runs a command line that must succeed. Returns its output.
 pub(super) fn stdout_of(line: &[&str]) -> String {
     let (result, printed) = run(line);
     assert_eq!(result.unwrap_or_else(|error| panic!("{line:?}: {error:#}")), ExitCode::SUCCESS, "{line:?}");

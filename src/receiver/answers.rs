@@ -43,6 +43,7 @@ impl From<ErrorBody> for NotStored {
 impl NotStored {
     /// The callback was refused.
     pub(super) fn refused(refusal: &Refusal, event_type: Option<EventType>) -> NotStored {
+        // Settings are for the operator. The sender may be an attacker, and gets only the message.
         let hint = match refusal {
             Refusal::SignatureMissing { event_type } => Cow::Owned(format!(
                 "; `receiver.unsigned_event_types = [\"{event_type}\"]` accepts this type without a signature"

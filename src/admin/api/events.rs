@@ -92,6 +92,7 @@ pub(super) async fn read_event(
     headers: HeaderMap,
 ) -> Answer {
     let json = api.readers.run(move |reader| {
+        // Without the index only the newest records are searched, and an older event would seem not to exist.
         reader.index()?;
         match reader.events().find(id, SCAN_RECORDS_MAX)? {
             Some(record) => Ok(record.event.line().to_owned()),
@@ -99,6 +100,7 @@ pub(super) async fn read_event(
         }
     });
     let json = json.await?;
+    // An event never changes. Reading it can need the token, so shared caches must not keep it.
     Ok(with_etag(&headers, &id.to_string(), "private, max-age=86400, immutable", || {
         typed_answer(json, "application/cloudevents+json")
     }))

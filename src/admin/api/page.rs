@@ -21,6 +21,7 @@ impl Place {
         bytes[..8].copy_from_slice(&self.0.to_be_bytes());
         bytes[8..16].copy_from_slice(&self.1.to_be_bytes());
         bytes[16..].copy_from_slice(&(digest ^ mixed(self)).to_be_bytes());
+        // Hex needs no escapes in a URL.
         hex::encode(bytes)
     }
 

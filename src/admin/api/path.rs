@@ -33,6 +33,7 @@ fn problem(rejection: PathRejection) -> Problem {
     {
         return Problem::parameter(key, "must be percent-encoded UTF-8");
     }
+    // Everything else is a route whose path does not fit its handler.
     Problem::internal()
 }
 

@@ -169,6 +169,7 @@ impl Readers {
         let failure = match result.await {
             Ok(Ok(result)) => return Ok(result),
             Ok(Err(failure)) => failure,
+            // The query has panicked.
             Err(_) => return Err(Problem::internal()),
         };
         Err(self.problem(failure))
@@ -221,6 +222,7 @@ impl Readers {
                 all().await
             }
         };
+        // A query that still waits must not open the files again.
         self.permits.close();
         self.lock().clear();
         drop(permits);

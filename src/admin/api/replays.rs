@@ -112,6 +112,7 @@ impl ReplayView {
             counted,
             done: replay.done,
             failed: replay.failed,
+            // Before the end, events that are not sent yet would look like missed ones.
             missed: missed.filter(|_| state == ReplayState::Done),
             last_reason: replay.last_reason,
             created: Moment(replay.created_at_ms),

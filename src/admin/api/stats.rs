@@ -133,7 +133,7 @@ pub(super) async fn read_stats(State(api): State<Arc<Api>>, query: StatsQuery) -
 }
 
 impl Stats {
-    /// Combines the counts of the index, of events and of ended sessions, with those of the receiver.
+    /// Combines the index's counts of events and ended sessions with the receiver's counts of callbacks.
     fn of(
         since_ms: i64,
         until_ms: i64,

@@ -43,6 +43,7 @@ fn read_file(path: &Path) -> anyhow::Result<CallbackKey> {
     let name = path.display();
     let content = bounded_file::read_file(path, FILE_BYTES_MAX)?;
     let content = String::from_utf8(content).map_err(|_| anyhow!("{name}: not UTF-8 text"))?;
+    // Empty lines and comments are skipped, as in `receiver.keys_file`.
     let first = content.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     let key = first.ok_or_else(|| anyhow!("{name}: no key in this file; make one with `livehook keygen`"))?;
     CallbackKey::new(key).with_context(|| name.to_string())

@@ -54,6 +54,7 @@ pub(super) fn change(arguments: &ChangeArguments, action: DeadLetterAction) -> a
     if !all && selection == DeadLetterSelection::default() {
         return Err(usage_error("nothing is selected: use --sink, --since, --until or --id, or --all for everything"));
     }
+    // The service at a URL may run on another machine, so no local directory is touched for it.
     if !service.has_url() {
         let data_dir = service.data(data_dir)?.data_dir;
         let now_ms = system_clock();
@@ -75,7 +76,7 @@ pub(super) fn change(arguments: &ChangeArguments, action: DeadLetterAction) -> a
     Ok(report(action, &outcome, None))
 }
 
-/// Says what was done. `data_dir` is set if this process did it. The change failed if no selected dead letter has a sink.
+/// Reports the result of the change. `data_dir` is set if this process did it. The change failed if no selected dead letter has a sink.
 fn report(action: DeadLetterAction, outcome: &Outcome, data_dir: Option<&Path>) -> ExitCode {
     let place = data_dir.map_or(String::new(), |data_dir| format!(" in {}", data_dir.display()));
     let when = if data_dir.is_some() { " when the service starts" } else { "" };

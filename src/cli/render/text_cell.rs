@@ -143,6 +143,7 @@ pub(crate) fn width(text: &str) -> usize {
 
 /// The text, filled with spaces up to this many terminal columns.
 pub(crate) fn padded(text: &str, columns: usize) -> impl fmt::Display {
+    // A width in a format string counts characters, and wide ones take two columns.
     let missing = columns.saturating_sub(width(text));
     fmt::from_fn(move |formatter| write!(formatter, "{text}{:missing$}", ""))
 }

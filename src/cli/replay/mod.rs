@@ -88,6 +88,7 @@ struct Action {
 
 /// Starts, lists, watches or cancels replays.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    // Wrong usage is reported before the service is called.
     let selection = arguments.selection.selection()?;
     let service = arguments.service.connect(TIMEOUT)?;
     block_on(async {

@@ -178,6 +178,7 @@ impl Receiver<'_, '_> {
     /// Posts one callback and prints the response.
     async fn post(&mut self, body: Vec<u8>) -> anyhow::Result<()> {
         let began = Instant::now();
+        // After many callbacks, the error says how far the command came.
         let before = if self.sent == 0 { String::new() } else { format!("after {} responses: ", self.sent) };
         let failed = |error| anyhow!("{before}{error}");
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);

@@ -72,6 +72,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
 
 /// Finds a session by its id, or by its sequence if only one stream has a session with it.
 fn find(fresh: &FreshIndex, text: &str, now_ms: i64) -> anyhow::Result<SessionView> {
+    // The vendor may choose any text as a sequence, so a text that looks like an id can also be a sequence.
     if let Ok(id) = text.parse()
         && let Some(view) = fresh.index.session(&id, now_ms)?
     {

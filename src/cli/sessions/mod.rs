@@ -94,6 +94,7 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     if arguments.rebuild {
         return rebuild_index::run(&rebuild_index::Arguments { data_dir, service });
     }
+    // These flags exist only for the old `--rebuild`.
     if service.is_given() {
         return Err(usage_error("--config and --url need --rebuild; this command reads --data-dir"));
     }

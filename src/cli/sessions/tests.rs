@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cli::testing::{EPOCH_SECS, Journal, assert_usage_error, push, stdout_of, stop};
 use crate::index;
 
-/// What a command prints.
+/// Returns the output of a command.
 fn printed(data_dir: &Path, line: &[&str]) -> String {
     stdout_of(&[line, &["--data-dir", data_dir.to_str().unwrap()]].concat())
 }

@@ -1,4 +1,4 @@
-//! An event whose client or whose answer does not wait for the journal is stored, and counts as memory until then.
+//! If the client leaves, or its answer takes too long, the event is stored even so. It counts as memory until then.
 
 use std::time::Duration;
 

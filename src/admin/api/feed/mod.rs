@@ -1,7 +1,7 @@
 //! The feed: events and changes of sessions as server-sent events, from the moment they are committed.
 //!
-//! [`feeder`] turns new records into messages once ([`batch`]) and sends them to all. A [`subscriber`] sends on what its
-//! [`filter`] passes. The id of a message is a [`point`], from which a client that reconnects goes on ([`start`]).
+//! [`feeder`] turns new records into messages once ([`batch`]) and sends them to all. A [`subscriber`] sends its client the
+//! messages that its [`filter`] passes. The id of a message is a [`point`], from which a client that reconnects goes on ([`start`]).
 
 mod batch;
 mod feeder;

@@ -52,7 +52,7 @@ impl Setup {
 struct Messages {
     stream: std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, CutOff>>>>,
     is_first: bool,
-    /// The beginning of a message of which more is to come.
+    /// The first part of a message whose rest has not arrived yet.
     text: Vec<u8>,
 }
 
