@@ -102,6 +102,7 @@ impl de::Error for Fault {
     }
 
     fn missing_field(field: &'static str) -> Fault {
+        // Under the name of the missing key, because its table alone would not say what to add.
         Fault { member: Some(field.to_owned()), ..Fault::new("is missing") }
     }
 }
@@ -119,7 +120,7 @@ fn plain(expected: &str) -> String {
         "a sequence" => "a list in square brackets, [ ]".to_owned(),
         "path string" => "a path in quotes".to_owned(),
         "socket address" => "an IP address and a port, such as \"127.0.0.1:8080\"".to_owned(),
-        table if table.starts_with("struct ") || table == "a map" => "a table".to_owned(),
+        table if table.starts_with("struct ") || table == "a map" => "a table, with keys and values in { }".to_owned(),
         other => other.to_owned(),
     }
 }

@@ -152,7 +152,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                 self.note_unknown(table, fields);
                 self.visit_table(table, visitor)
             }
-            _ => Err(Fault::new("must be a table, with keys and values in { }")),
+            _ => Err(Fault::invalid_type(Unexpected::Other("not a table"), &"a map")),
         }
     }
 

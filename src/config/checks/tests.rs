@@ -114,7 +114,7 @@ fn short_token_on_a_public_address_warns() {
 }
 
 #[test]
-fn addresses_overlap_if_one_covers_the_other() {
+fn wide_address_overlaps_a_narrow_one() {
     for (first, second, expected) in [
         ("127.0.0.1:8080", "127.0.0.1:8080", true),
         ("127.0.0.1:8080", "127.0.0.1:9090", false),
