@@ -75,6 +75,7 @@ impl Status {
     /// Sets the next attempt and the last failure. Returns whether the failure changed.
     pub(super) fn set_attempt(&self, attempt: u32, error: Option<String>) -> bool {
         self.attempt.store(attempt, Ordering::Relaxed);
+        // A panic elsewhere can't leave half a text here, so a poisoned lock is still good.
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = *last != error;
         *last = error;

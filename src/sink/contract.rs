@@ -77,6 +77,7 @@ pub trait Sink: Send {
     /// # Errors
     /// The sink can't take events now.
     async fn resume(&mut self, cursor: Offset, state: Option<&[u8]>, records: &dyn Records) -> Result<Offset, Failure> {
+        // Only a sink that can read its destination, such as a file, needs these.
         let _ = (state, records);
         Ok(cursor)
     }

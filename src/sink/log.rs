@@ -85,6 +85,7 @@ impl LogSink {
         Ok(batch
             .iter()
             .map(|record| match &failure {
+                // Lines that were written before the failure must not be repeated.
                 Some(failure) if !is_written(record) => Outcome::Retry(failure.clone()),
                 _ => Outcome::Delivered,
             })

@@ -77,6 +77,7 @@ impl Options {
         let mut mistakes = Mistakes::default();
         let program = format!("{:?}", self.program.to_string_lossy());
         let has_null = |text: &str| text.contains('\0');
+        // A path such as `..` has no file name, so it can't be a program.
         mistakes.check(
             self.program.file_name().is_some() && !has_null(&program),
             "program",
@@ -99,6 +100,7 @@ impl Options {
         );
         for (position, argument) in self.arguments.iter().enumerate() {
             let key = format!("arguments[{position}]");
+            // An argument or a variable may be a secret, so no mistake shows its text.
             mistakes.check(!has_null(argument), &key, "a text with \\0", "cannot hold a NUL character: remove it");
         }
         for (name, value) in &self.environment.0 {

@@ -142,6 +142,7 @@ impl ClosedNames {
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             if let Some(closed) = entry.file_name().to_str().and_then(|name| self.parse(name))
+                // The sink closes regular files only, so a directory of such a name belongs to something else.
                 && entry.file_type()?.is_file()
             {
                 found.push(closed);

@@ -39,6 +39,7 @@ impl FileError {
 
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Failure {
+        // All events go to the same file, so no other event would succeed.
         Failure::outage(error)
     }
 }

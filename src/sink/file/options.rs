@@ -54,6 +54,7 @@ impl Options {
     /// Returns every rule that these options break.
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
+        // `file_name` ignores a slash at the end, which marks a directory.
         let ends_in_separator = self.path.as_os_str().as_encoded_bytes().ends_with(b"/");
         mistakes.check(
             self.path.file_name().is_some() && !ends_in_separator,

@@ -23,6 +23,7 @@ pub(super) fn check(path: &Path) -> Result<String, FileError> {
             Ok(format!("{shown} can be written"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // The sink makes missing directories, so the nearest existing one decides.
             let directory = nearest_directory(path);
             access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(refused(directory, "make files in it"))?;
             Ok(format!("{shown} can be made"))

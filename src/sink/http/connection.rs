@@ -78,6 +78,7 @@ impl Connection {
         let timeout = Duration::from_secs(options.timeout_secs);
         let client = builder
             .user_agent(USER_AGENT)
+            // Covers the body of the answer too, so that a slow receiver can't hold a delivery for longer.
             .timeout(timeout)
             .connect_timeout(Duration::from_secs(options.connect_timeout_secs))
             // One for each delivery that may run at once, so that the next batch needs no new connections.

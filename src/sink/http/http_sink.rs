@@ -61,6 +61,7 @@ impl Sink for HttpSink {
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
         match self.try_deliver(batch).await {
             Ok(outcomes) => outcomes,
+            // No request was made, so the first event stands for all, and the others lose no attempt.
             Err(failure) => none_tried(batch, failure),
         }
     }

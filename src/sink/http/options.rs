@@ -90,6 +90,7 @@ impl Options {
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
         if let Err(rule) = &self.url.url {
+            // A wrong URL may contain a password, so its text is not shown.
             mistakes.add("url", None, rule);
         }
         mistakes.check_range("timeout_secs", self.timeout_secs, 1..=TIMEOUT_SECS_MAX);
