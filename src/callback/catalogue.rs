@@ -81,6 +81,7 @@ pub enum Signed {
 // The vendor's pages use three pairs of names for domain and app name. Some types have neither.
 const APP: Names = Names { domain: Some("app"), app_name: Some("appname"), stream: "stream_id", sequence: None };
 const APP_SEQUENCE: Names = Names { sequence: Some("sequence"), ..APP };
+// Only image moderation (317) writes its names in camel case.
 const APP_CAMEL_CASE: Names = Names { stream: "streamId", ..APP };
 const DOMAIN_APPNAME: Names = Names { domain: Some("domain"), ..APP };
 const DOMAIN_PATH: Names = Names { domain: Some("domain"), app_name: Some("path"), ..APP };

@@ -59,6 +59,7 @@ impl EventId {
 
         let mut head = [0; 16];
         head.copy_from_slice(&digest[..16]);
+        // 48 bits of time, 4 of version and 2 of variant leave 74.
         let bits = u128::from_be_bytes(head) >> (128 - 74);
         let (high, low) = (bits >> 62, bits & ((1 << 62) - 1));
         EventId((u128::from(time_ms) << 80) | (8 << 76) | (high << 64) | (2 << 62) | low)

@@ -50,6 +50,7 @@ struct CloudEventType(EventType);
 
 impl fmt::Display for CloudEventType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // StreamLive is another product, so its events have another prefix.
         match self.0 {
             EventType::StreamLivePush => formatter.write_str("tencent.streamlive.push"),
             EventType::StreamLiveStop => formatter.write_str("tencent.streamlive.stop"),
@@ -98,6 +99,7 @@ impl<'de> serde::Deserialize<'de> for EventType {
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<EventType, E> {
                 text.parse().map_err(E::custom)
             }
+            // TOML gives every number as an i64, and JSON gives it as a u64.
             fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<EventType, E> {
                 u32::try_from(number)
                     .map(|number| EventType::from_number(i64::from(number)))

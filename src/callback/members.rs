@@ -87,6 +87,7 @@ pub(super) fn event_time_ms(members: &[Member<'_>], event_type: EventType) -> Op
         .and_then(|known| known.time)
         .unwrap_or(TimeMember { name: "event_time", unit: TimeUnit::Seconds });
     let time = number(members, name)?;
+    // The vendor uses both units, and an unknown type is in no document.
     let unit = match event_type {
         EventType::Unknown(_) if time > SECS_PLAUSIBLE_MAX => TimeUnit::Milliseconds,
         _ => unit,

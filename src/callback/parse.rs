@@ -116,6 +116,7 @@ impl<'a> Callback<'a> {
         for (name, value) in raw {
             // The callback itself is the first level.
             let value = json::compact(value.get(), NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;
+            // `sign` and `t` must never leave the receiver, so they are not among the members.
             match name.as_ref() {
                 "sign" => {
                     callback.sign = read_sign(&value);
@@ -155,6 +156,7 @@ impl<'a> Callback<'a> {
 /// Returns a name that two members have, cut and escaped for a message. JSON escapes in names are resolved: `\u0074` is `t`.
 fn first_twice(members: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
     let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
+    // Sorted, because comparing every pair would take too long for a hostile body.
     names.sort_unstable();
     let twice = names.windows(2).find(|pair| pair[0] == pair[1])?;
     Some(twice[0].chars().take(64).flat_map(char::escape_default).collect())
@@ -162,6 +164,7 @@ fn first_twice(members: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
 
 fn read_sign(value: &str) -> Sign {
     let mut digest = [0; 16];
+    // Fails for every other number of digits too.
     match json::string(value).map(|digits| hex::decode_to_slice(digits.as_bytes(), &mut digest)) {
         Some(Ok(())) => Sign::Digest(digest),
         _ => Sign::Unreadable,
@@ -188,6 +191,7 @@ impl<'de> Visitor<'de> for RawMembers {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        // A stop has some 20 members.
         let mut members = Vec::with_capacity(24);
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
             members.push((name, value));

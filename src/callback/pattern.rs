@@ -39,6 +39,7 @@ impl DomainPattern {
         if name.contains('*') {
             return Err(PatternError::Wildcard(text.to_owned()));
         }
+        // These characters come from a URL that was given in place of its domain.
         if name
             .chars()
             .any(|character| character.is_whitespace() || character.is_control() || "/:?#@".contains(character))
@@ -51,6 +52,7 @@ impl DomainPattern {
     /// Returns whether the pattern matches the domain.
     pub fn matches(&self, domain: &str) -> bool {
         if self.name.starts_with('.') {
+            // `get` returns `None` if the tail would start inside a character.
             domain.len() > self.name.len()
                 && domain
                     .get(domain.len() - self.name.len()..)

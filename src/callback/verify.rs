@@ -82,6 +82,7 @@ impl Verifier {
     /// The first reason to refuse it.
     pub fn verify(&self, callback: &Callback<'_>, now_ms: i64) -> Result<Event, Refusal> {
         let domain = members::domain(&callback.members, callback.event_type);
+        // `t` is in whole seconds, so the current time is too.
         let verified = self.check_signature(callback, domain.as_deref(), now_ms.div_euclid(1000))?;
 
         let Options { allowed_appids, allowed_domains, .. } = &self.options;
@@ -129,6 +130,7 @@ impl Verifier {
         if !bool::from(matched) {
             return Err(Refusal::SignatureMismatch);
         }
+        // Saturating, because `t` may be as large as an i64 can be.
         let expired_by_secs = now_secs.saturating_sub(t.secs.saturating_add(i64::from(options.leeway_secs)));
         if expired_by_secs > 0 {
             return Err(Refusal::SignatureExpired { by_secs: expired_by_secs });

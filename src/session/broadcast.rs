@@ -57,6 +57,7 @@ pub fn broadcasts(spans: &[Span], bridge_gap_ms: i64) -> Vec<Broadcast> {
                     last.longest_gap_ms = last.longest_gap_ms.max(gap_ms);
                     last.gaps_ms += gap_ms;
                 }
+                // At equal ends, live counts before ended, and ended before stale. That is the order of `State`.
                 let end = (last.until_ms, Reverse(last.state)).max((until_ms, Reverse(span.state)));
                 (last.until_ms, Reverse(last.state)) = end;
             }

@@ -65,6 +65,7 @@ impl Session {
         let (stop_id, stop) = self.stop.as_ref()?;
         stop.push_duration_ms.or_else(|| {
             let (push_id, _) = self.push.as_ref()?;
+            // A stop can have an earlier time than its push, because the clocks of CSS may differ.
             Some(stop_id.time_ms().saturating_sub(push_id.time_ms()).max(0))
         })
     }
@@ -158,6 +159,7 @@ impl State {
 
 impl fmt::Display for State {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` keeps to the width of a column.
         formatter.pad(self.label())
     }
 }

@@ -59,6 +59,7 @@ impl ReasonCategory {
 
 impl fmt::Display for ReasonCategory {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` keeps to the width of a column.
         formatter.pad(self.label())
     }
 }

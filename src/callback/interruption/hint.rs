@@ -119,12 +119,14 @@ const REJECTED: &[Rule] = &[
         ],
     ),
     rule(502, &[SIGNATURE, MISSING]),
+    // Before 503, because CSS can also fail while it checks a signature.
     rule(100, &[&["internal", "内部"]]),
     rule(503, &[SIGNATURE, WRONG]),
 ];
 
 /// The rules for 21. The first rule that fits decides.
 const STOPPED: &[Rule] = &[
+    // Before 102, whose words every text for 103 has too.
     rule(103, &[REPLACED, &["no data", "without data", "无数据", "没有数据"]]),
     rule(102, &[REPLACED]),
     rule(101, &[&["forbid", "banned", "banning", "prohibit", "禁推", "禁播", "禁止", "封禁"]]),

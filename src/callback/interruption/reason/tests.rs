@@ -89,9 +89,20 @@ fn hint(errcode: i64, errmsg: &str) -> Option<i64> {
     reason.sub
 }
 
+/// Checks the sub-code that each text hints at, also in upper case and after other words.
+fn check_hints(errcode: i64, hints: &[(i64, [&str; 2])]) {
+    for (sub, errmsgs) in hints {
+        for errmsg in errmsgs {
+            assert_eq!(hint(errcode, errmsg), Some(*sub), "{errmsg}");
+            let upper = format!("PUSH REJECTED: {}", errmsg.to_uppercase());
+            assert_eq!(hint(errcode, &upper), Some(*sub), "{upper}");
+        }
+    }
+}
+
 #[test]
 fn hints_for_18_in_both_languages() {
-    for (sub, errmsgs) in [
+    let hints = [
         (200, ["failed to get the customer information of the push", "获取推流地址对应的客户信息失败"]),
         (201, ["the live service has been disabled", "您的直播服务已停用"]),
         (202, ["The service is suspended because of ARREARS", "云直播服务因欠费被停用"]),
@@ -115,12 +126,8 @@ fn hints_for_18_in_both_languages() {
         (600, ["the number of pushes exceeds the maximum", "当前推流数超过最大值"]),
         (601, ["pushes of this stream name exceed the maximum", "当前流名对应的推流数超过最大值"]),
         (602, ["lower priority than the current push", "当前推流的优先级低于已有推流"]),
-    ] {
-        for errmsg in errmsgs {
-            assert_eq!(hint(18, errmsg), Some(sub), "{errmsg}");
-            assert_eq!(hint(18, &format!("PUSH REJECTED: {}", errmsg.to_uppercase())), Some(sub), "{errmsg}");
-        }
-    }
+    ];
+    check_hints(18, &hints);
 }
 
 #[test]
@@ -150,7 +157,7 @@ fn special_cause_wins_over_general_one() {
 
 #[test]
 fn hints_for_21_in_both_languages() {
-    for (sub, errmsgs) in [
+    let hints = [
         (100, ["A push interruption request was received", "收到客户断流请求"]),
         (100, ["dropped by API", "接口断流"]),
         (100, ["DropLiveStream", "stream dropped"]),
@@ -158,11 +165,8 @@ fn hints_for_21_in_both_languages() {
         (101, ["received a request that forbids the stream", "收到客户禁推请求"]),
         (102, ["A new push replaces the current one", "收到新的推流，替换当前推流"]),
         (103, ["replaced by a new push since it had no data", "当前推流无数据，被新推流替换"]),
-    ] {
-        for errmsg in errmsgs {
-            assert_eq!(hint(21, errmsg), Some(sub), "{errmsg}");
-        }
-    }
+    ];
+    check_hints(21, &hints);
     assert_eq!(Reason::of(Some(21), Some("dropped by API")).category, Operator);
     assert_eq!(Reason::of(Some(21), Some("replaced")).category, Replaced);
 }
