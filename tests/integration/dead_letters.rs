@@ -356,7 +356,7 @@ async fn api_refuses_wrong_changes() {
         ("dead-letters/redrive", "{\"all\":true,\"sink\":\"file\"}", "cannot be combined with other members"),
         ("dead-letters/redrive", "{\"number\":[1]}", "unknown field `number`"),
         ("dead-letters/redrive", "{\"since\":\"yesterday\"}", "`since`: give RFC 3339"),
-        ("dead-letters/redrive", "{\"since\":\"1h\",\"until\":\"2h\"}", "`until`: is not after"),
+        ("dead-letters/redrive", "{\"since\":\"1h\",\"until\":\"2h\"}", "`until`: must be after `since`"),
         ("dead-letters/drop", "{\"ids\":[\"x\"]}", "`ids`"),
         ("dead-letters/drop", "[", "the body cannot be read"),
         ("replays", "{}", "missing field `sink`"),
