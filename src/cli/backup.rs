@@ -93,6 +93,6 @@ mod tests {
 
         let target = arguments.data_dir.path().join("new/copy");
         let error = run(&Arguments { target, ..arguments }, &mut Output::to(&mut Vec::new())).unwrap_err();
-        assert!(error.to_string().contains("is in the data directory"), "{error}");
+        assert!(error.to_string().contains("is inside the data directory"), "{error}");
     }
 }
