@@ -17,7 +17,7 @@ pub struct Session {
     pub seen_ms: Option<(i64, i64)>,
 }
 
-/// Whether a push goes on.
+/// Whether a push is live, has ended, or is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(as = SessionState, rename_all = "lowercase")]
 pub enum State {
