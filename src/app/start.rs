@@ -3,12 +3,13 @@
 //! The ports come first, so that a port in use is found before anything is written. Callbacks are accepted only when
 //! the journal is open.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -105,8 +106,14 @@ impl Ports {
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("{key} = \"{address}\": livehook cannot listen on this address; is another program using it?")
+    TcpListener::bind(address).await.map_err(|error| {
+        let cure = match error.kind() {
+            ErrorKind::AddrInUse => "; stop the program that uses this port, or choose another port",
+            ErrorKind::AddrNotAvailable => "; this machine does not have this address",
+            ErrorKind::PermissionDenied => "; choose a port above 1023, or give livehook CAP_NET_BIND_SERVICE",
+            _ => "",
+        };
+        anyhow!("{key} = \"{address}\": livehook cannot listen on this address: {error}{cure}")
     })
 }
 

@@ -1,12 +1,12 @@
-//! The limits of the journal.
+//! The section `[journal]` of the configuration.
 
 use serde::Deserialize;
 
-/// The limits of the journal: the section `[journal]` of the configuration.
+/// The limits of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Options {
-    /// How long a record is kept after every consumer has passed it, in days.
+    /// How long a record is kept after its receipt, in days. A record that a consumer has not passed stays longer.
     pub retention_days: u32,
     /// The most that may be stored, in bytes of used pages.
     pub size_bytes_max: u64,

@@ -12,5 +12,22 @@ const MODE: u32 = 0o700;
 /// # Errors
 /// The directory cannot be made or synced.
 pub(crate) fn make_data_dir(directory: &Path) -> Result<(), StorageError> {
-    durable_files::make(directory, MODE).map_err(StorageError::io(directory))
+    durable_files::make(directory, MODE)
+        .map_err(|source| StorageError::NoDataDir { path: directory.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_in_the_way_is_named_with_a_cure() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        for directory in [file.clone(), file.join("below")] {
+            let said = make_data_dir(&directory).unwrap_err().to_string();
+            assert!(said.starts_with(directory.to_str().unwrap()) && said.contains("choose another `data_dir`"), "{said}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Why a file of the data directory cannot be used.
+//! The errors of files in the data directory. Each names the path, and what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,16 @@ pub enum StorageError {
         "{0}: the database is in use or was not closed, so reading it needs write access to its directory; run this as the user that livehook runs as, and not on a read-only file system"
     )]
     Unwritable(PathBuf),
+    /// The data directory doesn't exist, and this user cannot create it.
+    #[error(
+        "{path}: livehook cannot create this data directory: {source}; choose another `data_dir`, or let livehook's user write to its parent"
+    )]
+    NoDataDir {
+        /// The data directory.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The operating system reported an error.
     #[error("{path}: {source}")]
     Io {

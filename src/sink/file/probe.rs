@@ -26,7 +26,7 @@ pub(super) fn check(path: &Path) -> Result<String, FileError> {
             // The sink makes missing directories, so the nearest existing one decides.
             let directory = nearest_directory(path);
             access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(refused(directory, "make files in it"))?;
-            Ok(format!("{shown} can be made"))
+            Ok(format!("{shown} does not exist yet, and its directory is writable"))
         }
         Err(error) => Err(FileError::io(path, "look it up")(error)),
     }
@@ -53,7 +53,7 @@ mod tests {
     fn checks_find_mistakes_and_touch_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        assert!(check(&at("a/b/events.jsonl")).unwrap().ends_with("events.jsonl can be made"));
+        assert!(check(&at("a/b/events.jsonl")).unwrap().ends_with("its directory is writable"));
         assert!(!at("a").exists());
         std::fs::write(at("file"), "x\n").unwrap();
         assert!(check(&at("file")).unwrap().ends_with("file can be written"));
