@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::backoff::Pause;
 use super::outcome::{BatchOutcome, Decision, is_cut_short};
 use super::outlet::Outlet;
-use super::pending::{Pending, Tries};
+use super::pending::{Attempts, Pending};
 use crate::journal::{JournalError, NewDeadLetter, Offset, Progress, Record, Step};
 use crate::telemetry::DeliveryOutcome;
 
@@ -15,7 +15,7 @@ pub(super) struct NewEvents {
     pending: Pending,
     is_resumed: bool,
     /// The number of outages in a row. The pause grows with it.
-    failures: u32,
+    outages: u32,
     /// The pause of the whole sink. It gets no event until the pause ends.
     pause: Option<Pause>,
     /// The last failure in the log; `None` once the sink takes events again.
@@ -26,7 +26,7 @@ impl NewEvents {
     /// Starts after `cursor`.
     pub(super) fn new(cursor: Offset) -> NewEvents {
         let pending = Pending::new(cursor, Vec::new());
-        NewEvents { pending, is_resumed: false, failures: 0, pause: None, logged: None }
+        NewEvents { pending, is_resumed: false, outages: 0, pause: None, logged: None }
     }
 
     /// The records that were read and aren't finished.
@@ -46,7 +46,7 @@ impl NewEvents {
     }
 
     /// Whether more records may be read. A sink that keeps order over all streams first finishes the pending ones.
-    pub(super) fn reads_on(&self, outlet: &Outlet) -> bool {
+    pub(super) fn can_read_more(&self, outlet: &Outlet) -> bool {
         if outlet.sink.is_ordered() { self.pending.is_empty() } else { self.pending.free_records() > 0 }
     }
 
@@ -81,9 +81,9 @@ impl NewEvents {
                 // Nothing is pending yet, but the status shows the age of the oldest event.
                 let oldest = outlet.consumer.read(cursor, 1).await?;
                 outlet.status.set_oldest_pending_ms(oldest.first().map(|record| record.event.received_ms()));
-                self.failures = self.failures.saturating_add(1);
+                self.outages = self.outages.saturating_add(1);
                 self.report_failure(outlet, failure.reason.clone(), Some(failure.reason));
-                Ok(Step::Wait(self.rest(outlet, outlet.now_ms(), None)))
+                Ok(Step::Wait(self.pause_sink(outlet, outlet.now_ms(), None)))
             }
         }
     }
@@ -94,17 +94,17 @@ impl NewEvents {
     /// The journal can't be read or written.
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
         let has_read = self.read(outlet).await?;
-        let (batch, tries) = self.pending.take_ready(outlet.now_ms());
+        let (batch, attempts) = self.pending.take_ready(outlet.now_ms());
         // Reading alone is progress too: the cursor passes the events that the selection excludes.
         if batch.is_empty() && !has_read {
             return Ok(None);
         }
-        self.deliver(outlet, batch, tries).await.map(Some)
+        self.deliver(outlet, batch, attempts).await.map(Some)
     }
 
     /// Reads as many records as may be pending. Returns whether there were any.
     async fn read(&mut self, outlet: &mut Outlet) -> Result<bool, JournalError> {
-        if !self.reads_on(outlet) {
+        if !self.can_read_more(outlet) {
             return Ok(false);
         }
         let read = outlet.consumer.read(self.pending.position(), self.pending.free_records()).await?;
@@ -124,7 +124,7 @@ impl NewEvents {
         &mut self,
         outlet: &mut Outlet,
         batch: Vec<Record>,
-        tries: Vec<Tries>,
+        attempts: Vec<Attempts>,
     ) -> Result<Step, JournalError> {
         let outcomes = outlet.deliver(&batch).await;
         // The attempt may have taken long, so pauses and ages count from its end.
@@ -132,20 +132,20 @@ impl NewEvents {
         let is_cut_short = is_cut_short(&batch, &outcomes);
         let mut outcome_of_batch = BatchOutcome::default();
         let (mut unfinished, mut dead_letters, mut new_reason) = (Vec::new(), Vec::new(), None);
-        for ((record, tries), outcome) in batch.into_iter().zip(tries).zip(outcomes) {
-            let attempts = tries.attempts.saturating_add(1);
+        for ((record, earlier), outcome) in batch.into_iter().zip(attempts).zip(outcomes) {
+            let attempts = earlier.count.saturating_add(1);
             let age_ms = now_ms.saturating_sub(record.event.received_ms());
             match outcome_of_batch.decide(outcome, &outlet.retry, attempts, age_ms) {
                 Decision::Done => {}
-                Decision::Hold => unfinished.push((record, tries)),
+                Decision::Hold => unfinished.push((record, earlier)),
                 Decision::Retry { reason, retry_after } => {
-                    if tries.reason.as_ref() != Some(&reason) {
+                    if earlier.reason.as_ref() != Some(&reason) {
                         new_reason.get_or_insert_with(|| reason.clone());
                     }
                     let pause = outlet.pause(attempts, now_ms, retry_after);
                     // A sink that keeps order over all streams pauses as a whole.
                     let pause = (!outlet.sink.is_ordered()).then_some(pause);
-                    unfinished.push((record, Tries { attempts, reason: Some(reason), pause }));
+                    unfinished.push((record, Attempts { count: attempts, reason: Some(reason), pause }));
                 }
                 Decision::GiveUp { reason } => {
                     let id = record.event.id();
@@ -158,7 +158,7 @@ impl NewEvents {
         self.pending.take_back(unfinished);
         outcome_of_batch.blame_sink_without_progress();
         outcome_of_batch.count(&outlet.metrics, outlet.name(), DeliveryOutcome::DeadLetter);
-        let wait = self.rest_after(outlet, &outcome_of_batch, is_cut_short, now_ms);
+        let wait = self.pause_sink_after(outlet, &outcome_of_batch, is_cut_short, now_ms);
         self.report(outlet, &outcome_of_batch, new_reason);
         // One commit stores the dead letters and the cursor, so that a crash neither loses a dead letter nor makes it twice.
         outlet.keep(Progress { dead_letters, ..outlet.progress(&self.pending) });
@@ -167,7 +167,7 @@ impl NewEvents {
     }
 
     /// Pauses the sink if it seems to be down, and returns the length of the pause.
-    fn rest_after(
+    fn pause_sink_after(
         &mut self,
         outlet: &mut Outlet,
         outcome: &BatchOutcome,
@@ -175,19 +175,19 @@ impl NewEvents {
         now_ms: i64,
     ) -> Option<Duration> {
         // No event of an ordered sink may pass one that failed, so its first failure stops all of it.
-        let has_failed_whole = outlet.sink.is_ordered() && outcome.failure.is_some();
-        if !(has_failed_whole || is_cut_short || outcome.is_outage()) {
-            self.failures = 0;
+        let ordered_sink_failed = outlet.sink.is_ordered() && outcome.failure.is_some();
+        if !(ordered_sink_failed || is_cut_short || outcome.is_outage()) {
+            self.outages = 0;
             return None;
         }
         // Progress ends the row of outages, so the pause starts short again.
-        self.failures = if outcome.is_any_done() { 1 } else { self.failures.saturating_add(1) };
-        Some(self.rest(outlet, now_ms, outcome.retry_after))
+        self.outages = if outcome.is_any_done() { 1 } else { self.outages.saturating_add(1) };
+        Some(self.pause_sink(outlet, now_ms, outcome.retry_after))
     }
 
     /// Pauses the sink, and returns the length of the pause.
-    fn rest(&mut self, outlet: &mut Outlet, now_ms: i64, retry_after: Option<Duration>) -> Duration {
-        let pause = outlet.pause(self.failures.max(1), now_ms, retry_after);
+    fn pause_sink(&mut self, outlet: &mut Outlet, now_ms: i64, retry_after: Option<Duration>) -> Duration {
+        let pause = outlet.pause(self.outages.max(1), now_ms, retry_after);
         self.pause = Some(pause);
         pause.length
     }
@@ -205,7 +205,7 @@ impl NewEvents {
 
     /// Logs a lasting failure when its reason changes, not each time.
     fn report_failure(&mut self, outlet: &Outlet, failure: String, new_reason: Option<String>) {
-        let attempts = self.failures.max(self.pending.attempts_max());
+        let attempts = self.outages.max(self.pending.attempts_max());
         outlet.status.set_attempt(attempts.saturating_add(1), Some(failure));
         if let Some(reason) = new_reason.filter(|reason| self.logged.as_ref() != Some(reason)) {
             tracing::warn!(sink = outlet.name(), reason, "the sink fails: livehook keeps its events and tries again");
@@ -214,7 +214,7 @@ impl NewEvents {
     }
 
     fn report_success(&mut self, outlet: &Outlet) {
-        self.failures = 0;
+        self.outages = 0;
         self.logged = None;
         if outlet.status.set_attempt(1, None) {
             tracing::info!(sink = outlet.name(), "the sink takes events again");

@@ -12,9 +12,9 @@ pub(super) const RECORDS_MAX: usize = 1000;
 
 /// The attempts of a record so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tries {
-    /// The number of attempts.
-    pub(super) attempts: u32,
+pub(super) struct Attempts {
+    /// How many there were.
+    pub(super) count: u32,
     /// Why the last attempt since the start of the process failed.
     pub(super) reason: Option<String>,
     /// The pause before the next attempt. Later records of the same stream wait too.
@@ -24,7 +24,7 @@ pub(super) struct Tries {
 #[derive(Debug)]
 struct Entry {
     record: Record,
-    tries: Tries,
+    attempts: Attempts,
 }
 
 /// The records that are read and not finished.
@@ -39,7 +39,8 @@ pub(super) struct Pending {
 impl Pending {
     /// Starts with every record up to `position` finished, except for `records`. Each comes with its number of attempts.
     pub(super) fn new(position: Offset, records: Vec<(Record, u32)>) -> Pending {
-        let entry = |(record, attempts)| Entry { record, tries: Tries { attempts, ..Tries::default() } };
+        let entry =
+            |(record, attempts)| Entry { record, attempts: Attempts { count: attempts, ..Attempts::default() } };
         Pending { position, entries: records.into_iter().map(entry).collect() }
     }
 
@@ -64,12 +65,12 @@ impl Pending {
 
     /// Whether a record has failed since the start of the process.
     pub(super) fn has_failed(&self) -> bool {
-        self.entries.iter().any(|entry| entry.tries.reason.is_some())
+        self.entries.iter().any(|entry| entry.attempts.reason.is_some())
     }
 
     /// The largest number of attempts of a record.
     pub(super) fn attempts_max(&self) -> u32 {
-        self.entries.iter().map(|entry| entry.tries.attempts).max().unwrap_or(0)
+        self.entries.iter().map(|entry| entry.attempts.count).max().unwrap_or(0)
     }
 
     /// The cursor: every record up to it is finished.
@@ -83,7 +84,7 @@ impl Pending {
         if self.entries.is_empty() {
             return Ahead::default();
         }
-        let pending = self.entries.iter().map(|entry| (entry.record.offset, entry.tries.attempts));
+        let pending = self.entries.iter().map(|entry| (entry.record.offset, entry.attempts.count));
         Ahead { position: self.position, pending: pending.collect() }
     }
 
@@ -95,18 +96,18 @@ impl Pending {
     /// Adds records that were read, up to `position`. Records that the selection excludes are not among them.
     pub(super) fn take_in(&mut self, records: Vec<Record>, position: Offset) {
         self.position = position;
-        self.entries.extend(records.into_iter().map(|record| Entry { record, tries: Tries::default() }));
+        self.entries.extend(records.into_iter().map(|record| Entry { record, attempts: Attempts::default() }));
     }
 
     /// Takes the records that are ready, in order. A record is ready if neither it nor an earlier one of its stream is paused.
-    pub(super) fn take_ready(&mut self, now_ms: i64) -> (Vec<Record>, Vec<Tries>) {
+    pub(super) fn take_ready(&mut self, now_ms: i64) -> (Vec<Record>, Vec<Attempts>) {
         let mut waiting = HashSet::new();
         let is_ready: Vec<bool> = self
             .entries
             .iter()
-            .map(|Entry { record, tries }| {
+            .map(|Entry { record, attempts }| {
                 let key = record.event.partition_key();
-                let waits = tries.pause.is_some_and(|pause| !pause.left(now_ms).is_zero());
+                let waits = attempts.pause.is_some_and(|pause| !pause.left(now_ms).is_zero());
                 if waits {
                     // The later records of the stream must not pass this one.
                     waiting.insert(key);
@@ -116,21 +117,21 @@ impl Pending {
             .collect();
         let mut is_ready = is_ready.into_iter();
         let ready = self.entries.extract_if(.., |_| is_ready.next().unwrap_or(false));
-        ready.map(|entry| (entry.record, entry.tries)).unzip()
+        ready.map(|entry| (entry.record, entry.attempts)).unzip()
     }
 
     /// Takes back the records of a batch that are not finished.
-    pub(super) fn take_back(&mut self, kept: Vec<(Record, Tries)>) {
+    pub(super) fn take_back(&mut self, kept: Vec<(Record, Attempts)>) {
         if kept.is_empty() {
             return;
         }
-        self.entries.extend(kept.into_iter().map(|(record, tries)| Entry { record, tries }));
+        self.entries.extend(kept.into_iter().map(|(record, attempts)| Entry { record, attempts }));
         self.entries.sort_by_key(|entry| entry.record.offset);
     }
 
     /// The time until a record is ready; `None` if no record is pending.
     pub(super) fn wait(&self, now_ms: i64) -> Option<Duration> {
-        let left = |entry: &Entry| entry.tries.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms));
+        let left = |entry: &Entry| entry.attempts.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms));
         // Only the first record of each stream counts, because the later ones wait for it.
         let mut seen = HashSet::new();
         self.entries.iter().filter(|entry| seen.insert(entry.record.event.partition_key())).map(left).min()
@@ -154,9 +155,9 @@ mod tests {
         records.iter().map(|record| record.offset.0).collect()
     }
 
-    fn failed(since_ms: i64, length_ms: u64) -> Tries {
+    fn failed(since_ms: i64, length_ms: u64) -> Attempts {
         let pause = Some(Pause { since_ms, length: Duration::from_millis(length_ms) });
-        Tries { attempts: 1, reason: Some("no".to_owned()), pause }
+        Attempts { count: 1, reason: Some("no".to_owned()), pause }
     }
 
     #[test]
@@ -165,10 +166,10 @@ mod tests {
         assert_eq!((pending.wait(0), pending.cursor()), (None, Offset(0)));
         pending.take_in(vec![record(2, "a"), record(4, "b"), record(6, "a")], Offset(9));
         assert_eq!((pending.cursor(), pending.free_records()), (Offset(1), RECORDS_MAX - 3));
-        let (mut batch, mut tries) = pending.take_ready(0);
+        let (mut batch, mut attempts) = pending.take_ready(0);
         assert_eq!(offsets(&batch), [2, 4, 6]);
         // The first failed, the third was held for it, and the second is finished.
-        pending.take_back(vec![(batch.remove(2), tries.remove(2)), (batch.remove(0), failed(0, 100))]);
+        pending.take_back(vec![(batch.remove(2), attempts.remove(2)), (batch.remove(0), failed(0, 100))]);
         assert_eq!(offsets(&pending.take_ready(99).0), [] as [i64; 0]);
         assert_eq!(pending.wait(70), Some(Duration::from_millis(30)));
         assert!(!pending.is_done(Offset(2)) && pending.is_done(Offset(4)) && !pending.is_done(Offset(10)));
@@ -196,13 +197,13 @@ mod tests {
                 if let Some(last) = read.last().map(|record| record.offset) {
                     pending.take_in(read, last);
                 }
-                let (batch, tries) = pending.take_ready(now_ms);
+                let (batch, attempts) = pending.take_ready(now_ms);
                 let (mut held, mut kept) = (BTreeSet::new(), Vec::new());
-                for (record, tries) in batch.into_iter().zip(tries) {
+                for (record, attempts) in batch.into_iter().zip(attempts) {
                     let stream = streams[record.offset.0 as usize - 1];
                     let before = (1..record.offset.0).filter(|offset| streams[*offset as usize - 1] == stream);
                     if held.contains(&stream) {
-                        kept.push((record, tries));
+                        kept.push((record, attempts));
                     } else if random.u8(0..3) == 0 {
                         held.insert(stream);
                         kept.push((record, failed(now_ms, 60)));
@@ -216,7 +217,7 @@ mod tests {
                 prop_assert!((1..=60).all(|offset| pending.is_done(Offset(offset)) == done.contains_key(&offset)));
                 if random.u8(0..4) == 0 {
                     let Ahead { position, pending: left } = pending.ahead();
-                    let left = left.into_iter().map(|(offset, tries)| (journal[offset.0 as usize - 1].clone(), tries));
+                    let left = left.into_iter().map(|(offset, attempts)| (journal[offset.0 as usize - 1].clone(), attempts));
                     pending = Pending::new(position.max(pending.cursor()), left.collect());
                 }
             }

@@ -50,11 +50,11 @@ impl Worker {
                 Step::More => {}
                 _ if self.is_stopping => return Ok(()),
                 Step::Idle => {
-                    let (wait, reads_on) = (self.wait(), self.new_events.reads_on(&self.outlet));
+                    let (wait, can_read_more) = (self.wait(), self.new_events.can_read_more(&self.outlet));
                     let position = self.new_events.pending().position();
                     // New records don't wake a sink that may read no more. It waits for a pause to end.
                     tokio::select! {
-                        result = self.outlet.consumer.wait(position), if reads_on => result?,
+                        result = self.outlet.consumer.wait(position), if can_read_more => result?,
                         () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                         _ = stop.wait_for(|stop| *stop) => {}
                     }

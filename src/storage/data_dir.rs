@@ -27,7 +27,10 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         for directory in [file.clone(), file.join("below")] {
             let said = make_data_dir(&directory).unwrap_err().to_string();
-            assert!(said.starts_with(directory.to_str().unwrap()) && said.contains("choose another `data_dir`"), "{said}");
+            assert!(
+                said.starts_with(directory.to_str().unwrap()) && said.contains("choose another `data_dir`"),
+                "{said}"
+            );
         }
     }
 }

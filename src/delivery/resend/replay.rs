@@ -35,7 +35,7 @@ struct Run {
     position: Offset,
     /// The records that are read and come after the batch, each with its number of attempts.
     queue: VecDeque<(Record, u32)>,
-    /// The records that are being tried, each with its number of attempts.
+    /// The records that are being sent, each with its number of attempts.
     batch: Vec<(Record, u32)>,
     /// When the batch began, in Unix ms.
     began_ms: i64,
@@ -159,7 +159,7 @@ impl Run {
     /// selection (`of_sink`) excludes.
     fn take_in(&mut self, records: Vec<Record>, cursor: Offset, of_sink: &EventSelection) {
         if records.is_empty() {
-            // Pruning has removed the rest.
+            // No record is left up to `last`: pruning has removed them. The replay ends.
             self.position = self.last;
         }
         for record in records {
@@ -188,25 +188,25 @@ impl Run {
     /// Sends the records of the batch that the pace allows. The rest returns to the queue.
     async fn try_batch(&mut self, outlet: &mut Outlet, pace: &mut Pace) -> BatchOutcome {
         let mut outcome_of_batch = BatchOutcome::default();
-        let (records, tries): (Vec<Record>, Vec<u32>) = std::mem::take(&mut self.batch).into_iter().unzip();
+        let (records, attempts): (Vec<Record>, Vec<u32>) = std::mem::take(&mut self.batch).into_iter().unzip();
         let mut outcomes = pace.deliver(outlet, &records).await.into_iter();
         // The events are old, so their age counts from the beginning of the batch.
         let age_ms = outlet.now_ms().saturating_sub(self.began_ms);
         let mut untried = VecDeque::new();
-        for (record, tried) in records.into_iter().zip(tries) {
+        for (record, earlier) in records.into_iter().zip(attempts) {
             let Some(outcome) = outcomes.next() else {
-                untried.push_back((record, tried));
+                untried.push_back((record, earlier));
                 continue;
             };
             // Stored with the replay, so that `replay --watch` shows why it doesn't get on.
             if let Outcome::Retry(Failure { reason, .. }) | Outcome::Rejected { reason } = &outcome {
                 self.reason = Some(reason.clone());
             }
-            let attempts = tried.saturating_add(1);
+            let attempts = earlier.saturating_add(1);
             match outcome_of_batch.decide(outcome, &outlet.retry, attempts, age_ms) {
                 Decision::Done => self.done += 1,
                 Decision::GiveUp { .. } => self.failed += 1,
-                Decision::Hold => self.batch.push((record, tried)),
+                Decision::Hold => self.batch.push((record, earlier)),
                 Decision::Retry { .. } => self.batch.push((record, attempts)),
             }
         }
