@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::event_type::EventType;
+use super::invalid_text::InvalidText;
 use super::parse::Callback;
 
 /// The key of an event, 16 bytes, written as a UUID.
@@ -104,19 +105,14 @@ impl serde::Serialize for EventId {
     }
 }
 
-/// The text is not an event id.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an event id: give one such as 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42")]
-pub struct InvalidEventId(String);
-
 impl FromStr for EventId {
-    type Err = InvalidEventId;
+    type Err = InvalidText;
 
-    fn from_str(text: &str) -> Result<EventId, InvalidEventId> {
+    fn from_str(text: &str) -> Result<EventId, InvalidText> {
         match Uuid::try_parse(text) {
             // The length excludes the other forms of a UUID: without hyphens, in braces, and as a URN.
             Ok(uuid) if text.len() == 36 => Ok(EventId(uuid.as_u128())),
-            _ => Err(InvalidEventId(text.chars().take(64).collect())),
+            _ => Err(InvalidText::new(text, "an event id", "one such as 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42")),
         }
     }
 }

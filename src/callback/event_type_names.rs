@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::catalogue::KnownType;
 use super::event_type::EventType;
+use super::invalid_text::InvalidText;
 
 impl EventType {
     /// Every known type, in the order of its numbers.
@@ -59,16 +60,15 @@ impl fmt::Display for CloudEventType {
     }
 }
 
-/// The text does not name an event type.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an event type: give a name such as push, stop or recording, or a number such as 321")]
-pub struct UnknownEventType(String);
+fn invalid(text: &str) -> InvalidText {
+    InvalidText::new(text, "an event type", "a name such as push, stop or recording, or a number such as 321")
+}
 
 /// Reads a short name, the CloudEvents type, `event-<number>` or a bare number.
 impl FromStr for EventType {
-    type Err = UnknownEventType;
+    type Err = InvalidText;
 
-    fn from_str(text: &str) -> Result<EventType, UnknownEventType> {
+    fn from_str(text: &str) -> Result<EventType, InvalidText> {
         let name = match text {
             "tencent.streamlive.push" => "streamlive-push",
             "tencent.streamlive.stop" => "streamlive-stop",
@@ -84,7 +84,7 @@ impl FromStr for EventType {
         {
             return Ok(EventType::from_number(number));
         }
-        Err(UnknownEventType(text.to_owned()))
+        Err(invalid(text))
     }
 }
 
@@ -103,12 +103,10 @@ impl<'de> serde::Deserialize<'de> for EventType {
             fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<EventType, E> {
                 u32::try_from(number)
                     .map(|number| EventType::from_number(i64::from(number)))
-                    .map_err(|_| E::custom(UnknownEventType(number.to_string())))
+                    .map_err(|_| E::custom(invalid(&number.to_string())))
             }
             fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<EventType, E> {
-                i64::try_from(number)
-                    .map(EventType::from_number)
-                    .map_err(|_| E::custom(UnknownEventType(number.to_string())))
+                i64::try_from(number).map(EventType::from_number).map_err(|_| E::custom(invalid(&number.to_string())))
             }
         }
         deserializer.deserialize_any(NameOrNumber)
@@ -142,7 +140,7 @@ mod tests {
     #[test]
     fn unknown_type_is_named_in_the_error() {
         for text in ["", "pushed", "-1", "event-", "99999999999999999999"] {
-            assert_eq!(text.parse::<EventType>(), Err(UnknownEventType(text.to_owned())), "{text}");
+            assert_eq!(text.parse::<EventType>(), Err(invalid(text)), "{text}");
         }
     }
 }

@@ -16,5 +16,5 @@ pub(crate) mod testing;
 pub use crate::callback::StreamKey;
 pub use broadcast::{Broadcast, Span, broadcasts};
 pub use fact::{Fact, Kind, Push, Stop};
-pub use id::{InvalidSessionId, SessionId};
-pub use state::{InvalidState, Session, State};
+pub use id::SessionId;
+pub use state::{Session, State};

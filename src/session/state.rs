@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::fact::{Fact, Kind, Push, Stop};
-use crate::callback::{EventId, Reason};
+use crate::callback::{EventId, InvalidText, Reason};
 
 /// One push, as far as its events are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,20 +170,15 @@ impl serde::Serialize for State {
     }
 }
 
-/// The word does not name a state.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a session state: give live, ended or stale")]
-pub struct InvalidState(String);
-
 impl FromStr for State {
-    type Err = InvalidState;
+    type Err = InvalidText;
 
-    fn from_str(text: &str) -> Result<State, InvalidState> {
+    fn from_str(text: &str) -> Result<State, InvalidText> {
         let states = [State::Live, State::Ended, State::Stale];
         states
             .into_iter()
             .find(|state| state.label() == text)
-            .ok_or_else(|| InvalidState(text.chars().take(64).collect()))
+            .ok_or_else(|| InvalidText::new(text, "a session state", "live, ended or stale"))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::callback::invalid_text::InvalidText;
+
 /// Why a push ended, in one word. The set is closed, so metrics can use it as a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
@@ -64,17 +66,15 @@ impl fmt::Display for ReasonCategory {
     }
 }
 
-/// The word does not name a reason category.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a reason category: give one of {list}", list = ReasonCategory::ALL.map(ReasonCategory::label).join(", "))]
-pub struct UnknownReasonCategory(String);
-
 impl FromStr for ReasonCategory {
-    type Err = UnknownReasonCategory;
+    type Err = InvalidText;
 
-    fn from_str(text: &str) -> Result<ReasonCategory, UnknownReasonCategory> {
+    fn from_str(text: &str) -> Result<ReasonCategory, InvalidText> {
         let found = ReasonCategory::ALL.into_iter().find(|category| category.label() == text);
-        found.ok_or_else(|| UnknownReasonCategory(text.to_owned()))
+        found.ok_or_else(|| {
+            let names = ReasonCategory::ALL.map(ReasonCategory::label).join(", ");
+            InvalidText::new(text, "a reason category", format!("one of {names}"))
+        })
     }
 }
 

@@ -13,5 +13,5 @@ mod hint;
 mod reason;
 mod subcodes;
 
-pub use category::{ReasonCategory, UnknownReasonCategory};
+pub use category::ReasonCategory;
 pub use reason::{Interruption, Reason};

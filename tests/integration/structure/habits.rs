@@ -1,6 +1,9 @@
-//! Habits of the tests.
+//! Habits of the tests, and of code that reads the time.
 
 use std::path::{Path, PathBuf};
+
+use super::arrows::code_of;
+use super::sources;
 
 /// The longest name of a test.
 const NAME_CHARACTERS_MAX: usize = 60;
@@ -55,4 +58,15 @@ fn skipped_tests_say_what_runs_them() {
         }
     }
     assert!(count > 5, "{count} tests are skipped");
+}
+
+/// A part that asks the system for the time can't be tested at another time. Commands may: they end at once.
+#[test]
+fn only_the_clock_reads_the_time() {
+    for source in sources().iter().filter(|source| !source.is_for_tests()) {
+        let may = source.name == "clock.rs" || source.room().as_deref() == Some("cli");
+        let code = code_of(&source.text);
+        let is_reading = ["Timestamp::now()", "SystemTime::now()", "Zoned::now()"].iter().any(|call| code.contains(call));
+        assert!(may || !is_reading, "{} reads the time of the system: pass it a `Clock`", source.name);
+    }
 }
