@@ -114,19 +114,10 @@ async fn feed_filters_and_starts_in_the_past() {
         "the id can be a parameter"
     );
 
-    for (query, headers, parameter) in [
-        ("?sinse=1h", "", "sinse"),
-        ("?kind=events", "", "kind"),
-        ("?limit=5", "", "limit"),
-        ("?last_event_id=4711", "", "last_event_id"),
-        ("", "Last-Event-ID: 4711\r\n", "Last-Event-ID"),
-    ] {
-        let path = format!("/api/v1/feed{query}");
-        let answer = Client::connect(app.admin).await.unwrap().get(&path, headers).await.unwrap();
-        assert_eq!(answer.status, 400, "{answer:?}");
-        let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(problem["parameter"], parameter);
-    }
+    let headers = "Last-Event-ID: 4711\r\n";
+    let answer = Client::connect(app.admin).await.unwrap().get("/api/v1/feed", headers).await.unwrap();
+    let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, &problem["parameter"]), (400, &"Last-Event-ID".into()));
     app.stop().await;
 }
 

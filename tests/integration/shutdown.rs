@@ -9,6 +9,13 @@ use super::process::{FILE_SINK, Livehook, Mounted, PROGRAM};
 
 const LOG_SINK: &str = "[[sinks]]\nname = \"out\"\ntype = \"log\"\n";
 
+/// Posts this many callbacks, and each must get a 200.
+async fn post_many(livehook: &Livehook, count: u64) {
+    for number in 0..count {
+        assert_eq!(post(livehook, number).await, 200);
+    }
+}
+
 /// Starts the program with this stdout.
 async fn start_with_stdout(livehook: &mut Livehook, stdout: impl Into<Stdio>) {
     let log = std::fs::File::create(livehook.path("stderr.log")).unwrap();
@@ -111,9 +118,7 @@ async fn blocked_stdout_stops_only_its_sink() {
     let mut livehook = Livehook::configured("shutdown_grace_secs = 3", &format!("{LOG_SINK}{FILE_SINK}"));
     let (unread, stdout) = std::io::pipe().unwrap();
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
-    for number in 0..300 {
-        assert_eq!(post(&livehook, number).await, 200);
-    }
+    post_many(&livehook, 300).await;
     wait_for_lines(&livehook, 300).await;
     let began = Instant::now();
     livehook.signal("TERM");
@@ -127,9 +132,7 @@ async fn second_signal_cuts_the_drain_short() {
     let mut livehook = Livehook::configured("shutdown_grace_secs = 60", "");
     let (unread, stdout) = std::io::pipe().unwrap();
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
-    for number in 0..300 {
-        assert_eq!(post(&livehook, number).await, 200);
-    }
+    post_many(&livehook, 300).await;
     livehook.signal("TERM");
     livehook.signal("TERM");
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -176,9 +179,7 @@ async fn closed_stdout_stops_only_its_sink() {
     let (unread, stdout) = std::io::pipe().unwrap();
     drop(unread);
     start_with_stdout(&mut livehook, OwnedFd::from(stdout)).await;
-    for number in 0..10 {
-        assert_eq!(post(&livehook, number).await, 200);
-    }
+    post_many(&livehook, 10).await;
     wait_for_lines(&livehook, 10).await;
     assert!(livehook.log().contains("the sink fails"), "{}", livehook.log());
     assert_eq!(post(&livehook, 10).await, 200);
@@ -315,9 +316,7 @@ async fn failing_stderr_changes_nothing() {
     for stderr in [full as fn() -> OwnedFd, unread] {
         let mut livehook = Livehook::configured("", "");
         start_with_stderr(&mut livehook, stderr()).await;
-        for number in 0..10 {
-            assert_eq!(post(&livehook, number).await, 200);
-        }
+        post_many(&livehook, 10).await;
         livehook.stop().await;
         assert_eq!(livehook.journal().len(), 10);
     }
@@ -328,9 +327,7 @@ async fn blocked_stderr_changes_nothing() {
     let mut livehook = Livehook::configured("", "");
     let (unread, stderr) = std::io::pipe().unwrap();
     start_with_stderr(&mut livehook, full(stderr)).await;
-    for number in 0..300 {
-        assert_eq!(post(&livehook, number).await, 200);
-    }
+    post_many(&livehook, 300).await;
     livehook.signal("TERM");
     assert!(livehook.ended(Duration::from_secs(5)).await.success());
     drop(unread);

@@ -48,6 +48,10 @@ async fn wrong_parameter_is_named() {
         ("events/%FF", "id", "UTF-8"),
         ("sessions/%22%0A%E2%80%AE", "id", "is not a session id: give one such as 2210464508206756938-5d0c1f7a"),
         ("streams/%FF/a/b", "stream", "UTF-8"),
+        ("feed?sinse=1h", "sinse", "it takes domain, stream, app_name, kind, type, since, last_event_id"),
+        ("feed?kind=events", "kind", "`events` is not one of event, session"),
+        ("feed?limit=5", "limit", "is not a parameter of this path"),
+        ("feed?last_event_id=4711", "last_event_id", "is not an id of this feed"),
         ("openapi.json?pretty=1", "pretty", "it takes none"),
     ] {
         let problem = problem(&answer_to(&app, path).await, 400);

@@ -66,7 +66,8 @@ fn only_the_clock_reads_the_time() {
     for source in sources().iter().filter(|source| !source.is_for_tests()) {
         let may = source.name == "clock.rs" || source.room().as_deref() == Some("cli");
         let code = code_of(&source.text);
-        let is_reading = ["Timestamp::now()", "SystemTime::now()", "Zoned::now()"].iter().any(|call| code.contains(call));
+        let is_reading =
+            ["Timestamp::now()", "SystemTime::now()", "Zoned::now()"].iter().any(|call| code.contains(call));
         assert!(may || !is_reading, "{} reads the time of the system: pass it a `Clock`", source.name);
     }
 }
