@@ -20,11 +20,12 @@ pub enum Refusal {
         "no active callback key produces this `sign` for this `t`: the key in the CSS console must be one of livehook's keys"
     )]
     SignatureMismatch,
-    /// `t` is in the past.
-    #[error("the signature expired {by_secs} s ago: `livehook sign` makes a fresh sample")]
+    /// `t` is in the past, by more than the leeway.
+    #[error("the signature expired {expired_by_secs} s ago: `livehook sign` makes a fresh sample")]
     SignatureExpired {
-        /// How many seconds ago `t` plus the leeway was.
-        by_secs: i64,
+        /// How long ago `t` passed, in seconds. The leeway is not subtracted, so an operator sees which leeway accepts such
+        /// callbacks.
+        expired_by_secs: i64,
     },
     /// `t` is further in the future than `validity_secs_max` allows.
     #[error(

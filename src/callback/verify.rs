@@ -131,9 +131,9 @@ impl Verifier {
             return Err(Refusal::SignatureMismatch);
         }
         // Saturating, because `t` may be as large as an i64 can be.
-        let expired_by_secs = now_secs.saturating_sub(t.secs.saturating_add(i64::from(options.leeway_secs)));
-        if expired_by_secs > 0 {
-            return Err(Refusal::SignatureExpired { by_secs: expired_by_secs });
+        let expired_by_secs = now_secs.saturating_sub(t.secs);
+        if expired_by_secs > i64::from(options.leeway_secs) {
+            return Err(Refusal::SignatureExpired { expired_by_secs });
         }
         let ahead_secs = t.secs.saturating_sub(now_secs);
         if options.validity_secs_max.is_some_and(|most| ahead_secs > i64::from(most)) {
@@ -210,7 +210,7 @@ mod tests {
     fn published_sample_is_valid_until_its_t() {
         assert!(judge(options(), SAMPLE, T - 600).is_ok());
         assert!(judge(options(), SAMPLE, T).is_ok());
-        assert_eq!(judge(options(), SAMPLE, T + 1), Err(Refusal::SignatureExpired { by_secs: 1 }));
+        assert_eq!(judge(options(), SAMPLE, T + 1), Err(Refusal::SignatureExpired { expired_by_secs: 1 }));
         assert!(judge(options(), &SAMPLE.replace("ca3e25e5", "CA3E25E5"), T).is_ok());
         assert!(judge(options(), &SAMPLE.replace("1545030873", "\"1545030873\""), T).is_ok());
     }
@@ -219,7 +219,8 @@ mod tests {
     fn leeway_and_validity_move_the_bounds() {
         let lenient = Options { leeway_secs: 60, ..options() };
         assert!(judge(lenient.clone(), SAMPLE, T + 60).is_ok());
-        assert_eq!(judge(lenient, SAMPLE, T + 61), Err(Refusal::SignatureExpired { by_secs: 1 }));
+        let expired = Err(Refusal::SignatureExpired { expired_by_secs: 61 });
+        assert_eq!(judge(lenient, SAMPLE, T + 61), expired, "counted from `t`, so it says which leeway would do");
         let bounded = Options { validity_secs_max: Some(660), ..options() };
         assert!(judge(bounded.clone(), SAMPLE, T - 660).is_ok());
         assert_eq!(judge(bounded, SAMPLE, T - 661), Err(Refusal::SignatureTooFarAhead { ahead_secs: 661 }));
@@ -307,7 +308,7 @@ mod tests {
         );
         assert_eq!(
             judge(appids(1), SAMPLE, T + 1),
-            Err(Refusal::SignatureExpired { by_secs: 1 }),
+            Err(Refusal::SignatureExpired { expired_by_secs: 1 }),
             "the signature comes first"
         );
     }

@@ -119,7 +119,7 @@ mod tests {
         for (refusal, status) in [
             (Refusal::SignatureMissing { event_type: EventType::Push }, 401),
             (Refusal::SignatureMismatch, 401),
-            (Refusal::SignatureExpired { by_secs: 1 }, 401),
+            (Refusal::SignatureExpired { expired_by_secs: 1 }, 401),
             (Refusal::SignatureTooFarAhead { ahead_secs: 1 }, 401),
             (Refusal::AddressNotAllowed, 403),
             (Refusal::AppidNotAllowed, 403),

@@ -263,9 +263,9 @@ impl Receiver {
         })?;
         self.verifier.verify(&callback, (self.clock)()).map_err(|refusal| {
             let mut refused_body = RefusedBody::parsed(&callback, &self.verifier, body.len());
-            if let Refusal::SignatureExpired { by_secs } = refusal {
-                self.metrics.expired_by(by_secs);
-                refused_body.late_secs = Some(by_secs);
+            if let Refusal::SignatureExpired { expired_by_secs } = refusal {
+                self.metrics.expired_by(expired_by_secs);
+                refused_body.late_secs = Some(expired_by_secs);
             }
             let event_type = Some(callback.event_type());
             NotStored { body: Some(Box::new(refused_body)), ..NotStored::refused(&refusal, event_type) }

@@ -167,9 +167,9 @@ impl Metrics {
         self.callbacks.get_or_create(&CallbackLabels { event_type: "none", outcome }).inc();
     }
 
-    /// Records how many seconds too late a callback came that was refused as expired.
-    pub fn expired_by(&self, by_secs: i64) {
-        self.expired_by.observe(by_secs as f64);
+    /// Records how long before its arrival the signature of a refused callback had expired, in seconds.
+    pub fn expired_by(&self, expired_by_secs: i64) {
+        self.expired_by.observe(expired_by_secs as f64);
     }
 
     /// Records a commit of the journal: the number of events, and its time.

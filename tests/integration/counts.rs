@@ -62,7 +62,7 @@ fn event(event_type: u8, sequence: u64, errcode: i64) -> String {
 async fn refusals_show_no_secret() {
     let mut livehook = Livehook::configured("", "");
     let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
-    let receiver = "[receiver]\nbody_bytes_max = 20000\nbody_timeout_secs = 1\nallowed_appids = [12345678]\n\
+    let receiver = "[receiver]\nleeway_secs = 60\nbody_bytes_max = 20000\nbody_timeout_secs = 1\nallowed_appids = [12345678]\n\
         allowed_domains = [\"push.example.com\"]\nallowed_addresses = [\"192.0.2.0/24\"]\n\
         trusted_proxies = [\"127.0.0.1\"]\nredact_parameters = [\"private\"]\n";
     std::fs::write(livehook.path("config.toml"), config.replace("[receiver]\n", receiver)).unwrap();
