@@ -3,7 +3,8 @@
 use super::event_type::EventType;
 use super::parse::Malformed;
 
-/// A callback that is answered with 4xx. The sender reads the text: one sentence that helps, without any secret.
+/// A callback that is answered with 4xx. The sender reads the text: one sentence that helps, without a secret and without
+/// the name of a setting.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     /// Not a callback at all.
@@ -28,21 +29,19 @@ pub enum Refusal {
         expired_by_secs: i64,
     },
     /// `t` is further in the future than `validity_secs_max` allows.
-    #[error(
-        "the signature is valid for another {ahead_secs} s, more than `validity_secs_max` allows: check the clocks"
-    )]
+    #[error("the signature is valid for another {ahead_secs} s, which is too long: check the clocks")]
     SignatureTooFarAhead {
         /// How far in the future `t` is, in seconds.
         ahead_secs: i64,
     },
     /// The client's address is not in `allowed_addresses`.
-    #[error("the client's address is not in `allowed_addresses`")]
+    #[error("this address may not send callbacks here")]
     AddressNotAllowed,
     /// The appid is not in `allowed_appids`.
-    #[error("the callback's `appid` is not in `allowed_appids`")]
+    #[error("callbacks of this `appid` are not accepted here")]
     AppidNotAllowed,
     /// The domain is not in `allowed_domains`.
-    #[error("the callback's domain is not in `allowed_domains`")]
+    #[error("callbacks of this domain are not accepted here")]
     DomainNotAllowed,
 }
 
@@ -53,6 +52,7 @@ impl Refusal {
             Refusal::Malformed(_) => "malformed",
             Refusal::SignatureMissing { .. } => "signature_missing",
             Refusal::SignatureMismatch => "signature_mismatch",
+            // One word, because the cure is the same: `t` and the clock of this machine don't fit each other.
             Refusal::SignatureExpired { .. } | Refusal::SignatureTooFarAhead { .. } => "signature_expired",
             Refusal::AddressNotAllowed => "address_not_allowed",
             Refusal::AppidNotAllowed => "appid_not_allowed",

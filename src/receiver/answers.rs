@@ -23,7 +23,8 @@ pub(super) const STORED: Json<Success> = Json(Success { code: 0 });
 #[derive(Debug)]
 pub(super) struct NotStored {
     pub(super) answer: ErrorBody,
-    /// The end of the message in the log and in the list of refusals. The sender must not learn causes and settings.
+    /// The end of the message in the log and in the list of refusals: the cause, and the setting that changes it. Both
+    /// are for the operator. The sender may be an attacker, so the answer has neither.
     pub(super) hint: Cow<'static, str>,
     /// The type that the callback names, if it could be read.
     pub(super) event_type: Option<EventType>,
@@ -43,24 +44,35 @@ impl From<ErrorBody> for NotStored {
 impl NotStored {
     /// The callback was refused.
     pub(super) fn refused(refusal: &Refusal, event_type: Option<EventType>) -> NotStored {
-        // Settings are for the operator. The sender may be an attacker, and gets only the message.
-        let hint = match refusal {
-            Refusal::SignatureMissing { event_type } => Cow::Owned(format!(
-                "; `receiver.unsigned_event_types = [\"{event_type}\"]` accepts this type without a signature"
-            )),
-            Refusal::SignatureExpired { .. } => Cow::Borrowed(
-                "; if genuine callbacks come late, raise `receiver.leeway_secs`, and check the clock of this machine",
-            ),
-            _ => Cow::Borrowed(""),
-        };
         let answer = ErrorBody::new(status_of(refusal), refusal.word(), refusal.to_string());
-        NotStored { event_type, hint, ..NotStored::from(answer) }
+        NotStored { event_type, hint: hint_of(refusal), ..NotStored::from(answer) }
     }
 
     /// The event could not be stored, or there was no memory for the body.
     pub(super) fn unavailable(event_type: Option<EventType>, cause: impl std::fmt::Display) -> NotStored {
         NotStored { event_type, hint: format!("; {cause}").into(), ..NotStored::from(UNAVAILABLE) }
     }
+}
+
+/// Returns the end of the message for the operator: the setting that decides, if there is one.
+fn hint_of(refusal: &Refusal) -> Cow<'static, str> {
+    let hint = match refusal {
+        Refusal::SignatureMissing { event_type } => {
+            return Cow::Owned(format!(
+                "; `receiver.unsigned_event_types = [\"{event_type}\"]` accepts this type without a signature"
+            ));
+        }
+        Refusal::SignatureExpired { .. } => {
+            "; if genuine callbacks come late, raise `receiver.leeway_secs`, and check the clock of this machine"
+        }
+        Refusal::SignatureTooFarAhead { .. } => "; `receiver.validity_secs_max` sets the limit",
+        Refusal::AppidNotAllowed => "; it is not in `receiver.allowed_appids`",
+        Refusal::DomainNotAllowed => "; it is not in `receiver.allowed_domains`",
+        // The receiver checks addresses, so it knows the address for the hint.
+        Refusal::AddressNotAllowed => "",
+        Refusal::Malformed(_) | Refusal::SignatureMismatch => "",
+    };
+    Cow::Borrowed(hint)
 }
 
 fn status_of(refusal: &Refusal) -> StatusCode {
@@ -126,6 +138,23 @@ mod tests {
             (Refusal::DomainNotAllowed, 403),
         ] {
             assert_eq!(NotStored::refused(&refusal, None).answer.status(), status, "{refusal:?}");
+        }
+    }
+
+    /// The sender may be an attacker, and only the operator can change a setting.
+    #[test]
+    fn settings_are_named_for_the_operator_only() {
+        for (refusal, setting) in [
+            (Refusal::SignatureMissing { event_type: EventType::Push }, "unsigned_event_types"),
+            (Refusal::SignatureExpired { expired_by_secs: 1 }, "leeway_secs"),
+            (Refusal::SignatureTooFarAhead { ahead_secs: 1 }, "validity_secs_max"),
+            (Refusal::AppidNotAllowed, "allowed_appids"),
+            (Refusal::DomainNotAllowed, "allowed_domains"),
+        ] {
+            let NotStored { answer, hint, .. } = NotStored::refused(&refusal, None);
+            assert!(hint.contains(&format!("`receiver.{setting}")), "{refusal:?}: {hint}");
+            let message = answer.message();
+            assert!(!message.contains('_') && !message.contains("receiver"), "{refusal:?}: {message}");
         }
     }
 }

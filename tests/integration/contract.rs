@@ -151,7 +151,7 @@ async fn refusal_messages_help() {
             request(&format!(r#"{{"event_type":1,"t":{},"sign":"00"}}"#, now_secs()), ""),
             "no active callback key produces this `sign` for this `t`: the key in the CSS console must be one of livehook's keys",
         ),
-        (request(&signed(1, now_secs()), ""), "the callback's `appid` is not in `allowed_appids`"),
+        (request(&signed(1, now_secs()), ""), "callbacks of this `appid` are not accepted here"),
         (request(&"x".repeat(262_145), ""), "the body is larger than 262144 bytes, the most that this path accepts"),
         (
             request("x", "Content-Encoding: gzip\r\n"),

@@ -125,7 +125,7 @@ async fn refusals_show_no_secret() {
         assert!(!answer.body.contains(secret), "{secret} is in {}", answer.body);
     }
 
-    let [malformed, missing, mismatch, hostile, large, expired, _, _, address, path] =
+    let [malformed, missing, mismatch, hostile, large, expired, appid, domain, address, path] =
         std::array::from_fn(|at| items[items.len() - 1 - at].clone());
     assert_eq!((&malformed["fault"], &malformed["body_bytes"]), (&json!({"line": 2, "column": 11}), &json!(34)));
     assert_eq!((&malformed["members"], &malformed["event_type"]), (&Value::Null, &Value::Null));
@@ -140,6 +140,14 @@ async fn refusals_show_no_secret() {
     assert!((77..140).contains(&expired["late_secs"].as_i64().unwrap()), "{expired}");
     assert_eq!((&address["client"], &address["body_bytes"]), (&json!("198.51.100.7"), &Value::Null));
     assert!(path["message"].as_str().unwrap().contains("`/%22x`"), "{path}");
+    for (refusal, setting) in [
+        (&expired, "`receiver.leeway_secs`"),
+        (&appid, "`receiver.allowed_appids`"),
+        (&domain, "`receiver.allowed_domains`"),
+        (&address, "`receiver.allowed_addresses`"),
+    ] {
+        assert!(refusal["message"].as_str().unwrap().contains(setting), "{refusal}");
+    }
 
     for (query, count) in [
         ("error=signature_mismatch", 3),

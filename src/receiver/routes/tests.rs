@@ -295,7 +295,7 @@ async fn slow_bodies_time_out_and_reserve_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn address_is_checked_first() {
-    let Setup { connector, .. } = setup(|options| {
+    let Setup { receiver, connector, .. } = setup(|options| {
         options.allowed_addresses = vec!["192.0.2.0/24".parse().unwrap()];
         options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     });
@@ -307,6 +307,11 @@ async fn address_is_checked_first() {
     }
     let forbidden = connector.ask(get("/callback")).await;
     assert_eq!(forbidden.status, 403, "before the method");
+    assert!(!forbidden.body.contains("allowed_addresses"), "{forbidden:?}");
+    let kept = &receiver.recent_refusals().page(|_| true, None, 1)[0];
+    let shown = serde_json::to_value(kept.as_ref()).unwrap();
+    let expected = "this address may not send callbacks here; 127.0.0.1 is not in `receiver.allowed_addresses`";
+    assert_eq!(shown["message"], expected);
     assert!(!forbidden.has_header("allow"), "{forbidden:?}");
     let without_length = "POST /callback HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(connector.ask(without_length).await.status, 403, "before the length");
