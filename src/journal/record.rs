@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::callback::Event;
 
-/// The place of a record. Offsets grow, have gaps, and are never used again.
+/// The place of a record. Offsets grow, may have gaps, and are never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub i64);
 

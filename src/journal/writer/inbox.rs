@@ -15,8 +15,8 @@ use super::super::dead_letters::table::{ChangeStep, ChangeStepResult};
 use super::super::{AppendError, Appended, JournalError, NewReplay, Progress};
 use crate::callback::Event;
 
-/// How long progress waits for events before it gets a sync of its own.
-const RIDE: Duration = Duration::from_millis(50);
+/// How long progress that isn't urgent waits for events, before it gets a sync of its own.
+const PROGRESS_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Receives the result of an entry once it is durable.
 pub(in super::super) type Reply<T, E = JournalError> = oneshot::Sender<Result<T, E>>;
@@ -51,7 +51,7 @@ pub(super) struct Batch {
     pub(super) is_last: bool,
 }
 
-/// The inbox.
+/// The entries that the writer has not taken. Everything that changes the journal goes through here.
 pub(in super::super) struct Inbox {
     entries: Mutex<Entries>,
     changed: Condvar,
@@ -62,12 +62,14 @@ pub(in super::super) struct Inbox {
 #[derive(Default)]
 struct Entries {
     appends: VecDeque<Append>,
-    /// How many of `appends`, from the front, the writer may take.
+    /// How many of `appends`, from the front, the writer may take. [`Wakeups`](super::Wakeups) raises it when no request is about
+    /// to add another event, so that events share a sync.
     handed_over: usize,
     advances: Vec<Advance>,
     edits: Vec<Edit>,
-    /// When the first of `advances` came.
-    riding_since: Option<Instant>,
+    /// When the first of `advances` came. It waits up to [`PROGRESS_WAIT_MAX`] for events.
+    progress_since: Option<Instant>,
+    /// Whether any of `advances` must not wait for events.
     is_urgent: bool,
     is_closed: bool,
     /// Since when the writer has been working on its batch; `None` while it waits for one.
@@ -111,7 +113,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// How many events are not handed over yet.
+    /// How many events are not handed over yet. While this number grows, requests are still adding events.
     pub(super) fn gathered(&self) -> usize {
         let entries = self.lock();
         entries.appends.len() - entries.handed_over
@@ -134,7 +136,7 @@ impl Inbox {
         }
         entries.is_urgent |= advance.progress.urgent;
         // The first progress sets the time, so that later progress does not delay it.
-        entries.riding_since.get_or_insert_with(Instant::now);
+        entries.progress_since.get_or_insert_with(Instant::now);
         entries.advances.push(advance);
         drop(entries);
         self.changed.notify_one();
@@ -163,26 +165,26 @@ impl Inbox {
         self.hand_over();
     }
 
-    /// Waits for entries, at most for `patience`, and returns them.
-    pub(super) fn take(&self, patience: Duration) -> Batch {
-        let until = Instant::now() + patience;
+    /// Waits for entries, for `wait_max` at most, and returns them.
+    pub(super) fn take(&self, wait_max: Duration) -> Batch {
+        let wait_ends = Instant::now() + wait_max;
         let mut entries = self.lock();
         // The writer asks for more, so it has finished its last batch.
         entries.busy_since = None;
         loop {
             let now = Instant::now();
-            let ride_ends = entries.riding_since.map(|since| since + RIDE);
+            let progress_wait_ends = entries.progress_since.map(|since| since + PROGRESS_WAIT_MAX);
             let is_due = entries.is_closed
                 || entries.is_urgent
                 || entries.handed_over > 0
                 // A person waits for an edit.
                 || !entries.edits.is_empty()
-                || now >= until
-                || ride_ends.is_some_and(|ride_ends| now >= ride_ends);
+                || now >= wait_ends
+                || progress_wait_ends.is_some_and(|ends| now >= ends);
             if is_due {
                 return self.batch(&mut entries, now);
             }
-            let wake = ride_ends.map_or(until, |ride_ends| ride_ends.min(until));
+            let wake = progress_wait_ends.map_or(wait_ends, |ends| ends.min(wait_ends));
             entries = self.changed.wait_timeout(entries, wake - now).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -191,7 +193,7 @@ impl Inbox {
         let count = entries.handed_over.min(self.batch_max);
         let appends = entries.appends.drain(..count).collect();
         entries.handed_over -= count;
-        entries.riding_since = None;
+        entries.progress_since = None;
         entries.is_urgent = false;
         entries.busy_since = Some(now);
         Batch {

@@ -1,5 +1,5 @@
-//! The committing half of the journal: one thread makes events, progress and edits durable, many in one transaction with one
-//! sync.
+//! The committing half of the journal: one thread commits all waiting events and progress in one transaction with one sync, and
+//! then each edit on its own.
 //!
 //! The reading half (tables, tail, readers, consumers) does not know this one. So another committer, for example a replicated
 //! one, can take its place.

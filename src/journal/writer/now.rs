@@ -1,10 +1,10 @@
-//! The present on two clocks.
+//! The current time, on the system clock and on a monotonic clock.
 
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 
-/// The present. The system clock may jump; the monotonic one does not.
+/// The current time. The system clock may jump; the monotonic one does not.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Now {
     /// Unix time in ms, by the system clock.
@@ -33,7 +33,7 @@ impl Clocks {
         Clocks { system, began: Instant::now() }
     }
 
-    /// The present.
+    /// The current time.
     pub(in super::super) fn now(&self) -> Now {
         Now { wall_ms: (self.system)(), monotonic: self.began.elapsed() }
     }

@@ -18,7 +18,7 @@ const OVERHEAD_BYTES: usize = 100;
 /// The space that the journal takes: measured from time to time, estimated in between.
 #[derive(Debug)]
 pub(super) struct Space {
-    /// The first record. There may be a gap after it.
+    /// Every record before this offset is pruned.
     first: Offset,
     used_bytes: u64,
     unmeasured_bytes: u64,
@@ -33,7 +33,7 @@ impl Space {
         Ok(Space { first, used_bytes: used_bytes(connection)?, unmeasured_bytes: 0 })
     }
 
-    /// The first record that is not pruned.
+    /// Every record before this offset is pruned.
     pub(super) fn first(&self) -> Offset {
         self.first
     }

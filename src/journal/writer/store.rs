@@ -35,7 +35,7 @@ pub(super) struct PruningReport {
     pub(super) used_bytes: u64,
     /// The part of it that cannot be pruned: dead letters, and records that a consumer has not passed. An estimate.
     pub(super) held_bytes: u64,
-    /// The consumer that is furthest behind, if records that wait for it are a good part of `held_bytes`.
+    /// The consumer that is furthest behind, if records that wait for it take at least a quarter of `held_bytes`.
     pub(super) slowest: Option<String>,
     /// For how long duplicates are recognised.
     pub(super) window_secs: u32,
@@ -149,10 +149,11 @@ impl Store {
         self.window.expire(now.monotonic_secs());
         let is_new = |append: &&Append| !self.window.contains(append.event.id());
         let bytes = appends.iter().filter(is_new).map(|append| pruning::stored_bytes(&append.event)).sum();
-        // Pruning has transactions of its own, so it must end before the transaction of the batch begins.
+        // First, because transactions don't nest. Each step of pruning commits on its own, so that the memory knows which records
+        // are left even if the batch is rolled back.
         let has_space = self.space.free_up(&self.connection, bytes, self.options.size_bytes_max, self.passed())?;
 
-        let transaction = self.connection.unchecked_transaction()?;
+        let transaction = self.connection.transaction()?;
         let results = if has_space {
             insert(&transaction, appends, self.next_offset, &mut self.window, now)?
         } else {
@@ -231,7 +232,7 @@ impl Store {
         check_place(&self.data_dir, self.identity)?;
         self.window.expire(now.monotonic_secs());
         let kept_since_ms = now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS);
-        // The window has the ids of the newest records, so its length shows where they begin.
+        // The window has the ids of the newest records, and their offsets have no gaps. So its length shows where they begin.
         let oldest_remembered = Offset(self.next_offset.0 - self.window.len() as i64);
         let passed = self.passed();
         let has_more = self.space.prune_old(&self.connection, kept_since_ms, passed, oldest_remembered, is_enough)?;
@@ -246,11 +247,11 @@ impl Store {
         let records_bytes = used_bytes.saturating_sub(self.dead_letters_bytes);
         let pending_bytes = records_bytes as f64 * pending as f64 / records.max(1) as f64;
         let held_bytes = (self.dead_letters_bytes + pending_bytes as u64).min(used_bytes);
-        let is_good_part = pending > 0 && pending_bytes as u64 >= held_bytes / 4;
+        let takes_a_quarter = pending > 0 && pending_bytes as u64 >= held_bytes / 4;
         PruningReport {
             used_bytes,
             held_bytes,
-            slowest: slowest.filter(|_| is_good_part).map(|consumer| consumer.name.clone()),
+            slowest: slowest.filter(|_| takes_a_quarter).map(|consumer| consumer.name.clone()),
             window_secs: self.window.true_span_secs(now.monotonic_secs()),
             has_more,
             // If every consumer has passed some record, pruning can free space.

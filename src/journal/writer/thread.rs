@@ -1,7 +1,7 @@
 //! The writer thread, the only one that changes the journal. It waits for nothing but its inbox and the disk.
 //!
-//! It takes everything that waits in the inbox, commits it in one transaction with one sync, and passes all results to
-//! [`Wakeups`](super::Wakeups) at once.
+//! It takes everything that waits in the inbox, commits events and progress in one transaction with one sync, and passes their
+//! results to [`Wakeups`](super::Wakeups) at once. Each edit then has a transaction and a reply of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use super::store::{PruningReport, Store};
 use super::wakeups::Committed;
 use crate::telemetry::Metrics;
 
-/// How often the writer prunes.
+/// How often the writer prunes the journal.
 const PRUNING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long it prunes before events get their turn.
+/// How long the writer prunes before events get their turn.
 const PRUNING_MAX: Duration = Duration::from_millis(10);
 
-/// How long it waits before it opens a journal that failed again.
-const REOPENING_WAIT: Duration = Duration::from_secs(1);
+/// How long the writer waits before it tries to reopen a journal that failed.
+const REOPEN_WAIT: Duration = Duration::from_secs(1);
 
 /// Shares of the size limit at which the log warns.
 const WARNINGS_PERCENT: [u64; 2] = [50, 80];
@@ -64,7 +64,8 @@ pub(in super::super) struct Links {
 pub(in super::super) struct Writer {
     links: Links,
     state: State,
-    next_pruning: Instant,
+    /// When the writer prunes the journal next, or reopens it after a failure.
+    next_maintenance: Instant,
     warned_percent: u64,
 }
 
@@ -79,15 +80,15 @@ enum State {
 
 impl Writer {
     pub(in super::super) fn new(store: Store, links: Links) -> Writer {
-        Writer { links, state: State::Open(Box::new(store)), next_pruning: Instant::now(), warned_percent: 0 }
+        Writer { links, state: State::Open(Box::new(store)), next_maintenance: Instant::now(), warned_percent: 0 }
     }
 
     /// Works until the inbox is closed and empty.
     pub(in super::super) fn run(mut self) {
         let _closed_at_the_end = CloseInbox(Arc::clone(&self.links.inbox));
         loop {
-            let patience = self.next_pruning.saturating_duration_since(Instant::now());
-            let Batch { appends, advances, edits, is_last } = self.links.inbox.take(patience);
+            let wait_max = self.next_maintenance.saturating_duration_since(Instant::now());
+            let Batch { appends, advances, edits, is_last } = self.links.inbox.take(wait_max);
             let now = self.links.clocks.now();
             if !(appends.is_empty() && advances.is_empty()) {
                 let committed = self.commit(appends, advances, now);
@@ -102,8 +103,8 @@ impl Writer {
             if is_last {
                 return;
             }
-            if Instant::now() >= self.next_pruning
-                && let Some(committed) = self.keep_up(now)
+            if Instant::now() >= self.next_maintenance
+                && let Some(committed) = self.maintain(now)
                 && self.links.committed.blocking_send(committed).is_err()
             {
                 return;
@@ -141,7 +142,7 @@ impl Writer {
         if is_full || stored > 0 {
             self.links.availability.set(is_full.then_some(AppendError::Full));
         }
-        // The stored events have the last offsets, without gaps.
+        // Offsets of one commit have no gaps, and the last one is the head.
         let offsets = (head.0 - stored as i64 + 1..).map(Offset);
         let is_stored = |(_, result): &(&Append, &Result<Appended, AppendError>)| **result == Ok(Appended::Stored);
         let stored = appends.iter().zip(&results).filter(is_stored).zip(offsets);
@@ -190,54 +191,64 @@ impl Writer {
         tracing::error!(error = reason, "the journal failed: events are refused until it can be written again");
         self.links.availability.set(Some(AppendError::Broken(reason.clone())));
         if let State::Open(store) = &self.state {
-            self.next_pruning = Instant::now() + REOPENING_WAIT;
+            self.next_maintenance = Instant::now() + REOPEN_WAIT;
             self.state = State::Broken { reopen: Box::new(store.reopener()), reason: reason.clone() };
         }
         reason
     }
 
-    /// Prunes the journal, or opens one that failed. Returns the end of a journal that it opened.
-    fn keep_up(&mut self, now: Now) -> Option<Committed> {
-        let began = Instant::now();
-        self.next_pruning = began + PRUNING_INTERVAL;
-        match &mut self.state {
-            State::Open(store) => {
-                let limit_bytes = store.options().size_bytes_max;
-                match store.prune(now, || began.elapsed() > PRUNING_MAX) {
-                    Ok(report) => self.report(&report, limit_bytes),
-                    Err(error) => {
-                        self.fail(&error);
-                    }
-                }
+    /// Prunes the journal, or reopens it after a failure. If it reopened the journal, the result has its head.
+    fn maintain(&mut self, now: Now) -> Option<Committed> {
+        self.next_maintenance = Instant::now() + PRUNING_INTERVAL;
+        match &self.state {
+            State::Open(_) => {
+                self.prune_store(now);
                 None
             }
-            State::Broken { reopen, reason } => match reopen(now) {
-                Ok(store) => {
-                    tracing::info!("the journal can be written again");
-                    let head = store.head();
-                    self.state = State::Open(Box::new(store));
-                    self.links.availability.set(None);
-                    // The failed commit may be durable nevertheless.
-                    self.publish_dead_letters();
-                    Some(Committed { head, ..Committed::default() })
+            State::Broken { .. } => self.reopen_store(now),
+        }
+    }
+
+    fn prune_store(&mut self, now: Now) {
+        let State::Open(store) = &mut self.state else { return };
+        let began = Instant::now();
+        let limit_bytes = store.options().size_bytes_max;
+        match store.prune(now, || began.elapsed() > PRUNING_MAX) {
+            Ok(report) => self.report(&report, limit_bytes),
+            Err(error) => {
+                self.fail(&error);
+            }
+        }
+    }
+
+    fn reopen_store(&mut self, now: Now) -> Option<Committed> {
+        let State::Broken { reopen, reason } = &mut self.state else { return None };
+        match reopen(now) {
+            Ok(store) => {
+                tracing::info!("the journal can be written again");
+                let head = store.head();
+                self.state = State::Open(Box::new(store));
+                self.links.availability.set(None);
+                // The failed commit may be durable nevertheless.
+                self.publish_dead_letters();
+                Some(Committed { head, ..Committed::default() })
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if text != *reason {
+                    tracing::error!(error = text, "the journal still fails");
+                    *reason = text;
                 }
-                Err(error) => {
-                    let text = error.to_string();
-                    if text != *reason {
-                        tracing::error!(error = text, "the journal still fails");
-                        *reason = text;
-                    }
-                    self.next_pruning = Instant::now() + REOPENING_WAIT;
-                    None
-                }
-            },
+                self.next_maintenance = Instant::now() + REOPEN_WAIT;
+                None
+            }
         }
     }
 
     fn report(&mut self, report: &PruningReport, limit_bytes: u64) {
         if report.has_more {
             // As long a pause as the work, so that pruning never takes more than half of the time.
-            self.next_pruning = Instant::now() + PRUNING_MAX;
+            self.next_maintenance = Instant::now() + PRUNING_MAX;
         }
         self.links.metrics.journal_bytes(report.used_bytes);
         self.links.metrics.dedupe_window(i64::from(report.window_secs));
@@ -304,8 +315,8 @@ mod tests {
         };
         let mut writer = Writer::new(store, links);
         writer.fail(&JournalError::Closed);
-        let wait = writer.next_pruning.saturating_duration_since(Instant::now());
-        assert!(wait <= REOPENING_WAIT && matches!(writer.state, State::Broken { .. }));
-        assert!(writer.keep_up(clocks.now()).is_some() && matches!(writer.state, State::Open(_)));
+        let wait = writer.next_maintenance.saturating_duration_since(Instant::now());
+        assert!(wait <= REOPEN_WAIT && matches!(writer.state, State::Broken { .. }));
+        assert!(writer.maintain(clocks.now()).is_some() && matches!(writer.state, State::Open(_)));
     }
 }

@@ -26,14 +26,14 @@ fn batches_are_bounded_and_in_order() {
 }
 
 #[test]
-fn progress_rides_with_events_unless_urgent() {
+fn progress_waits_for_events_if_not_urgent() {
     let inbox = Inbox::new(3, 2);
     inbox.advance(advance(false)).unwrap();
-    assert!(inbox.take(Duration::ZERO).advances.len() == 1, "the patience of the writer ends every wait");
+    assert!(inbox.take(Duration::ZERO).advances.len() == 1, "the longest wait of the writer ends every wait");
     inbox.advance(advance(false)).unwrap();
     let began = Instant::now();
     assert_eq!(inbox.take(Duration::from_secs(60)).advances.len(), 1);
-    assert!(began.elapsed() >= RIDE / 2);
+    assert!(began.elapsed() >= PROGRESS_WAIT_MAX / 2);
     inbox.advance(advance(false)).unwrap();
     inbox.append(append(1), Instant::now()).unwrap();
     inbox.hand_over();
