@@ -69,7 +69,9 @@ impl NewEvents {
                         |record: &Record| record.offset == offset && outlet.selection().takes(&record.event);
                     pending.extend(read.filter(is_wanted).map(|record| (record, attempts)));
                 }
-                // The sink may have more than the journal knows of, and the finished records may reach beyond the cursor.
+                // Each of the three can be the furthest, and only later records are unread. The sink may have records that the
+                // journal does not know it has. The cursor also passes events that the selection excludes. The stored progress
+                // reaches beyond the cursor if a record is unfinished.
                 self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
                 self.is_resumed = true;
                 self.report_success(outlet);
@@ -180,7 +182,7 @@ impl NewEvents {
             self.outages = 0;
             return None;
         }
-        // Progress ends the row of outages, so the pause starts short again.
+        // If some of the batch got through, the destination is up again or nearly so. A short pause then loses least time.
         self.outages = if outcome.is_any_done() { 1 } else { self.outages.saturating_add(1) };
         Some(self.pause_sink(outlet, now_ms, outcome.retry_after))
     }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::new_events::NewEvents;
 use super::outlet::Outlet;
-use super::resend::Resend;
+use super::resend::Resends;
 use crate::journal::{JournalError, Step};
 
 #[cfg(test)]
@@ -19,7 +19,7 @@ const JOURNAL_WAIT: Duration = Duration::from_secs(1);
 pub struct Worker {
     outlet: Outlet,
     new_events: NewEvents,
-    resend: Resend,
+    resends: Resends,
     is_stopping: bool,
     /// Why the journal failed last; `None` after it worked again.
     journal_failure: Option<String>,
@@ -30,7 +30,7 @@ impl Worker {
     pub fn new(outlet: Outlet) -> Worker {
         Worker {
             new_events: NewEvents::new(outlet.consumer.cursor()),
-            resend: Resend::default(),
+            resends: Resends::default(),
             outlet,
             is_stopping: false,
             journal_failure: None,
@@ -70,7 +70,7 @@ impl Worker {
     /// The time until the first pause ends; `None` if nothing is paused.
     fn wait(&self) -> Option<Duration> {
         let now_ms = self.outlet.now_ms();
-        let resend = if self.is_stopping { None } else { self.resend.wait(now_ms) };
+        let resend = if self.is_stopping { None } else { self.resends.wait(now_ms) };
         self.new_events.pending().wait(now_ms).into_iter().chain(resend).min()
     }
 
@@ -119,13 +119,13 @@ impl Worker {
             return Ok(Step::Wait(left));
         }
         // A busy sink always has new events, so resends would never have a turn.
-        if self.resend.is_overdue()
+        if self.resends.is_overdue()
             && let Some(step) = self.resend().await?
         {
             return Ok(step);
         }
         if let Some(step) = self.new_events.step(&mut self.outlet).await? {
-            self.resend.note_batch();
+            self.resends.note_batch();
             return Ok(step);
         }
         Ok(self.resend().await?.unwrap_or(Step::Idle))
@@ -136,6 +136,6 @@ impl Worker {
         if self.is_stopping {
             return Ok(None);
         }
-        self.resend.step(&mut self.outlet, self.new_events.pending()).await
+        self.resends.step(&mut self.outlet, self.new_events.pending()).await
     }
 }

@@ -1,11 +1,11 @@
 //! Resends: events that people want sent again. A redrive sends dead letters again, a replay sends journal records again.
 //!
-//! `schedule` decides when a resend has its turn, and `pace` how many events a turn has.
+//! [`Resends`] decides when a redrive or a replay has its turn, and `pace` how many events a turn has.
 
 mod pace;
 mod redrive;
 mod replay;
-mod schedule;
+mod resends;
 mod turn;
 
-pub(super) use schedule::Resend;
+pub(super) use resends::Resends;

@@ -370,7 +370,7 @@ async fn a_stop_leaves_the_rest_of_a_replay() {
 #[test]
 fn a_resend_waits_only_if_needed() {
     let pause = Some(Pause { since_ms: 10_000, length: Duration::from_secs(2) });
-    let resend = Resend { is_needed: true, pause, ..Resend::default() };
+    let resend = Resends { is_needed: true, pause, ..Resends::default() };
     assert_eq!(resend.wait(11_500), Some(Duration::from_millis(500)));
-    assert_eq!(Resend::default().wait(0), None);
+    assert_eq!(Resends::default().wait(0), None);
 }

@@ -28,7 +28,7 @@ const CURSOR_WAIT: Duration = Duration::from_secs(1);
 
 /// The resends of one sink.
 #[derive(Default)]
-pub(in crate::delivery) struct Resend {
+pub(in crate::delivery) struct Resends {
     redrive: Redrive,
     replay: ReplayRunner,
     pace: Pace,
@@ -37,15 +37,15 @@ pub(in crate::delivery) struct Resend {
     is_turn_of_replays: bool,
     /// The batches of new events since the last turn.
     batches: u32,
-    /// The number of turns in a row that delivered nothing.
-    failures: u32,
+    /// The number of failed turns in a row. The pause grows with it.
+    failed_turns: u32,
     /// The pause before the next turn.
     pause: Option<Pause>,
     /// Why the last turn failed; `None` once a turn succeeded.
     failure: Option<String>,
 }
 
-impl Resend {
+impl Resends {
     /// The time until there may be something to resend; `None` if there is nothing.
     pub(in crate::delivery) fn wait(&self, now_ms: i64) -> Option<Duration> {
         self.is_needed.then(|| self.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms)))
@@ -121,11 +121,12 @@ impl Resend {
                     "a resend fails: livehook keeps its events and tries again"
                 );
             }
-            self.failures = if outcome.delivered > 0 { 1 } else { self.failures.saturating_add(1) };
-            self.pause = Some(outlet.pause(self.failures, outlet.now_ms(), outcome.retry_after));
+            // A delivery shows that the destination is up, so the pause becomes short again.
+            self.failed_turns = if outcome.delivered > 0 { 1 } else { self.failed_turns.saturating_add(1) };
+            self.pause = Some(outlet.pause(self.failed_turns, outlet.now_ms(), outcome.retry_after));
             self.failure = Some(reason);
         } else if outcome.delivered > 0 {
-            self.failures = 0;
+            self.failed_turns = 0;
             self.failure = None;
         }
         // One commit stores the results and the sink's state, so that a crash can't count an event that was not sent.
