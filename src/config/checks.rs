@@ -24,9 +24,11 @@ const CSS_PATIENCE_SECS: u64 = 20;
 /// The smallest limit for the head of a request that the HTTP library accepts.
 const HEADERS_BYTES_MIN: u64 = 8192;
 
-const NO_KEY_CURE: &str = "set the callback key of your CSS callback template with `receiver.keys`, \
-    `receiver.keys_file`, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE or --key (`livehook keygen` makes a key for the template); to \
-    try livehook out without a key, set `receiver.allow_unsigned = true`: then it accepts callbacks from everyone";
+/// The smallest size limit of a journal.
+const JOURNAL_BYTES_MIN: u64 = 16 * MIB;
+
+const NO_KEY_CURE: &str = "make one with `livehook keygen`, enter it in your CSS callback template, and set it as \
+    LIVEHOOK_KEYS, `receiver.keys` or `receiver.keys_file`. To try livehook out: --key test";
 
 const NO_TOKEN_CURE: &str = "set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN (`livehook keygen` makes a \
     token), or listen on 127.0.0.1";
@@ -51,8 +53,7 @@ fn check_keys(receiver: &receiver::Options, keys: &[SourcedKey], findings: &mut 
     let has_mistake = KEY_SOURCES.iter().any(|source| findings.has_mistake_at(source));
     match (keys.is_empty(), receiver.allow_unsigned) {
         (true, false) if !has_mistake => {
-            let rule = "no callback key is set, so livehook cannot verify callbacks";
-            findings.mistake(Mistake::new("receiver.keys", rule).cure(NO_KEY_CURE));
+            findings.mistake(Mistake::new("receiver.keys", "no callback key is set").cure(NO_KEY_CURE));
         }
         (true, true) => findings.warn(
             "receiver.allow_unsigned: no callback key is set, so livehook accepts unverified callbacks from everyone",
@@ -160,10 +161,7 @@ fn check_admin(admin: &admin::Options, receiver: SocketAddr, findings: &mut Find
 
 fn check_journal(journal: &journal::Options, leeway_secs: u32, findings: &mut Findings) {
     findings.check_range("journal.retention_days", journal.retention_days, 1, 36_500);
-    if journal.size_bytes_max < 16 * MIB {
-        let small = Mistake::new("journal.size_bytes_max", format!("must be at least {} (16 MiB)", 16 * MIB));
-        findings.mistake(small.value(journal.size_bytes_max));
-    }
+    findings.check_bytes_min("journal.size_bytes_max", journal.size_bytes_max, JOURNAL_BYTES_MIN);
     findings.check_range("journal.dedupe_ids_max", journal.dedupe_ids_max, 1000, 100_000_000);
     findings.check_range("journal.queue_events_max", journal.queue_events_max, 1, 1_000_000);
     findings.check_range("journal.batch_events_max", journal.batch_events_max, 1, 1_000_000);

@@ -36,6 +36,12 @@ impl Fault {
         if self.path.is_none() {
             self.path = Some(path.to_owned());
             self.value = shown(path, value);
+            // The mistake shows the value before the rule, so the rule doesn't repeat it.
+            if let (Value::String(text), Some(_)) = (value, &self.value)
+                && let Some(rest) = self.rule.strip_prefix(&format!("`{}`", escaped(text)))
+            {
+                self.rule = rest.trim_start_matches([':', ' ']).to_owned();
+            }
         }
         self
     }
@@ -67,16 +73,8 @@ impl de::Error for Fault {
         if message == "invalid socket address syntax" {
             return Fault::new(format!("must be {}", plain("socket address")));
         }
-        // The message may repeat a part of the value. Escaped, it can't break the line or send codes to the terminal.
-        let mut rule = String::with_capacity(message.len());
-        for character in message.chars() {
-            if character.is_control() {
-                rule.extend(character.escape_debug());
-            } else {
-                rule.push(character);
-            }
-        }
-        Fault::new(rule)
+        // The message may repeat a part of the value.
+        Fault::new(escaped(&message))
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn de::Expected) -> Fault {
@@ -105,6 +103,19 @@ impl de::Error for Fault {
         // Under the name of the missing key, because its table alone would not say what to add.
         Fault { member: Some(field.to_owned()), ..Fault::new("is missing") }
     }
+}
+
+/// Escapes control characters, so that a text can't break the line or send codes to the terminal.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_debug());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// Returns the words of a user for an expectation of serde, which names Rust's types.

@@ -42,6 +42,18 @@ impl Findings {
         }
     }
 
+    /// Adds a mistake if a size in bytes is too small.
+    pub(super) fn check_bytes_min(&mut self, key: &str, bytes: u64, least: u64) {
+        // A value such as "10GB" has a mistake already. This rule helps more.
+        if let Some(mistake) = self.mistakes.iter_mut().find(|mistake| mistake.key == key) {
+            mistake.rule = format!("must be a whole number of bytes without quotes, at least {least}");
+            return;
+        }
+        if bytes < least {
+            self.mistake(Mistake::new(key, format!("must be at least {least}")).value(bytes));
+        }
+    }
+
     /// Whether this key or one below it has a mistake. Its value is then only a default, and no check may rely on it.
     pub(super) fn has_mistake_at(&self, key: &str) -> bool {
         let source = self.overridden.get(key).copied().unwrap_or(key);

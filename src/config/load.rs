@@ -69,7 +69,7 @@ fn from_document(
     let sinks = read_sinks(document.root.get("sinks"), surroundings, &mut findings);
 
     checks::check(&settings, &keys, &mut findings);
-    sink_checks::check(&settings.data_dir, &sinks, surroundings, &mut findings);
+    sink_checks::check_files(&settings.data_dir, &sinks, surroundings, &mut findings);
 
     if !findings.mistakes.is_empty() {
         return Err(document.locate(findings.mistakes));

@@ -1,11 +1,11 @@
-//! The rules that span several sinks: names, files and retries.
+//! The rules for every type of sink: names, retries and files.
 
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
 use super::key_path::member_path;
 use super::mistake::Mistake;
-use super::sink_config::SinkConfig;
+use super::sink_config::{SinkConfig, SinkName};
 use super::surroundings::Surroundings;
 use crate::delivery::RetryOptions;
 
@@ -17,38 +17,25 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The files of the data directory. Other files there begin with these names, for example `journal.db-wal`.
 const DATA_FILES: [&str; 3] = ["journal.db", "index.db", "livehook.lock"];
 
-/// Checks the sinks, each with its path, for example `sinks[0]`.
-pub(super) fn check(
-    data_dir: &Path,
-    sinks: &[(String, SinkConfig)],
-    surroundings: &dyn Surroundings,
-    findings: &mut Findings,
-) {
-    for (position, (path, sink)) in sinks.iter().enumerate() {
-        check_name(path, sink, &sinks[..position], findings);
-        check_retry(&member_path(path, "retry"), &sink.retry, findings);
-    }
-    check_files(data_dir, sinks, surroundings, findings);
-}
-
-/// Checks that the name differs from the names of the sinks `before`.
-fn check_name(path: &str, sink: &SinkConfig, before: &[(String, SinkConfig)], findings: &mut Findings) {
+/// Checks that the name of the sink at `path` differs from the names of the sinks `before`, each with its path.
+pub(super) fn check_name(path: &str, name: &SinkName, before: &[(String, SinkName)], findings: &mut Findings) {
     // Two equal names have the same variables too, so this comparison finds both mistakes.
-    let prefix = sink.name.variable_prefix();
-    let Some((first, other)) = before.iter().find(|(_, other)| other.name.variable_prefix() == prefix) else {
+    let prefix = name.variable_prefix();
+    let Some((first, other)) = before.iter().find(|(_, other)| other.variable_prefix() == prefix) else {
         return;
     };
-    let rule = match other.name == sink.name {
+    let rule = match other == name {
         true => format!("{first} has the same name"),
         false => format!(
             "differs from the name of {first} only in - and _, so both sinks would read the variable {prefix}SECRETS"
         ),
     };
-    let twice = Mistake::new(member_path(path, "name"), rule).quoted(sink.name.as_str());
+    let twice = Mistake::new(member_path(path, "name"), rule).quoted(name.as_str());
     findings.mistake(twice.cure("choose another name"));
 }
 
-fn check_retry(path: &str, retry: &RetryOptions, findings: &mut Findings) {
+/// Checks the retry rules at `path`, for example `sinks[0].retry`.
+pub(super) fn check_retry(path: &str, retry: &RetryOptions, findings: &mut Findings) {
     findings.check_range(&member_path(path, "wait_ms_max"), retry.wait_ms_max, 1, DAY_MS);
     if retry.wait_ms_first < 1 || retry.wait_ms_first > retry.wait_ms_max {
         let rule = format!("must be from 1 to `wait_ms_max`, which is {}", retry.wait_ms_max);
@@ -64,8 +51,8 @@ fn check_retry(path: &str, retry: &RetryOptions, findings: &mut Findings) {
     }
 }
 
-/// Checks that no two sinks write the same file, and none a file of the data directory.
-fn check_files(
+/// Checks that no two sinks write the same file, and none a file of the data directory. Each sink comes with its path.
+pub(super) fn check_files(
     data_dir: &Path,
     sinks: &[(String, SinkConfig)],
     surroundings: &dyn Surroundings,

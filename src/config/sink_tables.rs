@@ -13,6 +13,7 @@ use super::key_path::{element_path, member_path};
 use super::mistake::Mistake;
 use super::reader::{read, read_by};
 use super::shown_value::shown;
+use super::sink_checks::{check_name, check_retry};
 use super::sink_config::{SinkConfig, SinkName};
 use super::suggestion::{did_you_mean, listed};
 use super::surroundings::{Surroundings, read_text_file};
@@ -42,33 +43,45 @@ pub(super) fn read_sinks(
     if elements.is_empty() {
         return vec![(element_path("sinks", 0), SinkConfig::log())];
     }
-    let sinks = elements.iter().enumerate().filter_map(|(position, element)| {
+    let (mut sinks, mut names) = (Vec::new(), Vec::new());
+    for (position, element) in elements.iter().enumerate() {
         let path = element_path("sinks", position);
-        match element {
-            Value::Table(table) => read_sink(element, table, &path, surroundings, findings).map(|sink| (path, sink)),
-            _ => {
-                findings.mistake(Mistake::new(path, "must be a table").cure("begin each sink with [[sinks]]"));
-                None
-            }
+        let Value::Table(table) = element else {
+            findings.mistake(Mistake::new(path, "must be a table").cure("begin each sink with [[sinks]]"));
+            continue;
+        };
+        // Before the type, so that a wrong type doesn't hide that two sinks have the same name.
+        let name = read_name(table, &path, findings);
+        if let Some(name) = &name {
+            check_name(&path, name, &names, findings);
+            names.push((path.clone(), name.clone()));
         }
-    });
-    sinks.collect()
+        if let Some(sink) = read_sink(element, table, &path, name, surroundings, findings) {
+            sinks.push((path, sink));
+        }
+    }
+    sinks
+}
+
+fn read_name(table: &Table, path: &str, findings: &mut Findings) -> Option<SinkName> {
+    if !table.contains_key("name") {
+        let missing = Mistake::new(member_path(path, "name"), "is missing");
+        findings.mistake(missing.cure("give each sink its own name, for example name = \"archive\""));
+    }
+    member(table, path, "name", findings)
 }
 
 fn read_sink(
     element: &Value,
     table: &Table,
     path: &str,
+    name: Option<SinkName>,
     surroundings: &dyn Surroundings,
     findings: &mut Findings,
 ) -> Option<SinkConfig> {
-    if !table.contains_key("name") {
-        let missing = Mistake::new(member_path(path, "name"), "is missing");
-        findings.mistake(missing.cure("give each sink its own name, for example name = \"archive\""));
-    }
-    let name: Option<SinkName> = member(table, path, "name", findings);
     let filter = member(table, path, "filter", findings).unwrap_or_default();
     let retry = member(table, path, "retry", findings).unwrap_or_default();
+    check_retry(&member_path(path, "retry"), &retry, findings);
     let start = member(table, path, "start", findings).unwrap_or_default();
     let mut sink = read_options(element, table, path, findings)?;
     // The names of its variables contain its name, so a sink without a valid name has no variables.

@@ -3,11 +3,11 @@ use crate::config::testing::World;
 use crate::config::{Config, Overrides};
 
 #[test]
-fn missing_key_lists_every_way_to_give_one() {
+fn missing_key_shows_how_to_make_one() {
     let mistakes = Config::load(None, &Overrides::default(), &World::default()).unwrap_err();
     assert_eq!(
         mistakes.to_string(),
-        "the configuration has a mistake:\n  receiver.keys: no callback key is set, so livehook cannot verify callbacks; set the callback key of your CSS callback template with `receiver.keys`, `receiver.keys_file`, LIVEHOOK_KEYS, LIVEHOOK_KEYS_FILE or --key (`livehook keygen` makes a key for the template); to try livehook out without a key, set `receiver.allow_unsigned = true`: then it accepts callbacks from everyone"
+        "the configuration has a mistake:\n  receiver.keys: no callback key is set; make one with `livehook keygen`, enter it in your CSS callback template, and set it as LIVEHOOK_KEYS, `receiver.keys` or `receiver.keys_file`. To try livehook out: --key test"
     );
     let config = World::default().load("receiver.allow_unsigned = true").unwrap();
     assert_eq!(

@@ -21,6 +21,12 @@ fn value_out_of_range() {
         ("admin.subscribers_max = -1", &["1: admin.subscribers_max = -1: must be a whole number from 1 to 100000"]),
         ("[journal]\nretention_days = -1", &["2: journal.retention_days = -1: must be a whole number from 1 to 36500"]),
         (
+            "[journal]\nsize_bytes_max = \"10GB\"",
+            &[
+                r#"2: journal.size_bytes_max = "10GB": must be a whole number of bytes without quotes, at least 16777216"#,
+            ],
+        ),
+        (
             "[receiver]\nbodies_bytes_max = 262143",
             &["2: receiver.bodies_bytes_max = 262143: must be at least `receiver.body_bytes_max`, which is 262144"],
         ),
@@ -33,7 +39,7 @@ fn value_out_of_range() {
         [
             "1: journal.batch_events_max = 512: must be at most `journal.queue_events_max`, which is 511",
             "2: journal.retention_days = 0: must be from 1 to 36500",
-            "3: journal.size_bytes_max = 16777215: must be at least 16777216 (16 MiB)",
+            "3: journal.size_bytes_max = 16777215: must be at least 16777216",
             "4: journal.dedupe_ids_max = 999: must be from 1000 to 100000000",
         ]
     );

@@ -43,6 +43,13 @@ fn sink_with_a_mistake() {
             &[r#"5: sinks[1].name = "a": sinks[0] has the same name; choose another name"#],
         ),
         (
+            "[[sinks]]\nname = \"a\"\ntype = \"flie\"\n[[sinks]]\nname = \"a\"\ntype = \"log\"",
+            &[
+                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`; did you mean `file`?"#,
+                r#"5: sinks[1].name = "a": sinks[0] has the same name; choose another name"#,
+            ],
+        ),
+        (
             "[[sinks]]\nname = \"a-b\"\ntype = \"log\"\n[[sinks]]\nname = \"a_b\"\ntype = \"log\"",
             &[
                 r#"5: sinks[1].name = "a_b": differs from the name of sinks[0] only in - and _, so both sinks would read the variable LIVEHOOK_SINK_A_B_SECRETS; choose another name"#,
