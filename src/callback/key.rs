@@ -3,9 +3,16 @@
 use std::fmt;
 
 use md5::{Digest, Md5};
+use sha2::Sha256;
 
 /// The placeholder of `config.example.toml`. It is refused, because everybody knows it.
 const PLACEHOLDER: &str = "a callback key";
+
+/// The start of each hash of a fingerprint, so that no other hash of the key has the same value.
+const FINGERPRINT_PREFIX: &[u8] = b"livehook callback key fingerprint";
+
+/// How many hashes a fingerprint takes.
+const FINGERPRINT_ROUNDS: u32 = 1 << 16;
 
 /// The callback key, as set in the CSS console (callback template) and in livehook.
 ///
@@ -55,6 +62,22 @@ impl CallbackKey {
         self.prefix.clone().chain_update(t).finalize().into()
     }
 
+    /// Returns a name for the key that people may see: 8 hexadecimal digits, such as `3f2a91bc`.
+    ///
+    /// Takes some milliseconds.
+    pub fn fingerprint(&self) -> String {
+        // A fingerprint must not help to guess a weak key. A captured callback lets an attacker check a guess with one MD5. Here, a
+        // check takes 65,536 SHA-256, and its 32 bits also fit every four billionth wrong guess.
+        let first = Sha256::new_with_prefix(FINGERPRINT_PREFIX).chain_update(self.text.as_bytes()).finalize();
+        let last = (1..FINGERPRINT_ROUNDS).fold(first, |digest, _| {
+            Sha256::new_with_prefix(FINGERPRINT_PREFIX)
+                .chain_update(digest)
+                .chain_update(self.text.as_bytes())
+                .finalize()
+        });
+        hex::encode(&last[..4])
+    }
+
     /// Returns whether the key has fewer than 16 characters. Then it can be guessed, and the configuration warns.
     pub fn is_short(&self) -> bool {
         self.text.chars().count() < 16
@@ -90,6 +113,13 @@ mod tests {
     fn key_is_not_printed() {
         let key = CallbackKey::new("very-secret-key-0").unwrap();
         assert!(!format!("{key:?}").contains("very"));
+    }
+
+    #[test]
+    fn fingerprint_depends_on_the_key_alone() {
+        let fingerprint = |text: &str| CallbackKey::new(text).unwrap().fingerprint();
+        assert_eq!(fingerprint("very-secret-key-0"), "454fe826");
+        assert_ne!(fingerprint("very-secret-key-1"), fingerprint("very-secret-key-0"));
     }
 
     #[test]

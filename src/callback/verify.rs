@@ -21,8 +21,8 @@ use super::refusal::Refusal;
 pub struct KeyOptions {
     /// The key.
     pub key: CallbackKey,
-    /// If not empty, the key verifies only callbacks of these domains, and no callback without a domain.
-    pub domains: Vec<DomainPattern>,
+    /// The key verifies only callbacks of these domains, and no callback without a domain. `None` sets no limit.
+    pub domains: Option<Vec<DomainPattern>>,
 }
 
 /// The rules for callbacks. The defaults are the rules of the vendor's documents, without a key.
@@ -123,7 +123,7 @@ impl Verifier {
         // Every key is compared, and in constant time, so that the time of an answer says nothing about the keys.
         let mut matched = Choice::from(0);
         for KeyOptions { key, domains } in &options.keys {
-            if domains.is_empty() || matches_any(domains, domain) {
+            if domains.as_ref().is_none_or(|limit| matches_any(limit, domain)) {
                 matched |= key.sign(&t.text).ct_eq(&sign);
             }
         }
@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for KeyOptions {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<KeyOptions, E> {
                 let key = CallbackKey::new(text).map_err(E::custom)?;
-                Ok(KeyOptions { key, domains: Vec::new() })
+                Ok(KeyOptions { key, domains: None })
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeyOptions, A::Error> {
                 let (mut key, mut domains) = (None, None);
@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for KeyOptions {
                     }
                 }
                 let key = key.ok_or_else(|| de::Error::missing_field("key"))?;
-                Ok(KeyOptions { key, domains: domains.unwrap_or_default() })
+                Ok(KeyOptions { key, domains })
             }
         }
         deserializer.deserialize_any(StringOrTable)
@@ -188,8 +188,8 @@ mod tests {
     const T: i64 = 1_545_030_873;
 
     fn key(text: &str, domains: &[&str]) -> KeyOptions {
-        let domains = domains.iter().map(|domain| DomainPattern::new(domain).unwrap()).collect();
-        KeyOptions { key: CallbackKey::new(text).unwrap(), domains }
+        let limit = || domains.iter().map(|domain| DomainPattern::new(domain).unwrap()).collect();
+        KeyOptions { key: CallbackKey::new(text).unwrap(), domains: (!domains.is_empty()).then(limit) }
     }
 
     fn options() -> Options {

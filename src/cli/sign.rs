@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn is_genuine(callback: &str, now_secs: i64) -> bool {
-        let keys = vec![KeyOptions { key: key(), domains: Vec::new() }];
+        let keys = vec![KeyOptions { key: key(), domains: None }];
         let verifier = Verifier::new(Options { keys, ..Options::default() }).unwrap();
         verifier.verify(&Callback::parse(callback.as_bytes()).unwrap(), now_secs * 1000).is_ok()
     }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::key_path::element_path;
+use super::findings::Findings;
+use super::key_path::{element_path, is_at_or_below, member_path};
 use super::mistake::Mistake;
 use super::overrides::SecretText;
 use super::sources::Sources;
-use crate::callback::{CallbackKey, KeyOptions};
+use crate::callback::{CallbackKey, DomainPattern, KeyOptions};
 use crate::receiver;
 
 #[cfg(test)]
@@ -27,8 +28,13 @@ pub(super) fn collect(
 ) -> Vec<SourcedKey> {
     let mut keys = Vec::new();
     // Taken out, so that each key is stored once: in the options of the verifier.
-    for (position, key) in std::mem::take(&mut receiver.keys).into_iter().enumerate() {
-        add(&mut keys, element_path("receiver.keys", position), key);
+    let listed = std::mem::take(&mut receiver.keys);
+    // The reader has left out the elements with mistakes, so their positions are free.
+    let positions = (0..).filter(|position| !is_left_out(&element_path("receiver.keys", *position), sources.findings));
+    let places: Vec<String> =
+        positions.take(listed.len()).map(|position| element_path("receiver.keys", position)).collect();
+    for (place, key) in places.into_iter().zip(listed) {
+        add_listed(&mut keys, place, key, sources);
     }
     if let Some(path) = &receiver.keys_file {
         add_file(&mut keys, "receiver.keys_file", path, sources);
@@ -61,7 +67,7 @@ fn add_file(keys: &mut Vec<SourcedKey>, source: &str, path: &Path, sources: &mut
         match CallbackKey::new(line) {
             Ok(key) => {
                 let place = format!("{source} ({}, line {})", path.display(), position + 1);
-                add(keys, place, KeyOptions { key, domains: Vec::new() });
+                add(keys, source, place, KeyOptions { key, domains: None }, sources);
             }
             Err(error) => {
                 let rule = format!("line {}: {error}", position + 1);
@@ -76,14 +82,71 @@ fn add_file(keys: &mut Vec<SourcedKey>, source: &str, path: &Path, sources: &mut
 
 fn add_text(keys: &mut Vec<SourcedKey>, source: &str, text: &str, sources: &mut Sources<'_>) {
     match CallbackKey::new(text) {
-        Ok(key) => add(keys, source.to_owned(), KeyOptions { key, domains: Vec::new() }),
+        Ok(key) => add(keys, source, source.to_owned(), KeyOptions { key, domains: None }, sources),
         Err(error) => sources.findings.mistake(Mistake::new(source, error.to_string())),
     }
 }
 
-/// Adds a key, unless the same key with the same domains is in the list. The first source keeps it.
-fn add(keys: &mut Vec<SourcedKey>, source: String, key: KeyOptions) {
-    if !keys.iter().any(|(_, known)| *known == key) {
+/// Whether the reader found a mistake in this element of `receiver.keys`, and left the element out.
+fn is_left_out(place: &str, findings: &Findings) -> bool {
+    // A mistake in its domains alone leaves the key in.
+    findings.mistakes.iter().any(|mistake| {
+        is_at_or_below(&mistake.key, place) && !is_at_or_below(&mistake.key, &member_path(place, "domains"))
+    })
+}
+
+/// Adds an element of `receiver.keys`.
+fn add_listed(keys: &mut Vec<SourcedKey>, place: String, key: KeyOptions, sources: &mut Sources<'_>) {
+    let domains = member_path(&place, "domains");
+    // The mistake may be the reason why the list is empty or missing, so nothing more can be said about it.
+    if sources.findings.has_mistake_at(&domains) {
+        return;
+    }
+    // Without this rule, a key whose last domain was removed would sign for every domain or for none.
+    if key.domains.as_ref().is_some_and(Vec::is_empty) {
+        let empty = Mistake::new(domains, "is an empty list, so the key would sign for no domain");
+        sources
+            .findings
+            .mistake(empty.cure("list the domains of the key, or remove `domains` to let it sign for every domain"));
+        return;
+    }
+    add(keys, &place.clone(), place, key, sources);
+}
+
+/// Adds a key, unless it is in the list. The first source keeps it. `mistake_key` is the key of a mistake about it, and `source`
+/// is its full source.
+fn add(keys: &mut Vec<SourcedKey>, mistake_key: &str, source: String, key: KeyOptions, sources: &mut Sources<'_>) {
+    let Some((first, known)) = keys.iter().find(|(_, known)| known.key == key.key) else {
         keys.push((source, key));
+        return;
+    };
+    if !is_same_limit(&known.domains, &key.domains) {
+        // The keys add up, so the wider of the two limits would win and the other one would be lost.
+        let rule = format!(
+            "this is the same key as {first} ({}), but for {} instead of {}",
+            key.key.fingerprint(),
+            described_limit(&key.domains),
+            described_limit(&known.domains)
+        );
+        let lost = Mistake::new(mistake_key, rule);
+        sources.findings.mistake(lost.cure("give the key once, with all its domains"));
+    }
+}
+
+/// Whether both lists hold the same domains, in any order.
+fn is_same_limit(one: &Option<Vec<DomainPattern>>, other: &Option<Vec<DomainPattern>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one.iter().all(|domain| other.contains(domain)) && other.iter().all(|domain| one.contains(domain))
+        }
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// Returns the domains of a key for people, for example `a.com, *.b.com` or `every domain`.
+pub(super) fn described_limit(domains: &Option<Vec<DomainPattern>>) -> String {
+    match domains {
+        Some(domains) => domains.iter().map(DomainPattern::to_string).collect::<Vec<_>>().join(", "),
+        None => "every domain".to_owned(),
     }
 }

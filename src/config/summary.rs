@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::callback_keys::described_limit;
 use super::service_config::Config;
 use super::sink_config::SinkConfig;
 use crate::sink::Filter;
@@ -38,6 +39,13 @@ impl Summary<'_> {
                 count => count.to_string(),
             },
         ));
+        lines.extend(config.verifier.keys.iter().map(|key| {
+            let domains = match &key.domains {
+                Some(_) => format!("only {}", described_limit(&key.domains)),
+                None => described_limit(&key.domains),
+            };
+            (format!("key {}", key.key.fingerprint()), domains)
+        }));
         lines.extend(config.sinks.iter().map(|sink| (format!("sink {}", sink.name), described(sink))));
         lines
     }

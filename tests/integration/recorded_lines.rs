@@ -45,7 +45,7 @@ fn signed(body: &str) -> String {
 }
 
 fn verifier(allow_unsigned: bool) -> Verifier {
-    let key = KeyOptions { key: CallbackKey::new(KEY).unwrap(), domains: Vec::new() };
+    let key = KeyOptions { key: CallbackKey::new(KEY).unwrap(), domains: None };
     let keys = if allow_unsigned { Vec::new() } else { vec![key] };
     let redact_parameters = vec!["token".to_owned()];
     Verifier::new(Options { keys, allow_unsigned, redact_parameters, ..Options::default() }).unwrap()

@@ -52,7 +52,7 @@ fn send_to(address: SocketAddr, line: &[&str]) -> (anyhow::Result<ExitCode>, Str
 }
 
 fn event_types(bodies: &Bodies) -> Vec<EventType> {
-    let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: Vec::new() }];
+    let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: None }];
     let verifier = Verifier::new(Options { keys, validity_secs_max: Some(600), ..Options::default() }).unwrap();
     let now_ms = now_secs() * 1000;
     let verify = |body: &Vec<u8>| verifier.verify(&Callback::parse(body).unwrap(), now_ms).unwrap();

@@ -1,5 +1,5 @@
 use crate::callback::CallbackKey;
-use crate::config::testing::World;
+use crate::config::testing::{World, check, lines, load};
 use crate::config::{Config, Overrides};
 
 #[test]
@@ -41,7 +41,7 @@ fn keys_of_all_sources_add_up() {
     .map(|key| CallbackKey::new(key).unwrap());
     let keys: Vec<CallbackKey> = config.verifier.keys.iter().map(|key| key.key.clone()).collect();
     assert!(keys == expected, "{} keys", keys.len());
-    assert_eq!(config.verifier.keys[1].domains.len(), 1);
+    assert_eq!(config.verifier.keys[1].domains.as_ref().unwrap().len(), 1);
     assert!(config.receiver.keys.is_empty());
     assert_eq!(
         config.warnings,
@@ -49,4 +49,57 @@ fn keys_of_all_sources_add_up() {
             "receiver.keys[2]: the callback key has fewer than 16 characters and can be guessed; `livehook keygen` makes a better one"
         ]
     );
+}
+
+/// A key with an empty list has lost its last domain. It must not become a key for every domain.
+#[test]
+fn empty_domains_of_a_key_are_a_mistake() {
+    check(&[
+        (
+            "[receiver]\nkeys = [\"first-of-the-keys\",\n { key = \"limited-key-of-letters\", domains = [] }]",
+            &[
+                "3: receiver.keys[1].domains: is an empty list, so the key would sign for no domain; list the domains of the key, or remove `domains` to let it sign for every domain",
+            ],
+        ),
+        // The domain is the mistake here, and not that the list is empty without it.
+        (
+            "[receiver]\nkeys = [{ key = \"limited-key-of-letters\", domains = [\"a b\"] }]",
+            &[
+                "2: receiver.keys[0].domains[0] = \"a b\": `a b` is not a domain name: give it without scheme, port and path",
+            ],
+        ),
+        // The position counts the elements with mistakes too.
+        (
+            "[receiver]\nkeys = [\"a b\",\n\"x\", { key = \"limited-key-of-letters\", domains = [] }]",
+            &[
+                "2: receiver.keys[0]: the key holds white space or a control character: remove it",
+                "3: receiver.keys[2].domains: is an empty list, so the key would sign for no domain; list the domains of the key, or remove `domains` to let it sign for every domain",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn same_key_with_other_domains_is_a_mistake() {
+    let cure = "give the key once, with all its domains";
+    let limited = "receiver.keys = [{ key = \"sixteen-letters!\", domains = [\"a.com\", \"b.com\"] }";
+    for (more, expected) in [
+        (
+            "]",
+            format!(
+                "LIVEHOOK_KEYS: this is the same key as receiver.keys[0] (7cfd4dc1), but for every domain instead of a.com, b.com; {cure}"
+            ),
+        ),
+        (
+            ", { key = \"sixteen-letters!\", domains = [\"*.a.com\"] }]",
+            format!(
+                "1: receiver.keys[1]: this is the same key as receiver.keys[0] (7cfd4dc1), but for *.a.com instead of a.com, b.com; {cure}"
+            ),
+        ),
+    ] {
+        let mistakes = load(&format!("{limited}{more}")).unwrap_err();
+        assert!(lines(&mistakes).contains(&expected), "{mistakes}");
+    }
+    let same = ", { key = \"sixteen-letters!\", domains = [\"B.com\", \"a.com\"] }]";
+    assert_eq!(World::default().load(&format!("{limited}{same}")).unwrap().verifier.keys.len(), 1);
 }

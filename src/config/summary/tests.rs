@@ -25,6 +25,7 @@ fn summary_shows_every_destination() {
     admin           http://127.0.0.1:9090, this machine only, no token needed to read
     data directory  livehook-data
     callback keys   1
+    key 7cfd4dc1    every domain
     sink archive    file to events.jsonl, types push, stop; domains *.a.com; streams room-*
     sink out        log, every event
     ");

@@ -33,7 +33,7 @@ pub(crate) struct Setup {
 pub(crate) fn setup(change: impl FnOnce(&mut Options)) -> Setup {
     let mut options = Options { health_path: Some("/health".parse().unwrap()), ..Options::default() };
     change(&mut options);
-    let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: Vec::new() }];
+    let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: None }];
     let verifier =
         Verifier::new(callback::Options { keys, allowed_appids: options.allowed_appids.clone(), ..Default::default() });
     let journal = Arc::new(MemoryJournal::default());
