@@ -1,4 +1,4 @@
-"""A program for a `command` sink with `mode = "lines"`: reads one event a line on stdin, and answers each on stdout."""
+"""A program for a `command` sink with `mode = "lines"`: reads one event per line on stdin, and answers each on stdout."""
 
 import json
 import sys

@@ -48,7 +48,7 @@ fn probe(sinks: &[SinkConfig], output: &mut Output<'_>) -> anyhow::Result<ExitCo
         let result = block_on(async {
             tokio::time::timeout(PROBE_TIMEOUT, sink.sink.build(system_clock).probe())
                 .await
-                .unwrap_or_else(|_| Err(Failure::outage(format!("no response within {} s", PROBE_TIMEOUT.as_secs()))))
+                .unwrap_or_else(|_| Err(Failure::outage(format!("no answer within {} s", PROBE_TIMEOUT.as_secs()))))
         })?;
         match result {
             Ok(found) => output.line(format_args!("sink {}: {found}", sink.name))?,

@@ -12,15 +12,15 @@ use super::runtime::block_on;
 use crate::config::{Config, Process};
 use crate::printable::printable;
 
-/// How long the service may take to respond.
+/// How long the service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most characters that are shown of a response.
+/// The most characters that are shown of an answer.
 const SHOWN_CHARACTERS_MAX: usize = 1000;
 
 /// Check that a running service is ready
 ///
-/// The exit code is 0 if the service is ready, and 1 if it isn't or doesn't respond within 5 seconds.
+/// The exit code is 0 if the service is ready, and 1 if it isn't or doesn't answer within 5 seconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

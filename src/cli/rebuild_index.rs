@@ -21,7 +21,7 @@ use crate::index::{self, IndexError};
 use crate::printable::printable;
 use crate::storage::StorageError;
 
-/// How long the service may take for one response.
+/// How long the service may take for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause between two requests for the progress.
@@ -118,7 +118,7 @@ async fn wait(service: &Service) -> anyhow::Result<()> {
     loop {
         let readiness = service.readiness().await;
         let Readiness { index: Some(index), journal: Some(JournalStatus { head }) } =
-            readiness.context("the service no longer responds; it continues after its next start")?
+            readiness.context("the service no longer answers; it continues after its next start")?
         else {
             bail!("the service reports no progress of its index; is --url the admin endpoint?");
         };

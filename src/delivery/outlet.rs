@@ -27,7 +27,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Makes the outlet of a sink, and shows the consumer's place in `status`.
+    /// Makes the outlet of a sink, and shows the consumer's cursor in `status`.
     pub fn new(
         consumer: Box<dyn Consumer>,
         sink: Box<dyn Sink>,
@@ -77,7 +77,7 @@ impl Outlet {
             cursor: pending.cursor(),
             ahead: pending.ahead(),
             state: self.sink.state(),
-            // With nothing left to do, the write may ride on a later commit and cost no sync of its own.
+            // With nothing left to do, the progress may wait for the next commit of events, and costs no sync of its own.
             urgent: !pending.is_empty() || self.consumer.head() > pending.position(),
             ..Progress::default()
         }

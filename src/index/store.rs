@@ -27,7 +27,7 @@ pub struct Store {
     pub(super) cursor: Offset,
     /// The last record that was counted in metrics, by this index or before it was rebuilt.
     pub(super) counted: Offset,
-    /// The last record of the rebuild that is under way.
+    /// The last record of the rebuild in progress.
     pub(super) rebuild_until: Option<Offset>,
     /// The sessions that the rebuild reads again.
     pub(super) rebuilt_sessions: RebuiltSessions,
@@ -217,7 +217,7 @@ impl Store {
         Ok(meta::store(&self.connection, "rebuild_until", None::<i64>)?)
     }
 
-    /// The last record of the rebuild that is under way; `None` if there is none.
+    /// The last record of the rebuild in progress; `None` if there is none.
     pub fn rebuild_until(&self) -> Option<Offset> {
         self.rebuild_until
     }

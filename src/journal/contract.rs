@@ -166,7 +166,7 @@ pub struct Progress {
     pub redrive_attempts: Vec<RedriveAttempt>,
     /// The progress of the consumer's replay.
     pub replay: Option<ReplayProgress>,
-    /// Whether the consumer waits for this to do more. Progress that is not urgent may ride on a later commit.
+    /// Whether the consumer waits for this to do more. Otherwise it may wait for the next commit of events.
     pub urgent: bool,
 }
 

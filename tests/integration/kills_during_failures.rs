@@ -156,5 +156,5 @@ async fn kill_repeats_no_finished_delivery() {
     }
     let most = bench.taken.lock().unwrap().values().copied().max();
     println!("{} events, and none was taken more than {most:?} times", bench.numbers);
-    assert!(most <= Some(2), "at most what was under way came again");
+    assert!(most <= Some(2), "at most the requests in flight came again");
 }

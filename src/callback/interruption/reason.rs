@@ -49,7 +49,7 @@ impl Interruption {
 pub struct Reason {
     /// The vendor's code. `None` if the callback has none.
     pub errcode: Option<i64>,
-    /// The vendor's sub code. A hint names it only if the cause belongs to a single sub code.
+    /// The vendor's sub-code. A hint names it only if the cause belongs to a single sub-code.
     pub sub: Option<i64>,
     /// In one word.
     pub category: ReasonCategory,

@@ -17,7 +17,7 @@ pub(crate) struct ConfigArguments {
     /// The address and port for callbacks (LIVEHOOK_LISTEN) [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// The address and port for health, metrics, API and dashboard (LIVEHOOK_ADMIN_LISTEN) [default: 127.0.0.1:9090]
+    /// The address and port for health, metrics and the API (LIVEHOOK_ADMIN_LISTEN) [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
     /// A callback key, added to the keys of the file and the environment. Repeat the flag for more keys

@@ -43,7 +43,7 @@ impl ServiceArguments {
         Config::find_data(self.config.as_deref(), data_dir.data_dir.as_deref(), &Process)
     }
 
-    /// Returns a client for the admin endpoint. It waits up to `timeout` for each response.
+    /// Returns a client for the admin endpoint. It waits up to `timeout` for each answer.
     ///
     /// # Errors
     /// The address or the token is unknown, or the configuration file cannot be read.
@@ -61,7 +61,7 @@ impl ServiceArguments {
 
 fn no_token(url: &Url) -> anyhow::Error {
     anyhow!(
-        "the service at {} requires its admin token, and none was found. Use `--config` with the file of the service, or set \
+        "this command needs the admin token of the service at {}. Use --config with the file of the service, or set \
          LIVEHOOK_ADMIN_TOKEN. If the service has no token: make one with `livehook keygen`, set `admin.token`, and restart \
          the service",
         shown(url)

@@ -1,4 +1,4 @@
-//! One HTTP client for all commands: without proxies and redirects, and with a limit for each response.
+//! One HTTP client for all commands: without proxies and redirects, and with a limit for each answer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 
 pub(crate) use crate::http_client::shown;
 
-/// The most bytes of a response.
-const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Parses an http or https URL.
 ///
@@ -26,7 +26,7 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
     }
 }
 
-/// Makes a client for one URL. `timeout` covers a request and its response. `certificates` names a PEM file; the client
+/// Makes a client for one URL. `timeout` covers a request and its answer. `certificates` names a PEM file; the client
 /// then trusts only servers with a certificate from it.
 ///
 /// # Errors
@@ -39,18 +39,18 @@ pub(crate) fn client(url: &Url, timeout: Duration, certificates: Option<&Path>) 
     client.map_err(|error| anyhow!("cannot make an HTTP client: {}", innermost(&error)))
 }
 
-/// Reads the body of a response from `url`.
+/// Reads the body of an answer from `url`.
 ///
 /// # Errors
 /// The connection breaks, or the body is too large.
 pub(crate) async fn read_body(url: &Url, timeout: Duration, response: Response) -> anyhow::Result<String> {
-    http_client::read_body(response, RESPONSE_BYTES_MAX, RESPONSE_BYTES_MAX).await.map_err(|error| match error {
+    http_client::read_body(response, ANSWER_BYTES_MAX, ANSWER_BYTES_MAX).await.map_err(|error| match error {
         AnswerError::Broken(error) => no_answer(url, timeout, error),
         AnswerError::TooLarge(_) => anyhow!("{}: {error}; is this the URL of livehook?", shown(url)),
     })
 }
 
-/// A request without a complete response.
+/// A request without a complete answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NoAnswer(String);
@@ -60,7 +60,7 @@ pub(crate) fn no_answer(url: &Url, timeout: Duration, error: reqwest::Error) -> 
     let shown = shown(url);
     // The text of a reqwest error has the whole URL, and its query may hold a secret.
     let message = if error.is_timeout() {
-        format!("{shown}: no response within {} s", timeout.as_secs())
+        format!("{shown}: no answer within {} s", timeout.as_secs())
     } else if error.is_connect() {
         let hint = match url.scheme() {
             "https" => "is a server running at this URL, and does this machine trust its certificate?",
@@ -95,11 +95,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn response_too_large() {
+    async fn answer_too_large() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = parse_url(&format!("http://{}/readyz?token=secret", listener.local_addr().unwrap())).unwrap();
         std::thread::spawn(move || {
-            for bytes in [RESPONSE_BYTES_MAX, RESPONSE_BYTES_MAX + 1] {
+            for bytes in [ANSWER_BYTES_MAX, ANSWER_BYTES_MAX + 1] {
                 let (mut stream, _) = listener.accept().unwrap();
                 let _ = stream.read(&mut [0; 4096]).unwrap();
                 let body = "x".repeat(bytes);
@@ -111,7 +111,7 @@ mod tests {
         let timeout = Duration::from_secs(20);
         let client = client(&url, timeout, None).unwrap();
         let get = async || read_body(&url, timeout, client.get(url.clone()).send().await.unwrap()).await;
-        assert_eq!(get().await.unwrap().len(), RESPONSE_BYTES_MAX);
+        assert_eq!(get().await.unwrap().len(), ANSWER_BYTES_MAX);
         let message = get().await.unwrap_err().to_string();
         assert!(message.contains("/readyz: the answer is larger than 65536 bytes"), "{message}");
         assert!(!message.contains("secret"), "{message}");

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::http::{self, shown};
 use crate::printable::printable;
 
-/// The most characters that are shown of a response that livehook did not send.
+/// The most characters that are shown of an answer that livehook did not send.
 const SHOWN_CHARACTERS_MAX: usize = 1000;
 
 /// A running service.
@@ -24,7 +24,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// A service with its admin endpoint at `url`. `timeout` is for each response.
+    /// A service with its admin endpoint at `url`. `timeout` is for each answer.
     ///
     /// # Errors
     /// No HTTP client can be made.
@@ -36,7 +36,7 @@ impl Service {
     /// Reads from a path of the API, such as `replays/7`.
     ///
     /// # Errors
-    /// The service does not respond, or refuses, or its response has another form.
+    /// The service does not answer, or refuses, or its answer has another form.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let url = self.url_of(&format!("api/v1/{path}"))?;
         self.call(&url, self.client.get(url.clone())).await
@@ -45,7 +45,7 @@ impl Service {
     /// Posts a JSON body to a path of the API.
     ///
     /// # Errors
-    /// The service does not respond, or refuses, or its response has another form.
+    /// The service does not answer, or refuses, or its answer has another form.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let url = self.url_of(&format!("api/v1/{path}"))?;
         let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/json");
@@ -55,7 +55,7 @@ impl Service {
     /// Reads `/readyz`, also while the service is not ready.
     ///
     /// # Errors
-    /// The service does not respond, or its response has another form.
+    /// The service does not answer, or its answer has another form.
     pub(crate) async fn readiness<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         let url = self.url_of("readyz")?;
         let (_, body) = self.send(&url, self.client.get(url.clone())).await?;
@@ -69,7 +69,7 @@ impl Service {
         self.url.join(&format!("{base}/{path}")).map_err(|error| anyhow!("{}: {error}", shown(&self.url)))
     }
 
-    /// Sends a request with the token. Returns the status and the body of the response.
+    /// Sends a request with the token. Returns the status and the body of the answer.
     async fn send(&self, url: &Url, request: RequestBuilder) -> anyhow::Result<(u16, String)> {
         let no_answer = |error| http::no_answer(url, self.timeout, error);
         let response = request.header(AUTHORIZATION, self.authorization.clone()).send().await.map_err(no_answer)?;
@@ -84,19 +84,19 @@ impl Service {
 }
 
 fn read<T: DeserializeOwned>(url: &Url, body: &str) -> anyhow::Result<T> {
-    serde_json::from_str(body).with_context(|| format!("{}: the response is not from livehook", shown(url)))
+    serde_json::from_str(body).with_context(|| format!("{}: the answer is not from livehook", shown(url)))
 }
 
-/// An error for a response that refuses. The API explains it in `detail`, the rest of the admin endpoint in `message`.
+/// An error for an answer that refuses. The API explains it in `detail`, the rest of the admin endpoint in `message`.
 fn refused(url: &Url, status: u16, body: &str) -> anyhow::Error {
     // A proxy in front of the service may answer with HTML.
-    let response = serde_json::from_str::<Value>(body).unwrap_or_default();
-    let detail = response["detail"].as_str();
+    let answer = serde_json::from_str::<Value>(body).unwrap_or_default();
+    let detail = answer["detail"].as_str();
     let hint = match status {
         401 => "; is the token the one of this service?",
         404 | 405 if detail.is_none() => "; is --url the admin endpoint?",
         _ => "",
     };
-    let text = printable(detail.or(response["message"].as_str()).unwrap_or(body).trim(), SHOWN_CHARACTERS_MAX);
+    let text = printable(detail.or(answer["message"].as_str()).unwrap_or(body).trim(), SHOWN_CHARACTERS_MAX);
     anyhow!("{}: answered {status} {text}{hint}", shown(url))
 }

@@ -20,7 +20,7 @@ use crate::journal::{
 };
 use crate::storage::StorageError;
 
-/// How long the service may take for one response. A change of many dead letters takes long.
+/// How long the service may take for one answer. A change of many dead letters takes long.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 // Without documentation, because clap would print it instead of the summary of each command.

@@ -26,7 +26,7 @@ impl Row for BroadcastRow {
         Column::left("STATE", |row| state_cell(row.view.state)),
         Column::left("STREAM", |row| TextCell::stream(&row.view.domain, &row.view.app_name, &row.view.stream)),
         Column::right("SESSIONS", |row| TextCell::new(row.view.sessions)),
-        Column::right("INTERRUPTIONS", |row| warned(row.view.interruptions, row.view.interruptions > 0)),
+        Column::right("GAPS", |row| warned(row.view.interruptions, row.view.interruptions > 0)),
         Column::right("LONGEST GAP", BroadcastRow::longest_gap),
         Column::left("FIRST SESSION", |row| TextCell::new(&row.view.first_session)),
     ];

@@ -1,4 +1,4 @@
-//! `livehook replay`: lets a running service send journal records to a sink again.
+//! `livehook replay`: lets a running service send events of the journal to a sink again.
 
 mod row;
 
@@ -19,7 +19,7 @@ use crate::callback::EventSelection;
 use crate::moment::Moment;
 use crate::printable::printable_again;
 
-/// How long the service may take for one response. It counts the events of a dry run, which takes long in a large journal.
+/// How long the service may take for one answer. It counts the events of a dry run, which takes long in a large journal.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The pause between two requests for the progress.
@@ -34,7 +34,7 @@ const REASON_CHARACTERS_MAX: usize = 1000;
 /// The flags of a new replay. They make no sense for one that exists already.
 const NEW_REPLAY_FLAGS: [&str; 7] = ["since", "until", "types", "streams", "domains", "dry_run", "no_wait"];
 
-/// Send journal records to one sink again
+/// Send events of the journal to one sink again
 ///
 /// The service replays the events in the order of the journal, next to its normal deliveries. The filter of the sink applies,
 /// its cursor stays, and every event keeps its id. --since and --until compare the time at which livehook received an event.
@@ -117,8 +117,8 @@ async fn start(
         "dry_run": arguments.dry_run,
     });
     if arguments.dry_run {
-        let response: Value = service.post("replays", &body).await?;
-        output.line(&response["counted"])?;
+        let answer: Value = service.post("replays", &body).await?;
+        output.line(&answer["counted"])?;
         return Ok(ExitCode::SUCCESS);
     }
     // From here on, Ctrl-C must say that the replay has started.

@@ -19,13 +19,13 @@ use super::runtime::block_on;
 use super::sign::{TTL_SECS, expiry_secs, now_secs, sign};
 use crate::printable::printable;
 
-/// How long CSS waits for a response.
+/// How long CSS waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The errcode of a normal stop: the client ended the push.
 const ERRCODE_NORMAL: i64 = 1;
 
-/// The most characters that are shown of a response.
+/// The most characters that are shown of an answer.
 const SHOWN_CHARACTERS_MAX: usize = 1000;
 
 /// The flags of generated callbacks. They make no sense for a file.
@@ -33,7 +33,7 @@ const GENERATED_FLAGS: [&str; 6] = ["event", "stream", "domain", "app_name", "er
 
 /// Send signed callbacks to a receiver, generated or from a file
 ///
-/// The command prints one line for each response: status, body, time. The exit code is 1 if any status is not 200.
+/// The command prints one line for each answer: status, body, time. The exit code is 1 if any status is not 200.
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("signature").args(["key", "key_file", "as_is"]).required(true),
@@ -101,7 +101,7 @@ enum EventKind {
     Pair,
 }
 
-/// Sends the callbacks and prints each response.
+/// Sends the callbacks and prints each answer.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     if arguments.generated.errcode.is_some() && arguments.generated.event == EventKind::Push {
         return Err(usage_error("--errcode needs --event stop or --event pair"));
@@ -165,7 +165,7 @@ fn generate(arguments: &GeneratedArguments, now_secs: i64) -> Vec<String> {
     }
 }
 
-/// The receiver, and the number of its responses.
+/// The receiver, and the number of its answers.
 struct Receiver<'r, 'w> {
     client: Client,
     url: &'r Url,
@@ -175,11 +175,11 @@ struct Receiver<'r, 'w> {
 }
 
 impl Receiver<'_, '_> {
-    /// Posts one callback and prints the response.
+    /// Posts one callback and prints the answer.
     async fn post(&mut self, body: Vec<u8>) -> anyhow::Result<()> {
         let began = Instant::now();
         // After many callbacks, the error says how far the command came.
-        let before = if self.sent == 0 { String::new() } else { format!("after {} responses: ", self.sent) };
+        let before = if self.sent == 0 { String::new() } else { format!("after {} answers: ", self.sent) };
         let failed = |error| anyhow!("{before}{error}");
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
         let response = request.send().await.map_err(|error| failed(no_answer(self.url, TIMEOUT, error)))?;

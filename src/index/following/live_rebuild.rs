@@ -4,7 +4,7 @@ use super::follower::Follower;
 use crate::index::{IndexError, Store};
 use crate::journal::Offset;
 
-/// The rebuild that is under way, if there is one.
+/// The rebuild in progress, if there is one.
 #[derive(Default)]
 pub(super) struct LiveRebuild {
     /// The last record of the rebuild.

@@ -51,7 +51,7 @@ pub struct Options {
     /// The time limit of a connection attempt, in seconds.
     #[serde(default = "default_connect_timeout_secs")]
     pub connect_timeout_secs: u64,
-    /// The number of requests that may be under way at once. Events of one stream still go out one after another.
+    /// The number of requests that may be in flight at once. Events of one stream still go out one after another.
     #[serde(default = "default_concurrency")]
     pub concurrency: usize,
     /// The most events in one request. With 1, the body is an object, otherwise a list.

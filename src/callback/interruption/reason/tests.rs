@@ -15,7 +15,7 @@ const CODES: [ReasonCategory; 40] = [
     Operator, Internal, Content,
 ];
 
-/// Every sub code of 18.
+/// Every sub-code of 18.
 const REJECTED_SUBS: [i64; 28] = [
     100, 101, 102, 103, 104, 200, 201, 202, 203, 300, 301, 302, 303, 304, 305, 306, 307, 308, 309, 400, 401, 500, 501,
     502, 503, 600, 601, 602,
