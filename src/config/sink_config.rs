@@ -1,4 +1,4 @@
-//! A configured sink, and its name.
+//! The settings that every sink has, whatever its type. The name has a type of its own, because metrics and URLs contain it.
 
 use std::fmt;
 

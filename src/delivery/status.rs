@@ -1,4 +1,4 @@
-//! The state of a worker, for the admin endpoint.
+//! The worker of a sink and the admin endpoint share this state part by part, so a request never holds up a delivery.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};

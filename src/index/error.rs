@@ -1,4 +1,4 @@
-//! Why the index cannot be opened, read or written.
+//! The errors of the index. The cures differ from the journal's, because a lost index can be built again from the journal.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Why the journal cannot store an event, or cannot be opened or read. Each text says what to do.
+//! Why an event is not stored, after which its sender tries again, and why the journal otherwise fails. The two are separate
+//! types, because only the first decides an answer to CSS.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl AppendError {
     }
 }
 
-/// Why the journal cannot be opened or read.
+/// Why the journal cannot be opened, read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A later version of livehook made the file.

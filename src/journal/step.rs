@@ -1,8 +1,8 @@
-//! The result of one step of a worker that reads the journal.
+//! The workers of the sinks and of the index take the journal in steps, so that a test can make one step at a time.
 
 use std::time::Duration;
 
-/// What a step leaves to do.
+/// The result of a step: whether the worker has more to do, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The worker can take another step at once.

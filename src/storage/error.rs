@@ -1,4 +1,5 @@
-//! The errors of files in the data directory. Each names the path, and what to do.
+//! The journal and the index share these errors, because both are files of one data directory. Most texts name the path and
+//! the cure.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A dead letter as a row.
+//! How `dead-letters list` and `dead-letters show` print a dead letter.
 
 use serde::Serialize;
 use serde_json::value::RawValue;

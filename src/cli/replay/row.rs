@@ -1,11 +1,11 @@
-//! A replay as the API describes it, and as a row.
+//! How `replay` reads a replay from the API and prints it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cli::render::{Column, NAME_CHARACTERS_MAX, Row, TextCell};
 
-/// A replay.
+/// A replay, as the API returns it.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Replay {
     pub(super) id: i64,

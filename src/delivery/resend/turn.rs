@@ -1,4 +1,4 @@
-//! The result of one turn of a resend.
+//! Redrives and replays return the same type, so [`Resends`](super::Resends) stores the results of both in the same way.
 
 use crate::delivery::outcome::BatchOutcome;
 use crate::journal::{RedriveAttempt, ReplayProgress};

@@ -1,4 +1,4 @@
-//! The index, open for reading.
+//! Each reader has a connection of its own, so that a query neither waits for the worker nor holds it up.
 
 use std::path::Path;
 
