@@ -1,22 +1,25 @@
-//! `/metrics`: every metric, in the text format of OpenMetrics, for Prometheus.
+//! `/metrics`: every metric as text, for Prometheus and what reads its formats.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, Response};
+use axum::http::header::{CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, Response};
+use axum::response::IntoResponse;
 
+use super::accept::text_format;
 use super::api::Feed;
 use super::sources::{Sources, lag};
 
 /// `GET /metrics`.
-pub(super) async fn metrics(State((sources, feed)): State<(Arc<Sources>, Arc<Feed>)>) -> Response<Body> {
+pub(super) async fn metrics(
+    State((sources, feed)): State<(Arc<Sources>, Arc<Feed>)>,
+    headers: HeaderMap,
+) -> Response<Body> {
     refresh(&sources, &feed);
-    let mut response = Response::new(Body::from(sources.metrics.encode()));
-    let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
-    response
+    let format = text_format(&headers);
+    ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], sources.metrics.encode(format)).into_response()
 }
 
 /// Sets the metrics that show a state. Counters and histograms are kept up to date by the code that counts.

@@ -1,5 +1,6 @@
 //! The admin endpoint: health, metrics and the API, on a listener of its own.
 
+mod accept;
 mod api;
 mod guard;
 mod health;

@@ -38,6 +38,7 @@ impl Outlet {
     ) -> Outlet {
         status.set_cursor(consumer.cursor().0);
         status.set_dead_letters(consumer.dead_letters());
+        metrics.expect_deliveries(&status.sink);
         Outlet { consumer, sink, retry, status, metrics, clock, random: fastrand::Rng::new(), unsaved: None }
     }
 

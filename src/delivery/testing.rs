@@ -14,7 +14,7 @@ use crate::clock::system_clock;
 use crate::clock::testing::{advance_test_clock, set_test_clock, test_clock};
 use crate::journal::{self, Appended, Journal, Offset, Opened, Record, Records, SqliteJournal, Start, Step};
 use crate::sink::{Failure, Outcome, Sink};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, TextFormat};
 
 /// The time at which every event is received.
 pub(super) const NOW_MS: i64 = RECEIVED_MS;
@@ -260,7 +260,7 @@ impl Bench {
     /// The metric of deliveries with this outcome.
     pub(super) fn deliveries(&self, outcome: &str) -> u64 {
         let series = format!("livehook_deliveries_total{{sink=\"sink\",outcome=\"{outcome}\"}} ");
-        let text = self.metrics.encode();
+        let text = self.metrics.encode(TextFormat::Classic);
         text.lines().find_map(|line| line.strip_prefix(&series)).map_or(0, |count| count.parse().unwrap())
     }
 

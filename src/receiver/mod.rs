@@ -7,6 +7,7 @@ mod answers;
 mod body;
 mod hourly_counts;
 mod options;
+mod outcomes;
 mod recent_refusals;
 mod refused_body;
 mod routes;

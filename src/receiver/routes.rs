@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::answers::{self, NotStored};
 use super::body::{self, BodyError, Budget};
+use super::outcomes;
 use super::refused_body::RefusedBody;
 use super::storing::store;
 use super::{HourlyCounts, Options, RecentRefusals};
@@ -156,6 +157,7 @@ impl Receiver {
         if !options.paths_differ() {
             return Err(ReceiverError::SamePath(options.path.clone()));
         }
+        outcomes::expect(&metrics);
         Ok(Receiver {
             path: options.path.clone(),
             health_path: options.health_path.clone(),

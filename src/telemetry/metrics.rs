@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
+use super::text_format::{TextFormat, classic};
 use crate::callback::{EventType, ReasonCategory};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +53,26 @@ pub enum DeliveryOutcome {
     Refused,
     /// The filter of the sink left the event out.
     Filtered,
+}
+
+impl DeliveryOutcome {
+    const ALL: [DeliveryOutcome; 5] = [
+        DeliveryOutcome::Delivered,
+        DeliveryOutcome::Transient,
+        DeliveryOutcome::DeadLetter,
+        DeliveryOutcome::Refused,
+        DeliveryOutcome::Filtered,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            DeliveryOutcome::Delivered => "delivered",
+            DeliveryOutcome::Transient => "transient",
+            DeliveryOutcome::DeadLetter => "dead_letter",
+            DeliveryOutcome::Refused => "refused",
+            DeliveryOutcome::Filtered => "filtered",
+        }
+    }
 }
 
 /// Every metric, and the registry that encodes them.
@@ -149,6 +170,25 @@ impl Metrics {
         }
     }
 
+    /// Makes the counters of these outcomes, at zero: `of_types` with every event type, `without_type` with the type `none`.
+    ///
+    /// Prometheus computes an increase only from a value that it has scraped before. Without the zero, it would miss the
+    /// first refusal.
+    pub fn expect_callbacks(&self, of_types: &[&'static str], without_type: &[&'static str]) {
+        let labels = EventType::known().map(EventType::label).chain([EventType::Unknown(0).label()]);
+        let of_types = labels.flat_map(|event_type| of_types.iter().map(move |outcome| (event_type, *outcome)));
+        for (event_type, outcome) in of_types.chain(without_type.iter().map(|outcome| ("none", *outcome))) {
+            drop(self.callbacks.get_or_create(&CallbackLabels { event_type, outcome }));
+        }
+    }
+
+    /// Makes the counters of a sink, at zero, for the reason that [`Metrics::expect_callbacks`] gives.
+    pub fn expect_deliveries(&self, sink: &str) {
+        for outcome in DeliveryOutcome::ALL {
+            self.deliveries(sink, outcome, 0);
+        }
+    }
+
     /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if the body has no
     /// readable type. `outcome` is `stored`, `duplicate`, or the error word of the answer.
     pub fn callback(&self, event_type: Option<EventType>, outcome: &'static str, duration: Duration) {
@@ -195,14 +235,8 @@ impl Metrics {
 
     /// Counts attempts of one sink with the same outcome.
     pub fn deliveries(&self, sink: &str, outcome: DeliveryOutcome, count: u64) {
-        let outcome = match outcome {
-            DeliveryOutcome::Delivered => "delivered",
-            DeliveryOutcome::Transient => "transient",
-            DeliveryOutcome::DeadLetter => "dead_letter",
-            DeliveryOutcome::Refused => "refused",
-            DeliveryOutcome::Filtered => "filtered",
-        };
-        self.deliveries.get_or_create(&DeliveryLabels { sink: sink.to_owned(), outcome }).inc_by(count);
+        let labels = DeliveryLabels { sink: sink.to_owned(), outcome: outcome.label() };
+        self.deliveries.get_or_create(&labels).inc_by(count);
     }
 
     /// Sets how far a sink is behind: in records, and by the age of its oldest pending event in seconds.
@@ -241,12 +275,15 @@ impl Metrics {
         self.feed_subscribers.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Returns every metric in the OpenMetrics text format.
-    pub fn encode(&self) -> String {
+    /// Returns every metric as text.
+    pub fn encode(&self, format: TextFormat) -> String {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
-        text
+        match format {
+            TextFormat::OpenMetrics => text,
+            TextFormat::Classic => classic(&text),
+        }
     }
 }
 
@@ -295,7 +332,7 @@ mod tests {
         metrics.deliveries("archive", DeliveryOutcome::Delivered, 2);
         metrics.delivery_lag("archive", 3, 0.5);
         metrics.dead_letters("archive", 0);
-        let text = metrics.encode();
+        let text = metrics.encode(TextFormat::Classic);
         for line in [
             r#"livehook_callbacks_total{event_type="push",outcome="stored"} 3"#,
             r#"livehook_callbacks_total{event_type="push",outcome="duplicate"} 1"#,
@@ -318,5 +355,24 @@ mod tests {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         assert!(!text.contains("4711"));
+    }
+
+    #[test]
+    fn expected_counters_start_at_zero() {
+        let metrics = Metrics::new();
+        metrics.expect_callbacks(&["stored", "signature_mismatch"], &["not_found"]);
+        metrics.expect_deliveries("archive");
+        let text = metrics.encode(TextFormat::Classic);
+        for line in [
+            r#"livehook_callbacks_total{event_type="push",outcome="stored"} 0"#,
+            r#"livehook_callbacks_total{event_type="highlights",outcome="stored"} 0"#,
+            r#"livehook_callbacks_total{event_type="unknown",outcome="signature_mismatch"} 0"#,
+            r#"livehook_callbacks_total{event_type="none",outcome="not_found"} 0"#,
+            r#"livehook_deliveries_total{sink="archive",outcome="dead_letter"} 0"#,
+            r#"livehook_sessions_ended_total{reason_category="client"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert_eq!(text.matches("outcome=\"not_found\"").count(), 1);
     }
 }

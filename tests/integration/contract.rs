@@ -33,6 +33,7 @@ fn check_answer(answer: &Answer, status: u16, error: &str, start: &str) {
 #[tokio::test]
 async fn every_answer_has_its_status_and_word() {
     let app = TestApp::start("[receiver]\nallowed_appids = [12345678]\nallowed_domains = [\"*.example.com\"]\n").await;
+    let metrics_at_start = app.metrics().await;
     let now = now_secs();
     let good = signed(1, now);
     let first = answer(&app, request(&good, "")).await;
@@ -81,8 +82,18 @@ async fn every_answer_has_its_status_and_word() {
         ("none", "headers_too_large"),
     ] {
         let labels = format!("livehook_callbacks_total{{event_type=\"{event_type}\",outcome=\"{outcome}\"}}");
-        assert!(metrics.contains(&labels), "{labels} is not in {metrics}");
+        let counted = metrics.lines().find_map(|line| line.strip_prefix(&labels)).unwrap();
+        assert_ne!(counted, " 0", "{labels}");
     }
+    // `increase()` sees only series that were there before.
+    assert_eq!(series(&metrics), series(&metrics_at_start));
+}
+
+/// The metrics with their labels, without their values.
+fn series(metrics: &str) -> Vec<&str> {
+    let mut series: Vec<_> = metrics.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    series.sort_unstable();
+    series
 }
 
 #[tokio::test]

@@ -89,9 +89,16 @@ async fn health_and_metrics_are_shown() {
     );
     let (status, headers, body) = ask(&setup, "GET", "/metrics", &[]).await;
     assert_eq!(status, 200);
-    assert!(headers[CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text; version=1.0.0"));
+    assert_eq!(headers[CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(headers["vary"], "accept");
+    assert!(!body.contains("# EOF"), "{body}");
     assert!(body.contains("livehook_delivery_lag_records{sink=\"archive\"} 0"), "{body}");
     assert!(body.contains("livehook_dead_letters{sink=\"archive\"} 0"), "{body}");
+    let accept =
+        ("accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2");
+    let (_, headers, body) = ask(&setup, "GET", "/metrics", &[accept]).await;
+    assert_eq!(headers[CONTENT_TYPE], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(body.ends_with("# EOF\n"), "{body}");
 }
 
 #[tokio::test]

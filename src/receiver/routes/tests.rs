@@ -10,6 +10,7 @@ use crate::http::testing::{Client, Lines};
 use crate::journal::AppendError;
 use crate::journal::testing::MemoryJournal;
 use crate::receiver::ERRORS;
+use crate::telemetry::TextFormat;
 
 #[tokio::test(start_paused = true)]
 async fn copy_of_a_callback_is_a_duplicate() {
@@ -21,7 +22,7 @@ async fn copy_of_a_callback_is_a_duplicate() {
         assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"code":0}"#));
         assert!(reply.has("content-type: application/json"));
         let line = format!(r#"livehook_callbacks_total{{event_type="push",outcome="{outcome}"}} 1"#);
-        assert!(metrics.encode().contains(&line), "{line}");
+        assert!(metrics.encode(TextFormat::Classic).contains(&line), "{line}");
     }
     assert_eq!(journal.events().len(), 1);
 }
@@ -121,7 +122,7 @@ async fn every_error_is_answered_and_counted() {
         assert_eq!(connector.ask(&identity).await.status, 200);
     }
     assert_eq!(journal.events().len(), 1);
-    let metrics = metrics.encode();
+    let metrics = metrics.encode(TextFormat::Classic);
     for line in [
         r#"livehook_callbacks_total{event_type="push",outcome="signature_expired"} 2"#,
         r#"livehook_callbacks_total{event_type="none",outcome="length_required"} 1"#,

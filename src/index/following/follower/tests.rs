@@ -5,6 +5,7 @@ use crate::clock::testing::advance_test_clock;
 use crate::index::Reader;
 use crate::index::following::testing::{Running, copy_index, history, prune_records, remove_index};
 use crate::index::testing::expected;
+use crate::telemetry::TextFormat;
 
 /// Longer than the interval in which the index is made durable.
 const LATER_MS: i64 = 11_000;
@@ -91,7 +92,10 @@ async fn only_pruned_records_are_missing() {
     let mut running = Running::open(directory);
     running.step_until_idle().await;
     assert_eq!(running.sessions(), expected(&history[5..]));
-    assert!(running.metrics.encode().contains("livehook_session_duration_seconds_count 0"), "no news");
+    assert!(
+        running.metrics.encode(TextFormat::Classic).contains("livehook_session_duration_seconds_count 0"),
+        "no news"
+    );
     running.stop().await;
 }
 

@@ -4,10 +4,11 @@ use crate::index::following::testing::{Running, STREAM, history};
 use crate::index::testing::{events, expected};
 use crate::journal::Step;
 use crate::session::testing::push;
+use crate::telemetry::TextFormat;
 
 /// The lines of the metric that counts the ends of sessions.
 fn ends(running: &Running) -> Vec<String> {
-    let metrics = running.metrics.encode();
+    let metrics = running.metrics.encode(TextFormat::Classic);
     metrics.lines().filter(|line| line.starts_with("livehook_sessions_ended_total")).map(str::to_owned).collect()
 }
 

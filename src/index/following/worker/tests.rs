@@ -5,6 +5,7 @@ use crate::clock::testing::advance_test_clock;
 use crate::index::following::testing::{Running, history, reported_cursor};
 use crate::index::testing::{expected, sessions};
 use crate::journal::Journal;
+use crate::telemetry::TextFormat;
 
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,7 +45,7 @@ async fn records_are_indexed_until_idle() {
     advance_test_clock(1000);
     running.step_until_idle().await;
     assert_eq!(running.status.view().live_streams, 1);
-    let metrics = running.metrics.encode();
+    let metrics = running.metrics.encode(TextFormat::Classic);
     for line in [
         r#"livehook_sessions_ended_total{reason_category="client"} 1"#,
         r#"livehook_sessions_ended_total{reason_category="network"} 1"#,
@@ -92,7 +93,7 @@ async fn failing_index_recovers() {
     running.step_until_idle().await;
     assert_eq!(running.status.view().last_error, None);
     assert_eq!(running.sessions(), expected(&history));
-    assert!(running.metrics.encode().contains("livehook_session_duration_seconds_count 2"));
+    assert!(running.metrics.encode(TextFormat::Classic).contains("livehook_session_duration_seconds_count 2"));
     running.stop().await;
 }
 
