@@ -64,9 +64,7 @@ fn empty_domains_of_a_key_are_a_mistake() {
         // The domain is the mistake here, and not that the list is empty without it.
         (
             "[receiver]\nkeys = [{ key = \"limited-key-of-letters\", domains = [\"a b\"] }]",
-            &[
-                "2: receiver.keys[0].domains[0] = \"a b\": is not a domain name: give it without scheme, port and path",
-            ],
+            &["2: receiver.keys[0].domains[0] = \"a b\": is not a domain name: give it without scheme, port and path"],
         ),
         // The position counts the elements with mistakes too.
         (
