@@ -4,8 +4,8 @@
 
 It writes each request that it takes to FOLDER/requests.jsonl, as a line of JSON, before it answers. The file FOLDER/mode says how it
 handles the next request: `ok`; a status to answer with; `reset`, to reset the connection; `lost`, to store the request and close the
-connection without an answer. It rejects every request that holds an event of the stream `poison` with 422. With CERTIFICATE, a
-file (PEM) that holds a certificate and its key, it speaks TLS.
+connection without an answer. It rejects every request that holds an event of the stream `poison` with 422, and of the stream
+`unknown` with 404. With CERTIFICATE, a file (PEM) that holds a certificate and its key, it speaks TLS.
 """
 
 import asyncio
@@ -40,6 +40,8 @@ def answer(method, headers, body):
         return mode
     if '"subject":"poison"' in body:
         return "422"
+    if '"subject":"unknown"' in body:
+        return "404"
     if method == "POST":
         keep(headers, body)
     return "204" if mode == "ok" else mode

@@ -20,8 +20,17 @@ pub(super) fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n s
     closest(name, known).map(|near| format!("did you mean `{near}`?"))
 }
 
+/// Keys of earlier versions, and what to do instead.
+const REMOVED_KEYS: [(&str, &str); 1] = [(
+    "client_errors_are_transient",
+    "remove it: after 401, 403, 404 and the like events wait, unless other events pass; see \"Answers\" in docs/sinks.md",
+)];
+
 /// Returns the cure for a key that does not exist in a table with the keys `known`.
 pub(super) fn instead_of(name: &str, known: &[&str]) -> String {
+    if let Some((_, cure)) = REMOVED_KEYS.iter().find(|(removed, _)| *removed == name) {
+        return (*cure).to_owned();
+    }
     match did_you_mean(name, known.iter().copied()) {
         Some(suggestion) => suggestion,
         None if known.is_empty() => "remove it".to_owned(),
@@ -47,5 +56,11 @@ mod tests {
         assert_eq!(closest("leeway_sec", known), Some("leeway_secs"));
         assert_eq!(closest("leeway", known), None);
         assert_eq!(closest("colour", known), None);
+    }
+
+    #[test]
+    fn a_removed_key_has_its_own_cure() {
+        let cure = instead_of("client_errors_are_transient", &["client", "url"]);
+        assert!(cure.starts_with("remove it: after 401"), "{cure}");
     }
 }

@@ -1,6 +1,7 @@
 //! From the journal to the sinks: one worker per sink, with retries, dead letters and resends.
 
 mod backoff;
+mod doubts;
 mod new_events;
 mod outcome;
 mod outlet;

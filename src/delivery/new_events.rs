@@ -209,7 +209,8 @@ impl NewEvents {
     fn report_failure(&mut self, outlet: &Outlet, failure: String, new_reason: Option<String>) {
         let attempts = self.outages.max(self.pending.attempts_max());
         outlet.status.set_attempt(attempts.saturating_add(1), Some(failure));
-        if let Some(reason) = new_reason.filter(|reason| self.logged.as_ref() != Some(reason)) {
+        let is_logged = |reason: &String| self.logged.as_deref().is_some_and(|logged| is_same(logged, reason));
+        if let Some(reason) = new_reason.filter(|reason| !is_logged(reason)) {
             tracing::warn!(sink = outlet.name(), reason, "the sink fails: livehook keeps its events and tries again");
             self.logged = Some(reason);
         }
@@ -222,4 +223,10 @@ impl NewEvents {
             tracing::info!(sink = outlet.name(), "the sink takes events again");
         }
     }
+}
+
+/// Whether two reasons differ in the quoted answer at most. Many receivers put a time or a request number into each answer.
+fn is_same(one: &str, other: &str) -> bool {
+    let without_quote = |reason: &str| reason.split(": \"").next().map(str::to_owned);
+    without_quote(one) == without_quote(other)
 }

@@ -49,7 +49,7 @@ pub(super) struct BatchOutcome {
 impl BatchOutcome {
     /// Decides on one event. `attempts` counts this attempt, and `age_ms` is the age of the event at its end.
     pub(super) fn decide(&mut self, outcome: Outcome, retry: &RetryOptions, attempts: u32, age_ms: i64) -> Decision {
-        let Failure { reason, retry_after, is_outage } = match outcome {
+        let Failure { reason, retry_after, is_outage, .. } = match outcome {
             Outcome::Delivered => {
                 self.delivered += 1;
                 return Decision::Done;
@@ -148,7 +148,7 @@ mod tests {
         let away = || Outcome::Retry(Failure::outage("away"));
         let asked = |secs, is_outage| {
             let retry_after = Some(Duration::from_secs(secs));
-            Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage })
+            Outcome::Retry(Failure { retry_after, is_outage, ..Failure::outage("later") })
         };
         for (outcomes, is_outage) in [
             (vec![Outcome::Delivered], false),

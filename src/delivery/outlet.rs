@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::{Pause, RetryOptions};
+use super::doubts::Doubts;
 use super::pending::Pending;
 use super::status::Status;
 use crate::callback::EventSelection;
@@ -22,6 +23,7 @@ pub struct Outlet {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     random: fastrand::Rng,
+    doubts: Doubts,
     /// Progress that the journal hasn't confirmed.
     unsaved: Option<Progress>,
 }
@@ -39,7 +41,8 @@ impl Outlet {
         status.set_cursor(consumer.cursor().0);
         status.set_dead_letters(consumer.dead_letters());
         metrics.expect_deliveries(&status.sink);
-        Outlet { consumer, sink, retry, status, metrics, clock, random: fastrand::Rng::new(), unsaved: None }
+        let random = fastrand::Rng::new();
+        Outlet { consumer, sink, retry, status, metrics, clock, random, doubts: Doubts::default(), unsaved: None }
     }
 
     /// The name of the sink.
@@ -63,6 +66,7 @@ impl Outlet {
             // Without an outcome, nothing proves that the sink has the event.
             outcomes.resize(batch.len(), Failure::outage("the sink returned no outcome for this event").into());
         }
+        self.doubts.decide(batch, &mut outcomes);
         outcomes
     }
 

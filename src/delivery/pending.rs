@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::backoff::Pause;
+use crate::callback::PartitionKey;
 use crate::journal::{Ahead, Offset, Record};
 
 /// The most records that may be pending. At this number, the worker reads no more.
@@ -99,7 +100,7 @@ impl Pending {
         self.entries.extend(records.into_iter().map(|record| Entry { record, attempts: Attempts::default() }));
     }
 
-    /// Takes the records that are ready, in order. A record is ready if neither it nor an earlier one of its stream is paused.
+    /// Takes the records that are ready, each stream in order. A record is ready if neither it nor an earlier one of its stream is paused.
     pub(super) fn take_ready(&mut self, now_ms: i64) -> (Vec<Record>, Vec<Attempts>) {
         let mut waiting = HashSet::new();
         let is_ready: Vec<bool> = self
@@ -116,8 +117,15 @@ impl Pending {
             })
             .collect();
         let mut is_ready = is_ready.into_iter();
-        let ready = self.entries.extract_if(.., |_| is_ready.next().unwrap_or(false));
-        ready.map(|entry| (entry.record, entry.attempts)).unzip()
+        let ready: Vec<Entry> = self.entries.extract_if(.., |_| is_ready.next().unwrap_or(false)).collect();
+        // Streams that failed go last. The sink may skip the rest of a batch, and must not try the same few events each time.
+        let keys = ready.iter().map(|entry| (entry.attempts.pause.is_some(), entry.record.event.partition_key()));
+        let failed: HashSet<PartitionKey<'_>> =
+            keys.filter(|(has_failed, _)| *has_failed).map(|(_, key)| key).collect();
+        let is_last: Vec<bool> =
+            ready.iter().map(|entry| failed.contains(&entry.record.event.partition_key())).collect();
+        let (last, first): (Vec<_>, Vec<_>) = ready.into_iter().zip(is_last).partition(|(_, is_last)| *is_last);
+        first.into_iter().chain(last).map(|(entry, _)| (entry.record, entry.attempts)).unzip()
     }
 
     /// Takes back the records of a batch that are not finished.

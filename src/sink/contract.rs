@@ -18,12 +18,15 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Whether the destination seems to take no event at all, so that other events wait too.
     pub is_outage: bool,
+    /// Whether the event itself may be at fault, although this looks like an outage. If other events pass, the worker gives the
+    /// event up.
+    pub is_doubtful: bool,
 }
 
 impl Failure {
     /// The destination seems to be down, or livehook can't reach it.
     pub fn outage(reason: impl ToString) -> Failure {
-        Failure { reason: reason.to_string(), retry_after: None, is_outage: true }
+        Failure { reason: reason.to_string(), retry_after: None, is_outage: true, is_doubtful: false }
     }
 
     /// The destination didn't take this event. It may take others.

@@ -152,7 +152,7 @@ async fn an_ordered_sink_passes_no_failure() {
 async fn each_stream_honours_retry_after() {
     let asked = |secs, is_outage| {
         let retry_after = Some(Duration::from_secs(secs));
-        Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage })
+        Outcome::Retry(Failure { retry_after, is_outage, ..Failure::outage("later") })
     };
     let mut bench = Bench::new(0..2).await;
     bench.answer(vec![(0, refused()), (1, asked(30, false))]);

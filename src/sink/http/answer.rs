@@ -23,31 +23,60 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Returns the outcome of the request. `url` names the receiver in the reason. If `is_lenient`, no answer is a rejection.
-    pub(super) fn outcome(&self, url: &str, is_lenient: bool, now_ms: i64) -> Outcome {
+    /// Returns the outcome of the request. `url` names the receiver in the reason.
+    pub(super) fn outcome(&self, url: &str, now_ms: i64) -> Outcome {
         let status = self.status;
         if status.is_success() {
             return Outcome::Delivered;
         }
         let retry_after = self.retry_after.as_deref().and_then(|text| wait(text, now_ms));
-        // 429 asks for fewer requests, and 502 to 504 usually come from a proxy that reaches no receiver.
-        let is_outage = matches!(status.as_u16(), 429 | 502..=504);
-        let may_retry = is_lenient || matches!(status.as_u16(), 408 | 425 | 429 | 500..=599);
+        let meaning = Meaning::of(status);
         let mut reason = format!("{url} answered {status}");
         if let Some(location) = &self.location {
             reason.push_str(&format!(", to {}", printable(location, EXCERPT_CHARACTERS_MAX)));
         }
         // In an outage, a proxy answers: its text says nothing about the receiver, and often differs each time.
-        if !is_outage && !self.body.trim().is_empty() {
+        if meaning != Meaning::Outage && !self.body.trim().is_empty() {
             reason.push_str(&format!(": \"{}\"", printable(self.body.trim(), EXCERPT_CHARACTERS_MAX)));
         }
         if let Some(cure) = cure(status) {
             reason.push_str(&format!("; {cure}"));
         }
-        if may_retry {
-            Outcome::Retry(Failure { reason, retry_after, is_outage })
-        } else {
-            Outcome::Rejected { reason }
+        let failure = match meaning {
+            Meaning::Rejected => return Outcome::Rejected { reason },
+            Meaning::Outage => Failure::outage(reason),
+            Meaning::Doubtful => Failure { is_doubtful: true, ..Failure::outage(reason) },
+            Meaning::Retry => Failure::of_event(reason),
+        };
+        Outcome::Retry(Failure { retry_after, ..failure })
+    }
+}
+
+/// The meaning of a status other than 2xx.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The receiver refuses this event for good.
+    Rejected,
+    /// The receiver takes no event now.
+    Outage,
+    /// The receiver may be set up wrongly, or may not be meant by the configuration. If other events pass, this one is at fault.
+    Doubtful,
+    /// The receiver doesn't take this event now.
+    Retry,
+}
+
+impl Meaning {
+    fn of(status: StatusCode) -> Meaning {
+        match status.as_u16() {
+            // These are about the event: its form, its state, its size.
+            400 | 409 | 410 | 413 | 422 => Meaning::Rejected,
+            // 429 asks for fewer requests, and 502 to 504 usually come from a proxy that reaches no receiver.
+            429 | 502..=504 => Meaning::Outage,
+            408 | 423 | 425 => Meaning::Retry,
+            // A wrong token, path or method, or a redirect to a login: mostly every event gets the same answer.
+            300..=499 => Meaning::Doubtful,
+            // HTTP gives 600 and more no meaning, so they are errors of the receiver.
+            _ => Meaning::Retry,
         }
     }
 }
@@ -82,8 +111,8 @@ mod tests {
     use super::*;
     use crate::sink::testing::reason;
 
-    fn outcome(status: u16, is_lenient: bool) -> Outcome {
-        answer(status, None).outcome("http://r/x", is_lenient, 0)
+    fn outcome(status: u16) -> Outcome {
+        answer(status, None).outcome("http://r/x", 0)
     }
 
     fn answer(status: u16, retry_after: Option<&str>) -> Answer {
@@ -98,9 +127,9 @@ mod tests {
     #[test]
     fn only_2xx_is_delivered() {
         for status in 200..=999 {
-            let (strict, lenient) = (outcome(status, false), outcome(status, true));
-            let name = match &strict {
+            let name = match outcome(status) {
                 Outcome::Delivered => "delivered",
+                Outcome::Retry(Failure { is_doubtful: true, is_outage: true, .. }) => "doubtful",
                 Outcome::Retry(Failure { is_outage: true, .. }) => "outage",
                 Outcome::Retry(_) => "retry",
                 Outcome::Rejected { .. } => "rejected",
@@ -109,13 +138,11 @@ mod tests {
             let expected = match status {
                 200..=299 => "delivered",
                 429 | 502..=504 => "outage",
-                408 | 425 | 500..=599 => "retry",
-                _ => "rejected",
+                400 | 409 | 410 | 413 | 422 => "rejected",
+                408 | 423 | 425 | 500.. => "retry",
+                _ => "doubtful",
             };
             assert_eq!(name, expected, "{status}");
-            let is_rejected = |outcome: &Outcome| matches!(outcome, Outcome::Rejected { .. });
-            assert!(!is_rejected(&lenient), "{status}");
-            assert!(is_rejected(&strict) || lenient == strict, "{status}");
         }
     }
 
@@ -135,7 +162,7 @@ mod tests {
         ] {
             assert_eq!(wait(text, now_ms), secs.map(Duration::from_secs), "{text}");
         }
-        let Outcome::Retry(failure) = answer(503, Some("7")).outcome("http://r/x", false, now_ms) else { panic!() };
+        let Outcome::Retry(failure) = answer(503, Some("7")).outcome("http://r/x", now_ms) else { panic!() };
         assert_eq!((failure.retry_after, failure.is_outage), (Some(Duration::from_secs(7)), true));
     }
 
@@ -143,7 +170,7 @@ mod tests {
     fn a_reason_shows_the_body_and_the_cure() {
         let body = format!("\u{1b}[31mno\n{}", "x".repeat(1000));
         let refused = Answer { body, location: Some("http://r/\u{202e}y".to_owned()), ..answer(308, None) };
-        let reason = reason(&refused.outcome("http://r/x", false, 0));
+        let reason = reason(&refused.outcome("http://r/x", 0));
         assert!(
             reason
                 .starts_with("http://r/x answered 308 Permanent Redirect, to http://r/\\u{202e}y: \"\\u{1b}[31mno\\n")

@@ -160,6 +160,7 @@ impl<'d> Delivery<'d> {
     }
 }
 
+/// Whether the request failed like every other one now. A doubtful list is split, because one of its events may be at fault.
 fn is_outage(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Retry(Failure { is_outage: true, .. }))
+    matches!(outcome, Outcome::Retry(Failure { is_outage: true, is_doubtful: false, .. }))
 }

@@ -56,7 +56,6 @@ pub(super) struct Connection {
     secrets: Vec<WebhookSecret>,
     token_file: Option<PathBuf>,
     is_batching: bool,
-    is_lenient: bool,
 }
 
 impl Connection {
@@ -97,7 +96,6 @@ impl Connection {
             secrets: options.secrets.clone(),
             token_file: options.bearer_token_file.clone(),
             is_batching: options.batch_events_max > 1,
-            is_lenient: options.client_errors_are_transient,
         })
     }
 
@@ -134,7 +132,7 @@ impl Connection {
         }
         match self.answer(self.client.post(self.url.clone()).headers(headers).body(body)).await {
             // The clock is read after the answer, because a date in `Retry-After` counts from there.
-            Ok(answer) => answer.outcome(&self.shown, self.is_lenient, (self.clock)()),
+            Ok(answer) => answer.outcome(&self.shown, (self.clock)()),
             Err(error) => Outcome::Retry(self.no_answer(&error)),
         }
     }

@@ -60,9 +60,6 @@ pub struct Options {
     /// The largest body of a request with several events, in bytes.
     #[serde(default = "default_batch_bytes_max")]
     pub batch_bytes_max: usize,
-    /// Whether an event is tried again after an answer with 3xx or 4xx. Otherwise it becomes a dead letter at once.
-    #[serde(default)]
-    pub client_errors_are_transient: bool,
 }
 
 fn default_timeout_secs() -> u64 {

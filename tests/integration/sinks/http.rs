@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use super::{Fault, Subject, all_arrived, conforms, metric, post};
-use crate::client::whole_lines;
+use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post};
+use crate::client::{Client, whole_lines};
 use crate::process::{Livehook, free_port};
 
 /// The receiver, and further keys of the sink.
@@ -132,6 +132,47 @@ async fn the_http_sink_conforms() {
 async fn the_http_sink_conforms_with_lists() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Http::new(directory.path(), "batch_events_max = 20\nconcurrency = 2"), directory.path()).await;
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_loses_no_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let http = Http::new(directory.path(), "");
+    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", http.configure());
+    let mut livehook = Livehook::configure(directory.path(), "", &config);
+    http.set_mode("401");
+    livehook.start();
+    livehook.ready().await;
+    for (numbers, status) in [(0..100, "401"), (100..200, "404"), (200..300, "302")] {
+        http.set_mode(status);
+        post(&livehook, numbers).await;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let logged = format!("answered {status}");
+        while !livehook.log().contains(&logged) {
+            assert!(Instant::now() < deadline, "{}", livehook.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Some 20 attempts.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(livehook.log().matches(&logged).count(), 1, "{}", livehook.log());
+    }
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
+    http.set_mode("ok");
+    all_arrived(&livehook, &http, true).await;
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
+
+    // Events of one stream are at fault if others pass.
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    assert_eq!(client.post(&callback("unknown", 300)).await.unwrap().status, 200);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut number = 301;
+    while metric(&livehook, "livehook_dead_letters").await == 0 {
+        assert!(Instant::now() < deadline, "{}", livehook.log());
+        post(&livehook, number..number + 1).await;
+        number += 1;
+    }
+    assert!(livehook.log().contains("other events pass"), "{}", livehook.log());
+    livehook.stop().await;
 }
 
 #[tokio::test]

@@ -214,7 +214,7 @@ async fn retry_after_counts_from_the_attempts_end() {
     bench.script().event_ms = 30_000;
     bench.redrive(&[1]).await;
     let retry_after = Some(Duration::from_secs(10));
-    let later = Outcome::Retry(Failure { reason: "later".to_owned(), retry_after, is_outage: true });
+    let later = Outcome::Retry(Failure { retry_after, ..Failure::outage("later") });
     bench.answer(vec![(0, later)]);
     bench.settle().await;
     bench.pass(9999);

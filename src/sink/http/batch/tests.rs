@@ -39,14 +39,12 @@ async fn a_failure_holds_its_own_stream_only() {
         let refused = Receiver::start(|request| if request.numbers() == [1] { status(422) } else { status(200) });
         let outcomes = refused.sink(&format!("concurrency = {concurrency}")).deliver(&batch).await;
         assert_eq!(names(&outcomes), ["delivered", "rejected", "delivered", "delivered", "delivered", "delivered"]);
-        let lenient = refused.sink("client_errors_are_transient = true").deliver(&batch).await;
-        assert_eq!(names(&lenient), ["delivered", "retry", "delivered", "held", "delivered", "held"]);
     }
 }
 
 #[tokio::test]
 async fn a_refused_list_is_split() {
-    for (refusal, expected) in [(400, "rejected"), (500, "retry")] {
+    for (refusal, expected) in [(400, "rejected"), (404, "retry"), (500, "retry")] {
         let receiver =
             Receiver::start(move |request| if request.numbers().contains(&2) { status(refusal) } else { status(200) });
         let batch = records_of_streams(&["a", "b", "poison", "c", "a", "poison", "d"]);
@@ -123,7 +121,14 @@ async fn an_outage_gets_few_requests_per_step() {
     let streams: Vec<String> = (0..500).map(|number| format!("s{}", number % 50)).collect();
     let many = records_of_streams(&streams);
     let one = records_of_streams(&["a"; 500]);
-    for (reply, batch) in [(status(500), &many), (status(500), &one), (status(503), &many), (Reply::HangUp, &one)] {
+    for (reply, batch) in [
+        (status(401), &many),
+        (status(404), &one),
+        (status(500), &many),
+        (status(500), &one),
+        (status(503), &many),
+        (Reply::HangUp, &one),
+    ] {
         for more in ["concurrency = 1", "", "batch_events_max = 500\nconcurrency = 1", "batch_events_max = 100"] {
             let reply = reply.clone();
             let receiver = Receiver::start(move |_| reply.clone());

@@ -83,7 +83,7 @@ async fn a_redirect_is_not_followed() {
     let location = format!("Location: http://{}/x?key=hunter2\r\n", elsewhere.address);
     let receiver = Receiver::start(move |_| headed(307, &location));
     let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
-    assert_eq!(names(&outcomes), ["rejected"]);
+    assert_eq!(names(&outcomes), ["retry"]);
     let reason = reason(&outcomes[0]);
     assert!(
         reason.contains(&format!(", to http://{}/x:", elsewhere.address)) && !reason.contains("hunter2"),
