@@ -10,8 +10,12 @@ pub(super) fn apply(admin: &mut admin::Options, sources: &mut Sources<'_>) {
     if let Some(path) = &file
         && (admin.token.is_some() || sources.findings.has_mistake_at("admin.token"))
     {
-        let both = Mistake::new("admin.token_file", "`admin.token` is set too").quoted(path.to_string_lossy());
-        sources.findings.mistake(both.cure("remove one of the two"));
+        let both = Mistake::new("admin.token_file", "`admin.token` is set too").cure("remove one of the two");
+        let shown = sources.shown(path);
+        sources.findings.mistake(match shown {
+            Some(shown) => both.quoted(shown),
+            None => both,
+        });
     } else if let Some(text) = sources.variable("LIVEHOOK_ADMIN_TOKEN") {
         sources.findings.overridden.insert("admin.token", "LIVEHOOK_ADMIN_TOKEN");
         set(admin, Mistake::new("admin.token", ""), &text, sources);

@@ -133,18 +133,17 @@ fn check_admin(admin: &admin::Options, receiver: SocketAddr, findings: &mut Find
     }
     let has_mistake = findings.has_mistake_at("admin.token") || findings.has_mistake_at("admin.token_file");
     // The IPv6 form of an IPv4 address, such as ::ffff:127.0.0.1, is not loopback by itself.
-    if !admin.listen.ip().to_canonical().is_loopback() {
-        match &admin.token {
-            None if !has_mistake => {
-                let open = Mistake::new("admin.listen", "other machines can reach this address, so it needs a token");
-                findings.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
-            }
-            Some(token) if token.is_short() => findings.warn(
-                "admin.token: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a \
-                 better one",
-            ),
-            _ => {}
+    let is_loopback = admin.listen.ip().to_canonical().is_loopback();
+    match &admin.token {
+        None if !is_loopback && !has_mistake => {
+            let open = Mistake::new("admin.listen", "other machines can reach this address, so it needs a token");
+            findings.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
         }
+        // On a loopback address too, because each user of the machine could then change data.
+        Some(token) if token.is_short() => findings.warn(
+            "admin.token: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a better one",
+        ),
+        _ => {}
     }
     findings.check_range("admin.subscribers_max", admin.subscribers_max, 1, 100_000);
     for (position, host) in admin.allowed_hosts.iter().enumerate() {

@@ -14,7 +14,8 @@ use super::settings::Settings;
 use super::sink_tables::read_sinks;
 use super::sources::Sources;
 use super::surroundings::Surroundings;
-use super::{checks, environment, reader, sink_checks};
+use super::unread_variables::AskedVariables;
+use super::{checks, environment, exposure, reader, sink_checks};
 use crate::{callback, receiver};
 
 #[cfg(test)]
@@ -61,15 +62,19 @@ fn from_document(
     // If nothing can be read, the defaults let the other steps find further mistakes. They never become a `Config`.
     let mut settings: Settings = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
 
-    let mut sources = Sources { surroundings, findings: &mut findings };
+    let asked = AskedVariables::new(surroundings);
+    let mut sources = Sources { surroundings: &asked, findings: &mut findings };
     environment::apply(&mut settings, &mut sources);
     // After the environment, because a flag wins over a variable.
     overrides::apply(&mut settings, overrides, &mut sources);
     let keys = callback_keys::collect(&mut settings.receiver, &overrides.keys, &mut sources);
-    let sinks = read_sinks(document.root.get("sinks"), surroundings, &mut findings);
+    let sinks = read_sinks(document.root.get("sinks"), &asked, &mut findings);
 
     checks::check(&settings, &keys, &mut findings);
     sink_checks::check_files(&settings.data_dir, &sinks, surroundings, &mut findings);
+    exposure::warn_of_config_file(document, surroundings, &mut findings);
+    exposure::warn_of_data_dir(&settings.data_dir, surroundings, &mut findings);
+    asked.warn_of_unread(&mut findings);
 
     if !findings.mistakes.is_empty() {
         return Err(document.locate(findings.mistakes));

@@ -10,6 +10,7 @@ mod document;
 mod environment;
 #[cfg(test)]
 mod example;
+mod exposure;
 mod fault;
 mod findings;
 mod key_path;
@@ -30,6 +31,7 @@ mod summary;
 mod surroundings;
 #[cfg(test)]
 mod testing;
+mod unread_variables;
 
 pub use load_part::DataConfig;
 pub use mistake::{Mistake, Mistakes};

@@ -23,7 +23,7 @@ pub(super) fn shown(key: &str, value: &Value) -> Option<String> {
 
 /// Whether the value of this key must not be shown. The last name of the path decides: `receiver.keys[0]` is a secret,
 /// `receiver.keys[0].domains` and `receiver.keys_file` are not.
-fn is_secret(key: &str) -> bool {
+pub(super) fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
     let name = name.split('[').next().unwrap_or(name).to_ascii_lowercase();
     // Headers and environment variables often carry credentials, whatever their own names are.

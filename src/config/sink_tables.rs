@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::exposure;
 use super::findings::Findings;
 use super::key_path::{element_path, member_path};
 use super::mistake::Mistake;
@@ -17,7 +18,7 @@ use super::sink_checks::{check_name, check_retry};
 use super::sink_config::{SinkConfig, SinkName};
 use super::suggestion::{did_you_mean, listed};
 use super::surroundings::{Surroundings, read_text_file};
-use crate::sink::{self, SecretSources};
+use crate::sink::{self, SecretSources, shown_path};
 
 #[cfg(test)]
 mod tests;
@@ -94,6 +95,9 @@ fn read_sink(
             None => found,
         });
     }
+    for (key, file) in sink.secret_files() {
+        exposure::warn_of_file(&member_path(path, key), file, surroundings, findings);
+    }
     let name = name?;
     for warning in sink.warnings() {
         findings.warn(format!("the sink `{name}`: {warning}"));
@@ -145,5 +149,9 @@ impl SecretSources for SecretsOf<'_> {
 
     fn file(&self, path: &Path) -> io::Result<String> {
         read_text_file(self.surroundings, path)
+    }
+
+    fn shown(&self, path: &Path) -> Option<String> {
+        shown_path(path, |path| self.surroundings.permissions(path).is_some())
     }
 }

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::exposure;
 use super::findings::Findings;
 use super::mistake::Mistake;
 use super::reader::read_text;
 use super::surroundings::{Surroundings, read_text_file};
+use crate::sink::shown_path;
 
 /// The environment and the files, and the findings about them.
 pub(super) struct Sources<'s> {
@@ -22,14 +24,33 @@ impl Sources<'_> {
         text.map_err(|_| self.findings.mistake(Mistake::new(name, "must be UTF-8 text"))).ok()
     }
 
-    /// Returns the text of a file; `None` if it cannot be read. `key` is the key that names the file.
+    /// Returns the text of a file with secrets; `None` if it cannot be read. `key` is the key that names the file.
     pub(super) fn file(&mut self, key: &str, path: &Path) -> Option<String> {
         let text = read_text_file(self.surroundings, path);
-        text.map_err(|error| {
-            let unread = Mistake::new(key, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
-            self.findings.mistake(unread.cure("correct the path, or allow livehook's user to read the file"));
-        })
-        .ok()
+        match text {
+            Ok(text) => {
+                exposure::warn_of_file(key, path, self.surroundings, self.findings);
+                Some(text)
+            }
+            Err(error) => {
+                let unread = Mistake::new(key, format!("cannot be read: {error}"));
+                self.findings.mistake(match self.shown(path) {
+                    Some(shown) => {
+                        unread.quoted(shown).cure("correct the path, or allow livehook's user to read the file")
+                    }
+                    None => unread.cure(
+                        "give the path of a file, not the secret itself (livehook doesn't show the value, because it may be \
+                         the secret)",
+                    ),
+                });
+                None
+            }
+        }
+    }
+
+    /// Returns the path of a secret's file as a mistake may show it.
+    pub(super) fn shown(&self, path: &Path) -> Option<String> {
+        shown_path(path, |path| self.surroundings.permissions(path).is_some())
     }
 
     /// Replaces the value of `key` if the variable `name` is set.

@@ -23,12 +23,12 @@ impl Summary<'_> {
         if let Some(health_path) = &receiver.health_path {
             lines.push(("health".to_owned(), format!("http://{}{health_path}", receiver.listen)));
         }
-        // A configuration with another address has a token: the checks demand it.
         let admin = config.admin.listen;
-        let guard = if admin.ip().to_canonical().is_loopback() {
-            "this machine only, no token needed to read"
-        } else {
-            "other machines too, token required"
+        let guard = match (admin.ip().to_canonical().is_loopback(), &config.admin.token) {
+            (true, None) => "this machine only, no token is set: nothing can be changed here",
+            (true, Some(_)) => "this machine only, the token is required to change data",
+            // The checks demand a token.
+            (false, _) => "other machines too, the token is required",
         };
         lines.push(("admin".to_owned(), format!("http://{admin}, {guard}")));
         lines.push(("data directory".to_owned(), config.data_dir.display().to_string()));

@@ -2,12 +2,19 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// The environment and the file system, as loading sees them.
 pub trait Surroundings {
     /// Returns an environment variable; `None` if it isn't set.
     fn variable(&self, name: &str) -> Option<OsString>;
+
+    /// Returns the names of all environment variables.
+    fn variable_names(&self) -> Vec<String>;
+
+    /// Returns the permission bits of a file or a directory, for example `0o600`; `None` if none is found at this path.
+    fn permissions(&self, path: &Path) -> Option<u32>;
 
     /// Returns the text of a file.
     ///
@@ -29,6 +36,14 @@ pub struct Process;
 impl Surroundings for Process {
     fn variable(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
+    }
+
+    fn variable_names(&self) -> Vec<String> {
+        std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
+    }
+
+    fn permissions(&self, path: &Path) -> Option<u32> {
+        std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o7777)
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {

@@ -16,6 +16,7 @@ pub(super) const KEY: &str = "sixteen-letters!";
 pub(super) struct World {
     variables: BTreeMap<&'static str, OsString>,
     files: BTreeMap<PathBuf, String>,
+    permissions: BTreeMap<PathBuf, u32>,
 }
 
 impl World {
@@ -34,6 +35,12 @@ impl World {
         self
     }
 
+    /// Sets the permission bits of an absolute path. A file without them has 600, and a directory above a file 755.
+    pub(super) fn permissions(mut self, path: &str, mode: u32) -> World {
+        self.permissions.insert(path.into(), mode);
+        self
+    }
+
     /// Loads `a.toml` with this text, without flags.
     pub(super) fn load(&self, text: &str) -> Result<Config, Mistakes> {
         self.load_with(text, &Overrides::default())
@@ -47,6 +54,21 @@ impl World {
 impl Surroundings for World {
     fn variable(&self, name: &str) -> Option<OsString> {
         self.variables.get(name).cloned()
+    }
+
+    fn variable_names(&self) -> Vec<String> {
+        self.variables.keys().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn permissions(&self, path: &Path) -> Option<u32> {
+        let path = self.canonical(path);
+        let files: Vec<PathBuf> = self.files.keys().map(|file| self.canonical(file)).collect();
+        let is_directory = || files.iter().chain(self.permissions.keys()).any(|known| known.starts_with(&path));
+        match self.permissions.get(&path) {
+            Some(mode) => Some(*mode),
+            None if files.contains(&path) => Some(0o600),
+            None => is_directory().then_some(0o755),
+        }
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {

@@ -22,4 +22,4 @@ pub use contract::{Failure, Outcome, Sink};
 pub use filter::Filter;
 pub use mistake::{Mistake, member_path};
 pub use options::Options;
-pub use secrets::SecretSources;
+pub use secrets::{SecretSources, shown_path};

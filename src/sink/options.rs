@@ -77,6 +77,14 @@ impl Options {
         }
     }
 
+    /// Returns the files that hold secrets, each with its key.
+    pub fn secret_files(&self) -> Vec<(&'static str, &Path)> {
+        match self {
+            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
+            Options::Http(options) => options.secret_files(),
+        }
+    }
+
     /// Returns every rule that the keys break.
     pub fn mistakes(&self) -> Vec<Mistake> {
         match self {

@@ -14,4 +14,38 @@ pub trait SecretSources {
     /// # Errors
     /// The error of the system.
     fn file(&self, path: &Path) -> io::Result<String>;
+
+    /// Returns the path of a secret's file as a message may show it, see [`shown_path`].
+    fn shown(&self, path: &Path) -> Option<String>;
+}
+
+/// Returns the path of a secret's file as a message may show it. `None` if the text may be the secret itself: people write it in
+/// place of the path, and then it names no file and no directory.
+pub fn shown_path(path: &Path, exists: impl Fn(&Path) -> bool) -> Option<String> {
+    // Every relative path without a directory is in the working directory, and many secrets begin with `/`.
+    let is_telling = |folder: &&Path| !folder.as_os_str().is_empty() && *folder != Path::new("/");
+    let is_path = exists(path) || path.parent().filter(is_telling).is_some_and(&exists);
+    is_path.then(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn possible_secret_is_not_shown() {
+        let exists = |path: &Path| ["/etc", "/etc/keys", "/", ".", "keys"].iter().any(|known| path == Path::new(known));
+        for (path, is_shown) in [
+            ("/etc/keys", true),
+            ("/etc/other", true),
+            ("./other", true),
+            ("keys", true),
+            ("3f2a91bc3f2a91bc", false),
+            ("whsec_MfKQ9r8GKYqr/TwjUPD8ILPZIo2LaLaSw", false),
+            ("/MfKQ9r8GKYqr", false),
+            ("", false),
+        ] {
+            assert_eq!(shown_path(Path::new(path), exists).is_some(), is_shown, "{path}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 
 use crate::callback::CallbackKey;
 use crate::cli::bounded_file;
+use crate::sink::shown_path;
 
 /// The most bytes of a key file.
 const FILE_BYTES_MAX: usize = 64 * 1024;
@@ -41,7 +42,14 @@ impl KeyArguments {
 
 fn read_file(path: &Path) -> anyhow::Result<CallbackKey> {
     let name = path.display();
-    let content = bounded_file::read_file(path, FILE_BYTES_MAX)?;
+    let content = bounded_file::read_file(path, FILE_BYTES_MAX).map_err(|error| match shown_path(path, Path::exists) {
+        Some(_) => error,
+        None => anyhow!(
+            "--key-file: cannot be read: {}; give the path of a file, not the key itself (livehook doesn't show the value, \
+             because it may be the key)",
+            error.root_cause()
+        ),
+    })?;
     let content = String::from_utf8(content).map_err(|_| anyhow!("{name}: not UTF-8 text"))?;
     // Empty lines and comments are skipped, as in `receiver.keys_file`.
     let first = content.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
@@ -78,6 +86,14 @@ mod tests {
         let error = KeyParser.parse_ref(&clap::Command::new("x"), None, OsStr::new("se cret")).unwrap_err();
         assert!(error.to_string().contains("white space") && !error.to_string().contains("cret"), "{error}");
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn key_in_place_of_a_file_is_hidden() {
+        let error = read_file(Path::new("se-cret-key")).unwrap_err();
+        assert!(!format!("{error:#}").contains("cret-key") && error.to_string().contains("No such file"), "{error:#}");
+        let error = read_file(Path::new("./absent.key")).unwrap_err();
+        assert!(error.to_string().contains("absent.key"), "{error:#}");
     }
 
     #[test]

@@ -87,6 +87,20 @@ fn secret_is_never_shown() {
     ] {
         check_hidden(&sink(type_name, keys));
     }
+    // People write the secret in place of the path of its file.
+    for text in [
+        "receiver.keys_file = \"hunter2\"",
+        "receiver.keys_file = \"/hunter2\"",
+        "receiver.keys_file = \"x/hunter2\"",
+        "admin.token_file = \"hunter2\"",
+        "[admin]\ntoken = \"a-token-of-letters\"\ntoken_file = \"hunter2\"",
+        &sink("http", "url = \"https://b\"\nsecrets_file = \"hunter2\""),
+    ] {
+        check_hidden(text);
+    }
+    let given = World::default().variable("LIVEHOOK_KEYS_FILE", "hunter2");
+    assert!(!given.load("").unwrap_err().to_string().contains("hunter2"));
+
     let given = World::default()
         .variable("LIVEHOOK_KEYS", "hunter2,hunter2 x")
         .variable("LIVEHOOK_ADMIN_TOKEN", "hunter2 x")

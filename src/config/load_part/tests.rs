@@ -50,9 +50,9 @@ fn token_is_found_and_never_shown() {
     let of_variable = of_file.variable("LIVEHOOK_ADMIN_TOKEN", "of-the-variable");
     assert!(admin(&of_variable).unwrap().token.unwrap().matches(b"of-the-variable"));
 
-    let given = World::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", r#"admin.token_file = "t""#);
-    assert!(admin(&given).unwrap_err().contains(r#"admin.token_file = "t": cannot be read"#));
-    assert!(admin(&given.file("t", "hunter22\n")).unwrap().token.unwrap().matches(b"hunter22"));
+    let given = World::default().variable("LIVEHOOK_CONFIG", "a.toml").file("a.toml", r#"admin.token_file = "./t""#);
+    assert!(admin(&given).unwrap_err().contains(r#"admin.token_file = "./t": cannot be read"#));
+    assert!(admin(&given.file("./t", "hunter22\n")).unwrap().token.unwrap().matches(b"hunter22"));
     let given = World::default().variable("LIVEHOOK_ADMIN_TOKEN", "hunter22 spaced");
     let message = admin(&given).unwrap_err();
     assert!(message.contains("token") && !message.contains("hunter22"), "{message}");

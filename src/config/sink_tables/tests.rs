@@ -106,7 +106,9 @@ fn sink_secrets_of_all_sources_add_up() {
     let config = given.load(&format!(r#"{WEBHOOK}secrets_file = "f""#)).unwrap();
     let sink::Options::Http(options) = &config.sinks[0].sink else { panic!() };
     assert_eq!(options.secrets.len(), 2);
-    assert_eq!(config.warnings, [""; 0]);
+    let unread =
+        "LIVEHOOK_SINK_OTHER_SECRETS: livehook doesn't read this variable; did you mean LIVEHOOK_SINK_MY_HOOK_SECRETS?";
+    assert_eq!(config.warnings, [unread]);
     let shown = format!("{config:?} {}", Summary(&config));
     assert!(!shown.contains("whsec_") && !shown.contains("hunter2") && shown.contains("http to https://me.example/x,"));
 

@@ -22,7 +22,7 @@ fn summary_shows_every_destination() {
     insta::assert_snapshot!(Summary(&config.unwrap()), @"
     receiver        http://0.0.0.0:8080/callback
     health          http://0.0.0.0:8080/up
-    admin           http://127.0.0.1:9090, this machine only, no token needed to read
+    admin           http://127.0.0.1:9090, this machine only, the token is required to change data
     data directory  livehook-data
     callback keys   1
     key 7cfd4dc1    every domain
@@ -32,8 +32,14 @@ fn summary_shows_every_destination() {
 }
 
 #[test]
+fn missing_token_is_shown() {
+    let summary = Summary(&load("").unwrap()).to_string();
+    assert!(summary.contains("this machine only, no token is set: nothing can be changed here"), "{summary}");
+}
+
+#[test]
 fn public_admin_address_needs_the_token() {
     let config = load("[admin]\nlisten = \"0.0.0.0:9090\"\ntoken = \"sixteen-letters!\"").unwrap();
     let summary = Summary(&config).to_string();
-    assert!(summary.contains("http://0.0.0.0:9090, other machines too, token required"), "{summary}");
+    assert!(summary.contains("http://0.0.0.0:9090, other machines too, the token is required"), "{summary}");
 }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;
 use crate::sink::blocking::blocking;
-use crate::sink::{Failure, Outcome};
+use crate::sink::{Failure, Outcome, shown_path};
 
 #[cfg(test)]
 mod tests;
@@ -232,7 +232,8 @@ async fn read(key: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure
         // One byte more than allowed shows that the file is too large.
         File::open(owned)?.take(bytes_max + 1).read_to_end(&mut content).map(|_| content)
     };
-    let shown = path.display();
+    // The message goes into the log and the API.
+    let shown = shown_path(path, Path::exists).unwrap_or_else(|| "a path that may be the secret itself".to_owned());
     let content = blocking(reading).await?.map_err(|error| {
         Failure::outage(format!(
             "`{key}` names {shown}, which cannot be read: {error}; correct the path, or let the user that runs livehook read the file"

@@ -1,6 +1,6 @@
 //! The keys of an HTTP sink, and their rules. No type here prints a secret.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -121,13 +121,19 @@ impl Options {
         warnings
     }
 
+    /// Returns the files that hold secrets, each with its key.
+    pub(in crate::sink) fn secret_files(&self) -> Vec<(&'static str, &Path)> {
+        let files = [("secrets_file", &self.secrets_file), ("bearer_token_file", &self.bearer_token_file)];
+        files.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))).collect()
+    }
+
     /// Adds the secrets of the file and of the variable, and returns the mistakes in them.
     pub(in crate::sink) fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         if let Some(path) = self.secrets_file.clone() {
             // The value is the path: the text of a secret must not get into a message.
             let mut mistake = |rule: String| {
-                let value = Some(format!("{:?}", path.to_string_lossy()));
+                let value = sources.shown(&path).map(|shown| format!("{shown:?}"));
                 mistakes.push(Mistake { key: "secrets_file".to_owned(), value, rule });
             };
             match sources.file(&path) {
@@ -174,7 +180,6 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::path::Path;
 
     use super::*;
 
@@ -215,6 +220,10 @@ mod tests {
         fn file(&self, path: &Path) -> io::Result<String> {
             if path == Path::new("there") { Ok(self.0.to_owned()) } else { Err(io::ErrorKind::NotFound.into()) }
         }
+
+        fn shown(&self, path: &Path) -> Option<String> {
+            (path == Path::new("there")).then(|| "there".to_owned())
+        }
     }
 
     #[test]
@@ -237,6 +246,7 @@ mod tests {
             ("hunter2", "there", None, "secrets_file"),
             ("", "elsewhere", None, "secrets_file"),
             (SECRET, "there", Some("hunter2,"), "secrets"),
+            (SECRET, "whsec_hunter2", None, "secrets_file"),
         ] {
             let mut unsigned = options(&format!("url = \"https://a\"\nsecrets_file = \"{path}\""));
             let mistakes = unsigned.take_secrets(&Given(file, variable));

@@ -1,0 +1,92 @@
+//! Finds environment variables that look like a setting of livehook, although nothing reads them.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::findings::Findings;
+use super::suggestion::closest;
+use super::surroundings::Surroundings;
+use crate::printable::printable;
+
+#[cfg(test)]
+mod tests;
+
+const PREFIX: &str = "LIVEHOOK_";
+const SINK_PREFIX: &str = "LIVEHOOK_SINK_";
+
+/// The longest name that a warning shows whole, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 100;
+
+/// Surroundings that remember the variables that loading asks for.
+pub(super) struct AskedVariables<'s> {
+    surroundings: &'s dyn Surroundings,
+    asked: RefCell<BTreeSet<String>>,
+}
+
+impl<'s> AskedVariables<'s> {
+    /// Wraps the surroundings.
+    pub(super) fn new(surroundings: &'s dyn Surroundings) -> AskedVariables<'s> {
+        // This one is read before the file, and so before this object exists.
+        let asked = RefCell::new(BTreeSet::from(["LIVEHOOK_CONFIG".to_owned()]));
+        AskedVariables { surroundings, asked }
+    }
+
+    /// Warns of each variable that is set and was not asked for, if its name is that of a sink's variable or close to a name that
+    /// was asked for.
+    pub(super) fn warn_of_unread(&self, findings: &mut Findings) {
+        let asked = self.asked.borrow();
+        // The common prefix would make every two names close to each other.
+        let known: Vec<String> =
+            asked.iter().filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_lowercase())).collect();
+        let mut names = self.surroundings.variable_names();
+        names.sort_unstable();
+        for name in names.iter().filter(|name| !asked.contains(*name) && !is_of_orchestrator(name)) {
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            let near = closest(rest, known.iter().map(String::as_str));
+            if near.is_none() && !name.starts_with(SINK_PREFIX) {
+                continue;
+            }
+            let cure = match near {
+                Some(near) => format!("did you mean {PREFIX}{}?", near.to_uppercase()),
+                None => "no sink has this variable, so remove it".to_owned(),
+            };
+            let shown = printable(name, SHOWN_CHARACTERS_MAX);
+            findings.warn(format!("{shown}: livehook doesn't read this variable; {cure}"));
+        }
+    }
+}
+
+/// Whether Kubernetes sets a variable of this name for a service, for example `LIVEHOOK_SERVICE_PORT_HTTP` or
+/// `LIVEHOOK_PORT_80_TCP_ADDR`.
+fn is_of_orchestrator(name: &str) -> bool {
+    let has_port_number = name
+        .match_indices("_PORT_")
+        .any(|(at, part)| name[at + part.len()..].starts_with(|next: char| next.is_ascii_digit()));
+    name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || name.ends_with("_PORT") || has_port_number
+}
+
+impl Surroundings for AskedVariables<'_> {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.asked.borrow_mut().insert(name.to_owned());
+        self.surroundings.variable(name)
+    }
+
+    fn variable_names(&self) -> Vec<String> {
+        self.surroundings.variable_names()
+    }
+
+    fn permissions(&self, path: &Path) -> Option<u32> {
+        self.surroundings.permissions(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.surroundings.read(path)
+    }
+
+    fn canonical(&self, path: &Path) -> PathBuf {
+        self.surroundings.canonical(path)
+    }
+}
