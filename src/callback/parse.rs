@@ -105,25 +105,21 @@ impl<'a> Callback<'a> {
             return Err(Malformed::Twice { name });
         }
 
-        let mut callback = Callback {
-            members: Vec::with_capacity(raw.len()),
-            event_type: EventType::Unknown(-1),
-            event_time_ms: None,
-            t: None,
-            sign: Sign::Absent,
-        };
-        let mut event_type = None;
+        let mut members = Vec::with_capacity(raw.len());
+        let (mut event_type, mut t, mut sign) = (None, None, Sign::Absent);
+        // Only members at the top level are read: CSS puts everything that livehook needs there. A `sign` or `t` within a
+        // value is data of the event like any other.
         for (name, value) in raw {
             // The callback itself is the first level.
             let value = json::compact(value.get(), NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;
             // `sign` and `t` must never leave the receiver, so they are not among the members.
             match name.as_ref() {
                 "sign" => {
-                    callback.sign = read_sign(&value);
+                    sign = read_sign(&value);
                     continue;
                 }
                 "t" => {
-                    callback.t = Some(read_expiry(value)?);
+                    t = Some(read_expiry(value)?);
                     continue;
                 }
                 "event_type" => {
@@ -132,14 +128,14 @@ impl<'a> Callback<'a> {
                 }
                 _ => {}
             }
-            callback.members.push(Member { name, value });
+            members.push(Member { name, value });
         }
-        callback.event_type = event_type.ok_or(Malformed::Missing { name: "event_type" })?;
-        if callback.t.is_none() && callback.sign != Sign::Absent {
+        let event_type = event_type.ok_or(Malformed::Missing { name: "event_type" })?;
+        if t.is_none() && sign != Sign::Absent {
             return Err(Malformed::Missing { name: "t" });
         }
-        callback.event_time_ms = members::event_time_ms(&callback.members, callback.event_type);
-        Ok(callback)
+        let event_time_ms = members::event_time_ms(&members, event_type);
+        Ok(Callback { members, event_type, event_time_ms, t, sign })
     }
 
     /// About how many bytes the members have as one compact JSON object, without `sign` and `t`.
