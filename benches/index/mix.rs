@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use anyhow::Context;
-use livehook::callback::{Callback, Event, Options, Verifier};
+use livehook::callback::{Callback, Event, Verifier, VerifierOptions};
 
 /// The number of streams.
 const STREAMS: f64 = 50_000.0;
@@ -53,7 +53,7 @@ pub(crate) struct Mix {
 impl Mix {
     /// A past that begins at `first_ms` (Unix ms), with a new session every `interval_ms`.
     pub(crate) fn new(seed: u64, first_ms: i64, interval_ms: i64) -> anyhow::Result<Mix> {
-        let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() })?;
+        let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() })?;
         let random = fastrand::Rng::with_seed(seed);
         // Another seed makes other sequences.
         let sessions = seed << 32;

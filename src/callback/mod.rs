@@ -43,4 +43,4 @@ pub use refusal::Refusal;
 pub use selection::{EventSelection, StreamSelection};
 pub use stream_event::{StreamEvent, recording_started_ms};
 pub use stream_key::StreamKey;
-pub use verify::{KeyOptions, Options, Verifier, VerifierError};
+pub use verify::{KeyOptions, Verifier, VerifierError, VerifierOptions};

@@ -6,14 +6,14 @@
 
 use serde_json::{Map, Value};
 
-use super::{Callback, Event, EventType, KnownType, Options, Verifier};
+use super::{Callback, Event, EventType, KnownType, Verifier, VerifierOptions};
 
 /// When livehook receives an event unless its test sets another time, in Unix ms.
 pub(crate) const RECEIVED_MS: i64 = 1_700_000_000_000;
 
 /// Returns the event of an unsigned body. Prefer [`event`], unless the test is about the text of the body.
 pub(crate) fn event_of(body: &str, received_ms: i64) -> Event {
-    let verifier = Verifier::new(Options { allow_unsigned: true, ..Options::default() }).unwrap();
+    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() }).unwrap();
     verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), received_ms).unwrap()
 }
 

@@ -25,12 +25,12 @@ pub struct KeyOptions {
     pub domains: Option<Vec<DomainPattern>>,
 }
 
-/// The rules for callbacks. The defaults are the rules of the vendor's documents, without a key.
+/// The rules that a callback must meet. The defaults are the rules of the vendor's documents, without a key.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct VerifierOptions {
     /// The active keys: any of them may have signed.
     pub keys: Vec<KeyOptions>,
-    /// Accept callbacks without verifying them, if there is no key.
+    /// Accept all callbacks without checking their signature, if there is no key. With a key it has no effect.
     pub allow_unsigned: bool,
     /// How long a signature stays valid after its `t`, in seconds.
     pub leeway_secs: u32,
@@ -59,7 +59,7 @@ pub enum VerifierError {
 /// Checks callbacks against the options.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    options: Options,
+    options: VerifierOptions,
     redactor: Redactor,
 }
 
@@ -68,7 +68,7 @@ impl Verifier {
     ///
     /// # Errors
     /// There is no key, and `allow_unsigned` is false.
-    pub fn new(options: Options) -> Result<Verifier, VerifierError> {
+    pub fn new(options: VerifierOptions) -> Result<Verifier, VerifierError> {
         if options.keys.is_empty() && !options.allow_unsigned {
             return Err(VerifierError::NoKey);
         }
@@ -85,7 +85,7 @@ impl Verifier {
         // `t` is in whole seconds, so the current time is too.
         let verified = self.check_signature(callback, domain.as_deref(), now_ms.div_euclid(1000))?;
 
-        let Options { allowed_appids, allowed_domains, .. } = &self.options;
+        let VerifierOptions { allowed_appids, allowed_domains, .. } = &self.options;
         if !allowed_appids.is_empty()
             && !members::number(&callback.members, "appid").is_some_and(|appid| allowed_appids.contains(&appid))
         {
@@ -108,6 +108,7 @@ impl Verifier {
     /// Returns true if the signature proves the callback, false if it is accepted without a signature.
     fn check_signature(&self, callback: &Callback<'_>, domain: Option<&str>, now_secs: i64) -> Result<bool, Refusal> {
         let options = &self.options;
+        // `Verifier::new` lets a verifier without a key exist only with `allow_unsigned`, so there is nothing to check.
         if options.keys.is_empty() {
             return Ok(false);
         }
@@ -192,11 +193,11 @@ mod tests {
         KeyOptions { key: CallbackKey::new(text).unwrap(), domains: (!domains.is_empty()).then(limit) }
     }
 
-    fn options() -> Options {
-        Options { keys: vec![key("test", &[])], ..Options::default() }
+    fn options() -> VerifierOptions {
+        VerifierOptions { keys: vec![key("test", &[])], ..VerifierOptions::default() }
     }
 
-    fn judge(options: Options, body: &str, now_secs: i64) -> Result<Event, Refusal> {
+    fn judge(options: VerifierOptions, body: &str, now_secs: i64) -> Result<Event, Refusal> {
         let callback = Callback::parse(body.as_bytes()).unwrap();
         Verifier::new(options).unwrap().verify(&callback, now_secs * 1000 + 999)
     }
@@ -217,11 +218,11 @@ mod tests {
 
     #[test]
     fn leeway_and_validity_move_the_bounds() {
-        let lenient = Options { leeway_secs: 60, ..options() };
+        let lenient = VerifierOptions { leeway_secs: 60, ..options() };
         assert!(judge(lenient.clone(), SAMPLE, T + 60).is_ok());
         let expired = Err(Refusal::SignatureExpired { expired_by_secs: 61 });
         assert_eq!(judge(lenient, SAMPLE, T + 61), expired, "counted from `t`, so it says which leeway would do");
-        let bounded = Options { validity_secs_max: Some(660), ..options() };
+        let bounded = VerifierOptions { validity_secs_max: Some(660), ..options() };
         assert!(judge(bounded.clone(), SAMPLE, T - 660).is_ok());
         assert_eq!(judge(bounded, SAMPLE, T - 661), Err(Refusal::SignatureTooFarAhead { ahead_secs: 661 }));
     }
@@ -254,15 +255,16 @@ mod tests {
 
     #[test]
     fn any_active_key_may_have_signed() {
-        let both = Options { keys: vec![key("other", &[]), key("test", &[])], ..Options::default() };
+        let both = VerifierOptions { keys: vec![key("other", &[]), key("test", &[])], ..VerifierOptions::default() };
         assert!(judge(both, SAMPLE, T).is_ok());
-        let neither = Options { keys: vec![key("other", &[])], ..Options::default() };
+        let neither = VerifierOptions { keys: vec![key("other", &[])], ..VerifierOptions::default() };
         assert_eq!(judge(neither, SAMPLE, T), Err(Refusal::SignatureMismatch));
     }
 
     #[test]
     fn limited_keys_sign_for_their_domains() {
-        let limited = |domain: &str| Options { keys: vec![key("test", &[domain])], ..Options::default() };
+        let limited =
+            |domain: &str| VerifierOptions { keys: vec![key("test", &[domain])], ..VerifierOptions::default() };
         assert!(judge(limited("*.domain.com"), SAMPLE, T).is_ok());
         assert_eq!(judge(limited("other.com"), SAMPLE, T), Err(Refusal::SignatureMismatch));
         let nameless = signed("test", "1545030873", r#""event_type":1"#);
@@ -274,7 +276,7 @@ mod tests {
 
     #[test]
     fn unsigned_types_are_marked() {
-        let options = Options { unsigned_event_types: vec![EventType::Relay], ..options() };
+        let options = VerifierOptions { unsigned_event_types: vec![EventType::Relay], ..options() };
         for body in [r#"{"event_type":314}"#, r#"{"event_type":314,"t":1}"#] {
             assert!(judge(options.clone(), body, T).unwrap().line().contains(r#""verified":false"#), "{body}");
         }
@@ -287,19 +289,20 @@ mod tests {
 
     #[test]
     fn no_key_needs_allow_unsigned() {
-        assert_eq!(Verifier::new(Options::default()).unwrap_err(), VerifierError::NoKey);
-        let open = Options { allow_unsigned: true, ..Options::default() };
+        assert_eq!(Verifier::new(VerifierOptions::default()).unwrap_err(), VerifierError::NoKey);
+        let open = VerifierOptions { allow_unsigned: true, ..VerifierOptions::default() };
         assert!(judge(open.clone(), r#"{"event_type":1}"#, T).unwrap().line().contains(r#""verified":false"#));
-        assert!(judge(Options { keys: options().keys, ..open }, r#"{"event_type":1}"#, T).is_err());
+        assert!(judge(VerifierOptions { keys: options().keys, ..open }, r#"{"event_type":1}"#, T).is_err());
     }
 
     #[test]
     fn appids_and_domains_can_be_limited() {
-        let appids = |appid| Options { allowed_appids: vec![appid], ..options() };
+        let appids = |appid| VerifierOptions { allowed_appids: vec![appid], ..options() };
         assert!(judge(appids(12_345_678), SAMPLE, T).is_ok());
         assert!(judge(appids(12_345_678), &SAMPLE.replace("12345678", "\"12345678\""), T).is_ok());
         assert_eq!(judge(appids(1), SAMPLE, T), Err(Refusal::AppidNotAllowed));
-        let domains = |domain| Options { allowed_domains: vec![DomainPattern::new(domain).unwrap()], ..options() };
+        let domains =
+            |domain| VerifierOptions { allowed_domains: vec![DomainPattern::new(domain).unwrap()], ..options() };
         assert!(judge(domains("TEST.domain.com"), SAMPLE, T).is_ok());
         assert_eq!(judge(domains("domain.com"), SAMPLE, T), Err(Refusal::DomainNotAllowed));
         assert_eq!(
@@ -326,7 +329,7 @@ mod tests {
         fn far_times_do_not_overflow(t in 0..=i64::MAX, now in any::<i64>()) {
             let body = signed("test", &t.to_string(), r#""event_type":1"#);
             let callback = Callback::parse(body.as_bytes()).unwrap();
-            let lenient = Options { leeway_secs: u32::MAX, validity_secs_max: Some(0), ..options() };
+            let lenient = VerifierOptions { leeway_secs: u32::MAX, validity_secs_max: Some(0), ..options() };
             let _ = Verifier::new(lenient).unwrap().verify(&callback, now);
         }
     }

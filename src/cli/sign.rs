@@ -110,7 +110,7 @@ fn span(text: &str, part: &str) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callback::{KeyOptions, Options, Verifier};
+    use crate::callback::{KeyOptions, Verifier, VerifierOptions};
 
     const SAMPLE: &str = r#"{"app":"test.domain.com","appid":12345678,"appname":"live","channel_id":"test_stream","errcode":0,"errmsg":"ok",
  "event_time":1545115790,"event_type":1,"node":"100.121.160.92","sequence":"6674468118806626493",
@@ -123,7 +123,7 @@ mod tests {
 
     fn is_genuine(callback: &str, now_secs: i64) -> bool {
         let keys = vec![KeyOptions { key: key(), domains: None }];
-        let verifier = Verifier::new(Options { keys, ..Options::default() }).unwrap();
+        let verifier = Verifier::new(VerifierOptions { keys, ..VerifierOptions::default() }).unwrap();
         verifier.verify(&Callback::parse(callback.as_bytes()).unwrap(), now_secs * 1000).is_ok()
     }
 

@@ -16,7 +16,8 @@ use super::sources::Sources;
 use super::surroundings::Surroundings;
 use super::unread_variables::AskedVariables;
 use super::{checks, environment, exposure, reader, sink_checks};
-use crate::{callback, receiver};
+use crate::callback::VerifierOptions;
+use crate::receiver;
 
 #[cfg(test)]
 mod tests;
@@ -86,8 +87,8 @@ fn from_document(
     Ok(Config { data_dir, shutdown_grace_secs, receiver, verifier, admin, journal, index, log, sinks, warnings })
 }
 
-fn verifier_options(receiver: &receiver::Options, keys: Vec<SourcedKey>) -> callback::Options {
-    callback::Options {
+fn verifier_options(receiver: &receiver::Options, keys: Vec<SourcedKey>) -> VerifierOptions {
+    VerifierOptions {
         keys: keys.into_iter().map(|(_, key)| key).collect(),
         allow_unsigned: receiver.allow_unsigned,
         leeway_secs: receiver.leeway_secs,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::sink_config::SinkConfig;
 use crate::admin;
-use crate::callback;
+use crate::callback::VerifierOptions;
 use crate::index;
 use crate::journal;
 use crate::receiver;
@@ -20,7 +20,7 @@ pub struct Config {
     /// The callback endpoint. Its `keys` are empty, because `verifier` holds the keys of all sources.
     pub receiver: receiver::Options,
     /// The rules that a callback must meet, with the callback keys.
-    pub verifier: callback::Options,
+    pub verifier: VerifierOptions,
     /// The admin endpoint. Its `token` may come from the file, another file or the environment.
     pub admin: admin::Options,
     /// The journal.

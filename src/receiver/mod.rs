@@ -16,5 +16,5 @@ mod storing;
 pub use hourly_counts::HourlyCounts;
 pub use options::Options;
 pub use recent_refusals::RecentRefusals;
-pub(crate) use recent_refusals::{ERRORS, Refusal, RefusalWord};
+pub(crate) use recent_refusals::{ERRORS, KeptRefusal, RefusalWord};
 pub use routes::{Receiver, ReceiverError, router};

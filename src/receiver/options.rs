@@ -20,9 +20,10 @@ pub struct Options {
     pub path: UrlPath,
     /// A path that answers load balancers with 200 while the receiver can store events.
     pub health_path: Option<UrlPath>,
-    /// The callback keys.
+    /// The callback keys of the file. Loading the configuration moves them, with the keys of all other sources, into the
+    /// options of the verifier, so this list is empty afterwards.
     pub keys: Vec<KeyOptions>,
-    /// A file with more keys, one per line.
+    /// A file with more callback keys, one per line.
     pub keys_file: Option<PathBuf>,
     /// Accept callbacks without verifying them, if no key is configured.
     pub allow_unsigned: bool,

@@ -62,12 +62,13 @@ struct Kept {
     /// The number of the newest refusal. Numbers count from 1.
     last_number: i64,
     /// By error word, the oldest first.
-    refusals: BTreeMap<&'static str, VecDeque<Arc<Refusal>>>,
+    refusals: BTreeMap<&'static str, VecDeque<Arc<KeptRefusal>>>,
 }
 
 /// A callback that was answered with 4xx.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Refusal {
+#[schema(as = Refusal)]
+pub(crate) struct KeptRefusal {
     /// The number of this refusal, unique until the service stops.
     #[serde(skip)]
     pub(crate) number: i64,
@@ -105,7 +106,7 @@ impl RecentRefusals {
     pub(super) fn keep(&self, now_ms: i64, client: IpAddr, refused: NotStored) {
         let NotStored { answer, hint, event_type, body, .. } = refused;
         let body = body.map(|body| *body).unwrap_or_default();
-        let mut refusal = Refusal {
+        let mut refusal = KeptRefusal {
             number: 0,
             received: Moment(now_ms),
             client,
@@ -131,10 +132,10 @@ impl RecentRefusals {
     /// `before`.
     pub(crate) fn page(
         &self,
-        is_wanted: impl Fn(&Refusal) -> bool,
+        is_wanted: impl Fn(&KeptRefusal) -> bool,
         before: Option<i64>,
         limit: usize,
-    ) -> Vec<Arc<Refusal>> {
+    ) -> Vec<Arc<KeptRefusal>> {
         let kept = self.lock();
         let earlier = kept.refusals.values().flatten();
         let earlier = earlier.filter(|refusal| before.is_none_or(|before| refusal.number < before));

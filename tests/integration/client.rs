@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use livehook::callback::{Callback, CallbackKey, EventId, KeyOptions, Options, Verifier};
+use livehook::callback::{Callback, CallbackKey, EventId, KeyOptions, Verifier, VerifierOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -76,7 +76,7 @@ pub(crate) fn id_of(line: &str) -> EventId {
 pub(crate) fn expected_id(body: &str) -> EventId {
     static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
         let keys = vec![KeyOptions { key: CallbackKey::new(KEY).unwrap(), domains: None }];
-        Verifier::new(Options { keys, ..Options::default() }).unwrap()
+        Verifier::new(VerifierOptions { keys, ..VerifierOptions::default() }).unwrap()
     });
     VERIFIER.verify(&Callback::parse(body.as_bytes()).unwrap(), now_secs() * 1000).unwrap().id()
 }

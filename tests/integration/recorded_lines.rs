@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use livehook::callback::{Callback, CallbackKey, Event, KeyOptions, Options, Verifier, recording_started_ms};
+use livehook::callback::{Callback, CallbackKey, Event, KeyOptions, Verifier, VerifierOptions, recording_started_ms};
 use livehook::session::{Fact, Kind, Push};
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn verifier(allow_unsigned: bool) -> Verifier {
     let key = KeyOptions { key: CallbackKey::new(KEY).unwrap(), domains: None };
     let keys = if allow_unsigned { Vec::new() } else { vec![key] };
     let redact_parameters = vec!["token".to_owned()];
-    Verifier::new(Options { keys, allow_unsigned, redact_parameters, ..Options::default() }).unwrap()
+    Verifier::new(VerifierOptions { keys, allow_unsigned, redact_parameters, ..VerifierOptions::default() }).unwrap()
 }
 
 fn facts(event: &Event) -> Value {

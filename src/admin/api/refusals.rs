@@ -15,7 +15,7 @@ use super::query::{Query, values};
 use super::state::Api;
 use crate::http::Network;
 use crate::moment::Moment;
-use crate::receiver::{ERRORS, Refusal, RefusalWord};
+use crate::receiver::{ERRORS, KeptRefusal, RefusalWord};
 
 type RefusalsQuery = Query<(RefusalParameters, PageParameters)>;
 
@@ -56,7 +56,7 @@ struct RefusalPage<'a> {
     /// When the service started. Earlier refusals are not known.
     since: Moment,
     /// The refusals, newest first.
-    items: Vec<&'a Refusal>,
+    items: Vec<&'a KeptRefusal>,
     /// The token of the next page, for the parameter `page`; `null` on the last page.
     next: Option<String>,
 }
@@ -79,7 +79,7 @@ pub(super) async fn list_refusals(State(api): State<Arc<Api>>, query: RefusalsQu
     let page = page.request(digest)?;
     let is_client =
         |client: IpAddr| wanted.client.is_empty() || wanted.client.iter().any(|network| network.contains(client));
-    let is_wanted = |refusal: &Refusal| {
+    let is_wanted = |refusal: &KeptRefusal| {
         (wanted.error.is_empty() || wanted.error.contains(&ErrorWord(refusal.error)))
             && is_client(refusal.client)
             && since_ms.is_none_or(|since_ms| refusal.received.0 >= since_ms)

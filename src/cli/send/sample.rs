@@ -99,7 +99,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::callback::{Callback, CallbackKey, Event, KeyOptions, Options, StreamEvent, Verifier};
+    use crate::callback::{Callback, CallbackKey, Event, KeyOptions, StreamEvent, Verifier, VerifierOptions};
     use crate::cli::sign::sign;
 
     const SAMPLE: Sample<'_> =
@@ -108,7 +108,7 @@ mod tests {
     fn event(callback: &str) -> Event {
         let key = CallbackKey::new("test").unwrap();
         let signed = sign(callback.as_bytes(), &key, 1_777_637_400).unwrap();
-        let options = Options { keys: vec![KeyOptions { key, domains: None }], ..Options::default() };
+        let options = VerifierOptions { keys: vec![KeyOptions { key, domains: None }], ..VerifierOptions::default() };
         let callback = Callback::parse(signed.as_bytes()).unwrap();
         Verifier::new(options).unwrap().verify(&callback, 1_777_636_800_000).unwrap()
     }

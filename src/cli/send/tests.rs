@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
 use super::*;
-use crate::callback::{Callback, CallbackKey, EventType, KeyOptions, Options, Verifier};
+use crate::callback::{Callback, CallbackKey, EventType, KeyOptions, Verifier, VerifierOptions};
 use crate::cli::testing::{assert_usage_error, run};
 
 type Bodies = Arc<Mutex<Vec<Vec<u8>>>>;
@@ -53,7 +53,8 @@ fn send_to(address: SocketAddr, line: &[&str]) -> (anyhow::Result<ExitCode>, Str
 
 fn event_types(bodies: &Bodies) -> Vec<EventType> {
     let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: None }];
-    let verifier = Verifier::new(Options { keys, validity_secs_max: Some(600), ..Options::default() }).unwrap();
+    let verifier =
+        Verifier::new(VerifierOptions { keys, validity_secs_max: Some(600), ..VerifierOptions::default() }).unwrap();
     let now_ms = now_secs() * 1000;
     let verify = |body: &Vec<u8>| verifier.verify(&Callback::parse(body).unwrap(), now_ms).unwrap();
     let events: Vec<_> = bodies.lock().unwrap().iter().map(verify).collect();

@@ -34,7 +34,7 @@ fn newest_are_kept_and_paged() {
     for _ in 0..300 {
         keep(&refusals);
     }
-    let numbers = |refusals: Vec<Arc<Refusal>>| refusals.iter().map(|refusal| refusal.number).collect::<Vec<_>>();
+    let numbers = |refusals: Vec<Arc<KeptRefusal>>| refusals.iter().map(|refusal| refusal.number).collect::<Vec<_>>();
     assert_eq!(numbers(refusals.page(|_| true, None, 1000)), (45..=300).rev().collect::<Vec<_>>());
     assert_eq!(numbers(refusals.page(|refusal| refusal.number % 2 == 0, Some(100), 3)), [98, 96, 94]);
     assert_eq!(numbers(refusals.page(|_| true, Some(45), 3)), [0; 0]);

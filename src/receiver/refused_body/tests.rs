@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::callback::Options;
+use crate::callback::VerifierOptions;
 
 fn verifier() -> Verifier {
     let redact_parameters = vec!["token".to_owned()];
-    Verifier::new(Options { allow_unsigned: true, redact_parameters, ..Options::default() }).unwrap()
+    Verifier::new(VerifierOptions { allow_unsigned: true, redact_parameters, ..VerifierOptions::default() }).unwrap()
 }
 
 fn refused(body: &str) -> RefusedBody {

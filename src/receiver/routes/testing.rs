@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, Request};
 use tokio::net::TcpListener;
 
 use super::{Receiver, router};
-use crate::callback::{self, CallbackKey, KeyOptions, Verifier};
+use crate::callback::{CallbackKey, KeyOptions, Verifier, VerifierOptions};
 use crate::http::testing::{Connector, MemoryListener, PEER};
 use crate::http::{Hooks, Limits, Listen, serve};
 use crate::journal::Journal;
@@ -35,7 +35,7 @@ pub(crate) fn setup(change: impl FnOnce(&mut Options)) -> Setup {
     change(&mut options);
     let keys = vec![KeyOptions { key: CallbackKey::new("test").unwrap(), domains: None }];
     let verifier =
-        Verifier::new(callback::Options { keys, allowed_appids: options.allowed_appids.clone(), ..Default::default() });
+        Verifier::new(VerifierOptions { keys, allowed_appids: options.allowed_appids.clone(), ..Default::default() });
     let journal = Arc::new(MemoryJournal::default());
     let (metrics, draining) = (Arc::new(Metrics::new()), Arc::new(AtomicBool::new(false)));
     let receiver = Receiver::new(

@@ -5,7 +5,7 @@ use tower::Service;
 
 use super::testing::{SAMPLE, Setup, get, other, post, request, setup, start_tcp};
 use super::*;
-use crate::callback::{self, CallbackKey};
+use crate::callback::{CallbackKey, VerifierOptions};
 use crate::http::testing::{Client, Lines};
 use crate::journal::AppendError;
 use crate::journal::testing::MemoryJournal;
@@ -327,7 +327,7 @@ fn equal_paths_are_an_error() {
             health_path: Some(health_path.parse().unwrap()),
             ..Options::default()
         };
-        let verifier = Verifier::new(callback::Options { allow_unsigned: true, ..Default::default() }).unwrap();
+        let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
         Receiver::new(&options, verifier, Arc::new(MemoryJournal::default()), Arc::default(), Arc::default(), || 0)
             .err()
     };
