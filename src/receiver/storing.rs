@@ -23,28 +23,29 @@ pub(super) enum StoreError {
 
 /// Hands an event to the journal, and returns when it is durable. `share` is the memory that the event takes.
 ///
-/// The caller may stop waiting, because its client has gone or at `deadline`. The journal keeps the event even so, and
-/// the event counts as memory until the journal has stored it.
+/// The caller may stop waiting: hyper drops its future if the client leaves, and `deadline` may pass. The append then
+/// continues in its own task, and the event counts as memory until the journal has stored it.
 pub(super) async fn store(
     journal: Arc<dyn Journal>,
     event: Event,
     share: Share,
     deadline: Instant,
 ) -> Result<Appended, StoreError> {
-    let append: Pin<Box<Append>> = Box::pin(async move {
+    let append: AppendFuture = Box::pin(async move {
         let _share = share;
         journal.append(event).await
     });
-    let appended = timeout_at(deadline, Appending(Some(append))).await;
+    let appended = timeout_at(deadline, DetachOnDrop(Some(append))).await;
     Ok(appended.map_err(|_| StoreError::TooSlow)??)
 }
 
-type Append = dyn Future<Output = Result<Appended, AppendError>> + Send;
+/// An append, with the memory that its event takes.
+type AppendFuture = Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>;
 
-/// An append that goes on in a task of its own if its caller stops waiting.
-struct Appending(Option<Pin<Box<Append>>>);
+/// Waits for an append. If it is dropped before the end, the append continues in its own task.
+struct DetachOnDrop(Option<AppendFuture>);
 
-impl Future for Appending {
+impl Future for DetachOnDrop {
     type Output = Result<Appended, AppendError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -55,7 +56,7 @@ impl Future for Appending {
     }
 }
 
-impl Drop for Appending {
+impl Drop for DetachOnDrop {
     fn drop(&mut self) {
         // Only an abandoned append gets a task: a task for each event would cost more than all other work for it.
         if let (Some(append), Ok(runtime)) = (self.0.take(), Handle::try_current()) {

@@ -21,7 +21,7 @@ const PROGRESS_WAIT_MAX: Duration = Duration::from_millis(50);
 /// Receives the result of an entry once it is durable.
 pub(in super::super) type Reply<T, E = JournalError> = oneshot::Sender<Result<T, E>>;
 
-/// An event to store.
+/// An event to store. Its caller may have stopped waiting for the reply; the writer stores the event even so.
 pub(in super::super) struct Append {
     pub(in super::super) event: Event,
     pub(in super::super) reply: Reply<Appended, AppendError>,
