@@ -24,7 +24,7 @@ use crate::delivery::{Outlet, Status, Worker};
 use crate::http::{self, Hooks, Limits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
-use crate::receiver::{self, Receiver};
+use crate::receiver::{self, CallbackReceiver};
 use crate::telemetry::Metrics;
 
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
@@ -216,7 +216,7 @@ fn spawn_endpoints(
     let (stop_receiver, receiver_stop) = watch::channel(false);
     let (stop_admin, admin_stop) = watch::channel(false);
     let (cut_admin, admin_cut) = watch::channel(false);
-    let receiver = Receiver::new(
+    let receiver = CallbackReceiver::new(
         &config.receiver,
         Verifier::new(config.verifier)?,
         Arc::clone(journal) as _,

@@ -8,13 +8,13 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use tokio::net::TcpListener;
 
-use super::{Receiver, router};
+use super::router;
 use crate::callback::{CallbackKey, KeyOptions, Verifier, VerifierOptions};
 use crate::http::testing::{Connector, MemoryListener, PEER};
 use crate::http::{Hooks, Limits, Listen, serve};
 use crate::journal::Journal;
 use crate::journal::testing::MemoryJournal;
-use crate::receiver::Options;
+use crate::receiver::{CallbackReceiver, Options};
 use crate::telemetry::Metrics;
 
 /// The vendor's published sample. Its `t` is the time of these tests.
@@ -23,7 +23,7 @@ const T: i64 = 1_545_030_873;
 
 /// A receiver that is served in memory.
 pub(crate) struct Setup {
-    pub(crate) receiver: Arc<Receiver>,
+    pub(crate) receiver: Arc<CallbackReceiver>,
     pub(crate) connector: Connector,
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) metrics: Arc<Metrics>,
@@ -38,7 +38,7 @@ pub(crate) fn setup(change: impl FnOnce(&mut Options)) -> Setup {
         Verifier::new(VerifierOptions { keys, allowed_appids: options.allowed_appids.clone(), ..Default::default() });
     let journal = Arc::new(MemoryJournal::default());
     let (metrics, draining) = (Arc::new(Metrics::new()), Arc::new(AtomicBool::new(false)));
-    let receiver = Receiver::new(
+    let receiver = CallbackReceiver::new(
         &options,
         verifier.unwrap(),
         Arc::clone(&journal) as Arc<dyn Journal>,
@@ -52,7 +52,7 @@ pub(crate) fn setup(change: impl FnOnce(&mut Options)) -> Setup {
     Setup { receiver, connector, journal, metrics, draining }
 }
 
-fn start(receiver: &Arc<Receiver>, listener: impl Listen + 'static) {
+fn start(receiver: &Arc<CallbackReceiver>, listener: impl Listen + 'static) {
     let limits = Limits { headers_bytes_max: 8192, ..Options::default().limits() };
     let counted = Arc::clone(receiver);
     let hooks = Hooks { unreadable_head: Some(Box::new(move |word| counted.count_unreadable(word))) };
@@ -60,7 +60,7 @@ fn start(receiver: &Arc<Receiver>, listener: impl Listen + 'static) {
 }
 
 /// Serves the receiver over TCP as well.
-pub(crate) async fn start_tcp(receiver: &Arc<Receiver>) -> SocketAddr {
+pub(crate) async fn start_tcp(receiver: &Arc<CallbackReceiver>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     start(receiver, listener);

@@ -1,14 +1,17 @@
 //! The callback endpoint as its clients see it. They connect in memory, so that tokio's clock can be paused.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 use tower::Service;
 
 use super::testing::{SAMPLE, Setup, get, other, post, request, setup, start_tcp};
 use super::*;
-use crate::callback::{CallbackKey, VerifierOptions};
+use crate::callback::CallbackKey;
+use crate::http::UrlPath;
 use crate::http::testing::{Client, Lines};
 use crate::journal::AppendError;
-use crate::journal::testing::MemoryJournal;
 use crate::receiver::ERRORS;
 use crate::telemetry::TextFormat;
 
@@ -317,22 +320,6 @@ async fn address_is_checked_first() {
     let without_length = "POST /callback HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(connector.ask(without_length).await.status, 403, "before the length");
     assert_eq!(connector.ask(get("/elsewhere")).await.status, 404, "a wrong path shows itself to all");
-}
-
-#[test]
-fn equal_paths_are_an_error() {
-    let make = |path: &str, health_path: &str| {
-        let options = Options {
-            path: path.parse().unwrap(),
-            health_path: Some(health_path.parse().unwrap()),
-            ..Options::default()
-        };
-        let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
-        Receiver::new(&options, verifier, Arc::new(MemoryJournal::default()), Arc::default(), Arc::default(), || 0)
-            .err()
-    };
-    assert_eq!(make("/a", "/a"), Some(ReceiverError::SamePath("/a".parse().unwrap())));
-    assert_eq!(make("/a", "/a/"), None);
 }
 
 #[tokio::test(start_paused = true)]
