@@ -164,6 +164,25 @@ fn check_senders(sessions: &[Value], answered: &HashSet<u64>) {
     }
 }
 
+/// A query that comes after the 200 sees the event, or its header says that the index is behind.
+#[tokio::test]
+async fn query_sees_the_event_before_it() {
+    let app = TestApp::start("").await;
+    let mut client = Client::connect(app.admin).await.unwrap();
+    let mut complete = 0;
+    for number in 1..=20 {
+        post(&app, &[&format!(r#""event_type":1,"stream_id":"own-{number}","sequence":"{number}""#)]).await;
+        let answer = client.get(&format!("/api/v1/sessions?stream=own-{number}"), "").await.unwrap();
+        let head = answer.head.to_ascii_lowercase();
+        if head.contains("livehook-index-lag-records: 0\r\n") {
+            assert!(answer.body.contains(&format!("\"own-{number}\"")), "{number}: {}", answer.body);
+            complete += 1;
+        }
+    }
+    assert!(complete > 10, "only {complete} of 20 answers were complete");
+    app.stop().await;
+}
+
 /// Waits until all these lines are in the metrics. The worker of the index sets them later than the answer.
 async fn wait_for_metrics(app: &TestApp, lines: &[&str]) {
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{OpenApi as Description, Ref, RefOr, Response};
+use utoipa::openapi::{Header, OpenApi as Description, Ref, RefOr, Response};
 use utoipa::{IntoResponses, OpenApi};
 
 use super::etag::{digest_etag, with_etag};
@@ -75,6 +75,18 @@ pub(super) fn describe_changes(changes: &mut Description) {
     for operation in operations(changes) {
         operation.security = Some(vec![SecurityRequirement::new("token", [""; 0])]);
         add_responses(operation, responses::BodyNotTaken::responses());
+    }
+}
+
+/// Adds the header that answers from the index have.
+pub(super) fn describe_index_lag(reads: &mut Description) {
+    for operation in operations(reads) {
+        if let Some(RefOr::T(success)) = operation.responses.responses.get_mut("200") {
+            let mut header = Header::new(<u64 as utoipa::PartialSchema>::schema());
+            header.description =
+                Some("How many records the index lacks. 0 means that the answer has every stored event".to_owned());
+            success.headers.insert("Livehook-Index-Lag-Records".to_owned(), header.into());
+        }
     }
 }
 

@@ -24,12 +24,15 @@ pub(in crate::admin) fn router(api: Arc<Api>, guard: Arc<Guard>) -> Router {
 }
 
 pub(super) fn described_router(guard: Arc<Guard>) -> OpenApiRouter<Arc<Api>> {
-    let reads = OpenApiRouter::default()
+    let mut of_index = OpenApiRouter::default()
         .routes(routes!(streams::list_streams))
         .routes(routes!(streams::read_stream))
         .routes(routes!(sessions::list_sessions))
         .routes(routes!(sessions::read_session))
         .routes(routes!(sessions::list_broadcasts))
+        .routes(routes!(stats::read_stats));
+    openapi::describe_index_lag(of_index.get_openapi_mut());
+    let reads = of_index
         .routes(routes!(events::list_events))
         .routes(routes!(events::read_event))
         .routes(routes!(follow::follow_feed))
@@ -40,7 +43,6 @@ pub(super) fn described_router(guard: Arc<Guard>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(replays::read_replay))
         .routes(routes!(error_codes::list_error_codes))
         .routes(routes!(refusals::list_refusals))
-        .routes(routes!(stats::read_stats))
         .routes(routes!(openapi::read_openapi));
     let mut changes = OpenApiRouter::default()
         .routes(routes!(dead_letters::redrive_dead_letters))

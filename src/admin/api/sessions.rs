@@ -69,7 +69,7 @@ pub(super) async fn list_sessions(State(api): State<Arc<Api>>, query: SessionsQu
         after: page.after.map(|Place(value, number)| (value, number)),
         limit: page.limit + 1,
     };
-    api.answer(move |reader| {
+    api.answer_from_index(move |reader| {
         let sessions = reader.index()?.sessions(&query, now_ms)?;
         Ok(json(&page.cut(sessions, |session| Place(session.place.0, session.place.1))))
     })
@@ -100,7 +100,7 @@ pub(super) struct SessionDetail<'a> {
 )]
 pub(super) async fn read_session(State(api): State<Arc<Api>>, PathParameter(id): PathParameter<SessionId>) -> Answer {
     let now_ms = (api.clock)();
-    api.answer(move |reader| {
+    api.answer_from_index(move |reader| {
         let index = reader.index()?;
         let Some(session) = index.session(&id, now_ms)? else {
             return Err(Problem::not_found(format!("there is no session `{id}`")).into());
@@ -147,7 +147,7 @@ pub(super) async fn list_broadcasts(State(api): State<Arc<Api>>, query: Broadcas
         after: page.after.map(|Place(value, number)| (value, number)),
         limit: page.limit + 1,
     };
-    api.answer(move |reader| {
+    api.answer_from_index(move |reader| {
         let broadcasts = reader.index()?.broadcasts(&query, now_ms)?;
         Ok(json(&page.cut(broadcasts, |broadcast| Place(broadcast.place.0, broadcast.place.1))))
     })

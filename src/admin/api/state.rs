@@ -1,20 +1,28 @@
 //! The state that the handlers of the API share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
+use tokio::time::timeout;
 
 use super::feed::Feed;
 use super::json::{Answer, answer};
 use super::readers::{Failure, Reader, Readers};
-use crate::admin::Sources;
 use crate::admin::problem::Problem;
+use crate::admin::sources::{Sources, lag};
 use crate::clock::Clock;
 use crate::delivery::Status;
 use crate::http::quoted;
 use crate::index;
 use crate::journal::{Journal, JournalError};
 use crate::receiver::{HourlyCounts, RecentRefusals};
+
+/// How long a query waits for the index to take the newest events in.
+const INDEX_WAIT: Duration = Duration::from_millis(200);
+
+/// The header that says how many records the index lacked when it answered.
+const INDEX_LAG: HeaderName = HeaderName::from_static("livehook-index-lag-records");
 
 /// The state that the handlers of the API share.
 pub(in crate::admin) struct Api {
@@ -69,6 +77,32 @@ impl Api {
         query: impl FnOnce(&Reader) -> Result<String, Failure> + Send + 'static,
     ) -> Answer {
         Ok(answer(self.readers.run(query).await?))
+    }
+
+    /// Answers with the JSON that a query of the index returns. The query waits up to 200 ms for the index to have every event
+    /// that is stored now. A header says how many records it lacks after that.
+    pub(super) async fn answer_from_index(
+        &self,
+        query: impl FnOnce(&Reader) -> Result<String, Failure> + Send + 'static,
+    ) -> Answer {
+        let lag_records = self.wait_for_index().await;
+        let mut answer = self.answer(query).await?;
+        answer.headers_mut().insert(INDEX_LAG, lag_records.into());
+        Ok(answer)
+    }
+
+    /// Returns how many records the index lacks after the wait.
+    async fn wait_for_index(&self) -> i64 {
+        let Some(index) = &self.index else { return 0 };
+        let head = *self.journal.head().borrow();
+        let mut cursor = index.cursor();
+        let view = index.view();
+        // A failing index does not catch up soon, and neither does one that is being rebuilt.
+        if view.last_error.is_none() && !view.is_rebuilding {
+            // Without an answer in time, the header says so.
+            let _ = timeout(INDEX_WAIT, cursor.wait_for(|cursor| *cursor >= head)).await;
+        }
+        lag(head.0, cursor.borrow().0)
     }
 
     /// Returns the status of a sink; `None` if no sink of this name is configured.

@@ -122,7 +122,7 @@ pub(super) async fn read_stats(State(api): State<Arc<Api>>, query: StatsQuery) -
     let (since_ms, until_ms) = hours(&query.parameters.0, (api.clock)())?;
     // The receiver counts in memory, because the index never sees a refused callback.
     let hourly_counts = Arc::clone(&api.hourly_counts);
-    api.answer(move |reader| {
+    api.answer_from_index(move |reader| {
         let counts = match &reader.index {
             Some(index) => Some((index.event_hours(since_ms, until_ms)?, index.end_hours(since_ms, until_ms)?)),
             None => None,

@@ -44,7 +44,7 @@ pub(super) async fn list_streams(State(api): State<Arc<Api>>, query: StreamsQuer
     let (streams, page) = query.parameters;
     let (selection, page) = (streams.selection(), page.request(digest)?);
     let now_ms = (api.clock)();
-    api.answer(move |reader| {
+    api.answer_from_index(move |reader| {
         let after = page.after.map(|Place(stream, _)| stream);
         let streams = reader.index()?.streams(&selection, after, page.limit + 1, now_ms)?;
         Ok(json(&page.cut(streams, |stream| Place(stream.place, 0))))
@@ -87,7 +87,7 @@ pub(super) struct StreamDetail {
 pub(super) async fn read_stream(State(api): State<Arc<Api>>, _: NoParameters, uri: Uri) -> Answer {
     let [domain, app_name, stream] = names(&uri)?;
     let now_ms = (api.clock)();
-    api.answer(move |reader| {
+    api.answer_from_index(move |reader| {
         let index = reader.index()?;
         // The index stores domains in lower case.
         let domain = domain.to_ascii_lowercase();

@@ -4,6 +4,7 @@
 
 mod due_tasks;
 mod follower;
+mod gathering;
 mod index_file;
 mod live_rebuild;
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::due_tasks::{COUNT_INTERVAL, DueTasks, is_due};
 use super::follower::Follower;
+use super::gathering::Gathering;
 use super::index_file::{IndexFile, Opened};
 use super::live_rebuild::LiveRebuild;
 use crate::clock::Clock;
@@ -15,9 +17,6 @@ use crate::index::options::Options;
 use crate::index::{IndexError, Status};
 use crate::journal::{Consumer, JournalError, Step};
 use crate::telemetry::Metrics;
-
-/// How long the first record after a pause waits for others. A commit for each record would cost more than all else.
-const GATHER_WAIT: Duration = Duration::from_millis(50);
 
 /// How long the worker waits after the index or the journal failed.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
@@ -30,6 +29,7 @@ pub struct Worker {
     follower: Follower,
     rebuild: LiveRebuild,
     due_tasks: DueTasks,
+    gathering: Gathering,
     /// Whether the index is bound to the journal. Nothing is written before.
     is_bound: bool,
     clock: Clock,
@@ -53,6 +53,7 @@ impl Worker {
             follower: Follower::new(consumer, index, unsaved_bytes_max, status, metrics),
             rebuild: LiveRebuild::default(),
             due_tasks: DueTasks::default(),
+            gathering: Gathering::default(),
             is_bound: false,
             clock,
         };
@@ -105,7 +106,7 @@ impl Worker {
             () = status.rebuild_requested() => return Ok(()),
             () = wait_unless_stopped(COUNT_INTERVAL, stop) => return Ok(()),
         }
-        wait_unless_stopped(GATHER_WAIT, stop).await;
+        wait_unless_stopped(self.gathering.wait(Instant::now()), stop).await;
         Ok(())
     }
 

@@ -77,13 +77,6 @@ impl Wakeups {
     }
 
     fn report(&self, Committed { appends, advances, stored, head }: Committed) {
-        // A request that timed out dropped its receiver. Its event is stored all the same.
-        for (reply, result) in appends {
-            let _ = reply.send(result);
-        }
-        for (reply, result) in advances {
-            let _ = reply.send(result);
-        }
         // The tail comes before the head, so a consumer that the head wakes finds the records in memory.
         self.tail.push(stored, head);
         // An unchanged head must not wake the consumers.
@@ -92,5 +85,13 @@ impl Wakeups {
             *known = head.max(*known);
             is_newer
         });
+        // The answers come last, so a sender who then asks the API sees its own event in the head.
+        // A request that timed out dropped its receiver. Its event is stored all the same.
+        for (reply, result) in appends {
+            let _ = reply.send(result);
+        }
+        for (reply, result) in advances {
+            let _ = reply.send(result);
+        }
     }
 }
