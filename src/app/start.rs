@@ -30,6 +30,10 @@ use crate::telemetry::Metrics;
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
 const ADMIN_NICENESS: i32 = 5;
 
+/// How much of the receiver's answers the system keeps for a client. They are small, so a client that leaves this many
+/// unread is soon noticed.
+const RECEIVER_SEND_BUFFER_BYTES: u32 = 16 * 1024;
+
 /// The index may have unsaved work on at most this part of the journal's size limit (1/8). Records that the index has
 /// not saved cannot be pruned, so the rest of the journal stays free for pruning.
 const UNSAVED_SHARE: u64 = 8;
@@ -61,7 +65,7 @@ impl App {
         let open_files = http::raise_open_files_limit();
         config.admin.subscribers_max = subscribers_max(&config.admin, open_files);
         let grace = Duration::from_secs(config.shutdown_grace_secs);
-        let ports = Ports::bind(&config).await?;
+        let ports = Ports::bind(&config)?;
         let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
 
         let metrics = Arc::new(Metrics::new());
@@ -97,16 +101,16 @@ struct Ports {
 
 impl Ports {
     /// Listens on the configured addresses.
-    async fn bind(config: &Config) -> anyhow::Result<Ports> {
-        let receiver = bind(config.receiver.listen, "receiver.listen").await?;
-        let admin = bind(config.admin.listen, "admin.listen").await?;
+    fn bind(config: &Config) -> anyhow::Result<Ports> {
+        let receiver = bind(config.receiver.listen, Some(RECEIVER_SEND_BUFFER_BYTES), "receiver.listen")?;
+        let admin = bind(config.admin.listen, None, "admin.listen")?;
         let (receiver_address, admin_address) = (receiver.local_addr()?, admin.local_addr()?);
         Ok(Ports { receiver, admin, receiver_address, admin_address })
     }
 }
 
-async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn bind(address: SocketAddr, send_buffer_bytes: Option<u32>, key: &str) -> anyhow::Result<TcpListener> {
+    http::listen(address, send_buffer_bytes).map_err(|error| {
         let cure = match error.kind() {
             ErrorKind::AddrInUse => "; stop the program that uses this port, or choose another port",
             ErrorKind::AddrNotAvailable => "; this machine does not have this address",

@@ -6,37 +6,14 @@
 //! One thing stays unseen: if the first bytes of a next head arrive together with the request before, they wait in
 //! hyper's buffer. The connection then counts as idle until more of that head arrives.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
-use std::task::{Context, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The phase of a connection, in the order in which a request passes through them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum Phase {
-    /// Between requests, or accepted and silent.
-    Idle = 0,
-    /// The head of a request has begun to arrive.
-    ReadingHead = 1,
-    /// The body of a request is arriving. Its handler limits the time for it.
-    ReadingBody = 2,
-    /// The handler has the whole request, and limits the time of its answer.
-    Handling = 3,
-    /// The answer is being written, and the client must read it.
-    WritingAnswer = 4,
-    /// The client has read the answer so far, and the handler will add more, as the feed of the API does.
-    AwaitingMore = 5,
-}
-
-impl Phase {
-    /// Whether closing the connection loses nothing, because no whole request has arrived.
-    fn is_evictable(self) -> bool {
-        matches!(self, Phase::Idle | Phase::ReadingHead | Phase::ReadingBody)
-    }
-}
+use super::phase::{Phase, Standing};
 
 const DRAIN: u8 = 1;
 const EVICT: u8 = 2;
@@ -47,36 +24,40 @@ pub(super) struct Connection {
     phase: AtomicU8,
     has_changed: AtomicBool,
     since_ms: AtomicU64,
+    /// When the client last read some of an answer that did not fit into the system's buffer.
+    progress_ms: AtomicU64,
+    has_written: AtomicBool,
     epoch: Instant,
     /// Whether the body of an answer has more to give.
     is_answering: AtomicBool,
+    /// Whether a handler got a request since the task was woken.
+    has_request: AtomicBool,
     orders: AtomicU8,
+    /// How many connections of the listener are ordered to end.
+    evictions: Arc<AtomicUsize>,
     waker: OnceLock<Waker>,
 }
 
 impl Connection {
     /// A connection that was just accepted. Times are ms since `epoch`, which all connections of a listener share.
-    pub(super) fn new(epoch: Instant) -> Connection {
+    pub(super) fn new(epoch: Instant, evictions: Arc<AtomicUsize>) -> Connection {
         Connection {
-            phase: AtomicU8::new(Phase::Idle as u8),
+            phase: AtomicU8::new(Phase::Accepted as u8),
             has_changed: AtomicBool::new(false),
             since_ms: AtomicU64::new(elapsed_ms(epoch)),
+            progress_ms: AtomicU64::new(0),
+            has_written: AtomicBool::new(false),
             epoch,
             is_answering: AtomicBool::new(false),
+            has_request: AtomicBool::new(false),
             orders: AtomicU8::new(0),
+            evictions,
             waker: OnceLock::new(),
         }
     }
 
     pub(super) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Idle,
-            1 => Phase::ReadingHead,
-            2 => Phase::ReadingBody,
-            3 => Phase::Handling,
-            4 => Phase::WritingAnswer,
-            _ => Phase::AwaitingMore,
-        }
+        Phase::from(self.phase.load(Ordering::Relaxed))
     }
 
     /// Enters a phase. The next [`Connection::stamp`] sets its time.
@@ -92,6 +73,10 @@ impl Connection {
             self.has_changed.store(false, Ordering::Relaxed);
             self.since_ms.store(elapsed_ms(self.epoch), Ordering::Relaxed);
         }
+        // At the end of a wake-up an answer is still being written only if the system's buffer is full.
+        if self.phase() == Phase::WritingAnswer && self.has_written.swap(false, Ordering::Relaxed) {
+            self.progress_ms.store(elapsed_ms(self.epoch), Ordering::Relaxed);
+        }
     }
 
     /// When the connection entered its phase. In [`Phase::Handling`] it is the time of the phase before.
@@ -99,11 +84,39 @@ impl Connection {
         self.epoch + Duration::from_millis(self.since_ms.load(Ordering::Relaxed))
     }
 
-    /// The rank of this connection for eviction: the smallest of all goes first. That is the longest idle one, then the
-    /// longest sending a head, then the longest sending a body. `None` if a handler has its request.
-    pub(super) fn eviction_rank(&self) -> Option<(Phase, u64)> {
-        let phase = self.phase();
-        phase.is_evictable().then(|| (phase, self.since_ms.load(Ordering::Relaxed)))
+    /// The rank of this connection for eviction: the smallest goes first. Of two with the same standing it is the one
+    /// without progress for longer. `None` if the connection must stay, or is ordered to end.
+    pub(super) fn eviction_rank(&self) -> Option<(Standing, u64)> {
+        if self.orders.load(Ordering::Relaxed) & EVICT == 0 { self.rank() } else { None }
+    }
+
+    fn rank(&self) -> Option<(Standing, u64)> {
+        let progress_ms = self.since_ms.load(Ordering::Relaxed).max(self.progress_ms.load(Ordering::Relaxed));
+        let age_ms = elapsed_ms(self.epoch).saturating_sub(progress_ms);
+        Some((self.phase().standing(Duration::from_millis(age_ms))?, progress_ms))
+    }
+
+    /// Notes that the task of the connection is woken.
+    pub(super) fn begin_turn(&self) {
+        self.has_request.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the next request may go to its handler now. The client must have read the answer before. Each turn of the
+    /// task has one request, so that a client that sends many at once gets no more time than others.
+    pub(super) fn takes_turn(&self) -> bool {
+        self.phase() != Phase::WritingAnswer && !self.has_request.swap(true, Ordering::Relaxed)
+    }
+
+    /// Waits until the next request may go to its handler: see [`Connection::takes_turn`].
+    pub(super) fn poll_turn(&self, context: &Context<'_>) -> Poll<()> {
+        if self.takes_turn() {
+            return Poll::Ready(());
+        }
+        // Otherwise the flush that completes later wakes the task.
+        if self.phase() != Phase::WritingAnswer {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Notes that an answer is about to be written.
@@ -126,7 +139,7 @@ impl Connection {
 
     /// Notes that bytes of a request arrived.
     pub(super) fn has_read(&self) {
-        if self.phase() == Phase::Idle {
+        if matches!(self.phase(), Phase::Accepted | Phase::Idle) {
             self.enter(Phase::ReadingHead);
         }
     }
@@ -138,7 +151,12 @@ impl Connection {
         if phase == Phase::AwaitingMore {
             self.enter(Phase::WritingAnswer);
         }
-        !matches!(phase, Phase::Idle | Phase::ReadingHead)
+        !matches!(phase, Phase::Accepted | Phase::Idle | Phase::ReadingHead)
+    }
+
+    /// Notes that the system took bytes of an answer.
+    pub(super) fn has_written(&self) {
+        self.has_written.store(true, Ordering::Relaxed);
     }
 
     /// Notes that hyper flushed. It does so when it has nothing left to write, so the answer so far is on its way.
@@ -155,17 +173,28 @@ impl Connection {
         self.order(DRAIN);
     }
 
-    /// Orders the connection to end now, unless a whole request has arrived by the time the order is read.
+    /// Orders the connection to end now, unless it must stay by the time the order is read.
     pub(super) fn evict(&self) {
-        self.order(EVICT);
+        if self.order(EVICT) & EVICT == 0 {
+            self.evictions.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    fn order(&self, order: u8) {
-        self.orders.fetch_or(order, Ordering::Relaxed);
+    /// Gives an order, and returns the orders before.
+    fn order(&self, order: u8) -> u8 {
+        let before = self.orders.fetch_or(order, Ordering::Relaxed);
         // Together with the fence in `listen`: either the task sees the order, or this thread sees the waker.
         fence(Ordering::SeqCst);
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
+        }
+        before
+    }
+
+    /// Takes the order to end back.
+    fn refuse_eviction(&self) {
+        if self.orders.fetch_and(!EVICT, Ordering::Relaxed) & EVICT != 0 {
+            self.evictions.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -182,12 +211,23 @@ impl Connection {
         self.orders.load(Ordering::Relaxed) & DRAIN != 0
     }
 
-    /// Whether the connection must close now, to make place for another. This consumes the order, so an order that
-    /// comes while a handler has a request has no effect later.
+    /// Whether the connection must end now, to make place for another. An order that finds a connection busy is taken
+    /// back, so it has no effect later.
     pub(super) fn is_evicted(&self) -> bool {
-        self.orders.load(Ordering::Relaxed) & EVICT != 0
-            && self.orders.fetch_and(!EVICT, Ordering::Relaxed) & EVICT != 0
-            && self.phase().is_evictable()
+        if self.orders.load(Ordering::Relaxed) & EVICT == 0 {
+            return false;
+        }
+        let may_end = self.rank().is_some();
+        if !may_end {
+            self.refuse_eviction();
+        }
+        may_end
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.refuse_eviction();
     }
 }
 
@@ -197,28 +237,52 @@ fn elapsed_ms(epoch: Instant) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
-    #[test]
-    fn busy_connection_is_not_evicted() {
-        let connection = Connection::new(Instant::now());
+    #[tokio::test(start_paused = true)]
+    async fn busy_connection_is_not_evicted() {
+        let evictions = Arc::new(AtomicUsize::new(0));
         for (phase, is_evictable) in [
+            (Phase::Accepted, true),
             (Phase::Idle, true),
             (Phase::ReadingHead, true),
             (Phase::ReadingBody, true),
             (Phase::Handling, false),
             (Phase::WritingAnswer, false),
             (Phase::AwaitingMore, false),
+            (Phase::Closing, true),
         ] {
+            let connection = Connection::new(Instant::now(), Arc::clone(&evictions));
             connection.enter(phase);
             connection.stamp();
             assert_eq!(connection.eviction_rank().is_some(), is_evictable, "{phase:?}");
             connection.evict();
             assert_eq!(connection.is_evicted(), is_evictable, "{phase:?}");
+            assert_eq!(evictions.load(Ordering::Relaxed), usize::from(is_evictable), "{phase:?}");
             connection.enter(Phase::Idle);
-            assert!(!connection.is_evicted(), "an order counts once, also if the connection was too busy for it");
+            assert_eq!(connection.is_evicted(), is_evictable, "a busy connection forgets the order");
+            connection.drain();
+            assert!(connection.is_draining());
+            drop(connection);
+            assert_eq!(evictions.load(Ordering::Relaxed), 0, "{phase:?}");
         }
-        connection.drain();
-        assert!(connection.is_draining() && !connection.is_evicted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unread_answer_is_evictable_without_progress() {
+        let connection = Connection::new(Instant::now(), Arc::default());
+        connection.begin_answer();
+        connection.stamp();
+        for _ in 0..5 {
+            sleep(Duration::from_millis(90)).await;
+            connection.has_written();
+            connection.stamp();
+            assert_eq!(connection.eviction_rank(), None);
+        }
+        sleep(Duration::from_millis(100)).await;
+        connection.stamp();
+        assert_eq!(connection.eviction_rank(), Some((Standing::Stuck, 450)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connection::Phase;
+use super::phase::Phase;
 
 /// A time limit of the configuration, at most a year, so that no sum of times overflows.
 pub fn limit_secs(secs: u64) -> Duration {
@@ -28,9 +28,9 @@ impl Limits {
     /// How long a connection may stay in `phase`; `None` if the handler limits it.
     pub(super) fn timeout(&self, phase: Phase) -> Option<Duration> {
         match phase {
-            Phase::Idle => Some(self.idle_timeout),
+            Phase::Accepted | Phase::Idle => Some(self.idle_timeout),
             Phase::ReadingHead => Some(self.headers_timeout),
-            Phase::ReadingBody | Phase::Handling | Phase::AwaitingMore => None,
+            Phase::ReadingBody | Phase::Handling | Phase::AwaitingMore | Phase::Closing => None,
             Phase::WritingAnswer => Some(self.write_timeout),
         }
     }

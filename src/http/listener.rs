@@ -1,5 +1,5 @@
-//! Serves a router on a listening socket: accepts connections up to a limit, evicts idle ones at the limit, and stops
-//! without cutting a request.
+//! Serves a router on a listening socket: accepts connections up to a limit, evicts some at the limit, and stops without
+//! cutting a request.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +16,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
+use super::connection_index::{ConnectionIndex, ConnectionKey};
 use super::limits::Limits;
 use super::serve::{Hooks, Server};
 use super::socket::{Listen, Socket};
@@ -25,12 +27,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The pause between two searches for a connection to evict, while handlers work for all of them.
 const EVICT_PAUSE: Duration = Duration::from_millis(20);
 
+/// The most places that are kept free, of at most an eighth of all.
+const SPARE_MAX: usize = 64;
+
 /// Serves `router` on `listener` until `stop` is ready. Then it closes idle connections, lets requests in flight
 /// finish, and returns when all connections are closed. Handlers find the peer as `ConnectInfo<SocketAddr>`.
 ///
-/// If there are as many connections as the limit allows, or no file can be opened, a new connection evicts another. The
-/// longest idle one goes first, then the longest sending a head, then the longest sending a body. A connection whose
-/// request is with a handler is never evicted. While handlers work for all connections, new connections wait.
+/// If there are nearly as many connections as the limit allows, or no file can be opened, a new connection evicts another, from
+/// the address with the most connections. There the stuck ones go first: the client has not sent its request within a
+/// second, or reads no answer. Then go the idle ones, then the recent ones. A connection whose request is with a handler
+/// is never evicted. While handlers work for all connections, new connections wait.
 ///
 /// Dropping the future cuts every connection.
 pub async fn serve(
@@ -44,9 +50,11 @@ pub async fn serve(
     let connections_max = limits.connections_max.max(1);
     let mut connections = Connections {
         tasks: JoinSet::new(),
-        states: HashMap::new(),
+        keys: HashMap::new(),
+        index: ConnectionIndex::new(),
         server: Arc::new(Server::new(router, hooks, limits)),
         epoch: Instant::now(),
+        evictions: Arc::default(),
     };
     let mut stop = pin!(stop);
     loop {
@@ -80,7 +88,7 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = &mut stop => break,
-            () = connections.evict_until_fewer_than(connections_max) => connections.spawn(socket, peer),
+            () = connections.make_place(connections_max) => connections.spawn(socket, peer),
         }
     }
     // Closes the port first, so that no client connects while the last requests finish.
@@ -91,16 +99,19 @@ pub async fn serve(
 /// The open connections of a listener.
 struct Connections {
     tasks: JoinSet<()>,
-    states: HashMap<Id, Arc<Connection>>,
+    keys: HashMap<Id, ConnectionKey>,
+    index: ConnectionIndex<Arc<Connection>>,
     server: Arc<Server>,
     epoch: Instant,
+    /// How many connections are ordered to end.
+    evictions: Arc<AtomicUsize>,
 }
 
 impl Connections {
     fn spawn(&mut self, socket: impl Socket, peer: SocketAddr) {
-        let state = Arc::new(Connection::new(self.epoch));
+        let state = Arc::new(Connection::new(self.epoch, Arc::clone(&self.evictions)));
         let task = self.tasks.spawn(Arc::clone(&self.server).serve_connection(socket, peer, Arc::clone(&state)));
-        self.states.insert(task.id(), state);
+        self.keys.insert(task.id(), self.index.insert(peer.ip().into(), state));
     }
 
     fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -111,26 +122,33 @@ impl Connections {
                 error.id()
             }
         };
-        self.states.remove(&id);
+        if let Some(key) = self.keys.remove(&id) {
+            self.index.remove(key);
+        }
     }
 
-    /// Returns when there are fewer than `connections_max`.
-    async fn evict_until_fewer_than(&mut self, connections_max: usize) {
-        while self.states.len() >= connections_max {
-            self.evict_one();
+    /// Returns when there are fewer than `connections_max`. Some connections are ordered to end before that limit is
+    /// reached: under load an end takes a while, and a flood must not make genuine clients queue for it.
+    async fn make_place(&mut self, connections_max: usize) {
+        let spare = (connections_max / 8).min(SPARE_MAX);
+        while self.keys.len() >= connections_max - spare + self.evictions.load(Ordering::Relaxed) && self.evict_one() {}
+        while self.keys.len() >= connections_max {
             tokio::select! {
                 Some(ended) = self.tasks.join_next_with_id() => self.remove(ended),
-                () = sleep(EVICT_PAUSE) => {}
+                () = sleep(EVICT_PAUSE) => {
+                    self.evict_one();
+                }
             }
         }
     }
 
-    /// Orders the evictable connection of the smallest rank to close, if there is one.
-    fn evict_one(&self) {
-        let evictable = self.states.values().filter_map(|state| Some((state.eviction_rank()?, state)));
-        if let Some((_, state)) = evictable.min_by_key(|(rank, _)| *rank) {
-            state.evict();
+    /// Orders a connection to end. Returns false if none may.
+    fn evict_one(&mut self) -> bool {
+        let victim = self.index.victim(|state| state.eviction_rank());
+        if let Some(victim) = victim {
+            victim.evict();
         }
+        victim.is_some()
     }
 
     /// How long to wait before accepting again after `error`, which is logged if it concerns the listener.
@@ -147,7 +165,7 @@ impl Connections {
     }
 
     async fn drain(mut self) {
-        for state in self.states.values() {
+        for state in self.index.values() {
             state.drain();
         }
         while let Some(ended) = self.tasks.join_next_with_id().await {

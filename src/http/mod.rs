@@ -2,13 +2,16 @@
 //!
 //! [`serve()`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
 
+mod address_group;
 mod client_address;
 mod connection;
+mod connection_index;
 mod error_body;
 mod limits;
 mod listener;
 mod log_limit;
 mod network;
+mod phase;
 mod serve;
 mod socket;
 #[cfg(test)]
@@ -16,6 +19,7 @@ pub(crate) mod testing;
 mod url_path;
 mod watched;
 
+pub use address_group::AddressGroup;
 pub use client_address::{ClientAddress, client_address};
 pub use error_body::ErrorBody;
 pub(crate) use error_body::{CLOSE, quoted, words};
@@ -24,5 +28,5 @@ pub use listener::serve;
 pub use log_limit::LogLimit;
 pub use network::Network;
 pub use serve::Hooks;
-pub use socket::{Listen, Socket};
+pub use socket::{Listen, Socket, listen};
 pub use url_path::UrlPath;

@@ -15,6 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use futures_util::TryFutureExt;
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, Builder};
 use hyper::service::{HttpService, service_fn};
@@ -24,9 +25,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tower::Service;
 
 use super::ErrorBody;
-use super::connection::{Connection, Phase};
+use super::connection::Connection;
 use super::limits::Limits;
 use super::log_limit::LogLimit;
+use super::phase::Phase;
 use super::socket::Socket;
 use super::watched::{WatchedBody, WatchedSocket, watched_request, watched_response};
 use crate::clock::system_clock;
@@ -88,13 +90,22 @@ impl Server {
         peer: SocketAddr,
         connection: Arc<Connection>,
     ) {
-        let service = service_fn(|request| {
+        let call = |request| {
             let mut request = watched_request(request, &connection);
             request.extensions_mut().insert(ConnectInfo(peer));
             let connection = &connection;
             self.router.clone().call(request).map_ok(|response| watched_response(response, connection))
+        };
+        let service = service_fn(|request| {
+            if connection.takes_turn() {
+                return Either::Left(call(request));
+            }
+            Either::Right(Box::pin(async {
+                poll_fn(|context| connection.poll_turn(context)).await;
+                call(request).await
+            }))
         });
-        let io = TokioIo::new(WatchedSocket { socket, connection: Arc::clone(&connection) });
+        let io = TokioIo::new(WatchedSocket::new(socket, Arc::clone(&connection)));
         let mut http = self.builder.serve_connection(io, service);
         let end = run_http(&mut http, &connection, &self.limits).await;
 
@@ -103,10 +114,12 @@ impl Server {
             // In a later phase the handler has a request, and a second answer would be read as the answer to the next
             // one.
             // `is_parse` is true for a head that is too large as well, so that case comes first.
-            (End::Failed(error), Phase::Idle | Phase::ReadingHead) if error.is_parse_too_large() => {
+            (End::Failed(error), Phase::Accepted | Phase::Idle | Phase::ReadingHead) if error.is_parse_too_large() => {
                 Some(ErrorBody::HEADERS_TOO_LARGE)
             }
-            (End::Failed(error), Phase::Idle | Phase::ReadingHead) if error.is_parse() => Some(ErrorBody::NOT_HTTP),
+            (End::Failed(error), Phase::Accepted | Phase::Idle | Phase::ReadingHead) if error.is_parse() => {
+                Some(ErrorBody::NOT_HTTP)
+            }
             (End::Late(Phase::ReadingHead), _) => Some(ErrorBody::HEAD_TOO_SLOW),
             // No lingering: this client has not read for the whole timeout.
             (End::Late(Phase::WritingAnswer), _) => return self.log_unread_answer(peer),
@@ -119,7 +132,7 @@ impl Server {
             self.log_unreadable_head(peer, answer);
         }
         // From here on the connection can be evicted again, and nothing is lost by it.
-        connection.enter(Phase::Idle);
+        connection.enter(Phase::Closing);
         connection.stamp();
         let socket = http.into_parts().io.into_inner().socket;
         let mut closing = pin!(timeout(LINGER, close(socket, answer.as_ref())));
@@ -163,6 +176,7 @@ where
     let mut is_draining = false;
     poll_fn(|context| {
         connection.listen(context);
+        connection.begin_turn();
         loop {
             // Without a shutdown, because our own last answer may follow, and the client must be able to read it.
             match http.poll_without_shutdown(context) {
@@ -175,7 +189,7 @@ where
                 return Poll::Ready(End::Cut);
             }
             if !is_draining && connection.is_draining() {
-                if connection.phase() == Phase::Idle {
+                if matches!(connection.phase(), Phase::Accepted | Phase::Idle) {
                     return Poll::Ready(End::Cut);
                 }
                 is_draining = true;

@@ -6,7 +6,27 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// How many connections may wait until they are accepted. The system may allow fewer (`net.core.somaxconn`).
+const BACKLOG: u32 = 1024;
+
+/// Listens on an address. With `send_buffer_bytes`, the system keeps about this much of answers that a client doesn't
+/// read.
+///
+/// # Errors
+/// The address is in use, or this process may not or cannot listen on it.
+pub fn listen(address: SocketAddr, send_buffer_bytes: Option<u32>) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Otherwise a restart fails for a minute, because connections of the run before are still closing.
+    socket.set_reuseaddr(true)?;
+    if let Some(bytes) = send_buffer_bytes {
+        // Accepted connections inherit it.
+        socket.set_send_buffer_size(bytes)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Accepts connections.
 pub trait Listen: Send {

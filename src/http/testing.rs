@@ -18,18 +18,18 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Listen, Socket};
 
-/// The address of every client in memory.
+/// The address of a client in memory, unless a test gives another.
 pub(crate) const PEER: ([u8; 4], u16) = ([127, 0, 0, 1], 4711);
 
 /// How many bytes each direction of a connection in memory holds.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A listener in memory.
-pub(crate) struct MemoryListener(UnboundedReceiver<DuplexStream>);
+pub(crate) struct MemoryListener(UnboundedReceiver<(DuplexStream, SocketAddr)>);
 
 /// Connects to a [`MemoryListener`].
 #[derive(Clone)]
-pub(crate) struct Connector(UnboundedSender<DuplexStream>);
+pub(crate) struct Connector(UnboundedSender<(DuplexStream, SocketAddr)>);
 
 impl MemoryListener {
     pub(crate) fn new() -> (Connector, MemoryListener) {
@@ -43,7 +43,7 @@ impl Listen for MemoryListener {
 
     async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
         match self.0.recv().await {
-            Some(socket) => Ok((socket, SocketAddr::from(PEER))),
+            Some(accepted) => Ok(accepted),
             None => std::future::pending().await,
         }
     }
@@ -59,8 +59,13 @@ impl Socket for DuplexStream {
 impl Connector {
     /// Connects a client; `None` if the listener is gone.
     pub(crate) fn connect(&self) -> Option<Client> {
+        self.connect_from(SocketAddr::from(PEER))
+    }
+
+    /// Connects a client with this address; `None` if the listener is gone.
+    pub(crate) fn connect_from(&self, peer: SocketAddr) -> Option<Client> {
         let (ours, theirs) = duplex(BUFFER_BYTES);
-        self.0.send(theirs).ok()?;
+        self.0.send((theirs, peer)).ok()?;
         Some(Client::new(ours))
     }
 

@@ -12,7 +12,8 @@ use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::{Connection, Phase};
+use super::connection::Connection;
+use super::phase::Phase;
 use super::socket::Socket;
 
 /// The socket of a connection.
@@ -22,7 +23,22 @@ use super::socket::Socket;
 #[derive(Debug)]
 pub(super) struct WatchedSocket<S> {
     pub(super) socket: S,
-    pub(super) connection: Arc<Connection>,
+    connection: Arc<Connection>,
+    /// Whether the last flush had to wait for the client.
+    is_flush_pending: bool,
+}
+
+impl<S> WatchedSocket<S> {
+    pub(super) fn new(socket: S, connection: Arc<Connection>) -> WatchedSocket<S> {
+        WatchedSocket { socket, connection, is_flush_pending: false }
+    }
+
+    fn note_written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.connection.has_written();
+        }
+        polled
+    }
 }
 
 impl<S: Socket> AsyncRead for WatchedSocket<S> {
@@ -45,7 +61,8 @@ impl<S: Socket> AsyncWrite for WatchedSocket<S> {
         if !self.connection.writes_answer() {
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.note_written(polled)
     }
 
     fn poll_write_vectored(
@@ -56,7 +73,8 @@ impl<S: Socket> AsyncWrite for WatchedSocket<S> {
         if !self.connection.writes_answer() {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.note_written(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -65,6 +83,10 @@ impl<S: Socket> AsyncWrite for WatchedSocket<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.socket).poll_flush(context);
+        if std::mem::replace(&mut self.is_flush_pending, polled.is_pending()) && polled.is_ready() {
+            // hyper has polled the next request of a pipeline already, and that request waited for this flush.
+            context.waker().wake_by_ref();
+        }
         if polled.is_ready() {
             self.connection.has_flushed();
             // While hyper waits for more of an answer it does not look at the socket, so a silent feed would keep the

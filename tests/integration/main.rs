@@ -18,6 +18,7 @@ mod dead_letters;
 mod documents;
 mod event_types;
 mod feed;
+mod flood;
 mod kills;
 mod kills_during_failures;
 mod open_files;

@@ -99,7 +99,7 @@ impl TestServer {
         let router = Router::new()
             .route("/", any(async |method: Method| method.to_string()))
             .route("/echo", post(async |body: String| body))
-            .route("/large", any(async || "x".repeat(64 * 1024 * 1024)))
+            .route("/large", any(async || "x".repeat(1024 * 1024)))
             .route("/wait", any(wait))
             .route("/frames", any(async |State(gate): State<Gate>| Body::new(Frames::new(gate))))
             .route("/take", post(async move |gate: State<Gate>, _: String| wait(gate).await))
@@ -116,6 +116,12 @@ impl TestServer {
             Way::Memory(connector) => connector.connect().unwrap(),
             Way::Tcp(address) => Client::connect(*address).await,
         }
+    }
+
+    /// A connection in memory from the address 192.0.2.`last`.
+    pub(crate) fn connect_from(&self, last: u8) -> Client {
+        let Way::Memory(connector) = &self.way else { panic!("this server is not in memory") };
+        connector.connect_from(SocketAddr::from(([192, 0, 2, last], 4711))).unwrap()
     }
 
     /// A connection whose request is with its handler.

@@ -4,7 +4,6 @@
 use tokio::time::sleep;
 
 use super::testing::{GET, TestServer, Way, ask, cap, limits, ms};
-use crate::http::testing::Client;
 
 /// The client leaves while the handler has more of its answer to come.
 #[tokio::test]
@@ -37,50 +36,74 @@ async fn longest_idle_is_evicted_first() {
     assert_eq!(busy.reply().await.body, "waited");
 }
 
-/// Two clients that send the first part of a request, one after the other, and then wait.
-async fn slow_pair(server: &TestServer, part: &str) -> (Client, Client) {
-    let (mut first, mut second) = (server.connect().await, server.connect().await);
-    for client in [&mut first, &mut second] {
-        client.send(part).await;
-        assert!(client.stays_open(ms(10)).await);
+/// The first parts of a request, each of which leaves the client owing the rest.
+const PARTS: [&str; 3] = ["", "GET / HTTP/1.1\r\n", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na"];
+
+#[tokio::test(start_paused = true)]
+async fn stuck_goes_before_idle() {
+    for part in PARTS {
+        let server = TestServer::start(cap(3));
+        let mut busy = server.busy_with_a_body().await;
+        let mut idle = server.idle().await;
+        let mut stuck = server.connect().await;
+        stuck.send(part).await;
+        sleep(ms(1100)).await;
+        let mut newcomer = server.connect().await;
+        assert_eq!(ask(&mut newcomer).await, 200);
+        assert!(stuck.is_closed().await, "{part}");
+        assert_eq!(ask(&mut idle).await, 200);
+        server.gate.go.notify_one();
+        assert_eq!(busy.reply().await.body, "waited");
     }
-    (first, second)
+}
+
+/// A client that has just connected may take a moment to send its request.
+#[tokio::test(start_paused = true)]
+async fn recent_goes_last() {
+    for part in PARTS {
+        let server = TestServer::start(cap(2));
+        let mut idle = server.idle().await;
+        sleep(ms(1100)).await;
+        let mut recent = server.connect().await;
+        recent.send(part).await;
+        sleep(ms(900)).await;
+        let mut newcomer = server.connect().await;
+        assert_eq!(ask(&mut newcomer).await, 200);
+        assert!(idle.is_closed().await);
+        assert!(recent.stays_open(ms(10)).await, "{part}");
+    }
+}
+
+/// Clients of one address keep out no client of another, whatever they send.
+#[tokio::test(start_paused = true)]
+async fn largest_address_makes_place() {
+    for part in PARTS {
+        let server = TestServer::start(cap(4));
+        let mut genuine = server.connect_from(1);
+        assert_eq!(ask(&mut genuine).await, 200);
+        sleep(ms(5000)).await;
+        let mut silent = server.connect_from(2);
+        let mut flood = Vec::new();
+        for _ in 0..20 {
+            let mut attacker = server.connect_from(3);
+            attacker.send(part).await;
+            flood.push(attacker);
+            sleep(ms(2)).await;
+        }
+        assert_eq!((ask(&mut genuine).await, ask(&mut silent).await), (200, 200), "{part}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_heads_are_evicted_next() {
-    let server = TestServer::start(cap(3));
-    let mut busy = server.busy().await;
-    let (mut first, mut second) = slow_pair(&server, "GET / HTTP/1.1\r\n").await;
-    first.send("a: b\r\n").await;
+async fn unread_answer_makes_place() {
+    let server = TestServer::start(cap(1));
+    let mut unread = server.connect().await;
+    unread.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let mut newcomer = server.connect().await;
-    assert_eq!(ask(&mut newcomer).await, 200);
-    assert!(first.is_closed().await);
-    second.send("\r\n").await;
-    assert_eq!(second.reply().await.status, 200);
-    server.gate.go.notify_one();
-    assert_eq!(busy.reply().await.body, "waited");
-}
-
-#[tokio::test(start_paused = true)]
-async fn slow_bodies_are_evicted_last() {
-    let server = TestServer::start(cap(3));
-    let mut busy = server.busy_with_a_body().await;
-    let part = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na";
-    let (mut first, mut second) = slow_pair(&server, part).await;
-    first.send("b").await;
-    let mut newcomer = server.connect().await;
-    assert_eq!(ask(&mut newcomer).await, 200);
-    assert!(first.is_closed().await);
-    newcomer.send("GET / HTTP/1.1\r\n").await;
-    assert!(newcomer.stays_open(ms(10)).await);
-    let mut other = server.connect().await;
-    assert_eq!(ask(&mut other).await, 200);
-    assert!(newcomer.is_closed().await, "a head is evicted before a body");
-    second.send("bc").await;
-    assert_eq!(second.reply().await.body, "abc");
-    server.gate.go.notify_one();
-    assert_eq!(busy.reply().await.body, "waited", "a request whose body was read is with its handler");
+    newcomer.send(GET).await;
+    assert!(newcomer.stays_open(ms(90)).await, "the client may read its answer");
+    sleep(ms(50)).await;
+    assert_eq!(newcomer.reply().await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]

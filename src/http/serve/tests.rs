@@ -1,6 +1,6 @@
 //! Timeouts, heads and answers of one connection, with clients in memory and tokio's clock paused.
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::http::Limits;
 use crate::http::listener::testing::{GET, TestServer, ask, cap, limits, ms};
@@ -71,13 +71,27 @@ async fn handler_has_no_connection_timeout() {
 #[tokio::test(start_paused = true)]
 async fn unread_answer_ends_the_connection() {
     let (lines, _guard) = Lines::take();
-    let server = TestServer::start(Limits { write_timeout: ms(100), ..cap(1) });
+    let server = TestServer::start(Limits { write_timeout: ms(1000), ..limits() });
     let mut client = server.connect().await;
     client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    // The only place is taken by a busy connection, until its answer has taken too long.
-    let mut next = server.connect().await;
-    assert_eq!(ask(&mut next).await, 200);
+    sleep(ms(990)).await;
+    assert_eq!(lines.text(), "");
+    sleep(ms(20)).await;
     assert_eq!(lines.text().matches("a client was disconnected").count(), 1, "{}", lines.text());
+}
+
+/// A client that reads no answer makes no work for handlers.
+#[tokio::test(start_paused = true)]
+async fn unread_answer_holds_the_next_request() {
+    let server = TestServer::start(limits());
+    let mut client = server.connect().await;
+    client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET /wait HTTP/1.1\r\nHost: x\r\n\r\n".to_owned() + GET).await;
+    assert!(timeout(ms(1000), server.gate.begun.notified()).await.is_err(), "the handler has the second request");
+    assert_eq!(client.reply().await.body.len(), 1024 * 1024);
+    server.gate.begun.notified().await;
+    server.gate.go.notify_one();
+    assert_eq!(client.reply().await.body, "waited");
+    assert_eq!(client.reply().await.body, "GET");
 }
 
 /// A pause between frames is longer than any timeout, and other clients need the place.

@@ -1,0 +1,165 @@
+//! The open connections by address, and which of them makes place for a new one. It decides only: it closes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::address_group::AddressGroup;
+
+/// How many connections of one address are compared: half of them the oldest, half of them in turn.
+const COMPARED_MAX: usize = 64;
+
+/// After this many connections no further address is looked at.
+const EXAMINED_MAX: usize = 128;
+
+/// A connection in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ConnectionKey {
+    group: AddressGroup,
+    number: u64,
+}
+
+/// Open connections by the group of their address. Each change and each choice costs the same, however many there are.
+#[derive(Debug)]
+pub(super) struct ConnectionIndex<T> {
+    /// The connections of each group, by their number in the order of arrival.
+    groups: HashMap<AddressGroup, BTreeMap<u64, T>>,
+    /// The groups by the count of their connections.
+    by_count: BTreeSet<(usize, AddressGroup)>,
+    next_number: u64,
+    /// Where the comparison in turn goes on.
+    turn: u64,
+}
+
+impl<T> ConnectionIndex<T> {
+    pub(super) fn new() -> ConnectionIndex<T> {
+        ConnectionIndex { groups: HashMap::new(), by_count: BTreeSet::new(), next_number: 0, turn: 0 }
+    }
+
+    /// Adds a connection from an address of `group`.
+    pub(super) fn insert(&mut self, group: AddressGroup, connection: T) -> ConnectionKey {
+        let number = self.next_number;
+        self.next_number += 1;
+        let members = self.groups.entry(group).or_default();
+        self.by_count.remove(&(members.len(), group));
+        members.insert(number, connection);
+        self.by_count.insert((members.len(), group));
+        ConnectionKey { group, number }
+    }
+
+    /// Removes a connection.
+    pub(super) fn remove(&mut self, key: ConnectionKey) {
+        let Some(members) = self.groups.get_mut(&key.group) else { return };
+        self.by_count.remove(&(members.len(), key.group));
+        members.remove(&key.number);
+        if members.is_empty() {
+            self.groups.remove(&key.group);
+        } else {
+            self.by_count.insert((members.len(), key.group));
+        }
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.groups.values().flat_map(BTreeMap::values)
+    }
+
+    /// Returns the connection that makes place for a new one: the one of the smallest rank in the group with the most
+    /// connections. Groups of the same size count as one. If no connection there has a rank, smaller groups follow.
+    ///
+    /// In a large group it compares only some: the oldest, because a stuck one is among them, and some in turn.
+    pub(super) fn victim<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> Option<&T> {
+        let mut best: Option<(R, &T)> = None;
+        let mut best_count = 0;
+        let mut examined = 0;
+        for (count, group) in self.by_count.iter().rev() {
+            if examined >= EXAMINED_MAX || (best.is_some() && *count < best_count) {
+                break;
+            }
+            let Some(members) = self.groups.get(group) else { continue };
+            let oldest = members.iter().take(COMPARED_MAX / 2);
+            let in_turn = members.range(self.turn..).chain(members.range(..self.turn)).take(COMPARED_MAX / 2);
+            for (number, connection) in oldest.chain(in_turn) {
+                examined += 1;
+                self.turn = number + 1;
+                if let Some(rank) = rank(connection)
+                    && best.as_ref().is_none_or(|(smallest, _)| rank < *smallest)
+                {
+                    best = Some((rank, connection));
+                    best_count = *count;
+                }
+            }
+        }
+        best.map(|(_, connection)| connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn group(last: u8) -> AddressGroup {
+        AddressGroup::from(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
+    }
+
+    /// An index of connections whose value is their rank; `None` means that they must stay.
+    fn index(connections: &[(u8, Option<u32>)]) -> ConnectionIndex<Option<u32>> {
+        let mut index = ConnectionIndex::new();
+        for (address, rank) in connections {
+            index.insert(group(*address), *rank);
+        }
+        index
+    }
+
+    #[test]
+    fn largest_group_makes_place() {
+        for (connections, victim) in [
+            (&[][..], None),
+            (&[(1, Some(5))], Some(5)),
+            // The smaller rank of another address does not matter.
+            (&[(1, Some(1)), (2, Some(9)), (2, Some(8))], Some(8)),
+            // Addresses with the same number of connections are compared.
+            (&[(1, Some(3)), (2, Some(1)), (3, Some(2))], Some(1)),
+            // A busy address lets the next one make place.
+            (&[(1, Some(3)), (2, None), (2, None)], Some(3)),
+            (&[(1, None), (2, None)], None),
+        ] {
+            assert_eq!(index(connections).victim(|rank| *rank).copied().flatten(), victim, "{connections:?}");
+        }
+    }
+
+    #[test]
+    fn choice_costs_the_same_in_any_crowd() {
+        let mut index = ConnectionIndex::new();
+        for number in 0..10_000_u32 {
+            index.insert(group((number % 3) as u8), number);
+        }
+        let looks = Cell::new(0);
+        assert!(
+            index
+                .victim(|number| {
+                    looks.set(looks.get() + 1);
+                    Some(*number)
+                })
+                .is_some()
+        );
+        assert!(looks.get() <= 2 * EXAMINED_MAX, "{}", looks.get());
+        let alone = 9_000;
+        let tries = (0..10_000).find(|_| index.victim(|number| (*number == alone).then_some(0)).is_some());
+        assert!(tries.is_some_and(|tries| tries < 400), "each gets its turn: {tries:?}");
+    }
+
+    #[test]
+    fn removed_connections_are_forgotten() {
+        let mut index = ConnectionIndex::new();
+        let keys: Vec<_> = (0..4).map(|number| index.insert(group(number % 2), number)).collect();
+        for key in &keys[1..] {
+            index.remove(*key);
+            index.remove(*key);
+        }
+        assert_eq!(index.values().copied().collect::<Vec<_>>(), [0]);
+        assert_eq!(index.victim(|number| Some(*number)), Some(&0));
+        index.remove(keys[0]);
+        assert!(index.groups.is_empty() && index.by_count.is_empty());
+    }
+}
