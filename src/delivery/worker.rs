@@ -67,11 +67,10 @@ impl Worker {
         }
     }
 
-    /// The time until the first pause ends; `None` if nothing is paused.
+    /// The time until the first pause ends; `None` if nothing is paused. A stopping worker doesn't ask.
     fn wait(&self) -> Option<Duration> {
         let now_ms = self.outlet.now_ms();
-        let resend = if self.is_stopping { None } else { self.resends.wait(now_ms) };
-        self.new_events.pending().wait(now_ms).into_iter().chain(resend).min()
+        self.new_events.pending().wait(now_ms).into_iter().chain(self.resends.wait(now_ms)).min()
     }
 
     /// Does one thing: saves progress, resumes the sink, delivers new events, or resends.

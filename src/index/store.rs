@@ -167,9 +167,13 @@ impl Store {
     /// Removes the events after an offset, and keeps their numbers in their sessions.
     fn fold_events_after(&mut self, after: i64) -> Result<(), IndexError> {
         // The time is not known here, so no session without a stop counts as stale.
-        while pruning::fold_events(&self.connection, after, i64::MAX, i64::MIN)? == SLICE_ROWS {}
-        self.streams.clear();
-        Ok(())
+        loop {
+            let events = pruning::fold_events(&self.connection, after, i64::MAX, i64::MIN)?;
+            self.streams.clear();
+            if events < SLICE_ROWS {
+                return Ok(());
+            }
+        }
     }
 
     /// Removes some of the events before the journal's oldest record `first`, and some sessions that are past their
@@ -183,11 +187,11 @@ impl Store {
         // Hours go before the sessions that they count.
         hours::prune(&self.connection, oldest_ms)?;
         let events = pruning::fold_events(&self.connection, i64::MIN, first.before().0, live_since_ms)?;
+        // Each step commits, and streams without events and sessions go with it. A new stream can get the number of one that
+        // is gone, so the numbers are forgotten before the next step can fail.
+        self.streams.clear();
         let sessions = pruning::prune_sessions(&self.connection, oldest_ms, live_since_ms)?;
-        if events + sessions > 0 {
-            // Their streams may be gone, too.
-            self.streams.clear();
-        }
+        self.streams.clear();
         Ok(events == SLICE_ROWS || sessions == SLICE_ROWS)
     }
 

@@ -23,10 +23,10 @@ mod tests {
     #[test]
     fn file_in_the_way_is_named_with_a_cure() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let said = make_data_dir(file.path()).unwrap_err().to_string();
-        assert!(
-            said.starts_with(file.path().to_str().unwrap()) && said.contains("choose another `data_dir`"),
-            "{said}"
-        );
+        for directory in [file.path(), &file.path().join("below")] {
+            let said = make_data_dir(directory).unwrap_err().to_string();
+            let shown = directory.display().to_string();
+            assert!(said.starts_with(&shown) && said.contains("choose another `data_dir`"), "{said}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::body::{JsonBody, time_range};
-use super::json::{Answer, answer, json, raw};
+use super::json::{Answer, answer, json, raws};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::TimeParameters;
 use super::path::{Number, PathParameter};
@@ -124,7 +124,7 @@ pub(super) async fn read_dead_letter(
         let dead_letter = dead_letter.ok_or_else(|| {
             Problem::not_found(format!("there is no dead letter {number}; it may have been delivered or dropped"))
         })?;
-        let event = Some(raw(&dead_letter.event)?);
+        let event = raws([&dead_letter.event]).pop();
         Ok(json(&DeadLetterView { event, ..DeadLetterView::new(&dead_letter, &shared) }))
     })
     .await

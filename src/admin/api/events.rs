@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::etag::with_etag;
-use super::json::{Answer, json, raw, typed_answer};
+use super::json::{Answer, json, raws, typed_answer};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::{KnownCopy, StreamParameters, TimeParameters};
 use super::path::PathParameter;
@@ -58,7 +58,7 @@ pub(super) async fn list_events(State(api): State<Arc<Api>>, query: EventsQuery)
     };
     api.answer(move |reader| {
         let found = reader.events().page(&query)?;
-        let events = found.records.iter().map(|record| raw(&record.event)).collect::<Result<_, _>>()?;
+        let events = raws(found.records.iter().map(|record| &record.event));
         let next = found.has_more.then_some(Place(found.place.0, 0));
         Ok(json(&page.page(events, next)))
     })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::json::{Answer, json, raw};
+use super::json::{Answer, json, raws};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::{StreamParameters, TimeParameters};
 use super::path::PathParameter;
@@ -107,7 +107,7 @@ pub(super) async fn read_session(State(api): State<Arc<Api>>, PathParameter(id):
         };
         let events = SessionEvents::of(&session, index, &reader.journal, now_ms)?;
         let (records, events_left_out) = events.bounded(EVENTS_MAX, PAGE_BYTES_MAX)?;
-        let events = records.iter().map(|record| raw(&record.event)).collect::<Result<_, _>>()?;
+        let events = raws(records.iter().map(|record| &record.event));
         Ok(json(&SessionDetail { session, events, events_left_out }))
     })
     .await

@@ -128,7 +128,9 @@ impl Serialize for EventList<'_> {
         for event in self.events.iter() {
             let event = event.map_err(S::Error::custom)?;
             self.found.borrow_mut().add(&event);
-            let line: &RawValue = serde_json::from_str(event.line()).map_err(S::Error::custom)?;
+            let damaged =
+                |error| S::Error::custom(format_args!("the event {} is damaged in the journal: {error}", event.id()));
+            let line: &RawValue = serde_json::from_str(event.line()).map_err(damaged)?;
             list.serialize_element(line)?;
         }
         list.end()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::due_tasks::{COUNT_INTERVAL, DueTasks, is_due};
+use super::due_tasks::{COUNT_INTERVAL, DueTasks};
 use super::follower::Follower;
 use super::gathering::Gathering;
 use super::index_file::{IndexFile, Opened};
@@ -82,8 +82,8 @@ impl Worker {
                 Step::Wait(wait) => wait_unless_stopped(wait, &mut stop).await,
             }
         }
-        let stopped_ms = (self.clock)();
-        while self.step().await? == Step::More && !is_due((self.clock)(), stopped_ms, STOP_GRACE) {}
+        let stopped = Instant::now();
+        while self.step().await? == Step::More && stopped.elapsed() < STOP_GRACE {}
         if let Err(error) = self.follower.save().await {
             tracing::warn!(
                 "the index could not be made durable; after the next start it reads the missing records again: {error}"

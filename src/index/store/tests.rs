@@ -16,7 +16,9 @@ use crate::index::testing::{
 use crate::index::{Reader, rebuild};
 use crate::journal::{self, Record};
 use crate::session::Fact;
-use crate::session::testing::{anomaly, event, fold, history, push, recording, screenshot, shuffled, stop, with};
+use crate::session::testing::{
+    BEGIN_SECS, anomaly, event, fold, history, push, recording, screenshot, shuffled, stop, with,
+};
 
 const STREAM: &str = "a.com/live/s";
 
@@ -242,6 +244,26 @@ fn pruned_records_are_skipped() {
     let mut store = Store::open(directory.path(), &options()).unwrap();
     store.follow(&empty).unwrap();
     assert_eq!(store.cursor(), journal[2].offset);
+}
+
+/// A pruning removes a stream with its last event, and then fails. The number of the removed stream must not be used again.
+#[test]
+fn failed_pruning_forgets_removed_streams() {
+    let without_session = || with(push("a.com/live/gone", "1", 0), json!({"sequence": null}));
+    let again = with(without_session(), json!({"event_time": BEGIN_SECS + 9}));
+    let journal = records_of(&[push(STREAM, "2", 0), stop(STREAM, "2", 5), without_session(), again]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open_with(directory.path(), &Options { retention_days: 0, ..options() });
+    store.follow(&state_of(&journal)).unwrap();
+    store.apply(&journal[..3]).unwrap();
+    let trigger = "CREATE TRIGGER failure BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'no'); END";
+    store.connection.execute_batch(trigger).unwrap();
+    store.prune(journal[3].offset, NOW_MS).unwrap_err();
+    store.connection.execute_batch("DROP TRIGGER failure").unwrap();
+    store.apply(&journal[3..]).unwrap();
+    let count = |query: &str| store.connection.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM events"), 1);
+    assert_eq!(count("SELECT count(*) FROM events JOIN streams ON streams.number = events.stream"), 1);
 }
 
 #[test]

@@ -270,3 +270,30 @@ pub(super) fn circles<'n>(arrows: &BTreeSet<(&'n str, &'n str)>) -> Vec<BTreeSet
     }
     circles
 }
+
+#[test]
+fn arrows_are_found_where_they_are() {
+    let source = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
+    let sources = [
+        source("lib.rs", "mod journal;\nmod sink;\nmod cli;\n"),
+        source("journal/mod.rs", "mod reader;\nmod offset;\npub use reader::Reader;\npub use offset::Offset;\n"),
+        source("journal/reader.rs", "use super::offset::Offset;\npub struct Reader;\n"),
+        source("journal/offset.rs", "pub struct Offset;\n// use crate::cli::run;\n"),
+        source("sink.rs", "use crate::journal::{self, Offset};\nfn a(_: journal::Reader) {}\npub fn start() {}\n"),
+        source(
+            "cli.rs",
+            "pub fn run() { crate::sink::start() }\n#[cfg(test)]\nmod tests {\nuse crate::journal::Reader;\n}\n",
+        ),
+    ];
+    let found = Crate::of(&sources).arrows();
+    let expected = [
+        ("cli.rs", "sink.rs"),
+        ("journal/reader.rs", "journal/offset.rs"),
+        ("sink.rs", "journal/offset.rs"),
+        ("sink.rs", "journal/reader.rs"),
+    ];
+    assert_eq!(found, expected.into());
+    assert!(circles(&found).is_empty());
+    let circle = [("a.rs", "b.rs"), ("b.rs", "c.rs"), ("c.rs", "a.rs"), ("d.rs", "a.rs")].into();
+    assert_eq!(circles(&circle), [["a.rs", "b.rs", "c.rs"].into()]);
+}
