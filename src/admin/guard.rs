@@ -202,5 +202,5 @@ fn is_allowed(authority: &Authority, allowed_hosts: &[String]) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-        || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+        || allowed_hosts.iter().any(|allowed| allowed.strip_suffix('.').unwrap_or(allowed).eq_ignore_ascii_case(name))
 }

@@ -4,6 +4,7 @@
 //! Payloads have numbers as strings, strings as numbers, and times in seconds or milliseconds.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::catalogue::{KnownType, TimeMember, TimeUnit};
 use super::event_type::EventType;
@@ -26,7 +27,31 @@ pub(super) struct Member<'a> {
 /// Returns the members without secrets, as livehook may store and show them.
 pub(super) fn redacted<'m>(members: &'m [Member<'_>], redactor: &Redactor) -> Vec<Member<'m>> {
     let redacted = members.iter().map(|member| redactor.member(&member.name, &member.value));
-    redacted.map(|(name, value)| Member { name, value }).collect()
+    let mut redacted: Vec<Member<'m>> = redacted.map(|(name, value)| Member { name, value }).collect();
+    if redacted.iter().zip(members).any(|(member, before)| member.name != before.name) {
+        separate(&mut redacted);
+    }
+    redacted
+}
+
+/// Adds a number to each name that an earlier member has, because names that differ in their secrets alone become equal.
+fn separate(members: &mut [Member<'_>]) {
+    let mut taken: HashSet<String> = members.iter().map(|member| member.name.to_string()).collect();
+    let mut seen = HashSet::new();
+    let mut number = 1;
+    for member in members {
+        if seen.insert(member.name.to_string()) {
+            continue;
+        }
+        let name = loop {
+            number += 1;
+            let name = format!("{}-{number}", member.name);
+            if taken.insert(name.clone()) {
+                break name;
+            }
+        };
+        member.name = Cow::Owned(name);
+    }
 }
 
 /// Writes members as one JSON object.

@@ -26,6 +26,7 @@ mod stream_event;
 mod stream_key;
 #[cfg(test)]
 pub(crate) mod testing;
+mod vendor_members;
 mod verify;
 
 pub use catalogue::{KnownType, Names, Signed, TimeMember, TimeUnit};

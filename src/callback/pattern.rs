@@ -1,11 +1,17 @@
 //! Patterns for domains and stream names, in keys, allowlists and filters.
 
+use std::borrow::Cow;
 use std::fmt;
 
-/// A domain, or `*.example.com` for every name below example.com but not example.com itself. Case doesn't matter.
+/// The longest label and the longest domain name, in bytes (RFC 1035).
+const LABEL_BYTES_MAX: usize = 63;
+const NAME_BYTES_MAX: usize = 253;
+
+/// A domain, or `*.example.com` for every name below example.com but not example.com itself. Case, a dot at the end, and
+/// the form of a Unicode name (`bücher.example` or `xn--bcher-kva.example`) don't matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainPattern {
-    /// The name in lower case. A wildcard is stored as `.example.com`, because every match ends with this.
+    /// The name in its canonical form. A wildcard is stored as `.example.com`, because every match ends with this.
     name: Box<str>,
 }
 
@@ -39,28 +45,42 @@ impl DomainPattern {
         if name.contains('*') {
             return Err(PatternError::Wildcard(text.to_owned()));
         }
-        // These characters come from a URL that was given in place of its domain.
-        if name
-            .chars()
-            .any(|character| character.is_whitespace() || character.is_control() || "/:?#@".contains(character))
-        {
-            return Err(PatternError::Character(text.to_owned()));
-        }
-        Ok(DomainPattern { name: format!("{prefix}{}", name.to_ascii_lowercase()).into() })
+        let name = canonical(name).ok_or_else(|| PatternError::Character(text.to_owned()))?;
+        Ok(DomainPattern { name: format!("{prefix}{name}").into() })
     }
 
-    /// Returns whether the pattern matches the domain.
+    /// Returns whether the pattern matches the domain. A text that isn't a domain name matches no pattern.
     pub fn matches(&self, domain: &str) -> bool {
-        if self.name.starts_with('.') {
-            // `get` returns `None` if the tail would start inside a character.
-            domain.len() > self.name.len()
-                && domain
-                    .get(domain.len() - self.name.len()..)
-                    .is_some_and(|tail| tail.eq_ignore_ascii_case(&self.name))
-        } else {
-            domain.eq_ignore_ascii_case(&self.name)
+        let Some(domain) = canonical(domain) else { return false };
+        match self.name.starts_with('.') {
+            true => domain.strip_suffix(&*self.name).is_some_and(|below| !below.is_empty()),
+            false => *domain == *self.name,
         }
     }
+
+    /// Returns whether the pattern is a wildcard for all names below a single label, such as `*.com`.
+    pub fn is_broad(&self) -> bool {
+        self.name.strip_prefix('.').is_some_and(|parent| !parent.contains('.'))
+    }
+}
+
+/// Returns a domain name in lower case, in the ASCII form of a Unicode name (`xn--...`), and without a dot at the end. `None` if
+/// the text isn't a domain name.
+fn canonical(text: &str) -> Option<Cow<'_, str>> {
+    let name = match text.is_ascii() {
+        true if text.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Owned(text.to_ascii_lowercase()),
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(idna::domain_to_ascii(text).ok()?),
+    };
+    let name = match name {
+        Cow::Borrowed(name) => Cow::Borrowed(name.strip_suffix('.').unwrap_or(name)),
+        Cow::Owned(name) => Cow::Owned(name.strip_suffix('.').map_or(name.clone(), str::to_owned)),
+    };
+    let is_label = |label: &str| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    (name.len() <= NAME_BYTES_MAX && name.split('.').all(is_label)).then_some(name)
 }
 
 impl fmt::Display for DomainPattern {
@@ -160,6 +180,19 @@ mod tests {
             ("*.example.com", "badexample.com", false),
             ("*.example.com", "é.example.com", true),
             ("*.example.com", "a.example.com.evil.org", false),
+            ("push.example.com.", "push.example.com", true),
+            ("push.example.com", "push.example.com.", true),
+            ("*.example.com.", "a.example.com.", true),
+            ("push.example.com", "push.example.com..", false),
+            ("bücher.example", "xn--bcher-kva.example", true),
+            ("xn--bcher-kva.example", "BÜCHER.example", true),
+            ("*.bücher.example", "a。bücher。example", true),
+            // A text that isn't a domain name is below no domain.
+            ("*.example.com", "evil.org/.example.com", false),
+            ("*.example.com", "evil.org#.example.com", false),
+            ("*.example.com", "evil.org\0.example.com", false),
+            ("*.example.com", "evil org.example.com", false),
+            ("*.example.com", "a..example.com", false),
         ] {
             assert_eq!(DomainPattern::new(pattern).unwrap().matches(domain), expected, "{pattern} {domain}");
         }
@@ -167,10 +200,28 @@ mod tests {
 
     #[test]
     fn bad_domain_patterns_are_named() {
-        for text in ["", "*", "*.", "a.*.com", "*a.com", "http://a.com", "a.com:80", "a b"] {
+        for text in [
+            "",
+            "*",
+            "*.",
+            "a.*.com",
+            "*a.com",
+            "http://a.com",
+            "a.com:80",
+            "a b",
+            ".",
+            ".a.com",
+            "a..com",
+            "*.a..com",
+            "a.com?",
+            "a\\b.com",
+            "[::1]",
+        ] {
             assert!(DomainPattern::new(text).is_err(), "{text}");
         }
-        assert_eq!(DomainPattern::new("*.A.com").unwrap().to_string(), "*.a.com");
+        assert!(DomainPattern::new(&format!("{}.com", "a".repeat(64))).is_err());
+        assert_eq!(DomainPattern::new("*.A.com.").unwrap().to_string(), "*.a.com");
+        assert!(DomainPattern::new("*.com").unwrap().is_broad() && !DomainPattern::new("*.a.com").unwrap().is_broad());
     }
 
     #[test]

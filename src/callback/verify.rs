@@ -105,6 +105,16 @@ impl Verifier {
         without_credentials(&object)
     }
 
+    /// Returns whether a callback needs no signature. If it names a domain, a key must be able to sign for this domain: otherwise
+    /// the limits of the keys would hold for honest senders only.
+    fn accepts_unsigned(&self, event_type: EventType, domain: Option<&str>) -> bool {
+        let signs_for = |key: &KeyOptions| match (&key.domains, domain) {
+            (Some(limit), Some(domain)) => matches_any(limit, Some(domain)),
+            _ => true,
+        };
+        self.options.unsigned_event_types.contains(&event_type) && self.options.keys.iter().any(signs_for)
+    }
+
     /// Returns true if the signature proves the callback, false if it is accepted without a signature.
     fn check_signature(&self, callback: &Callback<'_>, domain: Option<&str>, now_secs: i64) -> Result<bool, Refusal> {
         let options = &self.options;
@@ -113,7 +123,7 @@ impl Verifier {
             return Ok(false);
         }
         let (t, sign) = match (&callback.t, callback.sign) {
-            (_, Sign::Absent) if options.unsigned_event_types.contains(&callback.event_type) => return Ok(false),
+            (_, Sign::Absent) if self.accepts_unsigned(callback.event_type, domain) => return Ok(false),
             (_, Sign::Absent) | (None, _) => {
                 return Err(Refusal::SignatureMissing { event_type: callback.event_type });
             }
@@ -285,6 +295,23 @@ mod tests {
             judge(options, r#"{"event_type":315}"#, T),
             Err(Refusal::SignatureMissing { event_type: EventType::AudioModeration })
         );
+    }
+
+    #[test]
+    fn unsigned_types_keep_the_keys_domains() {
+        let keys = vec![key("test", &["a.com"]), key("other", &["*.b.com"])];
+        let options =
+            VerifierOptions { keys, unsigned_event_types: vec![EventType::LiveSummary], ..VerifierOptions::default() };
+        for (rest, is_accepted) in [
+            (r#","domain":"a.com""#, true),
+            (r#","domain":"x.b.com""#, true),
+            (r#","domain":"c.com""#, false),
+            // Many types that CSS doesn't sign name no domain.
+            ("", true),
+        ] {
+            let body = format!(r#"{{"event_type":348{rest}}}"#);
+            assert_eq!(judge(options.clone(), &body, T).is_ok(), is_accepted, "{body}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::findings::Findings;
 use super::key_path::element_path;
 use super::mistake::Mistake;
 use super::settings::Settings;
+use crate::callback::{KnownType, Signed};
 use crate::{admin, index, journal, receiver};
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub(super) fn check(settings: &Settings, keys: &[SourcedKey], findings: &mut Fin
     findings.check_range("shutdown_grace_secs", *shutdown_grace_secs, 0, 3600);
     check_keys(receiver, keys, findings);
     check_receiver(receiver, findings);
+    check_trust(receiver, keys, findings);
     check_receiver_limits(receiver, findings);
     check_admin(admin, receiver.listen, findings);
     check_journal(journal, receiver.leeway_secs, findings);
@@ -99,6 +101,36 @@ fn check_receiver(receiver: &receiver::Options, findings: &mut Findings) {
              will refuse genuine callbacks; set at least {CSS_VALIDITY_SECS}, and some more for clock differences, for \
              example 660"
         ));
+    }
+}
+
+/// Warns of lists that trust more than their user may know.
+fn check_trust(receiver: &receiver::Options, keys: &[SourcedKey], findings: &mut Findings) {
+    for network in receiver.trusted_proxies.iter().filter(|network| network.is_broad()) {
+        findings.warn(format!(
+            "receiver.trusted_proxies: {network} holds clients too, and livehook believes what they say about their address; \
+             list only the addresses of your proxies"
+        ));
+    }
+    for network in receiver.allowed_addresses.iter().filter(|network| network.is_broad()) {
+        findings.warn(format!(
+            "receiver.allowed_addresses: {network} holds the addresses of strangers; list smaller networks, or remove the list \
+             to accept every address"
+        ));
+    }
+    let limited =
+        keys.iter().flat_map(|(source, key)| key.domains.iter().flatten().map(move |domain| (&**source, domain)));
+    let allowed = receiver.allowed_domains.iter().map(|domain| ("receiver.allowed_domains", domain));
+    for (source, domain) in limited.chain(allowed).filter(|(_, domain)| domain.is_broad()) {
+        findings.warn(format!("{source}: {domain} matches the domains of strangers too; list your own domains"));
+    }
+    for event_type in &receiver.unsigned_event_types {
+        if KnownType::of(*event_type).is_some_and(|known| known.signed == Signed::Yes) {
+            findings.warn(format!(
+                "receiver.unsigned_event_types: CSS signs every event of the type {event_type}, so only forged ones come without a \
+                 signature; remove it"
+            ));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::json_strings::{next_string, value_length};
 use super::search::SecretNames;
 use crate::callback::json;
+use crate::callback::vendor_members::is_vendor_member;
 
 /// Replaces a secret.
 const REDACTED: &str = "REDACTED";
@@ -15,24 +16,35 @@ pub(super) const REDACTED_STRING: &str = "\"REDACTED\"";
 /// Replaces the values of named parameters. A longer name that ends in one of the names counts too: `mytxSecret` as `txSecret`.
 #[derive(Clone, Debug)]
 pub struct Redactor {
+    /// All names.
     names: SecretNames,
+    /// `txSecret` alone.
+    built_in: SecretNames,
+    /// The names that the user gave.
+    additional: Vec<Box<str>>,
 }
 
 impl Redactor {
     /// Redacts `txSecret` and the parameters named in addition. Names are compared without case, and empty ones are ignored.
     pub fn new<'n>(additional: impl IntoIterator<Item = &'n str>) -> Redactor {
-        Redactor { names: SecretNames::new(std::iter::once("txSecret").chain(additional)) }
+        let additional: Vec<Box<str>> = additional.into_iter().filter(|name| !name.is_empty()).map(Box::from).collect();
+        let built_in = || std::iter::once("txSecret");
+        let names = SecretNames::new(built_in().chain(additional.iter().map(|name| &**name)));
+        Redactor { names, built_in: SecretNames::new(built_in()), additional }
     }
 
-    /// Returns the name and the compact value of a member without secrets. Borrows a part if nothing in it changes.
+    /// Returns the name and the compact value of a member of a callback without secrets. Borrows a part if nothing in it changes.
+    ///
+    /// The name of one of the vendor's members hides nothing: `code` is in `errcode`, and `id` in `stream_id`. Only what such a
+    /// member holds is searched.
     pub(in crate::callback) fn member<'m>(&self, name: &'m str, value: &'m str) -> (Cow<'m, str>, Cow<'m, str>) {
-        if !self.names.may_be_in(name) {
+        if is_vendor_member(name) || !self.names.may_be_in(name) {
             return (Cow::Borrowed(name), self.redact(value));
         }
         // The search reads JSON strings, so the name is written as one.
         let mut quoted = String::with_capacity(name.len() + 16);
         json::write_string(&mut quoted, name);
-        let value = match self.names.find_in(&quoted[1..quoted.len() - 1]).ends_in_name {
+        let value = match self.hides_value(name, &quoted[1..quoted.len() - 1]) {
             true => Cow::Borrowed(REDACTED_STRING),
             false => self.redact(value),
         };
@@ -43,6 +55,18 @@ impl Redactor {
         (name, value)
     }
 
+    /// Returns whether a name hides its value. `quoted` is the name without quotes, as in JSON. New types have members that no list
+    /// knows, so a name of the user counts only if it is the whole name.
+    fn hides_value(&self, name: &str, quoted: &str) -> bool {
+        if !self.names.find_in(quoted).ends_in_name {
+            return false;
+        }
+        let plain = name.trim_matches(|character: char| !character.is_alphanumeric());
+        !self.additional.iter().any(|additional| ends_with(plain, additional))
+            || self.additional.iter().any(|additional| plain.eq_ignore_ascii_case(additional))
+            || self.built_in.find_in(quoted).ends_in_name
+    }
+
     /// Returns a JSON text (compact, valid) with every secret replaced. The result is valid too.
     pub(super) fn redact<'v>(&self, value: &'v str) -> Cow<'v, str> {
         if !self.names.may_be_in(value) {
@@ -51,12 +75,19 @@ impl Redactor {
         let mut output = String::new();
         let mut kept = 0; // everything before is in `output`
         let mut position = 0;
+        let mut changed_names = 0;
         while let Some(string) = next_string(value, position) {
             position = string.end + 1;
             let found = self.names.find_in(&value[string.clone()]);
+            let is_changed_name = !found.secrets.is_empty() && value[position..].starts_with(':');
+            changed_names += usize::from(is_changed_name);
             for secret in found.secrets {
                 output.push_str(&value[kept..string.start + secret.start]);
                 output.push_str(REDACTED);
+                // Names that differ in their secrets alone would become equal.
+                if is_changed_name && changed_names > 1 {
+                    output.push_str(&format!("-{changed_names}"));
+                }
                 kept = string.start + secret.end;
             }
             if found.ends_in_name
@@ -75,6 +106,13 @@ impl Redactor {
         output.push_str(&value[kept..]);
         Cow::Owned(output)
     }
+}
+
+fn ends_with(name: &str, end: &str) -> bool {
+    name.len()
+        .checked_sub(end.len())
+        .and_then(|start| name.get(start..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
 impl Default for Redactor {

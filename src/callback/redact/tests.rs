@@ -104,6 +104,31 @@ fn values_end_at_their_separators_depth() {
 }
 
 #[test]
+fn vendor_members_are_not_hidden_by_name() {
+    let redactor = Redactor::new(["code", "id", "name", "time", "sequence", "token"]);
+    for (name, value) in
+        [("errcode", "2"), ("stream_id", r#""a""#), ("appname", r#""a""#), ("event_time", "1"), ("sequence", r#""1""#)]
+    {
+        assert_eq!(redactor.member(name, value), (name.into(), value.into()));
+    }
+    assert_eq!(redactor.member("stream_param", r#""a=1&code=2""#).1, r#""a=1&code=REDACTED""#);
+    // A member of a later type: only the whole name counts.
+    assert_eq!(redactor.member("room_id", "1").1, "1");
+    assert_eq!(redactor.member("token", "1").1, r#""REDACTED""#);
+    assert_eq!(Redactor::new(["secret"]).member("mytxSecret", "1").1, r#""REDACTED""#);
+}
+
+/// Names that differ in their secrets alone stay two names.
+#[test]
+fn redacted_names_stay_different() {
+    check(
+        r#"{"txSecret=a":1,"txSecret=b":2,"p":"txSecret=c","txSecret=d":3}"#,
+        r#"{"txSecret=REDACTED":1,"txSecret=REDACTED-2":2,"p":"txSecret=REDACTED","txSecret=REDACTED-3":3}"#,
+    );
+    check(r#"{"txSecret=REDACTED":1,"txSecret=REDACTED-2":2}"#, r#"{"txSecret=REDACTED":1,"txSecret=REDACTED-2":2}"#);
+}
+
+#[test]
 fn names_of_members() {
     let redactor = Redactor::default();
     for (name, value, expected) in [

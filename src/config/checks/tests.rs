@@ -133,3 +133,18 @@ fn wide_address_overlaps_a_narrow_one() {
         assert_eq!(overlap(first.parse().unwrap(), second.parse().unwrap()), expected, "{first} {second}");
     }
 }
+
+#[test]
+fn broad_trust_warns() {
+    let text = "[receiver]\ntrusted_proxies = [\"10.0.0.0/8\", \"::ffff:0:0/96\"]\nallowed_addresses = [\"::/0\", \"192.0.2.0/24\"]\nallowed_domains = [\"*.com\", \"*.a.com\"]\nunsigned_event_types = [\"push\", 314]\nkeys = [{ key = \"another-key-of-letters\", domains = [\"*.org\"] }]";
+    assert_eq!(
+        load(text).unwrap().warnings,
+        [
+            "receiver.trusted_proxies: 0.0.0.0/0 holds clients too, and livehook believes what they say about their address; list only the addresses of your proxies",
+            "receiver.allowed_addresses: ::/0 holds the addresses of strangers; list smaller networks, or remove the list to accept every address",
+            "receiver.keys[0]: *.org matches the domains of strangers too; list your own domains",
+            "receiver.allowed_domains: *.com matches the domains of strangers too; list your own domains",
+            "receiver.unsigned_event_types: CSS signs every event of the type push, so only forged ones come without a signature; remove it",
+        ]
+    );
+}
