@@ -205,6 +205,8 @@ pub(super) struct Endpoints {
     pub(super) admin_task: Task,
     pub(super) stop_admin: watch::Sender<bool>,
     pub(super) cut_admin: watch::Sender<bool>,
+    /// Ends the feed, because stopping must not wait for subscribers.
+    pub(super) stop_feed: watch::Sender<bool>,
 }
 
 /// Starts both endpoints. `open_files` is the limit of open files, if there is one.
@@ -220,6 +222,7 @@ fn spawn_endpoints(
     let (stop_receiver, receiver_stop) = watch::channel(false);
     let (stop_admin, admin_stop) = watch::channel(false);
     let (cut_admin, admin_cut) = watch::channel(false);
+    let (stop_feed, feed_stop) = watch::channel(false);
     let receiver = CallbackReceiver::new(
         &config.receiver,
         Verifier::new(config.verifier)?,
@@ -237,8 +240,7 @@ fn spawn_endpoints(
         refusals: receiver.recent_refusals(),
         hourly_counts: receiver.hourly_counts(),
         draining: Arc::clone(&is_draining),
-        // The feed ends with the receiver. After that no event comes, and stopping must not wait for subscribers.
-        stopping: receiver_stop.clone(),
+        stopping: feed_stop,
         clock: clock::system_clock,
     };
     let subscribers_max = config.admin.subscribers_max;
@@ -251,7 +253,7 @@ fn spawn_endpoints(
     let admin = Arc::new(Admin::new(&config.admin, sources));
     let limits = admin_limits(subscribers_max, open_files);
     let admin_task = spawn_admin(&admin, ports.admin, limits, admin_stop, admin_cut)?;
-    Ok(Endpoints { is_draining, receiver, stop_receiver, admin, admin_task, stop_admin, cut_admin })
+    Ok(Endpoints { is_draining, receiver, stop_receiver, admin, admin_task, stop_admin, cut_admin, stop_feed })
 }
 
 fn spawn_admin(

@@ -1,26 +1,28 @@
-//! Runs the service until it must stop, and stops it in order.
+//! Runs the service until it must stop, and stops it in order. It receives callbacks for as long as it can.
 //!
-//! 1. The receiver: requests in flight finish.
-//! 2. The sinks and the index: they take the rest of the journal, or give up at their first failure.
+//! 1. The sinks and the index: they take what the journal holds by then, or give up at their first failure.
+//! 2. The receiver: its port closes, and requests in flight finish.
 //! 3. The admin endpoint: until then it shows the state of the others. Answers in flight finish.
 //! 4. The journal, once it has no reader.
 //!
-//! An event that a deadline cuts off from a sink stays in the journal.
+//! An event that arrives after a sink has stopped, or that a deadline cuts off from a sink, stays in the journal.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use futures_util::FutureExt;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::start::App;
 
-/// Half of the grace is reserved for closing, within these bounds; requests and sinks get the rest. The last answers of the
-/// admin endpoint get a third of the reserve, and the journal two thirds.
-const CLOSING_MAX: Duration = Duration::from_millis(1500);
-const CLOSING_MIN: Duration = Duration::from_millis(150);
+/// Half of the grace is reserved, within these bounds, and the sinks get the rest. Requests in flight get half of the reserve,
+/// the last answers of the admin endpoint a sixth, and the journal a third.
+const RESERVE_MAX: Duration = Duration::from_secs(3);
+const RESERVE_MIN: Duration = Duration::from_millis(150);
 
 impl App {
     /// Runs until `stop` resolves. Then it drains until the grace is over or `cut_short` resolves.
@@ -44,29 +46,39 @@ impl App {
             return Err(error);
         }
 
-        tracing::info!(grace_secs = self.grace.as_secs(), "stopping: requests in flight and sinks finish");
-        // First of all, so that load balancers send no further callbacks here.
+        tracing::info!(grace_secs = self.grace.as_secs(), "stopping: the sinks finish first, and the port closes last");
+        // First of all, so that load balancers send further callbacks elsewhere.
         self.endpoints.is_draining.store(true, Ordering::SeqCst);
-        let closing = (self.grace / 2).clamp(CLOSING_MIN, CLOSING_MAX);
-        let admin_least = closing / 3;
-        let deadline = Instant::now() + self.grace.saturating_sub(closing);
-        let admin_grace = tokio::select! {
-            () = self.drain() => deadline.saturating_duration_since(Instant::now()) + admin_least,
+        let reserve = (self.grace / 2).clamp(RESERVE_MIN, RESERVE_MAX);
+        let (requests_least, admin_least, closing) = (reserve / 2, reserve / 6, reserve / 3);
+        let sinks_deadline = Instant::now() + self.grace.saturating_sub(reserve);
+        let mut requests_deadline = sinks_deadline + requests_least;
+        let mut cut_short = pin!(cut_short.fuse());
+        tokio::select! {
+            () = self.drain_workers() => {}
             // Dropping the drain here leaves the tasks running. They are aborted below.
-            () = sleep_until(deadline) => {
-                tracing::warn!("`shutdown_grace_secs` is over: the journal keeps the undelivered events for the next start");
-                admin_least
-            }
-            () = cut_short => {
+            () = sleep_until(sinks_deadline) => tracing::warn!(
+                "`shutdown_grace_secs` is over for the sinks: the journal keeps the undelivered events for the next start"
+            ),
+            () = &mut cut_short => {
+                requests_deadline = Instant::now() + requests_least;
                 tracing::warn!("stopping at once: the journal keeps the undelivered events for the next start");
-                admin_least
             }
-        };
+        }
         // After a complete drain these have ended already, and aborting does nothing.
         self.workers.tasks.abort_all();
+        tokio::select! {
+            () = self.drain_requests() => {}
+            () = sleep_until(requests_deadline) => tracing::warn!(
+                "`shutdown_grace_secs` is over for requests in flight: they are cut off, and CSS sends their callbacks again"
+            ),
+            () = &mut cut_short => tracing::warn!(
+                "stopping at once: requests in flight are cut off, and CSS sends their callbacks again"
+            ),
+        }
         self.endpoints.receiver.abort();
-        self.stop_admin(admin_grace).await;
-        if timeout(closing - admin_least, self.close_journal()).await.is_err() {
+        self.stop_admin(requests_deadline.saturating_duration_since(Instant::now()) + admin_least).await;
+        if timeout(closing, self.close_journal()).await.is_err() {
             tracing::warn!(
                 "the journal takes too long to close: callbacks that are not stored yet got no answer, so CSS sends them again"
             );
@@ -78,17 +90,22 @@ impl App {
         Ok(())
     }
 
-    /// Lets the requests in flight finish, then the sinks and the index.
-    async fn drain(&mut self) {
-        self.endpoints.stop_receiver.send_replace(true);
-        let result = (&mut self.endpoints.receiver).await;
-        self.note("the receiver", result);
+    /// Lets the sinks and the index take what the journal holds now.
+    async fn drain_workers(&mut self) {
+        self.endpoints.stop_feed.send_replace(true);
         // The API must close its files before the index does, for the same reason as in `close_journal`.
         self.endpoints.admin.close().await;
         self.workers.stop.send_replace(true);
         while let Some(result) = self.workers.tasks.join_next().await {
             self.note("a sink or the index", result);
         }
+    }
+
+    /// Closes the port, and lets the requests in flight finish.
+    async fn drain_requests(&mut self) {
+        self.endpoints.stop_receiver.send_replace(true);
+        let result = (&mut self.endpoints.receiver).await;
+        self.note("the receiver", result);
     }
 
     /// Lets the admin endpoint finish the answers in flight, for at most `grace`.

@@ -14,6 +14,8 @@ use crate::telemetry::DeliveryOutcome;
 pub(super) struct NewEvents {
     pending: Pending,
     is_resumed: bool,
+    /// The last record to read; `None` as long as the sink takes every record.
+    last: Option<Offset>,
     /// The number of outages in a row. The pause grows with it.
     outages: u32,
     /// The pause of the whole sink. It gets no event until the pause ends.
@@ -26,7 +28,7 @@ impl NewEvents {
     /// Starts after `cursor`.
     pub(super) fn new(cursor: Offset) -> NewEvents {
         let pending = Pending::new(cursor, Vec::new());
-        NewEvents { pending, is_resumed: false, outages: 0, pause: None, logged: None }
+        NewEvents { pending, is_resumed: false, last: None, outages: 0, pause: None, logged: None }
     }
 
     /// The records that were read and aren't finished.
@@ -43,6 +45,11 @@ impl NewEvents {
     pub(super) fn pause_left(&mut self, now_ms: i64) -> Option<Duration> {
         self.pause = self.pause.filter(|pause| !pause.left(now_ms).is_zero());
         self.pause.map(|pause| pause.left(now_ms))
+    }
+
+    /// Reads no record after `last` from now on, except the ones that come with it in one batch.
+    pub(super) fn read_up_to(&mut self, last: Offset) {
+        self.last = Some(last);
     }
 
     /// Whether more records may be read. A sink that keeps order over all streams first finishes the pending ones.
@@ -106,7 +113,8 @@ impl NewEvents {
 
     /// Reads as many records as may be pending. Returns whether there were any.
     async fn read(&mut self, outlet: &mut Outlet) -> Result<bool, JournalError> {
-        if !self.can_read_more(outlet) {
+        let has_read_last = self.last.is_some_and(|last| self.pending.position() >= last);
+        if has_read_last || !self.can_read_more(outlet) {
             return Ok(false);
         }
         let read = outlet.consumer.read(self.pending.position(), self.pending.free_records()).await?;

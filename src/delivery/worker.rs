@@ -37,15 +37,18 @@ impl Worker {
         }
     }
 
-    /// Works until `stop` turns true, and then until every new event is delivered or has failed. The cursor stays before the
-    /// unfinished ones, so the next start delivers them.
+    /// Works until `stop` turns true, and then until every event that is stored by then is delivered or has failed. The cursor
+    /// stays before the others, so the next start delivers them.
     ///
     /// # Errors
     /// The journal is closed.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
         loop {
-            // Read before the step, so that the step sees every record that came before the stop.
-            self.is_stopping = *stop.borrow();
+            if *stop.borrow() && !self.is_stopping {
+                self.is_stopping = true;
+                // Callbacks are still received, so a sink that takes all of them would never stop.
+                self.new_events.read_up_to(self.outlet.consumer.head());
+            }
             match self.step().await? {
                 Step::More => {}
                 _ if self.is_stopping => return Ok(()),

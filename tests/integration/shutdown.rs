@@ -143,12 +143,45 @@ async fn second_signal_cuts_the_drain_short() {
 }
 
 #[tokio::test]
-async fn sighup_changes_nothing() {
+async fn other_signals_change_nothing() {
     let mut livehook = Livehook::running("", "").await;
-    livehook.signal("HUP");
-    assert_eq!(post(&livehook, 1).await, 200);
+    for (number, signal) in (0..).zip(["HUP", "USR1", "USR2"]) {
+        livehook.signal(signal);
+        assert_eq!(post(&livehook, number).await, 200);
+    }
     livehook.stop().await;
-    assert!(livehook.log().contains("received SIGHUP"), "{}", livehook.log());
+    for signal in ["SIGHUP", "SIGUSR1", "SIGUSR2"] {
+        assert!(livehook.log().contains(&format!("received {signal}")), "{}", livehook.log());
+    }
+}
+
+/// A balancer may need seconds to see that the service stops, so callbacks still come.
+#[tokio::test]
+async fn hanging_sink_closes_no_port() {
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let sink = format!(
+        "[[sinks]]\nname = \"hanging\"\ntype = \"http\"\nurl = \"http://{}/\"\n{FILE_SINK}",
+        hanging.local_addr().unwrap()
+    );
+    let mut livehook = Livehook::running("shutdown_grace_secs = 4", &sink).await;
+    assert_eq!(post(&livehook, 0).await, 200);
+    let began = Instant::now();
+    livehook.signal("TERM");
+    let mut sent = 1;
+    while began.elapsed() < Duration::from_millis(1500) {
+        assert_eq!(post(&livehook, sent).await, 200, "new connections too");
+        sent += 1;
+    }
+    assert_eq!(livehook.readiness().await, 503);
+    assert!(livehook.ended(Duration::from_secs(5)).await.success(), "{}", livehook.log());
+    assert!(began.elapsed() < Duration::from_millis(4500), "it ended after {:?}", began.elapsed());
+    assert_eq!(livehook.journal().len() as u64, sent);
+
+    livehook.start();
+    livehook.ready().await;
+    wait_for_lines(&livehook, sent as usize).await;
+    livehook.stop().await;
+    assert_eq!(livehook.lines("events.jsonl"), livehook.journal());
 }
 
 #[tokio::test]

@@ -16,9 +16,10 @@ use crate::telemetry;
 ///
 /// Without a configured sink, the service prints events to stdout, one JSON line each. Logs go to stderr.
 ///
-/// SIGTERM, SIGINT and SIGQUIT stop the service. It finishes the requests in flight and continues to deliver for up to
-/// `shutdown_grace_secs`; other events wait in the journal for the next start. A second signal, more than a second after the
-/// first, stops the service at once. SIGHUP does nothing: restart the service after you change its configuration.
+/// SIGTERM, SIGINT and SIGQUIT stop the service. First the sinks take what they can, then the port closes and the requests in
+/// flight finish, all within `shutdown_grace_secs`. Other events wait in the journal for the next start. A second signal, more
+/// than a second after the first, stops the sinks at once. SIGHUP, SIGUSR1 and SIGUSR2 do nothing: restart the service after you
+/// change its configuration.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -13,8 +13,8 @@ const SAME_ORDER: Duration = Duration::from_secs(1);
 
 /// Subscribes to signals, and returns how many orders to stop have arrived.
 ///
-/// From now on the process survives SIGHUP and SIGXFSZ. With SIGXFSZ handled, a write beyond the file size limit fails with
-/// an error, which the writer handles.
+/// From now on the process survives SIGHUP, SIGUSR1, SIGUSR2 and SIGXFSZ. With SIGXFSZ handled, a write beyond the file size
+/// limit fails with an error, which the writer handles.
 ///
 /// # Errors
 /// The system refuses the subscription.
@@ -24,6 +24,9 @@ pub(super) fn count_stops() -> anyhow::Result<watch::Receiver<u32>> {
     let mut interrupt: Signal = subscribe(SignalKind::interrupt())?;
     let mut quit: Signal = subscribe(SignalKind::quit())?;
     let mut hangup: Signal = subscribe(SignalKind::hangup())?;
+    // Other services reopen their logs or reload after these, so scripts send them to livehook too.
+    let mut user_1: Signal = subscribe(SignalKind::user_defined1())?;
+    let mut user_2: Signal = subscribe(SignalKind::user_defined2())?;
     // The handler stays installed after the drop, and has nothing to do.
     drop(subscribe(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
     let (counter, count) = watch::channel(0);
@@ -36,6 +39,14 @@ pub(super) fn count_stops() -> anyhow::Result<watch::Receiver<u32>> {
                 Some(()) = quit.recv() => "SIGQUIT",
                 Some(()) = hangup.recv() => {
                     tracing::info!("received SIGHUP, which does nothing; restart livehook to load a new configuration");
+                    continue;
+                }
+                Some(()) = user_1.recv() => {
+                    tracing::info!("received SIGUSR1, which does nothing");
+                    continue;
+                }
+                Some(()) = user_2.recv() => {
+                    tracing::info!("received SIGUSR2, which does nothing");
                     continue;
                 }
                 () = counter.closed() => return,
