@@ -75,6 +75,12 @@ fn hint_of(refusal: &Refusal) -> Cow<'static, str> {
     Cow::Borrowed(hint)
 }
 
+/// The unfinished body made room for others.
+pub(super) fn displaced() -> NotStored {
+    let hint = "; bodies have reached `receiver.bodies_bytes_max`, and this one was the largest of its address";
+    NotStored { hint: hint.into(), ..NotStored::from(DISPLACED) }
+}
+
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -113,6 +119,14 @@ pub(super) const UNAVAILABLE: ErrorBody = ErrorBody::new_static(
     StatusCode::SERVICE_UNAVAILABLE,
     "unavailable",
     "the event cannot be stored now: send the callback again later",
+)
+.with_header(&[("retry-after", "10")]);
+
+/// The callback may be genuine, so it isn't refused: the sender tries again.
+const DISPLACED: ErrorBody = ErrorBody::new_static(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "displaced",
+    "other requests need the memory of this unfinished body: send the callback again later",
 )
 .with_header(&[("retry-after", "10")]);
 

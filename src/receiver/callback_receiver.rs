@@ -107,7 +107,7 @@ impl CallbackReceiver {
             body_bytes_max: options.body_bytes_max,
             body_timeout: limit_secs(options.body_timeout_secs),
             answer_timeout: limit_secs(options.answer_timeout_secs),
-            bodies: Arc::new(Budget::new(options.bodies_bytes_max)),
+            bodies: Arc::new(Budget::new(options.bodies_bytes_max, options.body_bytes_max)),
             verifier,
             journal,
             metrics,
@@ -144,7 +144,7 @@ impl CallbackReceiver {
         // Both timeouts start at the head's arrival, since CSS waits for the answer from then on. A body that ends after
         // `answer_timeout` leaves no time to store its event, so the shorter timeout ends the reading.
         let deadline = arrival.arrived + self.body_timeout.min(self.answer_timeout);
-        let (bytes, mut share) = body::read(body, self.body_bytes_max, deadline, &self.bodies)
+        let (bytes, mut share) = body::read(body, self.client(arrival).address.into(), deadline, &self.bodies)
             .await
             // The rest of the body is unread, so the connection cannot carry another request.
             .map_err(|error| NotStored { close: true, ..self.body_not_read(error) })?;
@@ -222,6 +222,7 @@ impl CallbackReceiver {
             BodyError::TooLarge => answers::body_too_large(self.body_bytes_max).into(),
             BodyError::TooSlow => answers::BODY_TOO_SLOW.into(),
             BodyError::Broken => answers::BODY_BROKEN.into(),
+            BodyError::Displaced => answers::displaced(),
             BodyError::NoMemory => NotStored::unavailable(
                 None,
                 "bodies, and events that wait for the journal, have reached `receiver.bodies_bytes_max`",

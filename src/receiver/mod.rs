@@ -6,6 +6,7 @@
 
 mod answers;
 mod body;
+mod body_shares;
 mod callback_receiver;
 mod hourly_counts;
 mod options;

@@ -16,7 +16,7 @@ const WITH_TYPE: [&str; 8] = [
 ];
 
 /// Outcomes without an event type that are not in the list of refusals.
-const WITHOUT_TYPE: [&str; 2] = ["headers_too_large", "unavailable"];
+const WITHOUT_TYPE: [&str; 3] = ["headers_too_large", "displaced", "unavailable"];
 
 /// Makes every counter of callbacks that the receiver can count.
 pub(super) fn expect(metrics: &Metrics) {

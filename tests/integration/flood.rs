@@ -122,3 +122,17 @@ async fn flood_of_unread_answers_is_survived() {
     });
     assert_genuine_get_in(&livehook).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes six seconds on an idle machine: run by tests/run"]
+async fn flood_of_bodies_is_survived() {
+    let livehook = running("bodies_bytes_max = 16777216").await;
+    let _flood = flood(livehook.receiver, Duration::from_millis(10), async |mut stream| {
+        let head = "POST /callback HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n";
+        let _ = stream.write_all(head.as_bytes()).await;
+        let _ = stream.write_all(&[b'x'; 0x4_0000]).await;
+        hold(stream).await;
+    });
+    assert_genuine_get_in(&livehook).await;
+    assert!(livehook.log().contains("error=\"displaced\""), "{}", livehook.log());
+}

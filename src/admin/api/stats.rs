@@ -90,7 +90,7 @@ impl ToSchema for CallbackOutcome {}
 
 impl utoipa::PartialSchema for CallbackOutcome {
     fn schema() -> RefOr<Schema> {
-        let outcomes = ["stored", "duplicate", "unavailable"].into_iter().chain(ERRORS);
+        let outcomes = ["stored", "duplicate", "displaced", "unavailable"].into_iter().chain(ERRORS);
         words(outcomes, "The outcome of a callback: it was stored, it was a duplicate, or the word of the error.")
     }
 }
