@@ -1,6 +1,7 @@
 //! Starts, queries and kills the real program.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -58,6 +59,9 @@ impl Livehook {
             "data_dir = \"data\"\n{head}\n[receiver]\nlisten = \"{receiver}\"\nkeys = [\"{KEY}\"]\n[admin]\nlisten = \"{admin}\"\n{more}\n"
         );
         std::fs::write(self.path("config.toml"), config).unwrap();
+        // The file holds a key, so livehook warns if other users can read it.
+        let only_owner = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.path("config.toml"), only_owner).unwrap();
     }
 
     /// The path of a file next to the data directory.
