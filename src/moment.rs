@@ -1,6 +1,8 @@
 //! Reads and writes moments of time, as people and programs give them. The current time is an argument.
 
-use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::Offset};
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde::{Serialize, Serializer};
 
 /// The forms of a moment, for messages.
@@ -59,6 +61,23 @@ pub fn parse(text: &str, now_ms: i64) -> Result<i64, String> {
     read(text, Moment(now_ms).timestamp())
 }
 
+/// Reads a moment as [`parse`] does, and also a time without an offset (`2026-05-01 21:00`), which is a time in `zone`.
+///
+/// # Errors
+/// The text has none of the forms. The error lists them.
+pub fn parse_local(text: &str, now_ms: i64, zone: &TimeZone) -> Result<i64, String> {
+    parse(text, now_ms).or_else(|error| {
+        // `DateTime` also reads a date alone, and ignores a zone in brackets.
+        let has_time = text.len() > "2026-05-01".len() && !text.contains('[');
+        let local = text.parse::<DateTime>().ok().filter(|_| has_time);
+        let moment = local.and_then(|local| zone.to_timestamp(local).ok());
+        moment.map(Timestamp::as_millisecond).ok_or_else(|| match error.starts_with("give ") {
+            true => format!("{error}, or a local time (2026-05-01 21:00)"),
+            false => error,
+        })
+    })
+}
+
 fn read(text: &str, now: Timestamp) -> Result<i64, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text
@@ -115,6 +134,25 @@ mod tests {
             assert_eq!(read(text, now), Ok(secs * 1000), "{text}");
         }
         assert_eq!(read("2026-05-01T12:00:00.120Z", now), Ok(1_777_636_800_120));
+    }
+
+    #[test]
+    fn time_without_an_offset_is_local() {
+        let shanghai = TimeZone::fixed(jiff::tz::offset(8));
+        for (text, secs) in [
+            ("2026-05-01 20:00", 1_777_636_800),
+            ("2026-05-01T20:00:00", 1_777_636_800),
+            ("2026-05-01 20:00:00", 1_777_636_800),
+            ("2026-05-01 12:00:00Z", 1_777_636_800),
+            ("2026-05-01", 1_777_593_600),
+            ("1777636800", 1_777_636_800),
+        ] {
+            assert_eq!(parse_local(text, 0, &shanghai), Ok(secs * 1000), "{text}");
+        }
+        for text in ["2026-05-01 25:00", "2026-05-01 20:00[Asia/Shanghai]", "20:00", "tomorrow", ""] {
+            let error = parse_local(text, 0, &shanghai).unwrap_err();
+            assert!(error.ends_with("a local time (2026-05-01 21:00)"), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::DataDirArguments;
+use super::args::StoredDataArguments;
 use super::render::{Output, Progress, talk};
 use crate::index;
 use crate::journal::Reader;
@@ -25,12 +25,12 @@ pub(super) struct Arguments {
     #[arg(value_name = "DIR")]
     target: PathBuf,
     #[command(flatten)]
-    data_dir: DataDirArguments,
+    data: StoredDataArguments,
 }
 
 /// Prints the directory of the copy and its size in bytes, with a tab between.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let data_dir = arguments.data_dir.path();
+    let data_dir = &arguments.data.path()?;
     let target = &arguments.target;
     // Before the target is made: without a journal there is nothing to copy.
     let journal = Reader::open(data_dir)?;

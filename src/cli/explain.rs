@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
             let subs = if is_narrowed { Vec::new() } else { subs(*errcode) };
             match format {
                 OutputFormat::Table => print_explanation(&reason, &subs, output)?,
-                OutputFormat::Json | OutputFormat::Csv => {
+                OutputFormat::Json | OutputFormat::Csv | OutputFormat::CsvBom => {
                     let rows: Vec<ReasonRow> = std::iter::once(ReasonRow(reason)).chain(subs).collect();
                     print_rows(&rows, *format, output)?;
                 }

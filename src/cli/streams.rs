@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::process::ExitCode;
 
-use super::args::{DataDirArguments, StreamArguments, parse_limit};
+use super::args::{LocalTimeArguments, StoredDataArguments, StreamArguments, parse_limit};
 use super::fresh_index;
 use super::render::{Output, OutputFormat, StreamRow, print_page};
 use crate::clock::system_clock;
@@ -23,7 +23,7 @@ Examples:
   livehook session 2210464508206756938-5d0c1f7a    all about one session")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    data_dir: DataDirArguments,
+    data: StoredDataArguments,
     #[command(flatten)]
     selection: StreamArguments,
     /// Show at most this many streams
@@ -32,11 +32,14 @@ pub(super) struct Arguments {
     /// The output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
     output: OutputFormat,
+    #[command(flatten)]
+    local_time: LocalTimeArguments,
 }
 
 /// Prints the streams.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let fresh = fresh_index::open(arguments.data_dir.path())?;
+    arguments.local_time.apply(output);
+    let fresh = fresh_index::open(&arguments.data.path()?)?;
     let now_ms = system_clock();
     // All of them, because the index sorts by name and the newest come first here.
     let mut views = fresh.index.streams(&arguments.selection.selection(), None, usize::MAX, now_ms)?;

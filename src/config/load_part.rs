@@ -64,6 +64,19 @@ impl Config {
         // Without a file, a rebuild keeps the settings that the existing index has, not the defaults.
         Ok(DataConfig { data_dir, index: part.has_file.then_some(part.settings.index) })
     }
+
+    /// Returns the data directory of a service. Otherwise like [`Config::find_data`].
+    ///
+    /// # Errors
+    /// The file cannot be read or is not TOML, or its `data_dir` is not a path.
+    pub fn find_data_dir(
+        path: Option<&Path>,
+        data_dir: Option<&Path>,
+        surroundings: &dyn Surroundings,
+    ) -> Result<PathBuf, Mistakes> {
+        let part = find(path, surroundings, &["data_dir"], |_, _| {})?;
+        Ok(data_dir.map_or(part.settings.data_dir, Path::to_owned))
+    }
 }
 
 /// Settings with only some parts checked.

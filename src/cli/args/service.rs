@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use reqwest::Url;
 
 use super::data_dir::DataDirArguments;
+use super::stored_data::StoredDataArguments;
 use crate::admin::Token;
 use crate::cli::client::{Service, admin_url, parse_url, shown};
 use crate::config::{Config, DataConfig, Mistakes, Process};
@@ -30,9 +31,12 @@ impl ServiceArguments {
         self.url.is_some()
     }
 
-    /// Whether the user gave any of these flags.
-    pub(crate) fn is_given(&self) -> bool {
-        self.url.is_some() || self.config.is_some()
+    /// Returns the data directory of the service.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read, or its `data_dir` has a mistake.
+    pub(crate) fn data_dir(&self, data_dir: &DataDirArguments) -> Result<PathBuf, Mistakes> {
+        StoredDataArguments::new(self.config.clone(), data_dir.clone()).path()
     }
 
     /// Returns the data directory of the service and its index settings.

@@ -1,5 +1,7 @@
 //! `--since` and `--until`.
 
+use jiff::tz::TimeZone;
+
 use super::usage_error::usage_error;
 use crate::clock::system_clock;
 use crate::moment::{self, TimeRange};
@@ -8,8 +10,8 @@ use crate::moment::{self, TimeRange};
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]
 pub(crate) struct TimeRangeArguments {
-    /// Only from this time on: RFC 3339 (2026-05-01T12:00:00Z), a date (2026-05-01, midnight UTC), Unix seconds
-    /// (1777636800), or a duration before now (15m, 2h, 7d)
+    /// Only from this time on: RFC 3339 (2026-05-01T12:00:00Z), a local time (2026-05-01 21:00), a date (2026-05-01,
+    /// midnight UTC), Unix seconds (1777636800), or a duration before now (15m, 2h, 7d)
     #[arg(long, value_name = "TIME", value_parser = parse)]
     since: Option<i64>,
     /// Only before this time, in the same formats
@@ -31,5 +33,5 @@ impl TimeRangeArguments {
 }
 
 fn parse(text: &str) -> Result<i64, String> {
-    moment::parse(text, system_clock())
+    moment::parse_local(text, system_clock(), &TimeZone::system())
 }

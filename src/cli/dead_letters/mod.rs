@@ -12,7 +12,7 @@ use anyhow::bail;
 use self::change::{ChangeArguments, change};
 use self::row::DeadLetterRow;
 use self::selection::{DeadLetterId, SelectionArguments, selection_of};
-use super::args::{DataDirArguments, parse_limit};
+use super::args::{LocalTimeArguments, StoredDataArguments, parse_limit};
 use super::render::{Output, OutputFormat, print_details, print_page, print_rows};
 use crate::journal::{DeadLetter, DeadLetterAction, DeadLetterSelection, JournalError, Reader};
 
@@ -50,7 +50,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct ListArguments {
     #[command(flatten)]
-    data_dir: DataDirArguments,
+    data: StoredDataArguments,
     #[command(flatten)]
     selection: SelectionArguments,
     /// Show at most this many
@@ -59,6 +59,8 @@ struct ListArguments {
     /// The output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
     output: OutputFormat,
+    #[command(flatten)]
+    local_time: LocalTimeArguments,
 }
 
 /// Show one dead letter with its event
@@ -68,10 +70,12 @@ struct ShowArguments {
     #[arg(value_name = "ID", value_parser = DeadLetterId::parse)]
     id: DeadLetterId,
     #[command(flatten)]
-    data_dir: DataDirArguments,
+    data: StoredDataArguments,
     /// The output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
     output: OutputFormat,
+    #[command(flatten)]
+    local_time: LocalTimeArguments,
 }
 
 /// Runs one of the subcommands.
@@ -85,8 +89,9 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
 }
 
 fn list(arguments: &ListArguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    arguments.local_time.apply(output);
     // One more than will be shown, to know whether there are more.
-    let dead_letters = find(arguments.data_dir.path(), &arguments.selection.selection()?, arguments.limit + 1)?;
+    let dead_letters = find(&arguments.data.path()?, &arguments.selection.selection()?, arguments.limit + 1)?;
     let rows = dead_letters.into_iter().map(DeadLetterRow::new);
     print_page(rows, arguments.limit, "dead letter", arguments.output, output)?;
     Ok(ExitCode::SUCCESS)
@@ -107,7 +112,8 @@ fn find(data_dir: &Path, selection: &DeadLetterSelection, limit: usize) -> Resul
 }
 
 fn show(arguments: &ShowArguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let dead_letters = find(arguments.data_dir.path(), &selection_of(&[arguments.id]), PAGE_DEAD_LETTERS)?;
+    arguments.local_time.apply(output);
+    let dead_letters = find(&arguments.data.path()?, &selection_of(&[arguments.id]), PAGE_DEAD_LETTERS)?;
     if dead_letters.is_empty() {
         bail!("no such dead letter; `livehook dead-letters list` lists them, and delivered or dropped ones are gone");
     }

@@ -1,10 +1,18 @@
 //! Prints events as a table, one by one as they are read.
 
+use jiff::tz::TimeZone;
+
 use crate::callback::Event;
 use crate::cli::render::{NAME_CHARACTERS_MAX, Output, OutputError, TextCell, event_summary, padded, time};
 
 const STREAM_COLUMNS: usize = 36;
 const DETAIL_COLUMNS: usize = 26;
+
+/// The columns of `2026-05-01T12:00:00Z`.
+const UTC_COLUMNS: usize = 20;
+
+/// The columns of `2026-05-01T20:00:00+08:00`.
+const LOCAL_COLUMNS: usize = 25;
 
 /// A table with columns of a fixed least width, because the next events are unknown. A wider text pushes the rest of its
 /// line to the right.
@@ -24,7 +32,7 @@ impl EventTable {
         let stream = TextCell::stream(&key.domain(), &key.app_name(), &key.stream());
         let summary = TextCell::already_escaped(&event_summary::of(event), NAME_CHARACTERS_MAX);
         let texts = [
-            &time::moment(event.received_ms()),
+            &time::moment(event.received_ms(), output.zone()),
             &event.event_type().to_string(),
             stream.text(),
             summary.text(),
@@ -37,8 +45,9 @@ impl EventTable {
 fn print_line(texts: [&str; 5], output: &mut Output<'_>) -> Result<(), OutputError> {
     let [received, event_type, stream, detail, id] = texts;
     let (stream, detail) = (padded(stream, STREAM_COLUMNS), padded(detail, DETAIL_COLUMNS));
+    let received_columns = if *output.zone() == TimeZone::UTC { UTC_COLUMNS } else { LOCAL_COLUMNS };
     // The longest name of a type has 20 characters.
-    output.line(format_args!("{received:<20}  {event_type:<20}  {stream}  {detail}  {id}"))
+    output.line(format_args!("{received:<received_columns$}  {event_type:<20}  {stream}  {detail}  {id}"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::bail;
 
 use self::listing::{EventFormat, Listing, print_event};
-use super::args::{DataDirArguments, EventArguments};
+use super::args::{EventArguments, LocalTimeArguments, StoredDataArguments};
 use super::render::{Output, talk};
 use crate::callback::EventId;
 use crate::history::{EventQuery, EventSource, usable_index};
@@ -21,7 +21,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Show received events, oldest first
 ///
-/// All times, also --since and --until, are the times at which livehook received the events, in UTC. The table shortens long
+/// All times, also --since and --until, are the times at which livehook received the events. The table shortens long
 /// names; JSON has every event in full, as sinks receive it. The command works with and without a running service.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -34,7 +34,7 @@ Examples:
   livehook events --id 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42 --output json")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    data_dir: DataDirArguments,
+    data: StoredDataArguments,
     #[command(flatten)]
     selection: EventArguments,
     /// Show at most this many events: the newest ones, or with --since the first ones
@@ -50,6 +50,8 @@ pub(super) struct Arguments {
     /// The output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = EventFormat::Table)]
     output: EventFormat,
+    #[command(flatten)]
+    local_time: LocalTimeArguments,
 }
 
 /// Parses `--limit`. It has no upper bound, because events are printed as they are read.
@@ -59,11 +61,13 @@ fn limit(text: &str) -> Result<usize, &'static str> {
 
 /// Prints the events.
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Arguments { data_dir, selection, limit, id, follow, output: format } = arguments;
+    let Arguments { data, selection, limit, id, follow, output: format, local_time } = arguments;
+    local_time.apply(output);
     let selection = selection.selection()?;
-    let journal = journal::Reader::open(data_dir.path())?;
+    let data_dir = data.path()?;
+    let journal = journal::Reader::open(&data_dir)?;
     // Without an index every event is found as well, only later.
-    let index = usable_index(data_dir.path(), &journal).unwrap_or_else(|error| {
+    let index = usable_index(&data_dir, &journal).unwrap_or_else(|error| {
         talk(format_args!("cannot use the index, so the whole journal is searched: {error}"));
         None
     });

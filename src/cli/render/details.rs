@@ -19,7 +19,7 @@ pub(crate) fn print_details(details: &[Detail], output: &mut Output<'_>) -> Resu
         let label = TextCell::new(label).toned(Tone::Head);
         let missing = label_columns.saturating_sub(label.width());
         let mut before = format!("{}{:missing$}{GAP}", label.shown(is_coloured), "");
-        for line in text.wrapped(text_columns) {
+        for line in text.clone().in_zone(output.zone()).wrapped(text_columns) {
             output.line(format_args!("{before}{}", line.shown(is_coloured)))?;
             before = " ".repeat(label_columns + GAP.len());
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use jiff::tz::TimeZone;
 
 /// Why data could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub(crate) struct Output<'w> {
     writer: Box<dyn Write + 'w>,
     is_flushed: bool,
     is_coloured: bool,
+    /// The zone of the times in tables.
+    zone: TimeZone,
 }
 
 impl<'w> Output<'w> {
@@ -38,13 +41,13 @@ impl<'w> Output<'w> {
         let stdout = io::stdout();
         // A pipe or a file never gets colours, even if a variable forces them, because a program reads it.
         let is_coloured = stdout.is_terminal() && AutoStream::choice(&stdout) != ColorChoice::Never;
-        Output { writer: Box::new(BufWriter::new(stdout)), is_flushed: true, is_coloured }
+        Output { writer: Box::new(BufWriter::new(stdout)), is_flushed: true, is_coloured, zone: TimeZone::UTC }
     }
 
     /// Any writer, for tests.
     #[cfg(test)]
     pub(crate) fn to(writer: &'w mut dyn Write) -> Output<'w> {
-        Output { writer: Box::new(writer), is_flushed: true, is_coloured: false }
+        Output { writer: Box::new(writer), is_flushed: true, is_coloured: false, zone: TimeZone::UTC }
     }
 
     /// The same output in colour, for tests.
@@ -56,6 +59,16 @@ impl<'w> Output<'w> {
     /// Whether stdout is a terminal that shows colours, and the user did not disable them.
     pub(crate) fn is_coloured(&self) -> bool {
         self.is_coloured
+    }
+
+    /// Sets the zone of the times in tables. It is UTC at first.
+    pub(crate) fn set_zone(&mut self, zone: TimeZone) {
+        self.zone = zone;
+    }
+
+    /// The zone of the times in tables.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// Writes bytes unchanged.

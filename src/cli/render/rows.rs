@@ -10,6 +10,9 @@ use super::json::write_json_line;
 use super::output::{Output, talk};
 use super::table::{Column, print_table};
 
+/// Marks a text as UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
@@ -19,6 +22,8 @@ pub(crate) enum OutputFormat {
     Json,
     /// Comma-separated values with a head (RFC 4180); a text that looks like a formula gets a `'` before it
     Csv,
+    /// The same with a byte order mark at the beginning, without which Excel misreads Chinese names
+    CsvBom,
 }
 
 /// A row of a list.
@@ -39,6 +44,10 @@ pub(crate) fn print_rows<R: Row>(rows: &[R], format: OutputFormat, output: &mut 
         OutputFormat::Table => Ok(print_table(R::COLUMNS, rows, output)?),
         OutputFormat::Json => rows.iter().try_for_each(|row| write_json_line(row, output)),
         OutputFormat::Csv => print_csv(R::CSV_MEMBERS, rows, output),
+        OutputFormat::CsvBom => {
+            output.bytes(BYTE_ORDER_MARK)?;
+            print_csv(R::CSV_MEMBERS, rows, output)
+        }
     }
 }
 
@@ -114,6 +123,7 @@ mod tests {
              {\"stream\":null,\"duration_ms\":null,\"reason\":null}\n"
         );
         assert_eq!(printed(&rows, OutputFormat::Csv), "stream,duration_ms,reason.category\r\na,-5,idle\r\n,,\r\n");
+        assert_eq!(printed(&rows, OutputFormat::CsvBom), format!("\u{feff}{}", printed(&rows, OutputFormat::Csv)));
     }
 
     #[test]

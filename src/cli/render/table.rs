@@ -31,7 +31,7 @@ pub(super) fn print_table<R>(columns: &[Column<R>], rows: &[R], output: &mut Out
         return Ok(());
     }
     let head = columns.iter().map(|column| TextCell::new(column.title).toned(Tone::Head)).collect();
-    let cells_of = |row| columns.iter().map(|column| (column.cell)(row)).collect();
+    let cells_of = |row| columns.iter().map(|column| (column.cell)(row).in_zone(output.zone())).collect();
     let lines: Vec<Vec<TextCell>> = std::iter::once(head).chain(rows.iter().map(cells_of)).collect();
     let width_of = |at: usize| lines.iter().map(|line| line[at].width()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns.len()).map(width_of).collect();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
+use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
 use super::time;
@@ -45,6 +46,8 @@ impl Tone {
 pub(crate) struct TextCell {
     text: String,
     tone: Tone,
+    /// The time that the text shows; `None` for other texts.
+    moment: Option<Moment>,
 }
 
 impl TextCell {
@@ -67,17 +70,17 @@ impl TextCell {
     pub(crate) fn stream(domain: &str, app_name: &str, stream: &str) -> TextCell {
         let [domain, app_name, stream] = [domain, app_name, stream].map(TextCell::name);
         // The parts are escaped already.
-        TextCell { text: format!("{}/{}/{}", domain.text, app_name.text, stream.text), tone: Tone::Plain }
+        TextCell { text: format!("{}/{}/{}", domain.text, app_name.text, stream.text), tone: Tone::Plain, moment: None }
     }
 
     /// A time, such as `2026-05-01T12:00:00Z`.
     pub(crate) fn moment(moment: Moment) -> TextCell {
-        TextCell::new(time::moment(moment.0))
+        TextCell { moment: Some(moment), ..TextCell::new(time::moment(moment.0, &TimeZone::UTC)) }
     }
 
     /// A time, or `-` if there is none.
     pub(crate) fn optional_moment(moment: Option<Moment>) -> TextCell {
-        TextCell::optional(moment.map(|moment| time::moment(moment.0)))
+        moment.map_or_else(|| TextCell::new(""), TextCell::moment)
     }
 
     /// A duration in ms, such as `2m 8s`.
@@ -96,7 +99,15 @@ impl TextCell {
 
     fn escaped_by(text: &str, escape: impl Fn(&str) -> Cow<'_, str>) -> TextCell {
         let text = if text.is_empty() { ABSENT.to_owned() } else { escape(text).into_owned() };
-        TextCell { text, tone: Tone::Plain }
+        TextCell { text, tone: Tone::Plain, moment: None }
+    }
+
+    /// The same text, with a time shown in this zone.
+    pub(crate) fn in_zone(self, zone: &TimeZone) -> TextCell {
+        match self.moment {
+            Some(moment) => TextCell { text: time::moment(moment.0, zone), ..self },
+            None => self,
+        }
     }
 
     /// The same text in another colour.
@@ -126,7 +137,7 @@ impl TextCell {
                 _ => lines.push(word.to_owned()),
             }
         }
-        lines.into_iter().map(|text| TextCell { text, tone: self.tone }).collect()
+        lines.into_iter().map(|text| TextCell { text, tone: self.tone, moment: None }).collect()
     }
 
     /// The text with the escape codes of its colour, or without any.

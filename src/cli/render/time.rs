@@ -1,6 +1,7 @@
 //! Durations and times as tables show them. JSON and CSV keep the exact numbers.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 const UNITS_MS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
 
@@ -24,9 +25,14 @@ pub(crate) fn duration(duration_ms: i64) -> String {
     }
 }
 
-/// A time in Unix ms as `2026-05-01T12:00:00Z`, rounded down to the second. `--since` and `--until` accept this form.
-pub(crate) fn moment(unix_ms: i64) -> String {
-    Timestamp::from_second(unix_ms.div_euclid(1000)).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
+/// A time in Unix ms as `2026-05-01T12:00:00Z`, or as `2026-05-01T20:00:00+08:00` in a zone other than UTC. It is rounded down
+/// to the second. `--since` and `--until` accept both forms.
+pub(crate) fn moment(unix_ms: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_second(unix_ms.div_euclid(1000)) {
+        Ok(moment) if *zone == TimeZone::UTC => moment.to_string(),
+        Ok(moment) => moment.display_with_offset(zone.to_offset(moment)).to_string(),
+        Err(_) => "?".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +74,10 @@ mod tests {
             (i64::MAX, "?"),
             (i64::MIN, "?"),
         ] {
-            assert_eq!(moment(unix_ms), expected);
+            assert_eq!(moment(unix_ms, &TimeZone::UTC), expected);
         }
+        let shanghai = TimeZone::fixed(jiff::tz::offset(8));
+        assert_eq!(moment(1_777_636_800_999, &shanghai), "2026-05-01T20:00:00+08:00");
+        assert_eq!(moment(i64::MAX, &shanghai), "?");
     }
 }

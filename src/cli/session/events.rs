@@ -84,7 +84,7 @@ pub(super) fn print_events(events: &Events<'_>, output: &mut Output<'_>) -> anyh
         let event_type = event.event_type().to_string();
         let line = format!(
             "{}  {}  {}",
-            time::moment(event.id().time_ms()),
+            time::moment(event.id().time_ms(), output.zone()),
             padded(&event_type, TYPE_COLUMNS),
             event_summary::of(&event)
         );

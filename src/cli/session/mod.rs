@@ -8,11 +8,11 @@ use anyhow::{anyhow, bail};
 use serde::Serialize;
 
 use self::events::{Events, print_events};
-use super::args::DataDirArguments;
+use super::args::{LocalTimeArguments, StoredDataArguments};
 use super::fresh_index;
 use super::render::{
     Detail, Output, OutputFormat, SessionRow, TextCell, anomalies_cell, print_details, print_rows, reason_cell,
-    reason_details, size_cell, state_cell, time, write_json_line,
+    reason_details, size_cell, state_cell, write_json_line,
 };
 use crate::clock::system_clock;
 use crate::history::FreshIndex;
@@ -38,10 +38,12 @@ pub(super) struct Arguments {
     #[arg(value_name = "ID")]
     id: String,
     #[command(flatten)]
-    data_dir: DataDirArguments,
+    data: StoredDataArguments,
     /// The output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
     output: OutputFormat,
+    #[command(flatten)]
+    local_time: LocalTimeArguments,
 }
 
 /// The JSON of a session.
@@ -55,7 +57,8 @@ struct SessionWithEvents<'s> {
 
 /// Prints the session.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let fresh = fresh_index::open(arguments.data_dir.path())?;
+    arguments.local_time.apply(output);
+    let fresh = fresh_index::open(&arguments.data.path()?)?;
     let now_ms = system_clock();
     let row = SessionRow { view: find(&fresh, &arguments.id, now_ms)?, now_ms };
     let events = Events::of(&row, &fresh)?;
@@ -65,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
             print_events(&events, output)?;
         }
         OutputFormat::Json => write_json_line(&SessionWithEvents { row: &row, events: &events }, output)?,
-        OutputFormat::Csv => print_rows(&[row], OutputFormat::Csv, output)?,
+        format @ (OutputFormat::Csv | OutputFormat::CsvBom) => print_rows(&[row], format, output)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -84,14 +87,15 @@ fn find(fresh: &FreshIndex, text: &str, now_ms: i64) -> anyhow::Result<SessionVi
             format!("{} streams have a session with the sequence {text}; use one of these ids:", found.len());
         for view in found.iter().take(LISTED_MAX) {
             let stream = TextCell::stream(&view.domain, &view.app_name, &view.stream);
-            message.push_str(&format!("\n  {}  {}  {}", view.id, time::moment(view.started.0), stream.text()));
+            let started = TextCell::moment(view.started);
+            message.push_str(&format!("\n  {}  {}  {}", view.id, started.text(), stream.text()));
         }
         bail!(message);
     }
     found.pop().ok_or_else(|| {
         anyhow!(
-            "no session `{}`; `livehook sessions` lists the known ones. livehook forgets a session `index.retention_days` \
-             after its last event",
+            "no session `{}`; `livehook sessions` lists the known ones. livehook keeps a session for `index.retention_days` \
+             after its last event. Events that are older when they arrive, like samples with old times, make no session",
             printable(text, 100)
         )
     })

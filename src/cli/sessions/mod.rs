@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::args::{DataDirArguments, ServiceArguments, StreamArguments, TimeRangeArguments, parse_limit, usage_error};
+use super::args::{DataDirArguments, LocalTimeArguments, ServiceArguments, StreamArguments, TimeRangeArguments, parse_limit, usage_error};
 use super::fresh_index;
 use super::rebuild_index;
 use super::render::{BroadcastRow, Output, OutputFormat, SessionRow, print_page};
@@ -20,7 +20,7 @@ use crate::session::State;
 /// without a running service.
 #[derive(Debug, clap::Args)]
 #[command(
-    mut_arg("config", |argument| argument.hide(true)),
+    mut_arg("config", |argument| argument.help("The configuration file of the service (LIVEHOOK_CONFIG). The command reads only `data_dir` from it").long_help(None)),
     mut_arg("url", |argument| argument.hide(true)),
     after_help = "\
 Examples:
@@ -65,6 +65,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
     output: OutputFormat,
     #[command(flatten)]
+    local_time: LocalTimeArguments,
+    #[command(flatten)]
     service: ServiceArguments,
 }
 
@@ -94,12 +96,13 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     if arguments.rebuild {
         return rebuild_index::run(&rebuild_index::Arguments { data_dir, service });
     }
-    // These flags exist only for the old `--rebuild`.
-    if service.is_given() {
-        return Err(usage_error("--config and --url need --rebuild; this command reads --data-dir"));
+    // This flag exists only for the old `--rebuild`.
+    if service.has_url() {
+        return Err(usage_error("--url needs --rebuild; this command reads --data-dir"));
     }
+    arguments.local_time.apply(output);
     let started = arguments.time_range.range()?;
-    let fresh = fresh_index::open(data_dir.path())?;
+    let fresh = fresh_index::open(&service.data_dir(&data_dir)?)?;
     let now_ms = system_clock();
     let (selection, states) = (arguments.selection.selection(), arguments.states);
     // One more than will be shown, to know whether there are more.
