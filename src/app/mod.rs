@@ -3,5 +3,6 @@
 mod limits;
 mod start;
 mod stop;
+mod volume;
 
 pub use start::App;

@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
+use super::volume::warn_if_small;
 use crate::admin::{Admin, Sources};
 use crate::callback::{EventSelection, Verifier};
 use crate::clock;
@@ -138,6 +139,7 @@ async fn open_data(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Da
     // Opening reads and syncs files, which would block the runtime.
     let opening = move || SqliteJournal::open(&data_dir, &options, &names, shared, clock::system_clock);
     let mut opened = tokio::task::spawn_blocking(opening).await??;
+    warn_if_small(&config.data_dir, config.journal.size_bytes_max);
     let consumer = if config.index.enabled { opened.consumers.pop() } else { None };
     let index = match consumer {
         Some(consumer) => Some(open_index(config, consumer, Arc::clone(metrics)).await?),

@@ -1,5 +1,9 @@
 //! `livehook keygen`: makes random callback keys and webhook secrets.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -17,13 +21,15 @@ const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// Make a random callback key, or a signing secret for a sink of type http
 ///
-/// A callback key has 32 letters and digits, the most that the CSS console accepts.
+/// A callback key has 32 letters and digits, the most that the CSS console accepts. Other users of the machine may be able to
+/// read a file that the shell makes (`keygen > FILE`): use --out, or `umask 077` before.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   livehook keygen                   a key, for the CSS console and for livehook
   livehook keygen --count 3         three keys
-  livehook keygen > callback.key    a file for `keys_file` or --key-file
+  livehook keygen --out callback.key
+      a file for `keys_file` or --key-file, which only you can read
   livehook keygen --webhook         a secret for `secrets` of a sink, whsec_...")]
 pub(super) struct Arguments {
     /// How many keys or secrets to make, one per line
@@ -32,14 +38,30 @@ pub(super) struct Arguments {
     /// Make a secret that signs the requests of an http sink (Standard Webhooks), instead of a callback key
     #[arg(long)]
     webhook: bool,
+    /// Write to this new file, which only its owner can read and write (0600), and not to stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
-/// Prints the keys or secrets.
+/// Prints the keys or secrets, or writes them to a file.
 pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    let mut lines = String::new();
     for _ in 0..arguments.count {
-        output.line(if arguments.webhook { secret()? } else { key()? })?;
+        lines.push_str(&if arguments.webhook { secret()? } else { key()? });
+        lines.push('\n');
+    }
+    match &arguments.out {
+        Some(path) => write_private(path, &lines).with_context(|| path.display().to_string())?,
+        None => output.bytes(lines.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a file that only its owner can read. A file that exists stays as it is: it may hold a key in use.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    Ok(file.sync_all()?)
 }
 
 fn secret() -> anyhow::Result<String> {
@@ -72,10 +94,11 @@ fn character(byte: u8) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::callback::CallbackKey;
-    use crate::cli::testing::stdout_of;
+    use crate::cli::testing::{error_of, stdout_of};
 
     #[test]
     fn keys_random() {
@@ -86,6 +109,20 @@ mod tests {
             assert!(key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{key}");
             assert!(!CallbackKey::new(key).unwrap().is_short());
         }
+    }
+
+    #[test]
+    fn file_is_private_and_new() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("callback.key");
+        let line = ["keygen", "--count", "2", "--out", path.to_str().unwrap()];
+        assert_eq!(stdout_of(&line), "");
+        let keys = std::fs::read_to_string(&path).unwrap();
+        assert_eq!((keys.lines().count(), keys.len()), (2, 66));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let error = format!("{:#}", error_of(&line));
+        assert!(error.contains("callback.key") && error.contains("exists"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), keys);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use toml::{Spanned, Table, Value};
 
 use super::key_path::{element_path, member_path};
 use super::mistake::{Mistake, Mistakes};
-use super::surroundings::{Surroundings, read_text_file};
+use super::surroundings::{Surroundings, read_text_file, unread};
 
 #[cfg(test)]
 mod tests;
@@ -37,8 +37,8 @@ impl Document {
         };
         let text = read_text_file(surroundings, &path).map_err(|error| {
             // The mistake is in the flag or the variable: the file itself has no line to point at.
-            let unread = Mistake::new(source, format!("cannot be read: {error}")).quoted(path.to_string_lossy());
-            Mistakes::new(None, vec![unread.cure("correct the path, or remove it to run with the defaults")])
+            let unread = unread(source, &error, "correct the path, or remove it to run with the defaults");
+            Mistakes::new(None, vec![unread.quoted(path.to_string_lossy())])
         })?;
         Document::parse(&path, &text)
     }

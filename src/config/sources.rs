@@ -8,7 +8,7 @@ use super::exposure;
 use super::findings::Findings;
 use super::mistake::Mistake;
 use super::reader::read_text;
-use super::surroundings::{Surroundings, read_text_file};
+use super::surroundings::{Surroundings, read_text_file, unread};
 use crate::sink::shown_path;
 
 /// The environment and the files, and the findings about them.
@@ -33,12 +33,11 @@ impl Sources<'_> {
                 Some(text)
             }
             Err(error) => {
-                let unread = Mistake::new(key, format!("cannot be read: {error}"));
                 self.findings.mistake(match self.shown(path) {
                     Some(shown) => {
-                        unread.quoted(shown).cure("correct the path, or allow livehook's user to read the file")
+                        unread(key, &error, "correct the path, or allow livehook's user to read the file").quoted(shown)
                     }
-                    None => unread.cure(
+                    None => Mistake::new(key, format!("cannot be read: {error}")).cure(
                         "give the path of a file, not the secret itself (livehook doesn't show the value, because it may be \
                          the secret)",
                     ),

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use super::mistake::Mistake;
+
 /// The environment and the file system, as loading sees them.
 pub trait Surroundings {
     /// Returns an environment variable; `None` if it isn't set.
@@ -98,6 +100,17 @@ pub(super) fn read_text_file(surroundings: &dyn Surroundings, path: &Path) -> io
     Ok(text)
 }
 
+/// Returns the mistake of a file that `key` names and that cannot be read. `cure` is for a wrong path.
+pub(super) fn unread(key: &str, error: &io::Error, cure: &str) -> Mistake {
+    // Bytes that are not UTF-8 come from a file that was found and read.
+    let is_found = error.kind() == io::ErrorKind::InvalidData;
+    let (rule, cure) = match is_found {
+        true => ("is not UTF-8 text".to_owned(), "save the file as UTF-8, or restore it if it is damaged"),
+        false => (format!("cannot be read: {error}"), cure),
+    };
+    Mistake::new(key, rule).cure(cure)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +127,10 @@ mod tests {
         let absent = directory.path().join("absent.toml");
         let mistakes = Config::find(Some(&absent), &Overrides::default(), &Process).unwrap_err().to_string();
         assert!(mistakes.contains("--config = \"") && mistakes.contains("cannot be read: No such file"), "{mistakes}");
+
+        std::fs::write(&path, b"# \xff\n").unwrap();
+        let mistakes = Config::find(Some(&path), &Overrides::default(), &Process).unwrap_err().to_string();
+        assert!(mistakes.contains("is not UTF-8 text; save the file as UTF-8"), "{mistakes}");
 
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(directory.path(), &link).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::backup::{self as sqlite_backup, StepResult};
 
+use super::file::make_private;
 use super::{StorageError, durable_files, make_data_dir, wal};
 
 /// How many pages SQLite copies in one step.
@@ -71,6 +72,7 @@ impl Backup {
         // An open transaction fixes the moment. Without it, SQLite would start over after each commit of the service.
         let snapshot = source.unchecked_transaction()?;
         snapshot.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
+        make_private(&part)?;
         let mut copy = Connection::open(&part)?;
         {
             let backup = sqlite_backup::Backup::new(&snapshot, &mut copy)?;

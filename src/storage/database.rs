@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::file::{directory_of, is_readable, is_write_protected};
+use super::file::{directory_of, is_readable, is_write_protected, make_private};
 use super::wal::BUSY_TIMEOUT;
 use super::{StorageError, meta, wal};
 
@@ -53,6 +53,7 @@ impl Database {
         fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
     ) -> Result<Connection, StorageError> {
         let path = self.path(data_dir);
+        make_private(&path)?;
         let mut connection = Connection::open(&path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // SQLite does not wait for a lock if a transaction that has read something wants to write. Even a reader takes that

@@ -1,7 +1,8 @@
 //! The file of a database, as the operating system sees it.
 
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Access, access};
@@ -47,6 +48,19 @@ pub(super) fn is_readable(path: &Path) -> Result<bool, StorageError> {
         Err(Errno::NOENT) => Ok(false),
         Err(Errno::ACCESS) => Err(StorageError::Denied(path.to_owned())),
         Err(error) => Err(StorageError::io(path)(error.into())),
+    }
+}
+
+/// Makes an empty file that only its owner can read and write. A file that exists stays as it is. SQLite gives its other files,
+/// for example the WAL, the permissions of the database.
+///
+/// # Errors
+/// The file cannot be made.
+pub(super) fn make_private(path: &Path) -> Result<(), StorageError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StorageError::io(path)(error)),
     }
 }
 
