@@ -1,6 +1,7 @@
 //! The composition root: `start` opens every part of the service in order, and `stop` stops them in reverse.
 
 mod limits;
+mod ports;
 mod start;
 mod stop;
 mod volume;

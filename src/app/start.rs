@@ -3,19 +3,19 @@
 //! The ports come first, so that a port in use is found before anything is written. Callbacks are accepted only when
 //! the journal is open.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
+use super::ports::Ports;
 use super::volume::warn_if_small;
 use crate::admin::{Admin, Sources};
 use crate::callback::{EventSelection, Verifier};
@@ -30,10 +30,6 @@ use crate::telemetry::Metrics;
 
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
 const ADMIN_NICENESS: i32 = 5;
-
-/// How much of the receiver's answers the system keeps for a client. They are small, so a client that leaves this many
-/// unread is soon noticed.
-const RECEIVER_SEND_BUFFER_BYTES: u32 = 16 * 1024;
 
 /// The index may have unsaved work on at most this part of the journal's size limit (1/8). Records that the index has
 /// not saved cannot be pruned, so the rest of the journal stays free for pruning.
@@ -90,36 +86,6 @@ impl App {
 
 async fn run_wakeups(wakeups: Wakeups) -> anyhow::Result<()> {
     Ok(wakeups.run().await?)
-}
-
-/// The listening sockets.
-struct Ports {
-    receiver: TcpListener,
-    admin: TcpListener,
-    receiver_address: SocketAddr,
-    admin_address: SocketAddr,
-}
-
-impl Ports {
-    /// Listens on the configured addresses.
-    fn bind(config: &Config) -> anyhow::Result<Ports> {
-        let receiver = bind(config.receiver.listen, Some(RECEIVER_SEND_BUFFER_BYTES), "receiver.listen")?;
-        let admin = bind(config.admin.listen, None, "admin.listen")?;
-        let (receiver_address, admin_address) = (receiver.local_addr()?, admin.local_addr()?);
-        Ok(Ports { receiver, admin, receiver_address, admin_address })
-    }
-}
-
-fn bind(address: SocketAddr, send_buffer_bytes: Option<u32>, key: &str) -> anyhow::Result<TcpListener> {
-    http::listen(address, send_buffer_bytes).map_err(|error| {
-        let cure = match error.kind() {
-            ErrorKind::AddrInUse => "; stop the program that uses this port, or choose another port",
-            ErrorKind::AddrNotAvailable => "; this machine does not have this address",
-            ErrorKind::PermissionDenied => "; choose a port above 1023, or give livehook CAP_NET_BIND_SERVICE",
-            _ => "",
-        };
-        anyhow!("{key} = \"{address}\": livehook cannot listen on this address: {error}{cure}")
-    })
 }
 
 /// The open files of the data directory.

@@ -2,22 +2,37 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
+use rustix::net::sockopt::set_ipv6_v6only;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// How many connections may wait until they are accepted. The system may allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 1024;
 
-/// Listens on an address. With `send_buffer_bytes`, the system keeps about this much of answers that a client doesn't
-/// read.
+/// Listens on an address. `[::]` takes IPv4 clients too, and means `0.0.0.0` on a machine without IPv6. With
+/// `send_buffer_bytes`, the system keeps about this much of answers that a client doesn't read.
 ///
 /// # Errors
 /// The address is in use, or this process may not or cannot listen on it.
 pub fn listen(address: SocketAddr, send_buffer_bytes: Option<u32>) -> io::Result<TcpListener> {
+    match listen_on(address, send_buffer_bytes) {
+        Err(error) if is_every_address(address) && is_without_ipv6(&error) => {
+            listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())), send_buffer_bytes)
+        }
+        result => result,
+    }
+}
+
+fn listen_on(address: SocketAddr, send_buffer_bytes: Option<u32>) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if is_every_address(address) {
+        // The system's default (`net.ipv6.bindv6only`) can shut IPv4 clients out.
+        set_ipv6_v6only(&socket, false)?;
+    }
     // Otherwise a restart fails for a minute, because connections of the run before are still closing.
     socket.set_reuseaddr(true)?;
     if let Some(bytes) = send_buffer_bytes {
@@ -26,6 +41,16 @@ pub fn listen(address: SocketAddr, send_buffer_bytes: Option<u32>) -> io::Result
     }
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+fn is_every_address(address: SocketAddr) -> bool {
+    address.ip() == Ipv6Addr::UNSPECIFIED
+}
+
+/// Whether the system has no IPv6, or it is switched off.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    let missing = [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|number| missing.contains(&number))
 }
 
 /// Accepts connections.
@@ -50,7 +75,8 @@ impl Listen for TcpListener {
         let (stream, peer) = TcpListener::accept(self).await?;
         // Otherwise an answer may wait until the client acknowledges the one before. It fails only on a closed socket.
         let _ = stream.set_nodelay(true);
-        Ok((stream, peer))
+        // A listener on `[::]` shows IPv4 clients as `::ffff:192.0.2.1`.
+        Ok((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())))
     }
 }
 
@@ -60,5 +86,28 @@ impl Socket for TcpStream {
         // read.
         let mut byte = [0];
         matches!(self.poll_peek(context, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0) | Err(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_takes_ipv4() {
+        let mut listener = listen("[::]:0".parse().unwrap(), None).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let (_socket, peer) = Listen::accept(&mut listener).await.unwrap();
+        assert_eq!(peer, client.local_addr().unwrap(), "an IPv4 address is shown as one");
+        let taken = listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), None).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn machine_without_ipv6_is_known_by_its_errors() {
+        for (error, expected) in [(Errno::AFNOSUPPORT, true), (Errno::ADDRNOTAVAIL, true), (Errno::ADDRINUSE, false)] {
+            assert_eq!(is_without_ipv6(&error.into()), expected, "{error}");
+        }
     }
 }

@@ -1,18 +1,14 @@
 //! How to reach a service at the address that it listens on.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{anyhow, bail};
 use reqwest::Url;
 
 /// Returns the address to connect to from the same machine. A service that listens on 0.0.0.0 or `[::]` is reached over
-/// loopback.
+/// 127.0.0.1: `[::]` takes IPv4 clients too.
 pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
-    let host = match listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    };
+    let host = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
     SocketAddr::new(host, listen.port())
 }
 
@@ -35,7 +31,7 @@ mod tests {
     fn unspecified_address_over_loopback() {
         for (listen, called) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
-            ("[::]:8080", "[::1]:8080"),
+            ("[::]:8080", "127.0.0.1:8080"),
             ("127.0.0.2:1", "127.0.0.2:1"),
             ("10.1.2.3:80", "10.1.2.3:80"),
         ] {
@@ -47,7 +43,7 @@ mod tests {
     fn admin_url_follows_listen() {
         for (listen, url) in [
             ("0.0.0.0:9191", "http://127.0.0.1:9191/"),
-            ("[::]:9090", "http://[::1]:9090/"),
+            ("[::]:9090", "http://127.0.0.1:9090/"),
             ("10.1.2.3:80", "http://10.1.2.3/"),
         ] {
             assert_eq!(admin_url(listen.parse().unwrap()).unwrap().as_str(), url, "{listen}");

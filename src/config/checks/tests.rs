@@ -84,7 +84,7 @@ fn keys_that_contradict_each_other() {
         (
             "[admin]\nlisten = \"127.0.0.1:8080\"",
             &[
-                "2: admin.listen = 127.0.0.1:8080: `receiver.listen` uses this port already (0.0.0.0:8080); choose another port",
+                "2: admin.listen = 127.0.0.1:8080: `receiver.listen` uses this port already ([::]:8080); choose another port",
             ],
         ),
         (

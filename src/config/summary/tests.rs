@@ -20,8 +20,8 @@ fn summary_shows_every_destination() {
         "#,
     );
     insta::assert_snapshot!(Summary(&config.unwrap()), @"
-    receiver        http://0.0.0.0:8080/callback
-    health          http://0.0.0.0:8080/up
+    receiver        http://[::]:8080/callback
+    health          http://[::]:8080/up
     admin           http://127.0.0.1:9090, this machine only, the token is required to change data
     data directory  livehook-data
     callback keys   1
