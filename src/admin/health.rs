@@ -74,11 +74,9 @@ impl Readiness<'_> {
     fn of(sources: &Sources, has_detail: bool) -> Readiness<'_> {
         let health = sources.journal.health();
         let head = health.head.0;
-        let draining = sources.draining.load(Ordering::Relaxed);
-        // A service that is stopping must get no further callbacks.
-        let ready = health.unavailable.is_none() && !draining;
+        let ready = sources.is_ready(&health);
         let detail = has_detail.then(|| Detail {
-            draining,
+            draining: sources.draining.load(Ordering::Relaxed),
             journal: JournalView { head, refuses: health.unavailable.map(|error| error.to_string()) },
             sinks: SinkView::all(sources, head),
             index: IndexView::of(sources, head),

@@ -28,10 +28,13 @@ fn refresh(sources: &Sources, feed: &Feed) {
     let health = sources.journal.health();
     let head = health.head.0;
     metrics.journal_unanswered(health.busy_for);
+    metrics.ready(sources.is_ready(&health));
+    metrics.process().refresh();
     for status in &sources.sinks {
         let view = status.view();
         let oldest_pending_secs = view.oldest_pending_ms.map_or(0.0, |received_ms| sources.age_secs(received_ms));
         metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
+        metrics.attempts().next(&status.sink, view.attempt);
         metrics.dead_letters(&status.sink, view.dead_letters);
     }
     if let Some(index) = &sources.index {

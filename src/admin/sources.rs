@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::delivery::Status;
 use crate::index;
-use crate::journal::Journal;
+use crate::journal::{Health, Journal};
 use crate::receiver::{HourlyCounts, RecentRefusals};
 use crate::telemetry::Metrics;
 
@@ -39,6 +39,11 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Whether the receiver would store an event. A service that is stopping must get no further callbacks.
+    pub(super) fn is_ready(&self, health: &Health) -> bool {
+        health.unavailable.is_none() && !self.draining.load(Ordering::Relaxed)
+    }
+
     /// Returns how long ago a moment was, in seconds. Never negative, also if the system clock was set back.
     pub(super) fn age_secs(&self, moment_ms: i64) -> f64 {
         (self.clock)().saturating_sub(moment_ms).max(0) as f64 / 1000.0

@@ -26,7 +26,7 @@ use crate::http::{self, Hooks, Limits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, CallbackReceiver};
-use crate::telemetry::Metrics;
+use crate::telemetry::{LimitValues, Metrics};
 
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
 const ADMIN_NICENESS: i32 = 5;
@@ -65,7 +65,7 @@ impl App {
         let ports = Ports::bind(&config)?;
         let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
 
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
         let Data { opened: Opened { journal, consumers, wakeups }, index } = open_data(&config, &metrics).await?;
         let wakeups = tokio::spawn(run_wakeups(wakeups));
         let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
@@ -82,6 +82,21 @@ impl App {
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
+}
+
+/// Makes the metrics, with the start of the process and the parts of the configuration that matter to monitoring.
+fn described_metrics(config: &Config, now_ms: i64) -> Metrics {
+    let mut metrics = Metrics::new();
+    let sinks: Vec<&str> = config.sinks.iter().map(|sink| sink.name.as_str()).collect();
+    metrics.describe_config(vec![
+        ("receiver_listen", config.receiver.listen.to_string()),
+        ("admin_listen", config.admin.listen.to_string()),
+        ("callback_keys", config.verifier.keys.len().to_string()),
+        ("sinks", sinks.join(",")),
+        ("index", config.index.enabled.to_string()),
+    ]);
+    metrics.process().started(now_ms);
+    metrics
 }
 
 async fn run_wakeups(wakeups: Wakeups) -> anyhow::Result<()> {
@@ -213,6 +228,12 @@ fn spawn_endpoints(
     };
     let subscribers_max = config.admin.subscribers_max;
     let limits = receiver_limits(&config.receiver, subscribers_max, open_files);
+    sources.metrics.limits().set(LimitValues {
+        journal_bytes: config.journal.size_bytes_max,
+        dedupe_ids: u64::from(config.journal.dedupe_ids_max),
+        connections: limits.connections_max,
+        subscribers: subscribers_max,
+    });
     let receiver = Arc::new(receiver);
     let router = receiver::router(Arc::clone(&receiver));
     // No route sees a request without a readable head, so the transport reports it.

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::backoff::{Pause, RetryOptions};
 use super::doubts::Doubts;
 use super::pending::Pending;
@@ -61,7 +63,14 @@ impl Outlet {
 
     /// Hands a batch to the sink, and returns an outcome for each event.
     pub(super) async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
-        let mut outcomes = if batch.is_empty() { Vec::new() } else { self.sink.deliver(batch).await };
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let began = Instant::now();
+        let mut outcomes = self.sink.deliver(batch).await;
+        let has_delivered = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Delivered));
+        let delivered_ms = has_delivered.then(|| self.now_ms());
+        self.metrics.attempts().finished(self.name(), began.elapsed(), delivered_ms);
         if outcomes.len() != batch.len() {
             // Without an outcome, nothing proves that the sink has the event.
             outcomes.resize(batch.len(), Failure::outage("the sink returned no outcome for this event").into());

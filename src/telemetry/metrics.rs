@@ -8,13 +8,18 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
+use super::attempts::AttemptMetrics;
+use super::labels::{Registrar, SinkLabels, durations};
+use super::limits::LimitMetrics;
+use super::process::ProcessMetrics;
 use super::text_format::{TextFormat, classic};
 use crate::callback::{EventType, ReasonCategory};
 
@@ -27,11 +32,6 @@ struct CallbackLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason_category: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SinkLabels {
-    sink: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -100,6 +100,10 @@ pub struct Metrics {
     index_lag: Gauge,
     without_sequence: Counter,
     feed_subscribers: Gauge,
+    ready: Gauge,
+    limits: LimitMetrics,
+    attempts: AttemptMetrics,
+    process: ProcessMetrics,
 }
 
 impl Default for Metrics {
@@ -165,6 +169,10 @@ impl Metrics {
                 "Pushes, stops and push anomalies without a usable sequence, which belong to no session",
             ),
             feed_subscribers: registrar.zero("feed_subscribers", "Subscribers of the feed"),
+            ready: registrar.zero("ready", "1 if the receiver can store events, as /readyz says, and 0 if not"),
+            limits: LimitMetrics::new(&mut registrar),
+            attempts: AttemptMetrics::new(&mut registrar),
+            process: ProcessMetrics::new(),
             stored: EventType::known().map(|event_type| (event_type, OnceLock::new())).collect(),
             registry,
         }
@@ -187,6 +195,7 @@ impl Metrics {
         for outcome in DeliveryOutcome::ALL {
             self.deliveries(sink, outcome, 0);
         }
+        self.attempts.expect(sink);
     }
 
     /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if the body has no
@@ -270,6 +279,31 @@ impl Metrics {
         self.index_lag.set(lag_records);
     }
 
+    /// Sets whether the receiver can store events.
+    pub fn ready(&self, is_ready: bool) {
+        self.ready.set(i64::from(is_ready));
+    }
+
+    /// The limits next to the metrics of what they limit.
+    pub fn limits(&self) -> &LimitMetrics {
+        &self.limits
+    }
+
+    /// The attempts of each sink.
+    pub fn attempts(&self) -> &AttemptMetrics {
+        &self.attempts
+    }
+
+    /// The process.
+    pub fn process(&self) -> &ProcessMetrics {
+        &self.process
+    }
+
+    /// Adds a metric with the value 1 whose labels describe the configuration. Call it once.
+    pub fn describe_config(&mut self, labels: Vec<(&'static str, String)>) {
+        self.registry.register("config", "The configuration in use", Info::new(labels));
+    }
+
     /// Sets how many subscribers the feed has.
     pub fn feed_subscribers(&self, count: usize) {
         self.feed_subscribers.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -279,31 +313,14 @@ impl Metrics {
     pub fn encode(&self, format: TextFormat) -> String {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, self.process.registry());
+        let _ = encode_eof(&mut text);
         match format {
             TextFormat::OpenMetrics => text,
             TextFormat::Classic => classic(&text),
         }
     }
-}
-
-/// Registers metrics under their names.
-struct Registrar<'a>(&'a mut Registry);
-
-impl Registrar<'_> {
-    fn zero<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
-        self.register(name, help, M::default())
-    }
-
-    fn register<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
-        self.0.register(name, help, metric.clone());
-        metric
-    }
-}
-
-/// Buckets from 0.1 ms, the sync of a fast disk, to 26 s, longer than CSS waits for an answer.
-fn durations() -> Histogram {
-    Histogram::new(exponential_buckets(0.0001, 2.0, 19))
 }
 
 /// Buckets of one minute up to 15 minutes. CSS tries again once a minute, at most twelve times.

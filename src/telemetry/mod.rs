@@ -1,11 +1,18 @@
 //! The log on stderr, and every metric.
 
+mod attempts;
+mod labels;
+mod limits;
 mod log_queue;
 mod logs;
 mod metrics;
+mod process;
 mod text_format;
 
+pub use attempts::AttemptMetrics;
+pub use limits::{LimitMetrics, LimitValues};
 pub use log_queue::Log;
 pub use logs::{Format, Level, LogOptions, start_log};
 pub use metrics::{DeliveryOutcome, Metrics};
+pub use process::ProcessMetrics;
 pub use text_format::TextFormat;

@@ -23,7 +23,7 @@ arguments = ["-c", "! test -e refuse || exit 65"]
 
 def test_every_metric_is_in_the_table(folder):
     service = Service(folder)
-    shown = {name for row in table(OPERATIONS, "Metrics") for name in re.findall(r"`(livehook_\w+)[`{]", row[0])}
+    shown = {name for row in table(OPERATIONS, "Metrics") for name in re.findall(r"`((?:livehook|process)_\w+)[`{]", row[0])}
 
     def difference():
         metrics = service.get("/metrics")[1]
@@ -38,10 +38,10 @@ def test_every_metric_is_in_the_table(folder):
 
 
 def test_alerts_name_metrics_that_exist():
-    shown = {name for row in table(OPERATIONS, "Metrics") for name in re.findall(r"`(livehook_\w+)[`{]", row[0])}
+    shown = {name for row in table(OPERATIONS, "Metrics") for name in re.findall(r"`((?:livehook|process)_\w+)[`{]", row[0])}
     rules = yaml.safe_load(block(OPERATIONS, "Metrics", "yaml"))["groups"][0]["rules"]
     for rule in rules:
-        assert re.fullmatch(r"(\w+) > \d+", rule["expr"])[1] in shown, rule
+        assert re.fullmatch(r"(\w+) [<>] \d+", rule["expr"])[1] in shown, rule
     assert len(rules) > 2
 
 

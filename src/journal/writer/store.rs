@@ -39,6 +39,8 @@ pub(super) struct PruningReport {
     pub(super) slowest: Option<String>,
     /// For how long duplicates are recognised.
     pub(super) window_secs: u32,
+    /// How many ids the dedupe window remembers.
+    pub(super) window_ids: usize,
     /// Whether more can be pruned at once.
     pub(super) has_more: bool,
     /// Whether there is space for new events.
@@ -253,6 +255,7 @@ impl Store {
             held_bytes,
             slowest: slowest.filter(|_| takes_a_quarter).map(|consumer| consumer.name.clone()),
             window_secs: self.window.true_span_secs(now.monotonic_secs()),
+            window_ids: self.window.len(),
             has_more,
             // If every consumer has passed some record, pruning can free space.
             has_space: pending < records || self.space.is_surely_below(self.options.size_bytes_max),

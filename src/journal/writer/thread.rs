@@ -252,6 +252,7 @@ impl Writer {
         }
         self.links.metrics.journal_bytes(report.used_bytes);
         self.links.metrics.dedupe_window(i64::from(report.window_secs));
+        self.links.metrics.limits().dedupe_ids(report.window_ids);
         let percent = report.held_bytes.saturating_mul(100) / limit_bytes.max(1);
         let reached = WARNINGS_PERCENT.into_iter().filter(|warning| percent >= *warning).max().unwrap_or(0);
         // Each mark is reported once, not every second, until the size falls below it.

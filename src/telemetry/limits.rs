@@ -1,0 +1,53 @@
+//! The limits, as metrics with the names of what they limit, so that one rule can alert before any of them is reached.
+
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::labels::Registrar;
+
+/// The limits of the service, and the numbers that have no metric elsewhere.
+#[derive(Debug)]
+pub struct LimitMetrics {
+    journal_bytes: Gauge,
+    dedupe_ids: Gauge,
+    dedupe_ids_max: Gauge,
+    connections: Gauge,
+    subscribers: Gauge,
+}
+
+/// The limits that the service runs with.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitValues {
+    /// The largest size of the journal, in bytes.
+    pub journal_bytes: u64,
+    /// The most ids that the dedupe window remembers.
+    pub dedupe_ids: u64,
+    /// The most connections of the receiver.
+    pub connections: usize,
+    /// The most subscribers of the feed.
+    pub subscribers: usize,
+}
+
+impl LimitMetrics {
+    pub(super) fn new(registrar: &mut Registrar<'_>) -> LimitMetrics {
+        LimitMetrics {
+            journal_bytes: registrar.zero("journal_bytes_max", "Largest size of the journal"),
+            dedupe_ids: registrar.zero("dedupe_ids", "Ids that the dedupe window remembers"),
+            dedupe_ids_max: registrar.zero("dedupe_ids_max", "Most ids that the dedupe window can remember"),
+            connections: registrar.zero("receiver_connections_max", "Most connections of the receiver"),
+            subscribers: registrar.zero("feed_subscribers_max", "Most subscribers of the feed"),
+        }
+    }
+
+    /// Sets all limits.
+    pub fn set(&self, values: LimitValues) {
+        self.journal_bytes.set(i64::try_from(values.journal_bytes).unwrap_or(i64::MAX));
+        self.dedupe_ids_max.set(i64::try_from(values.dedupe_ids).unwrap_or(i64::MAX));
+        self.connections.set(i64::try_from(values.connections).unwrap_or(i64::MAX));
+        self.subscribers.set(i64::try_from(values.subscribers).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how many ids the dedupe window remembers.
+    pub fn dedupe_ids(&self, count: usize) {
+        self.dedupe_ids.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
