@@ -63,16 +63,18 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::cli::args::DataDirArguments;
     use crate::journal::{Options, SqliteJournal};
     use crate::telemetry::Metrics;
 
     #[test]
     fn copy_is_a_data_directory() {
         let directory = tempfile::tempdir().unwrap();
-        let data_dir = DataDirArguments { data_dir: Some(directory.path().join("data")) };
-        let arguments = Arguments { target: directory.path().join("copy"), data_dir };
+        let data_dir = directory.path().join("data");
+        let data = StoredDataArguments::new(None, DataDirArguments { data_dir: Some(data_dir.clone()) });
+        let arguments = Arguments { target: directory.path().join("copy"), data };
         let opened = SqliteJournal::open(
-            arguments.data_dir.path(),
+            &data_dir,
             &Options::default(),
             &[],
             Arc::new(Metrics::new()),
@@ -81,7 +83,7 @@ mod tests {
         let mut written = Vec::new();
         run(&arguments, &mut Output::to(&mut written)).unwrap();
         assert!(opened.is_ok(), "it is open while it is copied");
-        for made in [arguments.data_dir.path(), &arguments.target] {
+        for made in [&data_dir, &arguments.target] {
             let mode = std::fs::metadata(made).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", made.display());
         }
@@ -91,7 +93,7 @@ mod tests {
         assert!(Reader::open(&arguments.target).is_ok());
         assert!(run(&arguments, &mut Output::to(&mut Vec::new())).is_err());
 
-        let target = arguments.data_dir.path().join("new/copy");
+        let target = data_dir.join("new/copy");
         let error = run(&Arguments { target, ..arguments }, &mut Output::to(&mut Vec::new())).unwrap_err();
         assert!(error.to_string().contains("is inside the data directory"), "{error}");
     }

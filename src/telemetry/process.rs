@@ -90,7 +90,9 @@ mod tests {
         assert!(process.cpu.get() >= first);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, process.registry()).unwrap();
-        for name in ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds 1777636800.5"] {
+        for name in
+            ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds 1777636800.5"]
+        {
             assert!(text.contains(&format!("process_{name}")), "{name} is not in\n{text}");
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct StoredDataArguments {
 
 impl StoredDataArguments {
     /// The same flags, as another group of arguments has them.
-    pub(super) fn new(config: Option<PathBuf>, data_dir: DataDirArguments) -> StoredDataArguments {
+    pub(crate) fn new(config: Option<PathBuf>, data_dir: DataDirArguments) -> StoredDataArguments {
         StoredDataArguments { config, data_dir }
     }
 

@@ -19,29 +19,28 @@ pub(super) enum EventFormat {
 }
 
 /// A query with its place in the journal, and the number of events printed so far.
-pub(super) struct Listing<'r> {
-    source: EventSource<'r>,
+pub(super) struct Listing {
     query: EventQuery,
     shown: usize,
     printer: EventPrinter,
 }
 
-impl<'r> Listing<'r> {
+impl Listing {
     /// Finds the place of the first event to print. With `limit` and without `since_ms`, the newest `limit` events follow it.
     ///
     /// # Errors
     /// The journal or the index cannot be read.
     pub(super) fn start(
-        source: EventSource<'r>,
+        source: EventSource<'_>,
         mut query: EventQuery,
         limit: Option<usize>,
         format: EventFormat,
-    ) -> anyhow::Result<Listing<'r>> {
+    ) -> anyhow::Result<Listing> {
         if let (None, Some(limit)) = (query.selection.received.since_ms, limit) {
             query.after = place_before_newest(source, &query, limit)?;
         }
         let printer = EventPrinter { format, table: EventTable::default() };
-        Ok(Listing { source, query, shown: 0, printer })
+        Ok(Listing { query, shown: 0, printer })
     }
 
     /// The number of events printed so far.
@@ -49,14 +48,31 @@ impl<'r> Listing<'r> {
         self.shown
     }
 
+    /// The place of the last event that was read.
+    pub(super) fn place(&self) -> Offset {
+        self.query.after.unwrap_or_default()
+    }
+
+    /// Goes on in another journal, with its events that were received at `since_ms` (Unix ms) or later.
+    pub(super) fn go_on_since(&mut self, since_ms: i64) {
+        let received = &mut self.query.selection.received;
+        received.since_ms = received.since_ms.max(Some(since_ms));
+        self.query.after = None;
+    }
+
     /// Prints the events from the place to the end of the journal. It stops after `limit` events in all.
     ///
     /// # Errors
     /// The journal or the index cannot be read, or the output cannot be written.
-    pub(super) fn print_new(&mut self, limit: Option<usize>, output: &mut Output<'_>) -> anyhow::Result<()> {
+    pub(super) fn print_new(
+        &mut self,
+        source: EventSource<'_>,
+        limit: Option<usize>,
+        output: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
         loop {
             self.query.limit = limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.shown));
-            let page = self.source.page(&self.query)?;
+            let page = source.page(&self.query)?;
             for record in &page.records {
                 self.printer.print(&record.event, output)?;
                 self.shown += 1;

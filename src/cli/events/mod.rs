@@ -3,6 +3,7 @@
 mod event_table;
 mod listing;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use self::listing::{EventFormat, Listing, print_event};
 use super::args::{EventArguments, LocalTimeArguments, StoredDataArguments};
 use super::render::{Output, talk};
 use crate::callback::EventId;
+use crate::clock::system_clock;
 use crate::history::{EventQuery, EventSource, usable_index};
 use crate::index::Order;
 use crate::journal;
@@ -85,19 +87,58 @@ pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Resu
     let has_since = selection.received.since_ms.is_some();
     let query = EventQuery { selection, order: Order::Ascending, after: None, limit: usize::MAX };
     let mut listing = Listing::start(source, query, limit, format)?;
-    listing.print_new(limit, output)?;
+    listing.print_new(source, limit, output)?;
     output.flush()?;
     // After the newest N, all new events are shown. After the first N since a time, none are.
     let limit = limit.filter(|_| has_since);
-    while follow && limit != Some(listing.shown()) {
-        std::thread::sleep(POLL_INTERVAL);
-        listing.print_new(limit, output)?;
-        output.flush()?;
+    if follow {
+        follow_journal(&data_dir, journal.generation()?, listing, limit, output)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if listing.shown() == 0 {
         talk("no event matches");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints new events until `limit` events are shown. A restore puts another journal in the place of the one that was read: then
+/// the new one is followed, from the events on that it received later.
+fn follow_journal(
+    data_dir: &Path,
+    mut generation: String,
+    mut listing: Listing,
+    limit: Option<usize>,
+    output: &mut Output<'_>,
+) -> anyhow::Result<()> {
+    let (mut read_ms, mut is_missing) = (system_clock(), false);
+    while limit != Some(listing.shown()) {
+        std::thread::sleep(POLL_INTERVAL);
+        // An open journal stays the same file when another one takes its place, so each look opens it again.
+        let opened = journal::Reader::open(data_dir).and_then(|journal| Ok((journal.generation()?, journal)));
+        let (found, journal) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                if !is_missing {
+                    talk(format_args!("the journal cannot be read, and is tried again: {error}"));
+                }
+                is_missing = true;
+                continue;
+            }
+        };
+        is_missing = false;
+        if found != generation || journal.head()?.is_some_and(|head| head < listing.place()) {
+            talk(
+                "another journal has taken the place of the one that was followed, as after a restore; its new events follow",
+            );
+            listing.go_on_since(read_ms);
+        }
+        generation = found;
+        read_ms = system_clock();
+        // New events are at the end, where an index saves nothing.
+        listing.print_new(EventSource::new(&journal, None), limit, output)?;
+        output.flush()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

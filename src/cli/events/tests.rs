@@ -80,7 +80,7 @@ fn new_events_printed_once() {
     let mut listing = Listing::start(source, query, Some(1), EventFormat::Json).unwrap();
     let mut count = |limit| {
         let mut printed = Vec::new();
-        listing.print_new(limit, &mut Output::to(&mut printed)).unwrap();
+        listing.print_new(source, limit, &mut Output::to(&mut printed)).unwrap();
         String::from_utf8(printed).unwrap().lines().count()
     };
     assert_eq!((count(Some(1)), count(None)), (1, 0));
@@ -107,6 +107,46 @@ fn follow_waits_for_the_limit() {
         assert_eq!(printed.collect::<Vec<_>>(), [3, 4]);
         assert_eq!(following.join().unwrap(), ExitCode::SUCCESS);
     });
+}
+
+/// As after a restore: the files are other ones, and the service has received new events since.
+#[test]
+fn follow_goes_on_after_a_restore() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path();
+    Journal::write(data_dir, (0..3).map(numbered));
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut printed = BufReader::new(reader).lines().map(|line| number(&line.unwrap()));
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let line = ["livehook", "events", "--output", "json", "--since", "60", "--limit", "4", "--follow"];
+            let line = line.into_iter().chain(["--data-dir", data_dir.to_str().unwrap()]);
+            run_with_output(line, &mut Output::to(&mut writer)).unwrap()
+        });
+        assert_eq!(printed.by_ref().take(2).collect::<Vec<_>>(), [1, 2]);
+        let minutes = system_clock() / 60_000;
+        let restored = tempfile::tempdir().unwrap();
+        Journal::write(restored.path(), [1, 2, minutes + 10, minutes + 11].map(numbered));
+        for file in std::fs::read_dir(data_dir).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        std::fs::copy(restored.path().join("journal.db"), data_dir.join("journal.db")).unwrap();
+        assert_eq!(printed.collect::<Vec<_>>(), [minutes + 10, minutes + 11]);
+    });
+}
+
+#[test]
+fn configuration_names_the_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data_dir, config) = (directory.path().join("data"), directory.path().join("config.toml"));
+    Journal::write(&data_dir, (0..3).map(numbered));
+    // A mistake in another part doesn't matter here.
+    std::fs::write(&config, format!("data_dir = {data_dir:?}\n[receiver]\nlisten = 5\n")).unwrap();
+    let line = ["events", "--output", "json", "--config", config.to_str().unwrap()];
+    assert_eq!(stdout_of(&line).lines().count(), 3);
+    let printed =
+        stdout_of(&["events", "--config", config.to_str().unwrap(), "--data-dir", data_dir.to_str().unwrap()]);
+    assert_eq!(printed.lines().count(), 4);
 }
 
 #[test]

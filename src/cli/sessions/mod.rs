@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::args::{DataDirArguments, LocalTimeArguments, ServiceArguments, StreamArguments, TimeRangeArguments, parse_limit, usage_error};
+use super::args::{
+    DataDirArguments, LocalTimeArguments, ServiceArguments, StreamArguments, TimeRangeArguments, parse_limit,
+    usage_error,
+};
 use super::fresh_index;
 use super::rebuild_index;
 use super::render::{BroadcastRow, Output, OutputFormat, SessionRow, print_page};

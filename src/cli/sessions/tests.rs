@@ -99,7 +99,6 @@ fn conflicting_flags_refused() {
         &["--rebuild", "--stream", "a"],
         &["--rebuild", "--limit", "5"],
         &["--rebuild", "--broadcasts"],
-        &["--config", "x"],
         &["--url", "http://127.0.0.1:9090"],
         &["--state", "gone"],
         &["--reason", "bad"],
