@@ -3,9 +3,17 @@
 //!
 //! The callers decide what to send and how to report failures.
 
+use std::sync::Arc;
+
 use reqwest::redirect::Policy;
 use reqwest::tls::Certificate;
 use reqwest::{Client, ClientBuilder, Response, Url};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// The largest file of certificates that livehook reads, in bytes.
 pub(crate) const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
@@ -31,13 +39,14 @@ pub(crate) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// Returns a builder of a client for one URL. With `certificates` (PEM), the client trusts only these.
+/// Returns a builder of a client for one URL. With `certificates` (PEM), the client trusts only these: a server that has one of
+/// them, and a server whose certificate one of them has signed.
 ///
 /// # Errors
 /// The client can't use the certificates.
 pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBuilder, CertificateError> {
     // This fails if a provider is installed already. The client works with any provider.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = ring::default_provider().install_default();
     // A redirect could send an event, or the admin token, to a host that is not in the configuration.
     let builder = Client::builder().no_proxy().redirect(Policy::none());
     if let Some(content) = certificates {
@@ -48,15 +57,80 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
         }
         // A block can be encoded like a certificate without being one. Only building a client finds this out.
         Client::builder().tls_certs_only(certificates.clone()).build().map_err(damaged)?;
-        return Ok(builder.tls_certs_only(certificates));
+        return Ok(builder.tls_backend_preconfigured(trusting(content)?));
     }
     if url.scheme() == "http" {
         // The system's certificates load slowly. Without this, a container without any couldn't even use plain HTTP.
-        let none = rustls::RootCertStore::empty();
-        let config = rustls::ClientConfig::builder().with_root_certificates(none).with_no_client_auth();
+        let none = RootCertStore::empty();
+        let config = ClientConfig::builder().with_root_certificates(none).with_no_client_auth();
         return Ok(builder.tls_backend_preconfigured(config));
     }
     Ok(builder)
+}
+
+/// The settings of TLS that trust only these certificates.
+fn trusting(content: &[u8]) -> Result<ClientConfig, CertificateError> {
+    let damaged = |error: String| CertificateError::Damaged(error);
+    let certificates: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(content).collect();
+    let listed = certificates.map_err(|error| damaged(error.to_string()))?;
+    let mut authorities = RootCertStore::empty();
+    for certificate in &listed {
+        authorities.add(certificate.clone()).map_err(|error| damaged(error.to_string()))?;
+    }
+    let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+    let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(&provider)).build();
+    let signed = signed.map_err(|error| damaged(error.to_string()))?;
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| damaged(error.to_string()))?;
+    let verifier = Arc::new(ListedOrSigned { listed, signed });
+    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// Believes a certificate that is listed, whatever its names, dates and purposes. The others need a listed signer, as usual.
+///
+/// A self-signed certificate is often marked as a CA, has no name, or both. The server has its key, as the handshake proves.
+#[derive(Debug)]
+struct ListedOrSigned {
+    listed: Vec<CertificateDer<'static>>,
+    signed: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for ListedOrSigned {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.listed.iter().any(|listed| listed == certificate) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.signed.verify_server_cert(certificate, intermediates, name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signed.supported_verify_schemes()
+    }
 }
 
 /// Why the body of an answer can't be read.

@@ -165,7 +165,14 @@ fn spawn_workers(
         let status = Arc::new(status.with_selection(EventSelection::from(sink.filter)));
         workers.sinks.push(Arc::clone(&status));
         let clock = clock::system_clock;
-        let outlet = Outlet::new(consumer, sink.sink.build(clock), sink.retry, status, Arc::clone(metrics), clock);
+        let outlet = Outlet::new(
+            consumer,
+            sink.sink.build(sink.name.as_str(), clock),
+            sink.retry,
+            status,
+            Arc::clone(metrics),
+            clock,
+        );
         let worker = Worker::new(outlet);
         let stopped = stopped.clone();
         workers.tasks.spawn(async move {

@@ -46,7 +46,7 @@ fn probe(sinks: &[SinkConfig], output: &mut Output<'_>) -> anyhow::Result<ExitCo
     let mut code = ExitCode::SUCCESS;
     for sink in sinks {
         let result = block_on(async {
-            tokio::time::timeout(PROBE_TIMEOUT, sink.sink.build(system_clock).probe())
+            tokio::time::timeout(PROBE_TIMEOUT, sink.sink.build(sink.name.as_str(), system_clock).probe())
                 .await
                 .unwrap_or_else(|_| Err(Failure::outage(format!("no answer within {} s", PROBE_TIMEOUT.as_secs()))))
         })?;

@@ -84,9 +84,14 @@ fn example_keys_are_valid() {
     let text = Some((Path::new("config.example.toml"), example.as_str()));
     let mistakes = Config::load(text, &Overrides::default(), &World::default()).unwrap_err();
     let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
-    assert_eq!(keys, ["receiver.keys_file", "admin.token_file", "sinks[2].secrets_file"], "{mistakes}");
+    assert_eq!(
+        keys,
+        ["receiver.keys_file", "admin.token_file", "sinks[2].url_file", "sinks[2].secrets_file"],
+        "{mistakes}"
+    );
 
-    let is_file = |line: &str| ["keys_file", "token_file", "secrets_file"].iter().any(|name| line.starts_with(name));
+    let is_file =
+        |line: &str| ["keys_file", "token_file", "url_file", "secrets_file"].iter().any(|name| line.starts_with(name));
     let example = keyed(&uncommented(|line| !is_file(line)));
     assert_eq!(load(&example).warnings, [""; 0]);
 }

@@ -13,6 +13,7 @@ pub mod log;
 mod mistake;
 mod options;
 mod outage;
+mod own_secrets;
 mod parallel;
 mod secrets;
 #[cfg(test)]

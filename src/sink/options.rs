@@ -103,13 +103,13 @@ impl Options {
         }
     }
 
-    /// Makes the sink. It touches nothing outside the process until it resumes or delivers.
-    pub fn build(&self, clock: Clock) -> Box<dyn Sink> {
+    /// Makes the sink of this name. It touches nothing outside the process until it resumes or delivers.
+    pub fn build(&self, name: &str, clock: Clock) -> Box<dyn Sink> {
         match self {
             Options::Log(options) => Box::new(log::LogSink::new(options.clone())),
             Options::File(options) => Box::new(file::FileSink::new(options.clone(), clock)),
             Options::Http(options) => Box::new(http::HttpSink::new(options.clone(), clock)),
-            Options::Command(options) => Box::new(command::CommandSink::new(options.clone())),
+            Options::Command(options) => Box::new(command::CommandSink::new(name, options.clone())),
         }
     }
 }

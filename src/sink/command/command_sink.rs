@@ -25,9 +25,9 @@ pub struct CommandSink {
 }
 
 impl CommandSink {
-    /// Makes the sink. It starts no program until it delivers.
-    pub fn new(options: Options) -> CommandSink {
-        let log = Arc::new(ProgramLog::new(options.program.display().to_string()));
+    /// Makes the sink of this name. It starts no program until it delivers.
+    pub fn new(sink: &str, options: Options) -> CommandSink {
+        let log = Arc::new(ProgramLog::new(sink, &options));
         CommandSink { options, log, conversation: None }
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::options::Options;
 use super::program::{Pipes, Program, timed_out};
-use super::program_log::{Output, ProgramLog};
+use super::program_log::{InHand, Output, ProgramLog};
 use crate::journal::Record;
 use crate::sink::{Failure, Outcome};
 
@@ -26,7 +26,7 @@ pub(super) async fn deliver(options: &Options, log: &ProgramLog, record: &Record
         Ok(started) => started,
         Err(error) => return Failure::outage(error).into(),
     };
-    let run = run(&mut program, pipes, log, record.event.line());
+    let run = run(&mut program, pipes, log, record);
     match tokio::time::timeout(Duration::from_secs(options.timeout_secs), run).await {
         Ok(Ok((status, _))) if status.success() => Outcome::Delivered,
         Ok(Ok((status, last_line))) => failed(options, name, status, &last_line),
@@ -46,13 +46,21 @@ fn failed(options: &Options, name: &str, status: ExitStatus, last_line: &str) ->
 }
 
 /// Writes the event, logs the output of the program, and waits until it ends. Returns its status and the last line of stderr.
-async fn run(program: &mut Program, pipes: Pipes, log: &ProgramLog, line: &str) -> io::Result<(ExitStatus, String)> {
+async fn run(
+    program: &mut Program,
+    pipes: Pipes,
+    log: &ProgramLog,
+    record: &Record,
+) -> io::Result<(ExitStatus, String)> {
     let Pipes { mut stdin, stdout, stderr } = pipes;
+    let (line, in_hand) = (record.event.line(), InHand::new(Some(record.event.id())));
     let writing = async move {
         // The write fails if the program doesn't read all of it. That is allowed, because the exit code alone is the answer.
         let _ = stdin.write_all(format!("{line}\n").as_bytes()).await;
     };
-    let talk = async { tokio::join!(writing, log.take(stdout, Output::Stdout), log.take(stderr, Output::Stderr)) };
+    let talk = async {
+        tokio::join!(writing, log.take(stdout, Output::Stdout, &in_hand), log.take(stderr, Output::Stderr, &in_hand))
+    };
     let mut talk = pin!(talk);
     let (status, talked) = tokio::select! {
         status = program.ended() => {

@@ -19,7 +19,7 @@
 //! event is tried again.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rustix::io::ioctl_fionread;
@@ -29,10 +29,9 @@ use tokio::task::JoinHandle;
 
 use super::options::Options;
 use super::program::{Pipes, Program, StartError, timed_out};
-use super::program_log::{Output, ProgramLog};
+use super::program_log::{InHand, Output, ProgramLog};
 use crate::callback::EventId;
 use crate::journal::Record;
-use crate::printable::printable;
 use crate::sink::{Failure, Outcome};
 
 #[cfg(test)]
@@ -41,13 +40,12 @@ mod tests;
 /// The longest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-const ANSWER_CHARACTERS_MAX: usize = 500;
-
 /// A program that waits for its next event.
 pub(super) struct Conversation {
     program: Program,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    in_hand: Arc<InHand>,
     /// Reads stderr between events too, and ends with the program.
     stderr: JoinHandle<String>,
 }
@@ -141,9 +139,10 @@ impl Conversation {
     fn start(options: &Options, log: &Arc<ProgramLog>) -> Result<Conversation, StartError> {
         // No variable names an event, because the program gets many.
         let (program, Pipes { stdin, stdout, stderr }) = Program::start(options, None)?;
-        let log = Arc::clone(log);
-        let stderr = tokio::spawn(async move { log.take(stderr, Output::Stderr).await });
-        Ok(Conversation { program, stdin, stdout: BufReader::new(stdout), stderr })
+        let (log, in_hand) = (Arc::clone(log), Arc::new(InHand::default()));
+        let shared = Arc::clone(&in_hand);
+        let stderr = tokio::spawn(async move { log.take(stderr, Output::Stderr, &shared).await });
+        Ok(Conversation { program, stdin, stdout: BufReader::new(stdout), in_hand, stderr })
     }
 
     /// Writes the event, and reads lines until one answers it. Stores the last answer to another event in `ignored`.
@@ -154,15 +153,16 @@ impl Conversation {
         ignored: &mut Option<String>,
     ) -> Result<Outcome, Broken> {
         let id = record.event.id();
+        *self.in_hand.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
         let mut ignore = |line: &str| {
-            let line = shown(line);
+            let line = log.shown(line);
             log.log_ignored_answer(&line, id);
             *ignored = Some(line);
         };
         // No event is in hand yet, so an answer that is there already can't be for this one.
         while has_more(&self.stdout) {
             let line = read_line(&mut self.stdout).await?;
-            parse(&line, id)?;
+            parse(&line, id, log)?;
             ignore(&line);
         }
 
@@ -179,9 +179,9 @@ impl Conversation {
         let reading = async {
             loop {
                 let line = read_line(stdout).await?;
-                let answer = parse(&line, id)?;
+                let answer = parse(&line, id, log)?;
                 if answer.id == id {
-                    return Ok::<_, Broken>((answer.outcome(&log.name), line));
+                    return Ok::<_, Broken>((answer.outcome(log), line));
                 }
                 ignore(&line);
             }
@@ -191,7 +191,9 @@ impl Conversation {
         // The program can't have read the event while bytes of it wait in the pipe.
         let unread = waiting_bytes(&self.stdin);
         match answered {
-            Ok((_, line)) if written < record.event.line().len() + 1 || unread > 0 => Err(Broken::Early(shown(&line))),
+            Ok((_, line)) if written < record.event.line().len() + 1 || unread > 0 => {
+                Err(Broken::Early(log.shown(&line)))
+            }
             Ok((outcome, _)) => Ok(outcome),
             Err(Broken::Ended(error)) => {
                 let error = wrote.err().unwrap_or(error);
@@ -228,19 +230,19 @@ struct Answer<'l> {
 }
 
 /// Parses an answer. If it has no id, the error shows the id of the event in hand as an example.
-fn parse(line: &str, in_hand: EventId) -> Result<Answer<'_>, Broken> {
+fn parse<'l>(line: &'l str, in_hand: EventId, log: &ProgramLog) -> Result<Answer<'l>, Broken> {
     let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
     let word = ["ok", "error", "permanent"].into_iter().find(|word| *word == first);
-    let word = word.ok_or_else(|| Broken::Form(shown(line)))?;
+    let word = word.ok_or_else(|| Broken::Form(log.shown(line)))?;
     let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    let id = id.parse().map_err(|_| Broken::NoId { answer: shown(line), word, id: in_hand })?;
+    let id = id.parse().map_err(|_| Broken::NoId { answer: log.shown(line), word, id: in_hand })?;
     Ok(Answer { word, id, text: text.trim() })
 }
 
 impl Answer<'_> {
     /// The outcome that the answer reports.
-    fn outcome(&self, name: &str) -> Outcome {
-        let reason = || format!("{name}: {}", shown(self.text));
+    fn outcome(&self, log: &ProgramLog) -> Outcome {
+        let reason = || format!("{}: {}", log.name, log.shown(self.text));
         match self.word {
             "ok" => Outcome::Delivered,
             "error" => Failure::of_event(reason()).into(),
@@ -252,8 +254,4 @@ impl Answer<'_> {
 /// The number of bytes in a pipe; 0 if the system doesn't say.
 fn waiting_bytes(pipe: &impl std::os::fd::AsFd) -> u64 {
     ioctl_fionread(pipe).unwrap_or(0)
-}
-
-fn shown(text: &str) -> String {
-    printable(text, ANSWER_CHARACTERS_MAX).into_owned()
 }

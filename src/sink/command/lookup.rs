@@ -36,6 +36,13 @@ pub(super) enum LookupError {
     /// The working directory can't be entered.
     #[error("`directory` names {}, which livehook's user cannot enter; correct `directory`", .0.display())]
     Directory(PathBuf),
+    /// The program is a script that names no interpreter. A shell would run it, but livehook uses none.
+    #[error(
+        "`program` names {}, a script that names no interpreter; begin its first line with #!, for example #!/bin/sh, \
+         or name the interpreter in `program` and the script in `arguments`",
+        .0.display()
+    )]
+    NoInterpreter(PathBuf),
     /// The program is a script whose interpreter is missing.
     #[error(
         "the first line of {} names the interpreter {interpreter:?}, which cannot be found or executed; install it, or correct that line",
@@ -68,6 +75,9 @@ pub(super) fn find(options: &Options) -> Result<PathBuf, LookupError> {
         let path = search_path(options);
         in_path(program.as_os_str(), &path, directory).ok_or(LookupError::Name { name: program.clone(), path })?
     };
+    if names_no_interpreter(&found) {
+        return Err(LookupError::NoInterpreter(found));
+    }
     match missing_interpreter(&found, &search_path(options), directory) {
         Some(interpreter) => Err(LookupError::Interpreter { script: found, interpreter }),
         None => Ok(found),
@@ -97,11 +107,26 @@ fn in_path(name: &OsStr, path: &OsStr, directory: &Path) -> Option<PathBuf> {
     places.filter_map(|place| std::path::absolute(place).ok()).find(|place| is_executable(place))
 }
 
+/// The beginning of a file. A file that may be executed but not read is a binary, because an interpreter must read its script.
+fn beginning(path: &Path) -> Option<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(FIRST_LINE_BYTES_MAX).read_to_end(&mut start).ok()?;
+    Some(start)
+}
+
+/// Whether this is a text without `#!`, or without a name after it. Binaries have other first bytes, and no text.
+fn names_no_interpreter(path: &Path) -> bool {
+    let Some(start) = beginning(path) else { return false };
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n') || *byte >= 0x80;
+    match start.strip_prefix(b"#!") {
+        Some(line) => line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii().is_empty(),
+        None => start.iter().all(is_text),
+    }
+}
+
 /// The interpreter that a script names and that is missing. For `#!/usr/bin/env NAME`, it may be that name.
 fn missing_interpreter(script: &Path, path: &OsStr, directory: &Path) -> Option<OsString> {
-    let mut start = Vec::new();
-    // A file that may be executed but not read is a binary, because an interpreter must read its script.
-    File::open(script).ok()?.take(FIRST_LINE_BYTES_MAX).read_to_end(&mut start).ok()?;
+    let start = beginning(script)?;
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     let interpreter = OsStr::from_bytes(words.next()?);
@@ -162,9 +187,7 @@ mod tests {
             ("#!/usr/bin/env sh", None),
             ("#!/usr/bin/env -S sh -e", None),
             ("#!/bin/sh -e", None),
-            ("#!", None),
             ("\u{7f}ELF", None),
-            ("", None),
         ] {
             let directory = with_script(&format!("{first_line}\n"));
             let script = directory.path().join("bin/notify");
@@ -180,6 +203,16 @@ mod tests {
                     assert!(reason.contains(script.to_str().unwrap()), "{reason}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_script_names_its_interpreter() {
+        for text in ["echo hello\n", "\n#!/bin/sh\n", "#!\n", "#! \n", "# \u{fc}\n", "", "\u{feff}#!/bin/sh\n"] {
+            let directory = with_script(text);
+            let script = directory.path().join("bin/notify");
+            let reason = found(&format!("program = {script:?}")).unwrap_err();
+            assert!(reason.contains("a script that names no interpreter; begin its first line with #!"), "{reason}");
         }
     }
 

@@ -24,7 +24,7 @@ impl Scripted {
             format!("program = \"sh\"\narguments = [\"-c\", {script:?}]\ndirectory = {:?}\n{more}", directory.path());
         let options: Options = toml::from_str(&text).unwrap();
         assert_eq!(options.mistakes(), []);
-        Scripted { directory, sink: CommandSink::new(options) }
+        Scripted { directory, sink: CommandSink::new("it", options) }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -1,37 +1,32 @@
 //! One request and its answer: puts events into a request, and explains why a request got no answer.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Url};
 
 use super::answer::Answer;
+use super::client::FreshClient;
 use super::options::Options;
+use super::request_secrets::own_secrets;
 use super::signature::{self, WebhookSecret};
-use super::target_url::TargetUrl;
+use super::small_file::SmallFile;
+use super::target_url::{TargetUrl, shown};
+use super::tls_cure::tls_cure;
 use crate::clock::Clock;
 use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;
-use crate::sink::blocking::blocking;
-use crate::sink::{Failure, Outcome, shown_path};
+use crate::sink::own_secrets::OwnSecrets;
+use crate::sink::{Failure, Outcome};
 
 #[cfg(test)]
 mod tests;
-
-const USER_AGENT: &str = concat!("livehook/", env!("CARGO_PKG_VERSION"));
 
 /// The media type of CloudEvents 1.0 for a single event.
 const SINGLE: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
 
 /// The media type of CloudEvents 1.0 for a list of events.
 const BATCH: HeaderValue = HeaderValue::from_static("application/cloudevents-batch+json");
-
-/// The time after which the sink closes an idle connection. It is shorter than the 5 s of Node, the shortest default that is
-/// common among servers: a request that crosses the server's close gets no answer.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The bytes of an answer's body that are kept for the reason.
 const ANSWER_BYTES_KEPT: usize = 4 * 1024;
@@ -44,18 +39,29 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
+/// The scheme of a token, which the file may hold too.
+const BEARER: &str = "Bearer ";
+
 /// A client for one receiver, with the parts that all its requests share.
 pub(super) struct Connection {
     clock: Clock,
-    client: Client,
+    client: FreshClient,
     url: Url,
-    /// The URL as messages show it, without its query.
+    /// The URL as messages show it: scheme and host.
     shown: String,
     timeout: Duration,
     headers: HeaderMap,
     secrets: Vec<WebhookSecret>,
-    token_file: Option<PathBuf>,
+    /// The secrets that no text may show.
+    own_secrets: OwnSecrets,
+    token_file: Option<SmallFile>,
     is_batching: bool,
+}
+
+/// The headers of the next requests, and all secrets in them.
+pub(super) struct Credentials {
+    headers: HeaderMap,
+    own_secrets: OwnSecrets,
 }
 
 impl Connection {
@@ -66,35 +72,21 @@ impl Connection {
     pub(super) async fn new(options: &Options, clock: Clock) -> Result<Connection, Failure> {
         let TargetUrl { url } = &options.url;
         let url = url.clone().map_err(|rule| Failure::outage(format!("url: {rule}")))?;
-        let content = match &options.ca_file {
-            Some(path) => Some(read("ca_file", path, CERTIFICATES_BYTES_MAX as u64).await?),
+        let certificates = match &options.ca_file {
+            Some(path) => Some(SmallFile::new("ca_file", path, CERTIFICATES_BYTES_MAX as u64).read().await?),
             None => None,
         };
-        let builder = http_client::builder(&url, content.as_deref()).map_err(|error| {
-            let path = options.ca_file.as_deref().unwrap_or(Path::new(""));
-            Failure::outage(format!("`ca_file` names {}, which cannot be used: {error}", path.display()))
-        })?;
-        let timeout = Duration::from_secs(options.timeout_secs);
-        let client = builder
-            .user_agent(USER_AGENT)
-            // Covers the body of the answer too, so that a slow receiver can't hold a delivery for longer.
-            .timeout(timeout)
-            .connect_timeout(Duration::from_secs(options.connect_timeout_secs))
-            // One for each delivery that may run at once, so that the next batch needs no new connections.
-            .pool_max_idle_per_host(options.concurrency)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| Failure::outage(format!("no HTTP client can be made: {}", innermost(&error))))?;
+        let token_file = options.bearer_token_file.as_deref();
         Ok(Connection {
             clock,
-            client,
+            client: FreshClient::new(&url, certificates, options, clock).await?,
             shown: options.url.shown(),
             url,
-            timeout,
+            timeout: Duration::from_secs(options.timeout_secs),
             headers: options.headers.map(),
             secrets: options.secrets.clone(),
-            token_file: options.bearer_token_file.clone(),
+            own_secrets: own_secrets(options),
+            token_file: token_file.map(|path| SmallFile::new("bearer_token_file", path, TOKEN_BYTES_MAX)),
             is_batching: options.batch_events_max > 1,
         })
     }
@@ -103,20 +95,26 @@ impl Connection {
     ///
     /// # Errors
     /// The file can't be read, or holds no token.
-    pub(super) async fn headers(&self) -> Result<HeaderMap, Failure> {
-        let mut headers = self.headers.clone();
-        if let Some(path) = &self.token_file {
+    pub(super) async fn credentials(&self) -> Result<Credentials, Failure> {
+        let (mut headers, mut own_secrets) = (self.headers.clone(), self.own_secrets.clone());
+        if let Some(file) = &self.token_file {
             // Read for each batch, so that a new token needs no restart.
-            headers.insert(AUTHORIZATION, bearer(path).await?);
+            let token = token(file).await?;
+            own_secrets.add(&token);
+            // `token` has checked the characters, so the conversion never fails.
+            if let Ok(mut value) = HeaderValue::try_from(format!("{BEARER}{token}")) {
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
         }
         headers.insert(CONTENT_TYPE, if self.is_batching { BATCH } else { SINGLE });
-        Ok(headers)
+        Ok(Credentials { headers, own_secrets })
     }
 
     /// Posts these events in one request, and returns its outcome.
-    pub(super) async fn post(&self, headers: &HeaderMap, records: &[&Record]) -> Outcome {
+    pub(super) async fn post(&self, credentials: &Credentials, records: &[&Record]) -> Outcome {
         let body = if self.is_batching { list(records) } else { records.iter().map(|one| one.event.line()).collect() };
-        let mut headers = headers.clone();
+        let mut headers = credentials.headers.clone();
         if !self.secrets.is_empty() {
             let id = signature::message_id(records);
             let timestamp = (self.clock)().div_euclid(1000).to_string();
@@ -130,7 +128,8 @@ impl Connection {
                 }
             }
         }
-        match self.answer(self.client.post(self.url.clone()).headers(headers).body(body)).await {
+        let request = self.client.get().await.post(self.url.clone()).headers(headers).body(body);
+        match self.answer(request, &credentials.own_secrets).await {
             // The clock is read after the answer, because a date in `Retry-After` counts from there.
             Ok(answer) => answer.outcome(&self.shown, (self.clock)()),
             Err(error) => Outcome::Retry(self.no_answer(&error)),
@@ -142,8 +141,9 @@ impl Connection {
     /// # Errors
     /// The receiver doesn't answer.
     pub(super) async fn probe(&self) -> Result<String, Failure> {
-        let headers = self.headers().await?;
-        let answer = self.answer(self.client.head(self.url.clone()).headers(headers)).await;
+        let Credentials { headers, own_secrets } = self.credentials().await?;
+        let request = self.client.get().await.head(self.url.clone()).headers(headers);
+        let answer = self.answer(request, &own_secrets).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
         Ok(format!(
             "{} can be reached (it answered {} to a HEAD request; livehook sent no event)",
@@ -153,15 +153,15 @@ impl Connection {
 
     /// Sends a request, and returns its complete answer. A status alone doesn't count: a proxy may
     /// have sent it, and then the body breaks off.
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, AnswerError> {
+    async fn answer(&self, request: reqwest::RequestBuilder, own_secrets: &OwnSecrets) -> Result<Answer, AnswerError> {
         let response = request.send().await?;
         let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let location = text(LOCATION).and_then(|location| self.url.join(location).ok());
         Ok(Answer {
             status: response.status(),
             retry_after: text(RETRY_AFTER).map(str::to_owned),
-            location: location.as_ref().map(http_client::shown).filter(|_| response.status().is_redirection()),
-            body: http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await?,
+            location: location.as_ref().map(shown).filter(|_| response.status().is_redirection()),
+            body: own_secrets.redact(&http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await?),
         })
     }
 
@@ -180,11 +180,9 @@ impl Connection {
         } else if error.is_timeout() {
             format!("{shown}: no answer within {} s", self.timeout.as_secs())
         } else if error.is_connect() {
-            let hint = match self.url.scheme() {
-                "https" => "does the receiver run there, and does this machine or `ca_file` trust its certificate?",
-                _ => "does the receiver run, and does it listen at `url`?",
-            };
-            format!("{shown}: no connection: {}; {hint}", innermost(error))
+            let cause = innermost(error);
+            let hint = tls_cure(&cause).unwrap_or("does the receiver run, and does it listen at `url`?");
+            format!("{shown}: no connection: {cause}; {hint}")
         } else {
             format!("{shown}: the connection broke before the answer was complete: {}", innermost(error))
         })
@@ -208,40 +206,19 @@ fn list(records: &[&Record]) -> String {
     body
 }
 
-async fn bearer(path: &Path) -> Result<HeaderValue, Failure> {
-    let content = read("bearer_token_file", path, TOKEN_BYTES_MAX).await?;
-    let token = content.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&content).trim_ascii();
-    let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
-    match value {
-        Ok(mut value) if !token.is_empty() => {
-            value.set_sensitive(true);
-            Ok(value)
-        }
-        _ => Err(Failure::outage(format!(
-            "`bearer_token_file` names {}, which must contain a token on one line; put the token there",
-            path.display()
-        ))),
-    }
-}
-
-/// Reads the file that a key of the sink's table names.
-async fn read(key: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
-    let owned = path.to_owned();
-    let reading = move || {
-        let mut content = Vec::new();
-        // One byte more than allowed shows that the file is too large.
-        File::open(owned)?.take(bytes_max + 1).read_to_end(&mut content).map(|_| content)
+/// Returns the token in the file, without a `Bearer` before it.
+async fn token(file: &SmallFile) -> Result<String, Failure> {
+    let content = file.read().await?;
+    let text =
+        String::from_utf8_lossy(content.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&content)).into_owned();
+    let text = text.trim();
+    // Many tools write a token with its scheme, in any case.
+    let token = match text.get(..BEARER.len()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(BEARER) => text[BEARER.len()..].trim_start(),
+        _ => text,
     };
-    // The message goes into the log and the API.
-    let shown = shown_path(path, Path::exists).unwrap_or_else(|| "a path that may be the secret itself".to_owned());
-    let content = blocking(reading).await?.map_err(|error| {
-        Failure::outage(format!(
-            "`{key}` names {shown}, which cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
-        ))
-    })?;
-    if content.len() as u64 > bytes_max {
-        let rule = format!("`{key}` names {shown}, which is larger than {bytes_max} bytes; correct the path");
-        return Err(Failure::outage(rule));
+    if token.is_empty() || token.eq_ignore_ascii_case(BEARER.trim()) || HeaderValue::try_from(token).is_err() {
+        return Err(Failure::outage(format!("{file} must contain a token on one line; put the token there")));
     }
-    Ok(content)
+    Ok(token.to_owned())
 }

@@ -46,6 +46,11 @@ impl Headers {
         map
     }
 
+    /// Every value.
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     /// Returns the headers that can't be sent. With `has_token`, `bearer_token_file` sets `Authorization`.
     pub(super) fn mistakes(&self, has_token: bool) -> Vec<Mistake> {
         let mut mistakes = Vec::new();

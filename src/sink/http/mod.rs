@@ -8,14 +8,18 @@
 
 mod answer;
 mod batch;
+mod client;
 mod connection;
 mod headers;
 mod http_sink;
 mod options;
+mod request_secrets;
 mod signature;
+mod small_file;
 mod target_url;
 #[cfg(test)]
 mod testing;
+mod tls_cure;
 
 pub use headers::Headers;
 pub use http_sink::HttpSink;

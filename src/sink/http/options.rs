@@ -26,8 +26,12 @@ const TIMEOUT_SECS_MAX: u64 = 3600;
 /// The keys of an HTTP sink.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Options {
-    /// The URL that events are posted to.
+    /// The URL that events are posted to. The variable `LIVEHOOK_SINK_<NAME>_URL` wins.
+    #[serde(default)]
     pub url: TargetUrl,
+    /// A file with the URL.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
     /// The secrets to sign with, at most two. Secrets of the file and of the variable are added. Without a secret, requests are
     /// unsigned.
     #[serde(default)]
@@ -86,7 +90,11 @@ impl Options {
     /// Returns every rule that these options break.
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
-        if let Err(rule) = &self.url.url {
+        // A sink without a valid name has no variables, and its files are not read.
+        let is_elsewhere = self.url.is_missing() && self.url_file.is_some();
+        if let Err(rule) = &self.url.url
+            && !is_elsewhere
+        {
             // A wrong URL may contain a password, so its text is not shown.
             mistakes.add("url", None, rule);
         }
@@ -123,13 +131,17 @@ impl Options {
 
     /// Returns the files that hold secrets, each with its key.
     pub(in crate::sink) fn secret_files(&self) -> Vec<(&'static str, &Path)> {
-        let files = [("secrets_file", &self.secrets_file), ("bearer_token_file", &self.bearer_token_file)];
+        let files = [
+            ("url_file", &self.url_file),
+            ("secrets_file", &self.secrets_file),
+            ("bearer_token_file", &self.bearer_token_file),
+        ];
         files.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))).collect()
     }
 
     /// Adds the secrets of the file and of the variable, and returns the mistakes in them.
     pub(in crate::sink) fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = self.take_url(sources);
         if let Some(path) = self.secrets_file.clone() {
             // The value is the path: the text of a secret must not get into a message.
             let mut mistake = |rule: String| {
@@ -166,6 +178,32 @@ impl Options {
             }
         }
         mistakes
+    }
+
+    /// Takes the URL of the variable, or else of the file.
+    fn take_url(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
+        let mut mistakes = Mistakes::default();
+        if let Some(path) = &self.url_file {
+            let value = sources.shown(path).map(|path| format!("{path:?}"));
+            let read = sources.file(path);
+            match &read {
+                _ if !self.url.is_missing() => {
+                    mistakes.add("url_file", value, "is set together with `url`: keep one of the two")
+                }
+                Ok(text) if text.trim().is_empty() => mistakes.add("url_file", value, "is empty: put the URL there"),
+                Ok(text) => self.url = TargetUrl::new(text.trim()),
+                Err(error) => {
+                    let rule = format!(
+                        "cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
+                    );
+                    mistakes.add("url_file", value, &rule);
+                }
+            }
+        }
+        if let Some((_, text)) = sources.variable("URL") {
+            self.url = TargetUrl::new(text.trim());
+        }
+        mistakes.into_list()
     }
 
     fn add_secret(&mut self, text: &str) -> Result<(), SecretError> {
@@ -210,11 +248,47 @@ mod tests {
         assert_eq!(options(&signed).warnings().len(), 0);
     }
 
+    #[test]
+    fn the_url_has_one_source() {
+        let url = |toml: &str, file, variable| {
+            let mut options = options(toml);
+            let mistakes = options.take_secrets(&Given(file, variable));
+            (mistakes.len() + options.mistakes().len(), options.url)
+        };
+        let at = |host: &str| TargetUrl::new(&format!("https://{host}/secret"));
+        assert_eq!(url("url = \"https://a/secret\"", "", None), (0, at("a")));
+        assert_eq!(url("url_file = \"there\"", "https://b/secret\n", None), (0, at("b")));
+        assert_eq!(url("url = \"https://a/secret\"\nurl_file = \"there\"", "https://b/secret", None), (1, at("a")));
+        for (toml, file) in [("", ""), ("url_file = \"there\"", " \n"), ("url_file = \"elsewhere\"", "")] {
+            assert_eq!(url(toml, file, None), (1, TargetUrl::default()), "{toml}");
+        }
+        assert_eq!(url("url_file = \"there\"", "hunter2", None).0, 1);
+        let mut by_variable = options("url = \"https://a/secret\"");
+        assert_eq!(by_variable.take_secrets(&UrlVariable), []);
+        assert_eq!(by_variable.url, at("c"));
+    }
+
+    struct UrlVariable;
+
+    impl SecretSources for UrlVariable {
+        fn variable(&self, purpose: &str) -> Option<(String, String)> {
+            (purpose == "URL").then(|| ("LIVEHOOK_SINK_X_URL".to_owned(), "https://c/secret".to_owned()))
+        }
+
+        fn file(&self, _: &Path) -> io::Result<String> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+
+        fn shown(&self, _: &Path) -> Option<String> {
+            None
+        }
+    }
+
     struct Given(&'static str, Option<&'static str>);
 
     impl SecretSources for Given {
         fn variable(&self, what: &str) -> Option<(String, String)> {
-            self.1.map(|text| (format!("LIVEHOOK_SINK_X_{what}"), text.to_owned()))
+            self.1.filter(|_| what == "SECRETS").map(|text| (format!("LIVEHOOK_SINK_X_{what}"), text.to_owned()))
         }
 
         fn file(&self, path: &Path) -> io::Result<String> {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::http_client;
 
+const MISSING: &str = "is missing: set `url`, `url_file` or the variable LIVEHOOK_SINK_<NAME>_URL";
+
 /// The URL that events are posted to. A wrong URL is kept as the rule that it breaks, without its text, because that may hold
 /// a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,10 +34,26 @@ impl TargetUrl {
         TargetUrl { url }
     }
 
-    /// The URL without its query, which may hold a secret.
-    pub fn shown(&self) -> String {
-        self.url.as_ref().map_or_else(|_| "no URL".to_owned(), http_client::shown)
+    /// Whether there is no URL, not even a wrong one.
+    pub(super) fn is_missing(&self) -> bool {
+        self.url == Err(MISSING)
     }
+
+    /// Scheme and host of the URL. Many services identify the caller by the path alone, so it's a secret like the query.
+    pub fn shown(&self) -> String {
+        self.url.as_ref().map_or_else(|_| "no URL".to_owned(), shown)
+    }
+}
+
+impl Default for TargetUrl {
+    fn default() -> TargetUrl {
+        TargetUrl { url: Err(MISSING) }
+    }
+}
+
+/// Scheme, host and port of a URL.
+pub(super) fn shown(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 impl fmt::Debug for TargetUrl {
@@ -72,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_sent_and_not_shown() {
+    fn path_and_query_are_sent_and_not_shown() {
         let url = TargetUrl::new("https://example.com:8443/hook?token=hunter2#part");
-        assert_eq!(url.shown(), "https://example.com:8443/hook");
-        assert_eq!(format!("{url:?}"), "TargetUrl(https://example.com:8443/hook)");
+        assert_eq!(url.shown(), "https://example.com:8443");
+        assert_eq!(format!("{url:?}"), "TargetUrl(https://example.com:8443)");
         assert_eq!(url.url.unwrap().as_str(), "https://example.com:8443/hook?token=hunter2");
     }
 }

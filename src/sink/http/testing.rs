@@ -72,6 +72,7 @@ struct Seen {
     requests: Vec<Request>,
     running: usize,
     running_most: usize,
+    connections: usize,
 }
 
 /// A receiver on its own port. It runs until the tests end.
@@ -95,6 +96,7 @@ impl Receiver {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (reply, seen) = (Arc::clone(&reply), Arc::clone(&shared));
+                seen.lock().unwrap().connections += 1;
                 std::thread::spawn(move || while serve(stream.as_ref().unwrap(), &*reply, &seen).is_some() {});
             }
         });
@@ -117,6 +119,11 @@ impl Receiver {
     /// The most requests that ran at once.
     pub(super) fn running_most(&self) -> usize {
         self.seen.lock().unwrap().running_most
+    }
+
+    /// The number of connections so far.
+    pub(super) fn connections(&self) -> usize {
+        self.seen.lock().unwrap().connections
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {

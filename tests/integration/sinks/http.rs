@@ -18,13 +18,15 @@ struct Http {
     process: Option<Child>,
     is_stopped: bool,
     more: &'static str,
+    certificate: Option<String>,
 }
 
 impl Http {
     fn new(directory: &Path, more: &'static str) -> Http {
         let folder = directory.join("receiver");
         std::fs::create_dir(&folder).unwrap();
-        let mut http = Http { folder, port: free_port().port(), process: None, is_stopped: false, more };
+        let mut http =
+            Http { folder, port: free_port().port(), process: None, is_stopped: false, more, certificate: None };
         http.set_mode("ok");
         http.run();
         http
@@ -39,7 +41,7 @@ impl Http {
     fn run(&mut self) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/receiver.py");
         let mut command = Command::new("python3");
-        command.arg(script).arg(self.port.to_string()).arg(&self.folder).stdin(Stdio::null());
+        command.arg(script).arg(self.port.to_string()).arg(&self.folder).args(&self.certificate).stdin(Stdio::null());
         self.process = Some(command.spawn().unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -132,6 +134,40 @@ async fn the_http_sink_conforms() {
 async fn the_http_sink_conforms_with_lists() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Http::new(directory.path(), "batch_events_max = 20\nconcurrency = 2"), directory.path()).await;
+}
+
+#[test]
+#[ignore = "needs openssl: run by tests/run"]
+fn a_certificate_in_ca_file_is_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let mut http = Http::new(directory.path(), "");
+    let probe = |port: u16, ca: &str| {
+        let more = format!("type = \"http\"\nurl = \"https://127.0.0.1:{port}/\"\nca_file = {:?}\n", path(ca));
+        let text = format!("receiver.keys = [\"0123456789abcdef\"]\n[[sinks]]\nname = \"it\"\n{more}");
+        std::fs::write(path("config.toml"), text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_livehook"));
+        let output = command.args(["check-config", "--probe", "--config", &path("config.toml")]).output().unwrap();
+        (output.status.success(), format!("{output:?}"))
+    };
+    // As a person makes it: no name but the CN, and marked as a CA.
+    for name in ["own", "other"] {
+        let arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=me"];
+        let mut openssl = Command::new("openssl");
+        openssl.args(arguments).args(["-keyout", &path("key.pem"), "-out", &path(name)]);
+        assert!(openssl.output().unwrap().status.success());
+        if name == "own" {
+            let text = ["key.pem", "own"].map(|name| std::fs::read_to_string(path(name)).unwrap()).concat();
+            std::fs::write(path("server.pem"), text).unwrap();
+        }
+    }
+    http.kill();
+    http.certificate = Some(path("server.pem"));
+    http.run();
+    let (is_reached, output) = probe(http.port, "own");
+    assert!(is_reached, "{output}");
+    let (is_reached, output) = probe(http.port, "other");
+    assert!(!is_reached && output.contains("ca_file") && output.contains("put "), "{output}");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn a_dropped_delivery_leaves_no_process() {
 async fn a_probe_finds_a_missing_program() {
     for mode in ["each", "lines"] {
         let options = format!("program = \"/nowhere/notify\"\nmode = \"{mode}\"");
-        let mut sink = CommandSink::new(toml::from_str(&options).unwrap());
+        let mut sink = CommandSink::new("it", toml::from_str(&options).unwrap());
         let outcomes = sink.deliver(&records_of_streams(&["a", "b", "c"])).await;
         assert_eq!(names(&outcomes), ["retry", "retry", "held"]);
         let expected = reason(&outcomes[0]);
@@ -32,7 +32,7 @@ async fn a_probe_finds_a_missing_program() {
     }
     let found = Scripted::new("touch started", "").sink.probe().await.unwrap();
     assert!(found.starts_with('/') && found.ends_with("/sh can be started; livehook did not start it"), "{found}");
-    let mut elsewhere = CommandSink::new(toml::from_str("program = \"sh\"\ndirectory = \"/nowhere\"").unwrap());
+    let mut elsewhere = CommandSink::new("it", toml::from_str("program = \"sh\"\ndirectory = \"/nowhere\"").unwrap());
     let expected = elsewhere.probe().await.unwrap_err().to_string();
     assert!(expected.starts_with("`directory` names /nowhere, which livehook's user cannot enter"), "{expected}");
     assert_eq!(reason(&elsewhere.deliver(&records_of_streams(&["a"])).await[0]), expected);

@@ -1,10 +1,11 @@
 //! Requests and answers, exchanged with a scripted receiver over real connections.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::*;
 use crate::callback::testing::RECEIVED_MS;
-use crate::clock::testing::set_test_clock;
+use crate::clock::testing::{advance_test_clock, set_test_clock};
 use crate::sink::Sink;
 use crate::sink::http::testing::{PATIENCE, Receiver, Reply, empty, headed, status};
 use crate::sink::testing::{all_delivered, names, reason, records_of_streams};
@@ -74,7 +75,7 @@ async fn a_long_answer_is_read_up_to_a_limit() {
     let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
     assert_eq!(names(&outcomes), ["retry"]);
     let reason = reason(&outcomes[0]);
-    assert!(reason.contains("/hook: the answer is larger than 16777216 bytes"), "{reason}");
+    assert!(reason.contains(": the answer is larger than 16777216 bytes"), "{reason}");
 }
 
 #[tokio::test]
@@ -85,10 +86,7 @@ async fn a_redirect_is_not_followed() {
     let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
     assert_eq!(names(&outcomes), ["retry"]);
     let reason = reason(&outcomes[0]);
-    assert!(
-        reason.contains(&format!(", to http://{}/x:", elsewhere.address)) && !reason.contains("hunter2"),
-        "{reason}"
-    );
+    assert!(reason.contains(&format!(", to http://{}:", elsewhere.address)) && !reason.contains("hunter2"), "{reason}");
     assert!(elsewhere.requests().is_empty());
 }
 
@@ -111,9 +109,69 @@ async fn a_token_file_is_read_for_each_batch() {
     std::fs::write(&path, "\u{feff}three\r\n").unwrap();
     assert!(all_delivered(&sink.deliver(&batch).await, &batch));
     assert_eq!(receiver.requests().pop().unwrap().header("authorization"), Some("Bearer three"));
-    for bad in ["", " \n", "a\nb"] {
+    for text in ["Bearer four", "bearer   four\n"] {
+        std::fs::write(&path, text).unwrap();
+        assert!(all_delivered(&sink.deliver(&batch).await, &batch));
+        assert_eq!(receiver.requests().pop().unwrap().header("authorization"), Some("Bearer four"));
+    }
+    for bad in ["", " \n", "a\nb", "Bearer", "Bearer \n"] {
         std::fs::write(&path, bad).unwrap();
         assert_eq!(names(&sink.deliver(&batch).await), ["retry", "held"]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_echoes_shows_no_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    std::fs::write(&path, "token-hunter2").unwrap();
+    let keys =
+        format!("secrets = [\"{SECRET}\"]\nheaders = {{ X-Key = \"key-hunter2\" }}\nbearer_token_file = {path:?}");
+    let shown = |text: String| format!("HTTP/1.1 400 X\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+    let echoes: [fn(&str) -> String; 4] = [
+        str::to_owned,
+        |text| serde_json::to_string(text).unwrap(),
+        |text| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text),
+        |text| text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+    ];
+    for echo in echoes {
+        for (start, secret) in [("/hook", "?key="), ("authorization", "token-"), ("x-key", "key-")] {
+            let receiver = Receiver::start(move |request| {
+                let place = request.head.find(start).unwrap();
+                Reply::Text(shown(echo(&request.head[place..(place + 60).min(request.head.len())])))
+            });
+            let outcomes = receiver.sink(&keys).deliver(&records_of_streams(&["a"])).await;
+            let reason = reason(&outcomes[0]);
+            assert!(reason.contains("REDACTED"), "{start}: {reason}");
+            for form in ["hunter2", "%68%75%6e%74", secret] {
+                assert!(!reason.contains(form), "{form}: {reason}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_client_connects_again() {
+    let receiver = Receiver::start(|_| status(200));
+    let mut sink = receiver.sink("concurrency = 1");
+    let batch = records_of_streams(&["a"]);
+    for (passed_ms, connections) in [(0, 1), (29_999, 1), (1, 2), (1000, 2), (-60_000, 3)] {
+        advance_test_clock(passed_ms);
+        assert!(all_delivered(&sink.deliver(&batch).await, &batch));
+        assert_eq!(receiver.connections(), connections);
+    }
+}
+
+#[tokio::test]
+async fn a_token_file_that_blocks_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let receiver = Receiver::start(|_| status(200));
+    for path in [path.as_path(), directory.path(), Path::new("/dev/zero")] {
+        let outcomes =
+            receiver.sink(&format!("bearer_token_file = {path:?}")).deliver(&records_of_streams(&["a"])).await;
+        assert!(reason(&outcomes[0]).contains("cannot be read: it is not a regular file"), "{}", reason(&outcomes[0]));
     }
 }
 
@@ -121,7 +179,7 @@ async fn a_token_file_is_read_for_each_batch() {
 async fn a_probe_sends_no_event() {
     let receiver = Receiver::start(|_| empty(405));
     let found = receiver.sink("").probe().await.unwrap();
-    assert!(found.starts_with(&format!("http://{}/hook can be reached", receiver.address)), "{found}");
+    assert!(found.starts_with(&format!("http://{} can be reached", receiver.address)), "{found}");
     let requests = receiver.requests();
     assert!(requests.len() == 1 && requests[0].head.starts_with("HEAD ") && requests[0].body.is_empty());
 
