@@ -58,6 +58,8 @@ pub(super) struct Script {
     /// The offsets of the delivered events.
     pub(super) taken: Vec<i64>,
     pub(super) is_ordered: bool,
+    /// How often the sink was tended.
+    pub(super) tended: usize,
     /// The time that each event takes, in ms.
     pub(super) event_ms: i64,
 }
@@ -95,6 +97,11 @@ impl Sink for ScriptedSink {
             outcome
         };
         batch.iter().map(answer).collect()
+    }
+
+    async fn tend(&mut self) -> Result<bool, Failure> {
+        self.0.lock().unwrap().tended += 1;
+        Ok(true)
     }
 
     fn is_ordered(&self) -> bool {

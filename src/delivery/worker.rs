@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::backoff::Pause;
 use super::new_events::NewEvents;
 use super::outlet::Outlet;
 use super::resend::Resends;
@@ -15,6 +16,9 @@ mod tests;
 /// The wait after the journal could not be read or written.
 const JOURNAL_WAIT: Duration = Duration::from_secs(1);
 
+/// The time between two calls of [`Sink::tend`](crate::sink::Sink::tend).
+const TEND_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Delivers the records of a journal to one sink.
 pub struct Worker {
     outlet: Outlet,
@@ -23,6 +27,10 @@ pub struct Worker {
     is_stopping: bool,
     /// Why the journal failed last; `None` after it worked again.
     journal_failure: Option<String>,
+    /// The pause until the sink is tended again; `None` before the first time.
+    tended: Option<Pause>,
+    /// Why tending the sink failed last; `None` after it worked.
+    tend_failure: Option<String>,
 }
 
 impl Worker {
@@ -34,6 +42,8 @@ impl Worker {
             outlet,
             is_stopping: false,
             journal_failure: None,
+            tended: None,
+            tend_failure: None,
         }
     }
 
@@ -56,14 +66,15 @@ impl Worker {
                     let (wait, can_read_more) = (self.wait(), self.new_events.can_read_more(&self.outlet));
                     let position = self.new_events.pending().position();
                     // New records don't wake a sink that may read no more. It waits for a pause to end.
+                    let wait = wait.map_or(self.tend_wait(), |wait| wait.min(self.tend_wait()));
                     tokio::select! {
                         result = self.outlet.consumer.wait(position), if can_read_more => result?,
-                        () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+                        () = tokio::time::sleep(wait) => {}
                         _ = stop.wait_for(|stop| *stop) => {}
                     }
                 }
                 Step::Wait(wait) => tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    () = tokio::time::sleep(wait.min(self.tend_wait().max(JOURNAL_WAIT))) => {}
                     _ = stop.wait_for(|stop| *stop) => {}
                 },
             }
@@ -116,6 +127,7 @@ impl Worker {
         if !self.new_events.is_resumed() {
             return self.new_events.resume(&mut self.outlet).await;
         }
+        self.tend().await?;
         // A sink that seems to be down gets no resend either.
         if let Some(left) = self.new_events.pause_left(self.outlet.now_ms()) {
             return Ok(Step::Wait(left));
@@ -131,6 +143,34 @@ impl Worker {
             return Ok(step);
         }
         Ok(self.resend().await?.unwrap_or(Step::Idle))
+    }
+
+    /// The time until the sink is tended again.
+    fn tend_wait(&self) -> Duration {
+        self.tended.map_or(TEND_INTERVAL, |pause| pause.left(self.outlet.now_ms()))
+    }
+
+    /// Lets the sink do the work that the clock makes due, and stores its new state.
+    async fn tend(&mut self) -> Result<(), JournalError> {
+        let now_ms = self.outlet.now_ms();
+        if self.is_stopping || self.tended.is_some_and(|pause| !pause.left(now_ms).is_zero()) {
+            return Ok(());
+        }
+        self.tended = Some(Pause { since_ms: now_ms, length: TEND_INTERVAL });
+        let failure = match self.outlet.sink.tend().await {
+            Ok(has_changed) => {
+                if has_changed {
+                    self.outlet.keep(self.outlet.progress(self.new_events.pending()));
+                }
+                None
+            }
+            Err(failure) => Some(failure.reason),
+        };
+        if let Some(reason) = failure.as_ref().filter(|_| failure != self.tend_failure) {
+            tracing::warn!(sink = self.outlet.name(), reason, "the sink could not do its regular work: it tries again");
+        }
+        self.tend_failure = failure;
+        self.outlet.save().await
     }
 
     /// Resends, unless the worker stops. The next start continues.

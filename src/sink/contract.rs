@@ -102,6 +102,17 @@ pub trait Sink: Send {
         None
     }
 
+    /// Does the work that the clock makes due, for example the daily rotation of a file. The worker calls this at the start and
+    /// about once a minute, also if no event comes, and never before the state of the last `resume` or `deliver` is durable.
+    ///
+    /// Returns whether [`Sink::state`] has changed.
+    ///
+    /// # Errors
+    /// Some of the work could not be done. The next call tries again.
+    async fn tend(&mut self) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
     /// Checks whether events could be delivered, without delivering one or changing anything. Returns a short description,
     /// for example `https://example.com/events can be reached`.
     ///

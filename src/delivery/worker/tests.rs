@@ -17,6 +17,18 @@ async fn a_restart_continues_after_the_cursor() {
 }
 
 #[tokio::test]
+async fn a_sink_is_tended_by_the_clock() {
+    let mut bench = Bench::new(0..1).await;
+    for (passed_ms, tended) in [(0, 1), (59_999, 1), (1, 2), (60_000, 3), (-120_000, 4)] {
+        bench.pass(passed_ms);
+        bench.work().await;
+        assert_eq!(bench.script().tended, tended);
+    }
+    assert!(bench.worker.tend_wait() <= Duration::from_secs(60));
+    assert_eq!(bench.given(), [[1]]);
+}
+
+#[tokio::test]
 async fn filtered_events_move_the_cursor() {
     let mut bench = Setup::default().only("push").start(0..6).await;
     bench.settle().await;

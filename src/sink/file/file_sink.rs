@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
 
+use super::closed_names::Stamp;
 use super::error::FileError;
 use super::options::Options;
 use super::recovery::Recovery;
@@ -29,13 +30,16 @@ pub struct FileSink {
     /// The append in progress. It outlives a delivery that is dropped, so that two appends never run at once.
     running: Option<Append>,
     state: Option<Vec<u8>>,
+    /// The stamp of the file that was closed last, as of `state`.
+    newest: Option<Stamp>,
     pub(super) retention: Retention,
 }
 
 impl FileSink {
     /// Makes the sink. It touches nothing until it resumes.
     pub fn new(options: Options, clock: Clock) -> FileSink {
-        FileSink { options, clock, writer: None, running: None, state: None, retention: Retention::default() }
+        let retention = Retention::default();
+        FileSink { options, clock, writer: None, running: None, state: None, newest: None, retention }
     }
 
     fn parse_state(&self, state: &[u8]) -> Option<FileState> {
@@ -62,13 +66,28 @@ impl FileSink {
         Ok(appended?)
     }
 
+    /// Lets the writer work on a thread for blocking calls, and opens it first if there are only its options.
+    async fn write(
+        &mut self,
+        writer: Result<Writer, Options>,
+        work: impl FnOnce(&mut Writer) -> Result<(), FileError> + Send + 'static,
+    ) -> Result<(), Failure> {
+        self.running = Some(tokio::task::spawn_blocking(move || {
+            let mut writer = match writer.or_else(Writer::open) {
+                Ok(writer) => writer,
+                Err(error) => return (None, Err(error)),
+            };
+            let worked = work(&mut writer);
+            (Some(writer), worked)
+        }));
+        self.wait().await
+    }
+
     async fn append(&mut self, batch: &[Record]) -> Result<(), Failure> {
         // An append that still runs belongs to a dropped delivery, whose outcome was never reported. The writer takes it back.
         let _ = self.wait().await;
         let now_secs = (self.clock)().div_euclid(1000);
-        if let Some(writer) = &self.writer {
-            self.retention.start(writer.names(), &self.options, now_secs).await;
-        }
+        self.start_retention(now_secs).await;
 
         let mut lines = self.writer.as_mut().map(Writer::spare_buffer).unwrap_or_default();
         // The buffer may hold the lines of a batch that failed.
@@ -80,15 +99,7 @@ impl FileSink {
         }
         // Most batches have a writer, so the options are copied only for the others.
         let writer = self.writer.take().ok_or_else(|| self.options.clone());
-        self.running = Some(tokio::task::spawn_blocking(move || {
-            let mut writer = match writer.or_else(Writer::open) {
-                Ok(writer) => writer,
-                Err(error) => return (None, Err(error)),
-            };
-            let appended = writer.append(lines, now_secs);
-            (Some(writer), appended)
-        }));
-        self.wait().await?;
+        self.write(writer, move |writer| writer.append(lines, now_secs)).await?;
         self.keep_batch();
         Ok(())
     }
@@ -97,7 +108,15 @@ impl FileSink {
     fn keep_batch(&mut self) {
         let Some(writer) = &mut self.writer else { return };
         writer.keep_batch();
+        self.newest = writer.newest();
         self.state = serde_json::to_vec(&writer.state()).ok();
+    }
+
+    /// Starts the retention if it's due.
+    async fn start_retention(&mut self, now_secs: i64) {
+        if let Some(writer) = &self.writer {
+            self.retention.start(writer.names(), &self.options, now_secs).await;
+        }
     }
 }
 
@@ -143,6 +162,23 @@ impl Sink for FileSink {
         }
         // A batch is written as a whole or not at all, so one outcome holds for all of it.
         vec![outcome; batch.len()]
+    }
+
+    /// Rotates a file of an earlier day, and starts the retention.
+    async fn tend(&mut self) -> Result<bool, Failure> {
+        let _ = self.wait().await;
+        let now_secs = (self.clock)().div_euclid(1000);
+        // The state is durable, so no recovery needs the files that were closed before it.
+        self.retention.allow(self.newest);
+        self.start_retention(now_secs).await;
+        let Some(writer) = self.writer.take() else { return Ok(false) };
+        let before = self.newest;
+        self.write(Ok(writer), move |writer| writer.rotate_by_day(now_secs)).await?;
+        if self.writer.as_ref().and_then(Writer::newest) == before {
+            return Ok(false);
+        }
+        self.keep_batch();
+        Ok(true)
     }
 
     fn state(&self) -> Option<Vec<u8>> {

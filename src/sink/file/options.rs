@@ -23,14 +23,14 @@ pub struct Options {
     /// within the same second also get `-1`, `-2` and so on.
     #[serde(default)]
     pub rotate_bytes: Option<u64>,
-    /// Rotate with the first event written on another UTC day. The clock decides, not the event's time.
+    /// Rotate when another UTC day begins. The clock decides, not the event's time.
     #[serde(default)]
     pub rotate_daily: bool,
     /// The number of closed files to keep, at least 1. Unset keeps all.
     #[serde(default)]
     pub keep_files_max: Option<u32>,
     /// The number of days to keep a closed file, at least 1. Unset keeps it for ever. The sink checks after each rotation and
-    /// once a day, when an event is delivered.
+    /// once a day.
     #[serde(default)]
     pub keep_days_max: Option<u32>,
     /// Compress closed files: `events-20260102T030405Z.jsonl` becomes `events-20260102T030405Z.jsonl.gz`.

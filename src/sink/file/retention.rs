@@ -70,7 +70,7 @@ impl Retention {
         self.newest = None;
     }
 
-    /// Starts a run if one is due and none is in progress. The sink calls this before each batch.
+    /// Starts a run if one is due and none is in progress. The sink calls this before each batch, and by the clock.
     pub(super) async fn start(&mut self, names: &ClosedNames, options: &Options, now_secs: i64) {
         if self.running.as_ref().is_some_and(|running| !running.is_finished()) {
             return;
@@ -91,7 +91,7 @@ impl Retention {
                 tracing::warn!(
                     directory = %names.directory().display(),
                     %error,
-                    "a closed file cannot be removed or compressed: the sink tries again with the first event after {} minutes",
+                    "a closed file cannot be removed or compressed: the sink tries again after {} minutes",
                     RETRY_SECS / 60
                 );
             }

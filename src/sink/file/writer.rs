@@ -204,12 +204,34 @@ impl Writer {
         }
     }
 
+    /// Rotates if the file holds events of an earlier day.
+    ///
+    /// # Errors
+    /// The file can't be rotated, or a failed batch can't be removed from it.
+    pub(super) fn rotate_by_day(&mut self, now_secs: i64) -> Result<(), FileError> {
+        let today = now_secs.div_euclid(DAY_SECS);
+        if !self.options.rotate_daily {
+            return Ok(());
+        }
+        self.take_back()?;
+        self.follow_path()?;
+        if self.length > 0 && self.is_of_earlier_day(today) {
+            self.rotate(now_secs)?;
+            self.day = self.day.max(today);
+        }
+        Ok(())
+    }
+
+    fn is_of_earlier_day(&self, today: i64) -> bool {
+        self.options.rotate_daily && today > self.day
+    }
+
     fn write_lines(&mut self, now_secs: i64) -> Result<(), FileError> {
         let today = now_secs.div_euclid(DAY_SECS);
         let bytes_max = self.options.rotate_bytes.unwrap_or(u64::MAX);
         let free_bytes = |length: u64| bytes_max.saturating_sub(length);
-        let day_is_over = self.options.rotate_daily && today > self.day;
-        if self.length > 0 && (day_is_over || whole_lines(&self.lines, free_bytes(self.length)) == 0) {
+        if self.length > 0 && (self.is_of_earlier_day(today) || whole_lines(&self.lines, free_bytes(self.length)) == 0)
+        {
             self.rotate(now_secs)?;
         }
         // Ends a line that another program left unfinished, so that ours don't become part of it.

@@ -1,10 +1,10 @@
 //! The file sink as a whole, on real files.
 
-use std::fs;
+use std::fs::{self, File};
 
 use super::*;
 use crate::clock::testing::test_clock;
-use crate::sink::file::testing::{Files, deliver};
+use crate::sink::file::testing::{Files, deliver, pass};
 use crate::sink::testing::{Stored, all_delivered, lines, reason, records};
 
 #[tokio::test]
@@ -38,6 +38,52 @@ async fn a_dropped_delivery_is_taken_back() {
         deliver(&mut sink, &all[2..]).await;
         assert_eq!(files.contents().concat(), lines(&all));
     }
+}
+
+#[tokio::test]
+async fn files_age_without_events() {
+    let day = 86_400;
+    let files = Files::with(|options| {
+        (options.rotate_daily, options.gzip, options.keep_days_max) = (true, true, Some(2));
+    });
+    // The system clock stamps the file, so its time is set back.
+    files.write("");
+    File::open(files.path()).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    let mut sink = files.fresh().await;
+    let all = records(1);
+    deliver(&mut sink, &all).await;
+    assert_eq!(sink.tend().await, Ok(false), "the day is not over");
+    let names = || {
+        let names = fs::read_dir(files.directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    pass(day);
+    assert_eq!(sink.tend().await, Ok(true));
+    assert_eq!(names(), ["events-20260103T030405Z.jsonl", "events.jsonl"]);
+    assert_eq!(files.read(), "");
+    for (secs, expected) in [
+        (60, Some("events-20260103T030405Z.jsonl.gz")),
+        (day, Some("events-20260103T030405Z.jsonl.gz")),
+        (2 * day, None),
+    ] {
+        pass(secs);
+        assert_eq!(sink.tend().await, Ok(false), "an empty file is not rotated");
+        sink.retention.finish().await;
+        assert_eq!(names().first().map(String::as_str).filter(|name| name.contains('-')), expected);
+    }
+
+    // A restart after a long time.
+    deliver(&mut sink, &all).await;
+    drop(sink);
+    let state = files.state();
+    File::options().append(true).open(files.path()).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    let (mut sink, _) = files.resumed(Offset(1), Some(&state), &Stored(Vec::new())).await;
+    assert_eq!(sink.tend().await, Ok(true));
+    assert_eq!(files.read(), "");
+    deliver(&mut sink, &all).await;
+    assert_eq!(files.read(), lines(&all));
 }
 
 #[tokio::test]
