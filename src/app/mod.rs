@@ -5,5 +5,6 @@ mod ports;
 mod start;
 mod stop;
 mod volume;
+mod waiting;
 
 pub use start::App;

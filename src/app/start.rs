@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use super::ports::Ports;
 use super::volume::warn_if_small;
+use super::waiting::open_when_disk_has_space;
 use crate::admin::{Admin, Sources};
 use crate::callback::{EventSelection, Verifier};
 use crate::clock;
@@ -66,7 +67,10 @@ impl App {
         let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
 
         let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
-        let Data { opened: Opened { journal, consumers, wakeups }, index } = open_data(&config, &metrics).await?;
+        let limits = admin_limits(config.admin.subscribers_max, open_files);
+        let listeners = [(&ports.receiver, limits.clone()), (&ports.admin, limits)];
+        let opening = open_when_disk_has_space(listeners, async || open_data(&config, &metrics).await);
+        let Data { opened: Opened { journal, consumers, wakeups }, index } = opening.await?;
         let wakeups = tokio::spawn(run_wakeups(wakeups));
         let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
         let endpoints = spawn_endpoints(config, ports, open_files, &journal, &workers, metrics)?;

@@ -44,6 +44,12 @@ pub struct ErrorBody {
 }
 
 impl ErrorBody {
+    pub(crate) const DISK_FULL: ErrorBody = ErrorBody::new_static(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "nothing can be stored now, because the disk is full: send the request again later",
+    )
+    .with_header(&[("retry-after", "10")]);
     pub(super) const HEAD_TOO_SLOW: ErrorBody = ErrorBody::new_static(
         StatusCode::REQUEST_TIMEOUT,
         "timeout",

@@ -1,7 +1,7 @@
 //! Why an event is not stored, after which its sender tries again, and why the journal otherwise fails. The two are separate
 //! types, because only the first decides an answer to CSS.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Offset;
@@ -132,6 +132,19 @@ impl From<rusqlite::Error> for JournalError {
 }
 
 impl JournalError {
+    /// Whether the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, JournalError::Storage(error) if error.is_disk_full())
+    }
+
+    /// Names the journal at `path` if the error says that the disk is full: SQLite's own text has no path.
+    pub(super) fn with_path_if_full(self, path: &Path) -> JournalError {
+        match self {
+            JournalError::Database(error) => StorageError::Database(error).with_path_if_full(path).into(),
+            other => other,
+        }
+    }
+
     /// Whether a call was interrupted, see [`Reader::give_up_when`](super::Reader::give_up_when).
     pub fn is_given_up(&self) -> bool {
         let interrupted = Some(rusqlite::ErrorCode::OperationInterrupted);

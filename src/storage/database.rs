@@ -4,11 +4,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::file::{directory_of, is_readable, is_write_protected, make_private};
+use super::lock::Lock;
 use super::wal::BUSY_TIMEOUT;
-use super::{StorageError, meta, wal};
+use super::{StorageError, disk_space, meta, wal};
 
 /// After a burst, a checkpoint that empties the WAL shrinks its file to this size.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
@@ -53,19 +55,28 @@ impl Database {
         fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
     ) -> Result<Connection, StorageError> {
         let path = self.path(data_dir);
-        make_private(&path)?;
-        let mut connection = Connection::open(&path)?;
+        disk_space::check(&path)?;
+        self.open_to_write(&path, fill).map_err(|error| error.with_path_if_full(&path))
+    }
+
+    fn open_to_write(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
+    ) -> Result<Connection, StorageError> {
+        make_private(path)?;
+        let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // SQLite does not wait for a lock if a transaction that has read something wants to write. Even a reader takes that
         // lock for a moment, to recover the WAL. So each transaction takes the lock when it begins.
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
-        let is_new = is_empty(&connection, &path)?;
+        let is_new = is_empty(&connection, path)?;
         if !is_new {
-            self.check_version(&connection, &path)?;
+            self.check_version(&connection, path)?;
         }
         // The WAL fixes the page size, so the order matters.
         connection.pragma_update(None, "page_size", self.page_bytes)?;
-        wal::switch_on(&connection, &path)?;
+        wal::switch_on(&connection, path)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
         for (name, value) in self.settings {
@@ -166,7 +177,8 @@ impl Database {
 fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
     // No mutex: rusqlite already keeps a connection from being used by two threads at once.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = if is_at_rest(path)? {
+    let has_no_space = has_no_space(path);
+    let connection = if is_at_rest(path, has_no_space)? {
         // SQLite creates files next to a database even to read it, unless it takes the database for immutable. It may:
         // nothing writes to a database at rest.
         let path = std::path::absolute(path).map_err(StorageError::io(path))?;
@@ -174,6 +186,8 @@ fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
         let encoded = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
         let uri = format!("file://{}?immutable=1", encoded.to_string().replace("%2F", "/"));
         Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else if has_no_space {
+        connect_alone(path)?
     } else {
         Connection::open_with_flags(path, flags)?
     };
@@ -186,10 +200,27 @@ fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
     }
 }
 
+/// Whether the disk is too full to open the database as usual. While a writer has it open, the files of a reader are there.
+fn has_no_space(path: &Path) -> bool {
+    !Lock::is_held(directory_of(path)).unwrap_or(true) && disk_space::check(path).is_err()
+}
+
+/// Connects to a database that its writer did not close, without new files: SQLite keeps the index of the WAL in memory if no
+/// other process uses the database. That takes the right to write, for a lock.
+fn connect_alone(path: &Path) -> Result<Connection, StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    Ok(connection)
+}
+
 /// Whether the database can be read without the files that a reader creates next to it. It can if its writer closed it,
 /// since a writer that runs or was killed leaves a WAL. Only asked if this process cannot create those files.
-fn is_at_rest(path: &Path) -> Result<bool, StorageError> {
-    Ok(is_write_protected(directory_of(path)) && !is_readable(&wal::path(path))?)
+fn is_at_rest(path: &Path, has_no_space: bool) -> Result<bool, StorageError> {
+    let cannot_create = has_no_space || is_write_protected(directory_of(path));
+    Ok(cannot_create && !is_readable(&wal::path(path))?)
 }
 
 fn is_empty(connection: &Connection, path: &Path) -> Result<bool, StorageError> {

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rusqlite::ffi;
+
 /// Why a file of the data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -47,6 +49,9 @@ pub enum StorageError {
         "{0}: the database is in use or was not closed, so reading it needs write access to its directory; run this as the user that livehook runs as, and not on a read-only file system"
     )]
     Unwritable(PathBuf),
+    /// The disk, or this user's part of it, is full.
+    #[error("{0}: the disk is full; free some space on its file system")]
+    Full(PathBuf),
     /// The data directory doesn't exist, and this user cannot create it.
     #[error(
         "{path}: livehook cannot create this data directory: {source}; choose another `data_dir`, or let livehook's user write to its parent"
@@ -71,6 +76,21 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether the disk is full.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            StorageError::Full(_) => true,
+            StorageError::NoDataDir { source, .. } | StorageError::Io { source, .. } => is_full(source),
+            StorageError::Database(error) => is_database_full(error),
+            _ => false,
+        }
+    }
+
+    /// Names the database at `path` if the error says that the disk is full: SQLite's own text has no path.
+    pub(crate) fn with_path_if_full(self, path: &Path) -> StorageError {
+        if self.is_disk_full() { StorageError::Full(path.to_owned()) } else { self }
+    }
+
     /// Adds the path to an error of the operating system.
     pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> StorageError {
         move |source| StorageError::Io { path: path.to_owned(), source }
@@ -82,4 +102,15 @@ impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> StorageError {
         StorageError::Database(error)
     }
+}
+
+/// Whether SQLite found the disk full. It has a code of its own for a disk that cannot take the index of the WAL.
+fn is_database_full(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(ffi::SQLITE_FULL | ffi::SQLITE_IOERR_SHMSIZE))
+}
+
+/// Whether an error of the operating system means that the disk, or this user's part of it, is full.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::StorageError;
+use super::error::is_full;
 
 /// The file that is locked.
 const FILE_NAME: &str = "livehook.lock";
@@ -50,9 +51,11 @@ impl Lock {
                 TryLockError::Error(source) => return Err(StorageError::io(&path)(source)),
             }
         }
-        // The process id is for people only.
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(StorageError::io(&path))?;
+        // The process id is for people only, so a full disk does not matter.
+        match file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())) {
+            Err(error) if !is_full(&error) => return Err(StorageError::io(&path)(error)),
+            _ => {}
+        }
         Ok(Lock { _file: file })
     }
 

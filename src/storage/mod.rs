@@ -6,6 +6,7 @@
 mod backup;
 mod data_dir;
 mod database;
+mod disk_space;
 pub(crate) mod durable_files;
 mod error;
 mod file;

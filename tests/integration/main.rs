@@ -19,6 +19,7 @@ mod documents;
 mod event_types;
 mod feed;
 mod flood;
+mod full_disk;
 mod kills;
 mod kills_during_failures;
 mod open_files;

@@ -188,7 +188,7 @@ impl Drop for Livehook {
     }
 }
 
-/// A file system in memory. It is unmounted on drop.
+/// A small file system. It is unmounted on drop.
 pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
@@ -196,6 +196,18 @@ impl Mounted {
     pub(crate) fn tmpfs(directory: &Path, options: &str) -> Mounted {
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory).status();
         assert!(mount.unwrap().success(), "a tmpfs must be mounted: run as root");
+        Mounted(directory.to_owned())
+    }
+}
+
+impl Mounted {
+    /// Makes a file system with blocks of 1 KiB in the file `image`, and mounts it on a directory. Needs root.
+    pub(crate) fn ext2(directory: &Path, image: &Path, bytes: u64) -> Mounted {
+        std::fs::File::create(image).unwrap().set_len(bytes).unwrap();
+        let made = Command::new("mkfs.ext2").args(["-q", "-b", "1024", "-m", "0"]).arg(image).status();
+        assert!(made.unwrap().success(), "mkfs.ext2 is missing");
+        let mounted = Command::new("mount").args(["-o", "loop"]).arg(image).arg(directory).status();
+        assert!(mounted.unwrap().success(), "an image must be mounted: run as root");
         Mounted(directory.to_owned())
     }
 }

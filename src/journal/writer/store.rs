@@ -90,10 +90,13 @@ impl Store {
         consumers: &[(String, Start)],
         now: Now,
     ) -> Result<Store, JournalError> {
-        let store = Store::open(data_dir, options, consumers, now)?;
-        // A value that means nothing: writing it proves that the disk takes a commit before an event depends on that.
-        meta::store(&store.connection, "proven_ms", Some(now.wall_ms))?;
-        Ok(store)
+        let open = || {
+            let store = Store::open(data_dir, options, consumers, now)?;
+            // A value that means nothing: writing it proves that the disk takes a commit before an event depends on that.
+            meta::store(&store.connection, "proven_ms", Some(now.wall_ms))?;
+            Ok(store)
+        };
+        open().map_err(|error: JournalError| error.with_path_if_full(&schema::path(data_dir)))
     }
 
     /// Returns a function that opens the same journal again after a failure, from nothing but its file. Its success proves that
