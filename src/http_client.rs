@@ -15,6 +15,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use crate::byte_order_mark::without_mark_bytes;
+
 /// The largest file of certificates that livehook reads, in bytes.
 pub(crate) const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
 
@@ -51,7 +53,7 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
     let builder = Client::builder().no_proxy().redirect(Policy::none());
     if let Some(content) = certificates {
         let damaged = |error| CertificateError::Damaged(innermost(&error));
-        let certificates = Certificate::from_pem_bundle(content).map_err(damaged)?;
+        let certificates = Certificate::from_pem_bundle(without_mark_bytes(content)).map_err(damaged)?;
         if certificates.is_empty() {
             return Err(CertificateError::Missing);
         }

@@ -13,6 +13,7 @@
 
 pub mod admin;
 pub mod app;
+mod byte_order_mark;
 pub mod callback;
 pub mod cli;
 pub mod clock;

@@ -33,7 +33,7 @@ impl Event {
     /// Restores a stored event. Only the journal may call it, because it does not compare `id`, `event_type` and `received_ms` with
     /// the line. `None` if `line` is not the line of an event.
     pub(crate) fn restore(id: EventId, event_type: EventType, received_ms: i64, line: &str) -> Option<Event> {
-        let places = event_line::places(line)?;
+        let (line, places) = event_line::renewed(line)?;
         Some(Event { id, event_type, received_ms, line: line.into(), places })
     }
 

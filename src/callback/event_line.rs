@@ -3,6 +3,7 @@
 //!
 //! Lines are stored for years, so the form of a line must never change.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -50,7 +51,7 @@ pub(super) fn write(
     let _ = write!(line, r#"","type":"{}""#, event_type.cloud_event_type());
     if let Some(stream) = &stream {
         line.push_str(r#","subject":"#);
-        json::write_string(&mut line, stream);
+        json::write_string(&mut line, &attribute(stream));
     }
     if let Some(time_ms) = callback.event_time_ms {
         let _ = write!(line, r#","time":"{}""#, timestamp(time_ms));
@@ -59,7 +60,7 @@ pub(super) fn write(
     let sequence = members::text(&redacted, "sequence").map(|sequence| {
         line.push_str(r#","pushsequence":"#);
         let start = line.len();
-        json::write_string(&mut line, &sequence);
+        json::write_string(&mut line, &attribute(&sequence));
         start as u32..line.len() as u32
     });
     line.push_str(r#","partitionkey":""#);
@@ -73,7 +74,48 @@ pub(super) fn write(
     let _ = write!(line, r#"","verified":{verified},"receivedtime":"{:.3}","data":"#, timestamp(received_ms));
     members::write_object(&mut line, &redacted);
     line.push('}');
+    // The places stay right, because the length does.
+    let line = match json::valid_unicode(&line) {
+        Cow::Borrowed(_) => line,
+        Cow::Owned(valid) => valid,
+    };
     (line, Places { partition_key, sequence })
+}
+
+/// Returns the text of an attribute with U+FFFD in place of the characters that CloudEvents forbids there: control characters and
+/// noncharacters.
+fn attribute(text: &str) -> Cow<'_, str> {
+    let is_noncharacter = |character: char| {
+        let number = u32::from(character);
+        matches!(number, 0xfdd0..=0xfdef) || number & 0xfffe == 0xfffe
+    };
+    let is_forbidden = |character: char| character.is_control() || is_noncharacter(character);
+    if !text.contains(is_forbidden) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(is_forbidden, "\u{fffd}"))
+}
+
+/// Returns a stored line as [`write`] writes it today: earlier versions kept invalid Unicode and control characters. `None` if the
+/// text is not the line of an event.
+pub(super) fn renewed(line: &str) -> Option<(Cow<'_, str>, Places)> {
+    let mut line = json::valid_unicode(line);
+    let mut places = places(&line)?;
+    for name in [r#","subject":"#, r#","pushsequence":"#] {
+        // All members before the partition key are livehook's own, and their values are strings, so the name can't be in one.
+        let head = &line[..places.partition_key.start as usize];
+        let Some(start) = head.find(name).map(|start| start + name.len()) else { continue };
+        let Some(value) = string_at(&line, start) else { continue };
+        let value = value.start as usize..value.end as usize;
+        let text = json::string(&line[value.clone()])?;
+        if let Cow::Owned(valid) = attribute(&text) {
+            let mut written = String::new();
+            json::write_string(&mut written, &valid);
+            line.to_mut().replace_range(value, &written);
+            places = self::places(&line)?;
+        }
+    }
+    Some((line, places))
 }
 
 /// Finds the parts of a stored line. `None` if the text is not the line of an event.

@@ -76,6 +76,33 @@ pub(super) fn compact(value: &str, depth: usize) -> Result<Cow<'_, str>, TooDeep
     })
 }
 
+/// Returns the JSON text with `\\ufffd` in place of each escape for half of a surrogate pair or for U+0000: many programs refuse the
+/// whole document because of one. The length stays the same. Borrows if nothing changes.
+pub(super) fn valid_unicode(json: &str) -> Cow<'_, str> {
+    let mut output = String::new();
+    let mut kept = 0; // everything before is in `output`
+    let mut position = 0;
+    // A backslash is always in a string. A damaged text may end anywhere, so `get` looks for the next one.
+    while let Some(distance) = json.get(position..).and_then(|rest| rest.find('\\')) {
+        position += distance;
+        let (character, length) = escape(&json[position..]);
+        let digits = json.get(position + 2..position + 6).filter(|_| json[position..].starts_with("\\u"));
+        let is_replaceable =
+            |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && !digits.eq_ignore_ascii_case("fffd");
+        if matches!(character, '\0' | char::REPLACEMENT_CHARACTER) && digits.is_some_and(is_replaceable) {
+            output.push_str(&json[kept..position]);
+            output.push_str("\\ufffd");
+            kept = position + length;
+        }
+        position += length;
+    }
+    if kept == 0 {
+        return Cow::Borrowed(json);
+    }
+    output.push_str(&json[kept..]);
+    Cow::Owned(output)
+}
+
 /// Returns the text of a JSON string. `None` if the value is not a string. A lone surrogate becomes U+FFFD.
 pub(super) fn string(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
@@ -229,6 +256,25 @@ mod tests {
         assert_eq!(compact("[[]]", 1), Err(TooDeep));
         assert_eq!(compact("[],[]", 1).unwrap(), "[],[]");
         assert_eq!(compact(r#""[[[[""#, 0).unwrap(), r#""[[[[""#);
+    }
+
+    #[test]
+    fn invalid_unicode_is_replaced_in_place() {
+        for (text, expected) in [
+            (r#""cut \ud83d""#, r#""cut \ufffd""#),
+            (r#"{"\udc00\ud83d":["\ud83d\u0041",1]}"#, r#"{"\ufffd\ufffd":["\ufffd\u0041",1]}"#),
+            (r#""\uD83D\uDE00 \ud83d\ud83d\ude00""#, r#""\uD83D\uDE00 \ufffd\ud83d\ude00""#),
+            (r#""a\u0000b""#, r#""a\ufffdb""#),
+            // Here the backslash itself is escaped, or another character is.
+            (r#""\\ud83d \\u0000 \n\u001b\"\ufffd""#, r#""\\ud83d \\u0000 \n\u001b\"\ufffd""#),
+        ] {
+            assert_eq!(valid_unicode(text), expected);
+            assert!(serde_json::from_str::<serde_json::Value>(&valid_unicode(text)).is_ok(), "{text}");
+        }
+        assert!(matches!(valid_unicode(r#""\u0026\n\uFFFD""#), Cow::Borrowed(_)));
+        for damaged in [r"\", r"\u", r"\u00", r"\u00éé", r"\é", r"\ud83d\", r"\ud83d\ué"] {
+            valid_unicode(damaged);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::event_type::EventType;
 use super::json;
 use super::members::{self, Member};
+use crate::byte_order_mark::without_mark;
 
 /// How many levels of objects and arrays a callback may have, including the callback itself.
 pub const NESTING_MAX: usize = 64;
@@ -96,7 +97,7 @@ impl<'a> Callback<'a> {
     /// is unsigned, and [`super::Verifier`] decides about it.
     pub fn parse(body: &'a [u8]) -> Result<Callback<'a>, Malformed> {
         let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8 { position: error.valid_up_to() })?;
-        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let mut deserializer = serde_json::Deserializer::from_str(without_mark(text));
         let raw = deserializer
             .deserialize_map(RawMembers)
             .and_then(|members| deserializer.end().map(|()| members))
@@ -205,6 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::callback::EventId;
 
     fn t_of(value: &str) -> Result<(String, i64), Malformed> {
         let body = format!(r#"{{"event_type":1,"t":{value},"sign":"x"}}"#);
@@ -306,6 +308,13 @@ mod tests {
     }
 
     #[test]
+    fn byte_order_mark_is_skipped() {
+        let parse = |body: &str| Callback::parse(body.as_bytes()).map(|callback| EventId::of(&callback));
+        let body = r#"{"event_type":1,"stream_id":"s"}"#;
+        assert_eq!(parse(&format!("\u{feff}{body}")).unwrap(), parse(body).unwrap());
+    }
+
+    #[test]
     fn other_bodies_are_malformed() {
         for body in [
             "",
@@ -320,7 +329,8 @@ mod tests {
             "{\"a\":1,}",
             "{'a':1}",
             "{\"a\":\"\n\"}",
-            "\u{feff}{}",
+            "\u{feff}\u{feff}{\"event_type\":1}",
+            "{\"event_type\":1}\u{feff}",
         ] {
             assert!(Callback::parse(body.as_bytes()).is_err(), "{body:?}");
         }

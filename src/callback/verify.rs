@@ -9,6 +9,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::event::Event;
 use super::event_type::EventType;
+use super::json;
 use super::key::CallbackKey;
 use super::members;
 use super::parse::{Callback, Sign};
@@ -102,7 +103,7 @@ impl Verifier {
     pub fn redacted_members(&self, callback: &Callback<'_>) -> String {
         let mut object = String::with_capacity(callback.members_bytes() + 64);
         members::write_object(&mut object, &members::redacted(&callback.members, &self.redactor));
-        without_credentials(&object)
+        json::valid_unicode(&without_credentials(&object)).into_owned()
     }
 
     /// Returns whether a callback needs no signature. If it names a domain, a key must be able to sign for this domain: otherwise

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::args::{CallbackFile, KeyArguments};
 use super::render::Output;
+use crate::byte_order_mark::without_mark;
 use crate::callback::{Callback, CallbackKey};
 use crate::clock::system_clock;
 
@@ -69,6 +70,7 @@ pub(super) fn expiry_secs(ttl_secs: u32) -> i64 {
 pub(super) fn sign(callback: &[u8], key: &CallbackKey, t: i64) -> anyhow::Result<String> {
     let text = std::str::from_utf8(callback)
         .map_err(|error| anyhow!("not UTF-8 at byte {} (counted from 0)", error.valid_up_to()))?;
+    let text = without_mark(text);
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).context("not one JSON object")?;
 
     let t = t.to_string();

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::mistake::Mistake;
+use crate::byte_order_mark::without_mark;
 
 /// The environment and the file system, as loading sees them.
 pub trait Surroundings {
@@ -92,12 +93,8 @@ pub(super) fn without_dots(path: &Path) -> PathBuf {
 /// # Errors
 /// The error of the system.
 pub(super) fn read_text_file(surroundings: &dyn Surroundings, path: &Path) -> io::Result<String> {
-    let mut text = surroundings.read(path)?;
-    // Some editors write the mark. It would become a part of the first secret in the file.
-    if text.starts_with('\u{feff}') {
-        text.remove(0);
-    }
-    Ok(text)
+    // With the mark, the first secret in the file would be a wrong one.
+    Ok(without_mark(&surroundings.read(path)?).to_owned())
 }
 
 /// Returns the mistake of a file that `key` names and that cannot be read. `cure` is for a wrong path.

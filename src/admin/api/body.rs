@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::parameters::not_empty;
 use super::query::refuse_parameters;
 use crate::admin::problem::Problem;
+use crate::byte_order_mark::without_mark_bytes;
 use crate::http::quoted;
 use crate::moment::{self, TimeRange};
 
@@ -32,6 +33,7 @@ pub(super) struct Nothing {}
 
 impl<T: DeserializeOwned> JsonBody<T> {
     fn read(body: &[u8]) -> Result<JsonBody<T>, Problem> {
+        let body = without_mark_bytes(body);
         // serde reads a struct from a list, too, member by member.
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(bad_body("it must be an object, such as {}"));
@@ -42,7 +44,7 @@ impl<T: DeserializeOwned> JsonBody<T> {
 
 impl EmptyBody {
     fn read(body: &[u8]) -> Result<EmptyBody, Problem> {
-        if !body.trim_ascii().is_empty() {
+        if !without_mark_bytes(body).trim_ascii().is_empty() {
             JsonBody::<Nothing>::read(body)?;
         }
         Ok(EmptyBody)
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn body_is_an_object() {
         let read = |body: &str| JsonBody::<Given>::read(body.as_bytes()).map(|JsonBody(given)| given.all);
-        assert_eq!((read(" \n{\"all\": true}"), read("{}")), (Ok(true), Ok(false)));
+        assert_eq!((read(" \n{\"all\": true}"), read("\u{feff}{}")), (Ok(true), Ok(false)));
         for (body, expected) in [
             ("[true]", "must be an object"),
             ("\t[]", "must be an object"),

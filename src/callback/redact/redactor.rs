@@ -16,21 +16,13 @@ pub(super) const REDACTED_STRING: &str = "\"REDACTED\"";
 /// Replaces the values of named parameters. A longer name that ends in one of the names counts too: `mytxSecret` as `txSecret`.
 #[derive(Clone, Debug)]
 pub struct Redactor {
-    /// All names.
     names: SecretNames,
-    /// `txSecret` alone.
-    built_in: SecretNames,
-    /// The names that the user gave.
-    additional: Vec<Box<str>>,
 }
 
 impl Redactor {
     /// Redacts `txSecret` and the parameters named in addition. Names are compared without case, and empty ones are ignored.
     pub fn new<'n>(additional: impl IntoIterator<Item = &'n str>) -> Redactor {
-        let additional: Vec<Box<str>> = additional.into_iter().filter(|name| !name.is_empty()).map(Box::from).collect();
-        let built_in = || std::iter::once("txSecret");
-        let names = SecretNames::new(built_in().chain(additional.iter().map(|name| &**name)));
-        Redactor { names, built_in: SecretNames::new(built_in()), additional }
+        Redactor { names: SecretNames::new(std::iter::once("txSecret").chain(additional)) }
     }
 
     /// Returns the name and the compact value of a member of a callback without secrets. Borrows a part if nothing in it changes.
@@ -44,7 +36,7 @@ impl Redactor {
         // The search reads JSON strings, so the name is written as one.
         let mut quoted = String::with_capacity(name.len() + 16);
         json::write_string(&mut quoted, name);
-        let value = match self.hides_value(name, &quoted[1..quoted.len() - 1]) {
+        let value = match self.names.find_in(&quoted[1..quoted.len() - 1]).ends_in_name {
             true => Cow::Borrowed(REDACTED_STRING),
             false => self.redact(value),
         };
@@ -53,18 +45,6 @@ impl Redactor {
             Cow::Owned(redacted) => Cow::Owned(json::string(&redacted).unwrap_or_default().into_owned()),
         };
         (name, value)
-    }
-
-    /// Returns whether a name hides its value. `quoted` is the name without quotes, as in JSON. New types have members that no list
-    /// knows, so a name of the user counts only if it is the whole name.
-    fn hides_value(&self, name: &str, quoted: &str) -> bool {
-        if !self.names.find_in(quoted).ends_in_name {
-            return false;
-        }
-        let plain = name.trim_matches(|character: char| !character.is_alphanumeric());
-        !self.additional.iter().any(|additional| ends_with(plain, additional))
-            || self.additional.iter().any(|additional| plain.eq_ignore_ascii_case(additional))
-            || self.built_in.find_in(quoted).ends_in_name
     }
 
     /// Returns a JSON text (compact, valid) with every secret replaced. The result is valid too.
@@ -106,13 +86,6 @@ impl Redactor {
         output.push_str(&value[kept..]);
         Cow::Owned(output)
     }
-}
-
-fn ends_with(name: &str, end: &str) -> bool {
-    name.len()
-        .checked_sub(end.len())
-        .and_then(|start| name.get(start..))
-        .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
 impl Default for Redactor {

@@ -112,10 +112,9 @@ fn vendor_members_are_not_hidden_by_name() {
         assert_eq!(redactor.member(name, value), (name.into(), value.into()));
     }
     assert_eq!(redactor.member("stream_param", r#""a=1&code=2""#).1, r#""a=1&code=REDACTED""#);
-    // A member of a later type: only the whole name counts.
-    assert_eq!(redactor.member("room_id", "1").1, "1");
-    assert_eq!(redactor.member("token", "1").1, r#""REDACTED""#);
-    assert_eq!(Redactor::new(["secret"]).member("mytxSecret", "1").1, r#""REDACTED""#);
+    for name in ["token", "my_token"] {
+        assert_eq!(redactor.member(name, "1").1, r#""REDACTED""#);
+    }
 }
 
 /// Names that differ in their secrets alone stay two names.

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 
+use crate::byte_order_mark::without_mark;
 use crate::callback::CallbackKey;
 use crate::cli::bounded_file;
 use crate::sink::shown_path;
@@ -52,7 +53,7 @@ fn read_file(path: &Path) -> anyhow::Result<CallbackKey> {
     })?;
     let content = String::from_utf8(content).map_err(|_| anyhow!("{name}: not UTF-8 text"))?;
     // Empty lines and comments are skipped, as in `receiver.keys_file`.
-    let first = content.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = without_mark(&content).lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     let key = first.ok_or_else(|| anyhow!("{name}: no key in this file; make one with `livehook keygen`"))?;
     CallbackKey::new(key).with_context(|| name.to_string())
 }
@@ -100,7 +101,12 @@ mod tests {
     fn first_key_of_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys");
-        for (content, key) in [("abc\n", Some("abc")), ("\n# old\r\n  abc  \ndef\n", Some("abc")), ("# none\n", None)] {
+        for (content, key) in [
+            ("abc\n", Some("abc")),
+            ("\n# old\r\n  abc  \ndef\n", Some("abc")),
+            ("\u{feff}abc\n", Some("abc")),
+            ("# none\n", None),
+        ] {
             std::fs::write(&path, content).unwrap();
             assert_eq!(read_file(&path).ok(), key.map(|key| CallbackKey::new(key).unwrap()), "{content:?}");
         }

@@ -89,11 +89,12 @@ fn long_members_are_left_out() {
 
 #[test]
 fn unreadable_json_is_left_out() {
-    for member in [r#""\ud800""#, "1e999", r#"{"a":[-1e400]}"#] {
+    for member in ["1e999", r#"{"a":[-1e400]}"#] {
         let kept = kept(&format!(r#"{{"event_type":1,"x":{member}}}"#));
         assert_eq!(kept["members"], Value::Null, "{member}");
         assert!(kept["members_bytes"].as_u64().unwrap() > 20);
     }
+    assert_eq!(kept(r#"{"event_type":1,"x":"\ud800"}"#)["members"]["x"], "\u{fffd}");
     let hostile = "{\"event_type\":1,\"\u{7f}\u{9b}31m\u{202e}</script>\\u001b\\n\":\"\u{2028}\\u0000</script>\"}";
     let text = serde_json::to_string(&refused(hostile)).unwrap();
     assert!(text.contains("script"), "{text}");
