@@ -337,6 +337,12 @@ fn powers_of_two(buckets: u16) -> Histogram {
 mod tests {
     use super::*;
 
+    fn assert_has(text: &str, lines: &[&str]) {
+        for line in lines {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+
     #[test]
     fn every_metric_has_its_name() {
         let metrics = Metrics::new();
@@ -350,27 +356,28 @@ mod tests {
         metrics.delivery_lag("archive", 3, 0.5);
         metrics.dead_letters("archive", 0);
         let text = metrics.encode(TextFormat::Classic);
-        for line in [
-            r#"livehook_callbacks_total{event_type="push",outcome="stored"} 3"#,
-            r#"livehook_callbacks_total{event_type="push",outcome="duplicate"} 1"#,
-            r#"livehook_callbacks_total{event_type="none",outcome="malformed"} 1"#,
-            r#"livehook_callbacks_total{event_type="unknown",outcome="stored"} 1"#,
-            "livehook_callback_duration_seconds_count 6",
-            "livehook_expired_by_seconds_count 0",
-            "livehook_journal_commit_duration_seconds_count 0",
-            "livehook_journal_batch_records_count 0",
-            "livehook_journal_bytes 0",
-            "livehook_journal_unanswered_seconds 0",
-            "livehook_dedupe_window_seconds 0",
-            r#"livehook_deliveries_total{sink="archive",outcome="delivered"} 2"#,
-            r#"livehook_delivery_lag_records{sink="archive"} 3"#,
-            r#"livehook_delivery_oldest_pending_seconds{sink="archive"} 0.5"#,
-            r#"livehook_dead_letters{sink="archive"} 0"#,
-            "livehook_feed_subscribers 0",
-            r#"livehook_build_info{version=""#,
-        ] {
-            assert!(text.contains(line), "{line} is not in\n{text}");
-        }
+        assert_has(
+            &text,
+            &[
+                r#"livehook_callbacks_total{event_type="push",outcome="stored"} 3"#,
+                r#"livehook_callbacks_total{event_type="push",outcome="duplicate"} 1"#,
+                r#"livehook_callbacks_total{event_type="none",outcome="malformed"} 1"#,
+                r#"livehook_callbacks_total{event_type="unknown",outcome="stored"} 1"#,
+                "livehook_callback_duration_seconds_count 6",
+                "livehook_expired_by_seconds_count 0",
+                "livehook_journal_commit_duration_seconds_count 0",
+                "livehook_journal_batch_records_count 0",
+                "livehook_journal_bytes 0",
+                "livehook_journal_unanswered_seconds 0",
+                "livehook_dedupe_window_seconds 0",
+                r#"livehook_deliveries_total{sink="archive",outcome="delivered"} 2"#,
+                r#"livehook_delivery_lag_records{sink="archive"} 3"#,
+                r#"livehook_delivery_oldest_pending_seconds{sink="archive"} 0.5"#,
+                r#"livehook_dead_letters{sink="archive"} 0"#,
+                "livehook_feed_subscribers 0",
+                r#"livehook_build_info{version=""#,
+            ],
+        );
         assert!(!text.contains("4711"));
     }
 
@@ -380,16 +387,17 @@ mod tests {
         metrics.expect_callbacks(&["stored", "signature_mismatch"], &["not_found"]);
         metrics.expect_deliveries("archive");
         let text = metrics.encode(TextFormat::Classic);
-        for line in [
-            r#"livehook_callbacks_total{event_type="push",outcome="stored"} 0"#,
-            r#"livehook_callbacks_total{event_type="highlights",outcome="stored"} 0"#,
-            r#"livehook_callbacks_total{event_type="unknown",outcome="signature_mismatch"} 0"#,
-            r#"livehook_callbacks_total{event_type="none",outcome="not_found"} 0"#,
-            r#"livehook_deliveries_total{sink="archive",outcome="dead_letter"} 0"#,
-            r#"livehook_sessions_ended_total{reason_category="client"} 0"#,
-        ] {
-            assert!(text.contains(line), "{line} is not in\n{text}");
-        }
+        assert_has(
+            &text,
+            &[
+                r#"livehook_callbacks_total{event_type="push",outcome="stored"} 0"#,
+                r#"livehook_callbacks_total{event_type="highlights",outcome="stored"} 0"#,
+                r#"livehook_callbacks_total{event_type="unknown",outcome="signature_mismatch"} 0"#,
+                r#"livehook_callbacks_total{event_type="none",outcome="not_found"} 0"#,
+                r#"livehook_deliveries_total{sink="archive",outcome="dead_letter"} 0"#,
+                r#"livehook_sessions_ended_total{reason_category="client"} 0"#,
+            ],
+        );
         assert_eq!(text.matches("outcome=\"not_found\"").count(), 1);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 
 use super::client::{self, Client, expected_id, id_of, now_secs, sign};
-use super::kills::{Senders, rounds};
+use super::kills::{Senders, rounds, seeded};
 use super::process::Livehook;
 
 const CONNECTIONS: usize = 16;
@@ -47,9 +47,7 @@ fn start(livehook: &mut Livehook, random: &mut fastrand::Rng) {
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
 async fn answered_events_survive_every_kill_once() {
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = seeded();
     let mut livehook = Livehook::configured("", "");
     let mut senders = Senders::new(CONNECTIONS, body);
     let mut known = Known::default();

@@ -14,6 +14,13 @@ pub(crate) fn rounds() -> u64 {
         .map_or(50, |rounds| rounds.parse().expect("LIVEHOOK_CRASH_ROUNDS is a number"))
 }
 
+/// A generator for the moments of the kills. Its seed is printed, so that a failure can be repeated.
+pub(crate) fn seeded() -> fastrand::Rng {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    fastrand::Rng::with_seed(seed)
+}
+
 /// Several senders, one for each connection. They number their callbacks.
 pub(crate) struct Senders {
     /// Makes the body of a callback from its number.

@@ -11,7 +11,7 @@ use livehook::journal;
 use serde_json::Value;
 
 use super::client::{Client, expected_id, now_secs, sign};
-use super::kills::{Senders, rounds};
+use super::kills::{Senders, rounds, seeded};
 use super::process::Livehook;
 use super::test_app::TestApp;
 
@@ -100,9 +100,7 @@ fn rebuilt(data_dir: &Path, with_index: bool) -> Vec<Value> {
 #[tokio::test]
 #[ignore = "kills the real program many times: run by tests/run"]
 async fn sessions_survive_every_kill() {
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = seeded();
     let mut livehook = Livehook::configured("", "");
     // The events are years old, and each must stay.
     livehook.configure_again("", &format!("token = \"{TOKEN}\"\n[index]\nretention_days = 36500\n"));

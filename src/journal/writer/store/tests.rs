@@ -76,12 +76,18 @@ fn clock_jump_between_events_forgets_no_id() {
     assert_eq!(store.append_at([1, 2], jumped(900, 1)), [Ok(Duplicate), Ok(Duplicate)]);
 }
 
-#[test]
-fn replaced_journal_is_not_reopened() {
+/// A store with three events, and the function that opens it again.
+fn with_three_events() -> (tempfile::TempDir, Store, impl FnMut(Now) -> Result<Store, JournalError>) {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     store.append(0..3);
-    let mut reopen = store.reopener();
+    let reopen = store.reopener();
+    (directory, store, reopen)
+}
+
+#[test]
+fn replaced_journal_is_not_reopened() {
+    let (directory, store, mut reopen) = with_three_events();
     drop(store);
     let other = tempfile::tempdir().unwrap();
     drop(open(other.path()));
@@ -92,10 +98,7 @@ fn replaced_journal_is_not_reopened() {
 
 #[test]
 fn moved_journal_is_not_created_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = open(directory.path());
-    store.append(0..3);
-    let mut reopen = store.reopener();
+    let (directory, mut store, mut reopen) = with_three_events();
     let (path, away) = (directory.path().join("journal.db"), directory.path().join("away"));
     std::fs::rename(&path, &away).unwrap();
     let is_gone = |error: JournalError| assert!(matches!(&error, JournalError::Gone(at) if *at == path), "{error}");
