@@ -36,13 +36,15 @@ enum Candidate {
     Read(Record),
     /// At this offset, by the index. The journal may have pruned it.
     At(Offset),
+    /// At this offset, with another type.
+    OtherType(Offset),
 }
 
 impl Candidate {
     fn offset(&self) -> Offset {
         match self {
             Candidate::Read(record) => record.offset,
-            Candidate::At(offset) => *offset,
+            Candidate::At(offset) | Candidate::OtherType(offset) => *offset,
         }
     }
 }
@@ -158,7 +160,7 @@ impl<'r> EventSource<'r> {
         place: Offset,
         indexed: &mut Option<Indexed<'_>>,
     ) -> Result<Vec<Candidate>, IndexError> {
-        let Some(Indexed { reader, until }) = indexed else { return self.read_journal(query.order, place) };
+        let Some(Indexed { reader, until }) = indexed else { return self.read_journal(query, place) };
         let until = *until;
         let from = match query.order {
             Order::Ascending => place,
@@ -174,17 +176,25 @@ impl<'r> EventSource<'r> {
         let Some(mut offsets) = reader.events_of_streams(&query.selection.streams, from, query.order, count)? else {
             // Too many streams have these names. That won't change for this page.
             *indexed = None;
-            return self.read_journal(query.order, place);
+            return self.read_journal(query, place);
         };
         // The index may have moved on. Records beyond `until` are read from the journal, and must not come twice.
         offsets.retain(|offset| *offset <= until);
         match query.order {
-            Order::Ascending if offsets.is_empty() => self.read_journal(query.order, place.max(until)),
+            Order::Ascending if offsets.is_empty() => self.read_journal(query, place.max(until)),
             _ => Ok(offsets.into_iter().map(Candidate::At).collect()),
         }
     }
 
-    fn read_journal(&self, order: Order, place: Offset) -> Result<Vec<Candidate>, IndexError> {
+    fn read_journal(&self, query: &EventQuery, place: Offset) -> Result<Vec<Candidate>, IndexError> {
+        let (order, types) = (query.order, &query.selection.types);
+        if !types.is_empty() {
+            let found = self.journal.read_types(place, order == Order::Descending, READ_RECORDS, types)?;
+            let candidate = |(offset, record): (Offset, Option<Record>)| {
+                record.map_or(Candidate::OtherType(offset), Candidate::Read)
+            };
+            return Ok(found.into_iter().map(candidate).collect());
+        }
         Ok(read(match order {
             Order::Ascending => self.journal.read(place, READ_RECORDS)?,
             Order::Descending => self.journal.read_back(place, READ_RECORDS)?,
@@ -208,6 +218,7 @@ impl<'r> EventSource<'r> {
         match candidate {
             Candidate::Read(record) => Ok(Some(record)),
             Candidate::At(offset) => Ok(self.journal.get(offset)?),
+            Candidate::OtherType(_) => Ok(None),
         }
     }
 }

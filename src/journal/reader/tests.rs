@@ -21,6 +21,22 @@ async fn records_read_in_both_directions() {
     assert_eq!(running.reader().get(Offset(9)).unwrap(), None);
 }
 
+#[tokio::test]
+async fn records_of_other_types_are_not_read() {
+    let running = Running::start(&["log"]);
+    running.append(0..5).await;
+    let reader = running.reader();
+    let types = [EventType::Stop, event(0).event_type()];
+    let found = |number: u32| {
+        let offset = Offset(i64::from(number) + 1);
+        (offset, Some(Record { offset, event: event(number) }))
+    };
+    assert_eq!(reader.read_types(Offset(1), false, 3, &types).unwrap(), [found(1), found(2), found(3)]);
+    assert_eq!(reader.read_types(Offset(4), true, 2, &types).unwrap(), [found(2), found(1)]);
+    let other = reader.read_types(Offset(0), false, 9, &[EventType::Stop, EventType::Unknown(4711)]).unwrap();
+    assert_eq!(other, (1..=5).map(|number| (Offset(number), None)).collect::<Vec<_>>());
+}
+
 /// The writer goes on during the backup. The copy has the records of its beginning, and is a journal of its own.
 #[tokio::test]
 async fn backup_copies_one_moment() {
