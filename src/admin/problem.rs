@@ -33,7 +33,7 @@ pub(super) struct Problem {
 }
 
 /// The words of all problems.
-const ERRORS: [&str; 17] = [
+const ERRORS: [&str; 18] = [
     "malformed",
     "bad_parameter",
     "bad_body",
@@ -44,6 +44,7 @@ const ERRORS: [&str; 17] = [
     "method_not_allowed",
     "no_such_sink",
     "too_many_replays",
+    "timeout",
     "body_too_large",
     "media_type_not_supported",
     "internal",

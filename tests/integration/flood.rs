@@ -21,9 +21,11 @@ const HELD: usize = 48;
 
 const CONNECTIONS_MAX: usize = 256;
 
+const TOKEN: &str = "a-token-for-the-tests-only";
+
 /// A running service with a low limit of connections, and `settings` for the receiver.
 async fn running(settings: &str) -> Livehook {
-    let mut livehook = Livehook::configured("", "token = \"a-token-for-the-tests-only\"");
+    let mut livehook = Livehook::configured("", &format!("token = \"{TOKEN}\""));
     let path = livehook.path("config.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     let receiver = format!("[receiver]\nconnections_max = {CONNECTIONS_MAX}\n{settings}\n");
@@ -135,4 +137,24 @@ async fn flood_of_bodies_is_survived() {
     });
     assert_genuine_get_in(&livehook).await;
     assert!(livehook.log().contains("error=\"displaced\""), "{}", livehook.log());
+}
+
+/// Clients with the token that never finish a body do not keep others out of the API.
+#[tokio::test]
+async fn unfinished_bodies_leave_the_api_free() {
+    let livehook = running("").await;
+    let mut unfinished = Vec::new();
+    for number in 0..80 {
+        let mut stream = connect_from(2 + number % ADDRESSES, livehook.admin).await.unwrap();
+        let head = format!("POST /api/v1/replays HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n");
+        let more = "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+        stream.write_all((head + more).as_bytes()).await.unwrap();
+        unfinished.push(stream);
+    }
+    sleep(Duration::from_millis(200)).await;
+    for _ in 0..10 {
+        let mut client = Client::connect(livehook.admin).await.unwrap();
+        let answer = timeout(Duration::from_secs(1), client.get("/api/v1/sinks", "")).await.unwrap().unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
 }

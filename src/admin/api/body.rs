@@ -1,22 +1,30 @@
 //! The body of a request that changes something, read strictly: an unknown member is refused.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::parameters::not_empty;
 use super::query::refuse_parameters;
 use crate::admin::problem::Problem;
 use crate::byte_order_mark::without_mark_bytes;
-use crate::http::quoted;
+use crate::http::{CLOSE, quoted};
 use crate::moment::{self, TimeRange};
 
 /// How large a body can be.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A body that is a JSON object. The query of the request must be empty.
 #[derive(Debug)]
@@ -67,21 +75,31 @@ impl<S: Send + Sync> FromRequest<S> for EmptyBody {
     }
 }
 
-/// Reads the body of a request, whose query must be empty.
+/// Returns the body of a request, whose query must be empty.
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     refuse_parameters(request.uri())?;
-    Bytes::from_request(request, state).await.map_err(not_read)
+    Bytes::from_request(request, state).await.map_err(|_| bad_body("it ends early"))
 }
 
-fn not_read(rejection: BytesRejection) -> Problem {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+/// Reads the whole body of a request before it goes on, or refuses the request.
+pub(super) async fn read_whole_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let problem = match timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(whole)) => return next.run(Request::from_parts(parts, Body::from(whole.to_bytes()))).await,
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             format!("the body is larger than {BODY_BYTES_MAX} bytes: split the request into several"),
         ),
-        _ => bad_body("it ends early"),
-    }
+        Ok(Err(_)) => bad_body("it ends early"),
+        Err(_) => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "timeout",
+            format!("the body took longer than {} seconds to arrive: send it at once", BODY_TIMEOUT.as_secs()),
+        ),
+    };
+    // The rest of the body is unread, so the connection cannot carry another request.
+    (CLOSE, problem).into_response()
 }
 
 fn bad_body(reason: &str) -> Problem {

@@ -1,7 +1,8 @@
-//! Limits how many requests the API works on at once. A request counts until the client has read the whole answer.
+//! Limits how many requests the API works on at once. A request counts from the end of its body until the connection has
+//! taken the whole answer, so a slow client holds no permit.
 //!
-//! Until then it holds a connection and the memory of its answer. The limit is below the listener's limit of
-//! connections, so `/readyz` and `/metrics` always have some left. Subscribers of the feed have a limit of their own.
+//! The limit is below the listener's limit of connections, so `/readyz` and `/metrics` always have some left. Subscribers
+//! of the feed have a limit of their own.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,12 +59,40 @@ impl HttpBody for Permitted {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
     use axum::Router;
-    use axum::middleware::from_fn_with_state;
-    use axum::routing::get;
+    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::routing::{get, post};
+    use futures_util::stream::pending;
+    use http_body_util::StreamBody;
+    use tokio::time::Instant;
     use tower::Service;
 
     use super::*;
+    use crate::admin::api::body::{BODY_BYTES_MAX, read_whole_body};
+
+    #[tokio::test(start_paused = true)]
+    async fn unfinished_body_holds_no_permit() {
+        let limit = from_fn_with_state(Arc::new(Semaphore::new(1)), limit);
+        let router = Router::new().route("/a", post(async |body: String| body));
+        let router = router.route_layer(limit).route_layer(from_fn(read_whole_body));
+        let call = async |body: Body| {
+            let request = Request::builder().method("POST").uri("/a").body(body).unwrap();
+            router.clone().call(request).await.unwrap().status().as_u16()
+        };
+        let unfinished = || Body::new(StreamBody::new(pending::<Result<Frame<Bytes>, Infallible>>()));
+        let begun = Instant::now();
+        let (first, second, whole) = tokio::join!(call(unfinished()), call(unfinished()), async {
+            let status = call(Body::from("whole")).await;
+            (status, begun.elapsed())
+        });
+        assert_eq!((first, second, whole), (408, 408, (200, Duration::ZERO)));
+        assert_eq!(begun.elapsed(), Duration::from_secs(10));
+        assert_eq!(call(Body::from("x".repeat(BODY_BYTES_MAX + 1))).await, 413);
+        assert_eq!(call(Body::from("x".repeat(BODY_BYTES_MAX))).await, 200);
+    }
 
     #[tokio::test]
     async fn answer_holds_its_permit() {

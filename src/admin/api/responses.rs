@@ -42,6 +42,9 @@ pub(super) enum Refused {
 /// Further errors of a request that changes something.
 #[derive(IntoResponses)]
 pub(super) enum BodyNotTaken {
+    /// The body took longer than 10 seconds to arrive.
+    #[response(status = 408, content_type = "application/problem+json")]
+    BodyTooSlow(Problem),
     /// The body is larger than 256 KiB.
     #[response(status = 413, content_type = "application/problem+json")]
     BodyTooLarge(Problem),

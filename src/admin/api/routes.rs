@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::BODY_BYTES_MAX;
+use super::body::{BODY_BYTES_MAX, read_whole_body};
 use super::concurrency_limit::{self, REQUESTS_MAX};
 use super::openapi::{self, Document};
 use super::state::Api;
@@ -44,18 +44,18 @@ pub(super) fn described_router(guard: Arc<Guard>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(error_codes::list_error_codes))
         .routes(routes!(refusals::list_refusals))
         .routes(routes!(openapi::read_openapi));
+    let limit = from_fn_with_state(Arc::new(Semaphore::new(REQUESTS_MAX)), concurrency_limit::limit);
     let mut changes = OpenApiRouter::default()
         .routes(routes!(dead_letters::redrive_dead_letters))
         .routes(routes!(dead_letters::drop_dead_letters))
         .routes(routes!(replays::begin_replay))
         .routes(routes!(replays::cancel_replay))
         .routes(routes!(rebuild::rebuild_index))
+        .route_layer(limit.clone())
+        .route_layer(from_fn(read_whole_body))
+        // The last layer is the outermost one: a body is read if the client may change something.
         .route_layer(from_fn_with_state(guard, check_change));
     openapi::describe_changes(changes.get_openapi_mut());
-    let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
-    let all = reads
-        .merge(changes)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(permits, concurrency_limit::limit));
+    let all = reads.route_layer(limit).merge(changes).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     OpenApiRouter::with_openapi(openapi::introduction()).nest(API_PREFIX, all)
 }
