@@ -96,7 +96,7 @@ fn attribute(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace(is_forbidden, "\u{fffd}"))
 }
 
-/// Returns a stored line as [`write`] writes it today: earlier versions kept invalid Unicode and control characters. `None` if the
+/// Returns a stored line as [`write()`] writes it today: earlier versions kept invalid Unicode and control characters. `None` if the
 /// text is not the line of an event.
 pub(super) fn renewed(line: &str) -> Option<(Cow<'_, str>, Places)> {
     let mut line = json::valid_unicode(line);

@@ -14,7 +14,7 @@ pub(crate) struct ConfigArguments {
     /// The directory for the journal and the index, on a local disk (LIVEHOOK_DATA_DIR) [default: livehook-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The address and port for callbacks (LIVEHOOK_LISTEN) [default: [::]:8080, every address]
+    /// The address and port for callbacks (LIVEHOOK_LISTEN) [default: port 8080 of every address]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
     /// The address and port for health, metrics and the API (LIVEHOOK_ADMIN_LISTEN) [default: 127.0.0.1:9090]
