@@ -233,6 +233,7 @@ async fn killed_until(
 }
 
 #[tokio::test]
+#[ignore = "kills the real program many times: run by tests/run"]
 async fn kills_during_a_redrive_lose_nothing() {
     let mut service = Service::with_events(1).await;
     service.make_dead_letters(1..3000).await;
@@ -250,6 +251,7 @@ async fn kills_during_a_redrive_lose_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "kills the real program many times: run by tests/run"]
 async fn kills_during_a_replay_lose_nothing() {
     const COUNT: usize = 5000;
     let mut service = Service::with_events(COUNT as u64).await;

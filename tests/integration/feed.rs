@@ -149,6 +149,7 @@ async fn follow(admin: std::net::SocketAddr, mut last_id: String, done: Arc<Atom
 }
 
 #[tokio::test]
+#[ignore = "takes some seconds: run by tests/run"]
 async fn reconnect_misses_and_repeats_nothing() {
     let mut livehook = Livehook::running("", "[log]\nlevel = \"warn\"\n").await;
     let first = Subscriber::connect(livehook.admin, "", "").await;
@@ -301,6 +302,7 @@ async fn flood(receiver: std::net::SocketAddr, reading: &mut Subscriber) {
 }
 
 #[tokio::test]
+#[ignore = "takes ten seconds: run by tests/run"]
 async fn slow_subscriber_is_cut_off() {
     let mut livehook = Livehook::running("", FILE_SINK).await;
     let mut stuck = Subscriber::connect(livehook.admin, "", "").await;

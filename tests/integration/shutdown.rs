@@ -157,6 +157,7 @@ async fn other_signals_change_nothing() {
 
 /// A balancer may need seconds to see that the service stops, so callbacks still come.
 #[tokio::test]
+#[ignore = "takes some seconds: run by tests/run"]
 async fn hanging_sink_closes_no_port() {
     let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let sink = format!(
@@ -224,6 +225,7 @@ async fn closed_stdout_stops_only_its_sink() {
 }
 
 #[tokio::test]
+#[ignore = "takes some seconds: run by tests/run"]
 async fn full_journal_recovers_with_its_sink() {
     let mut livehook = Livehook::configured("", &format!("[journal]\nsize_bytes_max = 16777216\n{FILE_SINK}"));
     let obstacle = livehook.path("events.jsonl");
@@ -298,6 +300,7 @@ async fn missing_data_dir_answers_503_until_it_is_back() {
 }
 
 #[tokio::test]
+#[ignore = "takes some seconds: run by tests/run"]
 async fn hanging_disk_turns_readiness_off() {
     let mut livehook = Livehook::running("", "[index]\nenabled = false\n").await;
     // The writer waits for this lock just as it would wait for a sync that hangs.

@@ -78,12 +78,14 @@ impl Subject for Command {
 }
 
 #[tokio::test]
+#[ignore = "takes ten seconds: run by tests/run"]
 async fn the_command_sink_conforms() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Command { directory: directory.path().to_owned(), mode: "each" }, directory.path()).await;
 }
 
 #[tokio::test]
+#[ignore = "takes ten seconds: run by tests/run"]
 async fn the_command_sink_conforms_with_lines() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Command { directory: directory.path().to_owned(), mode: "lines" }, directory.path()).await;

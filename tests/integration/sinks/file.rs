@@ -59,6 +59,7 @@ impl Subject for File {
 }
 
 #[tokio::test]
+#[ignore = "takes some seconds: run by tests/run"]
 async fn the_file_sink_conforms() {
     let directory = tempfile::tempdir().unwrap();
     conforms(File { directory: directory.path().to_owned(), moved: 0 }, directory.path()).await;

@@ -125,12 +125,14 @@ fn events(body: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+#[ignore = "takes ten seconds: run by tests/run"]
 async fn the_http_sink_conforms() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Http::new(directory.path(), ""), directory.path()).await;
 }
 
 #[tokio::test]
+#[ignore = "takes ten seconds: run by tests/run"]
 async fn the_http_sink_conforms_with_lists() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Http::new(directory.path(), "batch_events_max = 20\nconcurrency = 2"), directory.path()).await;

@@ -67,6 +67,7 @@ impl Subject for Log {
 }
 
 #[tokio::test]
+#[ignore = "takes some seconds: run by tests/run"]
 async fn the_log_sink_conforms() {
     let directory = tempfile::tempdir().unwrap();
     conforms(Log::default(), directory.path()).await;
