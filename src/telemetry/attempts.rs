@@ -7,7 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::labels::{Registrar, SinkLabels, durations};
+use super::labels::SinkLabels;
+use super::registrar::{Registrar, durations};
 
 /// The attempts of each sink.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
-//! The parts that several groups of metrics share.
+//! The labels of metrics, and the outcomes of deliveries that are one of them.
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Metric, Registry};
 
 /// The name of a configured sink.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -16,23 +14,54 @@ impl SinkLabels {
     }
 }
 
-/// Registers metrics under their names.
-pub(super) struct Registrar<'a>(pub(super) &'a mut Registry);
-
-impl Registrar<'_> {
-    /// Registers a metric that starts at zero.
-    pub(super) fn zero<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
-        self.register(name, help, M::default())
-    }
-
-    /// Registers a metric.
-    pub(super) fn register<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
-        self.0.register(name, help, metric.clone());
-        metric
-    }
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CallbackLabels {
+    pub(super) event_type: &'static str,
+    pub(super) outcome: &'static str,
 }
 
-/// Buckets from 0.1 ms, the sync of a fast disk, to 26 s, longer than CSS waits for an answer.
-pub(super) fn durations() -> Histogram {
-    Histogram::new(exponential_buckets(0.0001, 2.0, 19))
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReasonLabels {
+    pub(super) reason_category: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DeliveryLabels {
+    pub(super) sink: String,
+    pub(super) outcome: &'static str,
+}
+
+/// How one attempt to deliver an event ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The sink has the event.
+    Delivered,
+    /// It failed, and will be tried again.
+    Transient,
+    /// The event became a dead letter.
+    DeadLetter,
+    /// A redrive or a replay failed for good: the dead letter stays, or the replay goes on without the event.
+    Refused,
+    /// The filter of the sink left the event out.
+    Filtered,
+}
+
+impl DeliveryOutcome {
+    pub(super) const ALL: [DeliveryOutcome; 5] = [
+        DeliveryOutcome::Delivered,
+        DeliveryOutcome::Transient,
+        DeliveryOutcome::DeadLetter,
+        DeliveryOutcome::Refused,
+        DeliveryOutcome::Filtered,
+    ];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            DeliveryOutcome::Delivered => "delivered",
+            DeliveryOutcome::Transient => "transient",
+            DeliveryOutcome::DeadLetter => "dead_letter",
+            DeliveryOutcome::Refused => "refused",
+            DeliveryOutcome::Filtered => "filtered",
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::labels::Registrar;
+use super::registrar::Registrar;
 
 /// The limits of the service, and the numbers that have no metric elsewhere.
 #[derive(Debug)]

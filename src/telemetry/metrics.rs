@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,63 +16,12 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::attempts::AttemptMetrics;
-use super::labels::{Registrar, SinkLabels, durations};
+use super::labels::{CallbackLabels, DeliveryLabels, DeliveryOutcome, ReasonLabels, SinkLabels};
 use super::limits::LimitMetrics;
 use super::process::ProcessMetrics;
+use super::registrar::{Registrar, durations};
 use super::text_format::{TextFormat, classic};
 use crate::callback::{EventType, ReasonCategory};
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallbackLabels {
-    event_type: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason_category: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    sink: String,
-    outcome: &'static str,
-}
-
-/// How one attempt to deliver an event ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryOutcome {
-    /// The sink has the event.
-    Delivered,
-    /// It failed, and will be tried again.
-    Transient,
-    /// The event became a dead letter.
-    DeadLetter,
-    /// A redrive or a replay failed for good: the dead letter stays, or the replay goes on without the event.
-    Refused,
-    /// The filter of the sink left the event out.
-    Filtered,
-}
-
-impl DeliveryOutcome {
-    const ALL: [DeliveryOutcome; 5] = [
-        DeliveryOutcome::Delivered,
-        DeliveryOutcome::Transient,
-        DeliveryOutcome::DeadLetter,
-        DeliveryOutcome::Refused,
-        DeliveryOutcome::Filtered,
-    ];
-
-    fn label(self) -> &'static str {
-        match self {
-            DeliveryOutcome::Delivered => "delivered",
-            DeliveryOutcome::Transient => "transient",
-            DeliveryOutcome::DeadLetter => "dead_letter",
-            DeliveryOutcome::Refused => "refused",
-            DeliveryOutcome::Filtered => "filtered",
-        }
-    }
-}
 
 /// Every metric, and the registry that encodes them.
 #[derive(Debug)]

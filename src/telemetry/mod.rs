@@ -7,12 +7,14 @@ mod log_queue;
 mod logs;
 mod metrics;
 mod process;
+mod registrar;
 mod text_format;
 
 pub use attempts::AttemptMetrics;
+pub use labels::DeliveryOutcome;
 pub use limits::{LimitMetrics, LimitValues};
 pub use log_queue::Log;
 pub use logs::{Format, Level, LogOptions, start_log};
-pub use metrics::{DeliveryOutcome, Metrics};
+pub use metrics::Metrics;
 pub use process::ProcessMetrics;
 pub use text_format::TextFormat;

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::labels::Registrar;
+use super::registrar::Registrar;
 
 /// The metrics of the process. They have a registry of their own, because their names begin with `process`.
 #[derive(Debug)]
