@@ -1,6 +1,7 @@
-//! The byte order mark that some editors and programs write at the start of a UTF-8 text. It is no part of the text.
+//! The byte order mark that some editors and programs write at the start of a UTF-8 text. The text begins after it.
 
-const MARK: &str = "\u{feff}";
+/// The mark.
+pub(crate) const MARK: &str = "\u{feff}";
 
 /// Returns a text without the mark at its start.
 pub(crate) fn without_mark(text: &str) -> &str {

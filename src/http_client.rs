@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use reqwest::redirect::Policy;
-use reqwest::tls::Certificate;
 use reqwest::{Client, ClientBuilder, Response, Url};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -52,14 +51,7 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
     // A redirect could send an event, or the admin token, to a host that is not in the configuration.
     let builder = Client::builder().no_proxy().redirect(Policy::none());
     if let Some(content) = certificates {
-        let damaged = |error| CertificateError::Damaged(innermost(&error));
-        let certificates = Certificate::from_pem_bundle(without_mark_bytes(content)).map_err(damaged)?;
-        if certificates.is_empty() {
-            return Err(CertificateError::Missing);
-        }
-        // A block can be encoded like a certificate without being one. Only building a client finds this out.
-        Client::builder().tls_certs_only(certificates.clone()).build().map_err(damaged)?;
-        return Ok(builder.tls_backend_preconfigured(trusting(content)?));
+        return Ok(builder.tls_backend_preconfigured(trusting(without_mark_bytes(content))?));
     }
     if url.scheme() == "http" {
         // The system's certificates load slowly. Without this, a container without any couldn't even use plain HTTP.
@@ -72,18 +64,22 @@ pub(crate) fn builder(url: &Url, certificates: Option<&[u8]>) -> Result<ClientBu
 
 /// The settings of TLS that trust only these certificates.
 fn trusting(content: &[u8]) -> Result<ClientConfig, CertificateError> {
-    let damaged = |error: String| CertificateError::Damaged(error);
+    let damaged = |error: &dyn std::error::Error| CertificateError::Damaged(error.to_string());
     let certificates: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(content).collect();
-    let listed = certificates.map_err(|error| damaged(error.to_string()))?;
+    let listed = certificates.map_err(|error| damaged(&error))?;
+    if listed.is_empty() {
+        return Err(CertificateError::Missing);
+    }
     let mut authorities = RootCertStore::empty();
     for certificate in &listed {
-        authorities.add(certificate.clone()).map_err(|error| damaged(error.to_string()))?;
+        // A block can be encoded like a certificate without being one. This finds it out.
+        authorities.add(certificate.clone()).map_err(|error| damaged(&error))?;
     }
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
     let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(&provider)).build();
-    let signed = signed.map_err(|error| damaged(error.to_string()))?;
+    let signed = signed.map_err(|error| damaged(&error))?;
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| damaged(error.to_string()))?;
+    let config = config.map_err(|error| damaged(&error))?;
     let verifier = Arc::new(ListedOrSigned { listed, signed });
     Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }

@@ -9,9 +9,7 @@ use super::csv::print_csv;
 use super::json::write_json_line;
 use super::output::{Output, talk};
 use super::table::{Column, print_table};
-
-/// Marks a text as UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+use crate::byte_order_mark;
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,7 +43,7 @@ pub(crate) fn print_rows<R: Row>(rows: &[R], format: OutputFormat, output: &mut 
         OutputFormat::Json => rows.iter().try_for_each(|row| write_json_line(row, output)),
         OutputFormat::Csv => print_csv(R::CSV_MEMBERS, rows, output),
         OutputFormat::CsvBom => {
-            output.bytes(BYTE_ORDER_MARK)?;
+            output.bytes(byte_order_mark::MARK.as_bytes())?;
             print_csv(R::CSV_MEMBERS, rows, output)
         }
     }

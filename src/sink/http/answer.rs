@@ -18,7 +18,7 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<String>,
     /// The target of a redirect, without secrets.
     pub(super) location: Option<String>,
-    /// The beginning of the body.
+    /// The beginning of the body, without secrets; empty for 2xx.
     pub(super) body: String,
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::connection::{Connection, Credentials, list_bytes};
+use reqwest::header::HeaderMap;
+
+use super::connection::{Connection, list_bytes};
 use super::options::Options;
 use crate::callback::PartitionKey;
 use crate::journal::Record;
@@ -40,7 +42,7 @@ pub(super) async fn deliver(
     };
     let delivery = Delivery {
         batch,
-        credentials: connection.credentials().await?,
+        headers: connection.headers().await?,
         connection,
         events_max: options.batch_events_max,
         bytes_max: options.batch_bytes_max,
@@ -56,7 +58,7 @@ pub(super) async fn deliver(
 /// The delivery of one batch.
 struct Delivery<'d> {
     batch: &'d [Record],
-    credentials: Credentials,
+    headers: HeaderMap,
     connection: &'d Connection,
     events_max: usize,
     bytes_max: usize,
@@ -83,7 +85,7 @@ impl<'d> Delivery<'d> {
                 continue;
             }
             let records: Vec<&Record> = request.iter().map(|position| &self.batch[*position]).collect();
-            let outcome = self.connection.post(&self.credentials, &records).await;
+            let outcome = self.connection.post(&self.headers, &records).await;
             self.note(&outcome, request.len());
             if outcome == Outcome::Delivered {
                 outcomes.extend(request.into_iter().map(|position| (position, Outcome::Delivered)));

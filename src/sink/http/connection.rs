@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{RequestBuilder, Url};
 
 use super::answer::Answer;
 use super::client::FreshClient;
@@ -13,6 +13,7 @@ use super::signature::{self, WebhookSecret};
 use super::small_file::SmallFile;
 use super::target_url::{TargetUrl, shown};
 use super::tls_cure::tls_cure;
+use crate::byte_order_mark::without_mark_bytes;
 use crate::clock::Clock;
 use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
 use crate::journal::Record;
@@ -34,9 +35,6 @@ const ANSWER_BYTES_KEPT: usize = 4 * 1024;
 /// The longest body of an answer, in bytes. The sink reads all of it, because only its end proves that it is whole.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Some editors write it at the start of a file. It isn't part of the token.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
-
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
 /// The scheme of a token, which the file may hold too.
@@ -52,16 +50,10 @@ pub(super) struct Connection {
     timeout: Duration,
     headers: HeaderMap,
     secrets: Vec<WebhookSecret>,
-    /// The secrets that no text may show.
+    /// The secrets that no text may show, without the token of `token_file`.
     own_secrets: OwnSecrets,
     token_file: Option<SmallFile>,
     is_batching: bool,
-}
-
-/// The headers of the next requests, and all secrets in them.
-pub(super) struct Credentials {
-    headers: HeaderMap,
-    own_secrets: OwnSecrets,
 }
 
 impl Connection {
@@ -95,12 +87,11 @@ impl Connection {
     ///
     /// # Errors
     /// The file can't be read, or holds no token.
-    pub(super) async fn credentials(&self) -> Result<Credentials, Failure> {
-        let (mut headers, mut own_secrets) = (self.headers.clone(), self.own_secrets.clone());
+    pub(super) async fn headers(&self) -> Result<HeaderMap, Failure> {
+        let mut headers = self.headers.clone();
         if let Some(file) = &self.token_file {
             // Read for each batch, so that a new token needs no restart.
             let token = token(file).await?;
-            own_secrets.add(&token);
             // `token` has checked the characters, so the conversion never fails.
             if let Ok(mut value) = HeaderValue::try_from(format!("{BEARER}{token}")) {
                 value.set_sensitive(true);
@@ -108,13 +99,13 @@ impl Connection {
             }
         }
         headers.insert(CONTENT_TYPE, if self.is_batching { BATCH } else { SINGLE });
-        Ok(Credentials { headers, own_secrets })
+        Ok(headers)
     }
 
     /// Posts these events in one request, and returns its outcome.
-    pub(super) async fn post(&self, credentials: &Credentials, records: &[&Record]) -> Outcome {
+    pub(super) async fn post(&self, headers: &HeaderMap, records: &[&Record]) -> Outcome {
         let body = if self.is_batching { list(records) } else { records.iter().map(|one| one.event.line()).collect() };
-        let mut headers = credentials.headers.clone();
+        let mut signed = headers.clone();
         if !self.secrets.is_empty() {
             let id = signature::message_id(records);
             let timestamp = (self.clock)().div_euclid(1000).to_string();
@@ -124,12 +115,12 @@ impl Connection {
             {
                 // These values are plain ASCII, so the conversion never fails.
                 if let Ok(value) = HeaderValue::try_from(value) {
-                    headers.insert(name, value);
+                    signed.insert(name, value);
                 }
             }
         }
-        let request = self.client.get().await.post(self.url.clone()).headers(headers).body(body);
-        match self.answer(request, &credentials.own_secrets).await {
+        let request = self.client.get().await.post(self.url.clone()).headers(signed).body(body);
+        match self.answer(request, headers).await {
             // The clock is read after the answer, because a date in `Retry-After` counts from there.
             Ok(answer) => answer.outcome(&self.shown, (self.clock)()),
             Err(error) => Outcome::Retry(self.no_answer(&error)),
@@ -141,9 +132,9 @@ impl Connection {
     /// # Errors
     /// The receiver doesn't answer.
     pub(super) async fn probe(&self) -> Result<String, Failure> {
-        let Credentials { headers, own_secrets } = self.credentials().await?;
-        let request = self.client.get().await.head(self.url.clone()).headers(headers);
-        let answer = self.answer(request, &own_secrets).await;
+        let headers = self.headers().await?;
+        let request = self.client.get().await.head(self.url.clone()).headers(headers.clone());
+        let answer = self.answer(request, &headers).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
         Ok(format!(
             "{} can be reached (it answered {} to a HEAD request; livehook sent no event)",
@@ -151,18 +142,28 @@ impl Connection {
         ))
     }
 
-    /// Sends a request, and returns its complete answer. A status alone doesn't count: a proxy may
-    /// have sent it, and then the body breaks off.
-    async fn answer(&self, request: reqwest::RequestBuilder, own_secrets: &OwnSecrets) -> Result<Answer, AnswerError> {
+    /// Sends a request with these headers, and returns its complete answer. A status alone doesn't count: a proxy may have
+    /// sent it, and then the body breaks off.
+    async fn answer(&self, request: RequestBuilder, headers: &HeaderMap) -> Result<Answer, AnswerError> {
         let response = request.send().await?;
+        let status = response.status();
         let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let location = text(LOCATION).and_then(|location| self.url.join(location).ok());
-        Ok(Answer {
-            status: response.status(),
-            retry_after: text(RETRY_AFTER).map(str::to_owned),
-            location: location.as_ref().map(shown).filter(|_| response.status().is_redirection()),
-            body: own_secrets.redact(&http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await?),
-        })
+        let retry_after = text(RETRY_AFTER).map(str::to_owned);
+        let location = location.as_ref().map(shown).filter(|_| status.is_redirection());
+        let body = http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await?;
+        // Only the reason of a failure quotes the body, and a search for every form of every secret takes time.
+        let body = if status.is_success() { String::new() } else { self.without_secrets(&body, headers) };
+        Ok(Answer { status, retry_after, location, body })
+    }
+
+    /// Returns a text of the receiver without the secrets of the sink, also without the token in the headers.
+    fn without_secrets(&self, text: &str, headers: &HeaderMap) -> String {
+        let mut own_secrets = self.own_secrets.clone();
+        if let Some(authorization) = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+            own_secrets.add(authorization.strip_prefix(BEARER).unwrap_or(authorization));
+        }
+        own_secrets.redact(text)
     }
 
     fn no_answer(&self, error: &AnswerError) -> Failure {
@@ -209,8 +210,7 @@ fn list(records: &[&Record]) -> String {
 /// Returns the token in the file, without a `Bearer` before it.
 async fn token(file: &SmallFile) -> Result<String, Failure> {
     let content = file.read().await?;
-    let text =
-        String::from_utf8_lossy(content.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&content)).into_owned();
+    let text = String::from_utf8_lossy(without_mark_bytes(&content));
     let text = text.trim();
     // Many tools write a token with its scheme, in any case.
     let token = match text.get(..BEARER.len()) {
