@@ -2,7 +2,6 @@
 //!
 //! The number is per sink, so that a program that is started for each event can't log more than one that keeps running.
 
-use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,8 +85,8 @@ impl ProgramLog {
         printable(&self.own_secrets.redact(text), TEXT_CHARACTERS_MAX).into_owned()
     }
 
-    /// Logs an output of a program until it ends, with the event in hand, and returns the last line that isn't empty. The rest of a line that is too
-    /// long, and lines that are too many, are read but not logged, so that the program is never blocked.
+    /// Logs an output of a program until it ends, with the event in hand, and returns the last line that isn't empty. It reads
+    /// all of a line that is too long, and all lines beyond the limit, but logs none of that, so the program is never blocked.
     pub(super) async fn take(&self, mut source: impl AsyncRead + Unpin, output: Output, in_hand: &InHand) -> String {
         let (mut line, mut last) = (Vec::new(), String::new());
         let mut chunk = [0; 4096];
@@ -107,19 +106,28 @@ impl ProgramLog {
 
     /// Logs an answer that names an event other than the one in hand. It counts as a line of stdout.
     pub(super) fn log_ignored_answer(&self, answer: &str, in_hand: EventId) {
-        if self.count(Output::Stdout) < LINES_PER_MINUTE_MAX {
+        if self.admits(Output::Stdout) {
             let (sink, program) = (&self.sink, &self.name);
             tracing::warn!(sink, program, answer, %in_hand, "a program answered for another event: livehook ignores the answer");
         }
     }
 
-    /// Counts a line, and returns the number of lines of this output in the current minute.
-    fn count(&self, output: Output) -> usize {
+    /// Counts a line, and returns whether to log it. The line that reaches the limit logs this once for the minute.
+    fn admits(&self, output: Output) -> bool {
         let minute = match output {
             Output::Stdout => &self.stdout,
             Output::Stderr => &self.stderr,
         };
-        minute.lock().unwrap_or_else(PoisonError::into_inner).count()
+        let lines = minute.lock().unwrap_or_else(PoisonError::into_inner).count();
+        if lines == LINES_PER_MINUTE_MAX {
+            let (sink, program) = (&self.sink, &self.name);
+            tracing::warn!(
+                sink,
+                program,
+                "a program writes too much: livehook skips its output for the rest of the minute"
+            );
+        }
+        lines < LINES_PER_MINUTE_MAX
     }
 
     fn finish_line(&self, line: &mut Vec<u8>, last: &mut String, output: Output, in_hand: &InHand) {
@@ -133,20 +141,14 @@ impl ProgramLog {
     }
 
     fn log(&self, text: &str, output: Output, in_hand: &InHand) {
-        let lines = self.count(output);
+        if !self.admits(output) {
+            return;
+        }
         let (sink, program) = (&self.sink, &self.name);
         let id = in_hand.lock().unwrap_or_else(PoisonError::into_inner).map(tracing::field::display);
-        match (lines.cmp(&LINES_PER_MINUTE_MAX), output) {
-            (Ordering::Less, Output::Stderr) => tracing::warn!(sink, program, id, text, "a program says"),
-            (Ordering::Less, Output::Stdout) => tracing::debug!(sink, program, id, text, "a program says"),
-            (Ordering::Equal, _) => {
-                tracing::warn!(
-                    sink,
-                    program,
-                    "a program writes too much: livehook skips its output for the rest of the minute"
-                )
-            }
-            (Ordering::Greater, _) => {}
+        match output {
+            Output::Stderr => tracing::warn!(sink, program, id, text, "a program says"),
+            Output::Stdout => tracing::debug!(sink, program, id, text, "a program says"),
         }
     }
 }
