@@ -148,13 +148,13 @@ impl Drop for Reading {
     }
 }
 
-/// Reads a body from `sender`. Keep the share as long as the bytes.
+/// Reads a body. Keep the share as long as the bytes. `sender` finds out who sends it, which only a body in several pieces needs.
 ///
 /// # Errors
 /// The first limit that the body exceeds. The rest of the body then stays unread.
 pub(super) async fn read(
     body: Body,
-    sender: AddressGroup,
+    sender: impl FnOnce() -> AddressGroup,
     deadline: Instant,
     budget: &Arc<Budget>,
 ) -> Result<(Bytes, Share), BodyError> {
@@ -169,14 +169,18 @@ pub(super) async fn read(
     }
 }
 
-async fn collect(mut body: Body, sender: AddressGroup, budget: &Arc<Budget>) -> Result<(Bytes, Share), BodyError> {
+async fn collect(
+    mut body: Body,
+    sender: impl FnOnce() -> AddressGroup,
+    budget: &Arc<Budget>,
+) -> Result<(Bytes, Share), BodyError> {
     let Some(first) = next_data(&mut body).await? else { return Ok((Bytes::new(), budget.take(0)?)) };
     // Most bodies arrive in one piece, which is used without a copy. With `Content-Length` the end is known at once.
     if body.is_end_stream() && first.len() <= budget.body_bytes_max {
         let share = budget.take(first.len())?;
         return Ok((first, share));
     }
-    let mut reading = budget.begin(sender);
+    let mut reading = budget.begin(sender());
     reading.append(&first)?;
     drop(first);
     while !body.is_end_stream() {
@@ -236,8 +240,8 @@ mod tests {
         Body::new(Pieces { left: left.to_vec(), ends })
     }
 
-    fn sender(last: u8) -> AddressGroup {
-        AddressGroup::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
+    fn sender(last: u8) -> impl FnOnce() -> AddressGroup {
+        move || AddressGroup::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
     }
 
     fn soon() -> Instant {

@@ -144,7 +144,7 @@ impl CallbackReceiver {
         // Both timeouts start at the head's arrival, since CSS waits for the answer from then on. A body that ends after
         // `answer_timeout` leaves no time to store its event, so the shorter timeout ends the reading.
         let deadline = arrival.arrived + self.body_timeout.min(self.answer_timeout);
-        let (bytes, mut share) = body::read(body, self.client(arrival).address.into(), deadline, &self.bodies)
+        let (bytes, mut share) = body::read(body, || self.client(arrival).address.into(), deadline, &self.bodies)
             .await
             // The rest of the body is unread, so the connection cannot carry another request.
             .map_err(|error| NotStored { close: true, ..self.body_not_read(error) })?;
