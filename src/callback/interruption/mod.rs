@@ -1,4 +1,4 @@
-//! Why a push ended: the meaning of a stop's `errcode`, who has to act, and where to look first.
+//! Why a push ended: the meaning of a stop's `errcode`, who should act, and where to look first.
 //!
 //! Source: the vendor's pages on stream interruption records and on push callbacks, of several years. The words are ours, and so is
 //! the judgement of who acts and what to check. In older editions of the table, 16 is an internal error of the vendor.
