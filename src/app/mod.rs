@@ -2,8 +2,10 @@
 
 mod limits;
 mod ports;
+mod standby;
 mod start;
 mod stop;
+mod unready;
 mod volume;
 mod waiting;
 

@@ -16,7 +16,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use super::ports::Ports;
-use super::volume::warn_if_small;
+use super::standby::wait_for_turn;
+use super::volume::warn_of_volume;
 use super::waiting::open_when_disk_has_space;
 use crate::admin::{Admin, Sources};
 use crate::callback::{EventSelection, Verifier};
@@ -27,6 +28,7 @@ use crate::http::{self, Hooks, Limits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, CallbackReceiver};
+use crate::storage::Lock;
 use crate::telemetry::{LimitValues, Metrics};
 
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
@@ -58,18 +60,32 @@ impl App {
     ///
     /// # Errors
     /// A port is in use, or the journal cannot be opened. Nothing runs then.
-    pub async fn start(mut config: Config) -> anyhow::Result<App> {
+    pub async fn start(config: Config) -> anyhow::Result<App> {
+        let ports = Ports::bind(&config)?;
+        App::open(config, ports, None).await
+    }
+
+    /// Like [`App::start`], but waits as long as another livehook uses the data directory.
+    ///
+    /// # Errors
+    /// A port is in use, or the journal cannot be opened. Nothing runs then.
+    pub async fn start_or_wait(config: Config) -> anyhow::Result<App> {
+        let (lock, ports) = wait_for_turn(&config).await?;
+        App::open(config, ports, lock).await
+    }
+
+    /// Opens everything behind the ports. Takes the lock on the data directory, unless it is given.
+    async fn open(mut config: Config, ports: Ports, lock: Option<Lock>) -> anyhow::Result<App> {
         // First, because the limits of both listeners depend on it.
         let open_files = http::raise_open_files_limit();
         config.admin.subscribers_max = subscribers_max(&config.admin, open_files);
         let grace = Duration::from_secs(config.shutdown_grace_secs);
-        let ports = Ports::bind(&config)?;
         let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
 
         let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
         let limits = admin_limits(config.admin.subscribers_max, open_files);
         let listeners = [(&ports.receiver, limits.clone()), (&ports.admin, limits)];
-        let opening = open_when_disk_has_space(listeners, async || open_data(&config, &metrics).await);
+        let opening = open_when_disk_has_space(listeners, async || open_data(&config, lock.clone(), &metrics).await);
         let Data { opened: Opened { journal, consumers, wakeups }, index } = opening.await?;
         let wakeups = tokio::spawn(run_wakeups(wakeups));
         let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
@@ -114,7 +130,7 @@ struct Data {
 }
 
 /// Opens the journal, with a consumer for each sink in the order of the sinks, and the index.
-async fn open_data(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Data> {
+async fn open_data(config: &Config, lock: Option<Lock>, metrics: &Arc<Metrics>) -> anyhow::Result<Data> {
     let mut names: Vec<_> = config.sinks.iter().map(|sink| (sink.name.to_string(), sink.start)).collect();
     if config.index.enabled {
         // The index derives from all records, so it begins with the first. It is the last consumer, for the `pop` below.
@@ -122,9 +138,12 @@ async fn open_data(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Da
     }
     let (data_dir, options, shared) = (config.data_dir.clone(), config.journal.clone(), Arc::clone(metrics));
     // Opening reads and syncs files, which would block the runtime.
-    let opening = move || SqliteJournal::open(&data_dir, &options, &names, shared, clock::system_clock);
+    let opening = move || match lock {
+        Some(lock) => SqliteJournal::open_locked(lock, &data_dir, &options, &names, shared, clock::system_clock),
+        None => SqliteJournal::open(&data_dir, &options, &names, shared, clock::system_clock),
+    };
     let mut opened = tokio::task::spawn_blocking(opening).await??;
-    warn_if_small(&config.data_dir, config.journal.size_bytes_max);
+    warn_of_volume(&config.data_dir, config.journal.size_bytes_max);
     let consumer = if config.index.enabled { opened.consumers.pop() } else { None };
     let index = match consumer {
         Some(consumer) => Some(open_index(config, consumer, Arc::clone(metrics)).await?),

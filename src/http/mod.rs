@@ -28,5 +28,5 @@ pub use listener::serve;
 pub use log_limit::LogLimit;
 pub use network::Network;
 pub use serve::Hooks;
-pub use socket::{Listen, Socket, listen};
+pub use socket::{Listen, Socket, check_address, listen};
 pub use url_path::UrlPath;

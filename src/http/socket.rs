@@ -19,15 +19,32 @@ const BACKLOG: u32 = 1024;
 /// # Errors
 /// The address is in use, or this process may not or cannot listen on it.
 pub fn listen(address: SocketAddr, send_buffer_bytes: Option<u32>) -> io::Result<TcpListener> {
-    match listen_on(address, send_buffer_bytes) {
+    let socket = bind(address)?;
+    if let Some(bytes) = send_buffer_bytes {
+        // Accepted connections inherit it.
+        socket.set_send_buffer_size(bytes)?;
+    }
+    socket.listen(BACKLOG)
+}
+
+/// Checks that [`listen`] can use an address. No client can connect because of this check.
+///
+/// # Errors
+/// The same as of [`listen`].
+pub fn check_address(address: SocketAddr) -> io::Result<()> {
+    bind(address).map(drop)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    match bind_to(address) {
         Err(error) if is_every_address(address) && is_without_ipv6(&error) => {
-            listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())), send_buffer_bytes)
+            bind_to(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
         }
         result => result,
     }
 }
 
-fn listen_on(address: SocketAddr, send_buffer_bytes: Option<u32>) -> io::Result<TcpListener> {
+fn bind_to(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if is_every_address(address) {
         // The system's default (`net.ipv6.bindv6only`) can shut IPv4 clients out.
@@ -35,12 +52,8 @@ fn listen_on(address: SocketAddr, send_buffer_bytes: Option<u32>) -> io::Result<
     }
     // Otherwise a restart fails for a minute, because connections of the run before are still closing.
     socket.set_reuseaddr(true)?;
-    if let Some(bytes) = send_buffer_bytes {
-        // Accepted connections inherit it.
-        socket.set_send_buffer_size(bytes)?;
-    }
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    Ok(socket)
 }
 
 fn is_every_address(address: SocketAddr) -> bool {

@@ -63,6 +63,21 @@ impl SqliteJournal {
         make_data_dir(data_dir)?;
         // Before anything is opened: opening the journal already writes to it.
         let lock = Lock::take(data_dir)?;
+        SqliteJournal::open_locked(lock, data_dir, options, consumers, metrics, clock)
+    }
+
+    /// Like [`SqliteJournal::open`], with the lock on the data directory already taken.
+    ///
+    /// # Errors
+    /// A newer livehook made the journal, or the disk reports an error.
+    pub fn open_locked(
+        lock: Lock,
+        data_dir: &Path,
+        options: &Options,
+        consumers: &[(String, Start)],
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Result<Opened, JournalError> {
         let clocks = Clocks::start(clock);
         let store = Store::open_and_write(data_dir, options, consumers, clocks.now())?;
 

@@ -1,6 +1,6 @@
 //! The file of a database, as the operating system sees it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -23,8 +23,15 @@ impl Identity {
     /// # Errors
     /// The file does not exist or cannot be inspected.
     pub(crate) fn of(path: &Path) -> io::Result<Identity> {
-        let metadata = path.metadata()?;
-        Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
+        path.metadata().map(|metadata| Identity::from(&metadata))
+    }
+
+    /// Returns the identity of an open file.
+    ///
+    /// # Errors
+    /// The file cannot be inspected.
+    pub(super) fn of_open(file: &File) -> io::Result<Identity> {
+        file.metadata().map(|metadata| Identity::from(&metadata))
     }
 
     /// Whether the file is still at the path. Counts as yes if the path cannot be inspected for another reason than its
@@ -34,6 +41,12 @@ impl Identity {
             Ok(found) => found == self,
             Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
         }
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Identity {
+        Identity { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::StorageError;
 use super::error::is_full;
+use super::{Identity, StorageError};
 
 /// The file that is locked.
 const FILE_NAME: &str = "livehook.lock";
@@ -15,10 +16,10 @@ const FILE_NAME: &str = "livehook.lock";
 const RETRIES: u32 = 5;
 const RETRY_WAIT: Duration = Duration::from_millis(10);
 
-/// Holds the lock until it is dropped. The system frees it when the process ends, however it ends.
-#[derive(Debug)]
+/// Holds the lock until its last clone is dropped. The system frees it when the process ends, however it ends.
+#[derive(Clone, Debug)]
 pub struct Lock {
-    _file: File,
+    _file: Arc<File>,
 }
 
 impl Lock {
@@ -33,13 +34,7 @@ impl Lock {
     /// Takes the lock like [`Lock::take`], and calls `wait` before each retry.
     fn take_with(data_dir: &Path, mut wait: impl FnMut()) -> Result<Lock, StorageError> {
         let path = data_dir.join(FILE_NAME);
-        let mut file = OpenOptions::new()
-            .create(true)
-            // The file holds the process id of the owner, which may be another livehook.
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| StorageError::io(&path)(with_cure(error)))?;
+        let file = open(&path)?;
         let mut retries = RETRIES;
         while let Err(error) = file.try_lock() {
             match error {
@@ -51,12 +46,36 @@ impl Lock {
                 TryLockError::Error(source) => return Err(StorageError::io(&path)(source)),
             }
         }
+        Lock::write_owner(file, &path)
+    }
+
+    /// Takes the lock on a data directory, as soon as no other process holds it. Blocks the thread until then.
+    ///
+    /// # Errors
+    /// The lock's file cannot be made, or its file system has no locks.
+    pub fn wait(data_dir: &Path) -> Result<Lock, StorageError> {
+        let path = data_dir.join(FILE_NAME);
+        loop {
+            let file = open(&path)?;
+            match file.lock() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => result.map_err(StorageError::io(&path))?,
+            }
+            // Someone may have replaced the data directory during the wait. The lock of the old one is then worth nothing.
+            if Identity::of_open(&file).map_err(StorageError::io(&path))?.is_at(&path) {
+                return Lock::write_owner(file, &path);
+            }
+        }
+    }
+
+    /// Writes the id of this process into the locked file.
+    fn write_owner(mut file: File, path: &Path) -> Result<Lock, StorageError> {
         // The process id is for people only, so a full disk does not matter.
         match file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())) {
-            Err(error) if !is_full(&error) => return Err(StorageError::io(&path)(error)),
+            Err(error) if !is_full(&error) => return Err(StorageError::io(path)(error)),
             _ => {}
         }
-        Ok(Lock { _file: file })
+        Ok(Lock { _file: Arc::new(file) })
     }
 
     /// Whether a process holds the lock, as a running service does.
@@ -79,6 +98,16 @@ impl Lock {
     }
 }
 
+fn open(path: &Path) -> Result<File, StorageError> {
+    OpenOptions::new()
+        .create(true)
+        // The file holds the process id of the owner, which may be another livehook.
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|error| StorageError::io(path)(with_cure(error)))
+}
+
 fn with_cure(error: io::Error) -> io::Error {
     match error.kind() {
         ErrorKind::PermissionDenied => {
@@ -99,6 +128,44 @@ mod tests {
         assert!(matches!(Lock::take(directory.path()), Err(StorageError::Locked(_))));
         drop(first);
         Lock::take(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn waiting_ends_with_the_last_clone() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Lock::take(directory.path()).unwrap();
+        let clone = first.clone();
+        let data_dir = directory.path().to_owned();
+        let waiting = std::thread::spawn(move || Lock::wait(&data_dir).unwrap());
+        drop(first);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waiting.is_finished());
+        drop(clone);
+        let second = waiting.join().unwrap();
+        assert!(matches!(Lock::take(directory.path()), Err(StorageError::Locked(_))));
+        drop(second);
+    }
+
+    // The old file is still locked by its owner, who then ends. Its lock must not count for the new directory.
+    #[test]
+    fn replaced_directory_is_locked_itself() {
+        let parent = tempfile::tempdir().unwrap();
+        let (data_dir, away) = (parent.path().join("data"), parent.path().join("away"));
+        std::fs::create_dir(&data_dir).unwrap();
+        let old = Lock::take(&data_dir).unwrap();
+        let waited_for = data_dir.clone();
+        let waiting = std::thread::spawn(move || Lock::wait(&waited_for).unwrap());
+        std::thread::sleep(Duration::from_millis(50));
+        std::fs::rename(&data_dir, &away).unwrap();
+        std::fs::create_dir(&data_dir).unwrap();
+        let new = Lock::take(&data_dir).unwrap();
+        drop(old);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waiting.is_finished());
+        drop(new);
+        let _taken = waiting.join().unwrap();
+        assert!(Lock::is_held(&data_dir).unwrap());
+        assert!(!Lock::is_held(&away).unwrap());
     }
 
     #[test]

@@ -7,6 +7,8 @@ import json
 import re
 import ssl
 import subprocess
+import urllib.error
+import urllib.request
 
 import yaml
 
@@ -161,6 +163,73 @@ def test_the_unit_for_systemd_starts_livehook(folder):
     subprocess.run(commands[0], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     with running("livehook", commands[1], port, folder, {name: str(folder / "data")}):
         until("the data directory is made", lambda: (folder / "data" / "journal.db").exists())
+
+
+def admin_status(port, path):
+    """The status and the error word of the admin endpoint."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, None
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())["error"]
+
+
+def test_the_standby_takes_over_behind_a_proxy(folder):
+    """Both proxies pass callbacks on to the one that is active, before and after the first one is killed."""
+    command = block(DEPLOYMENT, "A second instance", "sh", "--wait").split()
+    (folder / "config.toml").write_text(f'data_dir = "data"\n[receiver]\nkeys = ["{KEY}"]\nhealth_path = "/health"\n')
+    with contextlib.ExitStack() as stack:
+        ports, processes = [], []
+        for number in (1, 2):
+            receiver, admin = free_port(), free_port()
+            ports.append((receiver, admin))
+            environment = {"LIVEHOOK_LISTEN": f"127.0.0.1:{receiver}", "LIVEHOOK_ADMIN_LISTEN": f"127.0.0.1:{admin}"}
+            processes.append(stack.enter_context(running(f"livehook-{number}", command, admin, folder, environment)))
+            if number == 1:
+                until("the first one is active", lambda: admin_status(admin, "/readyz")[0] == 200)
+        (first, _), (second, standby_admin) = ports
+        assert admin_status(standby_admin, "/livez") == (200, None)
+        assert admin_status(standby_admin, "/readyz") == (503, "standby")
+
+        caddy_port, nginx_port = free_port(), free_port()
+        changes = [("127.0.0.1:8080 127.0.0.1:8081", f"127.0.0.1:{first} 127.0.0.1:{second}")]
+        changes += [("{$LIVEHOOK_HOST:hooks.example.com} {", f"http://hooks.example.com:{caddy_port} {{\n    bind 127.0.0.1")]
+        stack.enter_context(running("caddy", caddy("standby-Caddyfile", changes, folder), caddy_port, folder))
+        upstreams = block(DEPLOYMENT, "A second instance", "nginx")
+        upstreams = replace(replace(upstreams, "127.0.0.1:8080", f"127.0.0.1:{first}"), "127.0.0.1:8081", f"127.0.0.1:{second}")
+        changes = [("upstream livehook {\n    server 127.0.0.1:8080;\n    keepalive 32;\n}\n", upstreams)]
+        changes += [("listen 443 ssl", f"listen 127.0.0.1:{nginx_port} ssl")]
+        stack.enter_context(running("nginx", nginx("nginx.conf", changes, folder), nginx_port, folder))
+
+        def both_pass():
+            with contextlib.suppress(json.JSONDecodeError):
+                return post(caddy_port, "127.0.0.1", False) == post(nginx_port, "127.0.0.1", True) == (200, None)
+
+        until("Caddy knows that the standby's port is closed", both_pass)
+        assert all(both_pass() for _ in range(3))
+        processes[0].kill()
+        processes[0].wait()
+        until("both proxies have found the other one", both_pass)
+        assert all(both_pass() for _ in range(3))
+
+
+def test_the_second_container_fits_the_first():
+    """standby.yaml for its form only: no containers are started here."""
+    services = yaml.safe_load((EXAMPLES / "standby.yaml").read_text())["services"]
+    base = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())["services"]
+    active, standby = services["livehook"], services["livehook-standby"]
+    assert standby["extends"] == {"file": "compose.yaml", "service": "livehook"} and "livehook" in base
+    assert active["command"] == standby["command"] == ["serve", "--wait"]
+    check = " ".join(active["healthcheck"]["test"][1:])
+    assert active["healthcheck"] == standby["healthcheck"] and f"`{check}`" in (ROOT / DEPLOYMENT).read_text()
+    assert set(services) - {"livehook-standby"} <= set(base)
+    caddyfile, target = services["caddy"]["volumes"][0].removesuffix(":ro").split(":")
+    assert (EXAMPLES / caddyfile).exists() and any(f":{target}:" in volume for volume in base["caddy"]["volumes"])
+    path = re.search(r"health_uri (\S+)", (EXAMPLES / caddyfile).read_text())[1]
+    assert f'health_path = "{path}"\n' in (EXAMPLES / "compose.toml").read_text()
+    upstreams = services["caddy"]["environment"]["LIVEHOOK_UPSTREAM"].split()
+    port = base["caddy"]["environment"]["LIVEHOOK_UPSTREAM"].split(":")[1]
+    assert upstreams == [f"livehook:{port}", f"livehook-standby:{port}"]
 
 
 def test_the_containers_fit_together():

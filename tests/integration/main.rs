@@ -33,6 +33,7 @@ mod restore;
 mod sender;
 mod shutdown;
 mod sinks;
+mod standby;
 mod structure;
 mod subscriber;
 mod sync;

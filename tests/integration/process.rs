@@ -21,6 +21,8 @@ pub(crate) struct Livehook {
     pub(crate) directory: PathBuf,
     pub(crate) receiver: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Whether it waits for the end of another one (`--wait`).
+    waits: bool,
     child: Option<Child>,
     /// Removed with this value, unless the test brought a directory.
     temporary: Option<TempDir>,
@@ -47,9 +49,17 @@ impl Livehook {
     /// at the end. Starts nothing. Relative paths are relative to `directory`.
     pub(crate) fn configure(directory: &Path, head: &str, more: &str) -> Livehook {
         let (receiver, admin) = (free_port(), free_port());
-        let livehook = Livehook { directory: directory.to_owned(), receiver, admin, child: None, temporary: None };
+        let directory = directory.to_owned();
+        let livehook = Livehook { directory, receiver, admin, waits: false, child: None, temporary: None };
         livehook.configure_again(head, more);
         livehook
+    }
+
+    /// A second one with the same configuration file and ports. Both wait for each other from now on.
+    pub(crate) fn standby(&mut self) -> Livehook {
+        self.waits = true;
+        let Livehook { receiver, admin, .. } = *self;
+        Livehook { directory: self.directory.clone(), receiver, admin, waits: true, child: None, temporary: None }
     }
 
     /// Writes another configuration for the next start, with the same ports and data.
@@ -88,6 +98,9 @@ impl Livehook {
         assert!(self.child.is_none(), "it runs already");
         let config = self.path("config.toml");
         let command = command.arg("serve").arg("--config").arg(config).current_dir(&self.directory);
+        if self.waits {
+            command.arg("--wait");
+        }
         self.child.insert(command.stdin(Stdio::null()).spawn().unwrap())
     }
 

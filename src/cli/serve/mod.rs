@@ -26,17 +26,26 @@ Examples:
   livehook serve --key test                  a first try without a file
   livehook serve --config config.toml
   LIVEHOOK_KEYS_FILE=callback.key livehook serve --data-dir /var/lib/livehook
-  livehook serve --key test | jq .subject    events are JSON lines on stdout")]
+  livehook serve --key test | jq .subject    events are JSON lines on stdout
+  livehook serve --config config.toml --wait for a second instance")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
+    /// If another livehook uses the data directory, wait until it ends, and take over at once
+    ///
+    /// Until then the port for callbacks stays closed, and the admin endpoint answers 503 `standby`, except for /livez. Start
+    /// both with --wait, and one of them is always active. Both must run on one machine, because locks don't work on
+    /// network file systems.
+    #[arg(long)]
+    wait: bool,
 }
 
 /// Runs until a signal stops the service, or an essential part of it fails.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config = arguments.config.load()?;
+    let Arguments { config, wait } = arguments;
+    let config = config.load()?;
     let log = telemetry::start_log(&config.log);
-    let result = block_on(serve(config)).and_then(|result| result);
+    let result = block_on(serve(config, wait)).and_then(|result| result);
     let code = result.unwrap_or_else(|error| {
         // The log has the format that the user chose, and a blocked stderr does not stop it.
         tracing::error!("{}", error_text(&error));
@@ -46,7 +55,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, waits: bool) -> anyhow::Result<ExitCode> {
     // Before the first log line, because a log file at its size limit would end the process with SIGXFSZ.
     let mut signals = signals::count_stops()?;
     for warning in &config.warnings {
@@ -62,8 +71,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     tokio::pin!(first);
 
     let greeting = Greeting::of(&config);
+    let starting = async { if waits { App::start_or_wait(config).await } else { App::start(config).await } };
     let app = tokio::select! {
-        app = App::start(config) => app?,
+        app = starting => app?,
         () = &mut first => return Ok(ExitCode::SUCCESS),
     };
     greeting.say(&app);

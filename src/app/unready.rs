@@ -1,0 +1,54 @@
+//! Answers requests while the service cannot serve yet: every path gets a 503 with the reason.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::http::{self, CLOSE, ErrorBody, Hooks, Limits};
+
+/// How long the requests in flight may take when `work` is done. Then they are cut off, because the service must start.
+const DRAIN_MAX: Duration = Duration::from_millis(250);
+
+/// Waits for `work` and returns its result. Until then, every path of the listeners gets `answer`, except `/livez`, which answers
+/// 200. The ports stay open afterwards.
+///
+/// # Errors
+/// `work` failed, or a listener cannot be shared.
+pub(super) async fn answer_during<T>(
+    listeners: impl IntoIterator<Item = (&TcpListener, Limits)>,
+    answer: ErrorBody,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let (stop, stopped) = watch::channel(false);
+    // Dropping the set ends all of them.
+    let mut servers = JoinSet::new();
+    for (listener, limits) in listeners {
+        let mut stopped = stopped.clone();
+        let stop = async move {
+            // If the sender is gone, the server stops as well.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        servers.spawn(http::serve(copy_of(listener)?, router(answer.clone()), Hooks::default(), limits, stop));
+    }
+    let result = work.await?;
+    stop.send_replace(true);
+    let drained = async { while servers.join_next().await.is_some() {} };
+    let _ = timeout(DRAIN_MAX, drained).await;
+    Ok(result)
+}
+
+/// Another listener on the same socket, so that the port stays open when this one is closed.
+fn copy_of(listener: &TcpListener) -> std::io::Result<TcpListener> {
+    let copy = listener.as_fd().try_clone_to_owned()?;
+    TcpListener::from_std(std::net::TcpListener::from(copy))
+}
+
+fn router(answer: ErrorBody) -> Router {
+    Router::new().route("/livez", get(|| async { "ok\n" })).fallback(|| async { (CLOSE, answer) })
+}
