@@ -32,6 +32,8 @@ CHANGES = {
     "drop_dead_letters": {"all": True},
     "begin_replay": {"sink": "log", "dry_run": True},
     "cancel_replay": {},
+    "retry_sink": {},
+    "skip_events": {"streams": ["nobody"]},
 }
 # These need a sink or a disk that fails, or ten seconds for a body that never ends; the tests in Rust cover them.
 UNSEEN = {
@@ -245,7 +247,9 @@ def check_changes(description, service):
         change(name, 413, json.dumps({"sink": "x" * 300_000}))
         change(name, 400, json.dumps({"no_such": 1}))
         change(name, 400, json.dumps([True]))
-    for name, path in (("rebuild_index", ()), ("cancel_replay", [str(number)])):
+    change("retry_sink", 202, "{}", ["log"])
+    change("skip_events", 200, json.dumps({"streams": ["nobody"]}), ["log"])
+    for name, path in (("rebuild_index", ()), ("cancel_replay", [str(number)]), ("retry_sink", ["log"]), ("skip_events", ["log"])):
         change(name, 413, json.dumps({"no_such": "x" * 300_000}), path)
         change(name, 400, json.dumps({"no_such": 1}), path)
 
@@ -313,7 +317,7 @@ def check_refusals(description, service, outside, without_index):
         description.check(service, name, 431, path, {"X-Long": "x" * 20_000, **BEARER, **JSON})
         description.check(outside, name, 401, path, JSON)
         if "404" in statuses:
-            description.check(service, name, 404, path, {**BEARER, **JSON})
+            description.check(service, name, 404, path, {**BEARER, **JSON}, body=json.dumps(CHANGES.get(name, {})))
         if name not in WITHOUT_INDEX and name not in CHANGES and name not in ("read_dead_letter", "read_replay"):
             # Without an index the feed still has events.
             query = {"kind": "session"} if name == "follow_feed" else None

@@ -11,7 +11,7 @@ use super::error_text::error_text;
 use super::render::{Output, OutputError, talk};
 use super::{
     backup, check_config, completions, dead_letters, events, explain, healthcheck, keygen, rebuild_index, replay, send,
-    serve, session, sessions, sign, streams,
+    serve, session, sessions, sign, sinks, streams,
 };
 
 /// Receives the callbacks of Tencent Cloud CSS (live streaming), stores every genuine one, and delivers it to your sinks
@@ -45,6 +45,7 @@ enum Command {
     Events(events::Arguments),
     DeadLetters(Box<dead_letters::Arguments>),
     Replay(Box<replay::Arguments>),
+    Sinks(sinks::Arguments),
     Streams(streams::Arguments),
     Sessions(Box<sessions::Arguments>),
     Session(session::Arguments),
@@ -81,6 +82,7 @@ pub(super) fn run_with_output(
         Command::Events(arguments) => events::run(arguments, output),
         Command::DeadLetters(arguments) => dead_letters::run(*arguments, output),
         Command::Replay(arguments) => replay::run(&arguments, output),
+        Command::Sinks(arguments) => sinks::run(&arguments),
         Command::Streams(arguments) => streams::run(&arguments, output),
         Command::Sessions(arguments) => sessions::run(*arguments, output),
         Command::Session(arguments) => session::run(&arguments, output),

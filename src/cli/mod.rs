@@ -26,6 +26,7 @@ mod serve;
 mod session;
 mod sessions;
 mod sign;
+mod sinks;
 mod streams;
 #[cfg(test)]
 mod testing;

@@ -1,12 +1,15 @@
 //! From the journal to the sinks: one worker per sink, with retries, dead letters and resends.
 
 mod backoff;
+mod catch_up;
 mod doubts;
 mod new_events;
 mod outcome;
 mod outlet;
 mod pending;
 mod replay_selection;
+mod report;
+mod requests;
 mod resend;
 mod status;
 #[cfg(test)]
@@ -16,5 +19,6 @@ mod worker;
 pub use backoff::RetryOptions;
 pub use outlet::Outlet;
 pub use replay_selection::ReplaySelection;
-pub use status::{Status, StatusView};
+pub use requests::{Requests, SkipSelection};
+pub use status::{FailingEvent, Status, StatusView};
 pub use worker::Worker;

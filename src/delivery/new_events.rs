@@ -7,7 +7,11 @@ use super::backoff::Pause;
 use super::outcome::{BatchOutcome, Decision, is_cut_short};
 use super::outlet::Outlet;
 use super::pending::{Attempts, Pending};
+use super::report::{NewFailure, Report};
+use super::requests::SkipSelection;
+use super::status::FailingEvent;
 use crate::journal::{JournalError, NewDeadLetter, Offset, Progress, Record, Step};
+use crate::sink::Outcome;
 use crate::telemetry::DeliveryOutcome;
 
 /// The delivery of new events to one sink.
@@ -20,15 +24,14 @@ pub(super) struct NewEvents {
     outages: u32,
     /// The pause of the whole sink. It gets no event until the pause ends.
     pause: Option<Pause>,
-    /// The last failure in the log; `None` once the sink takes events again.
-    logged: Option<String>,
+    report: Report,
 }
 
 impl NewEvents {
     /// Starts after `cursor`.
     pub(super) fn new(cursor: Offset) -> NewEvents {
         let pending = Pending::new(cursor, Vec::new());
-        NewEvents { pending, is_resumed: false, last: None, outages: 0, pause: None, logged: None }
+        NewEvents { pending, is_resumed: false, last: None, outages: 0, pause: None, report: Report::default() }
     }
 
     /// The records that were read and aren't finished.
@@ -81,7 +84,8 @@ impl NewEvents {
                 // reaches beyond the cursor if a record is unfinished.
                 self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
                 self.is_resumed = true;
-                self.report_success(outlet);
+                self.outages = 0;
+                self.report.success(outlet);
                 // The next step saves this before it delivers, because the sink's position and state must be durable together.
                 outlet.keep(outlet.progress(&self.pending));
                 Ok(Step::More)
@@ -91,7 +95,7 @@ impl NewEvents {
                 let oldest = outlet.consumer.read(cursor, 1).await?;
                 outlet.status.set_oldest_pending_ms(oldest.first().map(|record| record.event.received_ms()));
                 self.outages = self.outages.saturating_add(1);
-                self.report_failure(outlet, failure.reason.clone(), Some(failure.reason));
+                self.report.failure(outlet, self.outages, failure.reason.clone(), Some((None, failure.reason)));
                 Ok(Step::Wait(self.pause_sink(outlet, outlet.now_ms(), None)))
             }
         }
@@ -103,6 +107,7 @@ impl NewEvents {
     /// The journal can't be read or written.
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
         let has_read = self.read(outlet).await?;
+        self.report.blocked(outlet, self.is_blocked());
         let (batch, attempts) = self.pending.take_ready(outlet.now_ms());
         // Reading alone is progress too: the cursor passes the events that the selection excludes.
         if batch.is_empty() && !has_read {
@@ -140,8 +145,9 @@ impl NewEvents {
         // The attempt may have taken long, so pauses and ages count from its end.
         let now_ms = outlet.now_ms();
         let is_cut_short = is_cut_short(&batch, &outcomes);
+        let is_any_delivered = outcomes.contains(&Outcome::Delivered);
         let mut outcome_of_batch = BatchOutcome::default();
-        let (mut unfinished, mut dead_letters, mut new_reason) = (Vec::new(), Vec::new(), None);
+        let (mut unfinished, mut dead_letters, mut new_failure) = (Vec::new(), Vec::new(), None);
         for ((record, earlier), outcome) in batch.into_iter().zip(attempts).zip(outcomes) {
             let attempts = earlier.count.saturating_add(1);
             let age_ms = now_ms.saturating_sub(record.event.received_ms());
@@ -150,9 +156,10 @@ impl NewEvents {
                 Decision::Hold => unfinished.push((record, earlier)),
                 Decision::Retry { reason, retry_after } => {
                     if earlier.reason.as_ref() != Some(&reason) {
-                        new_reason.get_or_insert_with(|| reason.clone());
+                        new_failure.get_or_insert_with(|| (Some(FailingEvent::of(&record.event)), reason.clone()));
                     }
-                    let pause = outlet.pause(attempts, now_ms, retry_after);
+                    // Without a delivery, each failure may be an outage, whatever the sink reports.
+                    let pause = outlet.pause(attempts, now_ms, retry_after, !is_any_delivered);
                     // A sink that keeps order over all streams pauses as a whole.
                     let pause = (!outlet.sink.is_ordered()).then_some(pause);
                     unfinished.push((record, Attempts { count: attempts, reason: Some(reason), pause }));
@@ -169,7 +176,7 @@ impl NewEvents {
         outcome_of_batch.blame_sink_without_progress();
         outcome_of_batch.count(&outlet.metrics, outlet.name(), DeliveryOutcome::DeadLetter);
         let wait = self.pause_sink_after(outlet, &outcome_of_batch, is_cut_short, now_ms);
-        self.report(outlet, &outcome_of_batch, new_reason);
+        self.report_batch(outlet, &outcome_of_batch, new_failure);
         // One commit stores the dead letters and the cursor, so that a crash neither loses a dead letter nor makes it twice.
         outlet.keep(Progress { dead_letters, ..outlet.progress(&self.pending) });
         outlet.save().await?;
@@ -197,44 +204,60 @@ impl NewEvents {
 
     /// Pauses the sink, and returns the length of the pause.
     fn pause_sink(&mut self, outlet: &mut Outlet, now_ms: i64, retry_after: Option<Duration>) -> Duration {
-        let pause = outlet.pause(self.outages.max(1), now_ms, retry_after);
+        let pause = outlet.pause(self.outages.max(1), now_ms, retry_after, true);
         self.pause = Some(pause);
         pause.length
     }
 
-    /// Shows in the status and in the log whether the sink works. `new_reason` is a failure that differs from the last one of
+    /// Ends every pause, because a person wants the sink to try again now.
+    pub(super) fn end_pauses(&mut self) {
+        self.pause = None;
+        self.pending.end_pauses();
+    }
+
+    /// Makes dead letters of the selected events that are read and not finished. Returns their number.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub(super) async fn skip(&mut self, outlet: &mut Outlet, selection: &SkipSelection) -> Result<u64, JournalError> {
+        let (failed_at_ms, mut dead_letters) = (outlet.now_ms(), Vec::new());
+        for (record, attempts) in self.pending.take_events(|event| selection.takes(event)) {
+            let failure = match attempts.reason {
+                Some(reason) => format!("skipped on request; the last failure: {reason}"),
+                None => "skipped on request".to_owned(),
+            };
+            dead_letters.push(NewDeadLetter { record, attempts: attempts.count, failure, failed_at_ms });
+        }
+        let count = dead_letters.len() as u64;
+        if count > 0 {
+            outlet.metrics.deliveries(outlet.name(), DeliveryOutcome::DeadLetter, count);
+            outlet.keep(Progress { dead_letters, ..outlet.progress(&self.pending) });
+            outlet.save().await?;
+        }
+        tracing::warn!(sink = outlet.name(), count, "events were skipped on request: they are dead letters now");
+        if self.outages == 0 && !self.pending.has_failed() {
+            // The failure that the status shows was of a skipped event.
+            outlet.status.set_attempt(1, None);
+        }
+        self.report.blocked(outlet, self.is_blocked());
+        Ok(count)
+    }
+
+    /// Whether no more records may be read, because of records that have failed.
+    fn is_blocked(&self) -> bool {
+        self.pending.free_records() == 0 && self.pending.has_failed()
+    }
+
+    /// Shows in the status and in the log whether the sink works. `new_failure` is a failure that differs from the last one of
     /// its event.
-    fn report(&mut self, outlet: &Outlet, outcome: &BatchOutcome, new_reason: Option<String>) {
+    fn report_batch(&mut self, outlet: &Outlet, outcome: &BatchOutcome, new_failure: Option<NewFailure>) {
         if let Some(reason) = &outcome.failure {
-            self.report_failure(outlet, reason.clone(), new_reason);
+            let attempts = self.outages.max(self.pending.attempts_max());
+            self.report.failure(outlet, attempts, reason.clone(), new_failure);
         // A delivery of another stream says nothing about the records that have failed and still wait.
         } else if outcome.delivered > 0 && !self.pending.has_failed() {
-            self.report_success(outlet);
+            self.outages = 0;
+            self.report.success(outlet);
         }
     }
-
-    /// Logs a lasting failure when its reason changes, not each time.
-    fn report_failure(&mut self, outlet: &Outlet, failure: String, new_reason: Option<String>) {
-        let attempts = self.outages.max(self.pending.attempts_max());
-        outlet.status.set_attempt(attempts.saturating_add(1), Some(failure));
-        let is_logged = |reason: &String| self.logged.as_deref().is_some_and(|logged| is_same(logged, reason));
-        if let Some(reason) = new_reason.filter(|reason| !is_logged(reason)) {
-            tracing::warn!(sink = outlet.name(), reason, "the sink fails: livehook keeps its events and tries again");
-            self.logged = Some(reason);
-        }
-    }
-
-    fn report_success(&mut self, outlet: &Outlet) {
-        self.outages = 0;
-        self.logged = None;
-        if outlet.status.set_attempt(1, None) {
-            tracing::info!(sink = outlet.name(), "the sink takes events again");
-        }
-    }
-}
-
-/// Whether two reasons differ in the quoted answer at most. Many receivers put a time or a request number into each answer.
-fn is_same(one: &str, other: &str) -> bool {
-    let without_quote = |reason: &str| reason.split(": \"").next().map(str::to_owned);
-    without_quote(one) == without_quote(other)
 }

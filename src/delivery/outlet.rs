@@ -16,6 +16,9 @@ use crate::journal::{Consumer, JournalError, Progress, Record};
 use crate::sink::{Failure, Outcome, Sink};
 use crate::telemetry::Metrics;
 
+/// The longest wait in an outage, unless the destination asks for a longer one.
+const OUTAGE_WAIT_MAX: Duration = Duration::from_secs(15);
+
 /// One sink, its consumer of the journal, and its retry rules.
 pub struct Outlet {
     pub(super) consumer: Box<dyn Consumer>,
@@ -80,9 +83,18 @@ impl Outlet {
     }
 
     /// Returns the pause after failed attempt number `attempt`. It begins at `since_ms`, and `retry_after` is the wait that the
-    /// destination asked for.
-    pub(super) fn pause(&mut self, attempt: u32, since_ms: i64, retry_after: Option<Duration>) -> Pause {
-        Pause { since_ms, length: self.retry.wait(attempt, self.random.f64(), retry_after) }
+    /// destination asked for. In an outage the pause is shorter, so that the sink soon finds out that it's over.
+    pub(super) fn pause(
+        &mut self,
+        attempt: u32,
+        since_ms: i64,
+        retry_after: Option<Duration>,
+        is_outage: bool,
+    ) -> Pause {
+        let length = self.retry.wait(attempt, self.random.f64(), retry_after);
+        let is_asked = retry_after.is_some_and(|asked| asked > OUTAGE_WAIT_MAX);
+        let length = if is_outage && !is_asked { length.min(OUTAGE_WAIT_MAX) } else { length };
+        Pause { since_ms, length }
     }
 
     /// Returns the progress to store: the cursor, the finished records after it, and the state of the sink.
@@ -111,7 +123,9 @@ impl Outlet {
         // Cleared only after the commit, so that a journal that fails loses no dead letter.
         self.consumer.advance(progress.clone()).await?;
         self.unsaved = None;
-        self.status.set_cursor(self.consumer.cursor().0);
+        let cursor = self.consumer.cursor().0;
+        self.status.set_cursor(cursor);
+        self.status.note_lag(self.now_ms(), self.consumer.head().0.saturating_sub(cursor));
         Ok(())
     }
 }

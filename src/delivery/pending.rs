@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::backoff::Pause;
-use crate::callback::PartitionKey;
+use crate::callback::{Event, PartitionKey};
 use crate::journal::{Ahead, Offset, Record};
 
 /// The most records that may be pending. At this number, the worker reads no more.
@@ -67,6 +67,11 @@ impl Pending {
     /// Whether a record has failed since the start of the process.
     pub(super) fn has_failed(&self) -> bool {
         self.entries.iter().any(|entry| entry.attempts.reason.is_some())
+    }
+
+    /// The oldest record that has failed, also before the start of the process.
+    pub(super) fn first_failed(&self) -> Option<&Record> {
+        self.entries.iter().find(|entry| entry.attempts.count > 0).map(|entry| &entry.record)
     }
 
     /// The largest number of attempts of a record.
@@ -135,6 +140,19 @@ impl Pending {
         }
         self.entries.extend(kept.into_iter().map(|(record, attempts)| Entry { record, attempts }));
         self.entries.sort_by_key(|entry| entry.record.offset);
+    }
+
+    /// Ends the pause of every record.
+    pub(super) fn end_pauses(&mut self) {
+        // The pause stays, because it shows that its record has failed.
+        let pauses = self.entries.iter_mut().filter_map(|entry| entry.attempts.pause.as_mut());
+        pauses.for_each(|pause| pause.length = Duration::ZERO);
+    }
+
+    /// Takes the records of these events out, whether they are ready or not.
+    pub(super) fn take_events(&mut self, is_wanted: impl Fn(&Event) -> bool) -> Vec<(Record, Attempts)> {
+        let taken = self.entries.extract_if(.., |entry| is_wanted(&entry.record.event));
+        taken.map(|entry| (entry.record, entry.attempts)).collect()
     }
 
     /// The time until a record is ready; `None` if no record is pending.

@@ -1,9 +1,11 @@
 //! The worker of a sink and the admin endpoint share this state part by part, so a request never holds up a delivery.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::callback::EventSelection;
+use super::catch_up::CatchUp;
+use super::requests::Requests;
+use crate::callback::{Event, EventId, EventSelection};
 
 /// The state of one sink's delivery. Its worker writes it, and the admin endpoint reads it.
 #[derive(Debug, Default)]
@@ -14,11 +16,32 @@ pub struct Status {
     pub type_name: &'static str,
     /// The events that the sink is given.
     pub selection: EventSelection,
+    /// The requests of people to its worker.
+    pub requests: Requests,
     cursor: AtomicI64,
     oldest_pending_ms: AtomicI64,
     attempt: AtomicU32,
     dead_letters: AtomicI64,
     last_error: Mutex<Option<String>>,
+    failing: Mutex<Option<FailingEvent>>,
+    is_blocked: AtomicBool,
+    catch_up: Mutex<CatchUp>,
+}
+
+/// An event that has failed and waits for its next attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailingEvent {
+    /// Its id.
+    pub id: EventId,
+    /// The name of its stream; empty if it has none.
+    pub stream: String,
+}
+
+impl FailingEvent {
+    /// Names an event.
+    pub(super) fn of(event: &Event) -> FailingEvent {
+        FailingEvent { id: event.id(), stream: event.partition_key().stream().into_owned() }
+    }
 }
 
 /// A [`Status`] at one moment.
@@ -34,6 +57,12 @@ pub struct StatusView {
     pub dead_letters: i64,
     /// Why the sink failed last; `None` while it works.
     pub last_error: Option<String>,
+    /// The oldest event that has failed; `None` while every event passes.
+    pub failing: Option<FailingEvent>,
+    /// Whether the sink reads no more events, because too many have failed or wait behind one that failed.
+    pub is_blocked: bool,
+    /// How long it takes to catch up at the present speed, in seconds; `None` if that is unknown.
+    pub catch_up_secs: Option<i64>,
 }
 
 impl Status {
@@ -57,11 +86,33 @@ impl Status {
             attempt: self.attempt.load(Ordering::Relaxed),
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            failing: self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            is_blocked: self.is_blocked.load(Ordering::Relaxed),
+            catch_up_secs: self.catch_up.lock().unwrap_or_else(PoisonError::into_inner).secs(),
         }
     }
 
     pub(super) fn set_cursor(&self, cursor: i64) {
         self.cursor.store(cursor, Ordering::Relaxed);
+    }
+
+    /// Takes in how many records the sink is behind the journal's head.
+    pub(super) fn note_lag(&self, now_ms: i64, records: i64) {
+        self.catch_up.lock().unwrap_or_else(PoisonError::into_inner).note(now_ms, records);
+    }
+
+    /// Sets whether the sink reads no more events. Returns whether that changed.
+    pub(super) fn set_blocked(&self, is_blocked: bool) -> bool {
+        self.is_blocked.swap(is_blocked, Ordering::Relaxed) != is_blocked
+    }
+
+    /// Sets the oldest event that has failed.
+    pub(super) fn set_failing(&self, event: Option<&Event>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The worker calls this after each step, and the event is mostly the same.
+        if failing.as_ref().map(|failing| failing.id) != event.map(Event::id) {
+            *failing = event.map(FailingEvent::of);
+        }
     }
 
     pub(super) fn set_oldest_pending_ms(&self, received_ms: Option<i64>) {

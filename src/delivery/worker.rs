@@ -52,7 +52,13 @@ impl Worker {
     ///
     /// # Errors
     /// The journal is closed.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
+    pub async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), JournalError> {
+        let result = self.work_until(stop).await;
+        self.outlet.status.requests.close();
+        result
+    }
+
+    async fn work_until(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
         loop {
             if *stop.borrow() && !self.is_stopping {
                 self.is_stopping = true;
@@ -70,11 +76,13 @@ impl Worker {
                     tokio::select! {
                         result = self.outlet.consumer.wait(position), if can_read_more => result?,
                         () = tokio::time::sleep(wait) => {}
+                        () = self.outlet.status.requests.wait() => {}
                         _ = stop.wait_for(|stop| *stop) => {}
                     }
                 }
                 Step::Wait(wait) => tokio::select! {
                     () = tokio::time::sleep(wait.min(self.tend_wait().max(JOURNAL_WAIT))) => {}
+                    () = self.outlet.status.requests.wait() => {}
                     _ = stop.wait_for(|stop| *stop) => {}
                 },
             }
@@ -117,6 +125,7 @@ impl Worker {
         if self.new_events.is_resumed() {
             let oldest = self.new_events.pending().first();
             self.outlet.status.set_oldest_pending_ms(oldest.map(|record| record.event.received_ms()));
+            self.outlet.status.set_failing(self.new_events.pending().first_failed().map(|record| &record.event));
         }
         Ok(step)
     }
@@ -128,6 +137,7 @@ impl Worker {
             return self.new_events.resume(&mut self.outlet).await;
         }
         self.tend().await?;
+        self.answer_requests().await?;
         // A sink that seems to be down gets no resend either.
         if let Some(left) = self.new_events.pause_left(self.outlet.now_ms()) {
             return Ok(Step::Wait(left));
@@ -143,6 +153,20 @@ impl Worker {
             return Ok(step);
         }
         Ok(self.resend().await?.unwrap_or(Step::Idle))
+    }
+
+    /// Does what people have requested since the last step.
+    async fn answer_requests(&mut self) -> Result<(), JournalError> {
+        if self.outlet.status.requests.take_retry() {
+            self.new_events.end_pauses();
+            self.resends.end_pause();
+        }
+        for skip in self.outlet.status.requests.take_skips() {
+            let count = self.new_events.skip(&mut self.outlet, &skip.selection).await?;
+            // The caller may have stopped waiting.
+            let _ = skip.answer.send(count);
+        }
+        Ok(())
     }
 
     /// The time until the sink is tended again.

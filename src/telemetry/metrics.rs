@@ -42,6 +42,7 @@ pub struct Metrics {
     delivery_lag: Family<SinkLabels, Gauge>,
     oldest_pending: Family<SinkLabels, Gauge<f64, AtomicU64>>,
     dead_letters: Family<SinkLabels, Gauge>,
+    delivery_blocked: Family<SinkLabels, Gauge>,
     streams_live: Gauge,
     sessions_ended: Family<ReasonLabels, Counter>,
     session_duration: Histogram,
@@ -104,6 +105,8 @@ impl Metrics {
             oldest_pending: registrar
                 .zero("delivery_oldest_pending_seconds", "Age of the oldest event that a sink has not delivered"),
             dead_letters: registrar.zero("dead_letters", "Dead letters of a sink"),
+            delivery_blocked: registrar
+                .zero("delivery_blocked", "1 while a sink reads no more events because too many have failed"),
             streams_live: registrar.zero("streams_live", "Live streams"),
             sessions_ended: registrar.register("sessions_ended", "Ended sessions, by reason", sessions_ended),
             session_duration: registrar.register(
@@ -206,6 +209,11 @@ impl Metrics {
     /// Sets how many dead letters a sink has.
     pub fn dead_letters(&self, sink: &str, count: i64) {
         self.dead_letters.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(count);
+    }
+
+    /// Sets whether a sink reads no more events because too many have failed.
+    pub fn delivery_blocked(&self, sink: &str, is_blocked: bool) {
+        self.delivery_blocked.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(is_blocked));
     }
 
     /// Counts a session that has ended, with its duration in ms if it is known.

@@ -60,6 +60,45 @@ def test_every_refusal_is_in_the_table(folder):
     assert shown >= set(schema["enum"]), set(schema["enum"]) - shown
 
 
+# A sink that can't take the events of one stream. It tries again after a minute.
+POISONED = """
+[[sinks]]
+name = "backend"
+type = "command"
+program = "sh"
+arguments = ["-c", "! grep room-7 >/dev/null || ! test -e fail"]
+retry = { wait_ms_first = 60000, wait_ms_max = 60000 }
+"""
+
+
+def test_a_person_ends_a_wait_or_gives_up(folder):
+    service = Service(folder, POISONED)
+    retry = block(OPERATIONS, "Try again, or give up", "sh", "retry")
+    skip = block(OPERATIONS, "Try again, or give up", "sh", "skip")
+    (folder / "fail").touch()
+    with service.running():
+        def sink():
+            return json.loads(service.get("/api/v1/sinks")[1])["items"][0]
+
+        def fails_first(event):
+            service.send("--count", "3", "--event", event, "--stream", "room-7")
+            until("the first one fails", lambda: sink()["failing"], service.process)
+            return sink()["failing"]["id"]
+
+        failing = fails_first("push")
+        assert failing in service.log(), "the log names the event"
+        (folder / "fail").unlink()
+        service.script(retry)
+        until("all are delivered", lambda: sink()["lag"] == 0, service.process)
+
+        (folder / "fail").touch()
+        failing = fails_first("stop")
+        _, said = service.script(replace(skip, "0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42", failing))
+        assert [line.split()[0] for line in said.splitlines()] == ["1", "2"], said
+        until("the others are dead letters too", lambda: sink()["dead_letters"] == 3, service.process)
+        assert sink()["lag"] == 0 and sink()["failing"] is None
+
+
 def test_the_commands_for_dead_letters_and_replays_work(folder):
     service = Service(folder, REFUSING)
     (folder / "refuse").touch()

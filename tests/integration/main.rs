@@ -32,6 +32,7 @@ mod recorded_lines;
 mod restore;
 mod sender;
 mod shutdown;
+mod sink_requests;
 mod sinks;
 mod standby;
 mod structure;

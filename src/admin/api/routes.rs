@@ -50,6 +50,8 @@ pub(super) fn described_router(guard: Arc<Guard>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(dead_letters::drop_dead_letters))
         .routes(routes!(replays::begin_replay))
         .routes(routes!(replays::cancel_replay))
+        .routes(routes!(sinks::retry_sink))
+        .routes(routes!(sinks::skip_events))
         .routes(routes!(rebuild::rebuild_index))
         .route_layer(limit.clone())
         .route_layer(from_fn(read_whole_body))

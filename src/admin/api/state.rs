@@ -112,14 +112,20 @@ impl Api {
 
     /// Returns the status of the sink that a request wants to send to.
     pub(super) fn configured_sink(&self, name: &str) -> Result<&Status, Problem> {
-        self.sink(name).ok_or_else(|| {
-            let names: Vec<&str> = self.sinks.iter().map(|status| status.sink.as_str()).collect();
-            let (name, names) = (quoted(name), names.join(", "));
-            let detail = format!(
-                "there is no sink `{name}`; the configured sinks are {names}: name one of them, or configure `{name}` and restart livehook"
-            );
-            Problem::new(StatusCode::CONFLICT, "no_such_sink", detail)
-        })
+        self.sink(name).ok_or_else(|| Problem::new(StatusCode::CONFLICT, "no_such_sink", self.no_such_sink(name)))
+    }
+
+    /// Returns the status of the sink that the path of a request names.
+    pub(super) fn sink_of_path(&self, name: &str) -> Result<&Status, Problem> {
+        self.sink(name).ok_or_else(|| Problem::not_found(self.no_such_sink(name)))
+    }
+
+    fn no_such_sink(&self, name: &str) -> String {
+        let names: Vec<&str> = self.sinks.iter().map(|status| status.sink.as_str()).collect();
+        let (name, names) = (quoted(name), names.join(", "));
+        format!(
+            "there is no sink `{name}`; the configured sinks are {names}: name one of them, or configure `{name}` and restart livehook"
+        )
     }
 }
 

@@ -56,6 +56,11 @@ impl Resends {
         self.batches = self.batches.saturating_add(1);
     }
 
+    /// Ends the pause before the next turn.
+    pub(in crate::delivery) fn end_pause(&mut self) {
+        self.pause = None;
+    }
+
     /// Whether new events have had enough batches.
     pub(in crate::delivery) fn is_overdue(&self) -> bool {
         self.batches >= BATCHES_BETWEEN
@@ -123,7 +128,7 @@ impl Resends {
             }
             // A delivery shows that the destination is up, so the pause becomes short again.
             self.failed_turns = if outcome.delivered > 0 { 1 } else { self.failed_turns.saturating_add(1) };
-            self.pause = Some(outlet.pause(self.failed_turns, outlet.now_ms(), outcome.retry_after));
+            self.pause = Some(outlet.pause(self.failed_turns, outlet.now_ms(), outcome.retry_after, true));
             self.failure = Some(reason);
         } else if outcome.delivered > 0 {
             self.failed_turns = 0;

@@ -1,9 +1,12 @@
 //! The worker, one step at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::callback::NamePattern;
 use crate::delivery::testing::{Bench, NOW_MS, Setup, away, event, event_of, refused};
+use crate::delivery::{FailingEvent, SkipSelection};
 use crate::sink::{Failure, Outcome};
 
 #[tokio::test]
@@ -26,6 +29,85 @@ async fn a_sink_is_tended_by_the_clock() {
     }
     assert!(bench.worker.tend_wait() <= Duration::from_secs(60));
     assert_eq!(bench.given(), [[1]]);
+}
+
+#[tokio::test]
+async fn an_outage_waits_15_secs_at_most() {
+    // A destination that is down may also answer each event with an error of its own.
+    for outcome in [away(), refused()] {
+        let mut bench = Bench::new(0..1).await;
+        for attempt in 1..12 {
+            bench.answer(vec![(0, outcome.clone())]);
+            bench.work().await;
+            assert_eq!(bench.given().len(), attempt);
+            bench.pass(15_000);
+        }
+        bench.work().await;
+        assert_eq!(bench.status.view().cursor, 1, "15 s after its return, the destination is asked");
+    }
+    // While others pass, the destination is up, and the event waits longer.
+    let mut bench = Setup::default().waits_ms(60_000, 60_000).start(0..2).await;
+    bench.answer(vec![(0, refused())]);
+    bench.work().await;
+    bench.pass(29_999);
+    bench.work().await;
+    assert_eq!(bench.given(), [[1, 2]]);
+}
+
+#[tokio::test]
+async fn a_requested_retry_ends_every_pause() {
+    for outcome in [away(), refused()] {
+        let mut bench = Setup::default().waits_ms(60_000, 60_000).start(0..1).await;
+        bench.answer(vec![(0, outcome)]);
+        bench.work().await;
+        assert_eq!(bench.given().len(), 1);
+        bench.status.requests.retry();
+        bench.work().await;
+        assert_eq!((bench.given().len(), bench.status.view().cursor), (2, 1));
+    }
+    // The stream that failed still goes last, because the sink may skip the rest of the batch.
+    let mut bench = Setup::default().waits_ms(60_000, 60_000).start(0..1).await;
+    bench.answer(vec![(0, refused())]);
+    bench.work().await;
+    bench.append([event(1)]).await;
+    bench.status.requests.retry();
+    bench.work().await;
+    assert_eq!(bench.given(), [vec![1], vec![2, 1]]);
+}
+
+#[tokio::test]
+async fn skipped_events_are_dead_letters() {
+    let mut bench = Bench::new(0..0).await;
+    bench.append((0..1003).map(|number| event_of(if number < 1001 { "bad" } else { "good" }, number))).await;
+    bench.answer(vec![(0, refused())]);
+    bench.work().await;
+    assert!(bench.status.view().is_blocked);
+    assert_eq!(bench.given().len(), 1);
+    let id = event_of("bad", 0).id();
+    assert_eq!(bench.status.view().failing, Some(FailingEvent { id, stream: "bad".to_owned() }));
+    let first = SkipSelection { ids: vec![id], streams: Vec::new() };
+    let stream = SkipSelection { ids: Vec::new(), streams: vec![NamePattern::new("ba*").unwrap()] };
+    for (selection, expected) in [(first.clone(), 1), (first, 0)] {
+        let status = Arc::clone(&bench.status);
+        bench.answer(vec![(1, refused())]);
+        let skipped = tokio::spawn(async move { status.requests.skip(selection).await });
+        tokio::task::yield_now().await;
+        bench.work().await;
+        assert_eq!(skipped.await.unwrap(), Some(expected));
+    }
+    assert_eq!(bench.dead_letters(), [(1, 1, "skipped on request; the last failure: no room".to_owned())]);
+    let status = Arc::clone(&bench.status);
+    let skipped = tokio::spawn(async move { status.requests.skip(stream).await });
+    tokio::task::yield_now().await;
+    bench.settle().await;
+    assert_eq!(skipped.await.unwrap(), Some(1000));
+    assert!(!bench.status.view().is_blocked);
+    assert_eq!(
+        (bench.status.view().failing, bench.status.view().last_error, bench.status.view().attempt),
+        (None, None, 1)
+    );
+    assert_eq!((bench.dead_letters().len(), bench.status.view().cursor), (1001, 1003));
+    assert_eq!(bench.given().last(), Some(&vec![1002, 1003]));
 }
 
 #[tokio::test]
@@ -343,6 +425,7 @@ async fn a_stop_finishes_unless_the_sink_fails() {
         let (_stop, stopping) = watch::channel(true);
         bench.worker.run(stopping).await.unwrap();
         assert_eq!(bench.status.view().cursor, if is_failing { 0 } else { 3 });
+        assert_eq!(bench.status.requests.skip(SkipSelection::default()).await, None, "the worker has stopped");
     }
 }
 

@@ -1,0 +1,104 @@
+//! `livehook sinks`: a person ends the wait of a sink, or gives up on events. The real program, with a command sink that fails.
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::client::{Client, members, now_secs, sign};
+use super::process::{Livehook, PROGRAM};
+
+const TOKEN: &str = "a-token-for-the-tests";
+
+/// A service whose sink fails for every event of the stream `bad` while the file `fail` exists. It tries again after a minute.
+async fn service() -> Livehook {
+    let config = format!(
+        r#"token = "{TOKEN}"
+        [[sinks]]
+        name = "backend"
+        type = "command"
+        program = "sh"
+        arguments = ["-c", "if grep -q '\"subject\":\"bad\"'; then ! test -e fail; fi && echo taken >> taken"]
+        retry = {{ wait_ms_first = 60000, wait_ms_max = 60000 }}"#
+    );
+    let mut livehook = Livehook::configured("", &config);
+    std::fs::write(livehook.path("fail"), "").unwrap();
+    livehook.start();
+    livehook.ready().await;
+    livehook
+}
+
+async fn post(livehook: &Livehook, number: u64, stream: &str) {
+    let members = members(number).replace(&format!("\"s{number}\""), &format!("\"{stream}\""));
+    let callback = sign(&members, now_secs() + 600);
+    assert_eq!(Client::connect(livehook.receiver).await.unwrap().post(&callback).await.unwrap().status, 200);
+}
+
+/// Waits until the sink's state fits, and returns it.
+async fn state(livehook: &Livehook, fits: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = Client::connect(livehook.admin).await.unwrap().get("/api/v1/sinks", "").await.unwrap();
+        let sink = serde_json::from_str::<Value>(&answer.body).unwrap()["items"][0].take();
+        if fits(&sink) {
+            return sink;
+        }
+        assert!(Instant::now() < deadline, "{sink}: {}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn sinks(livehook: &Livehook, arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = Command::new(PROGRAM)
+        .current_dir(&livehook.directory)
+        .env("LIVEHOOK_CONFIG", "config.toml")
+        .arg("sinks")
+        .args(arguments)
+        .output()
+        .unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+#[tokio::test]
+async fn retry_ends_the_wait() {
+    let mut livehook = service().await;
+    post(&livehook, 0, "bad").await;
+    state(&livehook, |sink| sink["attempt"] == 2).await;
+    std::fs::remove_file(livehook.path("fail")).unwrap();
+    assert_eq!(sinks(&livehook, &["retry", "backend"]), (Some(0), "the sink backend tries again\n".to_owned()));
+    let sink = state(&livehook, |sink| sink["lag"] == 0).await;
+    assert_eq!((&sink["attempt"], &sink["last_error"], &sink["failing"]), (&1.into(), &Value::Null, &Value::Null));
+    assert_eq!(livehook.lines("taken").len(), 1);
+    let (code, said) = sinks(&livehook, &["retry", "elsewhere"]);
+    assert!(code == Some(1) && said.contains("there is no sink `elsewhere`"), "{said}");
+    livehook.stop().await;
+}
+
+#[tokio::test]
+async fn skip_lets_the_stream_go_on() {
+    let mut livehook = service().await;
+    for number in 0..3 {
+        post(&livehook, number, "bad").await;
+    }
+    post(&livehook, 3, "good").await;
+    let failing = state(&livehook, |sink| sink["failing"] != Value::Null && sink["lag"] == 4).await["failing"].take();
+    assert_eq!(failing["stream"], "bad");
+    assert!(livehook.log().contains(failing["id"].as_str().unwrap()), "the log names the event: {}", livehook.log());
+
+    // The next event of the stream fails in its turn.
+    let skipped = sinks(&livehook, &["skip", "backend", "--event", failing["id"].as_str().unwrap()]);
+    assert_eq!(skipped, (Some(0), "1 events of the sink backend are dead letters now\n".to_owned()));
+    let next = state(&livehook, |sink| sink["failing"] != Value::Null && sink["failing"] != failing).await;
+    assert_eq!((&next["dead_letters"], &next["lag"]), (&1.into(), &3.into()));
+    let skipped = sinks(&livehook, &["skip", "backend", "--stream", "ba*"]);
+    assert_eq!(skipped, (Some(0), "2 events of the sink backend are dead letters now\n".to_owned()));
+    let sink = state(&livehook, |sink| sink["lag"] == 0).await;
+    assert_eq!((&sink["dead_letters"], &sink["attempt"], &sink["last_error"]), (&3.into(), &1.into(), &Value::Null));
+    assert_eq!(livehook.lines("taken").len(), 1, "the other stream did not wait");
+
+    let (code, said) = sinks(&livehook, &["skip", "backend", "--stream", "ba*"]);
+    assert!(code == Some(1) && said.starts_with("no event"), "{said}");
+    let (code, said) = sinks(&livehook, &["skip", "backend"]);
+    assert!(code == Some(2) && said.contains("--event"), "{said}");
+    livehook.stop().await;
+}
