@@ -1,7 +1,15 @@
 # livehook in an image without a shell, for a user without rights. See "Docker" in docs/deployment.md.
 
-# The version of rust-toolchain.toml, which stays out of the build so that it installs nothing.
-FROM rust:1.95.0-bookworm AS build
+# The images to build with and to build on. A release names both by digest, so that you can build the same again:
+#
+#     docker build --build-arg BUILD_IMAGE=rust:1.95.0-bookworm@sha256:... --build-arg BASE_IMAGE=...@sha256:... .
+#
+# `docker buildx imagetools inspect IMAGE` shows a digest. The version of Rust is that of rust-toolchain.toml, which stays out of the
+# build so that it installs nothing.
+ARG BUILD_IMAGE=rust:1.95.0-bookworm
+ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /livehook
 # The dependencies get a layer of their own, which stands until Cargo.lock changes: they are built for an empty program.
 COPY Cargo.toml Cargo.lock ./
@@ -10,7 +18,7 @@ COPY . .
 # Cargo goes by time stamps, and those of the copied files can be older than the empty program.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin livehook && mkdir -p /image/data
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM ${BASE_IMAGE}
 COPY --from=build /livehook/target/release/livehook /usr/local/bin/livehook
 # A new named volume takes its owner from this folder.
 COPY --from=build --chown=65532:65532 /image/data /var/lib/livehook
