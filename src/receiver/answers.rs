@@ -77,7 +77,7 @@ fn hint_of(refusal: &Refusal) -> Cow<'static, str> {
 
 /// The unfinished body made room for others.
 pub(super) fn displaced() -> NotStored {
-    let hint = "; bodies have reached `receiver.bodies_bytes_max`, and this one was the largest of its address";
+    let hint = "; the unfinished bodies of its address have reached a sixteenth of `receiver.bodies_bytes_max`, or all bodies have reached it, and this one was the largest";
     NotStored { hint: hint.into(), ..NotStored::from(DISPLACED) }
 }
 

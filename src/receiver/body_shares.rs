@@ -8,6 +8,10 @@ use crate::http::AddressGroup;
 /// A body of at most this many bytes is small. A callback is.
 const SMALL_BODY_BYTES: usize = 16 * 1024;
 
+/// The share of all memory that the unfinished bodies of one sender may hold: a sixteenth. Eight senders then hold at most
+/// half of the memory.
+const SENDERS: usize = 16;
+
 /// Why a body gets no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoShare {
@@ -37,6 +41,8 @@ pub(super) struct BodyShares<T> {
     bytes_max: usize,
     /// The part that only small bodies may use.
     small_bytes: usize,
+    /// The most that the unfinished bodies of one sender may hold.
+    sender_bytes_max: usize,
     used: usize,
     senders: HashMap<AddressGroup, Sender<T>>,
     by_bytes: BTreeSet<(usize, AddressGroup)>,
@@ -52,11 +58,12 @@ struct Sender<T> {
 
 impl<T> BodyShares<T> {
     /// Divides `bytes_max` between bodies of at most `body_bytes_max`. An eighth is kept for small bodies, if a largest
-    /// body fits into the rest.
+    /// body fits into the rest. A sender may always have one largest body.
     pub(super) fn new(bytes_max: usize, body_bytes_max: usize) -> BodyShares<T> {
         BodyShares {
             bytes_max,
             small_bytes: (bytes_max / 8).min(bytes_max.saturating_sub(body_bytes_max)),
+            sender_bytes_max: (bytes_max / SENDERS).max(body_bytes_max),
             used: 0,
             senders: HashMap::new(),
             by_bytes: BTreeSet::new(),
@@ -97,7 +104,8 @@ impl<T> BodyShares<T> {
         body
     }
 
-    /// Takes `bytes` more for an unfinished body. Others make room and are added to `displaced`.
+    /// Takes `bytes` more for an unfinished body. Others of its sender make room for it within the share of a sender, and
+    /// others of any sender within the memory of all. They are added to `displaced`.
     ///
     /// # Errors
     /// This body itself is displaced, and holds nothing from then on.
@@ -107,7 +115,11 @@ impl<T> BodyShares<T> {
         bytes: usize,
         displaced: &mut Vec<T>,
     ) -> Result<(), NoShare> {
-        self.make_room(body.bytes + bytes, bytes, Some(body.number), displaced)?;
+        // A body that was displaced before must displace no other.
+        if !self.is_unfinished(body) {
+            return Err(NoShare::Displaced);
+        }
+        self.make_room(body.bytes + bytes, bytes, Some(body), displaced)?;
         let value = self.remove(body).ok_or(NoShare::Displaced)?;
         body.bytes += bytes;
         self.used += bytes;
@@ -120,38 +132,52 @@ impl<T> BodyShares<T> {
         self.remove(body).map_or(0, |_| body.bytes)
     }
 
-    /// Makes room for `bytes` of a body that then holds `total`. The sender with the most unfinished bytes makes room
-    /// first, by its largest body. Of bodies of one size the oldest goes, because it is the slowest.
+    /// Makes room for `bytes` of a body that then holds `total`. If the sender of `own` would exceed its share, that sender
+    /// makes room, and otherwise the sender with the most unfinished bytes. A sender makes room by its largest body. Of
+    /// bodies of one size the oldest goes, because it is the slowest.
     fn make_room(
         &mut self,
         total: usize,
         bytes: usize,
-        own: Option<u64>,
+        own: Option<&UnfinishedBody>,
         displaced: &mut Vec<T>,
     ) -> Result<(), NoShare> {
         let is_small = total <= SMALL_BODY_BYTES;
         let limit = if is_small { self.bytes_max } else { self.bytes_max - self.small_bytes };
-        while self.used + bytes > limit {
-            let (victim, value) = self.displace_largest().ok_or(NoShare::NoMemory)?;
-            if Some(victim) == own {
+        loop {
+            let sender = match own {
+                Some(own) if self.held_by(own.sender) + bytes > self.sender_bytes_max => own.sender,
+                _ if self.used + bytes > limit => self.by_bytes.last().ok_or(NoShare::NoMemory)?.1,
+                _ => return Ok(()),
+            };
+            let (victim, value) = self.displace_largest(sender).ok_or(NoShare::NoMemory)?;
+            if own.is_some_and(|own| own.number == victim) {
                 return Err(NoShare::Displaced);
             }
             displaced.push(value);
         }
-        Ok(())
     }
 
-    /// Removes the largest body of the sender that holds the most. `None` if no unfinished body holds anything.
-    fn displace_largest(&mut self) -> Option<(u64, T)> {
-        let (held, sender) = *self.by_bytes.last()?;
+    /// Removes the largest body of a sender. `None` if its unfinished bodies hold nothing.
+    fn displace_largest(&mut self, sender: AddressGroup) -> Option<(u64, T)> {
         let ((bytes, Reverse(number)), _) = self.senders.get(&sender)?.unfinished.last_key_value()?;
-        if held == 0 {
+        if *bytes == 0 {
             return None;
         }
         let victim = UnfinishedBody { sender, number: *number, bytes: *bytes };
         let value = self.remove(&victim)?;
         self.used = self.used.saturating_sub(victim.bytes);
         Some((victim.number, value))
+    }
+
+    /// Returns the bytes of all unfinished bodies of a sender.
+    fn held_by(&self, sender: AddressGroup) -> usize {
+        self.senders.get(&sender).map_or(0, |sender| sender.bytes)
+    }
+
+    fn is_unfinished(&self, body: &UnfinishedBody) -> bool {
+        let key = (body.bytes, Reverse(body.number));
+        self.senders.get(&body.sender).is_some_and(|sender| sender.unfinished.contains_key(&key))
     }
 
     fn insert(&mut self, body: &UnfinishedBody, value: T) {
@@ -190,7 +216,8 @@ mod tests {
         AddressGroup::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
     }
 
-    /// Shares of 160,000 bytes, of which 20,000 are for small bodies. A value is the order in which a body began.
+    /// Shares of 160,000 bytes: 20,000 are for small bodies, and each sender may hold 20,000. A value is the order in which a
+    /// body began.
     fn shares() -> BodyShares<u32> {
         BodyShares::new(160_000, LARGE)
     }
@@ -229,7 +256,9 @@ mod tests {
 
     #[test]
     fn sender_with_most_makes_room() {
-        let mut shares = shares();
+        // Each sender may hold 100,000.
+        let mut shares = BodyShares::new(1_600_000, LARGE);
+        shares.take_more(1_270_000);
         let mut bodies =
             begin(&mut shares, &[(1, LARGE), (2, 10_000), (2, LARGE), (2, LARGE), (2, LARGE), (3, LARGE), (3, LARGE)]);
         let mut displaced = Vec::new();
@@ -259,15 +288,28 @@ mod tests {
         assert_eq!((shares.used(), shares.finish(&own), displaced.len()), (130_000, 0, 0));
     }
 
-    /// Nothing is divided while there is memory: one proxy or one NAT may have it all.
     #[test]
-    fn one_sender_may_have_all() {
+    fn sender_keeps_to_its_share() {
+        // Each sender may hold 100,000.
+        let mut shares = BodyShares::new(1_600_000, LARGE);
+        let mut bodies = begin(&mut shares, &[(1, 1000), (1, LARGE), (1, LARGE), (1, LARGE), (1, LARGE), (2, LARGE)]);
+        let mut displaced = Vec::new();
+        assert_eq!(shares.grow(&mut bodies[0], LARGE - 1000, &mut displaced), Ok(()));
+        assert!(displaced.is_empty());
+        let mut small = shares.begin(sender(1), 6);
+        assert_eq!(shares.grow(&mut small, 1000, &mut displaced), Ok(()));
+        assert_eq!((displaced.as_slice(), shares.used()), (&[0][..], 101_000), "its own largest and oldest");
+        let mut own = shares.begin(sender(1), 7);
+        assert_eq!(shares.grow(&mut own, LARGE, &mut displaced), Ok(()));
+        assert_eq!((displaced.as_slice(), shares.used()), (&[0, 1][..], 101_000), "other senders keep theirs");
+    }
+
+    #[test]
+    fn ended_bodies_are_forgotten() {
         let mut shares = shares();
-        let mut bodies = begin(&mut shares, &[(1, LARGE); 7]);
-        for body in &mut bodies {
-            assert_eq!(shares.finish(body), LARGE);
-        }
-        for _ in 0..7 {
+        let senders: Vec<_> = (0..7).map(|number| (number, LARGE)).collect();
+        for body in begin(&mut shares, &senders) {
+            assert_eq!(shares.finish(&body), LARGE);
             shares.give_back(LARGE);
         }
         assert_eq!(shares.used(), 0);
@@ -279,6 +321,9 @@ mod tests {
         for (bytes_max, body_bytes_max) in [(1000, 1000), (262_144, 262_144), (300_000, 262_144)] {
             let mut shares = BodyShares::<()>::new(bytes_max, body_bytes_max);
             assert_eq!(shares.take(body_bytes_max, &mut Vec::new()), Ok(()));
+            shares.give_back(body_bytes_max);
+            let mut body = shares.begin(sender(1), ());
+            assert_eq!(shares.grow(&mut body, body_bytes_max, &mut Vec::new()), Ok(()), "also in pieces");
         }
     }
 }
