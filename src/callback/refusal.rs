@@ -15,6 +15,8 @@ pub enum Refusal {
     SignatureMissing {
         /// Types can be accepted unsigned by configuration, so the log names this one.
         event_type: EventType,
+        /// Whether the configuration accepts the type unsigned, but no key may sign for the domain of this callback.
+        is_foreign_domain: bool,
     },
     /// No active key gives this `sign` for this `t`.
     #[error(

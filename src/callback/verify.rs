@@ -126,7 +126,9 @@ impl Verifier {
         let (t, sign) = match (&callback.t, callback.sign) {
             (_, Sign::Absent) if self.accepts_unsigned(callback.event_type, domain) => return Ok(false),
             (_, Sign::Absent) | (None, _) => {
-                return Err(Refusal::SignatureMissing { event_type: callback.event_type });
+                let event_type = callback.event_type;
+                let is_foreign_domain = options.unsigned_event_types.contains(&event_type);
+                return Err(Refusal::SignatureMissing { event_type, is_foreign_domain });
             }
             (Some(_), Sign::Unreadable) => return Err(Refusal::SignatureMismatch),
             (Some(t), Sign::Digest(sign)) => (t, sign),
@@ -248,7 +250,7 @@ mod tests {
         ] {
             assert_eq!(judge(options(), &body, T + 10_000), Err(Refusal::SignatureMismatch), "{body}");
         }
-        let missing = Err(Refusal::SignatureMissing { event_type: EventType::Push });
+        let missing = Err(Refusal::SignatureMissing { event_type: EventType::Push, is_foreign_domain: false });
         assert_eq!(judge(options(), r#"{"event_type":1,"t":1}"#, T), missing);
         assert_eq!(judge(options(), r#"{"event_type":1}"#, T), missing);
     }
@@ -294,7 +296,7 @@ mod tests {
         assert_eq!(judge(options.clone(), r#"{"event_type":314,"t":1,"sign":""}"#, T), Err(Refusal::SignatureMismatch));
         assert_eq!(
             judge(options, r#"{"event_type":315}"#, T),
-            Err(Refusal::SignatureMissing { event_type: EventType::AudioModeration })
+            Err(Refusal::SignatureMissing { event_type: EventType::AudioModeration, is_foreign_domain: false })
         );
     }
 
@@ -303,15 +305,16 @@ mod tests {
         let keys = vec![key("test", &["a.com"]), key("other", &["*.b.com"])];
         let options =
             VerifierOptions { keys, unsigned_event_types: vec![EventType::LiveSummary], ..VerifierOptions::default() };
-        for (rest, is_accepted) in [
-            (r#","domain":"a.com""#, true),
-            (r#","domain":"x.b.com""#, true),
-            (r#","domain":"c.com""#, false),
+        let foreign = Refusal::SignatureMissing { event_type: EventType::LiveSummary, is_foreign_domain: true };
+        for (rest, refusal) in [
+            (r#","domain":"a.com""#, None),
+            (r#","domain":"x.b.com""#, None),
+            (r#","domain":"c.com""#, Some(foreign)),
             // Many types that CSS doesn't sign name no domain.
-            ("", true),
+            ("", None),
         ] {
             let body = format!(r#"{{"event_type":348{rest}}}"#);
-            assert_eq!(judge(options.clone(), &body, T).is_ok(), is_accepted, "{body}");
+            assert_eq!(judge(options.clone(), &body, T).err(), refusal, "{body}");
         }
     }
 

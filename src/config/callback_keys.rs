@@ -123,8 +123,7 @@ fn add(keys: &mut Vec<SourcedKey>, mistake_key: &str, source: String, key: KeyOp
     if !is_same_limit(&known.domains, &key.domains) {
         // The keys add up, so the wider of the two limits would win and the other one would be lost.
         let rule = format!(
-            "this is the same key as {first} ({}), but for {} instead of {}",
-            key.key.fingerprint(),
+            "this is the same key as {first}, but for {} instead of {}",
             described_limit(&key.domains),
             described_limit(&known.domains)
         );

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::refused_body::RefusedBody;
-use crate::callback::{EventType, Refusal};
+use crate::callback::{EventType, KnownType, Refusal, Signed};
 use crate::http::ErrorBody;
 
 /// The body of a 200: `{"code":0}`.
@@ -57,11 +57,10 @@ impl NotStored {
 /// Returns the end of the message for the operator: the setting that decides, if there is one.
 fn hint_of(refusal: &Refusal) -> Cow<'static, str> {
     let hint = match refusal {
-        Refusal::SignatureMissing { event_type } => {
-            return Cow::Owned(format!(
-                "; `receiver.unsigned_event_types = [\"{event_type}\"]` accepts this type without a signature"
-            ));
+        Refusal::SignatureMissing { is_foreign_domain: true, .. } => {
+            "; `receiver.unsigned_event_types` has its type, but no key in `receiver.keys` may sign for its domain"
         }
+        Refusal::SignatureMissing { event_type, .. } => return Cow::Owned(unsigned_hint(*event_type)),
         Refusal::SignatureExpired { .. } => {
             "; if genuine callbacks come late, raise `receiver.leeway_secs`, and check the clock of this machine"
         }
@@ -73,6 +72,27 @@ fn hint_of(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::Malformed(_) | Refusal::SignatureMismatch => "",
     };
     Cow::Borrowed(hint)
+}
+
+/// Returns the hint about a callback without a signature. For a type that CSS signs, a setting would only let forgeries in.
+fn unsigned_hint(event_type: EventType) -> String {
+    match KnownType::of(event_type).map_or(Signed::Unclear, |known| known.signed) {
+        Signed::Yes => {
+            format!(
+                "; CSS signs the type {event_type} if the callback template has a key, so it has none, or this is a forgery"
+            )
+        }
+        Signed::No => {
+            format!(
+                "; CSS doesn't sign this type: add \"{event_type}\" to `receiver.unsigned_event_types` to accept it"
+            )
+        }
+        Signed::Unclear => {
+            format!(
+                "; if CSS doesn't sign this type, add \"{event_type}\" to `receiver.unsigned_event_types` to accept it"
+            )
+        }
+    }
 }
 
 /// The unfinished body made room for others.
@@ -140,10 +160,14 @@ pub(super) fn body_too_large(bytes_max: usize) -> ErrorBody {
 mod tests {
     use super::*;
 
+    fn missing(event_type: EventType) -> Refusal {
+        Refusal::SignatureMissing { event_type, is_foreign_domain: false }
+    }
+
     #[test]
     fn refusal_has_its_status() {
         for (refusal, status) in [
-            (Refusal::SignatureMissing { event_type: EventType::Push }, 401),
+            (missing(EventType::Push), 401),
             (Refusal::SignatureMismatch, 401),
             (Refusal::SignatureExpired { expired_by_secs: 1 }, 401),
             (Refusal::SignatureTooFarAhead { ahead_secs: 1 }, 401),
@@ -159,7 +183,7 @@ mod tests {
     #[test]
     fn settings_are_named_for_the_operator_only() {
         for (refusal, setting) in [
-            (Refusal::SignatureMissing { event_type: EventType::Push }, "unsigned_event_types"),
+            (missing(EventType::Relay), "unsigned_event_types"),
             (Refusal::SignatureExpired { expired_by_secs: 1 }, "leeway_secs"),
             (Refusal::SignatureTooFarAhead { ahead_secs: 1 }, "validity_secs_max"),
             (Refusal::AppidNotAllowed, "allowed_appids"),
@@ -169,6 +193,31 @@ mod tests {
             assert!(hint.contains(&format!("`receiver.{setting}")), "{refusal:?}: {hint}");
             let message = answer.message();
             assert!(!message.contains('_') && !message.contains("receiver"), "{refusal:?}: {message}");
+        }
+    }
+    /// The advice must let in no forgery: CSS signs a push.
+    #[test]
+    fn unsigned_hint_fits_the_type() {
+        let foreign = Refusal::SignatureMissing { event_type: EventType::Relay, is_foreign_domain: true };
+        for (refusal, hint) in [
+            (
+                missing(EventType::Stop),
+                "; CSS signs the type stop if the callback template has a key, so it has none, or this is a forgery",
+            ),
+            (
+                missing(EventType::Relay),
+                "; CSS doesn't sign this type: add \"relay\" to `receiver.unsigned_event_types` to accept it",
+            ),
+            (
+                missing(EventType::Unknown(777)),
+                "; if CSS doesn't sign this type, add \"event-777\" to `receiver.unsigned_event_types` to accept it",
+            ),
+            (
+                foreign,
+                "; `receiver.unsigned_event_types` has its type, but no key in `receiver.keys` may sign for its domain",
+            ),
+        ] {
+            assert_eq!(NotStored::refused(&refusal, None).hint, hint, "{refusal:?}");
         }
     }
 }

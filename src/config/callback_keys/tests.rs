@@ -85,13 +85,13 @@ fn same_key_with_other_domains_is_a_mistake() {
         (
             "]",
             format!(
-                "LIVEHOOK_KEYS: this is the same key as receiver.keys[0] (7cfd4dc1), but for every domain instead of a.com, b.com; {cure}"
+                "LIVEHOOK_KEYS: this is the same key as receiver.keys[0], but for every domain instead of a.com, b.com; {cure}"
             ),
         ),
         (
             ", { key = \"sixteen-letters!\", domains = [\"*.a.com\"] }]",
             format!(
-                "1: receiver.keys[1]: this is the same key as receiver.keys[0] (7cfd4dc1), but for *.a.com instead of a.com, b.com; {cure}"
+                "1: receiver.keys[1]: this is the same key as receiver.keys[0], but for *.a.com instead of a.com, b.com; {cure}"
             ),
         ),
     ] {
