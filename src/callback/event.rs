@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::earlier_line;
 use super::event_id::EventId;
 use super::event_line::{self, Places};
 use super::event_type::EventType;
@@ -68,6 +69,12 @@ impl Event {
     /// The event as a CloudEvents 1.0 JSON object on one line, without a line end.
     pub fn line(&self) -> &str {
         &self.line
+    }
+
+    /// Returns how many bytes of the line are missing after `written`: 0 if it is the whole line. `None` if the line does not start
+    /// with `written`. An earlier version may have written the text.
+    pub(crate) fn missing_bytes(&self, written: &[u8]) -> Option<usize> {
+        earlier_line::missing_bytes(&self.line, written)
     }
 }
 

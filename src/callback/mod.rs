@@ -6,6 +6,7 @@
 //! Nothing here does I/O, reads a clock, or is async. The time is an argument.
 
 mod catalogue;
+mod earlier_line;
 mod event;
 mod event_id;
 mod event_line;

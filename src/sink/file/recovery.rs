@@ -4,7 +4,7 @@
 //! file was rotated since, the batch continues in the files closed since and in the current one.
 //!
 //! Content decides which lines are ours: a whole line must be the line of a record after the cursor, in order, and a torn
-//! line must be the beginning of one. A record that is skipped between two that are found was left out by the sink's
+//! line must be the beginning of one. A line that an earlier version wrote counts too. A record that is skipped between two that are found was left out by the sink's
 //! filter. So the last record found is the sink's position, as if the crash had come a moment later.
 //!
 //! A power failure can leave zeros in place of pages that were not synced, even before pages that were. If only the sink
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use super::error::FileError;
 use super::line_reader::{LineReader, Piece};
 use super::places::Place;
+use crate::callback::Event;
 use crate::journal::{Offset, Record, Records};
 use crate::sink::Failure;
 use crate::sink::blocking::blocking;
@@ -116,7 +117,8 @@ impl<'a> Recovery<'a> {
             match &piece {
                 // The sink ends an unfinished foreign line before it begins its own, which can leave an empty line.
                 Piece::Line(line) if line.is_empty() => {}
-                Piece::Line(line) if !has_zeros => match self.seek(|record| record == line).await? {
+                Piece::Line(line) if !has_zeros => match self.seek(|event| event.missing_bytes(line) == Some(0)).await?
+                {
                     Some(offset) => {
                         self.found = offset;
                         content = Content::Whole;
@@ -125,7 +127,7 @@ impl<'a> Recovery<'a> {
                 },
                 _ if has_zeros && !place.is_ours => return Ok(content),
                 _ => {
-                    if self.seek(|record| record.starts_with(text)).await?.is_some() {
+                    if self.seek(|event| event.missing_bytes(text).is_some()).await?.is_some() {
                         // The record is written again, so it must not count as found.
                         self.rewind();
                         content = Content::Torn { start };
@@ -137,8 +139,8 @@ impl<'a> Recovery<'a> {
         Ok(content)
     }
 
-    /// Returns the first record after the last one found whose line `is_wanted`.
-    async fn seek(&mut self, is_wanted: impl Fn(&[u8]) -> bool + Send) -> Result<Option<Offset>, Failure> {
+    /// Returns the first record after the last one found whose event `is_wanted`.
+    async fn seek(&mut self, is_wanted: impl Fn(&Event) -> bool + Send) -> Result<Option<Offset>, Failure> {
         for _ in 0..GAP_RECORDS_MAX {
             if self.page.is_empty() {
                 let page = self.records.read(self.after, PAGE_RECORDS).await.map_err(Failure::outage)?;
@@ -146,7 +148,7 @@ impl<'a> Recovery<'a> {
             }
             let Some(record) = self.page.pop_front() else { break };
             self.after = record.offset;
-            if is_wanted(record.event.line().as_bytes()) {
+            if is_wanted(&record.event) {
                 return Ok(Some(record.offset));
             }
             // Without a stored state, a skipped record could be a lost one.

@@ -389,3 +389,36 @@ async fn a_crash_before_a_new_path_is_repaired() {
     deliver(&mut sink, &all[1..]).await;
     assert_eq!([fs::read_to_string(old).unwrap(), files.read()], [lines(&all[..1]), lines(&all[1..])]);
 }
+
+/// The journal returns today's form of these events, and the file has the form of an earlier version.
+#[tokio::test]
+async fn a_crash_before_an_upgrade_is_repaired() {
+    let mut all = records(4);
+    let mut earlier = Vec::new();
+    for record in &mut all {
+        let event = &record.event;
+        let line = event.line().replace(r#""data":{"#, r#""data":{"errmsg":"cut \ud83d","note":"\u0000\ud83d\ude00","#);
+        let line = line.replace(r#","datacontenttype""#, r#","subject":"a\u001b\n\ufdd0","datacontenttype""#);
+        record.event = Event::restore(event.id(), event.event_type(), event.received_ms(), &line).unwrap();
+        assert_ne!(record.event.line(), line);
+        earlier.push(line + "\n");
+    }
+    let before = all[0].offset;
+    let written = earlier[1..].concat();
+    for length in (0..=written.len()).step_by(13).chain([written.len()]) {
+        let files = Files::with(|options| options.rotate_bytes = Some(1 << 20));
+        files.write(&earlier[0]);
+        let state = files.state();
+        files.write(earlier[0].clone() + &written[..length]);
+        // Every second crash follows a rotation.
+        if length % 2 == 0 {
+            fs::rename(files.path(), files.directory.path().join("events-20260102T030405Z.jsonl")).unwrap();
+            files.write("");
+        }
+        let (mut sink, found) = files.resumed(before, Some(&state), &Stored(all.clone())).await;
+        let count = written[..length].matches('\n').count() + 1;
+        assert_eq!(found, all[count - 1].offset, "{length}");
+        deliver(&mut sink, &all[count..]).await;
+        assert_eq!(files.contents().concat(), earlier[..count].concat() + &lines(&all[count..]), "{length}");
+    }
+}
