@@ -34,6 +34,7 @@ CHANGES = {
     "cancel_replay": {},
     "retry_sink": {},
     "skip_events": {"streams": ["nobody"]},
+    "end_session": {"why": "the encoder lost power"},
 }
 # These need a sink or a disk that fails, or ten seconds for a body that never ends; the tests in Rust cover them.
 UNSEEN = {
@@ -249,7 +250,14 @@ def check_changes(description, service):
         change(name, 400, json.dumps([True]))
     change("retry_sink", 202, "{}", ["log"])
     change("skip_events", 200, json.dumps({"streams": ["nobody"]}), ["log"])
-    for name, path in (("rebuild_index", ()), ("cancel_replay", [str(number)]), ("retry_sink", ["log"]), ("skip_events", ["log"])):
+    session, = service.items("sessions?stream=bare")
+    assert change("end_session", 200, json.dumps(CHANGES["end_session"]), [session["id"]])["is_new"]
+    change("end_session", 409, json.dumps(CHANGES["end_session"]), [session["id"]])
+    paths = {
+        "rebuild_index": (), "cancel_replay": [str(number)], "retry_sink": ["log"], "skip_events": ["log"],
+        "end_session": [session["id"]],
+    }
+    for name, path in paths.items():
         change(name, 413, json.dumps({"no_such": "x" * 300_000}), path)
         change(name, 400, json.dumps({"no_such": 1}), path)
 

@@ -33,7 +33,7 @@ pub(super) struct Problem {
 }
 
 /// The words of all problems.
-const ERRORS: [&str; 18] = [
+const ERRORS: [&str; 19] = [
     "malformed",
     "bad_parameter",
     "bad_body",
@@ -43,6 +43,7 @@ const ERRORS: [&str; 18] = [
     "not_found",
     "method_not_allowed",
     "no_such_sink",
+    "session_not_live",
     "too_many_replays",
     "timeout",
     "body_too_large",

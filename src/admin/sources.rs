@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
+use crate::callback::InstanceName;
 use crate::clock::Clock;
 use crate::delivery::Status;
 use crate::index;
@@ -34,6 +35,8 @@ pub struct Sources {
     pub draining: Arc<AtomicBool>,
     /// Turns true when the feed must end.
     pub stopping: watch::Receiver<bool>,
+    /// The name of this instance.
+    pub instance: InstanceName,
     /// Returns the current time in Unix ms.
     pub clock: Clock,
 }

@@ -254,6 +254,7 @@ fn spawn_endpoints(
         hourly_counts: receiver.hourly_counts(),
         draining: Arc::clone(&is_draining),
         stopping: feed_stop,
+        instance: config.name,
         clock: clock::system_clock,
     };
     let subscribers_max = config.admin.subscribers_max;

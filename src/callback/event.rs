@@ -7,12 +7,15 @@ use super::earlier_line;
 use super::event_id::EventId;
 use super::event_line::{self, Places};
 use super::event_type::EventType;
+use super::instance_name::InstanceName;
 use super::json;
 use super::parse::Callback;
 use super::partition_key::PartitionKey;
 use super::redact::Redactor;
+use super::session_end::SessionEnd;
 
-/// A verified callback, cheap to clone. Only [`super::Verifier::verify`] makes one, and the journal when it reads one back.
+/// A verified callback, or the end of a session that a person set. Cheap to clone. Only [`super::Verifier::verify`] and
+/// [`Event::of_session_end`] make one, and the journal when it reads one back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     id: EventId,
@@ -29,6 +32,12 @@ impl Event {
         let id = EventId::of(callback);
         let (line, places) = event_line::write(callback, id, verified, received_ms, redactor);
         Event { id, event_type: callback.event_type, received_ms, line: line.into(), places }
+    }
+
+    /// Makes livehook's own event of the end of a session, which livehook took at `received_ms` (Unix ms).
+    pub fn of_session_end(end: &SessionEnd, instance: &InstanceName, received_ms: i64) -> Event {
+        let (line, places) = end.write_line(instance, received_ms);
+        Event { id: end.id(), event_type: EventType::SessionEnded, received_ms, line: line.into(), places }
     }
 
     /// Restores a stored event. Only the journal may call it, because it does not compare `id`, `event_type` and `received_ms` with

@@ -40,9 +40,16 @@ impl EventId {
         if adds_t && let Some(t) = t {
             digested.push(("t", &t.text));
         }
-        digested.sort_unstable();
+        let time_ms = callback.event_time_ms.or_else(|| t?.secs.checked_sub(600)?.checked_mul(1000));
+        EventId::of_members(digested, time_ms)
+    }
+
+    /// Returns the id of members with their values, at a time in Unix ms. `None`, and a time beyond 48 bits, become 0. The order of the
+    /// members makes no difference.
+    pub(super) fn of_members(mut members: Vec<(&str, &str)>, time_ms: Option<i64>) -> EventId {
+        members.sort_unstable();
         let mut encoded = Vec::with_capacity(1024);
-        for (name, value) in digested {
+        for (name, value) in members {
             // The lengths keep `ab` + `c` and `a` + `bc` apart.
             for part in [name, value] {
                 encoded.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -50,13 +57,8 @@ impl EventId {
             }
         }
         let digest: [u8; 32] = Sha256::digest(&encoded).into();
-
-        let time_ms = callback
-            .event_time_ms
-            .or_else(|| t?.secs.checked_sub(600)?.checked_mul(1000))
-            .and_then(|time_ms| u64::try_from(time_ms).ok())
-            .filter(|time_ms| *time_ms < 1 << 48)
-            .unwrap_or(0);
+        let time_ms =
+            time_ms.and_then(|time_ms| u64::try_from(time_ms).ok()).filter(|time_ms| *time_ms < 1 << 48).unwrap_or(0);
 
         let mut head = [0; 16];
         head.copy_from_slice(&digest[..16]);

@@ -84,7 +84,7 @@ pub(super) fn write(
 
 /// Returns the text of an attribute with U+FFFD in place of the characters that CloudEvents forbids there: control characters and
 /// noncharacters.
-fn attribute(text: &str) -> Cow<'_, str> {
+pub(super) fn attribute(text: &str) -> Cow<'_, str> {
     let is_noncharacter = |character: char| {
         let number = u32::from(character);
         matches!(number, 0xfdd0..=0xfdef) || number & 0xfffe == 0xfffe
@@ -156,6 +156,6 @@ fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
 }
 
 /// Returns the timestamp of a time in Unix ms. RFC 3339 can't write every year, so a time beyond its years becomes the nearest one.
-fn timestamp(time_ms: i64) -> Timestamp {
+pub(super) fn timestamp(time_ms: i64) -> Timestamp {
     Timestamp::from_millisecond(time_ms).unwrap_or(if time_ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -1,4 +1,4 @@
-//! The types of events. Their names, numbers and members are in the catalogue.
+//! The types of events. The names, numbers and members of the vendor's types are in the catalogue.
 //!
 //! Source: the vendor's "Event Message Notification" pages of CSS and StreamLive. The vendor adds numbers every year, so livehook
 //! accepts and delivers unknown ones too.
@@ -46,6 +46,8 @@ pub enum EventType {
     LiveSummary,
     /// 349: highlight clips.
     Highlights,
+    /// livehook's own: a person ended a session whose stop did not arrive. No callback has this type.
+    SessionEnded,
     /// Any other number. Such events are accepted and delivered.
     Unknown(i64),
 }

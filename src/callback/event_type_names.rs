@@ -1,4 +1,5 @@
-//! Reads and writes event types: the vendor's numbers, and livehook's names. Both are in the catalogue.
+//! Reads and writes event types: the vendor's numbers, and livehook's names. The catalogue has both for the vendor's types; this file
+//! has them for livehook's own.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,28 +8,43 @@ use super::catalogue::KnownType;
 use super::event_type::EventType;
 use super::invalid_text::InvalidText;
 
+/// The number of [`EventType::SessionEnded`]. The receiver refuses a callback with a negative number, so none can have it.
+const SESSION_ENDED: i64 = -1;
+
+/// The short name of [`EventType::SessionEnded`].
+const SESSION_ENDED_NAME: &str = "session-ended";
+
+/// The CloudEvents type of [`EventType::SessionEnded`].
+const SESSION_ENDED_CLOUD_EVENT_TYPE: &str = "livehook.session.ended";
+
 impl EventType {
-    /// Every known type, in the order of its numbers.
+    /// Every known type of the vendor, in the order of its numbers.
     pub fn known() -> impl Iterator<Item = EventType> {
         KnownType::all().iter().map(|known| known.event_type)
     }
 
-    /// The type of the vendor's number.
+    /// The type of a number: the vendor's, or -1 for livehook's own.
     pub fn from_number(number: i64) -> EventType {
+        if number == SESSION_ENDED {
+            return EventType::SessionEnded;
+        }
         KnownType::of_number(number).map_or(EventType::Unknown(number), |known| known.event_type)
     }
 
-    /// The vendor's number.
+    /// The vendor's number, or -1 for livehook's own type.
     pub fn number(self) -> i64 {
         match self {
             EventType::Unknown(number) => number,
-            known => KnownType::of(known).map_or(-1, |known| known.number),
+            known => KnownType::of(known).map_or(SESSION_ENDED, |known| known.number),
         }
     }
 
     /// The label for metrics: the name, or `unknown`, because a sender must not be able to add labels.
     pub fn label(self) -> &'static str {
-        KnownType::of(self).map_or("unknown", |known| known.name)
+        match self {
+            EventType::SessionEnded => SESSION_ENDED_NAME,
+            other => KnownType::of(other).map_or("unknown", |known| known.name),
+        }
     }
 
     /// The CloudEvents `type`, such as `tencent.css.push`.
@@ -55,6 +71,7 @@ impl fmt::Display for CloudEventType {
         match self.0 {
             EventType::StreamLivePush => formatter.write_str("tencent.streamlive.push"),
             EventType::StreamLiveStop => formatter.write_str("tencent.streamlive.stop"),
+            EventType::SessionEnded => formatter.write_str(SESSION_ENDED_CLOUD_EVENT_TYPE),
             other => write!(formatter, "tencent.css.{other}"),
         }
     }
@@ -69,6 +86,9 @@ impl FromStr for EventType {
     type Err = InvalidText;
 
     fn from_str(text: &str) -> Result<EventType, InvalidText> {
+        if matches!(text, SESSION_ENDED_NAME | SESSION_ENDED_CLOUD_EVENT_TYPE) {
+            return Ok(EventType::SessionEnded);
+        }
         let name = match text {
             "tencent.streamlive.push" => "streamlive-push",
             "tencent.streamlive.stop" => "streamlive-stop",
@@ -119,10 +139,12 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_read_back() {
-        for event_type in EventType::known() {
+        for event_type in EventType::known().chain([EventType::SessionEnded]) {
             assert_eq!(EventType::from_number(event_type.number()), event_type);
             assert_eq!(event_type.to_string().parse(), Ok(event_type));
             assert_eq!(event_type.cloud_event_type().to_string().parse(), Ok(event_type));
+        }
+        for event_type in EventType::known() {
             assert_eq!(event_type.number().to_string().parse(), Ok(event_type));
         }
     }
@@ -139,7 +161,7 @@ mod tests {
 
     #[test]
     fn unknown_type_is_named_in_the_error() {
-        for text in ["", "pushed", "-1", "event-", "99999999999999999999"] {
+        for text in ["", "pushed", "-1", "event--1", "event-", "99999999999999999999", "tencent.css.session-ended"] {
             assert_eq!(text.parse::<EventType>(), Err(invalid(text)), "{text}");
         }
     }

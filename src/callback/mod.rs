@@ -1,7 +1,8 @@
 //! Callbacks and events: from the bytes that CSS sends to verified events.
 //!
-//! [`Callback::parse`] checks the form of a body, and nothing else. [`Verifier::verify`] turns the callback into an [`Event`]. Only
-//! the journal can also make events, from the ones that it stored. So every `Event` is verified.
+//! [`Callback::parse`] checks the form of a body, and nothing else. [`Verifier::verify`] turns the callback into an [`Event`]. A
+//! [`SessionEnd`] that was checked becomes an event of livehook's own. Otherwise only the journal can make events, from the ones that
+//! it stored. So every `Event` is verified.
 //!
 //! Nothing here does I/O, reads a clock, or is async. The time is an argument.
 
@@ -12,6 +13,7 @@ mod event_id;
 mod event_line;
 mod event_type;
 mod event_type_names;
+mod instance_name;
 mod interruption;
 mod invalid_text;
 mod json;
@@ -23,6 +25,7 @@ mod pattern;
 mod redact;
 mod refusal;
 mod selection;
+mod session_end;
 mod stream_event;
 mod stream_key;
 #[cfg(test)]
@@ -34,6 +37,8 @@ pub use catalogue::{KnownType, Names, Signed, TimeMember, TimeUnit};
 pub use event::Event;
 pub use event_id::EventId;
 pub use event_type::EventType;
+pub(crate) use instance_name::is_name;
+pub use instance_name::{InstanceName, InvalidInstanceName};
 pub use interruption::{Interruption, Reason, ReasonCategory};
 pub use invalid_text::InvalidText;
 pub use key::{CallbackKey, KeyError};
@@ -43,6 +48,7 @@ pub use pattern::{DomainPattern, NamePattern, PatternError};
 pub use redact::Redactor;
 pub use refusal::Refusal;
 pub use selection::{EventSelection, StreamSelection};
-pub use stream_event::{StreamEvent, recording_started_ms};
+pub use session_end::{EndReason, EndTimes, InvalidEndReason, SessionEnd, SessionEndError};
+pub use stream_event::{StreamEvent, end_reason, recording_started_ms};
 pub use stream_key::StreamKey;
 pub use verify::{KeyOptions, Verifier, VerifierError, VerifierOptions};

@@ -1,4 +1,4 @@
-//! Reads the members of a push, a stop and a recording that livehook itself uses from the line of the event.
+//! Reads the members of a push, a stop, a recording and a manual end that livehook itself uses from the line of the event.
 //!
 //! Source: the vendor's page on stream push and interruption callbacks, and captured payloads. Every member is optional,
 //! because older callbacks lack some, and numbers may come as strings.
@@ -68,6 +68,22 @@ pub fn recording_started_ms(event: &Event) -> Option<i64> {
     }
     let members: RecordingMembers = data(event)?;
     members.start_time?.checked_mul(1000)
+}
+
+/// Returns why a person ended the session, from an event of type `session-ended`. `None` for every other type of event.
+pub fn end_reason(event: &Event) -> Option<Cow<'_, str>> {
+    if event.event_type() != EventType::SessionEnded {
+        return None;
+    }
+    let members: EndMembers<'_> = data(event)?;
+    members.why
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct EndMembers<'e> {
+    #[serde(borrow, deserialize_with = "text")]
+    why: Option<Cow<'e, str>>,
 }
 
 #[derive(Default, Deserialize)]

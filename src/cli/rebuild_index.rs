@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { data_dir, service } = arguments;
     // The service at a URL may run on another machine, so no local directory is touched for it.
     if !service.has_url() {
-        let DataConfig { data_dir, index } = service.data(data_dir)?;
+        let DataConfig { data_dir, index, .. } = service.data(data_dir)?;
         match rebuild_here(&data_dir, index) {
             // A running service holds the lock, and rebuilds the index below.
             Err(IndexError::Storage(StorageError::Locked(_))) => {}

@@ -7,7 +7,7 @@ use super::findings::Findings;
 use super::key_path::element_path;
 use super::mistake::Mistake;
 use super::settings::Settings;
-use crate::callback::{KnownType, Signed};
+use crate::callback::{EventType, KnownType, Signed};
 use crate::{admin, index, journal, receiver};
 
 #[cfg(test)]
@@ -124,7 +124,12 @@ fn check_trust(receiver: &receiver::Options, keys: &[SourcedKey], findings: &mut
     for (source, domain) in limited.chain(allowed).filter(|(_, domain)| domain.is_broad()) {
         findings.warn(format!("{source}: {domain} matches the domains of strangers too; list your own domains"));
     }
-    for event_type in &receiver.unsigned_event_types {
+    for (position, event_type) in receiver.unsigned_event_types.iter().enumerate() {
+        if *event_type == EventType::SessionEnded {
+            let path = element_path("receiver.unsigned_event_types", position);
+            let own = Mistake::new(path, "livehook makes the events of this type itself, so no callback has it");
+            findings.mistake(own.quoted(event_type.to_string()).cure("remove it"));
+        }
         if KnownType::of(*event_type).is_some_and(|known| known.signed == Signed::Yes) {
             findings.warn(format!(
                 "receiver.unsigned_event_types: CSS signs every event of the type {event_type}, so only forged ones come without a \

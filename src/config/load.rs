@@ -81,10 +81,10 @@ fn from_document(
         return Err(document.locate(findings.mistakes));
     }
     let verifier = verifier_options(&settings.receiver, keys);
-    let Settings { data_dir, shutdown_grace_secs, receiver, admin, journal, index, log, .. } = settings;
+    let Settings { name, data_dir, shutdown_grace_secs, receiver, admin, journal, index, log, .. } = settings;
     let sinks = sinks.into_iter().map(|(_, sink)| sink).collect();
     let warnings = findings.warnings;
-    Ok(Config { data_dir, shutdown_grace_secs, receiver, verifier, admin, journal, index, log, sinks, warnings })
+    Ok(Config { name, data_dir, shutdown_grace_secs, receiver, verifier, admin, journal, index, log, sinks, warnings })
 }
 
 fn verifier_options(receiver: &receiver::Options, keys: Vec<SourcedKey>) -> VerifierOptions {

@@ -15,6 +15,7 @@ use super::service_config::Config;
 use super::settings::Settings;
 use super::sources::Sources;
 use super::surroundings::Surroundings;
+use crate::callback::InstanceName;
 use crate::{admin, index};
 
 #[cfg(test)]
@@ -23,6 +24,8 @@ mod tests;
 /// The data of a service, for commands that read or write it.
 #[derive(Clone, Debug)]
 pub struct DataConfig {
+    /// The name of the instance.
+    pub name: InstanceName,
     /// The directory of the journal and the index.
     pub data_dir: PathBuf,
     /// The settings of the read model; `None` without a file.
@@ -49,7 +52,7 @@ impl Config {
         Ok(find(path, surroundings, &keys, environment::apply_admin)?.settings.admin)
     }
 
-    /// Returns the data directory of a service and the settings of its read model. `data_dir` comes from a flag or the
+    /// Returns the name of a service, its data directory, and the settings of its read model. `data_dir` comes from a flag or the
     /// environment, and wins over the file.
     ///
     /// # Errors
@@ -59,10 +62,10 @@ impl Config {
         data_dir: Option<&Path>,
         surroundings: &dyn Surroundings,
     ) -> Result<DataConfig, Mistakes> {
-        let part = find(path, surroundings, &["data_dir", "index"], |_, _| {})?;
+        let part = find(path, surroundings, &["name", "data_dir", "index"], |_, _| {})?;
         let data_dir = data_dir.map_or(part.settings.data_dir, Path::to_owned);
         // Without a file, a rebuild keeps the settings that the existing index has, not the defaults.
-        Ok(DataConfig { data_dir, index: part.has_file.then_some(part.settings.index) })
+        Ok(DataConfig { name: part.settings.name, data_dir, index: part.has_file.then_some(part.settings.index) })
     }
 
     /// Returns the data directory of a service. Otherwise like [`Config::find_data`].

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::sink_config::SinkConfig;
 use crate::admin;
-use crate::callback::VerifierOptions;
+use crate::callback::{InstanceName, VerifierOptions};
 use crate::index;
 use crate::journal;
 use crate::receiver;
@@ -13,6 +13,8 @@ use crate::telemetry::LogOptions;
 /// The configuration of a service. Only [`Config::load`] and [`Config::find`] make one, after every check has passed.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The name of this instance, in the `source` of the events that livehook makes itself.
+    pub name: InstanceName,
     /// The directory of the journal and the index.
     pub data_dir: PathBuf,
     /// How long stopping may take, in seconds.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::admin;
+use crate::callback::InstanceName;
 use crate::index;
 use crate::journal;
 use crate::receiver;
@@ -18,6 +19,7 @@ pub const DATA_DIR_DEFAULT: &str = "livehook-data";
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct Settings {
+    pub(super) name: InstanceName,
     pub(super) data_dir: PathBuf,
     pub(super) shutdown_grace_secs: u64,
     pub(super) receiver: receiver::Options,
@@ -32,6 +34,7 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            name: InstanceName::default(),
             data_dir: PathBuf::from(DATA_DIR_DEFAULT),
             // Docker kills a container after 10 s. The service must have stopped by itself before that.
             shutdown_grace_secs: 8,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::callback::is_name;
 use crate::delivery::RetryOptions;
 use crate::journal::Start;
 use crate::sink::{self, Filter};
@@ -52,9 +53,7 @@ impl SinkName {
     /// # Errors
     /// The text has other characters, none, or more than 64.
     pub fn new(text: &str) -> Result<SinkName, InvalidSinkName> {
-        let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
-        if fits { Ok(SinkName(text.into())) } else { Err(InvalidSinkName) }
+        if is_name(text) { Ok(SinkName(text.into())) } else { Err(InvalidSinkName) }
     }
 
     /// Returns the name as text.

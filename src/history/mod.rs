@@ -6,6 +6,7 @@
 mod event_query;
 mod event_source;
 mod fresh_index;
+mod manual_end;
 mod session_events;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -13,4 +14,5 @@ pub(crate) mod testing;
 pub use event_query::{EventPage, EventQuery};
 pub use event_source::{EventSource, PAGE_BYTES_MAX, SCAN_RECORDS_MAX, usable_index};
 pub use fresh_index::{FreshIndex, IndexDifference, IndexGap};
+pub use manual_end::{EndDecision, EndError, EndRequest};
 pub use session_events::SessionEvents;

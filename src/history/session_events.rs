@@ -8,7 +8,7 @@ use crate::journal::{self, JournalError, Offset, Record};
 pub struct SessionEvents<'r> {
     journal: &'r journal::Reader,
     offsets: Vec<Offset>,
-    /// The offsets of its push and its stop.
+    /// The offsets of its push, its stop and its manual end.
     ends: Vec<Offset>,
 }
 
@@ -27,8 +27,9 @@ impl<'r> SessionEvents<'r> {
         let (mut offsets, mut ends) = (Vec::new(), Vec::new());
         if index.cursor_in(journal)?.is_some() {
             offsets = index.session_events(&session.id, now_ms)?;
-            for id in [session.push_event_id, session.stop_event_id].into_iter().flatten() {
-                // `bounded` must not leave these two out.
+            let ids = [session.push_event_id, session.stop_event_id, session.manual_end_event_id];
+            for id in ids.into_iter().flatten() {
+                // `bounded` must not leave these out.
                 ends.extend(index.event(id)?);
             }
         }
@@ -46,7 +47,7 @@ impl<'r> SessionEvents<'r> {
     }
 
     /// Returns records that the journal still has: at most `count_max`, and of about `bytes_max` bytes together. Also returns
-    /// how many were left out. The push and the stop are always included, even beyond the limits.
+    /// how many were left out. The push and the ends are always included, even beyond the limits.
     ///
     /// # Errors
     /// The journal cannot be read.

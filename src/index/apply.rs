@@ -139,8 +139,8 @@ impl Batch<'_> {
             }
         };
         let ChangedSession { stored, before, is_end_new } = &mut self.sessions[position];
-        // A rebuild begins a session without its stop. `before` shows that its end was reported nevertheless.
-        let has_ended = stored.session.stop.is_some() || before.as_ref().is_some_and(|before| before.stop.is_some());
+        // A rebuild begins a session without its end. `before` shows that its end was reported nevertheless.
+        let has_ended = stored.session.is_ended() || before.as_ref().is_some_and(Session::is_ended);
         match &mut self.rebuilt_sessions {
             Some(rebuilt) if offset.0 <= stored.offsets.1 => rebuilt.add(stored, fact, offset.0),
             // Records after the last one that the session contains are new to it.
@@ -148,7 +148,7 @@ impl Batch<'_> {
         }
         let (first, last) = stored.offsets;
         stored.offsets = (first.min(offset.0), last.max(offset.0));
-        *is_end_new |= is_uncounted && !has_ended && stored.session.stop.is_some();
+        *is_end_new |= is_uncounted && !has_ended && stored.session.is_ended();
         Ok(stored.number)
     }
 

@@ -28,6 +28,16 @@ pub enum IndexError {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// An earlier version of livehook made the file, and a reader cannot upgrade it.
+    #[error(
+        "{path}: an older livehook made this index; start `livehook serve` of this version with it once, or run `livehook rebuild-index`, to upgrade it to version {known}"
+    )]
+    Older {
+        /// The index's file.
+        path: PathBuf,
+        /// The version that this program reads.
+        known: i64,
+    },
     /// The open file was removed or replaced.
     #[error(
         "{0}: this file was removed or replaced while livehook ran: restart livehook, which builds a missing index from the journal"
@@ -72,6 +82,7 @@ impl From<StorageError> for IndexError {
             StorageError::Absent(path) => IndexError::Absent(path),
             StorageError::Foreign(path) => IndexError::Foreign(path),
             StorageError::Newer { path, found, known } => IndexError::Newer { path, found, known },
+            StorageError::Older { path, known } => IndexError::Older { path, known },
             StorageError::Database(error) => error.into(),
             other => IndexError::Storage(other),
         }

@@ -13,7 +13,7 @@ const DATABASE: Database = Database {
     file_name: "index.db",
     application_id: 0x6c76_6978, // `lvix` in ASCII
     tables: &[TABLES, hours::TABLES],
-    migrations: &[],
+    migrations: &[MANUAL_ENDS],
     page_bytes: 4096,
     settings: &[
         // NORMAL: a commit is not synced.
@@ -23,6 +23,8 @@ const DATABASE: Database = Database {
     ],
 };
 
+/// Version 1.
+///
 /// `events` has the offset of each event for as long as the journal has its record. If the journal has an event more than
 /// once, `events` has the newest offset and `repeats` the others. `begins_ms` is when a recording began.
 ///
@@ -92,6 +94,12 @@ const TABLES: &str = "
     CREATE INDEX open_sessions ON sessions (started_ms, last_ms, stream, ended_ms) WHERE ended_ms IS NULL;
 ";
 
+/// Version 2 stores the ends that persons set.
+const MANUAL_ENDS: &str = "
+    ALTER TABLE sessions ADD COLUMN manual_end_id BLOB;
+    ALTER TABLE sessions ADD COLUMN manual_end_why TEXT;
+";
+
 /// A recording counts towards a session only if its file was finished at most this long after the session's end, in ms: files
 /// are closed after some hours.
 pub(super) const RECORDING_MS_MAX: i64 = 48 * 3_600_000;
@@ -112,6 +120,14 @@ pub(super) fn open(data_dir: &Path) -> Result<Connection, IndexError> {
 /// Opens the index for reading. A writer may have it open at the same time.
 pub(super) fn open_to_read(data_dir: &Path) -> Result<Connection, IndexError> {
     Ok(DATABASE.open_to_read(data_dir)?)
+}
+
+/// Checks that an index opened for reading has every table and column of this version.
+///
+/// # Errors
+/// An older livehook made it, and none has upgraded it since.
+pub(super) fn check_is_current(connection: &Connection) -> Result<(), IndexError> {
+    Ok(DATABASE.check_is_current(connection)?)
 }
 
 /// Makes all commits so far durable. Returns whether it could: a reader in a long transaction prevents it.

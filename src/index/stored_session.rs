@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::callback::EventId;
-use crate::session::{Push, Session, Stop};
+use crate::session::{ManualEnd, Push, Session, Stop};
 
 /// A session as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct StoredSession {
 pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
     push_id, push_appid, push_node, push_user_address, push_width, push_height,
     stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
-    stop_duration_ms, stop_errcode, stop_errmsg";
+    stop_duration_ms, stop_errcode, stop_errmsg, manual_end_id, manual_end_why";
 
 /// The table of sessions, for queries for sessions without an end (`ended_ms IS NULL`). They are few among many, which SQLite
 /// doesn't know: it would choose to read all.
@@ -33,15 +33,16 @@ pub(super) const OPEN_SESSIONS: &str = "sessions INDEXED BY open_sessions";
 const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
         push_id, push_appid, push_node, push_user_address, push_width, push_height,
         stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
-        stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
+        stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category, manual_end_id, manual_end_why)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26,
+        ?27, ?28)";
 
 /// Takes the parameters of [`INSERT`], and doesn't change the start.
 const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
         push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
         stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
         stop_duration_ms = ?20, stop_errcode = ?21, stop_errmsg = ?22, ended_ms = ?24, duration_ms = ?25,
-        reason_category = ?26
+        reason_category = ?26, manual_end_id = ?27, manual_end_why = ?28
     WHERE number = ?1";
 
 impl StoredSession {
@@ -60,12 +61,15 @@ impl StoredSession {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
         let push = read_event_id(row, 7)?.map(|id| Ok::<_, rusqlite::Error>((id, read_push(row, 8)?))).transpose()?;
         let stop = read_event_id(row, 13)?.map(|id| Ok::<_, rusqlite::Error>((id, read_stop(row)?))).transpose()?;
+        let manual_end = read_event_id(row, 22)?
+            .map(|id| Ok::<_, rusqlite::Error>((id, ManualEnd { why: row.get(23)? })))
+            .transpose()?;
         Ok(StoredSession {
             number: row.get(0)?,
             stream: row.get(1)?,
             sequence: row.get(2)?,
             offsets: (row.get(3)?, row.get(4)?),
-            session: Session { push, stop, seen_ms: Some((row.get(5)?, row.get(6)?)) },
+            session: Session { push, stop, manual_end, seen_ms: Some((row.get(5)?, row.get(6)?)) },
         })
     }
 
@@ -76,6 +80,9 @@ impl StoredSession {
         let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
         let none = (None, &Stop::default());
         let (stop_id, stop) = session.stop.as_ref().map_or(none, |(id, stop)| (Some(id.to_bytes()), stop));
+        let manual_end = session.manual_end.as_ref();
+        let manual_end_id = manual_end.map(|(id, _)| id.to_bytes());
+        let manual_end_why = manual_end.and_then(|(_, end)| end.why.as_deref());
         let category = session.reason().map(|reason| reason.category.label());
         connection.prepare_cached(if before.is_some() { UPDATE } else { INSERT })?.execute(params![
             self.number,
@@ -104,6 +111,8 @@ impl StoredSession {
             session.ended_ms(),
             session.duration_ms(),
             category,
+            manual_end_id,
+            manual_end_why,
         ])?;
         // Writing the same start again would cost as much in the indexes by start as a change.
         if before.is_some_and(|before| before.started_ms() != session.started_ms()) {

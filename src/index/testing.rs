@@ -137,7 +137,7 @@ fn view(stream: &StreamKey, sequence: &str, session: &Session, events: &[Event])
     let moment = |ms: i64| json!(jiff::Timestamp::from_millisecond(ms).unwrap().to_string());
     let reason = session.reason().map(|reason| {
         let mut reason = serde_json::to_value(reason).unwrap();
-        reason["errmsg"] = json!(session.stop.as_ref().unwrap().1.errmsg);
+        reason["errmsg"] = json!(session.reason_text());
         reason
     });
     let size = session.size();
@@ -161,6 +161,7 @@ fn view(stream: &StreamKey, sequence: &str, session: &Session, events: &[Event])
         "last_event": moment(session.last_ms()),
         "push_event_id": session.push.as_ref().map(|(id, _)| id),
         "stop_event_id": session.stop.as_ref().map(|(id, _)| id),
+        "manual_end_event_id": session.manual_end.as_ref().map(|(id, _)| id),
         "anomalies": count(events, |event| {
             event.event_type() == EventType::PushAnomaly
                 && StreamKey::of(event.partition_key()) == *stream

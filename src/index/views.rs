@@ -61,11 +61,11 @@ pub struct SessionView {
     pub appid: Option<i64>,
     /// When it started.
     pub started: Moment,
-    /// When it stopped.
+    /// When it ended.
     pub ended: Option<Moment>,
     /// How long it lasted, in ms; `null` while it is live.
     pub duration_ms: Option<i64>,
-    /// Why it stopped.
+    /// Why it ended.
     pub reason: Option<ReasonView>,
     /// The pusher's address.
     pub user_address: Option<String>,
@@ -83,6 +83,8 @@ pub struct SessionView {
     pub push_event_id: Option<EventId>,
     /// The stop event; `null` if none has come.
     pub stop_event_id: Option<EventId>,
+    /// The event `livehook.session.ended` of a person; `null` without one.
+    pub manual_end_event_id: Option<EventId>,
     /// How many anomalies CSS reported for it.
     pub anomalies: i64,
     /// How many recordings of its stream overlap its time.
@@ -101,7 +103,7 @@ pub struct ReasonView {
     /// The meaning of the vendor's code.
     #[serde(flatten)]
     pub reason: Reason,
-    /// The vendor's message.
+    /// The vendor's message, or the words of the person who ended the session.
     pub errmsg: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The journal has two halves. `writer/` commits. The rest reads: the tables, the tail in memory, the readers and the consumers.
 //! They stay apart, so that a replicated committer can take the place of `writer/` without a change to the other half. Only
-//! `sqlite.rs` knows both.
+//! `sqlite.rs` and `unserved.rs` know both.
 
 mod consumer;
 mod contract;
@@ -34,5 +34,5 @@ pub use record::{CLOCK_SLACK_MS, Offset, Record};
 pub use replays::{NewReplay, Replay, ReplayProgress};
 pub use sqlite::{Opened, SqliteJournal};
 pub use step::Step;
-pub use unserved::change_unserved_dead_letters;
+pub use unserved::{append_unserved_event, change_unserved_dead_letters};
 pub use writer::{Wakeups, WriterDied};

@@ -3,8 +3,21 @@
 use std::path::Path;
 
 use super::dead_letters::table::ChangeStep;
-use super::{ChangedDeadLetters, DeadLetterAction, DeadLetterSelection, JournalError, schema};
+use super::writer::{Clocks, append_alone};
+use super::{Appended, ChangedDeadLetters, DeadLetterAction, DeadLetterSelection, JournalError, schema};
+use crate::callback::Event;
+use crate::clock::Clock;
 use crate::storage::Lock;
+
+/// Stores an event. The index and the sinks get it after the next start. Blocks.
+///
+/// # Errors
+/// A service has the data directory open, there is no journal, or it cannot be written.
+pub fn append_unserved_event(data_dir: &Path, event: Event, clock: Clock) -> Result<Appended, JournalError> {
+    check_exists(data_dir)?;
+    let _lock = Lock::take(data_dir)?;
+    append_alone(data_dir, event, Clocks::start(clock).now())
+}
 
 /// Redrives or drops the selected dead letters. Redriven ones are sent after the next start. The sinks of the last start count
 /// as configured. Blocks.
@@ -17,10 +30,7 @@ pub fn change_unserved_dead_letters(
     selection: DeadLetterSelection,
     now_ms: i64,
 ) -> Result<ChangedDeadLetters, JournalError> {
-    // Without this, the lock and the journal would be created in a directory that has neither.
-    if !schema::DATABASE.exists(data_dir)? {
-        return Err(JournalError::Absent(schema::path(data_dir)));
-    }
+    check_exists(data_dir)?;
     let _lock = Lock::take(data_dir)?;
     let connection = schema::open(data_dir)?;
     let mut changed = ChangedDeadLetters::default();
@@ -31,4 +41,9 @@ pub fn change_unserved_dead_letters(
         next = result.next;
     }
     Ok(changed)
+}
+
+/// Checks that there is a journal. Without this, the lock and the journal would be created in a directory that has neither.
+fn check_exists(data_dir: &Path) -> Result<(), JournalError> {
+    if schema::DATABASE.exists(data_dir)? { Ok(()) } else { Err(JournalError::Absent(schema::path(data_dir))) }
 }

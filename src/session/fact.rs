@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::id::{SessionId, is_sequence};
-use crate::callback::{Event, EventId, EventType, StreamEvent, StreamKey};
+use crate::callback::{Event, EventId, EventType, StreamEvent, StreamKey, end_reason};
 
 /// How far the time of an event may be ahead of its receipt, in ms, because the clocks of CSS and of this machine differ by some
 /// seconds. If the time is further ahead, the time of receipt counts.
@@ -36,6 +36,8 @@ pub enum Kind {
     Stop(Stop),
     /// The push goes on, with anomalies.
     Anomaly,
+    /// A person ended the session.
+    ManualEnd(ManualEnd),
 }
 
 /// The members of a push that its session stores. A stop has them too.
@@ -66,6 +68,13 @@ pub struct Stop {
     pub errmsg: Option<String>,
 }
 
+/// The end of a session that a person set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManualEnd {
+    /// Why, in the person's words.
+    pub why: Option<String>,
+}
+
 impl Fact {
     /// Reads the fact of an event. `None` if the event has no sequence of a push.
     pub fn of(event: &Event) -> Option<Fact> {
@@ -73,6 +82,9 @@ impl Fact {
         let kind = match StreamEvent::of(event) {
             Some(stream_event) if stream_event.is_stop => Kind::Stop(Stop::of(stream_event)),
             Some(stream_event) => Kind::Push(Push::of(&stream_event)),
+            None if event.event_type() == EventType::SessionEnded => {
+                Kind::ManualEnd(ManualEnd { why: end_reason(event).as_deref().map(bounded) })
+            }
             None => Kind::Anomaly,
         };
         let stream = StreamKey::of(event.partition_key());
@@ -90,7 +102,8 @@ impl Fact {
 
     /// Returns whether events of this type belong to sessions. Such an event has no fact only if its sequence is missing.
     pub fn is_expected_of(event_type: EventType) -> bool {
-        matches!(event_type, EventType::Push | EventType::Stop | EventType::PushAnomaly)
+        let of_sessions = [EventType::Push, EventType::Stop, EventType::PushAnomaly, EventType::SessionEnded];
+        of_sessions.contains(&event_type)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::fact::{Fact, Kind, Push, Stop};
+use super::fact::{Fact, Kind, ManualEnd, Push, Stop};
 use crate::callback::{EventId, InvalidText, Reason};
 
 /// One push, as far as its events are known.
@@ -13,6 +13,8 @@ pub struct Session {
     pub push: Option<(EventId, Push)>,
     /// The id and the members of the stop event with the smallest id.
     pub stop: Option<(EventId, Stop)>,
+    /// The id and the members of the manual end with the smallest id. It counts only if there is no stop.
+    pub manual_end: Option<(EventId, ManualEnd)>,
     /// The times of the earliest and the latest event, in Unix ms. `None` before the first fact.
     pub seen_ms: Option<(i64, i64)>,
 }
@@ -21,17 +23,17 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(as = SessionState, rename_all = "lowercase")]
 pub enum State {
-    /// It has no stop yet.
+    /// It has not ended.
     Live,
-    /// It has stopped.
+    /// It has stopped, or a person ended it.
     Ended,
-    /// It has no stop, and its latest event is so old that it no longer counts as live.
+    /// It has not ended, and its latest event is so old that it no longer counts as live.
     Stale,
 }
 
 impl Session {
-    /// Adds a fact. The order of facts and their repetition make no difference. Of several pushes or stops, the one with the
-    /// smallest event id counts. It happened first, because ids start with the time.
+    /// Adds a fact. The order of facts and their repetition make no difference. Of several pushes, stops or manual ends, the one with
+    /// the smallest event id counts. It happened first, because ids start with the time.
     pub fn apply(&mut self, fact: &Fact) {
         let seen_ms = fact.seen_ms;
         let (first_ms, last_ms) = self.seen_ms.unwrap_or((seen_ms, seen_ms));
@@ -39,6 +41,7 @@ impl Session {
         match &fact.kind {
             Kind::Push(push) => keep_smallest(&mut self.push, fact.id, push),
             Kind::Stop(stop) => keep_smallest(&mut self.stop, fact.id, stop),
+            Kind::ManualEnd(end) => keep_smallest(&mut self.manual_end, fact.id, end),
             Kind::Anomaly => {}
         }
     }
@@ -55,18 +58,31 @@ impl Session {
         }
     }
 
-    /// When it stopped, in Unix ms, but never before its start, because the clocks of CSS may differ. `None` without a stop.
+    /// When it ended, in Unix ms, but never before its start, because the clocks of CSS may differ. Without a stop it is the time that
+    /// a person set. `None` without both.
     pub fn ended_ms(&self) -> Option<i64> {
-        self.stop.as_ref().map(|(id, _)| id.time_ms().max(self.started_ms()))
+        self.end_id().map(|id| id.time_ms().max(self.started_ms()))
+    }
+
+    /// Whether it has ended.
+    pub fn is_ended(&self) -> bool {
+        self.end_id().is_some()
+    }
+
+    /// The id of the event that ended it: the stop, or the manual end if there is no stop.
+    fn end_id(&self) -> Option<EventId> {
+        let stop = self.stop.as_ref().map(|(id, _)| *id);
+        stop.or_else(|| self.manual_end.as_ref().map(|(id, _)| *id))
     }
 
     /// How long it lasted, in ms: the duration that CSS measured, or the time from push to stop. `None` if neither is known.
     pub fn duration_ms(&self) -> Option<i64> {
-        let (stop_id, stop) = self.stop.as_ref()?;
-        stop.push_duration_ms.or_else(|| {
+        let end_id = self.end_id()?;
+        let measured_ms = self.stop.as_ref().and_then(|(_, stop)| stop.push_duration_ms);
+        measured_ms.or_else(|| {
             let (push_id, _) = self.push.as_ref()?;
             // A stop can have an earlier time than its push, because the clocks of CSS may differ.
-            Some(stop_id.time_ms().saturating_sub(push_id.time_ms()).max(0))
+            Some(end_id.time_ms().saturating_sub(push_id.time_ms()).max(0))
         })
     }
 
@@ -80,10 +96,10 @@ impl Session {
         self.seen_ms.map_or(0, |(_, last_ms)| last_ms)
     }
 
-    /// The state at `now_ms`. Without a stop, the session is stale when its latest event is older than `stale_after_ms`. If that
+    /// The state at `now_ms`. Without an end, the session is stale when its latest event is older than `stale_after_ms`. If that
     /// is `None`, it never becomes stale.
     pub fn state(&self, now_ms: i64, stale_after_ms: Option<i64>) -> State {
-        if self.stop.is_some() {
+        if self.is_ended() {
             State::Ended
         } else if self.last_ms() < State::live_since_ms(now_ms, stale_after_ms) {
             State::Stale
@@ -102,10 +118,22 @@ impl Session {
         }
     }
 
-    /// Why it stopped. `None` without a stop.
+    /// Why it ended. `None` without an end.
     pub fn reason(&self) -> Option<Reason> {
-        let (_, stop) = self.stop.as_ref()?;
-        Some(Reason::of(stop.errcode, stop.errmsg.as_deref()))
+        match (&self.stop, &self.manual_end) {
+            (Some((_, stop)), _) => Some(Reason::of(stop.errcode, stop.errmsg.as_deref())),
+            (None, Some(_)) => Some(Reason::manual()),
+            (None, None) => None,
+        }
+    }
+
+    /// The text that came with the reason: the vendor's message, or the words of the person who ended it.
+    pub fn reason_text(&self) -> Option<&str> {
+        match (&self.stop, &self.manual_end) {
+            (Some((_, stop)), _) => stop.errmsg.as_deref(),
+            (None, Some((_, end))) => end.why.as_deref(),
+            (None, None) => None,
+        }
     }
 
     /// The APPID from the push, or from the stop if the push has none.

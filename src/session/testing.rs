@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Fact, Session, StreamKey};
-use crate::callback::Event;
 use crate::callback::testing::event_of;
+use crate::callback::{EndTimes, Event, InstanceName, PartitionKey, SessionEnd};
 
 /// When every history begins, in Unix seconds.
 pub(crate) const BEGIN_SECS: i64 = 1_700_000_000;
@@ -47,6 +47,14 @@ pub(crate) fn anomaly(stream: &str, sequence: &str, secs: i64) -> Value {
     let [domain, app_name, stream] = parts(stream);
     json!({"event_type": 321, "domain": domain, "path": app_name, "stream_id": stream, "sequence": sequence,
         "data_time": (BEGIN_SECS + secs) * 1000 + 123, "abnormal_event": []})
+}
+
+/// The event of a person who ends a session.
+pub(crate) fn manual_end(stream: &str, sequence: &str, secs: i64, why: &str) -> Event {
+    let ended_ms = (BEGIN_SECS + secs) * 1000;
+    let times = EndTimes { started_ms: 0, ended_ms, now_ms: ended_ms };
+    let end = SessionEnd::new(PartitionKey::from_text(stream), sequence, times, why.parse().unwrap()).unwrap();
+    Event::of_session_end(&end, &InstanceName::default(), ended_ms)
 }
 
 /// A recording of a stream.
@@ -92,20 +100,30 @@ pub(crate) const HISTORY_SECS: i64 = 600;
 
 /// Different events of a few streams and pushes, each as likely as its contradiction.
 pub(crate) fn history() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(callback(), 0..40).prop_map(|callbacks| {
-        let mut events: Vec<Event> = callbacks.iter().map(event).collect();
+    let callback = callback().prop_map(|callback| event(&callback));
+    let happening = prop_oneof![9 => callback, 1 => random_manual_end()];
+    prop::collection::vec(happening, 0..40).prop_map(|mut events| {
         events.sort_unstable_by_key(Event::id);
         events.dedup_by_key(|event| event.id());
         events
     })
 }
 
-fn callback() -> impl Strategy<Value = Value> {
+/// Stream, sequence and second of an event. There are few of each, so that many are equal.
+fn place() -> impl Strategy<Value = (&'static str, &'static str, i64)> {
     let stream = prop::sample::select(vec!["a.com/live/s", "A.com/live/s", "b.com/live/s", "a.com/live/t", "//x"]);
     let sequence = prop::sample::select(vec!["1", "2", "3", "6674468118806626493"]);
-    // Few different times, so that many are equal.
     let secs = (0..20i64).prop_map(|step| step * HISTORY_SECS / 20);
-    (stream, sequence, secs, 0..12u8, details()).prop_map(|(stream, sequence, secs, kind, details)| match kind {
+    (stream, sequence, secs)
+}
+
+fn random_manual_end() -> impl Strategy<Value = Event> {
+    let why = prop::sample::select(vec!["power", "network"]);
+    (place(), why).prop_map(|((stream, sequence, secs), why)| manual_end(stream, sequence, secs, why))
+}
+
+fn callback() -> impl Strategy<Value = Value> {
+    (place(), 0..12u8, details()).prop_map(|((stream, sequence, secs), kind, details)| match kind {
         0..=3 => with(push(stream, sequence, secs), details),
         4..=7 => with(stop(stream, sequence, secs), details),
         8 => anomaly(stream, sequence, secs),

@@ -37,8 +37,12 @@ def sent(folder):
             service.send(str(fixture))
         (folder / "hostile.json").write_text('{"event_type":"778","app":"a/b?#\\u0000","stream_id":"\\u2028","event_time":"x"}')
         service.send("hostile.json")
+        service.send("--event", "push", "--stream", "lost")
+        service.wait_for_index()
+        id = json.loads(service.get("/api/v1/sessions?stream=lost")[1])["items"][0]["id"]
+        service.script(f"livehook sessions end {id} --why 'no picture'")
         events = service.events()
-        assert len(events) == len(fixtures) + 1
+        assert len(events) == len(fixtures) + 3 and events[-1]["type"] == "livehook.session.ended"
         return events, json.loads(service.get("/api/v1/openapi.json")[1])["components"]["schemas"]["Event"]
 
 
@@ -73,6 +77,7 @@ def test_the_schema_refuses_what_is_no_event():
 
 def test_every_type_has_a_schema():
     types = [part["if"]["properties"]["type"]["const"] for part in SCHEMA["allOf"][1:]]
+    assert types.pop() == "livehook.session.ended", "livehook's own event comes last"
     names = [row[1].strip("`") for row in table(EVENTS, "Types")]
     assert [name.replace("tencent.css.", "").replace("tencent.streamlive.", "streamlive-") for name in types] == names
 

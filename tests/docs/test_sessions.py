@@ -15,7 +15,7 @@ def as_shown(text):
 
 
 def test_the_commands_print_what_is_shown(folder):
-    (send, nothing), *queries = examples(SESSIONS, None)
+    (send, nothing), *queries = [example for example in examples(SESSIONS, None) if "sessions end" not in example[0]]
     assert nothing is None and len(queries) > 5 and all(shown for _, shown in queries), "the first sends, the others ask"
     service = Service(folder)
 
@@ -31,3 +31,17 @@ def test_the_commands_print_what_is_shown(folder):
     ask_all()
     service.script("livehook rebuild-index")
     ask_all()
+
+
+def test_a_session_can_be_ended_by_hand(folder):
+    (end, _), = examples(SESSIONS, "End a session by hand")
+    send = examples(SESSIONS, "Try it")[0][0]
+    service = Service(folder)
+    with service.running():
+        service.script(send, folder=ROOT)
+        service.wait_for_index()
+        _, said = service.script(end)
+        assert said.startswith("ended the session 2210464508206756940-7f413b11"), said
+        shown, _ = service.script("livehook session 2210464508206756940")
+    for expected in ("state        ended", "reason       manual", "message      the encoder lost power", "session-ended"):
+        assert expected in shown, shown

@@ -22,6 +22,7 @@ mod flood;
 mod full_disk;
 mod kills;
 mod kills_during_failures;
+mod manual_ends;
 mod open_files;
 mod other_user;
 mod process;

@@ -72,6 +72,7 @@ fn facts(event: &Event) -> Value {
                 "errcode": stop.errcode, "errmsg": stop.errmsg}})
             }
             Kind::Anomaly => "anomaly".into(),
+            Kind::ManualEnd(end) => json!({"manual_end": end.why}),
         };
     }
     facts

@@ -24,6 +24,7 @@ mod replay_count;
 mod replays;
 mod responses;
 mod routes;
+mod session_end;
 mod sessions;
 mod sinks;
 mod state;

@@ -66,7 +66,8 @@ pub(super) struct NotFound(Problem);
 ))]
 pub(super) struct Unchanged;
 
-/// An event: one callback of CSS, as every sink and every answer has it. It is a CloudEvents 1.0 object.
+/// An event: one callback of CSS, or the end of a session that a person set, as every sink and every answer has it. It is a
+/// CloudEvents 1.0 object.
 #[derive(serde::Serialize, ToSchema)]
 pub(super) struct Event {
     /// The version of CloudEvents.
@@ -74,11 +75,17 @@ pub(super) struct Event {
     specversion: String,
     /// The same for every retry and on every instance, so that you can recognise duplicates.
     id: EventId,
-    /// `/tencent-css/<appid>/<domain>/<app name>`, each part percent-encoded, and empty if the callback has none.
+    /// `/tencent-css/<appid>/<domain>/<app name>`, each part percent-encoded, and empty if the callback has none. `/livehook/<name>`
+    /// for an event that livehook makes itself.
     #[schema(format = "uri-reference", examples("/tencent-css/12345678/push.example.com/live"))]
     source: String,
-    /// `tencent.css.` or `tencent.streamlive.` and the name of the type; `event-<number>` for a type without a name.
-    #[schema(rename = "type", pattern = "^tencent\\.(css|streamlive)\\.[a-z0-9-]+$", examples("tencent.css.push"))]
+    /// `tencent.css.` or `tencent.streamlive.` and the name of the type; `event-<number>` for a type without a name. Or
+    /// `livehook.session.ended`, livehook's own.
+    #[schema(
+        rename = "type",
+        pattern = "^(livehook\\.session\\.ended|tencent\\.(css|streamlive)\\.[a-z0-9-]+)$",
+        examples("tencent.css.push")
+    )]
     event_type: String,
     /// The stream name. Absent if the callback has none.
     #[schema(required = false)]

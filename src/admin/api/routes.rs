@@ -13,7 +13,9 @@ use super::body::{BODY_BYTES_MAX, read_whole_body};
 use super::concurrency_limit::{self, REQUESTS_MAX};
 use super::openapi::{self, Document};
 use super::state::Api;
-use super::{dead_letters, error_codes, events, follow, rebuild, refusals, replays, sessions, sinks, stats, streams};
+use super::{
+    dead_letters, error_codes, events, follow, rebuild, refusals, replays, session_end, sessions, sinks, stats, streams,
+};
 use crate::admin::guard::{Guard, check_change};
 use crate::admin::problem::API_PREFIX;
 
@@ -53,6 +55,7 @@ pub(super) fn described_router(guard: Arc<Guard>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sinks::retry_sink))
         .routes(routes!(sinks::skip_events))
         .routes(routes!(rebuild::rebuild_index))
+        .routes(routes!(session_end::end_session))
         .route_layer(limit.clone())
         .route_layer(from_fn(read_whole_body))
         // The last layer is the outermost one: a body is read if the client may change something.

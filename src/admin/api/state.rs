@@ -11,6 +11,7 @@ use super::json::{Answer, answer};
 use super::readers::{Failure, Reader, Readers};
 use crate::admin::problem::Problem;
 use crate::admin::sources::{Sources, lag};
+use crate::callback::InstanceName;
 use crate::clock::Clock;
 use crate::delivery::Status;
 use crate::http::quoted;
@@ -33,6 +34,7 @@ pub(in crate::admin) struct Api {
     pub(super) refusals: Arc<RecentRefusals>,
     pub(super) hourly_counts: Arc<HourlyCounts>,
     pub(super) feed: Arc<Feed>,
+    pub(super) instance: InstanceName,
     pub(super) clock: Clock,
     /// Held while a dry run counts the events of a replay. A dry run can take long, so they run one at a time.
     pub(super) dry_run: tokio::sync::Mutex<()>,
@@ -56,6 +58,7 @@ impl Api {
             refusals: Arc::clone(&sources.refusals),
             hourly_counts: Arc::clone(&sources.hourly_counts),
             feed: Arc::new(feed),
+            instance: sources.instance.clone(),
             clock,
             dry_run: tokio::sync::Mutex::default(),
         }
@@ -92,7 +95,7 @@ impl Api {
     }
 
     /// Returns how many records the index lacks after the wait.
-    async fn wait_for_index(&self) -> i64 {
+    pub(super) async fn wait_for_index(&self) -> i64 {
         let Some(index) = &self.index else { return 0 };
         let head = *self.journal.head().borrow();
         let mut cursor = index.cursor();

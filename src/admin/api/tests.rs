@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tower::Service;
 
 use crate::admin::{Admin, Options, Sources, Token};
+use crate::callback::InstanceName;
 use crate::delivery::Status;
 use crate::index;
 use crate::journal::testing::MemoryJournal;
@@ -34,6 +35,8 @@ impl Recorded {
         for file in ["journal.db", "index.db"] {
             std::fs::copy(source.join(file), directory.path().join(file)).unwrap();
         }
+        // Like the start of the service, this upgrades the index.
+        drop(index::Store::open(directory.path(), &index::Options::default()).unwrap());
         let hourly_counts = HourlyCounts::new(NOW_MS - 5000);
         hourly_counts.count("stored", NOW_MS);
         let sources = Sources {
@@ -46,6 +49,7 @@ impl Recorded {
             hourly_counts: Arc::new(hourly_counts),
             draining: Arc::default(),
             stopping: watch::channel(false).1,
+            instance: InstanceName::default(),
             clock: || NOW_MS,
         };
         let options = Options { token: Some(Token::new(TOKEN).unwrap()), ..Options::default() };

@@ -15,6 +15,7 @@ use super::*;
 
 use crate::admin::Token;
 use crate::admin::problem::API_PREFIX;
+use crate::callback::InstanceName;
 use crate::delivery::Status;
 use crate::http::testing::Lines;
 use crate::index;
@@ -51,6 +52,7 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
         hourly_counts: Arc::new(HourlyCounts::new(0)),
         draining: Arc::clone(&draining),
         stopping: watch::channel(false).1,
+        instance: InstanceName::default(),
         clock: || 0,
     };
     let admin = Admin::new(&options, sources);

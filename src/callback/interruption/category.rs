@@ -25,13 +25,15 @@ pub enum ReasonCategory {
     Operator,
     /// Another push took its place.
     Replaced,
+    /// No stop arrived, and a person ended the session.
+    Manual,
     /// The callback does not say why.
     Unknown,
 }
 
 impl ReasonCategory {
     /// Every category.
-    pub const ALL: [ReasonCategory; 9] = [
+    pub const ALL: [ReasonCategory; 10] = [
         ReasonCategory::Client,
         ReasonCategory::Network,
         ReasonCategory::Content,
@@ -40,6 +42,7 @@ impl ReasonCategory {
         ReasonCategory::Rejected,
         ReasonCategory::Operator,
         ReasonCategory::Replaced,
+        ReasonCategory::Manual,
         ReasonCategory::Unknown,
     ];
 
@@ -54,6 +57,7 @@ impl ReasonCategory {
             ReasonCategory::Rejected => "rejected",
             ReasonCategory::Operator => "operator",
             ReasonCategory::Replaced => "replaced",
+            ReasonCategory::Manual => "manual",
             ReasonCategory::Unknown => "unknown",
         }
     }
@@ -104,7 +108,7 @@ mod tests {
                 error.to_string(),
                 format!(
                     "`{text}` is not a reason category: give one of client, network, content, idle, internal, rejected, \
-                     operator, replaced, unknown"
+                     operator, replaced, manual, unknown"
                 )
             );
         }

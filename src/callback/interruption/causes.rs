@@ -1,7 +1,7 @@
 //! The causes of whole codes. The causes of sub-codes are in `subcodes`.
 
 use super::category::ReasonCategory::{
-    Client, Content, Idle, Internal, Network, Operator, Rejected, Replaced, Unknown,
+    Client, Content, Idle, Internal, Manual, Network, Operator, Rejected, Replaced, Unknown,
 };
 use super::cause::Cause;
 
@@ -174,6 +174,17 @@ pub(super) const UNLISTED: Cause = Cause {
     actor: "the vendor (by ticket)",
     advice: "Read the callback's errmsg, and the vendor's current table, because the vendor adds codes. If neither explains \
              it, open a ticket with the domain, stream, sequence, node, errcode and time of the stop.",
+};
+
+/// The cause of a session without a stop that a person ended.
+pub(super) const MANUAL: Cause = Cause {
+    errcodes: &[],
+    subs: &[],
+    category: Manual,
+    meaning: "no stop arrived, and a person ended the session",
+    actor: "the operator",
+    advice: "Check in the console that the stream has stopped. If stops of other streams are missing too, look for refusals, \
+             and for a time when CSS could not reach livehook. If the stop still arrives, its reason replaces this one.",
 };
 
 /// The cause of a stop without a code.

@@ -2,7 +2,7 @@
 
 use super::category::ReasonCategory;
 use super::cause::Cause;
-use super::causes::{ABSENT, CAUSES, UNLISTED};
+use super::causes::{ABSENT, CAUSES, MANUAL, UNLISTED};
 use super::{hint, subcodes};
 
 /// Returns every cause: first the causes of whole codes, then the causes of sub-codes.
@@ -79,6 +79,11 @@ impl Reason {
         }
         let cause = CAUSES.iter().find(|cause| cause.errcodes.contains(&number)).unwrap_or(&UNLISTED);
         Reason::new(errcode, None, cause, false)
+    }
+
+    /// Returns the reason of a session that a person ended.
+    pub fn manual() -> Reason {
+        Reason::new(None, None, &MANUAL, false)
     }
 
     fn new(errcode: Option<i64>, sub: Option<i64>, cause: &Cause, is_hint: bool) -> Reason {

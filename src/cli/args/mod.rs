@@ -21,5 +21,5 @@ pub(crate) use local_time::LocalTimeArguments;
 pub(crate) use selection::{EventArguments, StreamArguments};
 pub(crate) use service::ServiceArguments;
 pub(crate) use stored_data::StoredDataArguments;
-pub(crate) use time_range::TimeRangeArguments;
+pub(crate) use time_range::{TimeRangeArguments, parse_moment};
 pub(crate) use usage_error::{UsageError, usage_error};

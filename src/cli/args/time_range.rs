@@ -12,10 +12,10 @@ use crate::moment::{self, TimeRange};
 pub(crate) struct TimeRangeArguments {
     /// Only from this time on: RFC 3339 (2026-05-01T12:00:00Z), a local time (2026-05-01 21:00), a date (2026-05-01,
     /// midnight UTC), Unix seconds (1777636800), or a duration before now (15m, 2h, 7d)
-    #[arg(long, value_name = "TIME", value_parser = parse)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     since: Option<i64>,
     /// Only before this time, in the same formats
-    #[arg(long, value_name = "TIME", value_parser = parse)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     until: Option<i64>,
 }
 
@@ -32,6 +32,10 @@ impl TimeRangeArguments {
     }
 }
 
-fn parse(text: &str) -> Result<i64, String> {
+/// Parses a time as Unix ms. A time without an offset is local.
+///
+/// # Errors
+/// The text has none of the formats. The error lists them.
+pub(crate) fn parse_moment(text: &str) -> Result<i64, String> {
     moment::parse_local(text, system_clock(), &TimeZone::system())
 }

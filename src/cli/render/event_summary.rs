@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::text_cell::TextCell;
 use super::time;
-use crate::callback::{Event, EventType, StreamEvent};
+use crate::callback::{Event, EventType, StreamEvent, end_reason};
 use crate::printable::printable;
 
 /// The most anomalies that are listed.
@@ -16,11 +16,15 @@ const ANOMALIES_MAX: usize = 5;
 /// The most characters that are shown of a URL. Users need a URL whole, so this is far more than a normal one has.
 const URL_CHARACTERS_MAX: usize = 2048;
 
+/// The most characters that are shown of a reason.
+const REASON_CHARACTERS_MAX: usize = 256;
+
 /// An escaped text that depends on the type of the event, for example:
 /// - push: `from 203.0.113.7`
 /// - stop: `after 2m 8s, errcode 12`
 /// - recording, screenshot: the URL of the file
 /// - push-anomaly: `2 x Video timestamp jump, No data`
+/// - session-ended: the reason that a person gave
 ///
 /// It is empty for all other types.
 pub(crate) fn of(event: &Event) -> String {
@@ -28,6 +32,9 @@ pub(crate) fn of(event: &Event) -> String {
         EventType::Recording => url(event, &["video_url"]),
         EventType::Screenshot => url(event, &["pic_full_url", "pic_url"]),
         EventType::PushAnomaly => anomalies(event),
+        EventType::SessionEnded => {
+            end_reason(event).map(|why| printable(&why, REASON_CHARACTERS_MAX).into_owned()).unwrap_or_default()
+        }
         _ => StreamEvent::of(event).map(push_or_stop).unwrap_or_default(),
     }
 }

@@ -36,7 +36,9 @@ pub(crate) fn reason_details(reason: &Reason) -> Vec<Detail> {
 fn tone(category: ReasonCategory) -> Tone {
     match category {
         ReasonCategory::Client => Tone::Good,
-        ReasonCategory::Operator | ReasonCategory::Replaced | ReasonCategory::Unknown => Tone::Warning,
+        ReasonCategory::Operator | ReasonCategory::Replaced | ReasonCategory::Manual | ReasonCategory::Unknown => {
+            Tone::Warning
+        }
         ReasonCategory::Network
         | ReasonCategory::Content
         | ReasonCategory::Idle

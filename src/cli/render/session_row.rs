@@ -58,6 +58,7 @@ impl Row for SessionRow {
         "last_event",
         "push_event_id",
         "stop_event_id",
+        "manual_end_event_id",
         "anomalies",
         "recordings",
         "screenshots",

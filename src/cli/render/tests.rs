@@ -53,6 +53,7 @@ fn session(name: &str, state: State) -> SessionRow {
         last_event: Moment(NOW_MS),
         push_event_id: None,
         stop_event_id: None,
+        manual_end_event_id: None,
         anomalies: 3,
         recordings: 1,
         screenshots: 2,

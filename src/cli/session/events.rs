@@ -12,7 +12,7 @@ use crate::history::{FreshIndex, SessionEvents};
 use crate::index::{IndexError, SessionView};
 use crate::journal::JournalError;
 
-/// The longest type that a session has, `push-anomaly`, and some space.
+/// The longest type that a session has, `session-ended`, and some space.
 const TYPE_COLUMNS: usize = 16;
 
 /// A session and its events.
@@ -46,6 +46,7 @@ impl<'s> Events<'s> {
         let gone = [
             ("push", is_gone(view.push_event_id)),
             ("stop", is_gone(view.stop_event_id)),
+            ("session-ended", is_gone(view.manual_end_event_id)),
             ("push-anomaly", view.anomalies - found.anomalies),
             ("recording", view.recordings - found.recordings),
             ("screenshot", view.screenshots - found.screenshots),

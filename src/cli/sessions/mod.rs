@@ -1,9 +1,12 @@
-//! `livehook sessions`: lists sessions, or broadcasts.
+//! `livehook sessions`: lists sessions or broadcasts, and ends a session whose stop was lost.
+
+mod end;
 
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+use self::end::{EndArguments, end};
 use super::args::{
     DataDirArguments, LocalTimeArguments, ServiceArguments, StreamArguments, TimeRangeArguments, parse_limit,
     usage_error,
@@ -23,6 +26,7 @@ use crate::session::State;
 /// without a running service.
 #[derive(Debug, clap::Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     mut_arg("config", |argument| argument.help("The configuration file of the service (LIVEHOOK_CONFIG). The command reads only `data_dir` from it").long_help(None)),
     mut_arg("url", |argument| argument.hide(true)),
     after_help = "\
@@ -34,6 +38,8 @@ Examples:
   livehook sessions --since 2026-05-01 --limit 100000 --output csv > may.csv"
 )]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     data_dir: DataDirArguments,
     #[command(flatten)]
@@ -44,7 +50,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     time_range: TimeRangeArguments,
     /// Only sessions that stopped for a reason of this category: client, network, content, idle, internal, rejected,
-    /// operator, replaced or unknown. Repeat the flag for more categories
+    /// operator, replaced, manual or unknown. Repeat the flag for more categories
     #[arg(long = "reason", value_name = "CATEGORY", conflicts_with = "broadcasts")]
     categories: Vec<ReasonCategory>,
     /// The sort order, largest value first
@@ -73,6 +79,11 @@ pub(super) struct Arguments {
     service: ServiceArguments,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    End(EndArguments),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SortBy {
     /// Start time
@@ -93,8 +104,11 @@ impl From<SortBy> for Sort {
     }
 }
 
-/// Prints sessions or broadcasts, or rebuilds the index.
+/// Prints sessions or broadcasts, ends a session, or rebuilds the index.
 pub(super) fn run(arguments: Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    if let Some(Command::End(arguments)) = &arguments.command {
+        return end(arguments);
+    }
     let Arguments { data_dir, service, .. } = arguments;
     if arguments.rebuild {
         return rebuild_index::run(&rebuild_index::Arguments { data_dir, service });

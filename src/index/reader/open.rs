@@ -22,9 +22,10 @@ impl Reader {
     /// Opens the index of a data directory.
     ///
     /// # Errors
-    /// The index does not exist, is newer or not an index, or this user cannot read it.
+    /// The index does not exist, is older, newer or not an index, or this user cannot read it.
     pub fn open(data_dir: &Path) -> Result<Reader, IndexError> {
         let connection = schema::open_to_read(data_dir)?;
+        schema::check_is_current(&connection)?;
         let settings = Settings::read(&connection)?;
         Ok(Reader { connection, settings })
     }

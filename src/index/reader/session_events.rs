@@ -37,13 +37,14 @@ impl Reader {
                 let id = read_event_id(row, 1)?.unwrap_or(EventId::first_of(0));
                 let rank = match EventType::from_number(row.get(2)?) {
                     EventType::Push => 0,
-                    EventType::Stop => 2,
+                    EventType::SessionEnded => 2,
+                    EventType::Stop => 3,
                     _ => 1,
                 };
                 events.push((id.time_ms(), rank, id, Offset(row.get(0)?)));
                 Ok(())
             };
-            // If there are too many, the push and the stop are returned in any case, because their types come first.
+            // If there are too many, the push and the ends are returned in any case, because their types come first.
             let own = "SELECT offset, id, event_type FROM events WHERE session = ?1
                 ORDER BY event_type, offset LIMIT ?2";
             let mut statement = self.connection.prepare_cached(own)?;

@@ -139,7 +139,7 @@ impl Reader {
         let (recordings, screenshots) = self.media(&stored, now_ms)?;
         let anomalies = self.anomalies(stored.number)?;
         let session = &stored.session;
-        let errmsg = session.stop.as_ref().and_then(|(_, stop)| stop.errmsg.clone());
+        let errmsg = session.reason_text().map(str::to_owned);
         let size = session.size();
         Ok(SessionView {
             id: key.session(&stored.sequence),
@@ -160,6 +160,7 @@ impl Reader {
             last_event: Moment(session.last_ms()),
             push_event_id: session.push.as_ref().map(|(id, _)| *id),
             stop_event_id: session.stop.as_ref().map(|(id, _)| *id),
+            manual_end_event_id: session.manual_end.as_ref().map(|(id, _)| *id),
             anomalies,
             recordings,
             screenshots,

@@ -52,7 +52,7 @@ proptest! {
         let applied = apply_randomly(by_chance.path(), &journal, random);
         prop_assert_eq!(sessions(by_chance.path()), expected(&history));
         // Each end is reported once, and each event without a sequence.
-        let ended = fold(&history).values().filter(|session| session.stop.is_some()).count();
+        let ended = fold(&history).values().filter(|session| session.is_ended()).count();
         prop_assert_eq!(applied.ended.len(), ended);
         let without = journal.iter().filter(|record| {
             Fact::is_expected_of(record.event.event_type()) && Fact::of(&record.event).is_none()

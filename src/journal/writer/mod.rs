@@ -4,6 +4,7 @@
 //! The reading half (tables, tail, readers, consumers) does not know this one. So another committer, for example a replicated
 //! one, can take its place.
 
+mod alone;
 mod inbox;
 mod now;
 mod pruning;
@@ -14,6 +15,7 @@ mod thread;
 mod wakeups;
 mod window;
 
+pub(super) use alone::append_alone;
 pub(super) use inbox::{Append, Edit, Inbox};
 pub(super) use now::Clocks;
 pub(super) use store::Store;

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::callback::{Event, ReasonCategory, StreamKey};
 use crate::session::testing::{
-    BEGIN_SECS, HISTORY_SECS, Sessions, anomaly, event, fold, history, push, recording, shuffled, stop, with,
+    BEGIN_SECS, HISTORY_SECS, Sessions, anomaly, event, fold, history, manual_end, push, recording, shuffled, stop,
+    with,
 };
 
 const STREAM: &str = "push.example.com/live/demo";
@@ -54,6 +55,45 @@ fn push_and_stop_are_one_ended_session() {
     assert_eq!(session.size(), Some((1920, 1080)), "known at the end only");
     assert_eq!(session.reason().unwrap().category, ReasonCategory::Client);
     assert_eq!((session.node(), session.user_address()), (Some("100.121.160.92"), Some("119.29.94.245")));
+}
+
+/// Folds events in their order and in the reverse, each of them twice.
+fn session_of(events: &[Event]) -> Session {
+    let once = fold(events).into_values().next().unwrap();
+    let reversed = events.iter().rev().chain(events);
+    assert_eq!(fold(reversed).into_values().next().unwrap(), once);
+    once
+}
+
+#[test]
+fn person_ends_a_session_without_a_stop() {
+    let begin = event(&push(STREAM, "1", 0));
+    let end = manual_end(STREAM, "1", 60, "power");
+    let session = session_of(&[begin.clone(), end.clone(), event(&anomaly(STREAM, "1", 90))]);
+    assert_eq!((state(&session, 91), session.ended_ms()), (State::Ended, Some(at(60))));
+    assert_eq!(session.duration_ms(), Some(60_000));
+    let reason = session.reason().unwrap();
+    assert_eq!((reason.category, reason.errcode), (ReasonCategory::Manual, None));
+    assert_eq!(session.reason_text(), Some("power"));
+    // Of two, the earlier one counts.
+    let session = session_of(&[begin, end, manual_end(STREAM, "1", 50, "camera")]);
+    assert_eq!((session.ended_ms(), session.reason_text()), (Some(at(50)), Some("camera")));
+    // Without a push, nothing says how long it lasted.
+    let session = session_of(&[event(&anomaly(STREAM, "1", 5)), manual_end(STREAM, "1", 50, "camera")]);
+    assert_eq!((session.started_ms(), session.ended_ms(), session.duration_ms()), (at(5) + 123, Some(at(50)), None));
+}
+
+#[test]
+fn stop_wins_over_a_manual_end() {
+    let end = manual_end(STREAM, "1", 60, "power");
+    for stop_secs in [50, 60, 70] {
+        let stop = event(&with(stop(STREAM, "1", stop_secs), json!({"errcode": 12, "errmsg": "network"})));
+        let session = session_of(&[event(&push(STREAM, "1", 0)), end.clone(), stop]);
+        assert_eq!(session.ended_ms(), Some(at(stop_secs)));
+        assert_eq!(session.duration_ms(), Some(stop_secs * 1000));
+        assert_eq!(session.reason().unwrap().category, ReasonCategory::Network);
+        assert_eq!(session.reason_text(), Some("network"));
+    }
 }
 
 #[test]
@@ -305,6 +345,8 @@ proptest! {
             prop_assert_eq!(session.push.map(|(id, _)| id), push.map(Event::id));
             let stop = first_of(&of_it, |kind| matches!(kind, Kind::Stop(_)));
             prop_assert_eq!(session.stop.map(|(id, _)| id), stop.map(Event::id));
+            let manual_end = first_of(&of_it, |kind| matches!(kind, Kind::ManualEnd(_)));
+            prop_assert_eq!(session.manual_end.map(|(id, _)| id), manual_end.map(Event::id));
         }
     }
 
@@ -325,7 +367,7 @@ proptest! {
         let mut sessions = Sessions::new();
         for fact in shuffled(&history, &mut fastrand::Rng::with_seed(seed)).iter().filter_map(Fact::of) {
             let session = sessions.entry((fact.stream.clone(), fact.sequence.clone())).or_default();
-            let had_ended = session.stop.is_some() && session.state(now_ms, Some(1)) == State::Ended;
+            let had_ended = session.is_ended() && session.state(now_ms, Some(1)) == State::Ended;
             session.apply(&fact);
             let has_ended = session.state(now_ms, Some(1)) == State::Ended;
             prop_assert!(has_ended || !had_ended);
@@ -345,7 +387,7 @@ proptest! {
                 let state = one.state(at(secs), Some(stale_after_secs * 1000));
                 prop_assert_eq!(state, other.state(at(secs), Some(stale_after_secs * 1000)));
                 let is_stale = one.last_ms() + stale_after_secs * 1000 < at(secs);
-                let expected = match one.stop {
+                let expected = match one.ended_ms() {
                     Some(_) => State::Ended,
                     None if is_stale => State::Stale,
                     None => State::Live,
