@@ -36,7 +36,7 @@ fn refresh(sources: &Sources, feed: &Feed) {
         metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);
         metrics.attempts().next(&status.sink, view.attempt);
         metrics.dead_letters(&status.sink, view.dead_letters);
-        metrics.delivery_blocked(&status.sink, view.is_blocked);
+        metrics.delivery_held(&status.sink, view.held_streams, view.is_blocked);
     }
     if let Some(index) = &sources.index {
         let view = index.view();

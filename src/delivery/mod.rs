@@ -3,6 +3,7 @@
 mod backoff;
 mod catch_up;
 mod doubts;
+mod held;
 mod new_events;
 mod outcome;
 mod outlet;

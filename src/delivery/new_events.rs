@@ -4,15 +4,22 @@
 use std::time::Duration;
 
 use super::backoff::Pause;
+use super::held::HeldStreams;
 use super::outcome::{BatchOutcome, Decision, is_cut_short};
 use super::outlet::Outlet;
-use super::pending::{Attempts, Pending};
+use super::pending::{Attempts, Pending, RECORDS_MAX};
 use super::report::{NewFailure, Report};
 use super::requests::SkipSelection;
 use super::status::FailingEvent;
 use crate::journal::{JournalError, NewDeadLetter, Offset, Progress, Record, Step};
 use crate::sink::Outcome;
 use crate::telemetry::DeliveryOutcome;
+
+/// The most records of a read for held streams. Most of them may be of other streams.
+const HELD_READ_RECORDS: usize = 1000;
+
+/// The most such reads before the next delivery.
+const HELD_READS_MAX: usize = 16;
 
 /// The delivery of new events to one sink.
 pub(super) struct NewEvents {
@@ -30,7 +37,7 @@ pub(super) struct NewEvents {
 impl NewEvents {
     /// Starts after `cursor`.
     pub(super) fn new(cursor: Offset) -> NewEvents {
-        let pending = Pending::new(cursor, Vec::new());
+        let pending = Pending::new(cursor, Vec::new(), HeldStreams::default());
         NewEvents { pending, is_resumed: false, last: None, outages: 0, pause: None, report: Report::default() }
     }
 
@@ -82,7 +89,9 @@ impl NewEvents {
                 // Each of the three can be the furthest, and only later records are unread. The sink may have records that the
                 // journal does not know it has. The cursor also passes events that the selection excludes. The stored progress
                 // reaches beyond the cursor if a record is unfinished.
-                self.pending = Pending::new(position.max(cursor).max(ahead.position), pending);
+                let held = ahead.held.into_iter().map(|(key, from)| (key, from.max(position.next()))).collect();
+                let last = position.max(cursor).max(ahead.position);
+                self.pending = Pending::new(last, pending, HeldStreams::new(held));
                 self.is_resumed = true;
                 self.outages = 0;
                 self.report.success(outlet);
@@ -107,7 +116,7 @@ impl NewEvents {
     /// The journal can't be read or written.
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
         let has_read = self.read(outlet).await?;
-        self.report.blocked(outlet, self.is_blocked());
+        self.report.waiting(outlet, &self.pending);
         let (batch, attempts) = self.pending.take_ready(outlet.now_ms());
         // Reading alone is progress too: the cursor passes the events that the selection excludes.
         if batch.is_empty() && !has_read {
@@ -118,12 +127,13 @@ impl NewEvents {
 
     /// Reads as many records as may be pending. Returns whether there were any.
     async fn read(&mut self, outlet: &mut Outlet) -> Result<bool, JournalError> {
+        let has_read_held = self.read_held(outlet).await?;
         let has_read_last = self.last.is_some_and(|last| self.pending.position() >= last);
         if has_read_last || !self.can_read_more(outlet) {
-            return Ok(false);
+            return Ok(has_read_held);
         }
         let read = outlet.consumer.read(self.pending.position(), self.pending.free_records()).await?;
-        let Some(position) = read.last().map(|record| record.offset) else { return Ok(false) };
+        let Some(position) = read.last().map(|record| record.offset) else { return Ok(has_read_held) };
         let count = read.len();
         let passing: Vec<Record> = read.into_iter().filter(|record| outlet.selection().takes(&record.event)).collect();
         let filtered = count - passing.len();
@@ -132,6 +142,22 @@ impl NewEvents {
         }
         self.pending.take_in(passing, position);
         Ok(true)
+    }
+
+    /// Reads records that wait in the journal and may be tried now. Returns whether it read any record.
+    async fn read_held(&mut self, outlet: &mut Outlet) -> Result<bool, JournalError> {
+        let mut has_read = false;
+        for _ in 0..HELD_READS_MAX {
+            // The other half is for new records, which must not wait until a long stream has caught up.
+            let count_max = self.pending.free_records().div_ceil(2);
+            let Some(first) = self.pending.first_held().filter(|_| count_max > 0) else { break };
+            let records = outlet.consumer.read(first.before(), HELD_READ_RECORDS).await?;
+            has_read = true;
+            if self.pending.take_in_held(records, count_max, |event| outlet.selection().takes(event)) {
+                break;
+            }
+        }
+        Ok(has_read)
     }
 
     /// Delivers a batch, decides on each event, and stores the progress.
@@ -173,6 +199,9 @@ impl NewEvents {
         }
         // First, because the status below shows the failures of the records that are still pending.
         self.pending.take_back(unfinished);
+        if !outlet.sink.is_ordered() {
+            self.pending.hold_back(RECORDS_MAX / 2);
+        }
         outcome_of_batch.blame_sink_without_progress();
         outcome_of_batch.count(&outlet.metrics, outlet.name(), DeliveryOutcome::DeadLetter);
         let wait = self.pause_sink_after(outlet, &outcome_of_batch, is_cut_short, now_ms);
@@ -228,24 +257,37 @@ impl NewEvents {
             };
             dead_letters.push(NewDeadLetter { record, attempts: attempts.count, failure, failed_at_ms });
         }
-        let count = dead_letters.len() as u64;
-        if count > 0 {
-            outlet.metrics.deliveries(outlet.name(), DeliveryOutcome::DeadLetter, count);
-            outlet.keep(Progress { dead_letters, ..outlet.progress(&self.pending) });
-            outlet.save().await?;
+        let mut count = self.save_skipped(outlet, dead_letters).await?;
+        while let Some(first) = self.pending.first_held_of(|key| selection.takes_stream(key)) {
+            let records = outlet.consumer.read(first.before(), HELD_READ_RECORDS).await?;
+            let mut taken = self.pending.take_held_of(records, |key| selection.takes_stream(key));
+            taken.retain(|record| outlet.selection().takes(&record.event));
+            let dead_letter =
+                |record| NewDeadLetter { record, attempts: 0, failure: "skipped on request".to_owned(), failed_at_ms };
+            count += self.save_skipped(outlet, taken.into_iter().map(dead_letter).collect()).await?;
         }
         tracing::warn!(sink = outlet.name(), count, "events were skipped on request: they are dead letters now");
         if self.outages == 0 && !self.pending.has_failed() {
             // The failure that the status shows was of a skipped event.
             outlet.status.set_attempt(1, None);
         }
-        self.report.blocked(outlet, self.is_blocked());
+        self.report.waiting(outlet, &self.pending);
         Ok(count)
     }
 
-    /// Whether no more records may be read, because of records that have failed.
-    fn is_blocked(&self) -> bool {
-        self.pending.free_records() == 0 && self.pending.has_failed()
+    /// Stores the dead letters of events that were skipped, and returns their number.
+    async fn save_skipped(
+        &mut self,
+        outlet: &mut Outlet,
+        dead_letters: Vec<NewDeadLetter>,
+    ) -> Result<u64, JournalError> {
+        let count = dead_letters.len() as u64;
+        if count > 0 {
+            outlet.metrics.deliveries(outlet.name(), DeliveryOutcome::DeadLetter, count);
+            outlet.keep(Progress { dead_letters, ..outlet.progress(&self.pending) });
+            outlet.save().await?;
+        }
+        Ok(count)
     }
 
     /// Shows in the status and in the log whether the sink works. `new_failure` is a failure that differs from the last one of

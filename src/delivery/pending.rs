@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::backoff::Pause;
+use super::held::HeldStreams;
 use crate::callback::{Event, PartitionKey};
 use crate::journal::{Ahead, Offset, Record};
 
@@ -35,14 +36,17 @@ pub(super) struct Pending {
     position: Offset,
     /// In the order of their offsets, and never more than [`RECORDS_MAX`]. Finished ones between them are removed.
     entries: Vec<Entry>,
+    /// The streams with further unfinished records, which wait in the journal. They come after the stream's entries.
+    held: HeldStreams,
 }
 
 impl Pending {
-    /// Starts with every record up to `position` finished, except for `records`. Each comes with its number of attempts.
-    pub(super) fn new(position: Offset, records: Vec<(Record, u32)>) -> Pending {
+    /// Starts with every record up to `position` finished, except for `records` and the ones of held streams. Each record comes
+    /// with its number of attempts.
+    pub(super) fn new(position: Offset, records: Vec<(Record, u32)>, held: HeldStreams) -> Pending {
         let entry =
             |(record, attempts)| Entry { record, attempts: Attempts { count: attempts, ..Attempts::default() } };
-        Pending { position, entries: records.into_iter().map(entry).collect() }
+        Pending { position, entries: records.into_iter().map(entry).collect(), held }
     }
 
     /// The last record that has been read.
@@ -51,7 +55,12 @@ impl Pending {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.held.is_empty()
+    }
+
+    /// The number of streams with records that wait in the journal.
+    pub(super) fn held_streams(&self) -> usize {
+        self.held.len()
     }
 
     /// The oldest record.
@@ -81,28 +90,100 @@ impl Pending {
 
     /// The cursor: every record up to it is finished.
     pub(super) fn cursor(&self) -> Offset {
-        self.first().map_or(self.position, |record| record.offset.before())
+        let first = self.first().map(|record| record.offset).into_iter().chain(self.held.first(|_| true)).min();
+        first.map_or(self.position, Offset::before)
     }
 
     /// The finished records after the cursor, stored as the position and the unfinished records up to it.
     pub(super) fn ahead(&self) -> Ahead {
         // The cursor alone says it all.
-        if self.entries.is_empty() {
+        if self.is_empty() {
             return Ahead::default();
         }
         let pending = self.entries.iter().map(|entry| (entry.record.offset, entry.attempts.count));
-        Ahead { position: self.position, pending: pending.collect() }
+        Ahead { position: self.position, pending: pending.collect(), held: self.held.stored() }
     }
 
-    /// Whether a record is read and finished.
-    pub(super) fn is_done(&self, offset: Offset) -> bool {
-        offset <= self.position && self.entries.binary_search_by_key(&offset, |entry| entry.record.offset).is_err()
+    /// Whether a record of this stream is read and finished.
+    pub(super) fn is_done(&self, offset: Offset, key: PartitionKey<'_>) -> bool {
+        let is_entry = || self.entries.binary_search_by_key(&offset, |entry| entry.record.offset).is_ok();
+        offset <= self.position && !is_entry() && !self.held.waits(offset, key)
     }
 
     /// Adds records that were read, up to `position`. Records that the selection excludes are not among them.
     pub(super) fn take_in(&mut self, records: Vec<Record>, position: Offset) {
         self.position = position;
-        self.entries.extend(records.into_iter().map(|record| Entry { record, attempts: Attempts::default() }));
+        // The records of a held stream wait in the journal.
+        let free = records.into_iter().filter(|record| !self.held.has(record.event.partition_key()));
+        self.entries.extend(free.map(|record| Entry { record, attempts: Attempts::default() }));
+    }
+
+    /// Lets the records that wait behind a failed one of their stream wait in the journal, if there are more than `records_max`
+    /// pending ones. So other streams go on.
+    pub(super) fn hold_back(&mut self, records_max: usize) {
+        if self.entries.len() <= records_max {
+            return;
+        }
+        let failed = self.failed_streams();
+        let (held, mut seen) = (&mut self.held, HashSet::new());
+        let is_held: Vec<bool> = self
+            .entries
+            .iter()
+            .map(|entry| {
+                let (offset, key) = (entry.record.offset, entry.record.event.partition_key());
+                failed.contains(key.as_str()) && !seen.insert(key) && held.hold(key, offset)
+            })
+            .collect();
+        let mut is_held = is_held.into_iter();
+        self.entries.retain(|_| !is_held.next().unwrap_or(false));
+    }
+
+    /// The place of the first record that waits in the journal and may be tried: no earlier one of its stream has failed.
+    pub(super) fn first_held(&self) -> Option<Offset> {
+        if self.held.is_empty() {
+            return None;
+        }
+        let failed = self.failed_streams();
+        self.held.first(|key| !failed.contains(key.as_str()))
+    }
+
+    /// Adds at most `count_max` records that wait in the journal and may be tried. `records` were read from
+    /// [`Pending::first_held`] on. Returns whether there were any.
+    pub(super) fn take_in_held(
+        &mut self,
+        records: Vec<Record>,
+        count_max: usize,
+        is_selected: impl Fn(&Event) -> bool,
+    ) -> bool {
+        let failed = self.failed_streams();
+        let free = self.held.take(records, self.position, count_max, |key| !failed.contains(key.as_str()));
+        let free =
+            free.into_iter().filter(|record| is_selected(&record.event)).map(|record| (record, Attempts::default()));
+        let free: Vec<_> = free.collect();
+        let is_any = !free.is_empty();
+        self.take_back(free);
+        is_any
+    }
+
+    /// The place of the first record that waits in the journal, among the wanted streams.
+    pub(super) fn first_held_of(&self, is_wanted: impl Fn(PartitionKey<'_>) -> bool) -> Option<Offset> {
+        self.held.first(is_wanted)
+    }
+
+    /// Takes records of the wanted streams out of the ones that wait in the journal. `records` were read from
+    /// [`Pending::first_held_of`] on.
+    pub(super) fn take_held_of(
+        &mut self,
+        records: Vec<Record>,
+        is_wanted: impl Fn(PartitionKey<'_>) -> bool,
+    ) -> Vec<Record> {
+        self.held.take(records, self.position, usize::MAX, is_wanted)
+    }
+
+    /// The partition keys of the streams that have a failed record.
+    fn failed_streams(&self) -> HashSet<String> {
+        let failed = self.entries.iter().filter(|entry| entry.attempts.count > 0);
+        failed.map(|entry| entry.record.event.partition_key().as_str().to_owned()).collect()
     }
 
     /// Takes the records that are ready, each stream in order. A record is ready if neither it nor an earlier one of its stream is paused.
@@ -157,6 +238,9 @@ impl Pending {
 
     /// The time until a record is ready; `None` if no record is pending.
     pub(super) fn wait(&self, now_ms: i64) -> Option<Duration> {
+        if self.free_records() > 0 && self.first_held().is_some() {
+            return Some(Duration::ZERO);
+        }
         let left = |entry: &Entry| entry.attempts.pause.map_or(Duration::ZERO, |pause| pause.left(now_ms));
         // Only the first record of each stream counts, because the later ones wait for it.
         let mut seen = HashSet::new();
@@ -165,89 +249,4 @@ impl Pending {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::delivery::testing::event_of;
-
-    fn record(offset: i64, stream: &str) -> Record {
-        Record { offset: Offset(offset), event: event_of(stream, 1) }
-    }
-
-    fn offsets(records: &[Record]) -> Vec<i64> {
-        records.iter().map(|record| record.offset.0).collect()
-    }
-
-    fn failed(since_ms: i64, length_ms: u64) -> Attempts {
-        let pause = Some(Pause { since_ms, length: Duration::from_millis(length_ms) });
-        Attempts { count: 1, reason: Some("no".to_owned()), pause }
-    }
-
-    #[test]
-    fn a_paused_record_holds_its_stream_only() {
-        let mut pending = Pending::new(Offset(0), Vec::new());
-        assert_eq!((pending.wait(0), pending.cursor()), (None, Offset(0)));
-        pending.take_in(vec![record(2, "a"), record(4, "b"), record(6, "a")], Offset(9));
-        assert_eq!((pending.cursor(), pending.free_records()), (Offset(1), RECORDS_MAX - 3));
-        let (mut batch, mut attempts) = pending.take_ready(0);
-        assert_eq!(offsets(&batch), [2, 4, 6]);
-        // The first failed, the third was held for it, and the second is finished.
-        pending.take_back(vec![(batch.remove(2), attempts.remove(2)), (batch.remove(0), failed(0, 100))]);
-        assert_eq!(offsets(&pending.take_ready(99).0), [] as [i64; 0]);
-        assert_eq!(pending.wait(70), Some(Duration::from_millis(30)));
-        assert!(!pending.is_done(Offset(2)) && pending.is_done(Offset(4)) && !pending.is_done(Offset(10)));
-        assert_eq!(pending.ahead(), Ahead { position: Offset(9), pending: vec![(Offset(2), 1), (Offset(6), 0)] });
-        assert_eq!((pending.attempts_max(), pending.has_failed()), (1, true));
-        assert_eq!(offsets(&pending.take_ready(100).0), [2, 6]);
-        assert_eq!((pending.cursor(), pending.ahead()), (Offset(9), Ahead::default()));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        /// With random failures and restarts, each record is finished once, and each stream in order.
-        #[test]
-        fn all_is_done_once_and_in_order(streams in prop::collection::vec(0..4_usize, 1..60), seed in any::<u64>()) {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let journal: Vec<Record> =
-                (1..).zip(&streams).map(|(offset, stream)| record(offset, ["a", "b", "c", "d"][*stream])).collect();
-            let mut pending = Pending::new(Offset(0), Vec::new());
-            let (mut now_ms, mut done) = (0, BTreeMap::<i64, usize>::new());
-            let mut unread = journal.iter().cloned();
-            while done.len() < journal.len() {
-                now_ms += random.i64(0..50);
-                let read: Vec<Record> = unread.by_ref().take(random.usize(0..5)).collect();
-                if let Some(last) = read.last().map(|record| record.offset) {
-                    pending.take_in(read, last);
-                }
-                let (batch, attempts) = pending.take_ready(now_ms);
-                let (mut held, mut kept) = (BTreeSet::new(), Vec::new());
-                for (record, attempts) in batch.into_iter().zip(attempts) {
-                    let stream = streams[record.offset.0 as usize - 1];
-                    let before = (1..record.offset.0).filter(|offset| streams[*offset as usize - 1] == stream);
-                    if held.contains(&stream) {
-                        kept.push((record, attempts));
-                    } else if random.u8(0..3) == 0 {
-                        held.insert(stream);
-                        kept.push((record, failed(now_ms, 60)));
-                    } else {
-                        prop_assert!(before.into_iter().all(|offset| done.contains_key(&offset)));
-                        prop_assert_eq!(done.insert(record.offset.0, stream), None);
-                    }
-                }
-                pending.take_back(kept);
-                prop_assert!((1..=pending.cursor().0).all(|offset| done.contains_key(&offset)));
-                prop_assert!((1..=60).all(|offset| pending.is_done(Offset(offset)) == done.contains_key(&offset)));
-                if random.u8(0..4) == 0 {
-                    let Ahead { position, pending: left } = pending.ahead();
-                    let left = left.into_iter().map(|(offset, attempts)| (journal[offset.0 as usize - 1].clone(), attempts));
-                    pending = Pending::new(position.max(pending.cursor()), left.collect());
-                }
-            }
-            prop_assert!(pending.is_empty() && pending.cursor() == Offset(journal.len() as i64));
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Says in the log and in the status whether a sink works: once when that changes, not at each attempt.
 
 use super::outlet::Outlet;
-use super::pending::RECORDS_MAX;
+use super::pending::{Pending, RECORDS_MAX};
 use super::status::FailingEvent;
 
 /// A failure that differs from the last one of its event, with the event if the sink tried one.
@@ -42,16 +42,33 @@ impl Report {
         }
     }
 
-    /// Whether the sink reads no more events. Logs a change.
-    pub(super) fn blocked(&self, outlet: &Outlet, is_blocked: bool) {
+    /// Shows whether streams wait in the journal, and whether the sink reads no more events. Logs each change.
+    pub(super) fn waiting(&self, outlet: &Outlet, pending: &Pending) {
+        let (sink, streams) = (outlet.name(), pending.held_streams());
+        let before = outlet.status.set_held_streams(streams);
+        if before == 0 && streams > 0 {
+            let event = pending.first_failed().map(|record| FailingEvent::of(&record.event));
+            let (id, stream) = event.map(|event| (event.id.to_string(), event.stream)).unzip();
+            tracing::warn!(
+                sink,
+                id,
+                stream,
+                streams,
+                "the events of these streams wait in the journal, because an earlier one fails: the other streams go on. \
+                 Correct the cause, or give up on events with `livehook sinks skip`"
+            );
+        }
+        if before > 0 && streams == 0 {
+            tracing::info!(sink, "no stream waits in the journal any longer");
+        }
+        let is_blocked = pending.free_records() == 0 && pending.has_failed();
         if !outlet.status.set_blocked(is_blocked) {
             return;
         }
-        let (sink, events) = (outlet.name(), RECORDS_MAX);
         if is_blocked {
             tracing::warn!(
                 sink,
-                events,
+                events = RECORDS_MAX,
                 "the sink reads no more events, because these have failed or wait behind one that failed: correct the \
                  cause, or give up on events with `livehook sinks skip`"
             );

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::callback::{Event, EventId, NamePattern};
+use crate::callback::{Event, EventId, NamePattern, PartitionKey};
 
 /// The most requests to give up on events that wait for the worker. A worker in a long delivery takes none.
 const SKIPS_MAX: usize = 16;
@@ -22,10 +22,13 @@ pub struct SkipSelection {
 impl SkipSelection {
     /// Whether the event is selected.
     pub(super) fn takes(&self, event: &Event) -> bool {
-        self.ids.contains(&event.id()) || {
-            let key = event.partition_key();
-            self.streams.iter().any(|pattern| pattern.matches(&key.stream()))
-        }
+        self.ids.contains(&event.id()) || self.takes_stream(event.partition_key())
+    }
+
+    /// Whether all events of the stream are selected.
+    pub(super) fn takes_stream(&self, key: PartitionKey<'_>) -> bool {
+        let stream = key.stream();
+        self.streams.iter().any(|pattern| pattern.matches(&stream))
     }
 }
 

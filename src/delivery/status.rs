@@ -1,6 +1,6 @@
 //! The worker of a sink and the admin endpoint share this state part by part, so a request never holds up a delivery.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::catch_up::CatchUp;
@@ -24,6 +24,7 @@ pub struct Status {
     dead_letters: AtomicI64,
     last_error: Mutex<Option<String>>,
     failing: Mutex<Option<FailingEvent>>,
+    held_streams: AtomicUsize,
     is_blocked: AtomicBool,
     catch_up: Mutex<CatchUp>,
 }
@@ -59,6 +60,8 @@ pub struct StatusView {
     pub last_error: Option<String>,
     /// The oldest event that has failed; `None` while every event passes.
     pub failing: Option<FailingEvent>,
+    /// The number of streams whose events wait in the journal, because an earlier one of the stream has failed.
+    pub held_streams: usize,
     /// Whether the sink reads no more events, because too many have failed or wait behind one that failed.
     pub is_blocked: bool,
     /// How long it takes to catch up at the present speed, in seconds; `None` if that is unknown.
@@ -87,6 +90,7 @@ impl Status {
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             failing: self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            held_streams: self.held_streams.load(Ordering::Relaxed),
             is_blocked: self.is_blocked.load(Ordering::Relaxed),
             catch_up_secs: self.catch_up.lock().unwrap_or_else(PoisonError::into_inner).secs(),
         }
@@ -99,6 +103,11 @@ impl Status {
     /// Takes in how many records the sink is behind the journal's head.
     pub(super) fn note_lag(&self, now_ms: i64, records: i64) {
         self.catch_up.lock().unwrap_or_else(PoisonError::into_inner).note(now_ms, records);
+    }
+
+    /// Sets the number of streams whose events wait in the journal. Returns the number before.
+    pub(super) fn set_held_streams(&self, count: usize) -> usize {
+        self.held_streams.swap(count, Ordering::Relaxed)
     }
 
     /// Sets whether the sink reads no more events. Returns whether that changed.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::{Outlet, RetryOptions, Status, Worker};
@@ -58,6 +59,8 @@ pub(super) struct Script {
     /// The offsets of the delivered events.
     pub(super) taken: Vec<i64>,
     pub(super) is_ordered: bool,
+    /// Every event of the stream with this partition key fails.
+    pub(super) failing_key: Option<String>,
     /// How often the sink was tended.
     pub(super) tended: usize,
     /// The time that each event takes, in ms.
@@ -86,6 +89,7 @@ impl Sink for ScriptedSink {
             let outcome = match answer {
                 Some((_, outcome)) => outcome.clone(),
                 None if failed_keys.contains(&key) => Outcome::Held,
+                None if script.failing_key.as_ref() == Some(&key) => refused(),
                 None => {
                     script.taken.push(record.offset.0);
                     Outcome::Delivered
@@ -223,9 +227,9 @@ impl Bench {
     }
 
     pub(super) async fn append(&self, events: impl IntoIterator<Item = Event>) {
-        for event in events {
-            assert_eq!(self.journal.append(event).await, Ok(Appended::Stored));
-        }
+        // At once, so that many share a commit. The journal keeps their order.
+        let appended = join_all(events.into_iter().map(|event| self.journal.append(event))).await;
+        assert!(appended.iter().all(|appended| *appended == Ok(Appended::Stored)));
     }
 
     pub(super) async fn step(&mut self) -> Step {

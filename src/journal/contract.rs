@@ -173,10 +173,14 @@ pub struct Progress {
 /// The finished records after a cursor: the cursor stops at the first unfinished record, and later ones may be finished.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ahead {
-    /// Every record up to this one is finished, except the pending ones. Means nothing unless it is after the cursor.
+    /// Every record up to this one is finished, except the pending ones and the ones of held streams. Means nothing unless it is
+    /// after the cursor.
     pub position: Offset,
     /// The unfinished records in order, each with the number of its attempts.
     pub pending: Vec<(Offset, u32)>,
+    /// The held streams: the partition key of each, and the offset from which on every record of it is unfinished, up to
+    /// `position`.
+    pub held: Vec<(String, Offset)>,
 }
 
 /// Makes the progress of consumers durable. The committing half of a journal implements this for its consumers.

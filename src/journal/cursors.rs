@@ -1,6 +1,9 @@
 //! The table of consumers: the cursor of each, the finished records after it, and the state of its sink.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::dead_letters::table as dead_letters;
@@ -74,14 +77,18 @@ fn retire_others(connection: &Connection, wanted: &[(String, Start)], head: Offs
 
 fn load(connection: &Connection, name: &str) -> rusqlite::Result<StoredConsumer> {
     connection.query_row(
-        "SELECT cursor, state, (SELECT count(*) FROM dead_letters WHERE consumer = name), position, pending
+        "SELECT cursor, state, (SELECT count(*) FROM dead_letters WHERE consumer = name), position, pending, held
          FROM consumers WHERE name = ?1",
         [name],
         |row| {
             Ok(StoredConsumer {
                 name: name.to_owned(),
                 cursor: Offset(row.get(0)?),
-                ahead: Ahead { position: Offset(row.get(3)?), pending: parse_pending(row.get_ref(4)?.as_str()?)? },
+                ahead: Ahead {
+                    position: Offset(row.get(3)?),
+                    pending: pairs(row, 4)?.into_iter().map(|(offset, attempts)| (Offset(offset), attempts)).collect(),
+                    held: pairs(row, 5)?.into_iter().map(|(key, offset)| (key, Offset(offset))).collect(),
+                },
                 state: row.get(1)?,
                 dead_letters: row.get(2)?,
             })
@@ -123,10 +130,17 @@ pub(super) fn store_progress(
     let Progress { cursor, ahead, state, .. } = progress;
     connection
         .prepare_cached(
-            "UPDATE consumers SET cursor = max(cursor, ?2), state = coalesce(?3, state), position = ?4, pending = ?5
-             WHERE name = ?1",
+            "UPDATE consumers SET cursor = max(cursor, ?2), state = coalesce(?3, state), position = ?4,
+             pending = ?5, held = ?6 WHERE name = ?1",
         )?
-        .execute(params![name, cursor.0, state, ahead.position.0, pending_json(&ahead.pending)])?;
+        .execute(params![
+            name,
+            cursor.0,
+            state,
+            ahead.position.0,
+            pairs_json(ahead.pending.iter().map(|(offset, attempts)| (offset.0, attempts))),
+            pairs_json(ahead.held.iter().map(|(key, offset)| (key, offset.0))),
+        ])?;
     for new in &progress.dead_letters {
         dead_letters::add(connection, name, new)?;
     }
@@ -143,13 +157,16 @@ pub(super) fn store_progress(
     Ok(removed)
 }
 
-/// Returns the column `pending`, for example `[[14,1],[15,1]]`: offsets and attempts.
-fn pending_json(pending: &[(Offset, u32)]) -> String {
-    pending.iter().map(|(offset, attempts)| json!([offset.0, attempts])).collect::<Value>().to_string()
+/// Returns pairs as a column stores them, for example `[[14,1],[15,0]]`.
+fn pairs_json(pairs: impl Iterator<Item = (impl Serialize, impl Serialize)>) -> String {
+    pairs.map(|(one, other)| json!([one, other])).collect::<Value>().to_string()
 }
 
-fn parse_pending(json: &str) -> rusqlite::Result<Vec<(Offset, u32)>> {
-    let pending: Vec<(i64, u32)> = serde_json::from_str(json)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, error.into()))?;
-    Ok(pending.into_iter().map(|(offset, attempts)| (Offset(offset), attempts)).collect())
+/// Reads the pairs of a column.
+fn pairs<One: DeserializeOwned, Other: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Vec<(One, Other)>> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }

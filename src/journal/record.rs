@@ -13,6 +13,11 @@ impl Offset {
     pub fn before(self) -> Offset {
         Offset(self.0.saturating_sub(1))
     }
+
+    /// The offset after this one. No record lies between the two.
+    pub fn next(self) -> Offset {
+        Offset(self.0.saturating_add(1))
+    }
 }
 
 impl fmt::Display for Offset {

@@ -72,12 +72,15 @@ const AHEAD: &str = "
     ALTER TABLE dead_letters ADD COLUMN redriven_attempts INTEGER NOT NULL DEFAULT 0;
 ";
 
+/// Version 4 stores which streams have unfinished records beyond the pending ones. `held` is JSON: `[[partition key, offset], ...]`.
+const HELD_STREAMS: &str = "ALTER TABLE consumers ADD COLUMN held TEXT NOT NULL DEFAULT '[]';";
+
 /// The database of the journal.
 pub(super) const DATABASE: Database = Database {
     file_name: "journal.db",
     application_id: 0x6c76_686b, // `lvhk` in ASCII
     tables: &[TABLES],
-    migrations: &[REDRIVES_AND_REPLAYS, AHEAD],
+    migrations: &[REDRIVES_AND_REPLAYS, AHEAD, HELD_STREAMS],
     // Measured: larger pages than SQLite's default save system calls in the commit of a batch.
     // SQLite's default is 4 KiB. With larger pages, a batch needs fewer system calls.
     page_bytes: 16 * 1024,

@@ -42,6 +42,7 @@ pub struct Metrics {
     delivery_lag: Family<SinkLabels, Gauge>,
     oldest_pending: Family<SinkLabels, Gauge<f64, AtomicU64>>,
     dead_letters: Family<SinkLabels, Gauge>,
+    delivery_held_streams: Family<SinkLabels, Gauge>,
     delivery_blocked: Family<SinkLabels, Gauge>,
     streams_live: Gauge,
     sessions_ended: Family<ReasonLabels, Counter>,
@@ -105,6 +106,10 @@ impl Metrics {
             oldest_pending: registrar
                 .zero("delivery_oldest_pending_seconds", "Age of the oldest event that a sink has not delivered"),
             dead_letters: registrar.zero("dead_letters", "Dead letters of a sink"),
+            delivery_held_streams: registrar.zero(
+                "delivery_held_streams",
+                "Streams whose events wait in the journal, because an earlier one of the stream has failed",
+            ),
             delivery_blocked: registrar
                 .zero("delivery_blocked", "1 while a sink reads no more events because too many have failed"),
             streams_live: registrar.zero("streams_live", "Live streams"),
@@ -211,9 +216,11 @@ impl Metrics {
         self.dead_letters.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(count);
     }
 
-    /// Sets whether a sink reads no more events because too many have failed.
-    pub fn delivery_blocked(&self, sink: &str, is_blocked: bool) {
-        self.delivery_blocked.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(is_blocked));
+    /// Sets the number of a sink's held streams, and whether the sink reads no more events because too many have failed.
+    pub fn delivery_held(&self, sink: &str, streams: usize, is_blocked: bool) {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        self.delivery_held_streams.get_or_create(&labels).set(i64::try_from(streams).unwrap_or(i64::MAX));
+        self.delivery_blocked.get_or_create(&labels).set(i64::from(is_blocked));
     }
 
     /// Counts a session that has ended, with its duration in ms if it is known.

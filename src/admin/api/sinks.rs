@@ -50,6 +50,8 @@ pub(super) struct SinkView {
     dead_letters: i64,
     /// The oldest event that has failed and waits for its next attempt; `null` if there is none.
     failing: Option<FailingView>,
+    /// How many streams wait in the journal, because one of their events has failed.
+    held_streams: usize,
     /// Whether it reads no more events, because too many have failed or wait behind one that failed.
     blocked: bool,
     /// How long it takes to catch up at the present speed, in seconds; `null` if that is unknown or it is not behind.
@@ -98,6 +100,7 @@ pub(super) async fn list_sinks(State(api): State<Arc<Api>>, _: NoParameters) -> 
             last_error: view.last_error,
             dead_letters: view.dead_letters,
             failing: view.failing.map(|FailingEvent { id, stream }| FailingView { id, stream }),
+            held_streams: view.held_streams,
             blocked: view.is_blocked,
             catch_up_secs: view.catch_up_secs,
         }

@@ -16,6 +16,7 @@ use crate::callback::InstanceName;
 use crate::delivery::Status;
 use crate::index;
 use crate::journal::testing::MemoryJournal;
+use crate::journal::{DeadLetterAction, DeadLetterSelection, change_unserved_dead_letters};
 use crate::receiver::{HourlyCounts, RecentRefusals};
 
 /// The time of the tests in Unix ms, a minute after the last recorded event.
@@ -35,8 +36,10 @@ impl Recorded {
         for file in ["journal.db", "index.db"] {
             std::fs::copy(source.join(file), directory.path().join(file)).unwrap();
         }
-        // Like the start of the service, this upgrades the index.
+        // Like the start of the service, these upgrade the index and the journal. They change nothing else.
         drop(index::Store::open(directory.path(), &index::Options::default()).unwrap());
+        let none = DeadLetterSelection { numbers: vec![0], ..DeadLetterSelection::default() };
+        change_unserved_dead_letters(directory.path(), DeadLetterAction::Drop, none, NOW_MS).unwrap();
         let hourly_counts = HourlyCounts::new(NOW_MS - 5000);
         hourly_counts.count("stored", NOW_MS);
         let sources = Sources {

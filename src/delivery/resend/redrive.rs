@@ -9,7 +9,7 @@ use super::turn::{Results, Turn};
 use crate::delivery::outcome::{BatchOutcome, Decision};
 use crate::delivery::outlet::Outlet;
 use crate::delivery::pending::Pending;
-use crate::journal::{DeadLetter, JournalError, Offset, Record, RedriveAttempt, RedriveOutcome};
+use crate::journal::{DeadLetter, JournalError, Record, RedriveAttempt, RedriveOutcome};
 
 /// The redrive of one sink's dead letters.
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Redrive {
             dead_letters = outlet.consumer.redriven(0, EVENTS_MAX).await?;
         }
         let Some(last) = dead_letters.last().map(|one| one.number) else { return Ok(Turn::Nothing) };
-        dead_letters.retain(|one| may_resend(outlet, pending, one.offset));
+        dead_letters.retain(|one| may_resend(outlet, pending, one));
         if dead_letters.is_empty() {
             self.last_number = last;
             return Ok(Turn::Later);
@@ -80,8 +80,12 @@ impl Redrive {
 }
 
 /// Whether the record may be sent again: its first delivery is finished, and an ordered sink's cursor has passed it.
-fn may_resend(outlet: &Outlet, pending: &Pending, offset: Offset) -> bool {
-    if outlet.sink.is_ordered() { offset <= outlet.consumer.cursor() } else { pending.is_done(offset) }
+fn may_resend(outlet: &Outlet, pending: &Pending, dead_letter: &DeadLetter) -> bool {
+    let offset = dead_letter.offset;
+    match outlet.sink.is_ordered() {
+        true => offset <= outlet.consumer.cursor(),
+        false => pending.is_done(offset, dead_letter.event.partition_key()),
+    }
 }
 
 fn split(dead_letter: DeadLetter) -> (Record, Tried) {

@@ -75,39 +75,80 @@ async fn a_requested_retry_ends_every_pause() {
     assert_eq!(bench.given(), [vec![1], vec![2, 1]]);
 }
 
+/// Lets the worker skip events, and returns their number.
+async fn skip(bench: &mut Bench, selection: SkipSelection) -> Option<u64> {
+    let status = Arc::clone(&bench.status);
+    let skipped = tokio::spawn(async move { status.requests.skip(selection).await });
+    tokio::task::yield_now().await;
+    bench.work().await;
+    skipped.await.unwrap()
+}
+
 #[tokio::test]
 async fn skipped_events_are_dead_letters() {
     let mut bench = Bench::new(0..0).await;
     bench.append((0..1003).map(|number| event_of(if number < 1001 { "bad" } else { "good" }, number))).await;
-    bench.answer(vec![(0, refused())]);
+    bench.script().failing_key = Some("d.com/live/bad".to_owned());
     bench.work().await;
-    assert!(bench.status.view().is_blocked);
-    assert_eq!(bench.given().len(), 1);
-    let id = event_of("bad", 0).id();
-    assert_eq!(bench.status.view().failing, Some(FailingEvent { id, stream: "bad".to_owned() }));
-    let first = SkipSelection { ids: vec![id], streams: Vec::new() };
-    let stream = SkipSelection { ids: Vec::new(), streams: vec![NamePattern::new("ba*").unwrap()] };
-    for (selection, expected) in [(first.clone(), 1), (first, 0)] {
-        let status = Arc::clone(&bench.status);
-        bench.answer(vec![(1, refused())]);
-        let skipped = tokio::spawn(async move { status.requests.skip(selection).await });
-        tokio::task::yield_now().await;
-        bench.work().await;
-        assert_eq!(skipped.await.unwrap(), Some(expected));
-    }
+    let ids = vec![event_of("bad", 0).id()];
+    let view = bench.status.view();
+    assert_eq!(view.failing, Some(FailingEvent { id: ids[0], stream: "bad".to_owned() }));
+    assert_eq!((view.held_streams, view.is_blocked, bench.script().taken.clone()), (1, false, vec![1002, 1003]));
+
+    let first = SkipSelection { ids, streams: Vec::new() };
+    assert_eq!(skip(&mut bench, first.clone()).await, Some(1));
+    assert_eq!(skip(&mut bench, first).await, Some(0));
     assert_eq!(bench.dead_letters(), [(1, 1, "skipped on request; the last failure: no room".to_owned())]);
-    let status = Arc::clone(&bench.status);
-    let skipped = tokio::spawn(async move { status.requests.skip(stream).await });
-    tokio::task::yield_now().await;
+    assert_eq!(bench.status.view().failing.map(|failing| failing.id), Some(event_of("bad", 1).id()));
+    let stream = SkipSelection { ids: Vec::new(), streams: vec![NamePattern::new("ba*").unwrap()] };
+    assert_eq!(skip(&mut bench, stream).await, Some(1000), "also the ones that wait in the journal");
+    let view = bench.status.view();
+    assert_eq!((view.failing, view.last_error, view.attempt, view.held_streams), (None, None, 1, 0));
+    assert_eq!((view.cursor, bench.dead_letters().len()), (1003, 1001));
+    assert_eq!(bench.script().taken, [1002, 1003]);
+}
+
+/// A stream that always fails takes no memory, and holds up no other stream, however many of its events wait.
+#[tokio::test]
+async fn a_failing_stream_holds_no_other() {
+    let mut bench = Bench::new(0..0).await;
+    let key = || Some("d.com/live/bad".to_owned());
+    let stream_of = |number: u32| if number % 20 == 7 { format!("s{}", number % 7) } else { "bad".to_owned() };
+    let is_bad = |offset: &i64| stream_of(*offset as u32 - 1) == "bad";
+    bench.script().failing_key = key();
+    let mut taken = Vec::new();
+    for round in 0..8 {
+        let numbers = round * 2700..(round + 1) * 2700;
+        bench.append(numbers.map(|number| event_of(&stream_of(number), number))).await;
+        bench.work().await;
+        let (pending, view) = (bench.worker.new_events.pending(), bench.status.view());
+        assert!(pending.free_records() >= 500, "{}", pending.free_records());
+        assert_eq!((view.held_streams, view.is_blocked, view.cursor), (1, false, 0));
+        taken.append(&mut bench.script().taken);
+        assert_eq!(taken.len() as u32, (round + 1) * 2700 / 20);
+        if round % 3 == 1 {
+            bench = bench.restart(0..0).await;
+            bench.script().failing_key = key();
+        }
+    }
+    assert!(!taken.iter().any(is_bad));
+    // The stream recovers, and while it catches up, a new event of another stream has its turn.
+    bench.script().failing_key = None;
+    bench.pass(60_000);
+    bench.step().await;
+    bench.step().await;
+    bench.append([event(21_600)]).await;
+    bench.step().await;
+    assert!(bench.script().taken.contains(&21_601) && bench.script().taken.len() < 2000);
+    taken.append(&mut bench.script().taken);
+    let mut bench = bench.restart(0..0).await;
     bench.settle().await;
-    assert_eq!(skipped.await.unwrap(), Some(1000));
-    assert!(!bench.status.view().is_blocked);
-    assert_eq!(
-        (bench.status.view().failing, bench.status.view().last_error, bench.status.view().attempt),
-        (None, None, 1)
-    );
-    assert_eq!((bench.dead_letters().len(), bench.status.view().cursor), (1001, 1003));
-    assert_eq!(bench.given().last(), Some(&vec![1002, 1003]));
+    taken.append(&mut bench.script().taken);
+    let bad: Vec<i64> = taken.iter().copied().filter(|offset| *offset < 21_601 && is_bad(offset)).collect();
+    assert!(bad.is_sorted() && bad.len() == 8 * 2700 / 20 * 19);
+    taken.sort_unstable();
+    assert_eq!(taken, (1..=21_601).collect::<Vec<i64>>(), "each once");
+    assert_eq!((bench.status.view().held_streams, bench.status.view().cursor), (0, 21_601));
 }
 
 #[tokio::test]

@@ -33,9 +33,10 @@ fn every_earlier_version_is_upgraded() {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
         });
         assert_eq!(dead_letter.unwrap(), (7, "archive".to_owned(), 3, "poison".to_owned(), None::<i64>, 0));
-        let query = "SELECT cursor, state, position, pending FROM consumers";
-        let consumer = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
-        assert_eq!(consumer.unwrap(), (4, vec![7_u8], 0, "[]".to_owned()));
+        let query = "SELECT cursor, state, position, pending, held FROM consumers";
+        let consumer = connection
+            .query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
+        assert_eq!(consumer.unwrap(), (4, vec![7_u8], 0, "[]".to_owned(), "[]".to_owned()));
         assert_eq!(schema(&connection), expected);
     }
 }
@@ -53,8 +54,8 @@ fn errors_name_the_file_and_the_cure() {
     let older = DATABASE.check_is_current(&open_to_read(directory.path()).unwrap()).unwrap_err();
     says(older.into(), "start `livehook serve`");
     open(directory.path()).unwrap().pragma_update(None, "user_version", DATABASE.version() + 1).unwrap();
-    says(open(directory.path()).unwrap_err(), "version 4, made by a newer livehook");
-    says(open_to_read(directory.path()).unwrap_err(), "version 4, made by a newer livehook");
+    says(open(directory.path()).unwrap_err(), "version 5, made by a newer livehook");
+    says(open_to_read(directory.path()).unwrap_err(), "version 5, made by a newer livehook");
     Connection::open(path(directory.path())).unwrap().pragma_update(None, "application_id", 1).unwrap();
     says(open(directory.path()).unwrap_err(), "not a livehook journal");
 }

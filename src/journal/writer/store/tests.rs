@@ -165,7 +165,8 @@ fn progress_is_stored_with_dead_letters() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     store.append(0..3);
-    let ahead = Ahead { position: Offset(3), pending: vec![(Offset(3), 7)] };
+    let held = vec![("d.com/live/a%2Fb".to_owned(), Offset(3))];
+    let ahead = Ahead { position: Offset(3), pending: vec![(Offset(3), 7)], held };
     let progress = Progress {
         cursor: Offset(2),
         ahead: ahead.clone(),
@@ -192,7 +193,7 @@ fn progress_is_stored_whole_or_not_at_all() {
     store.append(0..3);
     let progress = Progress {
         cursor: Offset(2),
-        ahead: Ahead { position: Offset(3), pending: vec![(Offset(3), 1)] },
+        ahead: Ahead { position: Offset(3), pending: vec![(Offset(3), 1)], held: Vec::new() },
         state: Some(b"2".to_vec()),
         dead_letters: give_up(directory.path(), 1, 1),
         ..Progress::default()
