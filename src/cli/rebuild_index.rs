@@ -17,7 +17,7 @@ use super::client::Service;
 use super::render::{Progress, talk};
 use super::runtime::block_on;
 use crate::config::DataConfig;
-use crate::index::{self, IndexError};
+use crate::index::{self, IndexError, Rebuilt};
 use crate::printable::printable;
 use crate::storage::StorageError;
 
@@ -60,7 +60,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             // A running service holds the lock, and rebuilds the index below.
             Err(IndexError::Storage(StorageError::Locked(_))) => {}
             Err(error) => return Err(error.into()),
-            Ok(()) => {
+            Ok(rebuilt) => {
+                if let Some(old_path) = rebuilt.old_path {
+                    talk(format_args!(
+                        "the old index could not be used; it is now {}, and you can remove it",
+                        old_path.display()
+                    ));
+                }
                 talk(format_args!("rebuilt the index in {}", data_dir.display()));
                 return Ok(ExitCode::SUCCESS);
             }
@@ -77,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Rebuilds the index in this process. An existing index keeps its settings if there is no configuration file.
-fn rebuild_here(data_dir: &Path, options: Option<index::Options>) -> Result<(), IndexError> {
+fn rebuild_here(data_dir: &Path, options: Option<index::Options>) -> Result<Rebuilt, IndexError> {
     let is_new = options.is_none() && matches!(index::Reader::open(data_dir), Err(IndexError::Absent(_)));
     let mut progress = Progress::new(PROGRESS_WORDS);
     let options = options.unwrap_or_default();

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use rusqlite::{ErrorCode, ffi};
+
 use crate::journal::JournalError;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, is_damage};
 
 /// Why the index cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +16,9 @@ pub enum IndexError {
     )]
     Absent(PathBuf),
     /// The file is not an index.
-    #[error("{0}: this is not a livehook index; move it away, and livehook builds a new one from the journal")]
+    #[error(
+        "{0}: this is not a livehook index, or its beginning is damaged; start `livehook serve`, or run `livehook rebuild-index`: both move it away, and build a new one from the journal"
+    )]
     Foreign(PathBuf),
     /// The file was made by a later version of livehook.
     #[error(
@@ -38,6 +42,18 @@ pub enum IndexError {
         /// The version that this program reads.
         known: i64,
     },
+    /// The tables are not the ones of the index's version.
+    #[error(
+        "{path}: the index has version {version}, but {difference}; start `livehook serve`, or run `livehook rebuild-index`: both build a new index from the journal"
+    )]
+    Different {
+        /// The index's file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+        /// The first difference, as part of a sentence.
+        difference: String,
+    },
     /// The open file was removed or replaced.
     #[error(
         "{0}: this file was removed or replaced while livehook ran: restart livehook, which builds a missing index from the journal"
@@ -45,7 +61,7 @@ pub enum IndexError {
     Gone(PathBuf),
     /// The file is damaged.
     #[error(
-        "the index is damaged: {0}; stop livehook, move `index.db`, `index.db-wal` and `index.db-shm` out of the data directory, and start it again: it builds a new index from the journal, but sessions older than the journal are lost unless a backup has them"
+        "the index `index.db` in the data directory is damaged: {0}; start `livehook serve`, or run `livehook rebuild-index`: both build a new index from the journal, but sessions older than the journal are lost unless a backup has them"
     )]
     Damaged(rusqlite::Error),
     /// The database failed.
@@ -66,10 +82,19 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// Whether a new index would not fail in this way. A full disk, a lock or an interrupted call is not a fault of the file.
+    pub(super) fn is_cured_by_rebuild(&self) -> bool {
+        match self {
+            IndexError::Foreign(_) | IndexError::Different { .. } | IndexError::Damaged(_) => true,
+            IndexError::Database(error) => is_fault_of_file(error),
+            _ => false,
+        }
+    }
+
     /// Whether a call was interrupted, see [`super::Reader::give_up_when`].
     pub fn is_given_up(&self) -> bool {
         match self {
-            IndexError::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted),
+            IndexError::Database(error) => error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted),
             IndexError::Journal(error) => error.is_given_up(),
             _ => false,
         }
@@ -82,6 +107,10 @@ impl From<StorageError> for IndexError {
             StorageError::Absent(path) => IndexError::Absent(path),
             StorageError::Foreign(path) => IndexError::Foreign(path),
             StorageError::Newer { path, found, known } => IndexError::Newer { path, found, known },
+            StorageError::Different { path, version, difference } => {
+                IndexError::Different { path, version, difference }
+            }
+            StorageError::Damaged { cause, .. } => IndexError::Damaged(cause),
             StorageError::Older { path, known } => IndexError::Older { path, known },
             StorageError::Database(error) => error.into(),
             other => IndexError::Storage(other),
@@ -91,9 +120,26 @@ impl From<StorageError> for IndexError {
 
 impl From<rusqlite::Error> for IndexError {
     fn from(error: rusqlite::Error) -> IndexError {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseCorrupt) => IndexError::Damaged(error),
-            _ => IndexError::Database(error),
-        }
+        if is_damage(&error) { IndexError::Damaged(error) } else { IndexError::Database(error) }
+    }
+}
+
+/// Whether the content of the file is the cause: a table or a column is missing, or a row holds what livehook never writes.
+fn is_fault_of_file(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, text) => match failure.extended_code {
+            // Only another program makes a trigger that refuses, and only it can remove the cause.
+            ffi::SQLITE_CONSTRAINT_TRIGGER => false,
+            ffi::SQLITE_ERROR => {
+                text.as_deref().is_some_and(|text| text.starts_with("no such ") || text.contains(" has no column "))
+            }
+            _ => failure.code == ErrorCode::ConstraintViolation || failure.code == ErrorCode::TypeMismatch,
+        },
+        rusqlite::Error::SqlInputError { msg, .. } => msg.starts_with("no such ") || msg.contains(" has no column "),
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::Utf8Error(..) => true,
+        _ => false,
     }
 }

@@ -1,8 +1,9 @@
 //! Rebuilds the index of a data directory from its journal while no service runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::options::Options;
+use super::replacing::{Replaced, replace};
 use super::settings::Settings;
 use super::store::JournalState;
 use super::{IndexError, Store, schema};
@@ -12,16 +13,37 @@ use crate::storage::Lock;
 /// How many records are written with one commit.
 const BATCH_RECORDS: usize = 5000;
 
-/// Reads the whole journal into the index. `options` are for a new index: an existing one keeps the settings that the service
-/// gave it. Blocks, and calls `progress` with the number of records that are done and the approximate number of all.
+/// What a rebuild did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Where the old index is, if it could not be used and a new one has taken its place.
+    pub old_path: Option<PathBuf>,
+}
+
+/// Reads the whole journal into the index, and replaces an index that cannot be used. `options` are for a new index: an existing one
+/// keeps the settings that the service gave it. Blocks, and calls `progress` with the number of records that are done and the approximate number of all.
 ///
 /// # Errors
 /// A service runs on the data directory, or the journal or the index cannot be read or written. The next start of the
 /// service finishes a rebuild that was interrupted.
-pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64, i64)) -> Result<(), IndexError> {
+pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64, i64)) -> Result<Rebuilt, IndexError> {
     let reader = Reader::open(data_dir)?;
     let _lock = Lock::take(data_dir)?;
-    let mut store = Store::open(data_dir, &with_stored_settings(data_dir, options)?)?;
+    let in_place = with_stored_settings(data_dir, options)
+        .and_then(|options| Store::open(data_dir, &options))
+        .and_then(|store| read_journal(store, &reader, &mut progress));
+    match in_place {
+        Ok(()) => Ok(Rebuilt::default()),
+        Err(error) if error.is_cured_by_rebuild() => {
+            let Replaced { store, old_path, .. } = replace(data_dir, options)?;
+            read_journal(store, &reader, &mut progress)?;
+            Ok(Rebuilt { old_path: Some(old_path) })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read_journal(mut store: Store, reader: &Reader, progress: &mut impl FnMut(i64, i64)) -> Result<(), IndexError> {
     // An empty journal doesn't even show how far it was, so the index stays as it is.
     let Some(first) = reader.read(Offset::default(), 1)?.first().map(|record| record.offset) else { return Ok(()) };
     let head = reader.head()?.unwrap_or(first);

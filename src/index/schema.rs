@@ -149,3 +149,14 @@ pub(super) fn stretches(connection: &Connection) -> rusqlite::Result<Option<Rang
         Ok(first.zip(last).map(|(first, last)| first..=last))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this fails, you changed the tables of a version that has been used. Undo that, and add a migration for a new version.
+    #[test]
+    fn tables_of_each_version_never_change() {
+        assert_eq!(DATABASE.fingerprints(), ["4477ca79d03fffe8", "890f3742d1db2b25"]);
+    }
+}

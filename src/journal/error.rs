@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Offset;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, is_damage};
 
 /// How long a commit may take before no further event is accepted. CSS waits 20 s for an answer: an event that arrives during
 /// a stall is better off with an answer at once and a retry later.
@@ -67,18 +67,42 @@ pub enum JournalError {
         known: i64,
     },
     /// The file is not a journal.
-    #[error("{0}: this is not a livehook journal; move it away, or choose another `data_dir`")]
+    #[error(
+        "{0}: this is not a livehook journal, or its beginning is damaged; if it was one, stop livehook, move the data directory away, and put a backup in its place (see `livehook backup`); otherwise choose another `data_dir`"
+    )]
     Foreign(PathBuf),
     /// The file does not exist.
     #[error(
         "{0}: there is no journal here; start `livehook serve` with this data directory first, or check --data-dir"
     )]
     Absent(PathBuf),
+    /// The tables are not the ones of the journal's version.
+    #[error(
+        "{path}: the journal has version {version}, but {difference}: livehook leaves it as it is; run the livehook that wrote it, or move the data directory away and put a backup in its place (see `livehook backup`)"
+    )]
+    Different {
+        /// The journal's file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+        /// The first difference, as part of a sentence.
+        difference: String,
+    },
+    /// The file is damaged.
+    #[error(
+        "{path}: the journal is damaged: {cause}; stop livehook, move the data directory away, and put a backup in its place (see `livehook backup`)"
+    )]
+    Damaged {
+        /// The journal's file.
+        path: PathBuf,
+        /// SQLite's error.
+        cause: rusqlite::Error,
+    },
     /// Another error of the data directory.
     #[error(transparent)]
     Storage(StorageError),
     /// SQLite reported an error.
-    #[error("the journal's database: {0}")]
+    #[error("{}", database_text(.0))]
     Database(rusqlite::Error),
     /// A cursor is after the newest record, so it belongs to another journal.
     #[error(
@@ -104,7 +128,9 @@ pub enum JournalError {
     #[error("the journal cannot write: {0}")]
     Broken(String),
     /// A stored record cannot be read.
-    #[error("the record {0} of the journal is damaged")]
+    #[error(
+        "the record {0} of the journal is damaged; stop livehook, move the data directory away, and put a backup in its place (see `livehook backup`)"
+    )]
     Corrupt(Offset),
     /// The journal is closed, or its writer died.
     #[error("the journal is closed")]
@@ -118,6 +144,10 @@ impl From<StorageError> for JournalError {
             StorageError::Older { path, known } => JournalError::Older { path, known },
             StorageError::Foreign(path) => JournalError::Foreign(path),
             StorageError::Absent(path) => JournalError::Absent(path),
+            StorageError::Different { path, version, difference } => {
+                JournalError::Different { path, version, difference }
+            }
+            StorageError::Damaged { path, cause } => JournalError::Damaged { path, cause },
             StorageError::Database(error) => JournalError::Database(error),
             other => JournalError::Storage(other),
         }
@@ -137,10 +167,10 @@ impl JournalError {
         matches!(self, JournalError::Storage(error) if error.is_disk_full())
     }
 
-    /// Names the journal at `path` if the error says that the disk is full: SQLite's own text has no path.
-    pub(super) fn with_path_if_full(self, path: &Path) -> JournalError {
+    /// Names the journal at `path` if the error says that the disk is full or the file is damaged: SQLite's own text has no path.
+    pub(super) fn with_path(self, path: &Path) -> JournalError {
         match self {
-            JournalError::Database(error) => StorageError::Database(error).with_path_if_full(path).into(),
+            JournalError::Database(error) => StorageError::Database(error).with_path(path).into(),
             other => other,
         }
     }
@@ -149,5 +179,15 @@ impl JournalError {
     pub fn is_given_up(&self) -> bool {
         let interrupted = Some(rusqlite::ErrorCode::OperationInterrupted);
         matches!(self, JournalError::Database(error) if error.sqlite_error_code() == interrupted)
+    }
+}
+
+fn database_text(error: &rusqlite::Error) -> String {
+    match is_damage(error) {
+        true => format!(
+            "the journal `journal.db` in the data directory is damaged: {error}; stop livehook, move the data directory away, and put a \
+             backup in its place (see `livehook backup`)"
+        ),
+        false => format!("the journal's database: {error}"),
     }
 }

@@ -88,7 +88,8 @@ impl Reader {
     /// # Errors
     /// The journal cannot be read.
     pub fn head(&self) -> Result<Option<Offset>, JournalError> {
-        let head: Option<i64> = self.connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
+        let head = self.connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0));
+        let head: Option<i64> = self.with_path(head.map_err(JournalError::from))?;
         Ok(head.map(Offset))
     }
 
@@ -162,6 +163,16 @@ impl Reader {
         limit: usize,
         types: &[EventType],
     ) -> Result<Vec<(Offset, Option<Record>)>, JournalError> {
+        self.with_path(self.select_types(from, is_back, limit, types))
+    }
+
+    fn select_types(
+        &self,
+        from: Offset,
+        is_back: bool,
+        limit: usize,
+        types: &[EventType],
+    ) -> Result<Vec<(Offset, Option<Record>)>, JournalError> {
         let numbers: Vec<String> = types.iter().map(|event_type| event_type.number().to_string()).collect();
         let (side, order) = if is_back { ("<", "DESC") } else { (">", "ASC") };
         // SQLite evaluates only the branch that it needs, so it copies no other line.
@@ -190,6 +201,15 @@ impl Reader {
     }
 
     fn select(&self, query: &str, from: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.with_path(self.select_rows(query, from, limit))
+    }
+
+    /// Names the file in an error, see [`JournalError::with_path`].
+    fn with_path<T>(&self, result: Result<T, JournalError>) -> Result<T, JournalError> {
+        result.map_err(|error| error.with_path(Path::new(self.connection.path().unwrap_or_default())))
+    }
+
+    fn select_rows(&self, query: &str, from: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
         let mut statement = self.connection.prepare_cached(query)?;
         let mut rows = statement.query(params![from.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         let mut records = Vec::new();

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::file::{directory_of, is_readable, is_write_protected, make_private};
 use super::lock::Lock;
+use super::schema_check::Objects;
 use super::wal::BUSY_TIMEOUT;
 use super::{StorageError, disk_space, meta, wal};
 
@@ -48,7 +49,8 @@ impl Database {
     /// transaction; upgrades it if it is older.
     ///
     /// # Errors
-    /// The file is foreign or newer, cannot have a WAL, or cannot be written.
+    /// The file is foreign, newer or damaged, its tables don't fit its version, it cannot have a WAL, or it cannot be written. Then
+    /// nothing in it has changed.
     pub(crate) fn open(
         &self,
         data_dir: &Path,
@@ -56,7 +58,7 @@ impl Database {
     ) -> Result<Connection, StorageError> {
         let path = self.path(data_dir);
         disk_space::check(&path)?;
-        self.open_to_write(&path, fill).map_err(|error| error.with_path_if_full(&path))
+        self.open_to_write(&path, fill).map_err(|error| error.with_path(&path))
     }
 
     fn open_to_write(
@@ -92,18 +94,22 @@ impl Database {
     /// Opens the database for reading. A writer may have it open at the same time.
     ///
     /// # Errors
-    /// The file does not exist, is foreign or newer, or this user cannot read it.
+    /// The file does not exist, is foreign, newer or damaged, its tables don't fit its version, or this user cannot read it.
     pub(crate) fn open_to_read(&self, data_dir: &Path) -> Result<Connection, StorageError> {
         let path = self.path(data_dir);
         if !self.exists(data_dir)? {
             return Err(StorageError::Absent(path));
         }
-        let connection = connect_to_read(&path)?;
-        if is_empty(&connection, &path)? {
+        self.connect_and_check(&path).map_err(|error| error.with_path(&path))
+    }
+
+    fn connect_and_check(&self, path: &Path) -> Result<Connection, StorageError> {
+        let connection = connect_to_read(path)?;
+        if is_empty(&connection, path)? {
             // The process that created it was killed before it could make the tables.
-            return Err(StorageError::Absent(path));
+            return Err(StorageError::Absent(path.to_owned()));
         }
-        self.check_version(&connection, &path)?;
+        self.check_version(&connection, path)?;
         Ok(connection)
     }
 
@@ -170,7 +176,29 @@ impl Database {
         if found > self.version() {
             return Err(StorageError::Newer { path: path.to_owned(), found, known: self.version() });
         }
-        Ok(())
+        match self.objects_of_version(found)?.missing_in(&Objects::of(connection)?) {
+            Some(difference) => Err(StorageError::Different { path: path.to_owned(), version: found, difference }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the tables, indexes and triggers that a database of a version has.
+    fn objects_of_version(&self, version: i64) -> Result<Objects, StorageError> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(meta::TABLE)?;
+        let migrations = self.migrations.iter().take(usize::try_from(version - 1).unwrap_or(0));
+        for sql in self.tables.iter().chain(migrations) {
+            connection.execute_batch(sql)?;
+        }
+        Ok(Objects::of(&connection)?)
+    }
+
+    /// Returns a text for each version that changes when the tables of the version do.
+    #[cfg(test)]
+    pub(crate) fn fingerprints(&self) -> Vec<String> {
+        use sha2::Digest;
+        let text = |version| self.objects_of_version(version).unwrap().text();
+        (1..=self.version()).map(|version| hex::encode(&sha2::Sha256::digest(text(version))[..8])).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ffi;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why a file of the data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,24 @@ pub enum StorageError {
         path: PathBuf,
         /// The version that this program reads.
         known: i64,
+    },
+    /// The tables are not the ones of the version that the file has.
+    #[error("{path}: this file has version {version}, but {difference}")]
+    Different {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+        /// The first difference, as part of a sentence.
+        difference: String,
+    },
+    /// The file is damaged.
+    #[error("{path}: this file is damaged: {cause}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's error.
+        cause: rusqlite::Error,
     },
     /// SQLite cannot use a write-ahead log here, as on most network file systems.
     #[error("{0}: SQLite cannot use a write-ahead log (WAL) here; choose a `data_dir` on a local file system")]
@@ -86,9 +104,15 @@ impl StorageError {
         }
     }
 
-    /// Names the database at `path` if the error says that the disk is full: SQLite's own text has no path.
-    pub(crate) fn with_path_if_full(self, path: &Path) -> StorageError {
-        if self.is_disk_full() { StorageError::Full(path.to_owned()) } else { self }
+    /// Names the database at `path` if the error says that the disk is full or the file is damaged: SQLite's own text has no path.
+    pub(crate) fn with_path(self, path: &Path) -> StorageError {
+        match self {
+            error if error.is_disk_full() => StorageError::Full(path.to_owned()),
+            StorageError::Database(cause) if is_damage(&cause) => {
+                StorageError::Damaged { path: path.to_owned(), cause }
+            }
+            other => other,
+        }
     }
 
     /// Adds the path to an error of the operating system.
@@ -102,6 +126,11 @@ impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> StorageError {
         StorageError::Database(error)
     }
+}
+
+/// Whether SQLite found that the file is damaged, or is no database.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Whether SQLite found the disk full. It has a code of its own for a disk that cannot take the index of the WAL.

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod lock;
 pub(crate) mod meta;
+mod schema_check;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod wal;
@@ -20,5 +21,6 @@ pub use backup::Backup;
 pub(crate) use data_dir::make_data_dir;
 pub(crate) use database::Database;
 pub use error::StorageError;
+pub(crate) use error::is_damage;
 pub(crate) use file::Identity;
 pub use lock::Lock;

@@ -48,6 +48,7 @@ pub struct Metrics {
     sessions_ended: Family<ReasonLabels, Counter>,
     session_duration: Histogram,
     index_lag: Gauge,
+    index_replaced: Counter,
     without_sequence: Counter,
     feed_subscribers: Gauge,
     ready: Gauge,
@@ -120,6 +121,8 @@ impl Metrics {
                 powers_of_two(20),
             ),
             index_lag: registrar.zero("index_lag_records", "Records that the index is behind the journal"),
+            index_replaced: registrar
+                .zero("index_replaced", "How often livehook replaced an index that it could not use"),
             without_sequence: registrar.zero(
                 "events_without_sequence",
                 "Pushes, stops and push anomalies without a usable sequence, which belong to no session",
@@ -240,6 +243,11 @@ impl Metrics {
     pub fn index(&self, streams_live: i64, lag_records: i64) {
         self.streams_live.set(streams_live);
         self.index_lag.set(lag_records);
+    }
+
+    /// Counts an index that was replaced because it could not be used.
+    pub fn index_replaced(&self) {
+        self.index_replaced.inc();
     }
 
     /// Sets whether the receiver can store events.

@@ -14,6 +14,7 @@ mod client;
 mod contract;
 mod counts;
 mod crash;
+mod damaged_journal;
 mod dead_letters;
 mod documents;
 mod event_types;

@@ -125,11 +125,8 @@ async fn damaged_index_rebuilt() {
     livehook.start();
     livehook.ready().await;
     livehook.send(&["--stream", "meanwhile"]);
-    assert!(refusal(&command(path, &["streams"])).contains("move it away"));
-    assert!(livehook.log().contains("the index fails"), "{}", livehook.log());
-    std::fs::remove_file(&index).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !livehook.log().contains("the index works again") {
+    while !livehook.log().contains("the index was rebuilt") {
         assert!(Instant::now() < deadline, "{}", livehook.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -229,7 +229,9 @@ impl Readers {
     }
 
     fn take(&self) -> Result<Reader, Failure> {
-        let idle = self.lock().pop();
+        // The service replaces an index that it cannot use, and the old file gets no further events.
+        let is_in_place = |reader: &Reader| reader.index.as_ref().is_none_or(index::Reader::is_in_place);
+        let idle = self.lock().pop().filter(is_in_place);
         match idle {
             Some(reader) => Ok(reader),
             None => Ok(Reader {

@@ -19,7 +19,7 @@ pub(super) struct Follower {
     consumer: Box<dyn Consumer>,
     pub(super) index: IndexFile,
     pub(super) status: Arc<Status>,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     /// Every record up to here is in the index.
     cursor: Offset,
     /// Every record up to here is durable in the index, and the journal knows.

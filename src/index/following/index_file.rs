@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::writer_thread::WriterThread;
 use crate::index::options::Options;
-use crate::index::{IndexError, Store, schema};
+use crate::index::{IndexError, Store, replacing, schema};
 use crate::journal::Offset;
 use crate::storage::Identity;
 
@@ -53,6 +53,25 @@ impl IndexFile {
         let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
         let opening = tokio::task::spawn_blocking(move || Store::open(&data_dir, &options));
         self.hand_to_thread(opening.await.map_err(|_| IndexError::Died)??)
+    }
+
+    /// Replaces the file by a new one, with the sessions of the old one if they can be read.
+    ///
+    /// # Errors
+    /// The file cannot be moved, or the new one cannot be made.
+    pub(super) async fn replace(&mut self) -> Result<Opened, IndexError> {
+        if let Some(writer) = self.writer.take() {
+            writer.close().await;
+        }
+        let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
+        let replacing = tokio::task::spawn_blocking(move || replacing::replace(&data_dir, &options));
+        let replaced = replacing.await.map_err(|_| IndexError::Died)??;
+        tracing::error!(
+            moved_to = %replaced.old_path.display(),
+            kept_sessions = replaced.kept_sessions,
+            "the index could not be used: livehook moved it away, and builds a new one from the journal"
+        );
+        self.hand_to_thread(replaced.store)
     }
 
     fn hand_to_thread(&mut self, store: Store) -> Result<Opened, IndexError> {

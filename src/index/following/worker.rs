@@ -21,6 +21,10 @@ use crate::telemetry::Metrics;
 /// How long the worker waits after the index or the journal failed.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
+/// A rebuild that the worker begins by itself follows the last one after this time at the earliest. A disk that damages each file must
+/// not make it rebuild for ever.
+const REPLACE_INTERVAL: Duration = Duration::from_secs(3600);
+
 /// How long the worker goes on after it was asked to stop. The rest follows after the next start.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
@@ -32,6 +36,8 @@ pub struct Worker {
     gathering: Gathering,
     /// Whether the index is bound to the journal. Nothing is written before.
     is_bound: bool,
+    /// When the worker last replaced the index by itself.
+    replaced: Option<Instant>,
     clock: Clock,
 }
 
@@ -55,6 +61,7 @@ impl Worker {
             due_tasks: DueTasks::default(),
             gathering: Gathering::default(),
             is_bound: false,
+            replaced: None,
             clock,
         };
         // If this fails, the first step tries it again and reports the error.
@@ -116,7 +123,15 @@ impl Worker {
     /// # Errors
     /// The journal is closed, or the index's thread has died. After any other failure the step asks for a wait.
     pub async fn step(&mut self) -> Result<Step, IndexError> {
-        match self.try_step().await {
+        let mut result = self.try_step().await;
+        if let Err(error) = &result
+            && error.is_cured_by_rebuild()
+            && self.replaced.is_none_or(|replaced| replaced.elapsed() >= REPLACE_INTERVAL)
+        {
+            let reason = error.to_string();
+            result = self.replace_index(&reason).await;
+        }
+        match result {
             Err(error @ (IndexError::Journal(JournalError::Closed) | IndexError::Died)) => Err(error),
             Err(error) => {
                 if self.follower.status.set_error(Some(error.to_string())) {
@@ -131,6 +146,18 @@ impl Worker {
                 Ok(step)
             }
         }
+    }
+
+    /// Replaces the index, whose last step failed for a reason that a new one does not have.
+    async fn replace_index(&mut self, reason: &str) -> Result<Step, IndexError> {
+        tracing::error!(%reason, "the index fails, and a new one cures that");
+        let opened = self.follower.index.replace().await?;
+        self.replaced = Some(Instant::now());
+        self.follower.metrics.index_replaced();
+        self.is_bound = false;
+        self.go_on_at(opened);
+        self.follower.status.request_rebuild();
+        Ok(Step::More)
     }
 
     async fn try_step(&mut self) -> Result<Step, IndexError> {

@@ -1,12 +1,13 @@
 //! Each reader has a connection of its own, so that a query neither waits for the worker nor holds it up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
 use crate::index::settings::Settings;
 use crate::index::{IndexError, schema};
 use crate::session::State;
+use crate::storage::Identity;
 
 /// SQLite checks whether to give up after this many of its steps, which take some microseconds.
 const STEPS_PER_CHECK: i32 = 1000;
@@ -16,6 +17,9 @@ const STEPS_PER_CHECK: i32 = 1000;
 pub struct Reader {
     pub(super) connection: Connection,
     pub(super) settings: Settings,
+    /// The file when it was opened, and its path.
+    identity: Option<Identity>,
+    path: PathBuf,
 }
 
 impl Reader {
@@ -27,7 +31,13 @@ impl Reader {
         let connection = schema::open_to_read(data_dir)?;
         schema::check_is_current(&connection)?;
         let settings = Settings::read(&connection)?;
-        Ok(Reader { connection, settings })
+        let path = schema::path(data_dir);
+        Ok(Reader { connection, settings, identity: Identity::of(&path).ok(), path })
+    }
+
+    /// Whether the open file is still at its path. The service replaces an index that it cannot use.
+    pub fn is_in_place(&self) -> bool {
+        self.identity.is_some_and(|identity| identity.is_at(&self.path))
     }
 
     /// Interrupts every call, now and later, once `is_enough` returns true. The interrupted call returns an error for which

@@ -60,6 +60,32 @@ fn errors_name_the_file_and_the_cure() {
     says(open(directory.path()).unwrap_err(), "not a livehook journal");
 }
 
+/// If this fails, you changed the tables of a version that has been used. Undo that, and add a migration for a new version.
+#[test]
+fn tables_of_each_version_never_change() {
+    assert_eq!(DATABASE.fingerprints(), ["4349da0acd79cbd6", "e6e67de9e5a20df9", "a21bb2fb38701df3"]);
+}
+
+#[test]
+fn tables_of_another_state_are_left_alone() {
+    for (sql, difference) in [
+        ("DROP TABLE replays", "`replays` is missing"),
+        ("DROP INDEX dead_letters_of_event", "`dead_letters_of_event` is missing"),
+        ("ALTER TABLE records ADD COLUMN x", "`records` differs"),
+        ("ALTER TABLE consumers DROP COLUMN pending", "`consumers` differs"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        open(directory.path()).unwrap().execute_batch(sql).unwrap();
+        let before = std::fs::read(path(directory.path())).unwrap();
+        for error in [open(directory.path()).unwrap_err(), open_to_read(directory.path()).unwrap_err()] {
+            let error = error.to_string();
+            let at = path(directory.path()).display().to_string();
+            assert!(error.starts_with(&at) && error.contains(difference) && error.contains("backup"), "{error}");
+        }
+        assert_eq!(std::fs::read(path(directory.path())).unwrap(), before);
+    }
+}
+
 /// Durability rests on these settings.
 #[test]
 fn writer_syncs_each_commit_to_the_wal() {

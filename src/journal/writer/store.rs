@@ -96,7 +96,7 @@ impl Store {
             meta::store(&store.connection, "proven_ms", Some(now.wall_ms))?;
             Ok(store)
         };
-        open().map_err(|error: JournalError| error.with_path_if_full(&schema::path(data_dir)))
+        open().map_err(|error: JournalError| error.with_path(&schema::path(data_dir)))
     }
 
     /// Returns a function that opens the same journal again after a failure, from nothing but its file. Its success proves that
