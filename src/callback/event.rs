@@ -75,15 +75,34 @@ impl Event {
         json::string(&self.line[place.start as usize..place.end as usize])
     }
 
+    /// Whether a signature proves the callback. The types of `unsigned_event_types` need none.
+    pub fn is_verified(&self) -> bool {
+        event_line::is_verified(&self.line, &self.places)
+    }
+
+    /// Returns this event as a verified one, because `proof` is a verified event of the same callback. `None` if it is verified
+    /// already, or if `proof` proves nothing.
+    pub fn confirmed_by(&self, proof: &Event) -> Option<Event> {
+        if proof.id != self.id || !proof.is_verified() {
+            return None;
+        }
+        let line = event_line::with_verified(&self.line, &self.places, true)?;
+        Some(Event { line: line.into(), places: self.places.clone(), ..*self })
+    }
+
     /// The event as a CloudEvents 1.0 JSON object on one line, without a line end.
     pub fn line(&self) -> &str {
         &self.line
     }
 
     /// Returns how many bytes of the line are missing after `written`: 0 if it is the whole line. `None` if the line does not start
-    /// with `written`. An earlier version may have written the text.
+    /// with `written`. An earlier version may have written the text, or this one before a signed copy confirmed the event.
     pub(crate) fn missing_bytes(&self, written: &[u8]) -> Option<usize> {
-        earlier_line::missing_bytes(&self.line, written)
+        let missing = |line: &str| earlier_line::missing_bytes(line, written);
+        missing(&self.line).or_else(|| {
+            let unconfirmed = event_line::with_verified(&self.line, &self.places, false)?;
+            missing(&unconfirmed)
+        })
     }
 }
 

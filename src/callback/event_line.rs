@@ -25,6 +25,10 @@ pub(super) struct Places {
     pub(super) sequence: Option<Range<u32>>,
 }
 
+/// What follows the partition key in a line.
+const VERIFIED: &str = r#"","verified":true,"#;
+const UNVERIFIED: &str = r#"","verified":false,"#;
+
 /// Writes the line of a callback that was received at `received_ms` (Unix ms).
 pub(super) fn write(
     callback: &Callback<'_>,
@@ -71,7 +75,8 @@ pub(super) fn write(
     line.push('/');
     encode_part(&mut line, stream.as_deref().unwrap_or_default());
     let partition_key = start as u32..line.len() as u32;
-    let _ = write!(line, r#"","verified":{verified},"receivedtime":"{:.3}","data":"#, timestamp(received_ms));
+    line.push_str(if verified { VERIFIED } else { UNVERIFIED });
+    let _ = write!(line, r#""receivedtime":"{:.3}","data":"#, timestamp(received_ms));
     members::write_object(&mut line, &redacted);
     line.push('}');
     // The places stay right, because the length does.
@@ -80,6 +85,19 @@ pub(super) fn write(
         Cow::Owned(valid) => valid,
     };
     (line, Places { partition_key, sequence })
+}
+
+/// Returns whether a line says that its event is verified.
+pub(super) fn is_verified(line: &str, places: &Places) -> bool {
+    line[places.partition_key.end as usize..].starts_with(VERIFIED)
+}
+
+/// Returns the line with the other value of `verified`: true instead of false if `verified`, or the reverse. All places stay right.
+/// `None` if the line has another value.
+pub(super) fn with_verified(line: &str, places: &Places, verified: bool) -> Option<String> {
+    let (from, to) = if verified { (UNVERIFIED, VERIFIED) } else { (VERIFIED, UNVERIFIED) };
+    let (head, rest) = line.split_at(places.partition_key.end as usize);
+    Some([head, to, rest.strip_prefix(from)?].concat())
 }
 
 /// Returns the text of an attribute with U+FFFD in place of the characters that CloudEvents forbids there: control characters and

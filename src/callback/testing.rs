@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Callback, Event, EventType, KnownType, Verifier, VerifierOptions};
+use super::{Callback, CallbackKey, Event, EventType, KeyOptions, KnownType, Verifier, VerifierOptions};
 
 /// When livehook receives an event unless its test sets another time, in Unix ms.
 pub(crate) const RECEIVED_MS: i64 = 1_700_000_000_000;
@@ -85,9 +85,20 @@ impl EventBuilder {
         serde_json::to_string(&self.members).unwrap()
     }
 
-    /// Returns the event.
+    /// Returns the event of the callback without a signature.
     pub(crate) fn build(&self) -> Event {
         event_of(&self.body(), self.received_ms)
+    }
+
+    /// Returns the event of the same callback with a signature.
+    pub(crate) fn build_signed(&self) -> Event {
+        let key = CallbackKey::new("test").unwrap();
+        let t = (self.received_ms / 1000 + 600).to_string();
+        let sign = hex::encode(key.sign(&t));
+        let body = self.clone().member("t", t).member("sign", sign).body();
+        let keys = vec![KeyOptions { key, domains: None }];
+        let verifier = Verifier::new(VerifierOptions { keys, ..VerifierOptions::default() }).unwrap();
+        verifier.verify(&Callback::parse(body.as_bytes()).unwrap(), self.received_ms).unwrap()
     }
 
     fn known(&self) -> Option<&'static KnownType> {

@@ -42,6 +42,22 @@ impl Tail {
         }
     }
 
+    /// Replaces the records that have the offsets of `records`. Leaves out those before the tail.
+    pub(super) fn replace(&self, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
+        }
+        let mut tail = self.lock();
+        let Some(first) = tail.records.front().map(|record| record.offset) else { return };
+        for record in records {
+            let Ok(position) = usize::try_from(record.offset.0 - first.0) else { continue };
+            let added = record.event.line().len();
+            let Some(known) = tail.records.get_mut(position) else { continue };
+            let removed = std::mem::replace(known, record).event.line().len();
+            tail.bytes = tail.bytes + added - removed;
+        }
+    }
+
     /// Returns the records after `after`, at most `limit`; `None` if the tail begins later.
     pub(super) fn read(&self, after: Offset, limit: usize) -> Option<Vec<Record>> {
         let tail = self.lock();
@@ -98,6 +114,18 @@ mod tests {
         assert_eq!(read(&tail, 7, 10), Some(vec![]), "a head of 0 says nothing of the end");
         tail.push([], Offset(9));
         assert_eq!(read(&tail, 7, 10), None, "two more are durable");
+    }
+
+    #[test]
+    fn record_is_replaced_at_its_offset() {
+        let tail = Tail::default();
+        tail.push(records(5..8), Offset(7));
+        let changed = |offset| Record { offset: Offset(offset), event: event(100) };
+        tail.replace(vec![changed(4), changed(6), changed(8)]);
+        let expected: Vec<Record> = records(5..6).chain([changed(6)]).chain(records(7..8)).collect();
+        assert_eq!(tail.read(Offset(4), 10).unwrap(), expected);
+        let bytes = expected.iter().map(|record| record.event.line().len()).sum::<usize>();
+        assert_eq!(tail.lock().bytes, bytes);
     }
 
     #[test]

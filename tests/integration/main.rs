@@ -34,6 +34,7 @@ mod recorded_lines;
 mod restore;
 mod sender;
 mod shutdown;
+mod signed_copies;
 mod sink_requests;
 mod sinks;
 mod standby;

@@ -205,3 +205,28 @@ fn redacted_members_keep_their_names() {
     let data = r#""data":{"event_type":1,"txSecret=REDACTED":1,"txSecret=REDACTED-2":2,"txSecret=REDACTED-3":3,"stream_id":"s","errcode":2}"#;
     assert!(event.line().contains(data), "{}", event.line());
 }
+
+/// Only a verified event of the same callback confirms an event, and nothing but `verified` changes.
+#[test]
+fn verified_copy_confirms_an_event() {
+    let body = r#"{"event_type":314,"stream_id":",\"verified\":false,","x":{"verified":false,"receivedtime":""},"sequence":"7"}"#;
+    let make = |body: &str, verified, received_ms| {
+        Event::new(&Callback::parse(body.as_bytes()).unwrap(), verified, received_ms, &Redactor::default())
+    };
+    let (unsigned, signed, other) = (make(body, false, 1), make(body, true, 2), make(r#"{"event_type":314}"#, true, 2));
+    assert!(!unsigned.is_verified() && signed.is_verified());
+    let confirmed = unsigned.confirmed_by(&signed).unwrap();
+    assert_eq!(confirmed, make(body, true, 1), "all as if it had come with a signature");
+    assert_eq!(Event::restore(confirmed.id(), EventType::Relay, 1, confirmed.line()), Some(confirmed.clone()));
+    for (event, written, missing) in [
+        (&confirmed, unsigned.line(), Some(0)),
+        (&confirmed, confirmed.line(), Some(0)),
+        (&unsigned, confirmed.line(), None),
+        (&confirmed, &unsigned.line()[..unsigned.line().len() - 3], Some(3)),
+    ] {
+        assert_eq!(event.missing_bytes(written.as_bytes()), missing, "{written}");
+    }
+    for (event, proof) in [(&unsigned, &other), (&unsigned, &unsigned), (&signed, &signed), (&signed, &unsigned)] {
+        assert_eq!(event.confirmed_by(proof), None, "{event:?} by {proof:?}");
+    }
+}

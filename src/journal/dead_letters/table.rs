@@ -12,6 +12,7 @@ use super::{
     ChangedDeadLetters, DeadLetter, DeadLetterAction, DeadLetterPage, DeadLetterSelection, NewDeadLetter,
     RedriveAttempt, RedriveOutcome,
 };
+use crate::callback::Event;
 
 /// How many dead letters one transaction of a change looks at.
 const STEP_DEAD_LETTERS: usize = 1000;
@@ -121,13 +122,33 @@ pub(in super::super) fn lines_bytes(connection: &Connection) -> rusqlite::Result
     Ok(bytes.unsigned_abs())
 }
 
+/// Confirms the dead letters of an event, within the caller's transaction, because a verified copy of its callback came.
+/// Returns how many changed.
+pub(in super::super) fn confirm(connection: &Connection, proof: &Event) -> rusqlite::Result<usize> {
+    let mut of_event = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM dead_letters WHERE id = ?1"))?;
+    let mut rows = of_event.query([proof.id().to_bytes()])?;
+    let mut confirmed = Vec::new();
+    while let Some(row) = rows.next()? {
+        // One that can't be read must not stop the journal. Its readers report it.
+        let Ok(dead_letter) = dead_letter(row) else { continue };
+        confirmed.extend(dead_letter.event.confirmed_by(proof).map(|event| (dead_letter.number, event)));
+    }
+    let mut update = connection.prepare_cached("UPDATE dead_letters SET line = ?2 WHERE number = ?1")?;
+    for (number, event) in &confirmed {
+        update.execute(params![number, event.line()])?;
+    }
+    Ok(confirmed.len())
+}
+
 /// Adds a dead letter, within the caller's transaction.
 pub(in super::super) fn add(connection: &Connection, sink: &str, new: &NewDeadLetter) -> rusqlite::Result<()> {
     let NewDeadLetter { record: Record { offset, event }, attempts, failure, failed_at_ms } = new;
+    // The record's line, because the event may have been confirmed since its sink read it.
     connection
         .prepare_cached(
             "INSERT INTO dead_letters (consumer, attempts, reason, failed_ms, offset, id, event_type, received_ms, line)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+                     coalesce((SELECT line FROM records WHERE offset = ?5 AND id = ?6), ?9))",
         )?
         .execute(params![
             sink,

@@ -22,7 +22,7 @@ pub(in super::super) fn append_alone(data_dir: &Path, event: Event, now: Now) ->
     let mut store = Store::open_and_write(data_dir, &options, &consumers, now)?;
     // No task waits for the reply, because the result is returned.
     let (reply, _) = oneshot::channel();
-    let results = store.commit(&[Append { event, reply }], &[], now)?;
+    let results = store.commit(&[Append { event, reply }], &[], now)?.results;
     let result = results.into_iter().next().ok_or(JournalError::Closed)?;
     result.map_err(|error| JournalError::Broken(error.to_string()))
 }

@@ -5,6 +5,7 @@
 //! one, can take its place.
 
 mod alone;
+mod confirming;
 mod inbox;
 mod now;
 mod pruning;

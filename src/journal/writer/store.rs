@@ -6,7 +6,10 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::super::cursors::{self, RemovedDeadLetters, StoredConsumer};
 use super::super::dead_letters::table::{self as dead_letters, ChangeStep, ChangeStepResult};
-use super::super::{AppendError, Appended, JournalError, NewReplay, Offset, Options, Progress, Start, replays, schema};
+use super::super::{
+    AppendError, Appended, JournalError, NewReplay, Offset, Options, Progress, Record, Start, replays, schema,
+};
+use super::confirming::confirm;
 use super::inbox::{Advance, Append};
 use super::now::Now;
 use super::pruning::{self, Space};
@@ -27,6 +30,15 @@ pub(in super::super) struct Store {
     space: Space,
     consumers: Vec<StoredConsumer>,
     dead_letters_bytes: u64,
+}
+
+/// The result of a commit.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CommitReport {
+    /// The result of each event, in order.
+    pub(super) results: Vec<Result<Appended, AppendError>>,
+    /// The records of earlier events that the commit made verified.
+    pub(super) confirmed: Vec<Record>,
 }
 
 /// The result of pruning.
@@ -141,7 +153,7 @@ impl Store {
         self.next_offset.before()
     }
 
-    /// Makes events and progress durable in one transaction. Returns a result for each event, in order.
+    /// Makes events and progress durable in one transaction.
     ///
     /// # Errors
     /// Nothing of it is proven to be stored, and the memory no longer matches the file: the journal must be opened again.
@@ -150,7 +162,7 @@ impl Store {
         appends: &[Append],
         advances: &[Advance],
         now: Now,
-    ) -> Result<Vec<Result<Appended, AppendError>>, JournalError> {
+    ) -> Result<CommitReport, JournalError> {
         self.window.expire(now.monotonic_secs());
         let is_new = |append: &&Append| !self.window.contains(append.event.id());
         let bytes = appends.iter().filter(is_new).map(|append| pruning::stored_bytes(&append.event)).sum();
@@ -172,7 +184,9 @@ impl Store {
             .map(|advance| cursors::store_progress(&transaction, name(advance), &advance.progress))
             .collect::<Result<_, _>>()?;
         let stored = results.iter().filter(|result| **result == Ok(Appended::Stored)).count();
-        if stored > 0 || !advances.is_empty() {
+        let next_offset = Offset(self.next_offset.0 + stored as i64);
+        let confirmed = confirm(&transaction, appends, &results, &self.window, next_offset)?;
+        if stored > 0 || !advances.is_empty() || !confirmed.is_empty() {
             transaction.commit()?;
         } else {
             // Nothing is to be stored, so a batch of duplicates costs no sync.
@@ -180,12 +194,12 @@ impl Store {
         }
 
         // The memory changes only now, because it must match the file.
-        self.next_offset = Offset(self.next_offset.0 + stored as i64);
+        self.next_offset = next_offset;
         self.space.add(bytes);
         for (Advance { consumer, progress, .. }, removed) in advances.iter().zip(removed) {
             self.remember(*consumer, progress, &removed);
         }
-        Ok(results)
+        Ok(CommitReport { results, confirmed: confirmed.records })
     }
 
     fn remember(&mut self, consumer: usize, progress: &Progress, removed: &RemovedDeadLetters) {

@@ -80,7 +80,7 @@ impl Store {
         now: Now,
     ) -> Vec<Result<Appended, AppendError>> {
         let events = numbers.into_iter().map(|number| event_at(number, now.wall_ms));
-        self.commit(&appends(events), &[], now).unwrap()
+        self.commit(&appends(events), &[], now).unwrap().results
     }
 
     /// Commits the events of these numbers at the opening.

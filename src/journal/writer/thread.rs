@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::super::{AppendError, Appended, JournalError, Offset, Record};
 use super::inbox::{Advance, Append, Batch, Edit, Inbox, Reply};
 use super::now::{Clocks, Now};
-use super::store::{PruningReport, Store};
+use super::store::{CommitReport, PruningReport, Store};
 use super::wakeups::Committed;
 use crate::telemetry::Metrics;
 
@@ -119,8 +119,8 @@ impl Writer {
             State::Open(store) => store,
             State::Broken { reason, .. } => return refuse(reason, appends, advances),
         };
-        let results = match store.commit(&appends, &advances, now) {
-            Ok(results) => results,
+        let CommitReport { results, confirmed } = match store.commit(&appends, &advances, now) {
+            Ok(report) => report,
             Err(error) => {
                 let reason = self.fail(&error);
                 return refuse(&reason, appends, advances);
@@ -148,6 +148,7 @@ impl Writer {
         let stored = appends.iter().zip(&results).filter(is_stored).zip(offsets);
         Committed {
             stored: stored.map(|((append, _), offset)| Record { offset, event: append.event.clone() }).collect(),
+            confirmed,
             appends: appends.into_iter().map(|append| append.reply).zip(results).collect(),
             advances: advances.into_iter().map(|advance| (advance.reply, Ok(()))).collect(),
             head,

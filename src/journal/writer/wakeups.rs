@@ -23,6 +23,8 @@ pub(in super::super) struct Committed {
     pub(super) advances: Vec<(Reply<()>, Result<(), super::super::JournalError>)>,
     /// The stored records in order.
     pub(super) stored: Vec<Record>,
+    /// Earlier records, or some of `stored`, that are verified now.
+    pub(super) confirmed: Vec<Record>,
     /// The newest record; 0 if it is unknown.
     pub(super) head: Offset,
 }
@@ -76,9 +78,10 @@ impl Wakeups {
         self.inbox.hand_over();
     }
 
-    fn report(&self, Committed { appends, advances, stored, head }: Committed) {
+    fn report(&self, Committed { appends, advances, stored, confirmed, head }: Committed) {
         // The tail comes before the head, so a consumer that the head wakes finds the records in memory.
         self.tail.push(stored, head);
+        self.tail.replace(confirmed);
         // An unchanged head must not wake the consumers.
         self.head.send_if_modified(|known| {
             let is_newer = head > *known;

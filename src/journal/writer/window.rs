@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use hashbrown::HashTable;
 use rusqlite::Connection;
 
+use super::super::Offset;
 use crate::callback::EventId;
 
 /// An id and when it was stored, in monotonic seconds. The id is bytes, not a number, because alignment would cost 12 bytes for
@@ -69,6 +70,15 @@ impl Window {
     pub(super) fn contains(&self, id: EventId) -> bool {
         let id = id.to_bytes();
         self.table.find(hash(&id), |number| self.slot(*number).id == id).is_some()
+    }
+
+    /// Returns the offsets of the records with an id, if the next record will be at `next`: the window holds the ids of the newest
+    /// records in order, and their offsets have no gaps.
+    pub(super) fn offsets(&self, id: EventId, next: Offset) -> impl Iterator<Item = Offset> {
+        let id = id.to_bytes();
+        let oldest = next.0 - self.slots.len() as i64;
+        let numbers = self.table.iter_hash(hash(&id)).filter(move |number| self.slot(**number).id == id);
+        numbers.map(move |number| Offset(oldest + i64::from(number.wrapping_sub(self.first))))
     }
 
     /// Remembers an id from `now_secs` on.
@@ -178,5 +188,22 @@ mod tests {
             }
         }
         assert_eq!(window.table.len(), window.len());
+        for number in 2500..3000 {
+            let offsets: Vec<_> = window.offsets(id(number), Offset(7001)).collect();
+            assert_eq!(offsets, [Offset(4001 + i64::from(number))]);
+        }
+        assert_eq!(window.offsets(id(1), Offset(7001)).count(), 0, "forgotten");
+    }
+
+    /// A journal has an event twice if it came again after the span. After a restart, the window knows both.
+    #[test]
+    fn id_can_have_two_offsets() {
+        let mut window = Window::new(60, 100);
+        for number in [5, 6, 5] {
+            window.insert(id(number), 0);
+        }
+        let mut offsets: Vec<_> = window.offsets(id(5), Offset(4)).collect();
+        offsets.sort();
+        assert_eq!(offsets, [Offset(1), Offset(3)]);
     }
 }

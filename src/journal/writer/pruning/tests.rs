@@ -125,7 +125,7 @@ fn size_limit_prunes_no_more_than_needed() {
     let mut kept = 0;
     for number in 0..100 {
         let large = appends([large_event(number, 200_000)]);
-        assert_eq!(store.commit(&large, &[], at(0)).unwrap(), [Ok(Stored)]);
+        assert_eq!(store.commit(&large, &[], at(0)).unwrap().results, [Ok(Stored)]);
         store.pass(0, store.head().0);
         let now = offsets(directory.path()).len();
         assert!(now + 3 > kept, "{kept} events became {now} to free the space of one");

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 
 use super::*;
+use crate::callback::{Event, testing};
 use crate::journal::JournalError;
 use crate::sink::Sink;
 use crate::sink::file::closed_names::ClosedNames;
@@ -40,6 +41,29 @@ async fn a_crash_at_any_byte_is_repaired() {
         let state = files.state();
         files.write(lines(before) + &written[..length]);
         recovers(&files, before[1].offset, Some(&state), &all, &all).await;
+    }
+}
+
+/// The file has some events as they were before signed copies confirmed them in the journal. No event is written twice, and a torn
+/// line is written as the journal has it now.
+#[tokio::test]
+async fn confirmed_events_are_found_in_the_file() {
+    let event = |number: i64| testing::event("relay").happened_secs(1_700_000_000).member("n", number);
+    let record = |number: i64, event: Event| Record { offset: Offset(3 * number), event };
+    let unsigned: Vec<Record> = (1..=4).map(|number| record(number, event(number).build())).collect();
+    let confirm = |number: i64| event(number).build().confirmed_by(&event(number).build_signed()).unwrap();
+    let stored: Vec<Record> = (1..=4).map(|number| record(number, confirm(number))).collect();
+    let (before, written) = (lines(&unsigned[..1]), lines(&unsigned[1..]));
+    for length in 0..=written.len() {
+        let files = Files::new();
+        files.write(&before);
+        let state = files.state();
+        files.write(before.clone() + &written[..length]);
+        let whole = 1 + written[..length].matches('\n').count();
+        let (mut sink, found) = files.resumed(Offset(3), Some(&state), &Stored(stored.clone())).await;
+        assert_eq!(found, Offset(3 * whole as i64), "at {length}");
+        deliver(&mut sink, &stored[whole..]).await;
+        assert_eq!(files.read(), lines(&unsigned[..whole]) + &lines(&stored[whole..]), "at {length}");
     }
 }
 
