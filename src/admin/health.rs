@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use axum::{Extension, Json};
+use axum::{Extension, Json, extract};
 use serde::Serialize;
 
 use super::guard::IsTrusted;
@@ -20,7 +19,7 @@ pub(super) async fn livez() -> &'static str {
 /// `GET /readyz`: 200 if the receiver would store an event, and 503 if not. A trusted request also gets the state of the journal,
 /// the sinks and the index.
 pub(super) async fn readyz(
-    State(sources): State<Arc<Sources>>,
+    extract::State(sources): extract::State<Arc<Sources>>,
     Extension(IsTrusted(is_trusted)): Extension<IsTrusted>,
 ) -> impl IntoResponse {
     let readiness = Readiness::of(&sources, is_trusted);
@@ -31,8 +30,20 @@ pub(super) async fn readyz(
 #[derive(Serialize)]
 struct Readiness<'a> {
     ready: bool,
+    state: State,
     #[serde(flatten)]
     detail: Option<Detail<'a>>,
+}
+
+/// Why the receiver would store an event, or not.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ready,
+    /// The journal can't store an event.
+    Unavailable,
+    /// The service is stopping. Its receiver still takes callbacks, but a load balancer must choose another one.
+    Stopping,
 }
 
 #[derive(Serialize)]
@@ -75,13 +86,19 @@ impl Readiness<'_> {
         let health = sources.journal.health();
         let head = health.head.0;
         let ready = sources.is_ready(&health);
+        let draining = sources.draining.load(Ordering::Relaxed);
+        let state = match (ready, draining) {
+            (true, _) => State::Ready,
+            (false, true) => State::Stopping,
+            (false, false) => State::Unavailable,
+        };
         let detail = has_detail.then(|| Detail {
-            draining: sources.draining.load(Ordering::Relaxed),
+            draining,
             journal: JournalView { head, refuses: health.unavailable.map(|error| error.to_string()) },
             sinks: SinkView::all(sources, head),
             index: IndexView::of(sources, head),
         });
-        Readiness { ready, detail }
+        Readiness { ready, state, detail }
     }
 }
 

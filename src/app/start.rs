@@ -236,7 +236,7 @@ fn spawn_endpoints(
     let (stop_admin, admin_stop) = watch::channel(false);
     let (cut_admin, admin_cut) = watch::channel(false);
     let (stop_feed, feed_stop) = watch::channel(false);
-    let receiver = CallbackReceiver::new(
+    let mut receiver = CallbackReceiver::new(
         &config.receiver,
         Verifier::new(config.verifier)?,
         Arc::clone(journal) as _,
@@ -244,6 +244,7 @@ fn spawn_endpoints(
         Arc::clone(&is_draining),
         clock::system_clock,
     )?;
+    receiver.count_keys();
     let sources = Sources {
         data_dir: config.data_dir,
         journal: Arc::clone(journal) as _,

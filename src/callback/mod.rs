@@ -51,4 +51,4 @@ pub use selection::{EventSelection, StreamSelection};
 pub use session_end::{EndReason, EndTimes, InvalidEndReason, SessionEnd, SessionEndError};
 pub use stream_event::{StreamEvent, end_reason, recording_started_ms};
 pub use stream_key::StreamKey;
-pub use verify::{KeyOptions, Verifier, VerifierError, VerifierOptions};
+pub use verify::{KeyOptions, Verified, Verifier, VerifierError, VerifierOptions};

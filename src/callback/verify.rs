@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::event::Event;
 use super::event_type::EventType;
@@ -57,6 +57,15 @@ pub enum VerifierError {
     NoKey,
 }
 
+/// A callback that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Its event.
+    pub event: Event,
+    /// The position of the key that signed it, in [`VerifierOptions::keys`]. `None` if it was accepted without a signature.
+    pub key: Option<usize>,
+}
+
 /// Checks callbacks against the options.
 #[derive(Clone, Debug)]
 pub struct Verifier {
@@ -77,14 +86,22 @@ impl Verifier {
         Ok(Verifier { options, redactor })
     }
 
-    /// Verifies a callback that was received at `now_ms` (Unix ms): signature, then expiry, then appid, then domain.
+    /// Verifies a callback like [`Verifier::verify_by_key`], and returns its event alone.
     ///
     /// # Errors
     /// The first reason to refuse it.
     pub fn verify(&self, callback: &Callback<'_>, now_ms: i64) -> Result<Event, Refusal> {
+        self.verify_by_key(callback, now_ms).map(|verified| verified.event)
+    }
+
+    /// Verifies a callback that was received at `now_ms` (Unix ms): signature, then expiry, then appid, then domain.
+    ///
+    /// # Errors
+    /// The first reason to refuse it.
+    pub fn verify_by_key(&self, callback: &Callback<'_>, now_ms: i64) -> Result<Verified, Refusal> {
         let domain = members::domain(&callback.members, callback.event_type);
         // `t` is in whole seconds, so the current time is too.
-        let verified = self.check_signature(callback, domain.as_deref(), now_ms.div_euclid(1000))?;
+        let key = self.check_signature(callback, domain.as_deref(), now_ms.div_euclid(1000))?;
 
         let VerifierOptions { allowed_appids, allowed_domains, .. } = &self.options;
         if !allowed_appids.is_empty()
@@ -95,7 +112,12 @@ impl Verifier {
         if !allowed_domains.is_empty() && !matches_any(allowed_domains, domain.as_deref()) {
             return Err(Refusal::DomainNotAllowed);
         }
-        Ok(Event::new(callback, verified, now_ms, &self.redactor))
+        Ok(Verified { event: Event::new(callback, key.is_some(), now_ms, &self.redactor), key })
+    }
+
+    /// Returns the fingerprint of each key, in the order of the options. Takes some milliseconds for each.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.options.keys.iter().map(|options| options.key.fingerprint()).collect()
     }
 
     /// Returns the members of a refused callback as one JSON object, which people may see. It is redacted like an event, and has no
@@ -116,15 +138,20 @@ impl Verifier {
         self.options.unsigned_event_types.contains(&event_type) && self.options.keys.iter().any(signs_for)
     }
 
-    /// Returns true if the signature proves the callback, false if it is accepted without a signature.
-    fn check_signature(&self, callback: &Callback<'_>, domain: Option<&str>, now_secs: i64) -> Result<bool, Refusal> {
+    /// Returns the position of the key that signed the callback; `None` if the callback is accepted without a signature.
+    fn check_signature(
+        &self,
+        callback: &Callback<'_>,
+        domain: Option<&str>,
+        now_secs: i64,
+    ) -> Result<Option<usize>, Refusal> {
         let options = &self.options;
         // `Verifier::new` lets a verifier without a key exist only with `allow_unsigned`, so there is nothing to check.
         if options.keys.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let (t, sign) = match (&callback.t, callback.sign) {
-            (_, Sign::Absent) if self.accepts_unsigned(callback.event_type, domain) => return Ok(false),
+            (_, Sign::Absent) if self.accepts_unsigned(callback.event_type, domain) => return Ok(None),
             (_, Sign::Absent) | (None, _) => {
                 let event_type = callback.event_type;
                 let is_foreign_domain = options.unsigned_event_types.contains(&event_type);
@@ -135,10 +162,12 @@ impl Verifier {
         };
 
         // Every key is compared, and in constant time, so that the time of an answer says nothing about the keys.
-        let mut matched = Choice::from(0);
-        for KeyOptions { key, domains } in &options.keys {
+        let (mut matched, mut matching_key) = (Choice::from(0), 0);
+        for (position, KeyOptions { key, domains }) in (0_u64..).zip(&options.keys) {
             if domains.as_ref().is_none_or(|limit| matches_any(limit, domain)) {
-                matched |= key.sign(&t.text).ct_eq(&sign);
+                let is_match = key.sign(&t.text).ct_eq(&sign);
+                matching_key.conditional_assign(&position, is_match);
+                matched |= is_match;
             }
         }
         if !bool::from(matched) {
@@ -153,7 +182,7 @@ impl Verifier {
         if options.validity_secs_max.is_some_and(|most| ahead_secs > i64::from(most)) {
             return Err(Refusal::SignatureTooFarAhead { ahead_secs });
         }
-        Ok(true)
+        Ok(usize::try_from(matching_key).ok())
     }
 }
 
@@ -268,8 +297,10 @@ mod tests {
 
     #[test]
     fn any_active_key_may_have_signed() {
-        let both = VerifierOptions { keys: vec![key("other", &[]), key("test", &[])], ..VerifierOptions::default() };
-        assert!(judge(both, SAMPLE, T).is_ok());
+        let keys = vec![key("other", &[]), key("test", &[]), key("third", &[])];
+        let verifier = Verifier::new(VerifierOptions { keys, ..VerifierOptions::default() }).unwrap();
+        let verified = verifier.verify_by_key(&Callback::parse(SAMPLE.as_bytes()).unwrap(), T * 1000).unwrap();
+        assert_eq!(verified.key, Some(1), "the metrics of this key count it");
         let neither = VerifierOptions { keys: vec![key("other", &[])], ..VerifierOptions::default() };
         assert_eq!(judge(neither, SAMPLE, T), Err(Refusal::SignatureMismatch));
     }

@@ -25,7 +25,7 @@ use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::clock::Clock;
 use crate::http::{CLOSE, ClientAddress, LogLimit, Network, UrlPath, client_address, limit_secs};
 use crate::journal::{Appended, Journal};
-use crate::telemetry::Metrics;
+use crate::telemetry::{KeyUse, Metrics};
 
 /// An option of the receiver that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct CallbackReceiver {
     answer_timeout: Duration,
     bodies: Arc<Budget>,
     verifier: Verifier,
+    /// The metrics of each key of the verifier.
+    keys: Vec<KeyUse>,
     journal: Arc<dyn Journal>,
     metrics: Arc<Metrics>,
     draining: Arc<AtomicBool>,
@@ -109,6 +111,7 @@ impl CallbackReceiver {
             answer_timeout: limit_secs(options.answer_timeout_secs),
             bodies: Arc::new(Budget::new(options.bodies_bytes_max, options.body_bytes_max)),
             verifier,
+            keys: Vec::new(),
             journal,
             metrics,
             draining,
@@ -117,6 +120,12 @@ impl CallbackReceiver {
             recent_refusals: Arc::new(RecentRefusals::new(clock())),
             hourly_counts: Arc::new(HourlyCounts::new(clock())),
         })
+    }
+
+    /// Counts what each key verifies from now on. Not a part of [`CallbackReceiver::new`], because a fingerprint takes some
+    /// milliseconds.
+    pub fn count_keys(&mut self) {
+        self.keys = self.verifier.fingerprints().iter().map(|key| self.metrics.keys().of(key)).collect();
     }
 
     /// The last refusals, for the admin endpoint.
@@ -205,7 +214,8 @@ impl CallbackReceiver {
             let refused_body = RefusedBody::malformed(&malformed, body.len());
             NotStored { body: Some(Box::new(refused_body)), ..NotStored::refused(&malformed.into(), None) }
         })?;
-        self.verifier.verify(&callback, (self.clock)()).map_err(|refusal| {
+        let now_ms = (self.clock)();
+        let verified = self.verifier.verify_by_key(&callback, now_ms).map_err(|refusal| {
             let mut refused_body = RefusedBody::parsed(&callback, &self.verifier, body.len());
             if let Refusal::SignatureExpired { expired_by_secs } = refusal {
                 self.metrics.expired_by(expired_by_secs);
@@ -213,7 +223,11 @@ impl CallbackReceiver {
             }
             let event_type = Some(callback.event_type());
             NotStored { body: Some(Box::new(refused_body)), ..NotStored::refused(&refusal, event_type) }
-        })
+        })?;
+        if let Some(key) = verified.key.and_then(|key| self.keys.get(key)) {
+            key.verified(now_ms);
+        }
+        Ok(verified.event)
     }
 
     /// Returns the answer to a request whose body was not read to its end.

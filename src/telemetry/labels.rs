@@ -14,6 +14,12 @@ impl SinkLabels {
     }
 }
 
+/// The fingerprint of a configured callback key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct KeyLabels {
+    pub(super) key: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct CallbackLabels {
     pub(super) event_type: &'static str,

@@ -1,7 +1,7 @@
 //! Every metric of the service.
 //!
-//! Labels come from closed sets only: names of event types, outcomes that livehook knows, and the names of configured
-//! sinks. Nothing that a sender writes becomes a label.
+//! Labels come from closed sets only: names of event types, outcomes that livehook knows, the names of configured
+//! sinks, and the fingerprints of configured keys. Nothing that a sender writes becomes a label.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::attempts::AttemptMetrics;
+use super::key_use::KeyMetrics;
 use super::labels::{CallbackLabels, DeliveryLabels, DeliveryOutcome, ReasonLabels, SinkLabels};
 use super::limits::LimitMetrics;
 use super::process::ProcessMetrics;
@@ -54,6 +55,7 @@ pub struct Metrics {
     ready: Gauge,
     limits: LimitMetrics,
     attempts: AttemptMetrics,
+    keys: KeyMetrics,
     process: ProcessMetrics,
 }
 
@@ -131,6 +133,7 @@ impl Metrics {
             ready: registrar.zero("ready", "1 if the receiver can store events, as /readyz says, and 0 if not"),
             limits: LimitMetrics::new(&mut registrar),
             attempts: AttemptMetrics::new(&mut registrar),
+            keys: KeyMetrics::new(&mut registrar),
             process: ProcessMetrics::new(),
             stored: EventType::known().map(|event_type| (event_type, OnceLock::new())).collect(),
             registry,
@@ -265,6 +268,11 @@ impl Metrics {
         &self.attempts
     }
 
+    /// The use of each callback key.
+    pub fn keys(&self) -> &KeyMetrics {
+        &self.keys
+    }
+
     /// The process.
     pub fn process(&self) -> &ProcessMetrics {
         &self.process
@@ -326,6 +334,8 @@ mod tests {
         metrics.deliveries("archive", DeliveryOutcome::Delivered, 2);
         metrics.delivery_lag("archive", 3, 0.5);
         metrics.dead_letters("archive", 0);
+        metrics.keys().of("3f2a91bc").verified(1_700_000_000_500);
+        drop(metrics.keys().of("0c5d77e1"));
         let text = metrics.encode(TextFormat::Classic);
         assert_has(
             &text,
@@ -345,6 +355,10 @@ mod tests {
                 r#"livehook_delivery_lag_records{sink="archive"} 3"#,
                 r#"livehook_delivery_oldest_pending_seconds{sink="archive"} 0.5"#,
                 r#"livehook_dead_letters{sink="archive"} 0"#,
+                r#"livehook_callbacks_verified_total{key="3f2a91bc"} 1"#,
+                r#"livehook_callbacks_verified_total{key="0c5d77e1"} 0"#,
+                r#"livehook_callback_key_last_used_timestamp_seconds{key="3f2a91bc"} 1700000000.5"#,
+                r#"livehook_callback_key_last_used_timestamp_seconds{key="0c5d77e1"} 0"#,
                 "livehook_feed_subscribers 0",
                 r#"livehook_build_info{version=""#,
             ],

@@ -1,6 +1,7 @@
 //! The log on stderr, and every metric.
 
 mod attempts;
+mod key_use;
 mod labels;
 mod limits;
 mod log_queue;
@@ -11,6 +12,7 @@ mod registrar;
 mod text_format;
 
 pub use attempts::AttemptMetrics;
+pub use key_use::{KeyMetrics, KeyUse};
 pub use labels::DeliveryOutcome;
 pub use limits::{LimitMetrics, LimitValues};
 pub use log_queue::Log;

@@ -1,12 +1,14 @@
 //! Counts and refusals, as the admin endpoint shows them.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use livehook::callback::CallbackKey;
 use serde_json::{Value, json};
 
-use super::client::{Client, now_secs, sign, signed};
-use super::process::Livehook;
+use super::client::{Client, KEY, now_secs, sign, signed};
+use super::process::{Livehook, PROGRAM};
 
 async fn get(admin: SocketAddr, path: &str) -> Value {
     let answer = Client::connect(admin).await.unwrap().get(path, "").await.unwrap();
@@ -56,6 +58,41 @@ fn event(event_type: u8, sequence: u64, errcode: i64) -> String {
         "event_time":{now},"sequence":"{sequence}","errcode":{errcode}"#
     );
     sign(&members, now + 600)
+}
+
+/// While a key is changed, the metrics show which of the two is in use, under the fingerprints that `check-config` prints.
+#[tokio::test]
+async fn each_key_has_its_metrics() {
+    const OTHER: &str = "another-key-for-the-tests";
+    let mut livehook = Livehook::configured("", "");
+    let path = livehook.path("config.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("keys = [", &format!("keys = [\"{OTHER}\", "))).unwrap();
+    livehook.start();
+    livehook.ready().await;
+
+    let output = Command::new(PROGRAM).arg("check-config").arg("--config").arg(&path).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let [used, unused] = [KEY, OTHER].map(|key| CallbackKey::new(key).unwrap().fingerprint());
+    assert!(printed.contains(&format!("key {used}")) && printed.contains(&format!("key {unused}")), "{printed}");
+    let value = async |name: &str, key: &str| -> f64 {
+        let text = Client::connect(livehook.admin).await.unwrap().get("/metrics", "").await.unwrap().body;
+        let series = format!("livehook_{name}{{key=\"{key}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&series));
+        line.unwrap_or_else(|| panic!("{series} is not in {text}")).parse().unwrap()
+    };
+    let (verified, last_used) = ("callbacks_verified_total", "callback_key_last_used_timestamp_seconds");
+    for key in [&used, &unused] {
+        assert_eq!((value(verified, key).await, value(last_used, key).await), (0.0, 0.0));
+    }
+    let now = now_secs();
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    for (body, status) in [(signed(2, now), 200), (signed(2, now), 200), (signed(3, now - 1000), 401)] {
+        assert_eq!(client.post(&body).await.unwrap().status, status);
+    }
+    assert_eq!((value(verified, &used).await, value(verified, &unused).await), (2.0, 0.0), "accepted callbacks alone");
+    assert!(value(last_used, &used).await >= now as f64);
+    assert_eq!(value(last_used, &unused).await, 0.0);
 }
 
 #[tokio::test]

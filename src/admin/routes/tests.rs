@@ -87,7 +87,7 @@ async fn health_and_metrics_are_shown() {
     assert_eq!(status, 200);
     assert_eq!(
         body,
-        r#"{"ready":true,"draining":false,"journal":{"head":0,"refuses":null},"sinks":[{"name":"archive","type":"file","cursor":0,"lag":0,"oldest_pending_secs":null,"attempt":1,"last_error":null,"dead_letters":0}],"index":{"cursor":0,"lag":0,"rebuilding":false,"last_error":null}}"#
+        r#"{"ready":true,"state":"ready","draining":false,"journal":{"head":0,"refuses":null},"sinks":[{"name":"archive","type":"file","cursor":0,"lag":0,"oldest_pending_secs":null,"attempt":1,"last_error":null,"dead_letters":0}],"index":{"cursor":0,"lag":0,"rebuilding":false,"last_error":null}}"#
     );
     let (status, headers, body) = ask(&setup, "GET", "/metrics", &[]).await;
     assert_eq!(status, 200);
@@ -109,11 +109,13 @@ async fn readiness_follows_journal_and_drain() {
     setup.journal.refuse(Some(AppendError::Full));
     let (status, _, body) = ask(&setup, "GET", "/readyz", &[]).await;
     assert_eq!(status, 503);
-    assert!(body.contains("journal.size_bytes_max"), "{body}");
+    assert!(body.contains("journal.size_bytes_max") && body.contains(r#""state":"unavailable""#), "{body}");
     setup.journal.refuse(None);
     assert_eq!(ask(&setup, "GET", "/readyz", &[]).await.0, 200);
     setup.draining.store(true, Ordering::Relaxed);
-    assert_eq!(ask(&setup, "GET", "/readyz", &[]).await.0, 503);
+    let (status, _, body) = ask(&setup, "GET", "/readyz", &[]).await;
+    assert_eq!(status, 503);
+    assert!(body.starts_with(r#"{"ready":false,"state":"stopping","draining":true,"#), "{body}");
     assert_eq!(ask(&setup, "GET", "/livez", &[]).await.0, 200);
 }
 
@@ -137,7 +139,7 @@ async fn token_is_needed_beyond_the_loopback() {
     assert_eq!(ask(&setup, "GET", "/metrics", &right).await.0, 200);
     assert_eq!(ask(&setup, "GET", "/metrics", &[("authorization", "bearer a-long-token")]).await.0, 200);
     assert_eq!(ask(&setup, "GET", "/nothing", &right).await.0, 404);
-    for (path, expected) in [("/livez", "ok\n"), ("/readyz", r#"{"ready":true}"#)] {
+    for (path, expected) in [("/livez", "ok\n"), ("/readyz", r#"{"ready":true,"state":"ready"}"#)] {
         let (status, _, body) = ask(&setup, "GET", path, &[("host", "anything.example.com")]).await;
         assert_eq!((status, body.as_str()), (200, expected), "no detail without the token");
     }

@@ -7,6 +7,7 @@ use super::*;
 use crate::callback::NamePattern;
 use crate::delivery::testing::{Bench, NOW_MS, Setup, away, event, event_of, refused};
 use crate::delivery::{FailingEvent, SkipSelection};
+use crate::journal::Offset;
 use crate::sink::{Failure, Outcome};
 
 #[tokio::test]
@@ -17,6 +18,24 @@ async fn a_restart_continues_after_the_cursor() {
     let mut bench = bench.restart(5..7).await;
     bench.settle().await;
     assert_eq!(bench.given(), [[6, 7]]);
+}
+
+/// A worker that stops reads no further than the events of that moment. The ones that it has read are still delivered.
+#[tokio::test]
+async fn a_bound_ends_the_reading() {
+    let mut bench = Bench::new(0..3).await;
+    bench.worker.new_events.read_up_to(Offset(2));
+    bench.answer(vec![(0, refused())]);
+    bench.work().await;
+    assert_eq!(bench.given(), [[1, 2, 3]], "the third comes with the second in one batch");
+    bench.append((3..5).map(event)).await;
+    bench.pass(60_000);
+    bench.work().await;
+    assert_eq!(bench.given(), [vec![1, 2, 3], vec![1]]);
+    assert_eq!(bench.status.view().cursor, 3);
+    bench.worker.new_events.read_up_to(Offset(5));
+    bench.work().await;
+    assert_eq!(bench.given()[2..], [[4, 5]]);
 }
 
 #[tokio::test]
