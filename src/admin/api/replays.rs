@@ -202,9 +202,9 @@ struct DryRun {
     counted: i64,
 }
 
-/// Send journal records to a sink again.
+/// Begin a replay.
 ///
-/// The replay sends the events that are in the journal now, that are selected, and that the sink's own filter passes, in their
+/// It sends the events that are in the journal now, that are selected, and that the sink's own filter passes, in their
 /// order. The sink's cursor does not move. With `dry_run` the events are only counted, which takes a while if there are many.
 #[utoipa::path(
     post, path = "/replays", tag = "deliveries", request_body = ReplayRequest,

@@ -1,4 +1,4 @@
-//! `livehook replay`: lets a running service send events of the journal to a sink again.
+//! `livehook replay`: begins, lists, watches and cancels replays of a running service.
 
 mod row;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::row::Replay;
-use super::args::{EventArguments, ServiceArguments};
+use super::args::{EventArguments, LocalTimeArguments, ServiceArguments};
 use super::client::{NoAnswer, Service};
 use super::render::{Output, OutputFormat, Progress, print_rows, talk};
 use super::runtime::block_on;
@@ -67,6 +67,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = OutputFormat::Table)]
     #[arg(conflicts_with_all = ["sink", "watch", "cancel"])]
     output: OutputFormat,
+    #[command(flatten)]
+    local_time: LocalTimeArguments,
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,6 +93,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     // Wrong usage is reported before the service is called.
     let selection = arguments.selection.selection()?;
     let service = arguments.service.connect(TIMEOUT)?;
+    arguments.local_time.apply(output);
     block_on(async {
         match &arguments.action {
             Action { list: true, .. } => list(&service, arguments.output, output).await,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cli::render::{Column, NAME_CHARACTERS_MAX, Row, TextCell};
+use crate::moment::{self, Moment};
 
 /// A replay, as the API returns it.
 #[derive(Debug, Deserialize, Serialize)]
@@ -35,6 +36,14 @@ impl Replay {
             None => format!("{} events", self.done),
         }
     }
+
+    fn created(&self) -> TextCell {
+        // The text is complete, so the present time has no part in its meaning.
+        match moment::parse(&self.created, 0) {
+            Ok(created_ms) => TextCell::moment(Moment(created_ms)),
+            Err(_) => TextCell::new(&self.created),
+        }
+    }
 }
 
 impl Row for Replay {
@@ -45,7 +54,7 @@ impl Row for Replay {
         Column::right("EVENTS", |row| TextCell::optional(row.counted)),
         Column::right("DONE", |row| TextCell::new(row.done)),
         Column::right("FAILED", |row| TextCell::new(row.failed)),
-        Column::left("CREATED", |row| TextCell::new(&row.created)),
+        Column::left("CREATED", Replay::created),
         // The service has escaped the reason.
         Column::left("LAST FAILURE", |row| {
             TextCell::already_escaped(row.last_reason.as_deref().unwrap_or_default(), NAME_CHARACTERS_MAX)

@@ -1,5 +1,6 @@
 //! The usage and the report of `replay`.
 
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::*;
@@ -57,7 +58,11 @@ fn table_of_replays() {
     let mut uncounted = replay(0, 0, "running");
     (uncounted.counted, uncounted.last_reason) = (None, None);
     let rows = [replay(1, 0, "done"), uncounted];
-    print_rows(&rows, OutputFormat::Table, &mut Output::to(&mut printed)).unwrap();
+    let mut output = Output::to(&mut printed);
+    print_rows(&rows[..1], OutputFormat::Table, &mut output).unwrap();
+    output.set_zone(TimeZone::fixed(jiff::tz::offset(8)));
+    print_rows(&rows[1..], OutputFormat::Table, &mut output).unwrap();
+    drop(output);
     insta::assert_snapshot!(String::from_utf8(printed).unwrap());
 }
 

@@ -490,6 +490,17 @@ async fn a_stop_finishes_unless_the_sink_fails() {
 }
 
 #[tokio::test]
+async fn a_doubtful_event_ends_without_others() {
+    let mut bench = Bench::new(0..2).await;
+    let doubtful = || Outcome::Retry(Failure { is_doubtful: true, ..Failure::outage("404") });
+    for _ in 0..21 {
+        bench.answer(vec![(0, doubtful())]);
+    }
+    bench.settle().await;
+    assert_eq!(bench.dead_letters(), [(1, 21, "404 (other events pass)".to_owned())]);
+}
+
+#[tokio::test]
 async fn a_closed_journal_ends_the_worker() {
     let mut bench = Bench::new(0..3).await;
     bench.journal.close();

@@ -3,6 +3,7 @@
 //!
 //! A new sink is one file here with a [`Subject`]: how its destination runs and fails, and which events arrived there.
 
+mod address_change;
 mod command;
 mod file;
 mod http;
