@@ -13,7 +13,11 @@ use serde_json::{Value, json};
 use super::client::{Client, now_secs, sign};
 use super::process::Livehook;
 
+/// A version with redrives, replays and pending events.
 const RECORDED: [&str; 1] = ["schema-3"];
+
+/// States before that. Their indexes have version 1, but not all of its tables.
+const RECORDED_PLAIN: [&str; 1] = ["schema-1"];
 
 /// No record or session may be pruned, however old the recorded data gets.
 const RETENTION_DAYS: u32 = 36_500;
@@ -134,7 +138,7 @@ async fn open(recorded: &Recorded) -> (Value, Reader) {
 
 #[tokio::test]
 async fn recorded_journal_reads_the_same() {
-    for name in RECORDED {
+    for name in RECORDED.into_iter().chain(RECORDED_PLAIN) {
         let recorded = Recorded::copy(name);
         let (consumers, reader) = open(&recorded).await;
         assert_eq!(reader.journal_id().unwrap(), recorded.expected["journal_id"], "{name}");
@@ -207,5 +211,59 @@ async fn service_goes_on_with_recorded_data() {
         assert_eq!(reader.head().unwrap(), Some(Offset(16)));
         let left = reader.dead_letters(&DeadLetterSelection::default(), 0, 10).unwrap();
         assert_eq!(left.dead_letters.iter().map(|dead_letter| dead_letter.number).collect::<Vec<_>>(), [1]);
+    }
+}
+
+/// Returns the recorded form of a session of the API.
+fn plain_session(session: &Value) -> Value {
+    let ms = |member: &str| {
+        let text = session[member].as_str()?;
+        Some(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    };
+    json!({
+        "sequence": session["sequence"],
+        "started_ms": ms("started"),
+        "ended_ms": ms("ended"),
+        "duration_ms": session["duration_ms"],
+        "errcode": session["reason"]["errcode"],
+    })
+}
+
+/// The index of these states lacks tables of its version. The service replaces it, and nothing is missing then.
+#[tokio::test]
+async fn service_replaces_an_index_of_its_past() {
+    for name in RECORDED_PLAIN {
+        let recorded = Recorded::copy(name);
+        let config = format!(
+            "[journal]\nretention_days = {RETENTION_DAYS}\n[index]\nretention_days = {RETENTION_DAYS}\nstale_after_secs = 0\n\
+             [[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = \"archive.jsonl\"\n\
+             [[sinks]]\nname = \"backend\"\ntype = \"file\"\npath = \"backend.jsonl\"\n"
+        );
+        let mut livehook = Livehook::configure(recorded.directory.path(), "", &config);
+        livehook.start();
+        livehook.ready().await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !livehook.log().contains("the index was rebuilt") {
+            assert!(Instant::now() < deadline, "{}", livehook.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(
+            livehook.log().contains("is missing") && livehook.log().contains("kept_sessions"),
+            "{}",
+            livehook.log()
+        );
+        let answer = Client::connect(livehook.admin).await.unwrap().get("/api/v1/sessions", "").await.unwrap();
+        let answer: Value = serde_json::from_str(&answer.body).unwrap();
+        let mut sessions: Vec<Value> = answer["items"].as_array().unwrap().iter().map(plain_session).collect();
+        sessions.sort_by_key(|session| session["sequence"].as_str().unwrap().to_owned());
+        assert_eq!(sessions, recorded.rows("sessions"), "{name}");
+
+        post(&livehook, "344-evaluation-threshold.json").await;
+        while livehook.lines("archive.jsonl").is_empty() || livehook.lines("backend.jsonl").is_empty() {
+            assert!(Instant::now() < deadline, "{}", livehook.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        livehook.stop().await;
+        assert_eq!((livehook.lines("archive.jsonl").len(), livehook.lines("backend.jsonl").len()), (1, 1), "{name}");
     }
 }
