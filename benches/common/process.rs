@@ -1,8 +1,9 @@
 //! Runs the servers, each as a process on core 1 by default, and reads their CPU time, memory and metrics.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -89,15 +90,15 @@ impl Server {
         fs::create_dir_all(directory)?;
         let config = directory.join("config.toml");
         let (data, file) = (directory.join("data"), directory.join("events.jsonl"));
-        fs::write(
-            &config,
-            format!(
-                "data_dir = {data:?}\n\n[receiver]\nlisten = \"{address}\"\nkeys = [\"{}\"]\n\n[admin]\nlisten = \
-                 \"{admin}\"\n{}\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n\n{}",
-                generator::KEY,
-                setup.admin_more,
-                setup.sections
-            ),
+        // livehook warns if other users can read a file with keys.
+        let mut opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&config)?;
+        write!(
+            opened,
+            "data_dir = {data:?}\n\n[receiver]\nlisten = \"{address}\"\nkeys = [\"{}\"]\n\n[admin]\nlisten = \
+             \"{admin}\"\n{}\n\n[log]\nlevel = \"warn\"\n\n[[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = {file:?}\n\n{}",
+            generator::KEY,
+            setup.admin_more,
+            setup.sections
         )?;
         let mut command = on_cores(setup.cores, Path::new(LIVEHOOK));
         command.args(["serve", "--config"]).arg(config);
