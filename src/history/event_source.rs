@@ -1,5 +1,5 @@
-//! Finds events. If a query names its streams in full, the index gives the offsets of their records, up to its cursor. A search
-//! of the journal finds the rest. Both ways give the same records in the same order.
+//! Finds events. If a query names its streams in full, or its types, the index gives the offsets of their records, up to its
+//! cursor. A search of the journal finds the rest. Both ways give the same records in the same order.
 
 use std::path::Path;
 
@@ -23,28 +23,49 @@ const READ_RECORDS: usize = 1000;
 /// The fewest offsets to read from the index at once. Most of the cost of a query does not depend on their number.
 const OFFSETS_MIN: usize = 100;
 
+/// How many offsets of the index are searched for a type at a time.
+const SEARCH_OFFSETS: i64 = 65_536;
+
+/// How many offsets of the index take as long to search for a type as one record of the journal.
+const OFFSETS_PER_RECORD: i64 = 256;
+
+/// If at least one record of this many has a type that is wanted, reading all of them is faster than reading one after the
+/// other.
+const DENSE_OFFSETS: u64 = 16;
+
 /// A journal and, if there is one, an index, which may belong to the journal or not.
 #[derive(Clone, Copy, Debug)]
 pub struct EventSource<'r> {
     journal: &'r journal::Reader,
     index: Option<&'r index::Reader>,
     scan_records_max: usize,
+    search_offsets: i64,
 }
 
-/// A record that may match.
+/// A record that may match, or records that don't.
 enum Candidate {
     Read(Record),
     /// At this offset, by the index. The journal may have pruned it.
     At(Offset),
-    /// At this offset, with another type.
-    OtherType(Offset),
+    /// No record from the candidate before up to this offset matches. Finding this out took as long as reading `cost` records.
+    Passed {
+        last: Offset,
+        cost: usize,
+    },
 }
 
 impl Candidate {
     fn offset(&self) -> Offset {
         match self {
             Candidate::Read(record) => record.offset,
-            Candidate::At(offset) | Candidate::OtherType(offset) => *offset,
+            Candidate::At(offset) | Candidate::Passed { last: offset, .. } => *offset,
+        }
+    }
+
+    fn cost(&self) -> usize {
+        match self {
+            Candidate::Passed { cost, .. } => *cost,
+            Candidate::Read(_) | Candidate::At(_) => 1,
         }
     }
 }
@@ -71,7 +92,7 @@ pub fn usable_index(data_dir: &Path, journal: &journal::Reader) -> Result<Option
 impl<'r> EventSource<'r> {
     /// Reads `journal`, and uses `index` if it belongs to that journal.
     pub fn new(journal: &'r journal::Reader, index: Option<&'r index::Reader>) -> EventSource<'r> {
-        EventSource { journal, index, scan_records_max: SCAN_RECORDS_MAX }
+        EventSource { journal, index, scan_records_max: SCAN_RECORDS_MAX, search_offsets: SEARCH_OFFSETS }
     }
 
     /// The next records that match, at most [`EventQuery::limit`] and about [`PAGE_BYTES_MAX`] of them. The search ends
@@ -96,7 +117,7 @@ impl<'r> EventSource<'r> {
                     page.has_more = false;
                     return Ok(page);
                 }
-                scanned += 1;
+                scanned += candidate.cost();
                 if let Some(record) = self.record(candidate)? {
                     let bytes = record.event.line().len();
                     scanned_bytes += bytes;
@@ -148,7 +169,9 @@ impl<'r> EventSource<'r> {
 
     /// The index, if it can answer the query for a part of the journal.
     fn indexed(&self, query: &EventQuery) -> Result<Option<Indexed<'r>>, IndexError> {
-        let Some(reader) = self.index.filter(|_| query.selection.streams.names_streams()) else { return Ok(None) };
+        let selection = &query.selection;
+        let can_answer = selection.streams.names_streams() || !selection.types.is_empty();
+        let Some(reader) = self.index.filter(|_| can_answer) else { return Ok(None) };
         Ok(reader.cursor_in(self.journal)?.map(|until| Indexed { reader, until }))
     }
 
@@ -173,6 +196,9 @@ impl<'r> EventSource<'r> {
             }
         };
         let count = query.limit.saturating_add(1).clamp(OFFSETS_MIN, READ_RECORDS);
+        if !query.selection.streams.names_streams() {
+            return self.candidates_by_type(query, from, &Indexed { reader: *reader, until }, count);
+        }
         let Some(mut offsets) = reader.events_of_streams(&query.selection.streams, from, query.order, count)? else {
             // Too many streams have these names. That won't change for this page.
             *indexed = None;
@@ -186,12 +212,46 @@ impl<'r> EventSource<'r> {
         }
     }
 
+    /// Returns some of the records after `from` by their types, up to `count` of them.
+    fn candidates_by_type(
+        &self,
+        query: &EventQuery,
+        from: Offset,
+        indexed: &Indexed<'_>,
+        count: usize,
+    ) -> Result<Vec<Candidate>, IndexError> {
+        let (order, until, begin) = (query.order, indexed.until, indexed.reader.events_begin()?);
+        let (after, last) = match (order, begin) {
+            (Order::Ascending, Some(begin)) if from < until => {
+                let after = from.max(begin.before());
+                (after, Offset(after.0.saturating_add(self.search_offsets)).min(until))
+            }
+            (Order::Ascending, _) => return self.read_journal(query, from.max(until)),
+            (Order::Descending, Some(begin)) if from > begin => {
+                (from, Offset(from.0.saturating_sub(self.search_offsets)).max(begin))
+            }
+            (Order::Descending, _) => return Ok(Vec::new()),
+        };
+        let offsets = indexed.reader.events_of_types(&query.selection.types, after, last, order, count)?;
+        let is_full = offsets.len() >= count;
+        let searched = offsets.last().filter(|_| is_full).unwrap_or(&last).0.abs_diff(after.0);
+        if (offsets.len() as u64).saturating_mul(DENSE_OFFSETS) >= searched {
+            return self.read_journal(query, from);
+        }
+        let mut candidates: Vec<_> = offsets.into_iter().map(Candidate::At).collect();
+        if !is_full {
+            let cost = usize::try_from(self.search_offsets / OFFSETS_PER_RECORD).unwrap_or(usize::MAX);
+            candidates.push(Candidate::Passed { last, cost: cost.max(1) });
+        }
+        Ok(candidates)
+    }
+
     fn read_journal(&self, query: &EventQuery, place: Offset) -> Result<Vec<Candidate>, IndexError> {
         let (order, types) = (query.order, &query.selection.types);
         if !types.is_empty() {
             let found = self.journal.read_types(place, order == Order::Descending, READ_RECORDS, types)?;
             let candidate = |(offset, record): (Offset, Option<Record>)| {
-                record.map_or(Candidate::OtherType(offset), Candidate::Read)
+                record.map_or(Candidate::Passed { last: offset, cost: 1 }, Candidate::Read)
             };
             return Ok(found.into_iter().map(candidate).collect());
         }
@@ -218,7 +278,7 @@ impl<'r> EventSource<'r> {
         match candidate {
             Candidate::Read(record) => Ok(Some(record)),
             Candidate::At(offset) => Ok(self.journal.get(offset)?),
-            Candidate::OtherType(_) => Ok(None),
+            Candidate::Passed { .. } => Ok(None),
         }
     }
 }

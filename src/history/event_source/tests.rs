@@ -8,11 +8,12 @@ use crate::history::testing::{BEGIN_SECS, Data, push_at};
 use crate::journal::CLOCK_SLACK_MS;
 use crate::moment::TimeRange;
 
-/// Events of seven streams, two domains and four types; `rounds` of twelve, a minute apart.
+/// Events of seven streams, two domains and five types; `rounds` of twelve, a minute apart. One event of 48 is a recording.
 fn rounds(rounds: std::ops::Range<i64>) -> Vec<Event> {
     let event_of = |round: i64, number: i64| {
         let secs = round * 60 + number;
-        event(["push", "stop", "push-anomaly", "777"][number as usize % 4])
+        let is_recording = round % 4 == 1 && number == 5;
+        event(if is_recording { "recording" } else { ["push", "stop", "push-anomaly", "777"][number as usize % 4] })
             .domain(&format!("d{}.example.com", round % 2))
             .stream(&format!("room-{}", number % 7))
             .sequence(round)
@@ -106,11 +107,11 @@ fn queries() -> Vec<EventQuery> {
         streams(&[]),
     ];
     let spans = [(None, None), (at(8), None), (at(18), None), (None, at(2)), (None, at(8)), (at(2), at(8))];
-    let lists = [&[][..], &[EventType::Stop], &[EventType::Stop, EventType::Unknown(777)]];
+    let lists = [&[][..], &[EventType::Stop], &[EventType::Stop, EventType::Unknown(777)], &[EventType::Recording]];
     let mut queries = Vec::new();
     for query in chosen {
         for (since_ms, until_ms) in spans {
-            for (list, limit) in lists.into_iter().zip([10, 3, usize::MAX]) {
+            for (list, limit) in lists.into_iter().zip([10, 3, usize::MAX, 2]) {
                 for order in [Order::Ascending, Order::Descending] {
                     let query = types(list, received(since_ms, until_ms, query.clone()));
                     queries.push(EventQuery { order, limit, ..query });
@@ -136,8 +137,14 @@ fn pages_are_the_same_at_every_boundary() {
             let expected = expected(&records, &query);
             count += expected.len();
             for index in [None, Some(&index)] {
-                let found = all_pages(EventSource::new(&journal, index), &query);
+                let source = EventSource::new(&journal, index);
+                let found = all_pages(source, &query);
                 assert_eq!(found, expected, "{what}, with an index: {}, {query:?}", index.is_some());
+                if !query.selection.types.is_empty() && !query.selection.streams.names_streams() {
+                    // A search by type that takes several steps.
+                    let source = EventSource { search_offsets: 7, ..source };
+                    assert_eq!(all_pages(source, &query), expected, "{what}, in steps: {query:?}");
+                }
             }
         }
         assert!(count > 100, "{count} events were compared");
@@ -205,6 +212,21 @@ fn search_ends_after_a_number_of_records() {
         assert!(page.records.is_empty() && page.has_more);
         assert_eq!(all_pages(source, &query), [0; 0]);
     }
+}
+
+// The index passes many records in the time of one, so a page can look at the whole journal.
+#[test]
+fn rare_type_comes_in_one_page() {
+    let data = indexed_pushes(1500);
+    data.write([data.stop("a", 1500, 5)]);
+    data.index_all();
+    let (journal, index) = data.readers();
+    let query = types(&[EventType::Stop], streams(&[]));
+    let found = |index| EventSource { scan_records_max: 300, ..EventSource::new(&journal, index) };
+    let page = found(Some(&index)).page(&ascending(query.clone())).unwrap();
+    assert_eq!((page.records.len(), page.has_more), (1, false));
+    let page = found(None).page(&ascending(query)).unwrap();
+    assert_eq!((page.records.len(), page.has_more), (0, true));
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Events: their offsets in the journal, by id and by stream.
+//! Events: their offsets in the journal, by id, by stream and by type.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
 use super::open::limit_of;
-use crate::callback::{EventId, StreamSelection};
+use crate::callback::{EventId, EventType, StreamSelection};
 use crate::index::query::Order;
 use crate::index::{IndexError, schema};
 use crate::journal::Offset;
@@ -51,6 +51,46 @@ impl Reader {
         transaction.commit()?;
         offsets.truncate(limit);
         Ok(Some(offsets))
+    }
+
+    /// An offset before which the index knows no event; `None` if it knows none at all.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn events_begin(&self) -> Result<Option<Offset>, IndexError> {
+        let stretches = schema::stretches(&self.connection)?;
+        Ok(stretches.map(|stretches| Offset(stretches.start() << 16)))
+    }
+
+    /// The offsets of events of some types after `after` up to `last`, or before `after` down to `last` in
+    /// [`Order::Descending`], in that order. If the journal has an event several times, its earlier offsets are among them,
+    /// whatever its type.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn events_of_types(
+        &self,
+        types: &[EventType],
+        after: Offset,
+        last: Offset,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Offset>, IndexError> {
+        let numbers: Vec<String> = types.iter().map(|event_type| event_type.number().to_string()).collect();
+        let (range, order) = match order {
+            Order::Ascending => ("offset > ?1 AND offset <= ?2", "ASC"),
+            Order::Descending => ("offset < ?1 AND offset >= ?2", "DESC"),
+        };
+        // No index by type: a scan of these short rows is fast, and an index would cost each event.
+        let query = format!(
+            "SELECT offset FROM events WHERE {range} AND event_type IN ({})
+             UNION ALL SELECT offset FROM repeats WHERE {range}
+             ORDER BY offset {order} LIMIT ?3",
+            numbers.join(", ")
+        );
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let rows = statement.query_map(params![after.0, last.0, limit_of(limit)], |row| row.get(0).map(Offset))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The offsets of events of some streams within one stretch, in order, and at most `limit` of each stream.
