@@ -137,7 +137,9 @@ impl Reader {
         // Pruning between two of the queries below must not be seen.
         let _snapshot = self.connection.unchecked_transaction()?;
         // Times grow with offsets unless the clock was set back, so the binary search lands near. The slack covers a jump.
-        let bounds = "SELECT coalesce(min(offset), 0), coalesce(max(offset), 0) FROM records";
+        // One query for each: SQLite scans the whole table if a query asks for both.
+        let bounds =
+            "SELECT coalesce((SELECT min(offset) FROM records), 0), coalesce((SELECT max(offset) FROM records), 0)";
         let (mut low, mut high): (i64, i64) =
             self.connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut at = self

@@ -101,6 +101,19 @@ async fn search_by_time_ignores_pruning() {
     }
 }
 
+/// The search may take some steps for each halving, but none for each record.
+#[tokio::test]
+async fn search_by_time_scans_no_table() {
+    let running = Running::start(&[]);
+    append(&running.journal, (0..2000u32).map(|number| event_at(number, FIRST_MS + i64::from(number) * MINUTE_MS)))
+        .await;
+    let mut reader = running.reader();
+    // After 1000 steps of SQLite.
+    reader.give_up_when(|| true).unwrap();
+    assert!(reader.offset_before(FIRST_MS + 1000 * MINUTE_MS).is_ok_and(|offset| offset.0 > 900));
+    running.stop().await;
+}
+
 /// The clock goes back by an hour after the first hundred records.
 #[tokio::test]
 async fn search_by_time_allows_for_clock_jump() {
