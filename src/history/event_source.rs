@@ -197,7 +197,7 @@ impl<'r> EventSource<'r> {
         };
         let count = query.limit.saturating_add(1).clamp(OFFSETS_MIN, READ_RECORDS);
         if !query.selection.streams.names_streams() {
-            return self.candidates_by_type(query, from, &Indexed { reader: *reader, until }, count);
+            return self.candidates_by_type(query, from, &Indexed { reader, until }, count);
         }
         let Some(mut offsets) = reader.events_of_streams(&query.selection.streams, from, query.order, count)? else {
             // Too many streams have these names. That won't change for this page.
