@@ -13,7 +13,9 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 use axum::middleware::Next;
 
+use super::logins::Logins;
 use super::problem::{problem_response, refusal_response};
+use super::to_login::{ask_to_log_in, is_wanted};
 use super::{Options, Token};
 use crate::http::{ErrorBody, LogLimit};
 
@@ -62,6 +64,7 @@ pub(super) struct Guard {
     is_loopback: bool,
     token: Option<Token>,
     allowed_hosts: Vec<String>,
+    logins: Arc<Logins>,
     log_limit: LogLimit,
 }
 
@@ -71,20 +74,20 @@ impl Guard {
     /// On a loopback address the Host header must name the loopback: otherwise a web page in a browser of this machine could
     /// read here, by a name that its site has pointed at the loopback (DNS rebinding). On any other address every path but
     /// `/livez` and `/readyz` needs the token, and is closed while no token is configured.
-    pub(super) fn new(options: &Options, local: SocketAddr) -> Guard {
+    pub(super) fn new(options: &Options, local: SocketAddr, logins: Arc<Logins>) -> Guard {
         Guard {
             // A socket for both IP versions shows IPv4 addresses as `::ffff:127.0.0.1`.
             is_loopback: local.ip().to_canonical().is_loopback(),
             token: options.token.clone(),
             allowed_hosts: options.allowed_hosts.clone(),
+            logins,
             log_limit: LogLimit::default(),
         }
     }
 
     /// Returns why a request is refused, before any route sees it.
     fn reason_to_refuse(&self, request: &Request, is_trusted: bool) -> Option<ErrorBody> {
-        // Load balancers and orchestrators probe these without a token.
-        let is_open = matches!(request.uri().path(), "/livez" | "/readyz");
+        let is_open = is_open(request.uri().path());
         if !has_one_host(request) {
             Some(NOT_ONE_HOST)
         } else if is_cross_site(request.headers()) {
@@ -135,16 +138,21 @@ impl Guard {
 
 /// Lets a request through to the routes, or refuses it.
 pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response<Body> {
-    let is_trusted = guard.is_loopback || guard.accepts_token(request.headers());
+    let headers = request.headers();
+    let is_trusted = guard.is_loopback || guard.accepts_token(headers) || guard.logins.of(headers).is_some();
     request.extensions_mut().insert(IsTrusted(is_trusted));
     let reason = guard.reason_to_refuse(&request, is_trusted);
+    let must_log_in = reason.as_ref() == Some(&WRONG_TOKEN) && is_wanted(&request);
     match &reason {
+        // A person who has not logged in yet is no stranger.
+        Some(_) if must_log_in => {}
         Some(answer) => guard.log(&request, answer),
         // `/readyz` answers a wrong token with less detail. Without this line such guesses would leave no trace.
         None if !is_trusted && request.headers().contains_key(AUTHORIZATION) => guard.log(&request, &WRONG_TOKEN),
         None => {}
     }
     let mut response = match reason {
+        Some(_) if must_log_in => ask_to_log_in(&request),
         Some(answer) => refusal_response(answer, request.uri().path(), !request.body().is_end_stream()),
         None => next.run(request).await,
     };
@@ -165,6 +173,11 @@ pub(super) async fn check_change(State(guard): State<Arc<Guard>>, request: Reque
             problem_response(answer, !request.body().is_end_stream())
         }
     }
+}
+
+/// Whether a path needs no token. Load balancers and orchestrators probe the first two, and the others let a person log in.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/login" | "/preferences") || path.starts_with("/assets/")
 }
 
 /// Whether a web page of another site made a browser send the request. A link that a person follows is let through, because

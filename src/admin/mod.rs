@@ -1,17 +1,22 @@
-//! The admin endpoint: health, metrics and the API, on a listener of its own.
+//! The admin endpoint: the pages, the API, health and metrics, on a listener of its own.
 
 mod accept;
 mod api;
+mod cookies;
 mod guard;
 mod health;
+mod html;
+mod logins;
 mod metrics;
 mod options;
+mod pages;
 mod problem;
 mod routes;
 mod sources;
+mod to_login;
 mod token;
 
 pub use options::Options;
 pub use routes::Admin;
-pub use sources::Sources;
+pub use sources::{ReceiverSummary, Sources};
 pub use token::Token;

@@ -83,6 +83,21 @@ impl Problem {
         }
     }
 
+    /// The status of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The error in one word.
+    pub(super) fn word(&self) -> &'static str {
+        self.error
+    }
+
+    /// The error in a sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// 400: a parameter, or a member of the body, is wrong.
     pub(super) fn parameter(name: &str, rule: impl std::fmt::Display) -> Problem {
         let name = quoted(name);
@@ -168,7 +183,7 @@ impl From<&ErrorBody> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::from(serde_json::to_vec(&self).unwrap_or_default()));
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(secs) = self.retry_after_secs {
             response.headers_mut().insert(RETRY_AFTER, secs.into());

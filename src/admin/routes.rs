@@ -3,6 +3,7 @@
 //! - `/livez` and `/readyz`: see [`health`]
 //! - `/metrics`: see [`metrics`](mod@super::metrics)
 //! - `/api/v1`: see [`api`](mod@super::api)
+//! - `/` and all other paths: the [`pages`](mod@super::pages)
 //!
 //! [`guard`] decides which requests get to them. Nothing here reads the journal's files, except the API.
 
@@ -18,8 +19,11 @@ use axum::routing::get;
 
 use super::api::{self, Api};
 use super::guard::{self, Guard};
+use super::logins::Logins;
 use super::metrics::metrics;
+use super::pages::{self, Pages};
 use super::problem::refusal_response;
+use super::to_login::is_wanted;
 use super::{Options, Sources, health};
 use crate::http::ErrorBody;
 
@@ -31,13 +35,15 @@ pub struct Admin {
     options: Options,
     sources: Arc<Sources>,
     api: Arc<Api>,
+    logins: Arc<Logins>,
 }
 
 impl Admin {
     /// Makes the endpoint.
     pub fn new(options: &Options, sources: Sources) -> Admin {
         let api = Arc::new(Api::new(&sources, options.subscribers_max));
-        Admin { options: options.clone(), sources: Arc::new(sources), api }
+        let logins = Arc::new(Logins::new(sources.clock));
+        Admin { options: options.clone(), sources: Arc::new(sources), api, logins }
     }
 
     /// Sends new events to the subscribers of the feed until the service is stopping. Run it next to the listener, on the
@@ -54,15 +60,22 @@ impl Admin {
 
     /// Returns the routes of a listener that is bound to `local`, for [`crate::http::serve`].
     pub fn router(self: Arc<Admin>, local: SocketAddr) -> Router {
-        let guard = Arc::new(Guard::new(&self.options, local));
+        let guard = Arc::new(Guard::new(&self.options, local, Arc::clone(&self.logins)));
         let api = api::router(Arc::clone(&self.api), Arc::clone(&guard));
+        let pages = Arc::new(Pages::new(
+            &self.options,
+            Arc::clone(&self.api),
+            Arc::clone(&self.sources),
+            Arc::clone(&self.logins),
+        ));
         let metrics_state = (Arc::clone(&self.sources), Arc::clone(self.api.feed()));
         Router::new()
             .route("/livez", get(health::livez))
             .route("/readyz", get(health::readyz))
             .with_state(Arc::clone(&self.sources))
             .merge(Router::new().route("/metrics", get(metrics)).with_state(metrics_state))
-            .fallback(not_found)
+            .merge(pages::router(Arc::clone(&pages)))
+            .fallback(move |uri, request| not_found(pages, uri, request))
             .merge(api)
             .method_not_allowed_fallback(method_not_allowed)
             // The last layer is the outermost one, so the guard sees a request before any route or fallback does.
@@ -70,7 +83,10 @@ impl Admin {
     }
 }
 
-async fn not_found(OriginalUri(uri): OriginalUri, request: Request) -> Response<Body> {
+async fn not_found(pages: Arc<Pages>, OriginalUri(uri): OriginalUri, request: Request) -> Response<Body> {
+    if is_wanted(&request) {
+        return pages::not_found(&pages, request);
+    }
     refusal_response(ErrorBody::not_found(uri.path()), uri.path(), !request.body().is_end_stream())
 }
 

@@ -14,6 +14,17 @@ use crate::journal::{Health, Journal};
 use crate::receiver::{HourlyCounts, RecentRefusals};
 use crate::telemetry::Metrics;
 
+/// The parts of the receiver's configuration that the pages show.
+#[derive(Clone, Debug, Default)]
+pub struct ReceiverSummary {
+    /// The address that it listens on.
+    pub listen: String,
+    /// The path that CSS posts to.
+    pub path: String,
+    /// The fingerprint of each callback key.
+    pub fingerprints: Vec<String>,
+}
+
 /// The parts of the service that the admin endpoint reads.
 #[derive(Clone)]
 pub struct Sources {
@@ -27,6 +38,8 @@ pub struct Sources {
     pub sinks: Vec<Arc<Status>>,
     /// The status of the index; `None` if the index is switched off.
     pub index: Option<Arc<index::Status>>,
+    /// The receiver's address and keys.
+    pub receiver: ReceiverSummary,
     /// The newest refusals.
     pub refusals: Arc<RecentRefusals>,
     /// The counts of callbacks by hour and outcome.

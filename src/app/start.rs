@@ -19,7 +19,7 @@ use super::ports::Ports;
 use super::standby::wait_for_turn;
 use super::volume::warn_of_volume;
 use super::waiting::open_when_disk_has_space;
-use crate::admin::{Admin, Sources};
+use crate::admin::{Admin, ReceiverSummary, Sources};
 use crate::callback::{EventSelection, Verifier};
 use crate::clock;
 use crate::config::{Config, SinkConfig};
@@ -236,21 +236,29 @@ fn spawn_endpoints(
     let (stop_admin, admin_stop) = watch::channel(false);
     let (cut_admin, admin_cut) = watch::channel(false);
     let (stop_feed, feed_stop) = watch::channel(false);
+    let verifier = Verifier::new(config.verifier)?;
+    // A fingerprint takes some milliseconds, so each is made once.
+    let summary = ReceiverSummary {
+        listen: config.receiver.listen.to_string(),
+        path: config.receiver.path.to_string(),
+        fingerprints: verifier.fingerprints(),
+    };
     let mut receiver = CallbackReceiver::new(
         &config.receiver,
-        Verifier::new(config.verifier)?,
+        verifier,
         Arc::clone(journal) as _,
         Arc::clone(&metrics),
         Arc::clone(&is_draining),
         clock::system_clock,
     )?;
-    receiver.count_keys();
+    receiver.count_keys(&summary.fingerprints);
     let sources = Sources {
         data_dir: config.data_dir,
         journal: Arc::clone(journal) as _,
         metrics,
         sinks: workers.sinks.clone(),
         index: workers.index.clone(),
+        receiver: summary,
         refusals: receiver.recent_refusals(),
         hourly_counts: receiver.hourly_counts(),
         draining: Arc::clone(&is_draining),

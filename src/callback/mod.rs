@@ -39,7 +39,7 @@ pub use event_id::EventId;
 pub use event_type::EventType;
 pub(crate) use instance_name::is_name;
 pub use instance_name::{InstanceName, InvalidInstanceName};
-pub use interruption::{Interruption, Reason, ReasonCategory};
+pub use interruption::{CauseName, Interruption, Reason, ReasonCategory};
 pub use invalid_text::InvalidText;
 pub use key::{CallbackKey, KeyError};
 pub use parse::{Callback, Malformed, NESTING_MAX};

@@ -96,3 +96,28 @@ impl Default for BroadcastQuery {
         }
     }
 }
+
+/// The order of live streams, as people look for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LiveSort {
+    /// When they went live.
+    #[default]
+    Since,
+    /// By domain, app name and stream name.
+    Name,
+}
+
+/// A query for live streams, as people look for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveQuery {
+    /// Only streams whose `domain/app name/stream` has this text, in any case; empty for all.
+    pub text: String,
+    /// By which value they are sorted.
+    pub sort: LiveSort,
+    /// The order of the list.
+    pub order: Order,
+    /// How many are left out at the beginning.
+    pub skip: usize,
+    /// At most this many.
+    pub limit: usize,
+}

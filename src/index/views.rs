@@ -41,6 +41,17 @@ pub struct StreamView {
     pub place: i64,
 }
 
+/// A page of live streams for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivePage {
+    /// How many streams are live.
+    pub live: usize,
+    /// How many of them match the query.
+    pub matching: usize,
+    /// The streams of the page.
+    pub streams: Vec<StreamView>,
+}
+
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Session)]

@@ -155,6 +155,11 @@ impl MemoryJournal {
         self.state().error = error;
     }
 
+    /// Makes the journal look as if it had this many records.
+    pub(crate) fn set_head(&self, head: i64) {
+        self.head.send_replace(Offset(head));
+    }
+
     /// Makes every append answer after `pause`.
     pub(crate) fn pause(&self, pause: Duration) {
         self.state().pause = pause;

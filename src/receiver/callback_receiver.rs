@@ -122,10 +122,9 @@ impl CallbackReceiver {
         })
     }
 
-    /// Counts what each key verifies from now on. Not a part of [`CallbackReceiver::new`], because a fingerprint takes some
-    /// milliseconds.
-    pub fn count_keys(&mut self) {
-        self.keys = self.verifier.fingerprints().iter().map(|key| self.metrics.keys().of(key)).collect();
+    /// Counts what each key verifies from now on. `fingerprints` has one for each key, in the order of the verifier.
+    pub fn count_keys(&mut self, fingerprints: &[String]) {
+        self.keys = fingerprints.iter().map(|key| self.metrics.keys().of(key)).collect();
     }
 
     /// The last refusals, for the admin endpoint.

@@ -1,8 +1,9 @@
-//! Counts callbacks by hour and outcome, in memory, since the service started.
+//! Counts callbacks by hour and outcome, and by minute, in memory, since the service started.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::minute_counts::{MinuteCount, MinuteCounts};
 use crate::moment::{HOUR_MS, hour_of};
 
 /// How many hours with callbacks are kept.
@@ -17,18 +18,20 @@ struct Hours {
     since_ms: i64,
     /// By the start of the hour in Unix ms. An hour has few outcomes, so a linear search finds them.
     counts: BTreeMap<i64, Vec<(&'static str, u64)>>,
+    minutes: MinuteCounts,
 }
 
 impl HourlyCounts {
     /// Starts to count at `since_ms` (Unix ms).
     pub fn new(since_ms: i64) -> HourlyCounts {
-        HourlyCounts(Mutex::new(Hours { since_ms, counts: BTreeMap::new() }))
+        HourlyCounts(Mutex::new(Hours { since_ms, counts: BTreeMap::new(), minutes: MinuteCounts::default() }))
     }
 
     /// Counts a callback that arrived at `time_ms` (Unix ms). `outcome` must come from a closed set, because each is
     /// stored.
     pub(crate) fn count(&self, outcome: &'static str, time_ms: i64) {
         let mut hours = self.lock();
+        hours.minutes.count(matches!(outcome, "stored" | "duplicate"), time_ms);
         let outcomes = hours.counts.entry(hour_of(time_ms)).or_default();
         match outcomes.iter_mut().find(|(known, _)| *known == outcome) {
             Some((_, count)) => *count += 1,
@@ -40,6 +43,16 @@ impl HourlyCounts {
         {
             hours.since_ms = hours.since_ms.max(oldest_ms + HOUR_MS);
         }
+    }
+
+    /// Returns the counts of the 60 minutes that end at `now_ms` (Unix ms), oldest first.
+    pub(crate) fn minutes(&self, now_ms: i64) -> [MinuteCount; 60] {
+        self.lock().minutes.minutes(now_ms)
+    }
+
+    /// When the newest callback arrived, in Unix ms; `None` if none has come since the service started.
+    pub(crate) fn last_callback_ms(&self) -> Option<i64> {
+        self.lock().minutes.last_ms()
     }
 
     /// The time from which on the counts are complete, in Unix ms.

@@ -9,6 +9,7 @@ mod body;
 mod body_shares;
 mod callback_receiver;
 mod hourly_counts;
+mod minute_counts;
 mod options;
 mod outcomes;
 mod recent_refusals;

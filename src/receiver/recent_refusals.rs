@@ -91,6 +91,13 @@ pub(crate) struct KeptRefusal {
     body: RefusedBody,
 }
 
+impl KeptRefusal {
+    /// The message of the answer, with more for the operator.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl RecentRefusals {
     /// An empty list that starts at `since_ms` (Unix ms).
     pub fn new(since_ms: i64) -> RecentRefusals {

@@ -48,10 +48,10 @@ pub(super) struct Readers {
 }
 
 /// The readers of one query.
-pub(super) struct Reader {
+pub(in crate::admin) struct Reader {
     /// The index; `None` if it is switched off.
-    pub(super) index: Option<index::Reader>,
-    pub(super) journal: journal::Reader,
+    pub(in crate::admin) index: Option<index::Reader>,
+    pub(in crate::admin) journal: journal::Reader,
 }
 
 impl Reader {
@@ -69,7 +69,7 @@ impl Reader {
     }
 
     /// Returns the events of the journal, found with the help of the index.
-    pub(super) fn events(&self) -> EventSource<'_> {
+    pub(in crate::admin) fn events(&self) -> EventSource<'_> {
         EventSource::new(&self.journal, self.index.as_ref())
     }
 
@@ -77,13 +77,13 @@ impl Reader {
     ///
     /// # Errors
     /// The index is switched off.
-    pub(super) fn index(&self) -> Result<&index::Reader, Failure> {
+    pub(in crate::admin) fn index(&self) -> Result<&index::Reader, Failure> {
         self.index.as_ref().ok_or(Failure::Problem(Problem::no_index()))
     }
 }
 
 /// Why a query has no result.
-pub(super) enum Failure {
+pub(in crate::admin) enum Failure {
     /// The client gets this problem.
     Problem(Problem),
     /// The journal or the index cannot be read. The cause goes to the log.

@@ -74,6 +74,15 @@ impl Api {
         self.readers.close().await;
     }
 
+    /// Runs a query of the journal and the index. It waits up to 200 ms for the index to have every event that is stored now.
+    pub(in crate::admin) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.wait_for_index().await;
+        self.readers.run(query).await
+    }
+
     /// Answers with the JSON that a query of the journal and the index returns.
     pub(super) async fn answer(
         &self,

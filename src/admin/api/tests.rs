@@ -11,6 +11,7 @@ use axum::extract::{ConnectInfo, Request};
 use tokio::sync::watch;
 use tower::Service;
 
+use crate::admin::ReceiverSummary;
 use crate::admin::{Admin, Options, Sources, Token};
 use crate::callback::InstanceName;
 use crate::delivery::Status;
@@ -48,6 +49,7 @@ impl Recorded {
             metrics: Arc::default(),
             sinks: vec![Arc::new(Status::new("archive", "file"))],
             index: Some(Arc::<index::Status>::default()),
+            receiver: ReceiverSummary::default(),
             refusals: Arc::new(RecentRefusals::new(NOW_MS - 5000)),
             hourly_counts: Arc::new(hourly_counts),
             draining: Arc::default(),

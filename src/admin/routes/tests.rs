@@ -13,8 +13,8 @@ use tower::Service;
 
 use super::*;
 
-use crate::admin::Token;
 use crate::admin::problem::API_PREFIX;
+use crate::admin::{ReceiverSummary, Token};
 use crate::callback::InstanceName;
 use crate::delivery::Status;
 use crate::http::testing::Lines;
@@ -48,6 +48,7 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
         metrics: Arc::default(),
         sinks: vec![Arc::new(Status::new("archive", "file"))],
         index: Some(Arc::clone(&index)),
+        receiver: ReceiverSummary::default(),
         refusals: Arc::new(RecentRefusals::new(0)),
         hourly_counts: Arc::new(HourlyCounts::new(0)),
         draining: Arc::clone(&draining),

@@ -1,6 +1,7 @@
 //! A cause of a stop, the row type of the tables.
 
 use super::category::ReasonCategory;
+use super::cause_name::CauseName;
 
 /// The meaning of one or more of the vendor's codes.
 pub(super) struct Cause {
@@ -12,4 +13,15 @@ pub(super) struct Cause {
     pub(super) meaning: &'static str,
     pub(super) actor: &'static str,
     pub(super) advice: &'static str,
+}
+
+impl Cause {
+    /// Returns the name of the cause of a stop with this code.
+    pub(super) fn name(&self, errcode: Option<i64>) -> CauseName {
+        match (self.errcodes.first(), errcode) {
+            (Some(first), _) => CauseName::Listed(*first, self.subs.first().copied()),
+            (None, Some(_)) => CauseName::Unlisted,
+            (None, None) => CauseName::Absent,
+        }
+    }
 }

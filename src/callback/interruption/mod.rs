@@ -8,10 +8,12 @@
 
 mod category;
 mod cause;
+mod cause_name;
 mod causes;
 mod hint;
 mod reason;
 mod subcodes;
 
 pub use category::ReasonCategory;
+pub use cause_name::CauseName;
 pub use reason::{Interruption, Reason};

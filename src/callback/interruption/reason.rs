@@ -2,6 +2,7 @@
 
 use super::category::ReasonCategory;
 use super::cause::Cause;
+use super::cause_name::CauseName;
 use super::causes::{ABSENT, CAUSES, MANUAL, UNLISTED};
 use super::{hint, subcodes};
 
@@ -25,6 +26,8 @@ pub struct Interruption {
     pub actor: &'static str,
     /// What to check first, in whole sentences.
     pub advice: &'static str,
+    /// The name of the cause, for translations.
+    pub cause: CauseName,
 }
 
 impl Interruption {
@@ -39,7 +42,8 @@ impl Interruption {
         let subs = || cause.subs.iter().copied().map(Some).chain(cause.subs.is_empty().then_some(None));
         let Cause { category, meaning, actor, advice, .. } = *cause;
         cause.errcodes.iter().flat_map(move |&errcode| {
-            subs().map(move |sub| Interruption { errcode, sub, category, meaning, actor, advice })
+            let name = cause.name(Some(errcode));
+            subs().map(move |sub| Interruption { errcode, sub, category, meaning, actor, advice, cause: name })
         })
     }
 }
@@ -61,6 +65,9 @@ pub struct Reason {
     pub advice: &'static str,
     /// Whether the cause is a guess from `errmsg`.
     pub is_hint: bool,
+    /// The name of the cause, for translations.
+    #[serde(skip)]
+    pub cause: CauseName,
 }
 
 impl Reason {
@@ -83,20 +90,20 @@ impl Reason {
 
     /// Returns the reason of a session that a person ended.
     pub fn manual() -> Reason {
-        Reason::new(None, None, &MANUAL, false)
+        Reason { cause: CauseName::Manual, ..Reason::new(None, None, &MANUAL, false) }
     }
 
     fn new(errcode: Option<i64>, sub: Option<i64>, cause: &Cause, is_hint: bool) -> Reason {
         let Cause { category, meaning, actor, advice, .. } = *cause;
-        Reason { errcode, sub, category, meaning, actor, advice, is_hint }
+        Reason { errcode, sub, category, meaning, actor, advice, is_hint, cause: cause.name(errcode) }
     }
 }
 
 /// Makes a reason of a line of the table. It is not a guess.
 impl From<Interruption> for Reason {
     fn from(interruption: Interruption) -> Reason {
-        let Interruption { errcode, sub, category, meaning, actor, advice } = interruption;
-        Reason { errcode: Some(errcode), sub, category, meaning, actor, advice, is_hint: false }
+        let Interruption { errcode, sub, category, meaning, actor, advice, cause } = interruption;
+        Reason { errcode: Some(errcode), sub, category, meaning, actor, advice, is_hint: false, cause }
     }
 }
 

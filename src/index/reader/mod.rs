@@ -4,6 +4,7 @@ mod broadcasts;
 mod conditions;
 mod events;
 mod hours;
+mod live_page;
 mod media;
 mod open;
 mod position;

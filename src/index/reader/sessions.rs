@@ -1,10 +1,13 @@
 //! Sessions, live and past.
 
+use std::cmp::Reverse;
+
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::Reader;
 use super::conditions::Conditions;
+use super::open::limit_of;
 use super::stream_names::Names;
 use crate::index::IndexError;
 use crate::index::query::{Order, SessionQuery, Sort};
@@ -16,6 +19,9 @@ use crate::session::{SessionId, State, StreamKey};
 /// In a list by duration, the place of a live session that started at time 0: above all sessions that have ended. No start is
 /// so late that its session would fall below these.
 pub(super) const LONGEST: i64 = 1 << 62;
+
+/// How many records are searched for the stops that came last.
+const RECENT_RECORDS: i64 = 20_000;
 
 impl Reader {
     /// The sessions that match, as they are at `now_ms` (Unix ms).
@@ -118,15 +124,43 @@ impl Reader {
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 ORDER BY number");
         let mut statement = self.connection.prepare_cached(&query)?;
         let stored = statement.query_map([sequence], StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-        let views = stored.into_iter().map(|stored| {
+        let views = self.session_views(stored, now_ms)?;
+        drop(statement);
+        transaction.commit()?;
+        Ok(views)
+    }
+
+    /// The sessions whose stops were received last, newest first: at most `limit`. Only the newest 20,000 records are searched.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn recently_ended(&self, limit: usize, now_ms: i64) -> Result<Vec<SessionView>, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        // Sessions have no index by their end. It would cost every stop, and only this list needs it.
+        let query = format!(
+            "SELECT {SESSION_COLUMNS} FROM sessions WHERE number IN (
+                SELECT session FROM events WHERE event_type = 0 AND session IS NOT NULL
+                    AND offset > (SELECT max(offset) FROM events) - {RECENT_RECORDS} ORDER BY offset DESC LIMIT ?1
+             )"
+        );
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let stored =
+            statement.query_map([limit_of(limit)], StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut views = self.session_views(stored, now_ms)?;
+        drop(statement);
+        transaction.commit()?;
+        views.sort_by_key(|view| Reverse((view.ended, view.place)));
+        Ok(views)
+    }
+
+    /// The views of some rows, in their order. The caller holds a transaction.
+    fn session_views(&self, rows: Vec<StoredSession>, now_ms: i64) -> Result<Vec<SessionView>, IndexError> {
+        let views = rows.into_iter().map(|stored| {
             let key = self.stream_key(stored.stream)?;
             let place = (stored.session.started_ms(), stored.number);
             self.session_view(&key, stored, place, now_ms)
         });
-        let views = views.collect::<Result<Vec<_>, _>>()?;
-        drop(statement);
-        transaction.commit()?;
-        Ok(views)
+        views.collect()
     }
 
     fn session_view(

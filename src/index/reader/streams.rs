@@ -13,9 +13,9 @@ use crate::moment::Moment;
 use crate::session::StreamKey;
 
 /// The live sessions of a stream.
-struct Live {
+pub(super) struct Live {
     /// When the oldest one started, in Unix ms.
-    since_ms: i64,
+    pub(super) since_ms: i64,
     /// Their rows, oldest first.
     sessions: Vec<i64>,
     /// The time of their latest event, in Unix ms.
@@ -38,22 +38,7 @@ impl Reader {
     ) -> Result<Vec<StreamView>, IndexError> {
         // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
-        let mut live: HashMap<i64, Live> = HashMap::new();
-        {
-            let query = format!(
-                "SELECT stream, number, started_ms, last_ms FROM {OPEN_SESSIONS}
-                 WHERE ended_ms IS NULL AND last_ms >= ?1 ORDER BY started_ms, number"
-            );
-            let mut statement = self.connection.prepare_cached(&query)?;
-            let mut rows = statement.query([self.live_since_ms(now_ms)])?;
-            while let Some(row) = rows.next()? {
-                let (started_ms, last_ms): (i64, i64) = (row.get(2)?, row.get(3)?);
-                let live =
-                    live.entry(row.get(0)?).or_insert(Live { since_ms: started_ms, sessions: Vec::new(), last_ms });
-                live.sessions.push(row.get(1)?);
-                live.last_ms = last_ms.max(live.last_ms);
-            }
-        }
+        let mut live = self.live_streams(now_ms)?;
         // Names that are given in full leave few streams, whose keys are read next.
         if let Some(named) = self.streams_by_name(selection)? {
             live.retain(|stream, _| named.binary_search(stream).is_ok());
@@ -75,7 +60,25 @@ impl Reader {
         Ok(views)
     }
 
-    fn stream_view(&self, stream: i64, key: &StreamKey, live: &Live) -> Result<StreamView, IndexError> {
+    /// The live streams at `now_ms` by their rows. The caller holds a transaction.
+    pub(super) fn live_streams(&self, now_ms: i64) -> Result<HashMap<i64, Live>, IndexError> {
+        let mut live: HashMap<i64, Live> = HashMap::new();
+        let query = format!(
+            "SELECT stream, number, started_ms, last_ms FROM {OPEN_SESSIONS}
+             WHERE ended_ms IS NULL AND last_ms >= ?1 ORDER BY started_ms, number"
+        );
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let mut rows = statement.query([self.live_since_ms(now_ms)])?;
+        while let Some(row) = rows.next()? {
+            let (started_ms, last_ms): (i64, i64) = (row.get(2)?, row.get(3)?);
+            let live = live.entry(row.get(0)?).or_insert(Live { since_ms: started_ms, sessions: Vec::new(), last_ms });
+            live.sessions.push(row.get(1)?);
+            live.last_ms = last_ms.max(live.last_ms);
+        }
+        Ok(live)
+    }
+
+    pub(super) fn stream_view(&self, stream: i64, key: &StreamKey, live: &Live) -> Result<StreamView, IndexError> {
         let mut anomalies = 0;
         for session in &live.sessions {
             anomalies += self.anomalies(*session)?;

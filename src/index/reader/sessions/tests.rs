@@ -320,3 +320,22 @@ fn plan_of_live_sessions() {
         }
     });
 }
+
+#[test]
+fn recently_ended_sessions_come_by_their_end() {
+    let index = Index::of(&[
+        push(STREAM, "1", 0),
+        push("b.com/live/s", "2", 1),
+        stop("b.com/live/s", "2", 50),
+        stop(STREAM, "1", 40),
+        push(STREAM, "3", 60),
+    ]);
+    let sequences = |limit| {
+        let ended = index.reader().recently_ended(limit, NOW_MS).unwrap();
+        ended.into_iter().map(|session| session.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(sequences(10), ["2", "1"]);
+    // The stop that came last is chosen, although another one says a later time.
+    assert_eq!(sequences(1), ["1"]);
+    assert_plans(&["SCAN events"], |reader| drop(reader.recently_ended(10, NOW_MS).unwrap()));
+}

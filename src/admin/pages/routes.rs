@@ -1,0 +1,21 @@
+//! The address of every page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::state::Pages;
+use super::{assets, login, now, preferences, session};
+
+/// Returns the router of the pages.
+pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
+    Router::new()
+        .route("/", get(now::show))
+        .route("/sessions/{id}", get(session::show))
+        .route("/login", get(login::show).post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .route("/preferences", post(preferences::change))
+        .route("/assets/{name}", get(assets::read))
+        .with_state(pages)
+}

@@ -1,0 +1,74 @@
+//! The page of the set-up, which `/` is until the first event: what to enter in the console of CSS, and what has arrived so far.
+
+use maud::{Markup, html};
+
+use super::format::{ago, outside};
+use super::icons::icon;
+use super::layout::Content;
+use super::state::Pages;
+use super::status::health;
+use super::view::View;
+use crate::receiver::KeptRefusal;
+
+/// How many refusals the page shows.
+const REFUSALS_MAX: usize = 5;
+
+/// Returns the page.
+pub(super) fn content(view: &View, pages: &Pages) -> Content {
+    let receiver = &pages.sources.receiver;
+    let refusals = pages.sources.refusals.page(|_| true, None, REFUSALS_MAX);
+    let main = html! {
+        div.setup {
+            h1 { (view.text("setup-title")) }
+            p { (view.text("setup-intro")) }
+            ol {
+                li {
+                    h2 { (view.text("setup-url")) }
+                    p { (view.text("setup-url-help")) }
+                    p.copy { code data-copies { "https://<" (view.text("setup-host")) ">" (receiver.path) } }
+                    p.muted { (view.text_with("setup-listens", &[("address", receiver.listen.to_string().into())])) }
+                }
+                li {
+                    h2 { (view.text("setup-key")) }
+                    p { (view.text("setup-key-help")) }
+                    @for fingerprint in &receiver.fingerprints { p.copy { code { (fingerprint) } } }
+                    @if receiver.fingerprints.is_empty() { p.condition-warning { (icon("warning")) (view.text("setup-no-key")) } }
+                }
+                li {
+                    h2 { (view.text("setup-events")) }
+                    p { (view.text("setup-events-help")) }
+                }
+                li {
+                    h2 { (view.text("setup-test")) }
+                    p { (view.text("setup-test-help")) }
+                }
+            }
+            section #arrived data-part aria-live="polite" {
+                h2 { (view.text("setup-arrived")) }
+                (arrived(view, &refusals.iter().map(AsRef::as_ref).collect::<Vec<_>>()))
+            }
+            section #health data-part aria-label=(view.text("health")) { (health(view, &pages.sources)) }
+        }
+    };
+    Content { title: view.text("setup-title").into_owned(), main }
+}
+
+fn arrived(view: &View, refusals: &[&KeptRefusal]) -> Markup {
+    html! {
+        @if refusals.is_empty() {
+            p.waiting { (view.text("setup-nothing-arrived")) }
+        } @else {
+            ul.refusals {
+                @for refusal in refusals {
+                    li data-refusal=(refusal.error) {
+                        (icon("bad"))
+                        strong { (view.text(&format!("refusal-{}", refusal.error.replace('_', "-")))) }
+                        span.muted { (ago(view, refusal.received.0)) " · " (refusal.client) }
+                        p { (view.text(&format!("refusal-{}-cure", refusal.error.replace('_', "-")))) }
+                        p.muted lang="en" { (outside(refusal.message())) }
+                    }
+                }
+            }
+        }
+    }
+}

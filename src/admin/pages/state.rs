@@ -1,0 +1,30 @@
+//! What the handlers of the pages share.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::admin::api::Api;
+use crate::admin::logins::Logins;
+use crate::admin::{Options, Sources, Token};
+
+/// How many wrong tokens are answered at once. Each waits for a second.
+const WRONG_TOKENS_MAX: usize = 16;
+
+/// What the handlers of the pages share.
+pub(in crate::admin) struct Pages {
+    pub(super) api: Arc<Api>,
+    pub(super) sources: Arc<Sources>,
+    pub(super) logins: Arc<Logins>,
+    pub(super) token: Option<Token>,
+    /// Held by each answer to a wrong token while it waits.
+    pub(super) wrong_tokens: Semaphore,
+}
+
+impl Pages {
+    /// Makes the state of the pages.
+    pub(in crate::admin) fn new(options: &Options, api: Arc<Api>, sources: Arc<Sources>, logins: Arc<Logins>) -> Pages {
+        let wrong_tokens = Semaphore::new(WRONG_TOKENS_MAX);
+        Pages { api, sources, logins, token: options.token.clone(), wrong_tokens }
+    }
+}

@@ -1,0 +1,188 @@
+//! How the parts of the service do, in words: receiver, journal, index and each sink.
+
+use std::sync::atomic::Ordering;
+
+use maud::{Markup, html};
+
+use super::format::{ago, number, outside};
+use super::icons::icon;
+use super::numbers::grouped;
+use super::view::View;
+use crate::admin::Sources;
+use crate::admin::sources::lag;
+use crate::delivery::StatusView;
+
+/// How many records a sink or the index may be behind without a word: it takes them in batches.
+const USUAL_LAG: i64 = 1000;
+
+/// How a part does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Condition {
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Condition {
+    fn word(self) -> &'static str {
+        match self {
+            Condition::Good => "good",
+            Condition::Warning => "warning",
+            Condition::Bad => "bad",
+        }
+    }
+}
+
+/// One part of the service, and what there is to say about it.
+struct Part {
+    /// For `data-sink`; `None` for a part that is no sink.
+    sink: Option<String>,
+    name: Markup,
+    condition: Condition,
+    words: Markup,
+}
+
+/// Shows how every part does.
+pub(super) fn health(view: &View, sources: &Sources) -> Markup {
+    let head = sources.journal.health().head.0;
+    let mut parts = vec![receiver(view, sources), journal(view, sources)];
+    parts.extend(sources.index.as_ref().map(|index| {
+        let index = index.view();
+        let records = lag(head, index.cursor);
+        let (condition, words) = match index.last_error {
+            Some(error) => (Condition::Bad, outside(&error)),
+            None if index.is_rebuilding => (Condition::Warning, html! { (view.text("index-rebuilding")) }),
+            None => lag_in_words(view, records),
+        };
+        Part { sink: None, name: html! { (view.text("part-index")) }, condition, words }
+    }));
+    parts.extend(sources.sinks.iter().map(|status| sink(view, &status.sink, status.view(), head)));
+    html! {
+        ul.health {
+            @for part in parts {
+                li class={ "condition-" (part.condition.word()) } data-condition=(part.condition.word())
+                    data-sink=[part.sink] {
+                    (icon(part.condition.word()))
+                    strong { (part.name) }
+                    span.hidden { (view.text(&format!("condition-{}", part.condition.word()))) }
+                    span { (part.words) }
+                }
+            }
+        }
+    }
+}
+
+fn receiver(view: &View, sources: &Sources) -> Part {
+    let name = html! { (view.text("part-receiver")) };
+    if sources.draining.load(Ordering::Relaxed) {
+        return Part { sink: None, name, condition: Condition::Warning, words: html! { (view.text("stopping")) } };
+    }
+    let (verified, refused) = last_minute(view, sources);
+    let last = match sources.hourly_counts.last_callback_ms() {
+        Some(last_ms) => view.text_with("last-callback", &[("ago", ago(view, last_ms).into())]),
+        None => view.text("no-callback"),
+    };
+    let rate = view.text_with("callbacks-a-minute", &[("verified", verified.into()), ("refused", refused.into())]);
+    // A few refusals are strangers who try. More refusals than callbacks are a fault of the set-up.
+    let condition = if refused > verified { Condition::Warning } else { Condition::Good };
+    Part { sink: None, name, condition, words: html! { (last) " · " (rate) } }
+}
+
+/// How many callbacks of the last 60 s were verified and refused, about.
+fn last_minute(view: &View, sources: &Sources) -> (i64, i64) {
+    let [.., before, begun] = sources.hourly_counts.minutes(view.now_ms);
+    // The minute that has begun counts as a whole, and the one before it as far as it reaches into the last 60 s.
+    let share = 60_000 - view.now_ms.rem_euclid(60_000);
+    let count = |before: u64, begun: u64| {
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        i64::try_from(begun).unwrap_or(i64::MAX).saturating_add(before.saturating_mul(share) / 60_000)
+    };
+    (count(before.verified, begun.verified), count(before.refused, begun.refused))
+}
+
+fn journal(view: &View, sources: &Sources) -> Part {
+    let health = sources.journal.health();
+    let (condition, words) = match health.unavailable {
+        Some(error) => (Condition::Bad, html! { (view.text("journal-refuses")) " " (outside(&error.to_string())) }),
+        None => {
+            let events = view.text_with("journal-stores", &[("count", health.head.0.into())]);
+            (Condition::Good, html! { (events) })
+        }
+    };
+    Part { sink: None, name: html! { (view.text("part-journal")) }, condition, words }
+}
+
+fn sink(view: &View, name: &str, status: StatusView, head: i64) -> Part {
+    let records = lag(head, status.cursor);
+    let (mut condition, words) = match &status.last_error {
+        Some(error) => {
+            let attempt = view.text_with("sink-retries", &[("attempt", i64::from(status.attempt).into())]);
+            (Condition::Bad, html! { (attempt) " " (outside(error)) })
+        }
+        None => lag_in_words(view, records),
+    };
+    let words = html! {
+        (words)
+        @if let Some(received_ms) = status.oldest_pending_ms.filter(|_| records > USUAL_LAG) {
+            " · " (view.text_with("oldest-pending", &[("ago", ago(view, received_ms).into())]))
+        }
+        @if status.dead_letters > 0 {
+            " · " (view.text_with("dead-letters", &[("count", status.dead_letters.into())]))
+        }
+    };
+    if status.dead_letters > 0 {
+        condition = condition.max(Condition::Warning);
+    }
+    Part { sink: Some(name.to_owned()), name: outside(name), condition, words }
+}
+
+fn lag_in_words(view: &View, records: i64) -> (Condition, Markup) {
+    match records {
+        0 => (Condition::Good, html! { (view.text("up-to-date")) }),
+        1..=USUAL_LAG => (Condition::Good, html! { (view.text_with("behind", &[("count", records.into())])) }),
+        _ => (Condition::Warning, html! { (view.text_with("behind", &[("count", records.into())])) }),
+    }
+}
+
+/// Draws the callbacks of the last hour, a bar a minute: verified above, refused below.
+pub(super) fn callbacks_chart(view: &View, sources: &Sources) -> Markup {
+    const HEIGHT: u64 = 40;
+    let minutes = sources.hourly_counts.minutes(view.now_ms);
+    let most = minutes.iter().map(|minute| minute.verified.max(minute.refused)).max().unwrap_or(0).max(1);
+    // A count that is not 0 is never invisible.
+    let height = |count: u64| if count == 0 { 0 } else { (count * HEIGHT / most).max(2) };
+    let verified: u64 = minutes.iter().map(|minute| minute.verified).sum();
+    let refused: u64 = minutes.iter().map(|minute| minute.refused).sum();
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let label = view.text_with(
+        "callbacks-of-the-hour",
+        &[("verified", count(verified).into()), ("refused", count(refused).into())],
+    );
+    html! {
+        figure.callbacks {
+            svg viewBox="0 0 240 64" preserveAspectRatio="none" role="img" aria-label=(label) {
+                @for (position, minute) in minutes.iter().enumerate() {
+                    @let (up, down) = (height(minute.verified), height(minute.refused) / 2);
+                    rect.verified x=(position * 4) y=(HEIGHT - up) width="3" height=(up) {}
+                    rect.refused x=(position * 4) y=(HEIGHT + 2) width="3" height=(down) {}
+                }
+                line x1="0" y1=(HEIGHT + 1) x2="240" y2=(HEIGHT + 1) {}
+            }
+            figcaption { (label) }
+        }
+    }
+}
+
+/// Shows a count, large, with its words below.
+pub(super) fn large_count(count: i64, words: &str) -> Markup {
+    html! { p.large { strong { (grouped(count)) } span { (words) } } }
+}
+
+/// Shows a count, or a dash for none.
+pub(super) fn count_or_dash(count: i64) -> Markup {
+    if count == 0 {
+        html! { span.dash { "–" } }
+    } else {
+        number(count)
+    }
+}

@@ -1,0 +1,186 @@
+### The sentences of the pages in English. Every language has the same ones, in the same order.
+
+## Frame
+navigation = Pages
+skip-to-content = Skip to the content
+connection-lost = Connection lost, trying again
+language = Language
+theme = Colors
+theme-auto = Auto
+theme-light = Light
+theme-dark = Dark
+apply = Apply
+log-in = Log in
+log-out = Log out
+tab-now = Now
+
+## Times
+duration-days = { $large } d { $small } h
+duration-hours = { $large } h { $small } min
+duration-minutes = { $large } min { $small } s
+duration-seconds = { $large } s
+ago = { $duration } ago
+lasted = lasted { $duration }
+
+## Columns
+column-name = Stream
+column-since = Live for
+column-started = Started
+column-ended = Ended
+column-duration = Duration
+column-pusher = Pusher
+column-node = Node
+column-size = Size
+column-pushes = Pushes
+column-anomalies = Anomalies
+column-recordings = Recordings
+column-screenshots = Screenshots
+
+## Now
+title-now = { $count } live
+streams-live = { $count ->
+    [one] stream is live
+   *[other] streams are live
+}
+live-streams = Live streams
+recently-ended = Recently ended
+filter-streams = Find a stream
+no-stream-live = No stream is live. A stream appears here as soon as it is pushed.
+no-stream-matches = No live stream has this text in its name.
+nothing-ended = No stream has stopped recently.
+with-backup = with backup
+paging = Pages of the list
+previous-page = Previous
+next-page = Next
+page-of = Page { $page } of { $pages }
+callbacks-of-the-hour = Last hour: { $verified } verified, { $refused } refused
+
+## How the parts do
+health = How livehook does
+condition-good = good
+condition-warning = needs attention
+condition-bad = failing
+part-receiver = Receiver
+part-journal = Journal
+part-index = Index
+stopping = livehook is stopping
+last-callback = last callback { $ago }
+no-callback = no callback since the start
+callbacks-a-minute = { $verified } verified and { $refused } refused a minute
+journal-stores = stores events, { $count } so far
+journal-refuses = refuses events:
+index-rebuilding = is being rebuilt from the journal
+up-to-date = up to date
+behind = { $count ->
+    [one] 1 event behind
+   *[other] { $count } events behind
+}
+oldest-pending = the oldest came { $ago }
+sink-retries = fails, attempt { $attempt } comes next:
+dead-letters = { $count ->
+    [one] 1 dead letter
+   *[other] { $count } dead letters
+}
+
+## States and reasons
+state-live = live
+state-ended = ended
+state-stale = stale
+category-client = client
+category-network = network
+category-content = content
+category-idle = idle
+category-internal = internal
+category-rejected = rejected
+category-operator = operator
+category-replaced = replaced
+category-manual = manual
+category-unknown = unknown
+reason-guess = (a guess from the vendor's message)
+
+## One session
+session = Session
+session-is-live = Live for
+session-without-stop = No stop has arrived for a long time. The stop was probably lost: look in the console of CSS whether the stream is live.
+who-acts = Who should act
+what-to-do = What to do
+errmsg = The vendor's message
+events-in-order = Events in order
+events-pruned = The journal no longer has the events of this session.
+events-left-out = { $count ->
+    [one] 1 more event is not shown.
+   *[other] { $count } more events are not shown.
+}
+
+## Set-up
+setup-title = Connect CSS to livehook
+setup-intro = No event has arrived yet. Four steps in the CSS console, and this page turns into the list of your live streams.
+setup-url = Enter the callback URL
+setup-url-help = CSS console › Event Center › Callback › Create template. Enter this URL for every event you want. Replace the host by the name under which CSS reaches this machine.
+setup-host = your host
+setup-listens = livehook listens on { $address }. A proxy in front of it, such as Caddy or nginx, adds HTTPS.
+setup-key = Enter the callback key
+setup-key-help = Enter the same key in the template as in livehook. The key itself is shown nowhere. These are the fingerprints of livehook's keys; `livehook check-config` prints them too.
+setup-no-key = No key is configured, so anybody can send events. Make one with `livehook keygen`.
+setup-events = Bind the template to your push domain
+setup-events-help = CSS console › Domain Management › your push domain › Template. It takes some minutes until CSS uses it.
+setup-test = Push a stream
+setup-test-help = Or send a sample from this machine: livehook send push
+setup-arrived = What has arrived
+setup-nothing-arrived = Nothing yet. This page shows every callback within a second.
+
+## Why a callback was refused, and the cure
+refusal-malformed = Not a callback
+refusal-malformed-cure = The body is not the JSON that CSS sends. Check that the template's URL is used for callbacks only.
+refusal-signature-missing = No signature
+refusal-signature-missing-cure = Enter the callback key in the template: without it, CSS does not sign.
+refusal-signature-mismatch = The signature differs
+refusal-signature-mismatch-cure = The key in the console is not the key in livehook. Compare them, and save the template again.
+refusal-signature-expired = Too late
+refusal-signature-expired-cure = The signature had expired when the callback came. Check the clock of this machine, for example with `timedatectl`.
+refusal-address-not-allowed = Address not allowed
+refusal-address-not-allowed-cure = The sender is not in receiver.allowed_addresses. Behind a proxy, add the proxy to receiver.trusted_proxies.
+refusal-appid-not-allowed = APPID not allowed
+refusal-appid-not-allowed-cure = The callback is from another account: see receiver.allowed_appids.
+refusal-domain-not-allowed = Domain not allowed
+refusal-domain-not-allowed-cure = The push domain is not in receiver.allowed_domains, or not among the domains of its key.
+refusal-not-found = Wrong path
+refusal-not-found-cure = The path of the URL in the template is not receiver.path.
+refusal-method-not-allowed = Not a POST
+refusal-method-not-allowed-cure = CSS sends POST. A browser or a health check asked for the callback URL.
+refusal-timeout = Too slow
+refusal-timeout-cure = The sender did not finish its request in time. Check the proxy and the network between.
+refusal-length-required = No length
+refusal-length-required-cure = The request has no Content-Length. Check the proxy in front of livehook.
+refusal-body-too-large = Too large
+refusal-body-too-large-cure = The body is larger than receiver.body_bytes_max.
+refusal-encoding-not-supported = Compressed
+refusal-encoding-not-supported-cure = The body is compressed, which CSS never does. Check the proxy in front of livehook.
+
+## Login
+login-help = The pages need the admin token: admin.token in the configuration, or LIVEHOOK_ADMIN_TOKEN.
+login-no-token = No admin token is configured, so nobody can log in. Reading needs no login on this machine.
+login-token = Admin token
+login-wrong = This is not the admin token.
+login-too-many = Too many wrong tokens are being tried. Wait a second.
+
+## Problems
+to-now = To the live streams
+problem-not-found = There is no such page
+problem-not-found-help = The address is wrong, or what it showed has been pruned.
+problem-internal = livehook could not read its data
+problem-internal-help = The log says why.
+problem-busy = Too many requests at once
+problem-busy-help = Try again in a few seconds.
+problem-unavailable = livehook cannot answer now
+problem-unavailable-help = It is starting or stopping. Try again in a few seconds.
+problem-too-expensive = This takes too long to find
+problem-too-expensive-help = Choose a shorter time or fewer streams.
+problem-no-index = The index is switched off
+problem-no-index-help = Pages about streams need it: set index.enabled = true and restart livehook.
+problem-foreign-form = This form came from another site
+problem-foreign-form-help = Open the page here and try again.
+problem-unreadable-form = The form could not be read
+problem-unreadable-form-help = Go back and send it again.
+problem-no-login = You are not logged in
+problem-no-login-help = Log in, and do it again.

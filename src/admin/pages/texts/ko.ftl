@@ -1,0 +1,182 @@
+### The sentences of the pages in Korean. Every language has the same ones, in the same order.
+
+## Frame
+navigation = 페이지
+skip-to-content = 본문으로 건너뛰기
+connection-lost = 연결이 끊겼습니다. 다시 시도하는 중입니다
+language = 언어
+theme = 색
+theme-auto = 자동
+theme-light = 밝게
+theme-dark = 어둡게
+apply = 적용
+log-in = 로그인
+log-out = 로그아웃
+tab-now = 현황
+
+## Times
+duration-days = { $large }일 { $small }시간
+duration-hours = { $large }시간 { $small }분
+duration-minutes = { $large }분 { $small }초
+duration-seconds = { $large }초
+ago = { $duration } 전
+lasted = { $duration } 동안
+
+## Columns
+column-name = 스트림
+column-since = 방송 시간
+column-started = 시작
+column-ended = 종료
+column-duration = 길이
+column-pusher = 송출 주소
+column-node = 노드
+column-size = 크기
+column-pushes = 푸시
+column-anomalies = 이상
+column-recordings = 녹화
+column-screenshots = 스크린샷
+
+## Now
+title-now = { $count }개 방송 중
+streams-live = { $count ->
+   *[other] 개 스트림이 방송 중입니다
+}
+live-streams = 방송 중인 스트림
+recently-ended = 최근 종료
+filter-streams = 스트림 찾기
+no-stream-live = 방송 중인 스트림이 없습니다. 푸시가 시작되면 바로 여기에 나타납니다.
+no-stream-matches = 이름에 이 글자가 들어간 방송 중인 스트림이 없습니다.
+nothing-ended = 최근에 멈춘 스트림이 없습니다.
+with-backup = 백업 포함
+paging = 목록 페이지
+previous-page = 이전
+next-page = 다음
+page-of = { $pages }쪽 중 { $page }쪽
+callbacks-of-the-hour = 최근 1시간: 확인 { $verified }건, 거부 { $refused }건
+
+## How the parts do
+health = livehook 상태
+condition-good = 정상
+condition-warning = 확인 필요
+condition-bad = 실패 중
+part-receiver = 수신기
+part-journal = 저널
+part-index = 인덱스
+stopping = livehook을 멈추는 중입니다
+last-callback = 마지막 콜백 { $ago }
+no-callback = 시작한 뒤 콜백 없음
+callbacks-a-minute = 분당 확인 { $verified }건, 거부 { $refused }건
+journal-stores = 이벤트를 저장합니다. 지금까지 { $count }건
+journal-refuses = 이벤트를 받지 않습니다:
+index-rebuilding = 저널에서 다시 만드는 중입니다
+up-to-date = 최신
+behind = { $count ->
+   *[other] { $count }건 밀림
+}
+oldest-pending = 가장 오래된 이벤트는 { $ago }에 왔습니다
+sink-retries = 실패했습니다. 다음은 { $attempt }번째 시도입니다:
+dead-letters = { $count ->
+   *[other] dead letter { $count }건
+}
+
+## States and reasons
+state-live = 방송 중
+state-ended = 종료
+state-stale = 소식 없음
+category-client = 송출자
+category-network = 네트워크
+category-content = 콘텐츠
+category-idle = 무신호
+category-internal = 내부
+category-rejected = 거부
+category-operator = 운영자
+category-replaced = 교체
+category-manual = 수동 종료
+category-unknown = 알 수 없음
+reason-guess = (CSS 메시지로 추측)
+
+## One session
+session = 세션
+session-is-live = 방송 시간
+session-without-stop = 오랫동안 종료 콜백이 오지 않았습니다. 콜백이 사라졌을 수 있으니, 스트림이 방송 중인지 CSS 콘솔에서 확인하세요.
+who-acts = 누가 조치하나
+what-to-do = 할 일
+errmsg = CSS 메시지
+events-in-order = 시간순 이벤트
+events-pruned = 이 세션의 이벤트는 저널에 더 이상 없습니다.
+events-left-out = { $count ->
+   *[other] 이벤트 { $count }건은 표시하지 않았습니다.
+}
+
+## Set-up
+setup-title = CSS를 livehook에 연결하기
+setup-intro = 아직 이벤트가 오지 않았습니다. CSS 콘솔에서 네 단계를 마치면 이 페이지가 방송 중인 스트림 목록으로 바뀝니다.
+setup-url = 콜백 URL 입력
+setup-url-help = CSS 콘솔 › 이벤트 센터 › 콜백 › 템플릿 만들기. 받을 이벤트마다 이 URL을 입력하세요. 호스트는 CSS가 이 서버에 접속할 때 쓰는 이름으로 바꾸세요.
+setup-host = 호스트
+setup-listens = livehook은 { $address }에서 기다립니다. HTTPS는 앞에 둔 Caddy나 nginx 같은 프록시가 맡습니다.
+setup-key = 콜백 키 입력
+setup-key-help = livehook과 같은 키를 템플릿에 입력하세요. 키 자체는 어디에도 표시하지 않습니다. 아래는 livehook이 가진 키의 지문입니다. `livehook check-config`도 같은 지문을 출력합니다.
+setup-no-key = 키가 설정되지 않아 누구나 이벤트를 보낼 수 있습니다. `livehook keygen`으로 키를 만드세요.
+setup-events = 템플릿을 푸시 도메인에 연결
+setup-events-help = CSS 콘솔 › 도메인 관리 › 푸시 도메인 › 템플릿. CSS가 적용하기까지 몇 분 걸립니다.
+setup-test = 스트림 푸시
+setup-test-help = 또는 이 서버에서 예제를 보내세요: livehook send push
+setup-arrived = 도착한 콜백
+setup-nothing-arrived = 아직 없습니다. 콜백이 오면 1초 안에 여기에 표시합니다.
+
+## Why a callback was refused, and the cure
+refusal-malformed = 콜백이 아님
+refusal-malformed-cure = 본문이 CSS가 보내는 JSON이 아닙니다. 템플릿의 URL을 콜백에만 쓰는지 확인하세요.
+refusal-signature-missing = 서명 없음
+refusal-signature-missing-cure = 템플릿에 콜백 키를 입력하세요. 키가 없으면 CSS는 서명하지 않습니다.
+refusal-signature-mismatch = 서명이 다름
+refusal-signature-mismatch-cure = 콘솔의 키와 livehook의 키가 다릅니다. 둘을 비교하고 템플릿을 다시 저장하세요.
+refusal-signature-expired = 너무 늦음
+refusal-signature-expired-cure = 콜백이 왔을 때 서명이 이미 만료되었습니다. 이 서버의 시계를 확인하세요(예: `timedatectl`).
+refusal-address-not-allowed = 허용되지 않은 주소
+refusal-address-not-allowed-cure = 보낸 주소가 receiver.allowed_addresses에 없습니다. 프록시 뒤라면 receiver.trusted_proxies에 프록시를 추가하세요.
+refusal-appid-not-allowed = 허용되지 않은 APPID
+refusal-appid-not-allowed-cure = 다른 계정의 콜백입니다. receiver.allowed_appids를 보세요.
+refusal-domain-not-allowed = 허용되지 않은 도메인
+refusal-domain-not-allowed-cure = 푸시 도메인이 receiver.allowed_domains나 키의 도메인 목록에 없습니다.
+refusal-not-found = 잘못된 경로
+refusal-not-found-cure = 템플릿 URL의 경로가 receiver.path와 다릅니다.
+refusal-method-not-allowed = POST가 아님
+refusal-method-not-allowed-cure = CSS는 POST로 보냅니다. 브라우저나 상태 점검이 콜백 URL을 열었습니다.
+refusal-timeout = 너무 느림
+refusal-timeout-cure = 보낸 쪽이 요청을 제때 끝내지 못했습니다. 중간의 프록시와 네트워크를 확인하세요.
+refusal-length-required = 길이 없음
+refusal-length-required-cure = 요청에 Content-Length가 없습니다. livehook 앞의 프록시를 확인하세요.
+refusal-body-too-large = 너무 큼
+refusal-body-too-large-cure = 본문이 receiver.body_bytes_max보다 큽니다.
+refusal-encoding-not-supported = 압축됨
+refusal-encoding-not-supported-cure = 본문이 압축되어 있습니다. CSS는 압축하지 않으니 livehook 앞의 프록시를 확인하세요.
+
+## Login
+login-help = 이 페이지를 보려면 관리 토큰이 필요합니다. 설정의 admin.token 또는 LIVEHOOK_ADMIN_TOKEN입니다.
+login-no-token = 관리 토큰이 설정되지 않아 로그인할 수 없습니다. 이 서버에서는 로그인 없이 볼 수 있습니다.
+login-token = 관리 토큰
+login-wrong = 관리 토큰이 아닙니다.
+login-too-many = 잘못된 토큰이 너무 많이 들어오고 있습니다. 1초 기다리세요.
+
+## Problems
+to-now = 방송 중인 스트림으로
+problem-not-found = 그런 페이지가 없습니다
+problem-not-found-help = 주소가 틀렸거나, 보여 주던 내용이 정리되었습니다.
+problem-internal = livehook이 데이터를 읽지 못했습니다
+problem-internal-help = 이유는 로그에 있습니다.
+problem-busy = 요청이 한꺼번에 너무 많습니다
+problem-busy-help = 몇 초 뒤에 다시 시도하세요.
+problem-unavailable = livehook이 지금 답할 수 없습니다
+problem-unavailable-help = 시작하거나 멈추는 중입니다. 몇 초 뒤에 다시 시도하세요.
+problem-too-expensive = 찾는 데 너무 오래 걸립니다
+problem-too-expensive-help = 기간을 줄이거나 스트림을 줄이세요.
+problem-no-index = 인덱스가 꺼져 있습니다
+problem-no-index-help = 스트림 페이지에는 인덱스가 필요합니다. index.enabled = true로 바꾸고 livehook을 다시 시작하세요.
+problem-foreign-form = 다른 사이트에서 온 양식입니다
+problem-foreign-form-help = 여기서 페이지를 열고 다시 시도하세요.
+problem-unreadable-form = 양식을 읽지 못했습니다
+problem-unreadable-form-help = 돌아가서 다시 보내세요.
+problem-no-login = 로그인하지 않았습니다
+problem-no-login-help = 로그인한 뒤 다시 하세요.

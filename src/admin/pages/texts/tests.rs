@@ -1,0 +1,122 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::callback::ReasonCategory;
+use crate::receiver::ERRORS;
+
+const SOURCES: [(Language, &str); 3] =
+    [(Language::English, ENGLISH), (Language::Korean, KOREAN), (Language::Chinese, CHINESE)];
+
+/// The ids of a file, each with the names of the values in its sentence.
+fn sentences(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+    FluentResource::try_new(source.to_owned()).map_err(|(_, errors)| errors).unwrap();
+    let mut sentences = BTreeMap::new();
+    let mut id = String::new();
+    for line in source.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
+        if !line.starts_with(' ') && line != "}" {
+            id = line.split(" = ").next().unwrap().to_owned();
+            assert!(sentences.insert(id.clone(), BTreeSet::new()).is_none(), "{id} is there twice");
+        }
+        let values = line.split("{ $").skip(1).map(|rest| rest.split([' ', '}']).next().unwrap().to_owned());
+        sentences.get_mut(&id).unwrap().extend(values);
+    }
+    sentences
+}
+
+/// Every `text("id")` of the pages, and every id that is made of a word.
+fn used() -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/pages");
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("texts/tests.rs") {
+                let source = fs::read_to_string(&path).unwrap();
+                let quoted = source.split('"').skip(1).step_by(2).filter(|text| {
+                    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+                });
+                used.extend(quoted.map(str::to_owned));
+            }
+        }
+    }
+    let words = |prefix: &str, words: &[&str]| {
+        words.iter().map(|word| format!("{prefix}{}", word.replace('_', "-"))).collect::<Vec<_>>()
+    };
+    used.extend(words("category-", &ReasonCategory::ALL.map(ReasonCategory::label)));
+    used.extend(words("refusal-", &ERRORS));
+    used.extend(ERRORS.map(|word| format!("refusal-{}-cure", word.replace('_', "-"))));
+    used.extend(words("state-", &["live", "ended", "stale"]));
+    used.extend(words("theme-", &["auto", "light", "dark"]));
+    used.extend(words("tab-", &["now"]));
+    used.extend(words("condition-", &["good", "warning", "bad"]));
+    used.extend(words("column-", &["name", "since", "started", "pusher", "node", "size", "pushes", "anomalies"]));
+    for problem in [
+        "not-found",
+        "internal",
+        "busy",
+        "unavailable",
+        "too-expensive",
+        "no-index",
+        "foreign-form",
+        "unreadable-form",
+        "no-login",
+    ] {
+        used.extend([format!("problem-{problem}"), format!("problem-{problem}-help")]);
+    }
+    used
+}
+
+#[test]
+fn languages_have_the_same_sentences() {
+    let english = sentences(ENGLISH);
+    for (language, source) in SOURCES {
+        let own = sentences(source);
+        let ids = |sentences: &BTreeMap<String, _>| sentences.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(ids(&own), ids(&english), "{language:?}");
+        for (id, values) in &own {
+            // A sentence without the count of another language may lack it: `streams are live` stands below the number.
+            assert_eq!(values, &english[id], "{language:?}: {id}");
+        }
+    }
+}
+
+#[test]
+fn every_sentence_is_used() {
+    let used = used();
+    let unused: Vec<_> = sentences(ENGLISH).into_keys().filter(|id| !used.contains(id)).collect();
+    assert_eq!(unused, [""; 0]);
+}
+
+/// A sentence that the code names and no file has would be shown as its id.
+#[test]
+fn every_named_sentence_exists() {
+    let english = sentences(ENGLISH);
+    let source_of = |name: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/pages").join(name)).unwrap()
+    };
+    let files =
+        ["error_page.rs", "format.rs", "layout.rs", "login.rs", "now.rs", "session.rs", "setup.rs", "status.rs"];
+    for file in files {
+        let source = source_of(file);
+        for call in ["text(\"", "text_with(\""] {
+            for id in source.split(call).skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                assert!(english.contains_key(id), "{file}: {id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_and_plurals_are_of_the_language() {
+    let text = |language, count: i64| Texts::of(language).text_with("behind", &[("count", count.into())]).into_owned();
+    assert_eq!(text(Language::English, 1), "1 event behind");
+    assert_eq!(text(Language::English, 12_345), "12,345 events behind");
+    assert_eq!(text(Language::Korean, 1), "1건 밀림");
+    assert_eq!(text(Language::Chinese, 12_345), "落后 12,345 条");
+    assert_eq!(Texts::of(Language::English).text("no-such-id"), "no-such-id");
+}

@@ -1,0 +1,182 @@
+### The sentences of the pages in Simplified Chinese. Every language has the same ones, in the same order.
+
+## Frame
+navigation = 页面
+skip-to-content = 跳到正文
+connection-lost = 连接已断开，正在重试
+language = 语言
+theme = 颜色
+theme-auto = 自动
+theme-light = 浅色
+theme-dark = 深色
+apply = 应用
+log-in = 登录
+log-out = 退出登录
+tab-now = 现在
+
+## Times
+duration-days = { $large } 天 { $small } 小时
+duration-hours = { $large } 小时 { $small } 分
+duration-minutes = { $large } 分 { $small } 秒
+duration-seconds = { $large } 秒
+ago = { $duration }前
+lasted = 持续 { $duration }
+
+## Columns
+column-name = 流
+column-since = 已直播
+column-started = 开始
+column-ended = 结束
+column-duration = 时长
+column-pusher = 推流地址
+column-node = 节点
+column-size = 尺寸
+column-pushes = 推流数
+column-anomalies = 异常
+column-recordings = 录制
+column-screenshots = 截图
+
+## Now
+title-now = { $count } 路直播中
+streams-live = { $count ->
+   *[other] 路流正在直播
+}
+live-streams = 直播中的流
+recently-ended = 最近结束
+filter-streams = 查找流
+no-stream-live = 没有正在直播的流。一开始推流，就会出现在这里。
+no-stream-matches = 没有名称包含这段文字的直播流。
+nothing-ended = 最近没有流停止。
+with-backup = 含备份
+paging = 列表分页
+previous-page = 上一页
+next-page = 下一页
+page-of = 第 { $page } 页，共 { $pages } 页
+callbacks-of-the-hour = 最近一小时：通过 { $verified } 次，拒绝 { $refused } 次
+
+## How the parts do
+health = livehook 的状态
+condition-good = 正常
+condition-warning = 需要留意
+condition-bad = 出错
+part-receiver = 接收器
+part-journal = 日志库
+part-index = 索引
+stopping = livehook 正在停止
+last-callback = 最近一次回调在{ $ago }
+no-callback = 启动以来没有回调
+callbacks-a-minute = 每分钟通过 { $verified } 次，拒绝 { $refused } 次
+journal-stores = 正常保存事件，至今 { $count } 条
+journal-refuses = 不接受事件：
+index-rebuilding = 正在从日志库重建
+up-to-date = 已是最新
+behind = { $count ->
+   *[other] 落后 { $count } 条
+}
+oldest-pending = 最早的一条在{ $ago }到达
+sink-retries = 失败，接下来是第 { $attempt } 次尝试：
+dead-letters = { $count ->
+   *[other] { $count } 条死信
+}
+
+## States and reasons
+state-live = 直播中
+state-ended = 已结束
+state-stale = 无消息
+category-client = 推流端
+category-network = 网络
+category-content = 内容
+category-idle = 无数据
+category-internal = 内部
+category-rejected = 被拒绝
+category-operator = 运营方
+category-replaced = 被替换
+category-manual = 手动结束
+category-unknown = 未知
+reason-guess = （根据 CSS 的消息推测）
+
+## One session
+session = 会话
+session-is-live = 已直播
+session-without-stop = 很久没有收到断流回调，可能已丢失。请在 CSS 控制台确认这路流是否还在直播。
+who-acts = 谁来处理
+what-to-do = 怎么做
+errmsg = CSS 的消息
+events-in-order = 按时间排列的事件
+events-pruned = 日志库中已没有这个会话的事件。
+events-left-out = { $count ->
+   *[other] 还有 { $count } 条事件没有显示。
+}
+
+## Set-up
+setup-title = 把 CSS 接到 livehook
+setup-intro = 还没有收到事件。在 CSS 控制台完成四步后，这个页面会变成直播流的列表。
+setup-url = 填写回调 URL
+setup-url-help = CSS 控制台 › 事件中心 › 直播回调 › 创建模板。在需要的每种事件中填写这个 URL，并把主机换成 CSS 能访问到这台机器的名称。
+setup-host = 您的主机
+setup-listens = livehook 监听 { $address }。HTTPS 由前面的代理（如 Caddy 或 nginx）提供。
+setup-key = 填写回调密钥
+setup-key-help = 模板中的密钥要与 livehook 的相同。密钥本身不会在任何地方显示。下面是 livehook 各个密钥的指纹，`livehook check-config` 也会输出它们。
+setup-no-key = 没有配置密钥，任何人都能发送事件。请用 `livehook keygen` 生成一个。
+setup-events = 把模板绑定到推流域名
+setup-events-help = CSS 控制台 › 域名管理 › 推流域名 › 模板配置。CSS 需要几分钟才会生效。
+setup-test = 推一路流
+setup-test-help = 或者在这台机器上发送一个样例：livehook send push
+setup-arrived = 已到达的回调
+setup-nothing-arrived = 还没有。回调到达后一秒内就会显示在这里。
+
+## Why a callback was refused, and the cure
+refusal-malformed = 不是回调
+refusal-malformed-cure = 请求体不是 CSS 发送的 JSON。请确认模板中的 URL 只用于回调。
+refusal-signature-missing = 没有签名
+refusal-signature-missing-cure = 请在模板中填写回调密钥：没有密钥，CSS 不会签名。
+refusal-signature-mismatch = 签名不符
+refusal-signature-mismatch-cure = 控制台的密钥与 livehook 的不同。请核对后重新保存模板。
+refusal-signature-expired = 太迟
+refusal-signature-expired-cure = 回调到达时签名已过期。请检查这台机器的时钟，例如运行 `timedatectl`。
+refusal-address-not-allowed = 地址不在允许范围
+refusal-address-not-allowed-cure = 发送方不在 receiver.allowed_addresses 中。如果前面有代理，请把代理加入 receiver.trusted_proxies。
+refusal-appid-not-allowed = APPID 不在允许范围
+refusal-appid-not-allowed-cure = 回调来自另一个账号，请看 receiver.allowed_appids。
+refusal-domain-not-allowed = 域名不在允许范围
+refusal-domain-not-allowed-cure = 推流域名不在 receiver.allowed_domains 中，或不在该密钥的域名列表中。
+refusal-not-found = 路径错误
+refusal-not-found-cure = 模板中 URL 的路径不是 receiver.path。
+refusal-method-not-allowed = 不是 POST
+refusal-method-not-allowed-cure = CSS 发送的是 POST。可能是浏览器或健康检查访问了回调 URL。
+refusal-timeout = 太慢
+refusal-timeout-cure = 发送方没有按时发完请求。请检查中间的代理和网络。
+refusal-length-required = 没有长度
+refusal-length-required-cure = 请求没有 Content-Length。请检查 livehook 前面的代理。
+refusal-body-too-large = 太大
+refusal-body-too-large-cure = 请求体超过了 receiver.body_bytes_max。
+refusal-encoding-not-supported = 已压缩
+refusal-encoding-not-supported-cure = 请求体被压缩了，而 CSS 从不压缩。请检查 livehook 前面的代理。
+
+## Login
+login-help = 查看这些页面需要管理令牌：配置中的 admin.token，或 LIVEHOOK_ADMIN_TOKEN。
+login-no-token = 没有配置管理令牌，所以无法登录。在本机查看不需要登录。
+login-token = 管理令牌
+login-wrong = 这不是管理令牌。
+login-too-many = 错误的令牌太多，请等一秒。
+
+## Problems
+to-now = 查看直播中的流
+problem-not-found = 没有这个页面
+problem-not-found-help = 地址有误，或者它显示的内容已被清理。
+problem-internal = livehook 无法读取数据
+problem-internal-help = 原因在日志中。
+problem-busy = 同时的请求太多
+problem-busy-help = 请过几秒再试。
+problem-unavailable = livehook 现在无法回答
+problem-unavailable-help = 它正在启动或停止。请过几秒再试。
+problem-too-expensive = 查找时间太长
+problem-too-expensive-help = 请缩短时间范围或减少流。
+problem-no-index = 索引已关闭
+problem-no-index-help = 流的页面需要索引：请设置 index.enabled = true 并重启 livehook。
+problem-foreign-form = 这个表单来自其他网站
+problem-foreign-form-help = 请在这里打开页面再试。
+problem-unreadable-form = 无法读取表单
+problem-unreadable-form-help = 请返回后重新提交。
+problem-no-login = 您没有登录
+problem-no-login-help = 请登录后再试。
