@@ -90,6 +90,11 @@ impl Event {
         Some(Event { line: line.into(), places: self.places.clone(), ..*self })
     }
 
+    /// The members of `data`: each name, and its value as JSON text. `None` if a damaged journal has a line without `data`.
+    pub(super) fn data_members(&self) -> Option<impl Iterator<Item = (&str, &str)>> {
+        event_line::data_members(&self.line, &self.places)
+    }
+
     /// The event as a CloudEvents 1.0 JSON object on one line, without a line end.
     pub fn line(&self) -> &str {
         &self.line

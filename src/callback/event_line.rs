@@ -157,12 +157,53 @@ pub(super) fn places(line: &str) -> Option<Places> {
     }
 }
 
+/// Returns the members of `data` in a stored line: each name, and its value as JSON text. `None` if the text is not the line of an
+/// event. The members end where the line is damaged.
+pub(super) fn data_members<'l>(
+    line: &'l str,
+    places: &Places,
+) -> Option<impl Iterator<Item = (&'l str, &'l str)> + use<'l>> {
+    const DATA: &str = r#","data":{"#;
+    // Between the partition key and `data` there is only livehook's own text.
+    let after_key = places.partition_key.end as usize;
+    let mut position = after_key + line.get(after_key..)?.find(DATA)? + DATA.len();
+    Some(std::iter::from_fn(move || {
+        let name = string_at(line, position)?;
+        let value = name.end as usize + 1;
+        let end = value_end(line, value)?;
+        // The next name follows a comma.
+        position = end + 1;
+        // Names are written without needless escapes, so their text can be compared as it is.
+        Some((&line[name.start as usize + 1..name.end as usize - 1], &line[value..end]))
+    }))
+}
+
+/// Returns the end of the compact JSON value that starts at `start`, within an object.
+fn value_end(line: &str, start: usize) -> Option<usize> {
+    let mut level = 0usize;
+    let mut position = start;
+    loop {
+        match line.as_bytes().get(position)? {
+            b',' | b'}' if level == 0 => return Some(position),
+            b'"' => {
+                position = string_at(line, position)?.end as usize;
+                continue;
+            }
+            b'[' | b'{' => level += 1,
+            b']' | b'}' => level = level.checked_sub(1)?,
+            _ => {}
+        }
+        position += 1;
+    }
+}
+
 /// Returns the place of the JSON string that starts at `start`, with its quotes.
 fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
     let text = line.get(start..)?.strip_prefix('"')?;
     let mut length = 0;
     loop {
-        length += text[length..].find('"')?;
+        // Most strings are so short that `find` would take longer.
+        length += text.as_bytes()[length..].iter().position(|byte| *byte == b'"')?;
         // A quote ends the string unless an odd number of backslashes precedes it.
         let backslashes = text[..length].bytes().rev().take_while(|byte| *byte == b'\\').count();
         if backslashes % 2 == 0 {

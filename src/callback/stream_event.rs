@@ -5,9 +5,6 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-
 use super::event::Event;
 use super::event_type::EventType;
 use super::json;
@@ -17,35 +14,25 @@ use super::json;
 const PUSH_DURATION_MS_MAX: i64 = 10 * 365 * 86_400_000;
 
 /// A push (event type 1) or a stop (event type 0). A member of a wrong type is absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamEvent<'e> {
     /// Whether it is a stop.
-    #[serde(skip)]
     pub is_stop: bool,
     /// The account's APPID.
-    #[serde(deserialize_with = "number")]
     pub appid: Option<i64>,
     /// The ingest node's address.
-    #[serde(borrow, deserialize_with = "text")]
     pub node: Option<Cow<'e, str>>,
     /// The pusher's address, v4 or v6 (`user_ip`).
-    #[serde(borrow, deserialize_with = "text", rename = "user_ip")]
     pub user_address: Option<Cow<'e, str>>,
     /// On a stop: how long the push lasted, in ms. Absent if no push can last that long.
-    #[serde(deserialize_with = "duration_ms", rename = "push_duration")]
     pub push_duration_ms: Option<i64>,
     /// On a stop: the vendor's code of the reason. 0 on a push.
-    #[serde(deserialize_with = "signed_number")]
     pub errcode: Option<i64>,
     /// The vendor's text for `errcode`. It changes over the years, so never compare it.
-    #[serde(borrow, deserialize_with = "text")]
     pub errmsg: Option<Cow<'e, str>>,
     /// Picture width in pixels. The vendor's 0 means unknown.
-    #[serde(deserialize_with = "pixels")]
     pub width: Option<i64>,
     /// Picture height in pixels. The vendor's 0 means unknown.
-    #[serde(deserialize_with = "pixels")]
     pub height: Option<i64>,
 }
 
@@ -55,8 +42,23 @@ impl<'e> StreamEvent<'e> {
         if !matches!(event.event_type(), EventType::Push | EventType::Stop) {
             return None;
         }
-        let members: StreamEvent<'e> = data(event)?;
-        Some(StreamEvent { is_stop: event.event_type() == EventType::Stop, ..members })
+        let mut found = StreamEvent { is_stop: event.event_type() == EventType::Stop, ..StreamEvent::default() };
+        for (name, value) in event.data_members()? {
+            match name {
+                "appid" => found.appid = number(value),
+                "node" => found.node = json::text(value),
+                "user_ip" => found.user_address = json::text(value),
+                "push_duration" => {
+                    found.push_duration_ms = number(value).filter(|duration_ms| *duration_ms <= PUSH_DURATION_MS_MAX);
+                }
+                "errcode" => found.errcode = json::signed(value),
+                "errmsg" => found.errmsg = json::text(value),
+                "width" => found.width = pixels(value),
+                "height" => found.height = pixels(value),
+                _ => {}
+            }
+        }
+        Some(found)
     }
 }
 
@@ -66,8 +68,8 @@ pub fn recording_started_ms(event: &Event) -> Option<i64> {
     if event.event_type() != EventType::Recording {
         return None;
     }
-    let members: RecordingMembers = data(event)?;
-    members.start_time?.checked_mul(1000)
+    let (_, started_secs) = event.data_members()?.find(|(name, _)| *name == "start_time")?;
+    number(started_secs)?.checked_mul(1000)
 }
 
 /// Returns why a person ended the session, from an event of type `session-ended`. `None` for every other type of event.
@@ -75,56 +77,16 @@ pub fn end_reason(event: &Event) -> Option<Cow<'_, str>> {
     if event.event_type() != EventType::SessionEnded {
         return None;
     }
-    let members: EndMembers<'_> = data(event)?;
-    members.why
+    let (_, why) = event.data_members()?.find(|(name, _)| *name == "why")?;
+    json::text(why)
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct EndMembers<'e> {
-    #[serde(borrow, deserialize_with = "text")]
-    why: Option<Cow<'e, str>>,
+fn number(value: &str) -> Option<i64> {
+    json::whole(value).map(|(_, number)| number)
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RecordingMembers {
-    #[serde(deserialize_with = "number")]
-    start_time: Option<i64>,
-}
-
-/// Reads `data` of an event's line.
-fn data<'e, T: Deserialize<'e>>(event: &'e Event) -> Option<T> {
-    #[derive(Deserialize)]
-    struct Line<T> {
-        data: T,
-    }
-    let line: Line<T> = serde_json::from_str(event.line()).ok()?;
-    Some(line.data)
-}
-
-// Each function reads a member as JSON text, because serde fails on a string with a lone surrogate and on a value of another type.
-// Both would make the whole event unreadable.
-
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(|value| json::text(value.get()))
-}
-
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let value = <&RawValue>::deserialize(deserializer)?;
-    Ok(json::whole(value.get()).map(|(_, number)| number))
-}
-
-fn signed_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(|value| json::signed(value.get()))
-}
-
-fn duration_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    Ok(number(deserializer)?.filter(|ms| *ms <= PUSH_DURATION_MS_MAX))
-}
-
-fn pixels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    Ok(number(deserializer)?.filter(|pixels| *pixels > 0))
+fn pixels(value: &str) -> Option<i64> {
+    number(value).filter(|pixels| *pixels > 0)
 }
 
 #[cfg(test)]

@@ -137,6 +137,9 @@ impl Stop {
 }
 
 fn bounded(text: &str) -> String {
+    if text.len() <= TEXT_CHARACTERS_MAX {
+        return text.to_owned();
+    }
     text.chars().take(TEXT_CHARACTERS_MAX).collect()
 }
 
