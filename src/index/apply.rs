@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::hours::EventHours;
 use super::rebuilt_sessions::RebuiltSessions;
-use super::stored_session::StoredSession;
+use super::stored_session::{SessionTable, StoredSession};
 use super::{IndexError, Store};
 use crate::callback::{Event, EventType, ReasonCategory, recording_started_ms};
 use crate::journal::{Offset, Record};
@@ -68,6 +68,8 @@ impl Store {
             streams.clear();
         }
         let transaction = connection.unchecked_transaction()?;
+        let mut events = EventTable::prepare(&transaction)?;
+        let mut sessions = SessionTable::prepare(&transaction)?;
         let mut batch = Batch { rebuilt_sessions: rebuild_until.map(|_| rebuilt_sessions), ..Batch::default() };
         for Record { offset, event } in records {
             // Metrics count each record once, even if a rebuild reads it again.
@@ -76,18 +78,20 @@ impl Store {
             let stream = stream_number(&transaction, streams, &key)?;
             let mut session = None;
             if let Some(fact) = Fact::of(event) {
-                session = Some(batch.add(&transaction, stream, &fact, *offset, is_uncounted, next_session)?);
+                session = Some(batch.add(&mut sessions, stream, &fact, *offset, is_uncounted, next_session)?);
             } else if is_uncounted && Fact::is_expected_of(event.event_type()) {
                 batch.applied.without_sequence += 1;
             }
-            if insert_event(&transaction, *offset, event, stream, session)? {
+            if events.insert(*offset, event, stream, session)? {
                 batch.hours.add(event);
             }
         }
         // Each session is written once for all its events in the batch.
         for session in &batch.sessions {
-            session.stored.write(&transaction, session.before.as_ref())?;
+            sessions.write(&session.stored, session.before.as_ref())?;
         }
+        // A transaction ends after its statements.
+        drop((events, sessions));
         batch.hours.write(&transaction)?;
         let counted = last.offset.max(*counted);
         let rebuild_until = rebuild_until.filter(|until| *until > last.offset);
@@ -114,7 +118,7 @@ impl Batch<'_> {
     /// Adds a fact to its session, and returns the session's row.
     fn add(
         &mut self,
-        connection: &Connection,
+        sessions: &mut SessionTable<'_>,
         stream: i64,
         fact: &Fact,
         offset: Offset,
@@ -125,7 +129,7 @@ impl Batch<'_> {
         let position = match self.positions.get(&key) {
             Some(position) => *position,
             None => {
-                let found = StoredSession::find(connection, stream, &fact.sequence)?;
+                let found = sessions.find(stream, &fact.sequence)?;
                 let before = found.as_ref().map(|stored| stored.session.clone());
                 let stored = found.unwrap_or_else(|| {
                     let number = *next_session;
@@ -180,31 +184,39 @@ fn stream_number(connection: &Connection, known: &mut HashMap<String, i64>, key:
     Ok(number)
 }
 
-/// Writes the row of an event. Returns whether the event is new. A row with the same id or the same offset is replaced. If the
-/// same event had another offset, that goes to `repeats`, because the journal has a record there, too.
-fn insert_event(
-    connection: &Connection,
-    offset: Offset,
-    event: &Event,
-    stream: i64,
-    session: Option<i64>,
-) -> rusqlite::Result<bool> {
-    let id = event.id().to_bytes();
-    // A recording that doesn't say when it began counts at the time of its end.
-    let begins_ms = (event.event_type() == EventType::Recording)
-        .then(|| recording_started_ms(event).unwrap_or(event.id().time_ms()));
-    let row = params![offset.0, id, event.event_type().number(), stream, session, begins_ms];
-    let insert = "INSERT OR IGNORE INTO events (offset, id, event_type, stream, session, begins_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    // Nearly all events are new. A row that was inserted proves it without another look into the table.
-    if connection.prepare_cached(insert)?.execute(row)? > 0 {
-        return Ok(true);
+/// The table of events, for one batch. Like [`SessionTable`], it prepares its statement once.
+struct EventTable<'c> {
+    connection: &'c Connection,
+    insert: CachedStatement<'c>,
+}
+
+impl<'c> EventTable<'c> {
+    fn prepare(connection: &'c Connection) -> rusqlite::Result<EventTable<'c>> {
+        let insert = connection.prepare_cached(
+            "INSERT OR IGNORE INTO events (offset, id, event_type, stream, session, begins_ms)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        Ok(EventTable { connection, insert })
     }
-    let is_known = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?1")?.exists([id])?;
-    let repeat = "INSERT OR IGNORE INTO repeats SELECT offset, stream FROM events WHERE id = ?1 AND offset <> ?2";
-    connection.prepare_cached(repeat)?.execute(params![id, offset.0])?;
-    let replace = "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    connection.prepare_cached(replace)?.execute(row)?;
-    Ok(!is_known)
+
+    /// Writes the row of an event. Returns whether the event is new. A row with the same id or the same offset is replaced. If the
+    /// same event had another offset, that goes to `repeats`, because the journal has a record there, too.
+    fn insert(&mut self, offset: Offset, event: &Event, stream: i64, session: Option<i64>) -> rusqlite::Result<bool> {
+        let id = event.id().to_bytes();
+        // A recording that doesn't say when it began counts at the time of its end.
+        let begins_ms = (event.event_type() == EventType::Recording)
+            .then(|| recording_started_ms(event).unwrap_or(event.id().time_ms()));
+        let row = params![offset.0, id, event.event_type().number(), stream, session, begins_ms];
+        // Nearly all events are new. A row that was inserted proves it without another look into the table.
+        if self.insert.execute(row)? > 0 {
+            return Ok(true);
+        }
+        let is_known = self.connection.prepare_cached("SELECT 1 FROM events WHERE id = ?1")?.exists([id])?;
+        let repeat = "INSERT OR IGNORE INTO repeats SELECT offset, stream FROM events WHERE id = ?1 AND offset <> ?2";
+        self.connection.prepare_cached(repeat)?.execute(params![id, offset.0])?;
+        let replace = "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.connection.prepare_cached(replace)?.execute(row)?;
+        Ok(!is_known)
+    }
 }

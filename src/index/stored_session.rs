@@ -1,6 +1,6 @@
 //! A session as a row of the index.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use crate::callback::EventId;
 use crate::session::{ManualEnd, Push, Session, Stop};
@@ -30,33 +30,7 @@ pub(super) const SESSION_COLUMNS: &str = "number, stream, sequence, first_offset
 /// doesn't know: it would choose to read all.
 pub(super) const OPEN_SESSIONS: &str = "sessions INDEXED BY open_sessions";
 
-const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
-        push_id, push_appid, push_node, push_user_address, push_width, push_height,
-        stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
-        stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category, manual_end_id, manual_end_why)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26,
-        ?27, ?28)";
-
-/// Takes the parameters of [`INSERT`], and doesn't change the start.
-const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
-        push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
-        stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
-        stop_duration_ms = ?20, stop_errcode = ?21, stop_errmsg = ?22, ended_ms = ?24, duration_ms = ?25,
-        reason_category = ?26, manual_end_id = ?27, manual_end_why = ?28
-    WHERE number = ?1";
-
 impl StoredSession {
-    /// Reads the session of a stream and a sequence; `None` if there is none.
-    pub(super) fn find(
-        connection: &Connection,
-        stream: i64,
-        sequence: &str,
-    ) -> rusqlite::Result<Option<StoredSession>> {
-        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 AND stream = ?2");
-        let mut statement = connection.prepare_cached(&query)?;
-        statement.query_row(params![sequence, stream], StoredSession::read).optional()
-    }
-
     /// Reads a row of [`SESSION_COLUMNS`].
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
         let push = read_event_id(row, 7)?.map(|id| Ok::<_, rusqlite::Error>((id, read_push(row, 8)?))).transpose()?;
@@ -72,10 +46,52 @@ impl StoredSession {
             session: Session { push, stop, manual_end, seen_ms: Some((row.get(5)?, row.get(6)?)) },
         })
     }
+}
 
-    /// Writes the row: a new one, or one that was `before`.
-    pub(super) fn write(&self, connection: &Connection, before: Option<&Session>) -> rusqlite::Result<()> {
-        let session = &self.session;
+const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
+        push_id, push_appid, push_node, push_user_address, push_width, push_height,
+        stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
+        stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category, manual_end_id, manual_end_why)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26,
+        ?27, ?28)";
+
+/// Takes the parameters of [`INSERT`], and doesn't change the start.
+const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
+        push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
+        stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
+        stop_duration_ms = ?20, stop_errcode = ?21, stop_errmsg = ?22, ended_ms = ?24, duration_ms = ?25,
+        reason_category = ?26, manual_end_id = ?27, manual_end_why = ?28
+    WHERE number = ?1";
+
+/// The table of sessions, for one batch. It prepares its statements once, because to look one up by its text for each event would
+/// cost about as much as to run it.
+pub(super) struct SessionTable<'c> {
+    connection: &'c Connection,
+    find: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+    update: CachedStatement<'c>,
+}
+
+impl<'c> SessionTable<'c> {
+    /// Prepares the statements.
+    pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<SessionTable<'c>> {
+        let find = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 AND stream = ?2");
+        Ok(SessionTable {
+            connection,
+            find: connection.prepare_cached(&find)?,
+            insert: connection.prepare_cached(INSERT)?,
+            update: connection.prepare_cached(UPDATE)?,
+        })
+    }
+
+    /// Reads the session of a stream and a sequence; `None` if there is none.
+    pub(super) fn find(&mut self, stream: i64, sequence: &str) -> rusqlite::Result<Option<StoredSession>> {
+        self.find.query_row(params![sequence, stream], StoredSession::read).optional()
+    }
+
+    /// Writes the row of a session: a new one, or one that was `before`.
+    pub(super) fn write(&mut self, stored: &StoredSession, before: Option<&Session>) -> rusqlite::Result<()> {
+        let session = &stored.session;
         let none = (None, &Push::default());
         let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
         let none = (None, &Stop::default());
@@ -84,12 +100,13 @@ impl StoredSession {
         let manual_end_id = manual_end.map(|(id, _)| id.to_bytes());
         let manual_end_why = manual_end.and_then(|(_, end)| end.why.as_deref());
         let category = session.reason().map(|reason| reason.category.label());
-        connection.prepare_cached(if before.is_some() { UPDATE } else { INSERT })?.execute(params![
-            self.number,
-            self.stream,
-            self.sequence,
-            self.offsets.0,
-            self.offsets.1,
+        let statement = if before.is_some() { &mut self.update } else { &mut self.insert };
+        statement.execute(params![
+            stored.number,
+            stored.stream,
+            stored.sequence,
+            stored.offsets.0,
+            stored.offsets.1,
             session.first_ms(),
             session.last_ms(),
             push_id,
@@ -116,9 +133,9 @@ impl StoredSession {
         ])?;
         // Writing the same start again would cost as much in the indexes by start as a change.
         if before.is_some_and(|before| before.started_ms() != session.started_ms()) {
-            connection
+            self.connection
                 .prepare_cached("UPDATE sessions SET started_ms = ?2 WHERE number = ?1")?
-                .execute([self.number, session.started_ms()])?;
+                .execute([stored.number, session.started_ms()])?;
         }
         Ok(())
     }
