@@ -9,12 +9,11 @@ use crate::storage::Backup;
 ///
 /// # Errors
 /// The index cannot be read, or the copy cannot be written.
-pub fn backup(backup: &mut Backup, progress: impl FnMut(u64, u64)) -> Result<u64, IndexError> {
+pub fn backup(backup: &mut Backup, progress: impl FnMut(u64, u64) + Send) -> Result<u64, IndexError> {
     let source = match schema::open_to_read(backup.data_dir()) {
         Ok(source) => source,
         Err(IndexError::Absent(_)) => return Ok(0),
         Err(error) => return Err(error),
     };
-    let path = schema::path(backup.data_dir());
-    Ok(backup.copy(&source, &path, progress, |_| Ok(()))?)
+    Ok(backup.copy(&source, &schema::DATABASE, progress, |_| Ok(()))?)
 }

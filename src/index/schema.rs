@@ -9,7 +9,7 @@ use super::{IndexError, hours};
 use crate::storage::Database;
 
 /// The database of the index.
-const DATABASE: Database = Database {
+pub(super) const DATABASE: Database = Database {
     file_name: "index.db",
     application_id: 0x6c76_6978, // `lvix` in ASCII
     tables: &[TABLES, hours::TABLES],

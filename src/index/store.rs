@@ -15,7 +15,7 @@ use super::{IndexError, hours, schema};
 use crate::callback::EventId;
 use crate::journal::Offset;
 use crate::session::State;
-use crate::storage::meta;
+use crate::storage::{FileSpace, give_back, meta};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -193,6 +193,18 @@ impl Store {
         let sessions = pruning::prune_sessions(&self.connection, oldest_ms, live_since_ms)?;
         self.streams.clear();
         Ok(events == SLICE_ROWS || sessions == SLICE_ROWS)
+    }
+
+    /// Gives a slice of free pages back to the disk, if the file has more than it should keep. Returns the space before.
+    ///
+    /// # Errors
+    /// The index cannot be read or written.
+    pub(super) fn give_back(&mut self) -> Result<FileSpace, IndexError> {
+        let space = FileSpace::measure(&self.connection)?;
+        if space.has_surplus() {
+            give_back(&self.connection)?;
+        }
+        Ok(space)
     }
 
     /// Begins a rebuild from the journal, whose records from `first` to `last` must be applied next. After a crash the

@@ -71,16 +71,15 @@ impl Reader {
     }
 
     /// Copies the journal as it is now into a backup, and gives the copy a generation of its own: a copy that takes the
-    /// journal's place uses the same offsets for other records. Calls `progress` with the pages copied so far and in all.
-    /// Returns the size of the copy in bytes.
+    /// journal's place uses the same offsets for other records. Calls `progress` with the pages written so far and in
+    /// all. Returns the size of the copy in bytes.
     ///
     /// # Errors
     /// The journal cannot be read, or the copy cannot be written.
-    pub fn back_up(&self, backup: &mut Backup, progress: impl FnMut(u64, u64)) -> Result<u64, JournalError> {
+    pub fn back_up(&self, backup: &mut Backup, progress: impl FnMut(u64, u64) + Send) -> Result<u64, JournalError> {
         let generation = schema::random_id()?;
-        let path = schema::path(backup.data_dir());
         let renew = |copy: &Connection| meta::store(copy, GENERATION, Some(generation));
-        Ok(backup.copy(&self.connection, &path, progress, renew)?)
+        Ok(backup.copy(&self.connection, &schema::DATABASE, progress, renew)?)
     }
 
     /// Returns the offset of the newest record; `None` if there is no record.

@@ -3,22 +3,18 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::backup::{self as sqlite_backup, StepResult};
 
-use super::file::make_private;
-use super::{StorageError, durable_files, make_data_dir, wal};
-
-/// How many pages SQLite copies in one step.
-const STEP_PAGES: i32 = 1024;
+use super::{Database, FileSpace, StorageError, durable_files, layout, make_data_dir, wal};
 
 /// How large the WAL may grow during a backup, whose open transaction keeps every checkpoint from emptying it.
 const WAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
-/// How long to wait if SQLite cannot copy at the moment.
-const BUSY_WAIT: Duration = Duration::from_millis(50);
+/// How often the progress and the WAL are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A backup in the making. The index and the journal each copy their own database into it. If it is dropped before
 /// [`Backup::finish`], it removes its files.
@@ -53,43 +49,38 @@ impl Backup {
         &self.data_dir
     }
 
-    /// Copies the database at `path`, which `source` has open, as it is at this moment. Calls `change` on the copy at the end,
-    /// and `progress` with the pages copied so far and in all. Returns the size of the copy in bytes. Blocks.
+    /// Copies the used pages of a database, which `source` has open, as they are at this moment. Calls `change` on the copy at the
+    /// end, and `progress` with the pages written so far and the pages to write, from another thread. Returns the size of the copy
+    /// in bytes. Blocks.
     ///
     /// # Errors
     /// The source cannot be read, the copy cannot be written, or the WAL grew too large.
     pub(crate) fn copy(
         &mut self,
         source: &Connection,
-        path: &Path,
-        mut progress: impl FnMut(u64, u64),
+        database: &Database,
+        progress: impl FnMut(u64, u64) + Send,
         change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> Result<u64, StorageError> {
-        let copy = self.target.join(path.file_name().unwrap_or_default());
+        let path = database.path(&self.data_dir);
+        let copy = self.target.join(database.file_name);
         let part = part_of(&copy);
         self.copies.push(copy);
 
-        // An open transaction fixes the moment. Without it, SQLite would start over after each commit of the service.
-        let snapshot = source.unchecked_transaction()?;
-        snapshot.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
-        make_private(&part)?;
-        let mut copy = Connection::open(&part)?;
-        {
-            let backup = sqlite_backup::Backup::new(&snapshot, &mut copy)?;
-            loop {
-                let step = backup.step(STEP_PAGES)?;
-                let pages = backup.progress();
-                let all = u64::try_from(pages.pagecount).unwrap_or(0);
-                let left = u64::try_from(pages.remaining).unwrap_or(0);
-                progress(all - left.min(all), all);
-                check_wal(&wal::path(path))?;
-                match step {
-                    StepResult::Done => break,
-                    StepResult::Busy | StepResult::Locked => std::thread::sleep(BUSY_WAIT),
-                    _ => {}
-                }
-            }
-        }
+        // A reader on a full disk may not write to its database, but it may write to this copy elsewhere.
+        source.pragma_update(None, "query_only", false)?;
+        let pages = FileSpace::measure(source)?.used_bytes() / u64::try_from(database.page_bytes).unwrap_or(1);
+        let watch = Watch { part: &part, wal: &wal::path(&path), page_bytes: database.page_bytes, pages };
+        let interrupt = source.get_interrupt_handle();
+        std::thread::scope(|scope| {
+            let (done, is_done) = mpsc::channel::<()>();
+            let watching = scope.spawn(move || watch.run(&is_done, progress, || interrupt.interrupt()));
+            let copied = layout::copy(source, database.page_bytes, &part);
+            drop(done);
+            // The reason of an interruption is better than SQLite's own error.
+            watching.join().unwrap_or(Ok(())).and(copied)
+        })?;
+        let copy = Connection::open(&part)?;
         change(&copy)?;
         copy.close().map_err(|(_, error)| error)?;
         let file = File::open(&part).map_err(StorageError::io(&part))?;
@@ -148,29 +139,62 @@ fn is_within(data_dir: &Path, target: &Path) -> bool {
     existing.zip(canonical(data_dir)).is_some_and(|(existing, data_dir)| existing.starts_with(data_dir))
 }
 
-fn check_wal(wal: &Path) -> Result<(), StorageError> {
-    let bytes = wal.metadata().map_or(0, |metadata| metadata.len());
-    if bytes > WAL_BYTES_MAX {
-        let text = format!("grew beyond {WAL_BYTES_MAX} bytes, so the backup was stopped; try again under less load");
-        return Err(StorageError::io(wal)(io::Error::other(text)));
+/// Watches a copy while SQLite makes it.
+struct Watch<'a> {
+    part: &'a Path,
+    wal: &'a Path,
+    page_bytes: i64,
+    /// How many pages the copy will have, approximately.
+    pages: u64,
+}
+
+impl Watch<'_> {
+    /// Reports the progress until the copy is done. If the WAL of the source grows too large, calls `interrupt` and returns why.
+    fn run(
+        &self,
+        is_done: &mpsc::Receiver<()>,
+        mut progress: impl FnMut(u64, u64),
+        interrupt: impl Fn(),
+    ) -> Result<(), StorageError> {
+        // The sender is dropped when the copy is done.
+        while is_done.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let written = bytes_of(self.part) / u64::try_from(self.page_bytes).unwrap_or(1);
+            progress(written.min(self.pages), self.pages);
+            if bytes_of(self.wal) > WAL_BYTES_MAX {
+                interrupt();
+                let text = format!("grew beyond {WAL_BYTES_MAX} bytes, so the backup was stopped; try again under less load");
+                return Err(StorageError::io(self.wal)(io::Error::other(text)));
+            }
+        }
+        progress(self.pages, self.pages);
+        Ok(())
     }
-    Ok(())
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const THINGS: Database = Database {
+        file_name: "things.db",
+        application_id: 7,
+        tables: &["CREATE TABLE things (thing)"],
+        migrations: &[],
+        page_bytes: 4096,
+        settings: &[],
+    };
+
     /// A database of so many rows of 1 KB.
-    fn database(directory: &Path, rows: i64) -> (Connection, PathBuf) {
-        let path = directory.join("things.db");
-        let connection = Connection::open(&path).unwrap();
-        wal::switch_on(&connection, &path).unwrap();
-        connection.execute_batch("CREATE TABLE meta (name, value); CREATE TABLE things (thing)").unwrap();
+    fn database(directory: &Path, rows: i64) -> Connection {
+        let connection = THINGS.open(directory, |_| Ok(())).unwrap();
         for _ in 0..rows {
             connection.execute("INSERT INTO things VALUES (randomblob(1000))", []).unwrap();
         }
-        (connection, path)
+        connection
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -183,13 +207,14 @@ mod tests {
     #[test]
     fn failed_backup_leaves_nothing() {
         let (directory, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (connection, path) = database(directory.path(), 10);
+        let connection = database(directory.path(), 10);
         let mut backup = Backup::begin(directory.path(), target.path()).unwrap();
-        backup.copy(&connection, &path, |_, _| {}, |_| Ok(())).unwrap();
+        backup.copy(&connection, &THINGS, |_, _| {}, |_| Ok(())).unwrap();
         assert_eq!(names(target.path()), ["things.db.part"]);
         // The next copy fails like one on a full disk.
         std::fs::create_dir(target.path().join("more.db.part")).unwrap();
-        backup.copy(&connection, &directory.path().join("more.db"), |_, _| {}, |_| Ok(())).unwrap_err();
+        let more = Database { file_name: "more.db", ..THINGS };
+        backup.copy(&connection, &more, |_, _| {}, |_| Ok(())).unwrap_err();
         std::fs::remove_dir(target.path().join("more.db.part")).unwrap();
         drop(backup);
         assert_eq!(names(target.path()), [""; 0]);
@@ -198,12 +223,12 @@ mod tests {
     #[test]
     fn parts_of_killed_backup_are_replaced() {
         let (directory, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (connection, path) = database(directory.path(), 10);
+        let connection = database(directory.path(), 10);
         for part in ["more.db.part", "things.db.part", "things.db.part-journal"] {
             std::fs::write(target.path().join(part), "cut short").unwrap();
         }
         let mut backup = Backup::begin(directory.path(), target.path()).unwrap();
-        backup.copy(&connection, &path, |_, _| {}, |_| Ok(())).unwrap();
+        backup.copy(&connection, &THINGS, |_, _| {}, |_| Ok(())).unwrap();
         backup.finish().unwrap();
         assert_eq!(names(target.path()), ["things.db"]);
 
@@ -211,5 +236,21 @@ mod tests {
         let error = Backup::begin(directory.path(), target.path()).err().unwrap();
         assert!(error.to_string().contains("not empty"), "{error}");
         assert_eq!(names(target.path()), ["things.db", "things.db.part"], "other files are there, so all stay");
+    }
+
+    #[test]
+    fn copy_has_used_pages_only() {
+        let (directory, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let connection = database(directory.path(), 2000);
+        connection.execute("DELETE FROM things WHERE rowid > 10", []).unwrap();
+        let mut backup = Backup::begin(directory.path(), target.path()).unwrap();
+        let mut last = (0, 0);
+        let bytes = backup.copy(&connection, &THINGS, |done, all| last = (done, all), |_| Ok(())).unwrap();
+        backup.finish().unwrap();
+        assert!(bytes < 100_000 && last.0 == last.1, "{bytes} bytes, {last:?} pages");
+        let copy = THINGS.open_to_read(target.path()).unwrap();
+        assert!(layout::is_current(&copy, THINGS.page_bytes).unwrap());
+        let rows: i64 = copy.query_row("SELECT count(*) FROM things", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 10);
     }
 }

@@ -11,7 +11,7 @@ use super::file::{directory_of, is_readable, is_write_protected, make_private};
 use super::lock::Lock;
 use super::schema_check::Objects;
 use super::wal::BUSY_TIMEOUT;
-use super::{StorageError, disk_space, meta, wal};
+use super::{StorageError, disk_space, layout, meta, wal};
 
 /// After a burst, a checkpoint that empties the WAL shrinks its file to this size.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub(crate) struct Database {
     /// The SQL that upgrades version 1 to 2, version 2 to 3, and so on. A new database goes through all of them too, so it
     /// equals an upgraded one.
     pub(crate) migrations: &'static [&'static str],
-    /// The size of a page. Only a new file gets it.
+    /// The size of a page. A new file gets it, and a small one of an earlier version at its next start.
     pub(crate) page_bytes: i64,
     /// Settings of the writer's connection: pragmas and their values.
     pub(crate) settings: &'static [(&'static str, i64)],
@@ -67,17 +67,21 @@ impl Database {
         fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
     ) -> Result<Connection, StorageError> {
         make_private(path)?;
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let mut connection = connect_to_write(path)?;
+        let is_new = is_empty(&connection, path)?;
+        if is_new {
+            // The WAL fixes the layout, so the order matters.
+            layout::set(&connection, self.page_bytes)?;
+        } else {
+            self.check_version(&connection, path)?;
+            if !layout::is_current(&connection, self.page_bytes)? {
+                layout::renew(connection, path, self.page_bytes);
+                connection = connect_to_write(path)?;
+            }
+        }
         // SQLite does not wait for a lock if a transaction that has read something wants to write. Even a reader takes that
         // lock for a moment, to recover the WAL. So each transaction takes the lock when it begins.
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
-        let is_new = is_empty(&connection, path)?;
-        if !is_new {
-            self.check_version(&connection, path)?;
-        }
-        // The WAL fixes the page size, so the order matters.
-        connection.pragma_update(None, "page_size", self.page_bytes)?;
         wal::switch_on(&connection, path)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
@@ -202,6 +206,12 @@ impl Database {
     }
 }
 
+fn connect_to_write(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
 fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
     // No mutex: rusqlite already keeps a connection from being used by two threads at once.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -271,6 +281,8 @@ fn foreign_or(path: &Path, error: rusqlite::Error) -> StorageError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::super::testing::schema;
     use super::*;
 
@@ -347,10 +359,60 @@ mod tests {
         // The second migration finds its name taken.
         connection.execute_batch("CREATE TABLE by_size (theirs)").unwrap();
         let before = schema(&connection);
+        drop(connection);
         open(directory.path()).unwrap_err();
+        let connection = Connection::open(DATABASE.path(directory.path())).unwrap();
         assert_eq!((schema(&connection), version_of(&connection).unwrap()), (before, 1));
         connection.execute_batch("DROP TABLE by_size").unwrap();
         open(directory.path()).unwrap();
+    }
+
+    /// A database whose writer was killed, with the layout of an earlier version: larger pages, and no way to shrink.
+    fn earlier_layout(directory: &Path) -> PathBuf {
+        let (made, path) = (tempfile::tempdir().unwrap(), DATABASE.path(directory));
+        let connection = Connection::open(DATABASE.path(made.path())).unwrap();
+        connection.pragma_update(None, "page_size", 16_384).unwrap();
+        wal::switch_on(&connection, &path).unwrap();
+        DATABASE.create(&connection, |_| Ok(())).unwrap();
+        connection.execute("INSERT INTO things VALUES ('in the WAL')", []).unwrap();
+        for name in ["things.db", "things.db-wal"] {
+            std::fs::copy(made.path().join(name), directory.join(name)).unwrap();
+        }
+        path
+    }
+
+    fn names(connection: &Connection) -> String {
+        connection.query_row("SELECT group_concat(name) FROM things", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn earlier_layout_is_renewed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = earlier_layout(directory.path());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        // A kill left a part of a copy.
+        std::fs::write(directory.path().join("things.db.new"), "cut short").unwrap();
+        let connection = open(directory.path()).unwrap();
+        assert!(layout::is_current(&connection, DATABASE.page_bytes).unwrap());
+        assert_eq!(names(&connection), "in the WAL");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(!directory.path().join("things.db.new").exists());
+    }
+
+    /// A start doesn't take the file from a reader, and doesn't wait for it.
+    #[test]
+    fn earlier_layout_in_use_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        earlier_layout(directory.path());
+        let reader = DATABASE.open_to_read(directory.path()).unwrap();
+        let connection = open(directory.path()).unwrap();
+        assert!(!layout::is_current(&connection, DATABASE.page_bytes).unwrap());
+        connection.execute("INSERT INTO things (name) VALUES ('later')", []).unwrap();
+        assert_eq!(names(&reader), "in the WAL,later");
+        drop((connection, reader));
+        let connection = open(directory.path()).unwrap();
+        assert!(layout::is_current(&connection, DATABASE.page_bytes).unwrap());
+        assert_eq!(names(&connection), "in the WAL,later");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::attempts::AttemptMetrics;
+use super::disk::DiskMetrics;
 use super::key_use::KeyMetrics;
 use super::labels::{CallbackLabels, DeliveryLabels, DeliveryOutcome, ReasonLabels, SinkLabels};
 use super::limits::LimitMetrics;
@@ -36,7 +37,6 @@ pub struct Metrics {
     expired_by: Histogram,
     commit_duration: Histogram,
     batch_records: Histogram,
-    journal_bytes: Gauge,
     journal_unanswered: Gauge<f64, AtomicU64>,
     dedupe_window: Gauge,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -53,6 +53,7 @@ pub struct Metrics {
     without_sequence: Counter,
     feed_subscribers: Gauge,
     ready: Gauge,
+    disk: DiskMetrics,
     limits: LimitMetrics,
     attempts: AttemptMetrics,
     keys: KeyMetrics,
@@ -98,7 +99,6 @@ impl Metrics {
                 "Events stored in one commit",
                 powers_of_two(12),
             ),
-            journal_bytes: registrar.zero("journal_bytes", "Used size of the journal"),
             journal_unanswered: registrar.zero(
                 "journal_unanswered_seconds",
                 "How long the disk has not answered the last request of the journal",
@@ -131,6 +131,7 @@ impl Metrics {
             ),
             feed_subscribers: registrar.zero("feed_subscribers", "Subscribers of the feed"),
             ready: registrar.zero("ready", "1 if the receiver can store events, as /readyz says, and 0 if not"),
+            disk: DiskMetrics::new(&mut registrar),
             limits: LimitMetrics::new(&mut registrar),
             attempts: AttemptMetrics::new(&mut registrar),
             keys: KeyMetrics::new(&mut registrar),
@@ -187,11 +188,6 @@ impl Metrics {
     pub fn commit(&self, records: usize, duration: Duration) {
         self.commit_duration.observe(duration.as_secs_f64());
         self.batch_records.observe(records as f64);
-    }
-
-    /// Sets the used size of the journal.
-    pub fn journal_bytes(&self, bytes: u64) {
-        self.journal_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Sets how long the disk has not answered the last request of the journal.
@@ -256,6 +252,11 @@ impl Metrics {
     /// Sets whether the receiver can store events.
     pub fn ready(&self, is_ready: bool) {
         self.ready.set(i64::from(is_ready));
+    }
+
+    /// The space on the disk.
+    pub fn disk(&self) -> &DiskMetrics {
+        &self.disk
     }
 
     /// The limits next to the metrics of what they limit.

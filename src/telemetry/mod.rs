@@ -1,6 +1,7 @@
 //! The log on stderr, and every metric.
 
 mod attempts;
+mod disk;
 mod key_use;
 mod labels;
 mod limits;
@@ -12,6 +13,7 @@ mod registrar;
 mod text_format;
 
 pub use attempts::AttemptMetrics;
+pub use disk::DiskMetrics;
 pub use key_use::{KeyMetrics, KeyUse};
 pub use labels::DeliveryOutcome;
 pub use limits::{LimitMetrics, LimitValues};

@@ -1,9 +1,10 @@
-//! The regular tasks of the index's worker: count the live streams, make the index durable, remove old rows.
+//! The regular tasks of the index's worker: count the live streams, make the index durable, remove old rows, and give their
+//! space back to the disk.
 
 use std::time::Duration;
 
 use super::follower::Follower;
-use crate::index::IndexError;
+use crate::index::{IndexError, Store};
 
 /// How often the live streams are counted. A session becomes stale without any event, so the count changes with time alone.
 pub(super) const COUNT_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,7 +42,10 @@ impl DueTasks {
             return Ok(false);
         }
         let (first, _) = follower.bounds().await?;
-        let has_more = follower.index.run(move |store| store.prune(first, now_ms)).await?;
+        let prune = move |store: &mut Store| Ok((store.prune(first, now_ms)?, store.give_back()?));
+        let (has_more_to_prune, space) = follower.index.run(prune).await?;
+        follower.metrics.disk().index(space.used_bytes(), space.file_bytes());
+        let has_more = has_more_to_prune || space.has_surplus();
         // The next step prunes the next slice, so that new records don't wait for all slices.
         if !has_more {
             self.pruned_ms = now_ms;

@@ -98,6 +98,24 @@ fn writer_syncs_each_commit_to_the_wal() {
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
     assert_eq!(setting("journal_mode"), "wal".to_owned().into());
     assert_eq!(setting("synchronous"), 2.into(), "FULL");
-    assert_eq!(setting("page_size"), (16 * 1024).into());
+    assert_eq!((setting("page_size"), setting("auto_vacuum")), (4096.into(), 2.into()));
     assert_eq!(setting("busy_timeout"), (wal::BUSY_TIMEOUT.as_millis() as i64).into());
+}
+
+/// Without a row of `batches`, a start would read the ids of all records.
+#[test]
+fn upgrade_marks_where_ids_are_in_records() {
+    for (batches, expected) in [("", vec![(3, 0)]), ("INSERT INTO batches VALUES (2, zeroblob(32))", vec![(2, 32)])] {
+        let old = tempfile::tempdir().unwrap();
+        version(3, old.path());
+        let connection = Connection::open(path(old.path())).unwrap();
+        connection.execute_batch("INSERT INTO records VALUES (2, x'02', 1, 0, '{}'), (3, x'03', 1, 0, '{}')").unwrap();
+        connection.execute_batch(batches).unwrap();
+        drop(connection);
+        let connection = open(old.path()).unwrap();
+        let mut rows = connection.prepare("SELECT last_offset, length(ids) FROM batches").unwrap();
+        let found: Vec<(i64, i64)> =
+            rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(found, expected);
+    }
 }

@@ -62,9 +62,9 @@ async fn full_inbox_sheds_load() {
 }
 
 /// Makes every commit of events fail, until the returned connection renames the table back.
-fn hide_batches(running: &Running) -> Connection {
+fn hide_records(running: &Running) -> Connection {
     let other = Connection::open(running.directory.path().join("journal.db")).unwrap();
-    other.execute_batch("ALTER TABLE batches RENAME TO hidden").unwrap();
+    other.execute_batch("ALTER TABLE records RENAME TO hidden").unwrap();
     other
 }
 
@@ -72,11 +72,11 @@ fn hide_batches(running: &Running) -> Connection {
 async fn failed_commit_refuses_until_reopened() {
     let mut running = Running::start(&["log"]);
     assert_eq!(running.journal.append(event(1)).await, Ok(Appended::Stored));
-    let other = hide_batches(&running);
+    let other = hide_records(&running);
     assert!(matches!(running.journal.append(event(2)).await, Err(AppendError::Broken(_))));
     assert!(matches!(running.journal.health().unavailable, Some(AppendError::Broken(_))));
     assert!(matches!(running.journal.append(event(1)).await, Err(AppendError::Broken(_))), "a duplicate too");
-    other.execute_batch("ALTER TABLE hidden RENAME TO batches").unwrap();
+    other.execute_batch("ALTER TABLE hidden RENAME TO records").unwrap();
     drop(other);
     // A journal that was opened again is news to its consumers.
     let reopened = running.consumers[0].wait(Offset(i64::MAX));
@@ -94,12 +94,14 @@ async fn failed_commit_may_be_durable() {
     let mut running = Running::start(&["log"]);
     assert_eq!(running.journal.append(event(1)).await, Ok(Appended::Stored));
     assert!(running.consumers[0].take_news());
-    let other = hide_batches(&running);
+    let other = hide_records(&running);
     assert!(matches!(running.journal.append(event(2)).await, Err(AppendError::Broken(_))));
-    let durable = "INSERT INTO records SELECT 2, randomblob(16), event_type, received_ms, line FROM records;
+    let durable = "BEGIN;
+        ALTER TABLE hidden RENAME TO records;
+        INSERT INTO records SELECT 2, randomblob(16), event_type, received_ms, line FROM records;
         INSERT INTO dead_letters (number, consumer, attempts, reason, failed_ms, offset, id, event_type, received_ms, line)
         SELECT 1, 'log', 1, 'poison', 0, offset, id, event_type, received_ms, line FROM records WHERE offset = 2;
-        ALTER TABLE hidden RENAME TO batches";
+        COMMIT";
     other.execute_batch(durable).unwrap();
     drop(other);
     let consumer = &mut running.consumers[0];

@@ -10,6 +10,7 @@ mod inbox;
 mod now;
 mod pruning;
 mod store;
+mod stored_ids;
 #[cfg(test)]
 mod testing;
 mod thread;

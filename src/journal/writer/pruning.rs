@@ -1,27 +1,58 @@
 //! Pruning: removes records and ids so that the journal keeps to its retention and its size limit. Records that a consumer has not
 //! passed stay, and so do dead letters.
+//!
+//! Everything goes in small slices, because events wait for the one at work.
+
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
 use super::super::{JournalError, Offset};
+use super::now::Now;
+use super::stored_ids::StoredIds;
 use crate::callback::Event;
+use crate::storage::{FileSpace, give_back};
 
-/// How many rows one transaction removes at most.
-const STEP_ROWS: u32 = 1000;
+/// How many rows one slice removes at most.
+const SLICE_ROWS: u32 = 250;
+
+/// How many bytes of lines one slice removes. The last record may go beyond.
+const SLICE_BYTES: u64 = 256 * 1024;
 
 /// How many bytes may be added before the size is measured again.
 const UNMEASURED_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Pruning ahead of events leaves this part of the size limit free (1/64), so that commits seldom have to prune.
+const HEADROOM_SHARE: u64 = 64;
+
+/// The pause after a failure to give space back.
+const GIVE_BACK_PAUSE: Duration = Duration::from_secs(60);
+
 /// The space that an event takes in addition to its line: its id twice, its numbers, and a share of each page's header.
 const OVERHEAD_BYTES: usize = 100;
+
+/// The records that pruning keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    /// Records received at this moment (Unix ms) or later, if they are within the size limit.
+    pub(super) received_since_ms: i64,
+    /// The size limit of the journal.
+    pub(super) size_bytes_max: u64,
+    /// Every record after this one: a consumer needs it.
+    pub(super) unpassed_after: Offset,
+    /// The ids from this record on.
+    pub(super) remembered_from: Offset,
+}
 
 /// The space that the journal takes: measured from time to time, estimated in between.
 #[derive(Debug)]
 pub(super) struct Space {
     /// Every record before this offset is pruned.
     first: Offset,
-    used_bytes: u64,
+    file: FileSpace,
     unmeasured_bytes: u64,
+    /// When to give space back again after a failure, on the monotonic clock.
+    give_back_after: Duration,
 }
 
 impl Space {
@@ -30,7 +61,18 @@ impl Space {
     /// # Errors
     /// The database cannot be read.
     pub(super) fn measure(connection: &Connection, first: Offset) -> Result<Space, JournalError> {
-        Ok(Space { first, used_bytes: used_bytes(connection)?, unmeasured_bytes: 0 })
+        let file = FileSpace::measure(connection)?;
+        Ok(Space { first, file, unmeasured_bytes: 0, give_back_after: Duration::ZERO })
+    }
+
+    /// Measures the journal again.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) fn measure_again(&mut self, connection: &Connection) -> Result<(), JournalError> {
+        self.file = FileSpace::measure(connection)?;
+        self.unmeasured_bytes = 0;
+        Ok(())
     }
 
     /// Every record before this offset is pruned.
@@ -38,9 +80,9 @@ impl Space {
         self.first
     }
 
-    /// The size at the last measurement.
-    pub(super) fn used_bytes(&self) -> u64 {
-        self.used_bytes
+    /// The file at the last measurement.
+    pub(super) fn file(&self) -> FileSpace {
+        self.file
     }
 
     /// Counts events that were stored.
@@ -50,80 +92,102 @@ impl Space {
 
     /// Whether the size is below a limit, whatever was added since the last measurement.
     pub(super) fn is_surely_below(&self, limit: u64) -> bool {
-        self.used_bytes + UNMEASURED_BYTES_MAX <= limit
+        self.file.used_bytes() + UNMEASURED_BYTES_MAX <= limit
     }
 
-    /// Prunes passed records, oldest first, until so many bytes more fit below the limit. Returns whether they do.
+    /// Makes room for so many bytes: if they don't fit below the limit, prunes passed records, oldest first, until the journal
+    /// doesn't grow. Returns whether the bytes may be stored.
+    ///
+    /// A limit that was lowered can be far below the size. [`Space::prune_slice`] reaches it between commits.
     ///
     /// # Errors
     /// The database cannot be read or written.
     pub(super) fn free_up(
         &mut self,
         connection: &Connection,
+        ids: &mut StoredIds,
         bytes: u64,
         limit: u64,
         passed: Offset,
     ) -> Result<bool, JournalError> {
         // The estimate is too high rather than too low, so near the limit a measurement comes first.
         if self.unmeasured_bytes + bytes > UNMEASURED_BYTES_MAX || !self.has_space_for(bytes, limit) {
-            *self = Space::measure(connection, self.first)?;
+            self.measure_again(connection)?;
         }
-        while !self.has_space_for(bytes, limit) {
-            // A share of the limit makes the work worth its sync.
-            if self.prune_records(connection, passed, None, bytes.max(limit / 64))? == 0 {
+        // Some more than needed makes the work worth its sync.
+        let wanted = bytes.saturating_mul(2).max((limit / HEADROOM_SHARE).min(SLICE_BYTES));
+        let mut freed = 0;
+        while !self.has_space_for(bytes, limit) && freed < wanted {
+            let pruned = self.prune_records(connection, ids, passed, None, wanted - freed)?;
+            if pruned == 0 {
                 return Ok(false);
             }
-            *self = Space::measure(connection, self.first)?;
+            freed += pruned;
+            self.measure_again(connection)?;
         }
         Ok(true)
     }
 
     fn has_space_for(&self, bytes: u64, limit: u64) -> bool {
-        self.used_bytes + self.unmeasured_bytes + bytes <= limit
+        self.file.used_bytes() + self.unmeasured_bytes + bytes <= limit
     }
 
-    /// Prunes passed records received before `kept_since_ms`, and the ids of records before `oldest_remembered`. Stops after a
-    /// step if `is_enough` returns true, and then returns true because there may be more. Measures the journal at the end.
+    /// Removes a slice of the ids and records that need not be kept, oldest first. Returns whether there may be more.
     ///
     /// # Errors
     /// The database cannot be read or written.
-    pub(super) fn prune_old(
+    pub(super) fn prune_slice(
         &mut self,
         connection: &Connection,
-        kept_since_ms: i64,
-        passed: Offset,
-        oldest_remembered: Offset,
-        mut is_enough: impl FnMut() -> bool,
+        ids: &mut StoredIds,
+        keep: &Keep,
     ) -> Result<bool, JournalError> {
-        let mut has_more = false;
-        while prune_ids(connection, oldest_remembered)?
-            || self.prune_records(connection, passed, Some(kept_since_ms), u64::MAX)? == STEP_ROWS
-        {
-            if is_enough() {
-                has_more = true;
-                break;
-            }
+        if prune_ids(connection, keep.remembered_from)? {
+            return Ok(true);
         }
-        *self = Space::measure(connection, self.first)?;
-        Ok(has_more)
+        let target = keep.size_bytes_max - keep.size_bytes_max / HEADROOM_SHARE;
+        let surplus = self.file.used_bytes().saturating_sub(target);
+        let (before_ms, wanted) =
+            if surplus > 0 { (None, surplus) } else { (Some(keep.received_since_ms), u64::MAX) };
+        let pruned = self.prune_records(connection, ids, keep.unpassed_after, before_ms, wanted)?;
+        self.measure_again(connection)?;
+        Ok(pruned > 0)
     }
 
-    /// Removes the oldest passed records: at most [`STEP_ROWS`], only until `bytes_wanted` are free, and only those received
-    /// before a moment if one is given. Returns how many.
+    /// Gives a slice of free pages back to the disk, if the file has more than it should keep. Returns whether it did.
+    pub(super) fn give_back(&mut self, connection: &Connection, now: Now) -> bool {
+        if !self.file.has_surplus() || now.monotonic < self.give_back_after {
+            return false;
+        }
+        match give_back(connection).map_err(JournalError::from).and_then(|()| self.measure_again(connection)) {
+            Ok(()) => true,
+            Err(error) => {
+                // No event depends on this, and a commit shows whether the disk fails.
+                tracing::warn!(%error, "the journal cannot give free space back to the disk; livehook tries again in a minute");
+                self.give_back_after = now.monotonic + GIVE_BACK_PAUSE;
+                false
+            }
+        }
+    }
+
+    /// Removes the oldest passed records: a slice of them, only until `bytes_wanted` are free, and only those received before a
+    /// moment if one is given. Returns the size of their lines.
     fn prune_records(
         &mut self,
         connection: &Connection,
+        ids: &mut StoredIds,
         passed: Offset,
         received_before_ms: Option<i64>,
         bytes_wanted: u64,
-    ) -> Result<u32, JournalError> {
-        let (mut found, mut bytes) = (0, 0);
+    ) -> Result<u64, JournalError> {
+        let bytes_wanted = bytes_wanted.min(SLICE_BYTES);
+        let mut bytes = 0;
         let mut last = None;
         {
             let mut oldest = connection.prepare_cached(
                 "SELECT offset, received_ms, octet_length(line) FROM records WHERE offset <= ?1 ORDER BY offset LIMIT ?2",
             )?;
-            let mut rows = oldest.query(params![passed.0, STEP_ROWS])?;
+            let mut rows = oldest.query(params![passed.0, SLICE_ROWS])?;
             while bytes < bytes_wanted
                 && let Some(row) = rows.next()?
             {
@@ -135,11 +199,11 @@ impl Space {
                 }
                 last = Some(row.get::<_, i64>(0)?);
                 bytes += row.get::<_, i64>(2)?.unsigned_abs();
-                found += 1;
             }
         }
         if let Some(last) = last {
             let transaction = connection.unchecked_transaction()?;
+            ids.store_until(&transaction, Offset(last))?;
             // Both in one transaction. After a crash in between, the removed offsets could be used again.
             transaction.prepare_cached("DELETE FROM records WHERE offset <= ?1")?.execute([last])?;
             transaction
@@ -148,27 +212,21 @@ impl Space {
             transaction.commit()?;
             self.first = Offset(last + 1);
         }
-        Ok(found)
+        Ok(bytes)
     }
 }
 
-/// Removes ids that the window no longer remembers. Returns whether there may be more.
-fn prune_ids(connection: &Connection, oldest_remembered: Offset) -> rusqlite::Result<bool> {
+/// Removes a slice of ids that the window no longer remembers. Returns whether there may be more.
+fn prune_ids(connection: &Connection, remembered_from: Offset) -> rusqlite::Result<bool> {
+    // The newest row stays, because it shows which records have their ids in a row.
     let pruned = connection
         .prepare_cached(
             "DELETE FROM batches WHERE last_offset IN
-             (SELECT last_offset FROM batches WHERE last_offset < ?1 ORDER BY last_offset LIMIT ?2)",
+             (SELECT last_offset FROM batches WHERE last_offset < min(?1, (SELECT max(last_offset) FROM batches))
+              ORDER BY last_offset LIMIT ?2)",
         )?
-        .execute(params![oldest_remembered.0, STEP_ROWS])?;
-    Ok(pruned == STEP_ROWS as usize)
-}
-
-fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
-    let number =
-        |pragma: &str| -> rusqlite::Result<i64> { connection.prepare_cached(pragma)?.query_row([], |row| row.get(0)) };
-    // Pruning leaves free pages in the file. SQLite uses them again, so they don't count.
-    let pages = number("PRAGMA page_count")? - number("PRAGMA freelist_count")?;
-    Ok(u64::try_from(pages * number("PRAGMA page_size")?).unwrap_or(0))
+        .execute(params![remembered_from.0, SLICE_ROWS])?;
+    Ok(pruned == SLICE_ROWS as usize)
 }
 
 /// Estimates the space that an event takes. The quarter covers pages that rows do not fill.

@@ -12,9 +12,11 @@ use super::super::{
 use super::confirming::confirm;
 use super::inbox::{Advance, Append};
 use super::now::Now;
-use super::pruning::{self, Space};
+use super::pruning::{self, Keep, Space};
+use super::stored_ids::StoredIds;
 use super::window::Window;
-use crate::storage::{Identity, StorageError, meta};
+use crate::callback::EventId;
+use crate::storage::{FileSpace, Identity, StorageError, meta};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -26,6 +28,7 @@ pub(in super::super) struct Store {
     identity: Identity,
     journal_id: String,
     window: Window,
+    ids: StoredIds,
     next_offset: Offset,
     space: Space,
     consumers: Vec<StoredConsumer>,
@@ -44,8 +47,8 @@ pub(super) struct CommitReport {
 /// The result of pruning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PruningReport {
-    pub(super) used_bytes: u64,
-    /// The part of it that cannot be pruned: dead letters, and records that a consumer has not passed. An estimate.
+    pub(super) file: FileSpace,
+    /// The part of the used bytes that cannot be pruned: dead letters, and records that a consumer has not passed. An estimate.
     pub(super) held_bytes: u64,
     /// The consumer that is furthest behind, if records that wait for it take at least a quarter of `held_bytes`.
     pub(super) slowest: Option<String>,
@@ -77,13 +80,17 @@ impl Store {
         // `first_offset` outlives the records: if all of them were pruned, their offsets are not used again.
         let next_offset = last.map_or(first, |last| Offset(last + 1).max(first));
         let mut window = Window::new(options.dedupe_window_secs, options.dedupe_ids_max);
-        window.load(&connection, now.monotonic_secs())?;
+        // As if that were now: their true age is unknown, because the system clock may have jumped since. To remember an id for
+        // too long loses nothing. More than `dedupe_ids_max` do no harm, because the window forgets the oldest ones.
+        let remember = |id| window.insert(EventId::from_bytes(id), now.monotonic_secs());
+        let ids = StoredIds::load(&connection, remember)?;
         Ok(Store {
             data_dir: data_dir.to_owned(),
             options: options.clone(),
             identity: Identity::of(&path).map_err(StorageError::io(&path))?,
             journal_id: schema::journal_id(&connection)?,
             window,
+            ids,
             next_offset,
             consumers: cursors::configure(&connection, consumers, first, next_offset.before())?,
             space: Space::measure(&connection, first)?,
@@ -168,11 +175,12 @@ impl Store {
         let bytes = appends.iter().filter(is_new).map(|append| pruning::stored_bytes(&append.event)).sum();
         // First, because transactions don't nest. Each step of pruning commits on its own, so that the memory knows which records
         // are left even if the batch is rolled back.
-        let has_space = self.space.free_up(&self.connection, bytes, self.options.size_bytes_max, self.passed())?;
+        let (limit, passed) = (self.options.size_bytes_max, self.passed());
+        let has_space = self.space.free_up(&self.connection, &mut self.ids, bytes, limit, passed)?;
 
         let transaction = self.connection.transaction()?;
         let results = if has_space {
-            insert(&transaction, appends, self.next_offset, &mut self.window, now)?
+            insert(&transaction, appends, self.next_offset, &mut self.window, &mut self.ids, now)?
         } else {
             let is_known = |append: &Append| self.window.contains(append.event.id());
             let result = |append| if is_known(append) { Ok(Appended::Duplicate) } else { Err(AppendError::Full) };
@@ -243,23 +251,37 @@ impl Store {
         Ok(replays::cancel(&self.connection, number, now.wall_ms)?)
     }
 
-    /// Prunes records that are old and passed, step by step until `is_enough` returns true, and measures the journal.
+    /// Prunes records that are old or too much, and gives free space back to the disk, slice by slice until `is_enough` returns
+    /// true. Measures the journal.
     ///
     /// # Errors
     /// The file was moved or replaced, or cannot be read or written.
-    pub(super) fn prune(&mut self, now: Now, is_enough: impl FnMut() -> bool) -> Result<PruningReport, JournalError> {
+    pub(super) fn prune(&mut self, now: Now, mut is_enough: impl FnMut() -> bool) -> Result<PruningReport, JournalError> {
         check_place(&self.data_dir, self.identity)?;
         self.window.expire(now.monotonic_secs());
-        let kept_since_ms = now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS);
-        // The window has the ids of the newest records, and their offsets have no gaps. So its length shows where they begin.
-        let oldest_remembered = Offset(self.next_offset.0 - self.window.len() as i64);
-        let passed = self.passed();
-        let has_more = self.space.prune_old(&self.connection, kept_since_ms, passed, oldest_remembered, is_enough)?;
+        let keep = Keep {
+            received_since_ms: now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS),
+            size_bytes_max: self.options.size_bytes_max,
+            unpassed_after: self.passed(),
+            // The window has the ids of the newest records, and their offsets have no gaps. So its length shows where they begin.
+            remembered_from: Offset(self.next_offset.0 - self.window.len() as i64),
+        };
+        self.space.measure_again(&self.connection)?;
+        let mut has_more = true;
+        while has_more {
+            // First, so that the list of free pages stays short: SQLite searches it for each page that it moves.
+            has_more = self.space.give_back(&self.connection, now)
+                || self.space.prune_slice(&self.connection, &mut self.ids, &keep)?;
+            if is_enough() {
+                break;
+            }
+        }
         Ok(self.report(now, has_more))
     }
 
     fn report(&self, now: Now, has_more: bool) -> PruningReport {
-        let used_bytes = self.space.used_bytes();
+        let file = self.space.file();
+        let used_bytes = file.used_bytes();
         let records = self.next_offset.0 - self.space.first().0;
         let slowest = self.consumers.iter().min_by_key(|consumer| consumer.cursor);
         let pending = slowest.map_or(0, |consumer| (self.head().0 - consumer.cursor.0).clamp(0, records));
@@ -268,7 +290,7 @@ impl Store {
         let held_bytes = (self.dead_letters_bytes + pending_bytes as u64).min(used_bytes);
         let takes_a_quarter = pending > 0 && pending_bytes as u64 >= held_bytes / 4;
         PruningReport {
-            used_bytes,
+            file,
             held_bytes,
             slowest: slowest.filter(|_| takes_a_quarter).map(|consumer| consumer.name.clone()),
             window_secs: self.window.true_span_secs(now.monotonic_secs()),
@@ -292,13 +314,13 @@ fn insert(
     appends: &[Append],
     next_offset: Offset,
     window: &mut Window,
+    ids: &mut StoredIds,
     now: Now,
 ) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO records (offset, id, event_type, received_ms, line) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     let mut offset = next_offset.0;
-    let mut ids = Vec::with_capacity(appends.len() * 16);
     let mut results = Vec::with_capacity(appends.len());
     for Append { event, .. } in appends {
         if window.contains(event.id()) {
@@ -307,18 +329,14 @@ fn insert(
         }
         let id = event.id().to_bytes();
         insert.execute(params![offset, id, event.event_type().number(), event.received_ms(), event.line()])?;
-        ids.extend_from_slice(&id);
+        ids.add(Offset(offset), id);
         // Not after the commit, because one batch can hold the same event twice. If the commit fails, the journal is
         // opened again and loads a new window.
         window.insert(event.id(), now.monotonic_secs());
         offset += 1;
         results.push(Ok(Appended::Stored));
     }
-    if !ids.is_empty() {
-        transaction
-            .prepare_cached("INSERT INTO batches (last_offset, ids) VALUES (?1, ?2)")?
-            .execute(params![offset - 1, ids])?;
-    }
+    ids.store_full_rows(transaction)?;
     Ok(results)
 }
 

@@ -18,8 +18,11 @@ use crate::telemetry::Metrics;
 /// How often the writer prunes the journal.
 const PRUNING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the writer prunes before events get their turn.
-const PRUNING_MAX: Duration = Duration::from_millis(10);
+/// How long the writer prunes before events get their turn. The slice at the end may take it further.
+const PRUNING_MAX: Duration = Duration::from_millis(5);
+
+/// While there is more to prune, each pause is this many times as long as the work before it.
+const PRUNING_PAUSE: u32 = 3;
 
 /// How long the writer waits before it tries to reopen a journal that failed.
 const REOPEN_WAIT: Duration = Duration::from_secs(1);
@@ -215,7 +218,7 @@ impl Writer {
         let began = Instant::now();
         let limit_bytes = store.options().size_bytes_max;
         match store.prune(now, || began.elapsed() > PRUNING_MAX) {
-            Ok(report) => self.report(&report, limit_bytes),
+            Ok(report) => self.report(&report, limit_bytes, began.elapsed()),
             Err(error) => {
                 self.fail(&error);
             }
@@ -246,12 +249,11 @@ impl Writer {
         }
     }
 
-    fn report(&mut self, report: &PruningReport, limit_bytes: u64) {
+    fn report(&mut self, report: &PruningReport, limit_bytes: u64, took: Duration) {
         if report.has_more {
-            // As long a pause as the work, so that pruning never takes more than half of the time.
-            self.next_maintenance = Instant::now() + PRUNING_MAX;
+            self.next_maintenance = Instant::now() + took * PRUNING_PAUSE;
         }
-        self.links.metrics.journal_bytes(report.used_bytes);
+        self.links.metrics.disk().journal(report.file.used_bytes(), report.file.file_bytes());
         self.links.metrics.dedupe_window(i64::from(report.window_secs));
         self.links.metrics.limits().dedupe_ids(report.window_ids);
         let percent = report.held_bytes.saturating_mul(100) / limit_bytes.max(1);

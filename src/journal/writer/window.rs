@@ -5,8 +5,6 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use rusqlite::Connection;
-
 use super::super::Offset;
 use crate::callback::EventId;
 
@@ -42,23 +40,6 @@ impl Window {
             ids_max: ids_max as usize,
             is_cut: false,
         }
-    }
-
-    /// Remembers the ids that a journal stored last, as if that were now. Their true age is unknown, because the system clock
-    /// may have jumped since. To remember an id for too long loses nothing.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub(super) fn load(&mut self, connection: &Connection, now_secs: u32) -> rusqlite::Result<()> {
-        let mut batches = connection.prepare("SELECT ids FROM batches ORDER BY last_offset")?;
-        let mut rows = batches.query([])?;
-        while let Some(row) = rows.next()? {
-            for id in row.get_ref(0)?.as_blob()?.as_chunks().0 {
-                // More than `ids_max` do no harm: `insert` forgets the oldest ones.
-                self.insert(EventId::from_bytes(*id), now_secs);
-            }
-        }
-        Ok(())
     }
 
     /// The number of ids.
@@ -122,7 +103,7 @@ impl Window {
     }
 
     fn remove_from_table(&mut self, slot: &Slot, number: u32) {
-        // By number: `load` can find an id twice, if the event came again after its time in the window.
+        // By number: a journal can have an id twice, if the event came again after its time in the window.
         if let Ok(entry) = self.table.find_entry(hash(&slot.id), |found| *found == number) {
             entry.remove();
         }

@@ -6,7 +6,7 @@ use super::super::super::{
     Appended::{Duplicate, Stored},
     Offset, Options, Progress, schema,
 };
-use super::super::testing::{append_all, appends, at, give_up, open, open_with, small};
+use super::super::testing::{append_all, appends, at, give_up, jumped, open, open_with, small};
 
 const DAY_SECS: u64 = 86_400;
 
@@ -52,7 +52,7 @@ fn pruning_stops_on_request() {
     append_all(&mut store, 2500);
     store.pass(0, 2500);
     assert!(store.prune(at(31 * DAY_SECS), || true).unwrap().has_more);
-    assert_eq!(offsets(directory.path()).len(), 1500);
+    assert_eq!(offsets(directory.path()).len(), 2250);
     assert!(!store.prune(at(31 * DAY_SECS), || false).unwrap().has_more);
     assert_eq!(offsets(directory.path()).len(), 0);
 }
@@ -62,7 +62,6 @@ fn forgotten_ids_are_pruned() {
     let directory = tempfile::tempdir().unwrap();
     let options = Options { dedupe_ids_max: 1000, ..Options::default() };
     let mut store = open_with(directory.path(), &options, &["log"]);
-    // A row of `batches` each, more than one transaction prunes.
     for number in 0..4000 {
         store.append([number]);
     }
@@ -71,7 +70,7 @@ fn forgotten_ids_are_pruned() {
         let database = Connection::open(schema::path(directory.path())).unwrap();
         database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     };
-    assert_eq!((count("batches"), count("records")), (1000, 4000));
+    assert_eq!((count("batches"), count("records")), (4, 4000), "240 ids a row, the newest 160 in their records");
 }
 
 #[test]
@@ -83,7 +82,7 @@ fn partly_forgotten_batches_stay() {
     store.prune(at(0), || false).unwrap();
     let database = Connection::open(schema::path(directory.path())).unwrap();
     let rows: i64 = database.query_row("SELECT count(*) FROM batches", [], |row| row.get(0)).unwrap();
-    assert_eq!(rows, 10);
+    assert_eq!(rows, 4);
 }
 
 #[test]
@@ -94,7 +93,7 @@ fn held_bytes_are_measured_before_the_limit() {
     store.pass(0, 1000);
     store.pass(1, 250);
     let report = store.prune(at(0), || false).unwrap();
-    let share = report.held_bytes as f64 / report.used_bytes as f64;
+    let share = report.held_bytes as f64 / report.file.used_bytes() as f64;
     assert!((0.7..0.8).contains(&share), "{report:?}");
     assert_eq!((report.slowest.as_deref(), report.has_space), (Some("slow"), true));
     store.pass(1, 1000);
@@ -111,7 +110,7 @@ fn size_limit_prunes_oldest_passed_records() {
         store.pass(0, store.head().0);
     }
     let report = store.prune(at(0), || false).unwrap();
-    assert!(report.used_bytes <= small().size_bytes_max);
+    assert!(report.file.used_bytes() <= small().size_bytes_max);
     let kept = offsets(directory.path());
     assert_eq!(kept.last(), Some(&10_000));
     assert!(kept[0] > 1 && kept.len() as i64 == 10_001 - kept[0], "the oldest went, and none between");
@@ -149,7 +148,7 @@ fn stuck_consumer_fills_the_journal() {
         assert!(number < 100_000, "the limit must be reached");
     };
     let report = store.prune(at(0), || false).unwrap();
-    assert!(!report.has_space && report.used_bytes <= small().size_bytes_max, "{report:?}");
+    assert!(!report.has_space && report.file.used_bytes() <= small().size_bytes_max, "{report:?}");
     assert_eq!(offsets(directory.path()).len() as u32, first_refused, "every stored event is there");
     assert_eq!(store.append([0]), [Ok(Duplicate)]);
     let refused = first_refused..first_refused + 100;
@@ -171,9 +170,81 @@ fn dead_letters_are_never_pruned() {
         assert!(number < 100_000, "the limit must be reached");
     }
     let report = store.prune(at(0), || false).unwrap();
-    assert!(report.held_bytes * 2 > report.used_bytes && report.slowest.is_none(), "{report:?}");
+    assert!(report.held_bytes * 2 > report.file.used_bytes() && report.slowest.is_none(), "{report:?}");
     assert_eq!(store.consumers()[0].dead_letters, i64::from(number));
     drop(store);
     let store = open_with(directory.path(), &small(), &["log"]);
     assert_eq!(store.consumers()[0].dead_letters, i64::from(number));
+}
+
+/// The size of the file after a checkpoint.
+fn file_bytes(directory: &std::path::Path) -> u64 {
+    let database = Connection::open(schema::path(directory)).unwrap();
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    schema::path(directory).metadata().unwrap().len()
+}
+
+#[test]
+fn pruned_space_goes_back_to_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    append_all(&mut store, 8000);
+    store.pass(0, 8000);
+    let full = file_bytes(directory.path());
+    let report = store.prune(at(31 * DAY_SECS), || false).unwrap();
+    assert!(!report.has_more && report.file.used_bytes() < 200_000, "{report:?}");
+    let bytes = file_bytes(directory.path());
+    assert!(bytes == report.file.file_bytes() && bytes < 1_300_000 && 2 * bytes < full, "{bytes} of {full}, {report:?}");
+    // What is left is whole.
+    assert_eq!(store.append(8000..8100), vec![Ok(Stored); 100]);
+    drop(store);
+    let mut store = open(directory.path());
+    assert_eq!(store.append([8099]), [Ok(Duplicate)]);
+    assert_eq!(offsets(directory.path()), (8001..=8100).collect::<Vec<_>>());
+}
+
+/// The events of a commit don't wait until the new limit is reached.
+#[test]
+fn lowered_limit_is_reached_in_slices() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    append_all(&mut store, 20_000);
+    store.pass(0, 20_000);
+    drop(store);
+    let mut store = open_with(directory.path(), &small(), &["log"]);
+    let count = || offsets(directory.path()).len();
+    let before = count();
+    assert_eq!(store.append([20_000]), [Ok(Stored)]);
+    assert!(before - count() < 300, "a commit prunes at most a slice");
+    let (mut slices, mut most) = (0, 0);
+    loop {
+        let before = count();
+        let report = store.prune(at(0), || true).unwrap();
+        most = most.max(before - count());
+        if !report.has_more {
+            break;
+        }
+        slices += 1;
+        assert_eq!(store.append([20_000]), [Ok(Duplicate)]);
+    }
+    let used = store.prune(at(0), || false).unwrap().file.used_bytes();
+    assert!(slices > 40 && most <= 250 && used <= small().size_bytes_max, "{slices} slices, {most} events, {used} bytes");
+    let bytes = file_bytes(directory.path());
+    assert!(bytes < 2 * small().size_bytes_max, "{bytes} bytes");
+}
+
+#[test]
+fn ids_outlive_their_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open_with(directory.path(), &one_day(), &["log"]);
+    store.append(0..10);
+    store.pass(0, 10);
+    store.prune(jumped(10, 48), || false).unwrap();
+    assert_eq!(offsets(directory.path()), [0; 0]);
+    store.append_at([10], jumped(10, 48));
+    drop(store);
+    let mut store = open_with(directory.path(), &one_day(), &["log"]);
+    let results = store.append_at(0..12, jumped(10, 48));
+    assert_eq!(results[..11], vec![Ok(Duplicate); 11]);
+    assert_eq!(results[11], Ok(Stored));
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use super::super::super::testing::{event, offsets};
+use super::super::super::testing::{event, large_event, offsets};
 use super::super::super::{
     Ahead, Appended::Duplicate, Appended::Stored, DeadLetterAction, DeadLetterSelection, NewDeadLetter, Record,
 };
@@ -29,11 +29,11 @@ fn failed_commit_stores_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     store.append([1]);
-    let batches = hide_table(directory.path(), "batches");
+    let records = hide_table(directory.path(), "records");
     let mut reopen = store.reopener();
     store.commit(&appends([event(2), event(3)]), &[], at(0)).unwrap_err();
     drop(store);
-    batches.show();
+    records.show();
     let mut store = reopen(at(0)).unwrap();
     assert_eq!(store.append([1, 2, 3]), [Ok(Duplicate), Ok(Stored), Ok(Stored)], "its ids are forgotten");
     assert_eq!(offsets(directory.path()), [1, 2, 3]);
@@ -327,4 +327,20 @@ fn cut_wal_keeps_every_synced_commit() {
         assert_eq!(offsets(copy.path()), (1..=head).collect::<Vec<_>>());
         assert_eq!(store.append([49, 200]), [Ok(Duplicate), Ok(Stored)]);
     }
+}
+
+/// The WAL gets each changed page as a whole: the end of the records, sometimes a new page of them, and the cursor of a sink.
+#[test]
+fn lone_event_writes_little() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    let wal_bytes = || directory.path().join("journal.db-wal").metadata().unwrap().len();
+    let before = wal_bytes();
+    for number in 0..100 {
+        // A push of CSS with all its members has some 1,100 bytes.
+        store.commit(&appends([large_event(number, 600)]), &[], at(0)).unwrap();
+        store.pass(0, store.head().0);
+    }
+    let bytes = (wal_bytes() - before) / 100;
+    assert!(bytes <= 14 * 1024, "{bytes} bytes an event");
 }
