@@ -54,8 +54,8 @@ fn errors_name_the_file_and_the_cure() {
     let older = DATABASE.check_is_current(&open_to_read(directory.path()).unwrap()).unwrap_err();
     says(older.into(), "start `livehook serve`");
     open(directory.path()).unwrap().pragma_update(None, "user_version", DATABASE.version() + 1).unwrap();
-    says(open(directory.path()).unwrap_err(), "version 5, made by a newer livehook");
-    says(open_to_read(directory.path()).unwrap_err(), "version 5, made by a newer livehook");
+    says(open(directory.path()).unwrap_err(), "version 6, made by a newer livehook");
+    says(open_to_read(directory.path()).unwrap_err(), "version 6, made by a newer livehook");
     Connection::open(path(directory.path())).unwrap().pragma_update(None, "application_id", 1).unwrap();
     says(open(directory.path()).unwrap_err(), "not a livehook journal");
 }
@@ -107,7 +107,7 @@ fn writer_syncs_each_commit_to_the_wal() {
 fn upgrade_marks_where_ids_are_in_records() {
     for (batches, expected) in [("", vec![(3, 0)]), ("INSERT INTO batches VALUES (2, zeroblob(32))", vec![(2, 32)])] {
         let old = tempfile::tempdir().unwrap();
-        version(3, old.path());
+        version(4, old.path());
         let connection = Connection::open(path(old.path())).unwrap();
         connection.execute_batch("INSERT INTO records VALUES (2, x'02', 1, 0, '{}'), (3, x'03', 1, 0, '{}')").unwrap();
         connection.execute_batch(batches).unwrap();
