@@ -162,7 +162,8 @@ impl Watch<'_> {
             progress(written.min(self.pages), self.pages);
             if bytes_of(self.wal) > WAL_BYTES_MAX {
                 interrupt();
-                let text = format!("grew beyond {WAL_BYTES_MAX} bytes, so the backup was stopped; try again under less load");
+                let text =
+                    format!("grew beyond {WAL_BYTES_MAX} bytes, so the backup was stopped; try again under less load");
                 return Err(StorageError::io(self.wal)(io::Error::other(text)));
             }
         }

@@ -65,7 +65,7 @@ fn errors_name_the_file_and_the_cure() {
 fn tables_of_each_version_never_change() {
     assert_eq!(
         DATABASE.fingerprints(),
-        ["4349da0acd79cbd6", "e6e67de9e5a20df9", "a21bb2fb38701df3", "26157ccdda30b603"]
+        ["4349da0acd79cbd6", "e6e67de9e5a20df9", "a21bb2fb38701df3", "26157ccdda30b603", "26157ccdda30b603"]
     );
 }
 

@@ -147,8 +147,7 @@ impl Space {
         }
         let target = keep.size_bytes_max - keep.size_bytes_max / HEADROOM_SHARE;
         let surplus = self.file.used_bytes().saturating_sub(target);
-        let (before_ms, wanted) =
-            if surplus > 0 { (None, surplus) } else { (Some(keep.received_since_ms), u64::MAX) };
+        let (before_ms, wanted) = if surplus > 0 { (None, surplus) } else { (Some(keep.received_since_ms), u64::MAX) };
         let pruned = self.prune_records(connection, ids, keep.unpassed_after, before_ms, wanted)?;
         self.measure_again(connection)?;
         Ok(pruned > 0)

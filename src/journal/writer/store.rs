@@ -256,7 +256,11 @@ impl Store {
     ///
     /// # Errors
     /// The file was moved or replaced, or cannot be read or written.
-    pub(super) fn prune(&mut self, now: Now, mut is_enough: impl FnMut() -> bool) -> Result<PruningReport, JournalError> {
+    pub(super) fn prune(
+        &mut self,
+        now: Now,
+        mut is_enough: impl FnMut() -> bool,
+    ) -> Result<PruningReport, JournalError> {
         check_place(&self.data_dir, self.identity)?;
         self.window.expire(now.monotonic_secs());
         let keep = Keep {

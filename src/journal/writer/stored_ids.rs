@@ -26,7 +26,10 @@ impl StoredIds {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub(super) fn load(connection: &Connection, mut remember: impl FnMut([u8; ID_BYTES])) -> rusqlite::Result<StoredIds> {
+    pub(super) fn load(
+        connection: &Connection,
+        mut remember: impl FnMut([u8; ID_BYTES]),
+    ) -> rusqlite::Result<StoredIds> {
         let mut rows_end = 0;
         let mut batches = connection.prepare("SELECT last_offset, ids FROM batches ORDER BY last_offset")?;
         let mut rows = batches.query([])?;

@@ -194,7 +194,10 @@ fn pruned_space_goes_back_to_the_disk() {
     let report = store.prune(at(31 * DAY_SECS), || false).unwrap();
     assert!(!report.has_more && report.file.used_bytes() < 200_000, "{report:?}");
     let bytes = file_bytes(directory.path());
-    assert!(bytes == report.file.file_bytes() && bytes < 1_300_000 && 2 * bytes < full, "{bytes} of {full}, {report:?}");
+    assert!(
+        bytes == report.file.file_bytes() && bytes < 1_300_000 && 2 * bytes < full,
+        "{bytes} of {full}, {report:?}"
+    );
     // What is left is whole.
     assert_eq!(store.append(8000..8100), vec![Ok(Stored); 100]);
     drop(store);
@@ -229,7 +232,10 @@ fn lowered_limit_is_reached_in_slices() {
         assert_eq!(store.append([10_000]), [Ok(Duplicate)]);
     }
     let used = store.prune(at(0), || false).unwrap().file.used_bytes();
-    assert!(slices > 10 && most <= 250 && used <= small().size_bytes_max, "{slices} slices, {most} events, {used} bytes");
+    assert!(
+        slices > 10 && most <= 250 && used <= small().size_bytes_max,
+        "{slices} slices, {most} events, {used} bytes"
+    );
     let bytes = file_bytes(directory.path());
     assert!(bytes < 2 * small().size_bytes_max, "{bytes} bytes");
 }
