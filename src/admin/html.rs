@@ -17,7 +17,9 @@ pub(super) fn html_response(markup: Markup) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Other sites get no referrer. With `no-referrer` alone, browsers would hide the origin of our own forms too, which
+    // `Form` checks. The last policy that a browser knows counts.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer, same-origin"));
     response
 }
 

@@ -20,6 +20,7 @@ mod session;
 mod setup;
 mod state;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod texts;

@@ -6,12 +6,14 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::state::Pages;
-use super::{assets, login, now, preferences, session};
+use super::{assets, login, now, preferences, session, stream};
 
 /// Returns the router of the pages.
 pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
     Router::new()
         .route("/", get(now::show))
+        // A single segment of the router cannot be empty, and a name can.
+        .route("/streams/{*names}", get(stream::show))
         .route("/sessions/{id}", get(session::show))
         .route("/login", get(login::show).post(login::log_in))
         .route("/logout", post(login::log_out))

@@ -116,8 +116,8 @@ async function renew() {
   renewing = false;
 }
 
-// An event is shown at once. If more follow, a page is renewed once a second.
-const PAUSE_MS = 900;
+// An event is shown at once. If more follow, a page is renewed at most this often.
+const PAUSE_MS = 600;
 let last = 0;
 let timer;
 

@@ -112,6 +112,14 @@ events-left-out = { $count ->
    *[other] { $count } more events are not shown.
 }
 
+## One stream
+newest-sessions = Newest sessions
+column-reason = Reason
+broadcast-started = Newest broadcast since
+broadcast-sessions = Its sessions
+broadcast-gaps = Its gaps
+broadcast-longest-gap = Its longest gap
+
 ## Set-up
 setup-title = Connect CSS to livehook
 setup-intro = No event has arrived yet. Four steps in the CSS console, and this page turns into the list of your live streams.

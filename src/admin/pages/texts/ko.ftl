@@ -108,6 +108,14 @@ events-left-out = { $count ->
    *[other] 이벤트 { $count }건은 표시하지 않았습니다.
 }
 
+## One stream
+newest-sessions = 최근 세션
+column-reason = 이유
+broadcast-started = 최근 방송 시작
+broadcast-sessions = 방송의 세션 수
+broadcast-gaps = 끊긴 횟수
+broadcast-longest-gap = 가장 길게 끊긴 시간
+
 ## Set-up
 setup-title = CSS를 livehook에 연결하기
 setup-intro = 아직 이벤트가 오지 않았습니다. CSS 콘솔에서 네 단계를 마치면 이 페이지가 방송 중인 스트림 목록으로 바뀝니다.

@@ -99,8 +99,17 @@ fn every_named_sentence_exists() {
     let source_of = |name: &str| {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/pages").join(name)).unwrap()
     };
-    let files =
-        ["error_page.rs", "format.rs", "layout.rs", "login.rs", "now.rs", "session.rs", "setup.rs", "status.rs"];
+    let files = [
+        "error_page.rs",
+        "format.rs",
+        "layout.rs",
+        "login.rs",
+        "now.rs",
+        "session.rs",
+        "setup.rs",
+        "status.rs",
+        "stream.rs",
+    ];
     for file in files {
         let source = source_of(file);
         for call in ["text(\"", "text_with(\""] {

@@ -108,6 +108,14 @@ events-left-out = { $count ->
    *[other] 还有 { $count } 条事件没有显示。
 }
 
+## One stream
+newest-sessions = 最近的会话
+column-reason = 原因
+broadcast-started = 最近一场直播开始于
+broadcast-sessions = 其中的会话数
+broadcast-gaps = 中断次数
+broadcast-longest-gap = 最长的中断
+
 ## Set-up
 setup-title = 把 CSS 接到 livehook
 setup-intro = 还没有收到事件。在 CSS 控制台完成四步后，这个页面会变成直播流的列表。

@@ -1,0 +1,240 @@
+"""Uses the pages in a real Chromium, over the real service.
+
+    cargo build && PYTHONPATH=FOLDER python3 tests/pages.py [NAME...]
+
+FOLDER holds the packages of tests/requirements/pages.txt. Runs the tests whose name contains one of NAME, or all of them.
+"""
+
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import axe_playwright_python
+from playwright.sync_api import expect, sync_playwright
+from programs import free_port, livehook, running, until
+
+KEY = "a-key-of-the-page-tests-0123456789"
+TOKEN = "a-token-of-the-page-tests"
+AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "\"><script>alert(1)</script>",
+    "\u202egnp.exe",
+    "line\nbreak\ttab\u0007bell",
+    "x" * 4096,
+    "👩‍👩‍👧‍👦 가나다 直播",
+]
+
+
+class Site:
+    """A running service and a browser."""
+
+    def __init__(self, browser, folder):
+        self.browser, self.folder = browser, folder
+        self.receiver, self.admin = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.admin}"
+        self.environment = {
+            "LIVEHOOK_KEYS": KEY,
+            "LIVEHOOK_ADMIN_TOKEN": TOKEN,
+            "LIVEHOOK_LISTEN": f"127.0.0.1:{self.receiver}",
+            "LIVEHOOK_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
+            "LIVEHOOK_DATA_DIR": str(folder / "data"),
+        }
+
+    def serve(self):
+        return running("serve", ["livehook", "serve"], self.admin, self.folder, self.environment)
+
+    def send(self, *arguments):
+        url = f"http://127.0.0.1:{self.receiver}/callback"
+        return livehook("send", "--key", KEY, "--url", url, *arguments, folder=self.folder)
+
+    def send_callback(self, members):
+        """Signs and sends a callback with these members."""
+        path = self.folder / "callback.json"
+        path.write_text(json.dumps(members))
+        self.send(str(path))
+
+    @contextlib.contextmanager
+    def page(self, path="/", **options):
+        """A page, which must break no rule of its Content-Security-Policy and log no error."""
+        context = self.browser.new_context(**options)
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        errors = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
+        page.goto(self.url + path)
+        yield page
+        context.close()
+        # A restart of the service breaks connections, which the browser logs.
+        errors = [error for error in errors if "ERR_CONNECTION_REFUSED" not in error and "ERR_INCOMPLETE" not in error]
+        assert not errors, errors
+
+
+def row(page, stream):
+    return page.locator(f'#live tr[data-stream="push.example.com/live/{stream}"]')
+
+
+def test_set_up_turns_into_the_list(site):
+    with site.serve(), site.page() as page:
+        expect(page.locator("h1")).to_have_text("Connect CSS to livehook")
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{site.receiver}/callback", b'{"event_type":1}', {"content-type": "application/json"}
+        )
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(request)
+        expect(page.locator('[data-refusal="signature_missing"]')).to_be_visible()
+        site.send("--event", "push", "--stream", "first")
+        expect(row(page, "first")).to_be_visible()
+
+
+def test_push_and_stop_appear_by_themselves(site):
+    with site.serve():
+        site.send("--event", "push", "--stream", "old")
+        with site.page() as page:
+            expect(row(page, "old")).to_be_visible()
+            begun = time.monotonic()
+            site.send("--event", "push", "--stream", "new")
+            expect(row(page, "new")).to_be_visible()
+            seconds = time.monotonic() - begun
+            print(f"   a push was visible after {seconds:.2f} s, with the time to send it")
+            expect(page.locator("#live-count strong")).to_have_text("2")
+            assert page.title().startswith("2 live")
+            site.send("--event", "pair", "--stream", "short", "--errcode", "8")
+            ended = page.locator('#ended [data-stream="push.example.com/live/short"]')
+            expect(ended.locator(".reason-idle")).to_be_visible()
+            ended.locator("a.why").click()
+            expect(page.locator(".advice")).to_contain_text("Who should act")
+            expect(page.locator("[data-event]")).to_have_count(2)
+
+
+def test_names_from_outside_do_no_harm(site):
+    with site.serve():
+        site.send("--event", "push", "--stream", "plain")
+        sample = json.loads((Path(__file__).parent / "fixtures" / "001-push.json").read_text())
+        now = int(time.time())
+        for number, name in enumerate(HOSTILE):
+            times = {"event_time": now, "sequence": str(9000 + number), "t": now + 600}
+            site.send_callback({**sample, **times, "stream_id": name, "channel_id": name, "app": "live"})
+        for theme in ("light", "dark"):
+            with site.page(color_scheme=theme) as page:
+                expect(page.locator("#live tbody tr")).to_have_count(len(HOSTILE) + 1)
+                assert page.locator("#live img, #live script").count() == 0
+                assert "\u202e" not in page.locator("body").inner_text()
+                width = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                assert width, "a long name makes the page wider than the window"
+                page.locator("#live tbody tr").last.locator("a").click()
+
+
+def test_page_without_a_script_shows_its_data(site):
+    with site.serve():
+        site.send("--event", "push", "--stream", "plain")
+        site.send("--event", "pair", "--stream", "gone")
+        with site.page(java_script_enabled=False) as page:
+            expect(row(page, "plain")).to_contain_text("UTC")
+            page.get_by_label("Find a stream").fill("nothing")
+            page.get_by_label("Find a stream").press("Enter")
+            expect(page.locator("#live")).to_contain_text("No live stream has this text")
+            page.get_by_label("Language").select_option("ko")
+            page.get_by_role("button", name="Apply").click()
+            expect(page.locator("html")).to_have_attribute("lang", "ko")
+
+
+def test_login_and_logout(site):
+    site.environment["LIVEHOOK_ADMIN_LISTEN"] = f"0.0.0.0:{site.admin}"
+    with site.serve():
+        site.send("--event", "push", "--stream", "secret")
+        with site.browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{site.url}/?text=secret")
+            expect(page).to_have_url(f"{site.url}/login?next=%2F%3Ftext%3Dsecret")
+            page.get_by_label("Admin token").fill("wrong")
+            page.get_by_role("button", name="Log in").click()
+            expect(page.get_by_role("alert")).to_have_text("This is not the admin token.")
+            page.get_by_label("Admin token").fill(TOKEN)
+            page.get_by_role("button", name="Log in").click()
+            expect(row(page, "secret")).to_be_visible()
+            assert page.url == f"{site.url}/?text=secret"
+            cookie = next(cookie for cookie in context.cookies() if cookie["name"] == "livehook_login")
+            assert cookie["httpOnly"] and cookie["sameSite"] == "Strict" and TOKEN not in cookie["value"]
+            # The feed works with the cookie, so the page changes by itself here too.
+            site.send("--event", "push", "--stream", "secret-two")
+            expect(row(page, "secret-two")).to_be_visible()
+            page.get_by_role("button", name="Log out").click()
+            expect(page.get_by_label("Admin token")).to_be_visible()
+
+
+def test_page_recovers_from_a_restart(site):
+    with site.serve():
+        site.send("--event", "push", "--stream", "before")
+        page_context = site.page()
+        page = page_context.__enter__()
+        expect(row(page, "before")).to_be_visible()
+    expect(page.locator("#connection")).to_have_text("Connection lost, trying again")
+    with site.serve():
+        site.send("--event", "push", "--stream", "after")
+        expect(row(page, "after")).to_be_visible(timeout=30_000)
+        expect(page.locator("#connection")).to_have_text("")
+        page_context.__exit__(None, None, None)
+
+
+def test_everyone_can_use_them(site):
+    """axe finds nothing serious, in both themes and all languages, and the keyboard alone reaches everything."""
+    with site.serve():
+        addresses = ["/", "/login", "/nothing"]
+        for is_set_up in (False, True):
+            for language in ("en", "ko", "zh-CN"):
+                for theme in ("light", "dark"):
+                    for path in addresses:
+                        # The policy of the pages forbids scripts from elsewhere, and axe is one.
+                        context = site.browser.new_context(locale=language, color_scheme=theme, bypass_csp=True)
+                        page = context.new_page()
+                        page.goto(site.url + path)
+                        page.evaluate(AXE)
+                        found = page.evaluate("axe.run()")["violations"]
+                        serious = [
+                            (violation["id"], violation["nodes"][0]["html"])
+                            for violation in found
+                            if violation["impact"] in ("serious", "critical")
+                        ]
+                        assert not serious, (path, language, theme, serious)
+                        context.close()
+            if not is_set_up:
+                site.send("--event", "push", "--stream", "one")
+                site.send("--event", "pair", "--stream", "two")
+                until("index", lambda: b"data-state" in urllib.request.urlopen(site.url).read())
+                with site.page() as page:
+                    addresses.append(page.locator("#ended a.why").first.get_attribute("href"))
+        with site.page() as page:
+            reached = set()
+            for _ in range(30):
+                page.keyboard.press("Tab")
+                reached.add(page.evaluate("document.activeElement.outerHTML.slice(0, 60)"))
+            links = page.locator("a, select, input:not([type=hidden])").count()
+            assert len(reached) >= links - 1, (links, reached)
+
+
+def main():
+    tests = {name: test for name, test in globals().items() if name.startswith("test_")}
+    wanted = [name for name in tests if not sys.argv[1:] or any(part in name for part in sys.argv[1:])]
+    assert wanted, f"no test has a name with {sys.argv[1:]}"
+    chromium = shutil.which("chromium")
+    assert chromium, "chromium is missing: install it, or run tests/run"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for name in wanted:
+            with tempfile.TemporaryDirectory() as folder:
+                tests[name](Site(browser, Path(folder)))
+            print(f"ok: {name}")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
