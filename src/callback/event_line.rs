@@ -38,7 +38,7 @@ pub(super) fn write(
     redactor: &Redactor,
 ) -> (String, Places) {
     let event_type = callback.event_type;
-    let redacted = members::redacted(&callback.members, redactor);
+    let redacted = members::redacted(&callback.members, &redactor.of_callback(callback.sign.digest()));
     let domain = members::domain(&redacted, event_type).unwrap_or_default();
     let app_name = members::app_name(&redacted, event_type).unwrap_or_default();
     let stream = members::stream(&redacted, event_type);

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use super::catalogue::{KnownType, TimeMember, TimeUnit};
 use super::event_type::EventType;
 use super::json;
-use super::redact::Redactor;
+use super::redact::{REDACTED_STRING, Redaction, names_a_value};
+use super::vendor_members::is_vendor_member;
 
 /// The latest time that livehook can write, 9999-12-30T22:00:00.999Z, in Unix ms. Later times count as absent.
 const TIME_MS_MAX: i64 = 253_402_207_200_999;
@@ -25,13 +26,25 @@ pub(super) struct Member<'a> {
 }
 
 /// Returns the members without secrets, as livehook may store and show them.
-pub(super) fn redacted<'m>(members: &'m [Member<'_>], redactor: &Redactor) -> Vec<Member<'m>> {
-    let redacted = members.iter().map(|member| redactor.member(&member.name, &member.value));
+pub(super) fn redacted<'m>(members: &'m [Member<'_>], redaction: &Redaction<'_>) -> Vec<Member<'m>> {
+    let redacted = members.iter().map(|member| redaction.member(&member.name, &member.value));
     let mut redacted: Vec<Member<'m>> = redacted.map(|(name, value)| Member { name, value }).collect();
     if redacted.iter().zip(members).any(|(member, before)| member.name != before.name) {
         separate(&mut redacted);
     }
+    hide_pair(&mut redacted, redaction);
     redacted
+}
+
+/// Hides the value if the members are a pair of a secret name and its value, such as `"key":"txSecret","value":"abc"`.
+fn hide_pair(members: &mut [Member<'_>], redaction: &Redaction<'_>) {
+    let is_pair_value = |name: &str| names_a_value(name) && !is_vendor_member(name);
+    if members.iter().any(|member| is_pair_value(&member.name))
+        && members.iter().any(|member| redaction.is_name(&member.value))
+    {
+        let values = members.iter_mut().filter(|member| is_pair_value(&member.name));
+        values.for_each(|member| member.value = Cow::Borrowed(REDACTED_STRING));
+    }
 }
 
 /// Adds a number to each name that an earlier member has, because names that differ in their secrets alone become equal.

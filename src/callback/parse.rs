@@ -47,6 +47,16 @@ pub(super) enum Sign {
     Digest([u8; 16]),
 }
 
+impl Sign {
+    /// The digest, if there is one.
+    pub(super) fn digest(self) -> Option<[u8; 16]> {
+        match self {
+            Sign::Digest(digest) => Some(digest),
+            Sign::Absent | Sign::Unreadable => None,
+        }
+    }
+}
+
 /// Why a body is not a callback. The sender reads these texts. They quote nothing of the body except a short, escaped name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Malformed {
@@ -108,8 +118,8 @@ impl<'a> Callback<'a> {
 
         let mut members = Vec::with_capacity(raw.len());
         let (mut event_type, mut t, mut sign) = (None, None, Sign::Absent);
-        // Only members at the top level are read: CSS puts everything that livehook needs there. A `sign` or `t` within a
-        // value is data of the event like any other.
+        // Only members at the top level are read: CSS puts everything that livehook needs there. The redaction hides a `sign` or `t`
+        // within a value.
         for (name, value) in raw {
             // The callback itself is the first level.
             let value = json::compact(value.get(), NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;

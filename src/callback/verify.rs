@@ -124,7 +124,8 @@ impl Verifier {
     /// `sign` and `t`. The values of deeper members with these names are replaced, in whatever case the names are.
     pub fn redacted_members(&self, callback: &Callback<'_>) -> String {
         let mut object = String::with_capacity(callback.members_bytes() + 64);
-        members::write_object(&mut object, &members::redacted(&callback.members, &self.redactor));
+        let redaction = self.redactor.of_callback(callback.sign.digest());
+        members::write_object(&mut object, &members::redacted(&callback.members, &redaction));
         json::valid_unicode(&without_credentials(&object)).into_owned()
     }
 

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use super::json_strings::{next_string, value_length};
-use super::redactor::{REDACTED_STRING, Redactor};
+use super::redaction::REDACTED_STRING;
+use super::redactor::Redactor;
 use crate::callback::json;
 
 /// Redacts signatures. A signature may be genuine even if its name has the wrong case, or if it is inside another text.

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
+use super::work;
+
 /// Returns the place of the first string at or after `start`, without its quotes. `start` must be outside a string.
 pub(super) fn next_string(json: &str, start: usize) -> Option<Range<usize>> {
     let start = start + json[start..].find('"')? + 1;
@@ -13,6 +15,7 @@ pub(super) fn next_string(json: &str, start: usize) -> Option<Range<usize>> {
         escaped = byte == b'\\' && !escaped;
         ends
     })?;
+    work::count(length);
     Some(start..start + length)
 }
 
@@ -20,5 +23,6 @@ pub(super) fn next_string(json: &str, start: usize) -> Option<Range<usize>> {
 pub(super) fn value_length(text: &str) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
     values.next()?.ok()?;
+    work::count(values.byte_offset());
     Some(values.byte_offset())
 }

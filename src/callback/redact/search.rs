@@ -1,17 +1,19 @@
-//! Finds the values of secret parameters in one string, also where escapes or percent-encoding hide them.
+//! Finds the values of secret parameters and of signatures in one string, also if escapes hide them.
 
-use std::cmp::Reverse;
 use std::ops::Range;
 
-use super::layers::{self, Unit};
+use super::layers;
+use super::names::SecretNames;
+use super::own_sign::OwnSign;
+use super::unit::{Unit, skip, starts_with};
+use super::value::{self, OpenQuotes, Value};
+use super::work;
 
-/// The names of secret parameters.
-#[derive(Clone, Debug)]
-pub(super) struct SecretNames {
-    names: Vec<Box<str>>,
-    /// For each byte, whether a name may start with it, in either case, or whether an escape that hides a name may.
-    is_suspicious: [bool; 256],
-}
+/// The words for the value in a pair of name and value, as in `{"name":"txSecret","value":"abc"}`.
+const VALUE_WORDS: [&str; 5] = ["val", "v", "data", "content", "text"];
+
+/// Words for the value that may also end a longer one, as in `paramValue`.
+const VALUE_ENDINGS: [&str; 2] = ["values", "value"];
 
 /// The secrets of one string.
 #[derive(Default)]
@@ -20,107 +22,138 @@ pub(super) struct Found {
     pub(super) secrets: Vec<Range<usize>>,
     /// Whether the string ends in a name. Then the secret is the value that follows the string, as for the name of a member.
     pub(super) ends_in_name: bool,
+    /// Whether the string is a name and nothing more.
+    pub(super) is_name: bool,
 }
 
-impl SecretNames {
-    /// Takes the names. They are compared without case, and empty ones are ignored.
-    pub(super) fn new<'n>(names: impl Iterator<Item = &'n str>) -> SecretNames {
-        let mut names: Vec<Box<str>> = names.filter(|name| !name.is_empty()).map(Box::from).collect();
-        // One name may start with another, and the search takes the first that fits.
-        names.sort_by_key(|name| Reverse(name.len()));
-        let mut is_suspicious = [false; 256];
-        for first in names.iter().filter_map(|name| name.bytes().next()).chain(*b"%\\") {
-            is_suspicious[usize::from(first.to_ascii_lowercase())] = true;
-            is_suspicious[usize::from(first.to_ascii_uppercase())] = true;
-        }
-        SecretNames { names, is_suspicious }
-    }
+/// Finds the secrets of a JSON string, given without its quotes.
+pub(super) fn find(string: &str, names: &SecretNames, own_sign: Option<&OwnSign>) -> Found {
+    let mut found = Found::default();
+    // Every layer is searched, and not the last alone, because removing a layer can break a name: in `\txSecret`, the `\t`
+    // becomes a tab.
+    let unread = layers::each(string, |units| Layer { units, names, own_sign }.search(&mut found));
+    found.secrets.extend(unread.map(|start| start..string.len()));
+    found.merge_overlaps();
+    found
+}
 
-    /// Returns false only if the text certainly holds no name. This check is cheap, and enough for almost
-    /// every member.
-    pub(super) fn may_be_in(&self, text: &str) -> bool {
-        let bytes = text.as_bytes();
-        let is_suspicion = |position: usize| match bytes[position] {
-            b'%' => true,
-            // Of the JSON escapes, only `\u` can stand for a letter of a name.
-            b'\\' => bytes.get(position + 1) == Some(&b'u'),
-            _ => self.names.iter().any(|name| {
-                bytes
-                    .get(position..position + name.len())
-                    .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-            }),
-        };
-        (0..bytes.len()).any(|position| self.is_suspicious[usize::from(bytes[position])] && is_suspicion(position))
-    }
+/// Returns whether a member with this name holds the value in a pair of name and value.
+pub(in crate::callback) fn names_a_value(name: &str) -> bool {
+    let ends_in = |ending: &str| {
+        let start = name.len().checked_sub(ending.len());
+        start.and_then(|start| name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    };
+    VALUE_WORDS.iter().any(|word| name.eq_ignore_ascii_case(word)) || VALUE_ENDINGS.iter().any(|ending| ends_in(ending))
+}
 
-    /// Finds the secrets of a JSON string, given without its quotes.
-    pub(super) fn find_in(&self, string: &str) -> Found {
-        let mut found = Found::default();
-        if !self.may_be_in(string) {
-            return found;
-        }
-        // Every layer is searched, and not the last alone, because removing a layer can break a name: in `\txSecret`, the `\t`
-        // becomes a tab.
-        layers::each(string, |units| self.find_in_layer(units, &mut found));
-        found.merge_overlaps();
-        found
-    }
+/// Returns whether a text of this length may be a part of a `sign`, which has 32 digits.
+pub(super) fn may_be_sign(length: usize) -> bool {
+    length >= 4
+}
 
-    fn find_in_layer(&self, units: &[Unit], found: &mut Found) {
+/// Returns whether a text may be a `t`: a Unix time of at least nine digits.
+pub(super) fn may_be_expiry(mut text: impl Iterator<Item = char>) -> bool {
+    let mut count = 0;
+    let are_digits = text.by_ref().inspect(|_| count += 1).all(|character| character.is_ascii_digit());
+    are_digits && count >= 9
+}
+
+/// The string after some layers are removed.
+struct Layer<'l> {
+    units: &'l [Unit],
+    names: &'l SecretNames,
+    own_sign: Option<&'l OwnSign>,
+}
+
+impl Layer<'_> {
+    fn search(&self, found: &mut Found) {
         let mut position = 0;
-        while position < units.len() {
-            match self.value_after_name(&units[position..]) {
-                Some(value) if value.is_empty() => {
-                    found.ends_in_name = true;
-                    return;
+        let mut open = OpenQuotes::default();
+        let mut has_pair = false;
+        work::count(self.units.len());
+        while position < self.units.len() {
+            let (value, length) = self.value_at(position, open);
+            let mut next = position + 1;
+            match value {
+                Value::At(secret) => {
+                    found.secrets.push(self.bytes(secret.clone()));
+                    next = secret.end.max(next);
                 }
-                Some(value) => {
-                    let [first, last] = [value.start, value.end - 1].map(|index| units[position + index]);
-                    found.secrets.push(first.start as usize..last.end as usize);
-                    position += value.end;
+                // The string has at least this name, and then no value.
+                Value::Beyond | Value::Absent if length > 0 => {
+                    has_pair |= value::is_value(self.units, position..position + length);
+                    if value == Value::Beyond {
+                        found.ends_in_name = true;
+                        found.is_name |= self.units[..position]
+                            .iter()
+                            .all(|unit| unit.character.is_alphanumeric() || "-_ ".contains(unit.character));
+                    }
                 }
-                None => position += 1,
+                Value::Beyond | Value::Absent => {}
             }
+            open.pass(&self.units[position..next]);
+            position = next;
+        }
+        if has_pair {
+            self.search_pairs(found);
         }
     }
 
-    /// Returns where the value is, if the units start with a name and a separator. The range is empty if the units end before
-    /// the value.
-    fn value_after_name(&self, units: &[Unit]) -> Option<Range<usize>> {
-        let name = self.names.iter().find(|name| starts_with(units, name))?;
-        let position = skip(units, name.chars().count(), "\"'\\");
-        let Some(separator) = units.get(position) else { return Some(position..position) };
-        let is_parameter = match separator.character {
-            '=' => true,
-            ':' => false,
-            _ => return None,
-        };
-        // The `>` belongs to `=>`, as in `'txSecret'=>'abc'`.
-        let position = skip(units, position + 1, "\\>");
-        let Some(first) = units.get(position) else { return Some(position..position) };
-
-        let quote = match first.character {
-            '<' => Some('>'),
-            quote @ ('"' | '\'') => Some(quote),
+    /// Returns the secret whose name starts at `position`, and the length of the name. A key `sign` or `t` and a copy of the
+    /// callback's own sign count as names without a length.
+    fn value_at(&self, position: usize, open: OpenQuotes) -> (Value, usize) {
+        let units = &self.units[position..];
+        if let Some(length) = self.names.length_at(units) {
+            return (value::after_name(self.units, position..position + length, open), length);
+        }
+        if let Some(length) = self.own_sign.and_then(|sign| sign.length_at(units)) {
+            return (Value::At(position..position + length), 0);
+        }
+        let signature = match units[0].character {
+            '"' | '\'' => self.signature_at(position, open),
             _ => None,
         };
-        let start = position + usize::from(quote.is_some());
-        let rest = &units[start..];
-        let length = match quote {
-            // The parameter has no value: this quote ends the text around the parameter.
-            Some(_) if is_parameter && rest.first().is_none_or(|unit| ends_value(unit.character, ",}])/;")) => 0,
-            Some(quote) => length_until(rest, |unit| {
-                (unit.character == quote || unit.character == '\\') && unit.is_no_deeper_than(first)
-            }),
-            // The end of a list or an object inside a string would be a guess, so everything after it is replaced.
-            None if !is_parameter && matches!(first.character, '[' | '{') => rest.len(),
-            // A character that is encoded more deeply than the separator belongs to the value.
-            None => length_until(rest, |unit| {
-                unit.percent_depth <= separator.percent_depth
-                    && ends_value(unit.character, if is_parameter { "" } else { ",}]" })
-            }),
+        (signature.map_or(Value::Absent, Value::At), 0)
+    }
+
+    /// Returns the value of a key `sign` or `t` whose quote is at `position`, if it may be a signature or its expiry.
+    fn signature_at(&self, position: usize, open: OpenQuotes) -> Option<Range<usize>> {
+        let units = self.units;
+        let start = skip(units, position + 1, "");
+        let length = ["sign", "t"].into_iter().find(|key| starts_with(&units[start..], key))?.len();
+        let end = skip(units, start + length, "\\");
+        units.get(end).filter(|unit| unit.character == units[position].character)?;
+        let separator = skip(units, end + 1, "\\");
+        units.get(separator).filter(|unit| matches!(unit.character, ':' | '='))?;
+        let Value::At(value) = value::after_separator(units, separator, false, open) else { return None };
+        let text = &units[value.clone()];
+        let is_secret = match length {
+            1 => may_be_expiry(text.iter().filter(|unit| !unit.is_blank()).map(|unit| unit.character)),
+            _ => may_be_sign(text.len()),
         };
-        (length > 0).then(|| start..start + length)
+        is_secret.then_some(value)
+    }
+
+    /// Adds the values of all pairs. One of them belongs to a secret name, and the bounds of a pair inside a string would be a guess.
+    fn search_pairs(&self, found: &mut Found) {
+        let mut open = OpenQuotes::default();
+        for position in 0..self.units.len() {
+            let units = &self.units[position..];
+            let is_word_start = position == 0 || !self.units[position - 1].character.is_alphanumeric();
+            let words = VALUE_WORDS.iter().filter(|_| is_word_start).chain(&VALUE_ENDINGS);
+            let length = words.filter(|word| starts_with(units, word)).map(|word| word.len()).max();
+            if let Some(length) = length
+                && let Value::At(secret) = value::after_name(self.units, position..position + length, open)
+            {
+                found.secrets.push(self.bytes(secret));
+            }
+            open.pass(&self.units[position..=position]);
+        }
+    }
+
+    fn bytes(&self, units: Range<usize>) -> Range<usize> {
+        let [first, last] = [units.start, units.end - 1].map(|index| self.units[index]);
+        first.start as usize..last.end as usize
     }
 }
 
@@ -136,23 +169,4 @@ impl Found {
             overlaps
         });
     }
-}
-
-fn starts_with(units: &[Unit], name: &str) -> bool {
-    let mut units = units.iter();
-    name.chars().all(|wanted| units.next().is_some_and(|unit| unit.character.eq_ignore_ascii_case(&wanted)))
-}
-
-/// Returns the first position at or after `start` that holds neither white space nor one of the `skipped` characters.
-fn skip(units: &[Unit], start: usize, skipped: &str) -> usize {
-    let stays = |unit: &Unit| !unit.character.is_whitespace() && !skipped.contains(unit.character);
-    start + length_until(&units[start..], stays)
-}
-
-fn length_until(units: &[Unit], ends: impl Fn(&Unit) -> bool) -> usize {
-    units.iter().position(ends).unwrap_or(units.len())
-}
-
-fn ends_value(character: char, also: &str) -> bool {
-    character.is_whitespace() || character.is_control() || "&#\"'\\<>".contains(character) || also.contains(character)
 }
