@@ -1,10 +1,15 @@
 //! The clients that count as one sender when connections or memory run short.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address, or the /64 network of an IPv6 address, because one machine can use all addresses of such a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressGroup(IpAddr);
+
+impl AddressGroup {
+    /// The first group in their order.
+    pub(super) const FIRST: AddressGroup = AddressGroup(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+}
 
 impl From<IpAddr> for AddressGroup {
     /// Returns the group of an address. An IPv4-mapped IPv6 address counts as IPv4.

@@ -33,6 +33,8 @@ pub(super) struct Connection {
     /// Whether a handler got a request since the task was woken.
     has_request: AtomicBool,
     orders: AtomicU8,
+    /// Whether bytes of the client wait in the system. It is known only after an order.
+    has_unread: AtomicBool,
     /// How many connections of the listener are ordered to end.
     evictions: Arc<AtomicUsize>,
     waker: OnceLock<Waker>,
@@ -51,6 +53,7 @@ impl Connection {
             is_answering: AtomicBool::new(false),
             has_request: AtomicBool::new(false),
             orders: AtomicU8::new(0),
+            has_unread: AtomicBool::new(false),
             evictions,
             waker: OnceLock::new(),
         }
@@ -207,6 +210,23 @@ impl Connection {
         }
     }
 
+    /// Whether the connection is ordered to end, now or after its current request.
+    pub(super) fn has_orders(&self) -> bool {
+        self.orders.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes whether bytes of the client wait in the system, although a read returned none. Under load the runtime reports
+    /// bytes late.
+    pub(super) fn note_unread(&self, has_unread: bool) {
+        self.has_unread.store(has_unread, Ordering::Relaxed);
+    }
+
+    /// Whether the next request has begun to arrive, and no read has returned a byte of it. A proxy that gets no answer to it
+    /// would report a failure, so the connection must not end now.
+    pub(super) fn has_request_waiting(&self) -> bool {
+        matches!(self.phase(), Phase::Accepted | Phase::Idle) && self.has_unread.load(Ordering::Relaxed)
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.orders.load(Ordering::Relaxed) & DRAIN != 0
     }
@@ -217,7 +237,7 @@ impl Connection {
         if self.orders.load(Ordering::Relaxed) & EVICT == 0 {
             return false;
         }
-        let may_end = self.rank().is_some();
+        let may_end = self.rank().is_some() && !self.has_request_waiting();
         if !may_end {
             self.refuse_eviction();
         }
@@ -268,6 +288,20 @@ mod tests {
             drop(connection);
             assert_eq!(evictions.load(Ordering::Relaxed), 0, "{phase:?}");
         }
+    }
+
+    /// Between its choice and its end an idle connection may get the next request.
+    #[tokio::test(start_paused = true)]
+    async fn waiting_request_is_not_evicted() {
+        let connection = Connection::new(Instant::now(), Arc::default());
+        connection.enter(Phase::Idle);
+        connection.evict();
+        connection.note_unread(true);
+        assert!(connection.has_request_waiting() && !connection.is_evicted());
+        assert!(!connection.has_orders(), "the order is taken back");
+        connection.enter(Phase::ReadingHead);
+        connection.evict();
+        assert!(connection.is_evicted(), "more bytes of a request keep no connection");
     }
 
     #[tokio::test(start_paused = true)]

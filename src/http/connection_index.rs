@@ -25,13 +25,21 @@ pub(super) struct ConnectionIndex<T> {
     /// The groups by the count of their connections.
     by_count: BTreeSet<(usize, AddressGroup)>,
     next_number: u64,
-    /// Where the comparison in turn goes on.
+    /// Where the comparison in turn goes on within a group.
     turn: u64,
+    /// Where the comparison in turn goes on between groups of one size.
+    group_turn: AddressGroup,
 }
 
 impl<T> ConnectionIndex<T> {
     pub(super) fn new() -> ConnectionIndex<T> {
-        ConnectionIndex { groups: HashMap::new(), by_count: BTreeSet::new(), next_number: 0, turn: 0 }
+        ConnectionIndex {
+            groups: HashMap::new(),
+            by_count: BTreeSet::new(),
+            next_number: 0,
+            turn: 0,
+            group_turn: AddressGroup::FIRST,
+        }
     }
 
     /// Adds a connection from an address of `group`.
@@ -64,28 +72,38 @@ impl<T> ConnectionIndex<T> {
     /// Returns the connection that makes place for a new one: the one of the smallest rank in the group with the most
     /// connections. Groups of the same size count as one. If no connection there has a rank, smaller groups follow.
     ///
-    /// In a large group it compares only some: the oldest, because a stuck one is among them, and some in turn.
+    /// In a crowd it compares only some. Of many groups of one size it takes some in turn. Of a large group it takes the
+    /// oldest, because a stuck one is among them, and some in turn.
     pub(super) fn victim<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> Option<&T> {
         let mut best: Option<(R, &T)> = None;
-        let mut best_count = 0;
         let mut examined = 0;
-        for (count, group) in self.by_count.iter().rev() {
-            if examined >= EXAMINED_MAX || (best.is_some() && *count < best_count) {
-                break;
-            }
-            let Some(members) = self.groups.get(group) else { continue };
-            let oldest = members.iter().take(COMPARED_MAX / 2);
-            let in_turn = members.range(self.turn..).chain(members.range(..self.turn)).take(COMPARED_MAX / 2);
-            for (number, connection) in oldest.chain(in_turn) {
-                examined += 1;
-                self.turn = number + 1;
-                if let Some(rank) = rank(connection)
-                    && best.as_ref().is_none_or(|(smallest, _)| rank < *smallest)
-                {
-                    best = Some((rank, connection));
-                    best_count = *count;
+        let mut larger = usize::MAX;
+        while best.is_none()
+            && let Some((count, _)) = self.by_count.range(..(larger, AddressGroup::FIRST)).next_back()
+        {
+            let turn = (*count, self.group_turn);
+            let begin = self.by_count.range((*count, AddressGroup::FIRST)..turn);
+            let rest = self.by_count.range(turn..(count + 1, AddressGroup::FIRST));
+            for (_, group) in rest.chain(begin) {
+                if examined >= EXAMINED_MAX {
+                    return best.map(|(_, connection)| connection);
+                }
+                self.group_turn = *group;
+                let Some(members) = self.groups.get(group) else { continue };
+                let oldest = members.iter().take(COMPARED_MAX / 2);
+                let in_turn = members.range(self.turn..).chain(members.range(..self.turn));
+                let others = members.len().saturating_sub(COMPARED_MAX / 2).min(COMPARED_MAX / 2);
+                for (number, connection) in oldest.chain(in_turn.take(others)) {
+                    examined += 1;
+                    self.turn = number + 1;
+                    if let Some(rank) = rank(connection)
+                        && best.as_ref().is_none_or(|(smallest, _)| rank < *smallest)
+                    {
+                        best = Some((rank, connection));
+                    }
                 }
             }
+            larger = *count;
         }
         best.map(|(_, connection)| connection)
     }
@@ -147,6 +165,19 @@ mod tests {
         let alone = 9_000;
         let tries = (0..10_000).find(|_| index.victim(|number| (*number == alone).then_some(0)).is_some());
         assert!(tries.is_some_and(|tries| tries < 400), "each gets its turn: {tries:?}");
+    }
+
+    /// A flood from thousands of addresses: each makes place in turn, and not the same few every time.
+    #[test]
+    fn groups_of_one_size_get_their_turn() {
+        let mut index = ConnectionIndex::new();
+        for number in 0..10_000_u32 {
+            index.insert(AddressGroup::from(std::net::IpAddr::V4(Ipv4Addr::from_bits(number))), number);
+        }
+        for alone in [0, 5_000, 9_999] {
+            let tries = (0..100).find(|_| index.victim(|number| (*number == alone).then_some(0)).is_some());
+            assert!(tries.is_some(), "{alone}");
+        }
     }
 
     #[test]

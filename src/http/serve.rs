@@ -189,6 +189,10 @@ where
                 return Poll::Ready(End::Cut);
             }
             if !is_draining && connection.is_draining() {
+                if connection.has_request_waiting() {
+                    // Its bytes wake this task.
+                    return Poll::Pending;
+                }
                 if matches!(connection.phase(), Phase::Accepted | Phase::Idle) {
                     return Poll::Ready(End::Cut);
                 }

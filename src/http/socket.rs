@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use rustix::io::Errno;
 use rustix::net::sockopt::set_ipv6_v6only;
+use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -79,6 +80,10 @@ pub trait Listen: Send {
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Whether the client has closed its side, or the connection is broken. It takes nothing that a read would return.
     fn is_closed_by_client(&self, context: &mut Context<'_>) -> bool;
+
+    /// Whether the system has bytes of the client that were not read. It asks the system itself, because the runtime
+    /// reports bytes only in its next turn.
+    fn has_unread(&self) -> bool;
 }
 
 impl Listen for TcpListener {
@@ -100,11 +105,31 @@ impl Socket for TcpStream {
         let mut byte = [0];
         matches!(self.poll_peek(context, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0) | Err(_)))
     }
+
+    fn has_unread(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        recv(self, &mut [0_u8; 1], flags).is_ok_and(|(read, _)| read > 0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn unread_bytes_are_found_without_the_runtime() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert!(!stream.has_unread());
+        std::io::Write::write_all(&mut client, b"P").unwrap();
+        assert!(stream.has_unread());
+        assert!(stream.try_read(&mut [0; 1]).is_err(), "the runtime has not reported it");
+        drop(client);
+        stream.readable().await.unwrap();
+        assert_eq!(stream.try_read(&mut [0; 8]).unwrap(), 1);
+        assert!(!stream.has_unread(), "the end is no byte");
+    }
 
     #[tokio::test]
     async fn every_address_takes_ipv4() {

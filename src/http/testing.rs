@@ -54,6 +54,11 @@ impl Socket for DuplexStream {
     fn is_closed_by_client(&self, _: &mut Context<'_>) -> bool {
         false
     }
+
+    /// Always false, because a read from memory misses nothing.
+    fn has_unread(&self) -> bool {
+        false
+    }
 }
 
 impl Connector {

@@ -51,6 +51,8 @@ impl<S: Socket> AsyncRead for WatchedSocket<S> {
         let polled = Pin::new(&mut self.socket).poll_read(context, buffer);
         if buffer.filled().len() > before {
             self.connection.has_read();
+        } else if self.connection.has_orders() {
+            self.connection.note_unread(self.socket.has_unread());
         }
         polled
     }
