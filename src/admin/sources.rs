@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::callback::InstanceName;
 use crate::clock::Clock;
 use crate::delivery::Status;
+use crate::http::BodyBudget;
 use crate::index;
 use crate::journal::{Health, Journal};
 use crate::receiver::{HourlyCounts, RecentRefusals};
@@ -40,6 +41,8 @@ pub struct Sources {
     pub index: Option<Arc<index::Status>>,
     /// The receiver's address and keys.
     pub receiver: ReceiverSummary,
+    /// The memory for the bodies of the receiver.
+    pub bodies: Arc<BodyBudget>,
     /// The newest refusals.
     pub refusals: Arc<RecentRefusals>,
     /// The counts of callbacks by hour and outcome.

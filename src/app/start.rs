@@ -259,6 +259,7 @@ fn spawn_endpoints(
         sinks: workers.sinks.clone(),
         index: workers.index.clone(),
         receiver: summary,
+        bodies: receiver.bodies(),
         refusals: receiver.recent_refusals(),
         hourly_counts: receiver.hourly_counts(),
         draining: Arc::clone(&is_draining),
@@ -272,12 +273,17 @@ fn spawn_endpoints(
         journal_bytes: config.journal.size_bytes_max,
         dedupe_ids: u64::from(config.journal.dedupe_ids_max),
         connections: limits.connections_max,
+        bodies_bytes: config.receiver.bodies_bytes_max,
         subscribers: subscribers_max,
     });
     let receiver = Arc::new(receiver);
     let router = receiver::router(Arc::clone(&receiver));
-    // No route sees a request without a readable head, so the transport reports it.
-    let hooks = Hooks { unreadable_head: Some(Box::new(move |word| receiver.count_unreadable(word))) };
+    let metrics = Arc::clone(&sources.metrics);
+    let hooks = Hooks {
+        connections: Some(Box::new(move |count| metrics.limits().connections(count))),
+        // No route sees a request without a readable head, so the transport reports it.
+        unreadable_head: Some(Box::new(move |word| receiver.count_unreadable(word))),
+    };
     let receiver = tokio::spawn(serve(ports.receiver, router, hooks, limits, receiver_stop));
     let admin = Arc::new(Admin::new(&config.admin, sources));
     let limits = admin_limits(subscribers_max, open_files);

@@ -112,6 +112,7 @@ impl Connections {
         let state = Arc::new(Connection::new(self.epoch, Arc::clone(&self.evictions)));
         let task = self.tasks.spawn(Arc::clone(&self.server).serve_connection(socket, peer, Arc::clone(&state)));
         self.keys.insert(task.id(), self.index.insert(peer.ip().into(), state));
+        self.report_count();
     }
 
     fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -124,6 +125,13 @@ impl Connections {
         };
         if let Some(key) = self.keys.remove(&id) {
             self.index.remove(key);
+        }
+        self.report_count();
+    }
+
+    fn report_count(&self) {
+        if let Some(hook) = &self.server.hooks.connections {
+            hook(self.keys.len());
         }
     }
 

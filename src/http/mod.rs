@@ -1,8 +1,10 @@
-//! HTTP for both listeners: connections, their limits and their end. It knows nothing of callbacks or of the API.
+//! HTTP for both listeners: connections, their limits and their end, and the memory for bodies. It knows nothing of callbacks or of the API.
 //!
 //! [`serve()`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
 
 mod address_group;
+mod body;
+mod body_shares;
 mod client_address;
 mod connection;
 mod connection_index;
@@ -20,6 +22,7 @@ mod url_path;
 mod watched;
 
 pub use address_group::AddressGroup;
+pub use body::{BodyBudget, BodyError, BodyShare, read_body};
 pub use client_address::{ClientAddress, client_address};
 pub use error_body::ErrorBody;
 pub(crate) use error_body::{CLOSE, quoted, words};

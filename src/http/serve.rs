@@ -44,6 +44,8 @@ const BUFFER_BYTES_MIN: usize = 16 * 1024;
 /// Called when something happens that no route sees.
 #[derive(Default)]
 pub struct Hooks {
+    /// A connection was opened or has ended. The argument is the number of open connections.
+    pub connections: Option<Box<dyn Fn(usize) + Send + Sync>>,
     /// The head of a request could not be read. The argument is the error word of the answer, for example `timeout`.
     pub unreadable_head: Option<Box<dyn Fn(&'static str) + Send + Sync>>,
 }
@@ -51,7 +53,7 @@ pub struct Hooks {
 /// Everything that the connections of a listener share.
 pub(super) struct Server {
     router: Router,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
     pub(super) limits: Limits,
     pub(super) log_limit: LogLimit,
     builder: Builder,

@@ -16,14 +16,15 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
 use super::answers::{self, NotStored};
-use super::body::{self, BodyError, Budget};
 use super::outcomes;
 use super::refused_body::RefusedBody;
 use super::storing::store;
 use super::{HourlyCounts, Options, RecentRefusals};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::clock::Clock;
-use crate::http::{CLOSE, ClientAddress, LogLimit, Network, UrlPath, client_address, limit_secs};
+use crate::http::{
+    BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, Network, UrlPath, client_address, limit_secs, read_body,
+};
 use crate::journal::{Appended, Journal};
 use crate::telemetry::{KeyUse, Metrics};
 
@@ -45,7 +46,7 @@ pub struct CallbackReceiver {
     body_bytes_max: usize,
     body_timeout: Duration,
     answer_timeout: Duration,
-    bodies: Arc<Budget>,
+    bodies: Arc<BodyBudget>,
     verifier: Verifier,
     /// The metrics of each key of the verifier.
     keys: Vec<KeyUse>,
@@ -109,7 +110,7 @@ impl CallbackReceiver {
             body_bytes_max: options.body_bytes_max,
             body_timeout: limit_secs(options.body_timeout_secs),
             answer_timeout: limit_secs(options.answer_timeout_secs),
-            bodies: Arc::new(Budget::new(options.bodies_bytes_max, options.body_bytes_max)),
+            bodies: Arc::new(BodyBudget::new(options.bodies_bytes_max, options.body_bytes_max)),
             verifier,
             keys: Vec::new(),
             journal,
@@ -137,6 +138,11 @@ impl CallbackReceiver {
         Arc::clone(&self.hourly_counts)
     }
 
+    /// The memory for bodies, for the admin endpoint.
+    pub fn bodies(&self) -> Arc<BodyBudget> {
+        Arc::clone(&self.bodies)
+    }
+
     /// Counts a request whose head could not be read. `word` is the error word of its answer. See
     /// [`crate::http::Hooks`].
     pub fn count_unreadable(&self, word: &'static str) {
@@ -152,7 +158,7 @@ impl CallbackReceiver {
         // Both timeouts start at the head's arrival, since CSS waits for the answer from then on. A body that ends after
         // `answer_timeout` leaves no time to store its event, so the shorter timeout ends the reading.
         let deadline = arrival.arrived + self.body_timeout.min(self.answer_timeout);
-        let (bytes, mut share) = body::read(body, || self.client(arrival).address.into(), deadline, &self.bodies)
+        let (bytes, mut share) = read_body(body, || self.client(arrival).address.into(), deadline, &self.bodies)
             .await
             // The rest of the body is unread, so the connection cannot carry another request.
             .map_err(|error| NotStored { close: true, ..self.body_not_read(error) })?;

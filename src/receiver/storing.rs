@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::Share;
 use crate::callback::Event;
+use crate::http::BodyShare;
 use crate::journal::{AppendError, Appended, Journal};
 
 /// Why an event is not known to be durable. The sender must try again.
@@ -28,7 +28,7 @@ pub(super) enum StoreError {
 pub(super) async fn store(
     journal: Arc<dyn Journal>,
     event: Event,
-    share: Share,
+    share: BodyShare,
     deadline: Instant,
 ) -> Result<Appended, StoreError> {
     let append: AppendFuture = Box::pin(async move {

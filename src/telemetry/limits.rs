@@ -11,7 +11,10 @@ pub struct LimitMetrics {
     dedupe_ids: Gauge,
     dedupe_ids_max: Gauge,
     connections: Gauge,
-    subscribers: Gauge,
+    connections_max: Gauge,
+    bodies_bytes: Gauge,
+    bodies_bytes_max: Gauge,
+    subscribers_max: Gauge,
 }
 
 /// The limits that the service runs with.
@@ -23,6 +26,8 @@ pub struct LimitValues {
     pub dedupe_ids: u64,
     /// The most connections of the receiver.
     pub connections: usize,
+    /// The most memory for the bodies of the receiver, in bytes.
+    pub bodies_bytes: usize,
     /// The most subscribers of the feed.
     pub subscribers: usize,
 }
@@ -33,8 +38,12 @@ impl LimitMetrics {
             journal_bytes: registrar.zero("journal_bytes_max", "Largest size of the journal"),
             dedupe_ids: registrar.zero("dedupe_ids", "Ids that the dedupe window remembers"),
             dedupe_ids_max: registrar.zero("dedupe_ids_max", "Most ids that the dedupe window can remember"),
-            connections: registrar.zero("receiver_connections_max", "Most connections of the receiver"),
-            subscribers: registrar.zero("feed_subscribers_max", "Most subscribers of the feed"),
+            connections: registrar.zero("receiver_connections", "Open connections of the receiver"),
+            connections_max: registrar.zero("receiver_connections_max", "Most connections of the receiver"),
+            bodies_bytes: registrar
+                .zero("receiver_bodies_bytes", "Memory of bodies and of events that are not stored yet"),
+            bodies_bytes_max: registrar.zero("receiver_bodies_bytes_max", "Most memory of bodies and of such events"),
+            subscribers_max: registrar.zero("feed_subscribers_max", "Most subscribers of the feed"),
         }
     }
 
@@ -42,8 +51,19 @@ impl LimitMetrics {
     pub fn set(&self, values: LimitValues) {
         self.journal_bytes.set(i64::try_from(values.journal_bytes).unwrap_or(i64::MAX));
         self.dedupe_ids_max.set(i64::try_from(values.dedupe_ids).unwrap_or(i64::MAX));
-        self.connections.set(i64::try_from(values.connections).unwrap_or(i64::MAX));
-        self.subscribers.set(i64::try_from(values.subscribers).unwrap_or(i64::MAX));
+        self.connections_max.set(i64::try_from(values.connections).unwrap_or(i64::MAX));
+        self.bodies_bytes_max.set(i64::try_from(values.bodies_bytes).unwrap_or(i64::MAX));
+        self.subscribers_max.set(i64::try_from(values.subscribers).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how many connections the receiver has.
+    pub fn connections(&self, count: usize) {
+        self.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how much memory the bodies of the receiver take.
+    pub fn bodies_bytes(&self, bytes: usize) {
+        self.bodies_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Sets how many ids the dedupe window remembers.

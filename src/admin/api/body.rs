@@ -1,27 +1,31 @@
 //! The body of a request that changes something, read strictly: an unknown member is refused.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{ConnectInfo, FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::parameters::not_empty;
 use super::query::refuse_parameters;
 use crate::admin::problem::Problem;
 use crate::byte_order_mark::without_mark_bytes;
-use crate::http::{CLOSE, quoted};
+use crate::http::{BodyBudget, BodyError, CLOSE, quoted, read_body};
 use crate::moment::{self, TimeRange};
 
 /// How large a body can be.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// How much memory all bodies together can take.
+const BODIES_BYTES_MAX: usize = 64 * BODY_BYTES_MAX;
 
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,25 +85,41 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
     Bytes::from_request(request, state).await.map_err(|_| bad_body("it ends early"))
 }
 
+/// The memory for the bodies of the API.
+pub(super) fn body_budget() -> Arc<BodyBudget> {
+    Arc::new(BodyBudget::new(BODIES_BYTES_MAX, BODY_BYTES_MAX))
+}
+
 /// Reads the whole body of a request before it goes on, or refuses the request.
-pub(super) async fn read_whole_body(request: Request, next: Next) -> Response {
+pub(super) async fn read_whole_body(State(budget): State<Arc<BodyBudget>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let problem = match timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
-        Ok(Ok(whole)) => return next.run(Request::from_parts(parts, Body::from(whole.to_bytes()))).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Problem::new(
+    let sender = || {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip()).into()
+    };
+    match read_body(body, sender, Instant::now() + BODY_TIMEOUT, &budget).await {
+        // The share is kept until the answer.
+        Ok((whole, _share)) => next.run(Request::from_parts(parts, Body::from(whole))).await,
+        // The rest of the body is unread, so the connection cannot carry another request.
+        Err(error) => (CLOSE, not_read(error)).into_response(),
+    }
+}
+
+fn not_read(error: BodyError) -> Problem {
+    match error {
+        BodyError::TooLarge => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             format!("the body is larger than {BODY_BYTES_MAX} bytes: split the request into several"),
         ),
-        Ok(Err(_)) => bad_body("it ends early"),
-        Err(_) => Problem::new(
+        BodyError::TooSlow => Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "timeout",
             format!("the body took longer than {} seconds to arrive: send it at once", BODY_TIMEOUT.as_secs()),
         ),
-    };
-    // The rest of the body is unread, so the connection cannot carry another request.
-    (CLOSE, problem).into_response()
+        BodyError::Broken => bad_body("it ends early"),
+        BodyError::Displaced | BodyError::NoMemory => Problem::busy(),
+    }
 }
 
 fn bad_body(reason: &str) -> Problem {

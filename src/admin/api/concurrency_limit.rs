@@ -63,21 +63,23 @@ mod tests {
     use std::time::Duration;
 
     use axum::Router;
-    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::middleware::from_fn_with_state;
     use axum::routing::{get, post};
-    use futures_util::stream::pending;
+    use futures_util::StreamExt;
+    use futures_util::future::join_all;
+    use futures_util::stream::{self, pending};
     use http_body_util::StreamBody;
     use tokio::time::Instant;
     use tower::Service;
 
     use super::*;
-    use crate::admin::api::body::{BODY_BYTES_MAX, read_whole_body};
+    use crate::admin::api::body::{BODY_BYTES_MAX, body_budget, read_whole_body};
 
     #[tokio::test(start_paused = true)]
     async fn unfinished_body_holds_no_permit() {
         let limit = from_fn_with_state(Arc::new(Semaphore::new(1)), limit);
         let router = Router::new().route("/a", post(async |body: String| body));
-        let router = router.route_layer(limit).route_layer(from_fn(read_whole_body));
+        let router = router.route_layer(limit).route_layer(from_fn_with_state(body_budget(), read_whole_body));
         let call = async |body: Body| {
             let request = Request::builder().method("POST").uri("/a").body(body).unwrap();
             router.clone().call(request).await.unwrap().status().as_u16()
@@ -92,6 +94,23 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::from_secs(10));
         assert_eq!(call(Body::from("x".repeat(BODY_BYTES_MAX + 1))).await, 413);
         assert_eq!(call(Body::from("x".repeat(BODY_BYTES_MAX))).await, 200);
+    }
+
+    /// Bodies without an end take no more than the share of their address.
+    #[tokio::test(start_paused = true)]
+    async fn unfinished_bodies_share_their_memory() {
+        let router = Router::new().route("/a", post(async |body: String| body.len().to_string()));
+        let router = router.route_layer(from_fn_with_state(body_budget(), read_whole_body));
+        let call = async |ends: bool| {
+            let part = Bytes::from(vec![b'x'; BODY_BYTES_MAX / 2]);
+            let parts = stream::iter([Ok::<_, Infallible>(Frame::data(part.clone())), Ok(Frame::data(part))]);
+            let body = if ends { parts.boxed() } else { parts.chain(pending()).boxed() };
+            let request = Request::builder().method("POST").uri("/a").body(Body::new(StreamBody::new(body))).unwrap();
+            router.clone().call(request).await.unwrap().status().as_u16()
+        };
+        let (unfinished, whole) = tokio::join!(join_all((0..6).map(|_| call(false))), call(true));
+        assert_eq!(whole, 200);
+        assert_eq!(unfinished, [503, 503, 503, 408, 408, 408]);
     }
 
     #[tokio::test]

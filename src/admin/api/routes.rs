@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::{BODY_BYTES_MAX, read_whole_body};
+use super::body::{BODY_BYTES_MAX, body_budget, read_whole_body};
 use super::concurrency_limit::{self, REQUESTS_MAX};
 use super::openapi::{self, Document};
 use super::state::Api;
@@ -57,7 +57,7 @@ pub(super) fn described_router(guard: Arc<Guard>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(rebuild::rebuild_index))
         .routes(routes!(session_end::end_session))
         .route_layer(limit.clone())
-        .route_layer(from_fn(read_whole_body))
+        .route_layer(from_fn_with_state(body_budget(), read_whole_body))
         // The last layer is the outermost one: a body is read if the client may change something.
         .route_layer(from_fn_with_state(guard, check_change));
     openapi::describe_changes(changes.get_openapi_mut());

@@ -15,6 +15,7 @@ use crate::admin::ReceiverSummary;
 use crate::admin::{Admin, Options, Sources, Token};
 use crate::callback::InstanceName;
 use crate::delivery::Status;
+use crate::http::BodyBudget;
 use crate::index;
 use crate::journal::testing::MemoryJournal;
 use crate::journal::{DeadLetterAction, DeadLetterSelection, change_unserved_dead_letters};
@@ -51,6 +52,7 @@ impl Recorded {
             index: Some(Arc::<index::Status>::default()),
             receiver: ReceiverSummary::default(),
             refusals: Arc::new(RecentRefusals::new(NOW_MS - 5000)),
+            bodies: Arc::new(BodyBudget::new(1000, 100)),
             hourly_counts: Arc::new(hourly_counts),
             draining: Arc::default(),
             stopping: watch::channel(false).1,

@@ -15,6 +15,7 @@ use crate::admin::{Admin, Options, ReceiverSummary, Sources, Token};
 use crate::callback::InstanceName;
 use crate::delivery::Status;
 use crate::history::testing::{BEGIN_SECS, Data};
+use crate::http::BodyBudget;
 use crate::index;
 use crate::journal::Journal;
 use crate::journal::testing::MemoryJournal;
@@ -46,6 +47,7 @@ impl Site {
                 path: "/callback".to_owned(),
                 fingerprints: vec!["1f7ba3e5".to_owned()],
             },
+            bodies: Arc::new(BodyBudget::new(1000, 100)),
             refusals: Arc::new(RecentRefusals::new(0)),
             hourly_counts: Arc::new(HourlyCounts::new(0)),
             draining: Arc::new(AtomicBool::new(false)),

@@ -17,6 +17,7 @@ use crate::admin::problem::API_PREFIX;
 use crate::admin::{ReceiverSummary, Token};
 use crate::callback::InstanceName;
 use crate::delivery::Status;
+use crate::http::BodyBudget;
 use crate::http::testing::Lines;
 use crate::index;
 use crate::journal::testing::MemoryJournal;
@@ -50,6 +51,7 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
         index: Some(Arc::clone(&index)),
         receiver: ReceiverSummary::default(),
         refusals: Arc::new(RecentRefusals::new(0)),
+        bodies: Arc::new(BodyBudget::new(1000, 100)),
         hourly_counts: Arc::new(HourlyCounts::new(0)),
         draining: Arc::clone(&draining),
         stopping: watch::channel(false).1,

@@ -160,6 +160,11 @@ impl Store {
         self.next_offset.before()
     }
 
+    /// How many ids the dedupe window remembers.
+    pub(super) fn remembered_ids(&self) -> usize {
+        self.window.len()
+    }
+
     /// Makes events and progress durable in one transaction.
     ///
     /// # Errors

@@ -129,7 +129,7 @@ impl Writer {
                 return refuse(&reason, appends, advances);
             }
         };
-        let head = store.head();
+        let (head, remembered) = (store.head(), store.remembered_ids());
         if advances
             .iter()
             .any(|Advance { progress, .. }| !progress.dead_letters.is_empty() || !progress.redrive_attempts.is_empty())
@@ -139,6 +139,7 @@ impl Writer {
         let stored = results.iter().filter(|result| **result == Ok(Appended::Stored)).count();
         if stored > 0 {
             self.links.metrics.commit(stored, began.elapsed());
+            self.links.metrics.limits().dedupe_ids(remembered);
         }
         let is_full = results.contains(&Err(AppendError::Full));
         // A batch of duplicates or of progress alone does not show whether there is space.

@@ -55,7 +55,8 @@ pub(crate) fn setup(change: impl FnOnce(&mut Options)) -> Setup {
 fn start(receiver: &Arc<CallbackReceiver>, listener: impl Listen + 'static) {
     let limits = Limits { headers_bytes_max: 8192, ..Options::default().limits() };
     let counted = Arc::clone(receiver);
-    let hooks = Hooks { unreadable_head: Some(Box::new(move |word| counted.count_unreadable(word))) };
+    let hooks =
+        Hooks { unreadable_head: Some(Box::new(move |word| counted.count_unreadable(word))), ..Hooks::default() };
     tokio::spawn(serve(listener, router(Arc::clone(receiver)), hooks, limits, std::future::pending()));
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::http::AddressGroup;
+use super::address_group::AddressGroup;
 
 /// A body of at most this many bytes is small. A callback is.
 const SMALL_BODY_BYTES: usize = 16 * 1024;
@@ -71,7 +71,7 @@ impl<T> BodyShares<T> {
         }
     }
 
-    #[cfg(test)]
+    /// The memory of all bodies, in bytes.
     pub(super) fn used(&self) -> usize {
         self.used
     }

@@ -8,12 +8,12 @@ use http_body_util::BodyExt;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use super::address_group::AddressGroup;
 use super::body_shares::{BodyShares, NoShare, UnfinishedBody};
-use crate::http::AddressGroup;
 
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BodyError {
+pub enum BodyError {
     /// The body is larger than allowed.
     TooLarge,
     /// The body did not arrive in time.
@@ -37,40 +37,45 @@ impl From<NoShare> for BodyError {
 
 /// The memory that all bodies in flight may take.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub struct BodyBudget {
     shares: Mutex<BodyShares<Arc<Notify>>>,
     body_bytes_max: usize,
 }
 
 /// The part of the budget that a whole body, or its event, takes. Dropping it frees that part.
 #[derive(Debug)]
-pub(super) struct Share {
-    budget: Arc<Budget>,
+pub struct BodyShare {
+    budget: Arc<BodyBudget>,
     bytes: usize,
 }
 
 /// An unfinished body: the bytes that have arrived, and the memory that they take. A client reserves nothing by
 /// announcing a large body. Dropping it frees its memory.
 struct Reading {
-    budget: Arc<Budget>,
+    budget: Arc<BodyBudget>,
     body: UnfinishedBody,
     joined: Vec<u8>,
     displaced: Arc<Notify>,
 }
 
-impl Budget {
+impl BodyBudget {
     /// A budget of `bytes_max` for bodies of at most `body_bytes_max` each.
-    pub(super) fn new(bytes_max: usize, body_bytes_max: usize) -> Budget {
-        Budget { shares: Mutex::new(BodyShares::new(bytes_max, body_bytes_max)), body_bytes_max }
+    pub fn new(bytes_max: usize, body_bytes_max: usize) -> BodyBudget {
+        BodyBudget { shares: Mutex::new(BodyShares::new(bytes_max, body_bytes_max)), body_bytes_max }
+    }
+
+    /// Returns how much memory the bodies take now, in bytes.
+    pub fn used_bytes(&self) -> usize {
+        self.lock().used()
     }
 
     /// Takes memory for a whole body.
-    fn take(self: &Arc<Budget>, bytes: usize) -> Result<Share, BodyError> {
+    fn take(self: &Arc<BodyBudget>, bytes: usize) -> Result<BodyShare, BodyError> {
         self.displacing(|shares, displaced| shares.take(bytes, displaced))?;
-        Ok(Share { budget: Arc::clone(self), bytes })
+        Ok(BodyShare { budget: Arc::clone(self), bytes })
     }
 
-    fn begin(self: &Arc<Budget>, sender: AddressGroup) -> Reading {
+    fn begin(self: &Arc<BodyBudget>, sender: AddressGroup) -> Reading {
         let displaced = Arc::new(Notify::new());
         let body = self.lock().begin(sender, Arc::clone(&displaced));
         Reading { budget: Arc::clone(self), body, joined: Vec::new(), displaced }
@@ -95,10 +100,10 @@ impl Budget {
     }
 }
 
-impl Share {
+impl BodyShare {
     /// Grows to at least `bytes`, the size of the event that was made of the body. This never fails: the body was
     /// admitted, so the next body has to wait.
-    pub(super) fn cover(&mut self, bytes: usize) {
+    pub fn cover(&mut self, bytes: usize) {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
             self.bytes += more;
@@ -107,7 +112,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for BodyShare {
     fn drop(&mut self) {
         self.budget.lock().give_back(self.bytes);
     }
@@ -134,9 +139,9 @@ impl Reading {
     }
 
     /// Returns the whole body, and the memory that it takes.
-    fn finish(mut self) -> (Bytes, Share) {
+    fn finish(mut self) -> (Bytes, BodyShare) {
         let bytes = self.budget.lock().finish(&self.body);
-        (Bytes::from(std::mem::take(&mut self.joined)), Share { budget: Arc::clone(&self.budget), bytes })
+        (Bytes::from(std::mem::take(&mut self.joined)), BodyShare { budget: Arc::clone(&self.budget), bytes })
     }
 }
 
@@ -152,12 +157,12 @@ impl Drop for Reading {
 ///
 /// # Errors
 /// The first limit that the body exceeds. The rest of the body then stays unread.
-pub(super) async fn read(
+pub async fn read_body(
     body: Body,
     sender: impl FnOnce() -> AddressGroup,
     deadline: Instant,
-    budget: &Arc<Budget>,
-) -> Result<(Bytes, Share), BodyError> {
+    budget: &Arc<BodyBudget>,
+) -> Result<(Bytes, BodyShare), BodyError> {
     // `Content-Length` announces it, so nothing has to be read or reserved.
     if body.size_hint().lower() > budget.body_bytes_max as u64 {
         return Err(BodyError::TooLarge);
@@ -172,8 +177,8 @@ pub(super) async fn read(
 async fn collect(
     mut body: Body,
     sender: impl FnOnce() -> AddressGroup,
-    budget: &Arc<Budget>,
-) -> Result<(Bytes, Share), BodyError> {
+    budget: &Arc<BodyBudget>,
+) -> Result<(Bytes, BodyShare), BodyError> {
     let Some(first) = next_data(&mut body).await? else { return Ok((Bytes::new(), budget.take(0)?)) };
     // Most bodies arrive in one piece, which is used without a copy. With `Content-Length` the end is known at once.
     if body.is_end_stream() && first.len() <= budget.body_bytes_max {
@@ -250,9 +255,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pieces_are_joined_and_memory_is_freed() {
-        let budget = Arc::new(Budget::new(10, 10));
+        let budget = Arc::new(BodyBudget::new(10, 10));
         for (left, expected) in [(&[][..], ""), (&["one"], "one"), (&["a", "", "b", "cd"], "abcd")] {
-            let (bytes, share) = read(pieces(left, true), sender(1), soon(), &budget).await.unwrap();
+            let (bytes, share) = read_body(pieces(left, true), sender(1), soon(), &budget).await.unwrap();
             assert_eq!(bytes, expected);
             assert_eq!(budget.lock().used(), expected.len());
             drop(share);
@@ -262,32 +267,35 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_bound_has_its_error() {
-        let budget = Arc::new(Budget::new(10, 7));
+        let budget = Arc::new(BodyBudget::new(10, 7));
         let large = Body::from("12345678");
         assert_eq!(
-            read(large, sender(1), soon(), &budget).await.unwrap_err(),
+            read_body(large, sender(1), soon(), &budget).await.unwrap_err(),
             BodyError::TooLarge,
             "by its announced length"
         );
         let large = pieces(&["1234", "5678"], true);
-        assert_eq!(read(large, sender(1), soon(), &budget).await.unwrap_err(), BodyError::TooLarge);
-        assert_eq!(read(pieces(&["1"], false), sender(1), soon(), &budget).await.unwrap_err(), BodyError::TooSlow);
-        let (_, _share) = read(pieces(&["123456"], true), sender(1), soon(), &budget).await.unwrap();
-        assert_eq!(read(pieces(&["12345"], true), sender(1), soon(), &budget).await.unwrap_err(), BodyError::NoMemory);
+        assert_eq!(read_body(large, sender(1), soon(), &budget).await.unwrap_err(), BodyError::TooLarge);
+        assert_eq!(read_body(pieces(&["1"], false), sender(1), soon(), &budget).await.unwrap_err(), BodyError::TooSlow);
+        let (_, _share) = read_body(pieces(&["123456"], true), sender(1), soon(), &budget).await.unwrap();
+        assert_eq!(
+            read_body(pieces(&["12345"], true), sender(1), soon(), &budget).await.unwrap_err(),
+            BodyError::NoMemory
+        );
         assert!(
-            read(pieces(&["1234"], true), sender(1), soon(), &budget).await.is_ok(),
+            read_body(pieces(&["1234"], true), sender(1), soon(), &budget).await.is_ok(),
             "a failed read frees its memory"
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn unfinished_body_makes_room() {
-        let budget = Arc::new(Budget::new(10, 10));
-        let unfinished = read(pieces(&["123", "456"], false), sender(1), soon(), &budget);
+        let budget = Arc::new(BodyBudget::new(10, 10));
+        let unfinished = read_body(pieces(&["123", "456"], false), sender(1), soon(), &budget);
         let genuine = async {
             // The other reader is polled first, and now waits.
             assert_eq!(budget.lock().used(), 6);
-            read(pieces(&["12345"], true), sender(2), soon(), &budget).await.map(|(bytes, _)| bytes)
+            read_body(pieces(&["12345"], true), sender(2), soon(), &budget).await.map(|(bytes, _)| bytes)
         };
         let (unfinished, genuine) = tokio::join!(biased; unfinished, genuine);
         assert_eq!((unfinished.unwrap_err(), genuine), (BodyError::Displaced, Ok(Bytes::from("12345"))));
@@ -296,8 +304,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn share_grows_to_a_larger_event() {
-        let budget = Arc::new(Budget::new(10, 10));
-        let (_, mut share) = read(pieces(&["123"], true), sender(1), soon(), &budget).await.unwrap();
+        let budget = Arc::new(BodyBudget::new(10, 10));
+        let (_, mut share) = read_body(pieces(&["123"], true), sender(1), soon(), &budget).await.unwrap();
         for (bytes, used) in [(2, 3), (8, 8), (5, 8), (20, 20)] {
             share.cover(bytes);
             assert_eq!(budget.lock().used(), used);

@@ -1,0 +1,81 @@
+//! Floods without a proxy.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::time::{sleep, timeout};
+
+use super::attacks::Attack;
+use super::flooding::{Flood, connect_from};
+use super::genuine::{TOKEN, assert_genuine_get_in, running};
+use crate::client::Client;
+
+/// The most connections of a receiver.
+const CONNECTIONS_MAX: usize = 256;
+
+/// The same for a flood of requests, because answering takes the time of a processor.
+const ANSWERING_MAX: usize = 64;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes seven seconds on an idle machine: run by tests/run"]
+async fn flood_of_heads_is_survived() {
+    let livehook = running(CONNECTIONS_MAX, "").await;
+    let _flood = Flood::new(&[Attack::FirstByte], 8, CONNECTIONS_MAX).run(livehook.receiver);
+    assert_genuine_get_in(livehook.receiver).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes seven seconds on an idle machine: run by tests/run"]
+async fn flood_of_unread_answers_is_survived() {
+    let livehook = running(ANSWERING_MAX, "").await;
+    let _flood = Flood::new(&[Attack::UnreadAnswers], 8, ANSWERING_MAX).run(livehook.receiver);
+    assert_genuine_get_in(livehook.receiver).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes seven seconds on an idle machine: run by tests/run"]
+async fn flood_of_bodies_is_survived() {
+    let livehook = running(CONNECTIONS_MAX, "bodies_bytes_max = 16777216").await;
+    let _flood = Flood::new(&[Attack::EndlessChunks], 8, CONNECTIONS_MAX).run(livehook.receiver);
+    assert_genuine_get_in(livehook.receiver).await;
+    assert!(livehook.log().contains("error=\"displaced\""), "{}", livehook.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes seven seconds on an idle machine: run by tests/run"]
+async fn mixed_flood_is_survived() {
+    let livehook = running(CONNECTIONS_MAX, "bodies_bytes_max = 16777216").await;
+    let _flood = Flood::new(&Attack::ALL, 8, CONNECTIONS_MAX).run(livehook.receiver);
+    assert_genuine_get_in(livehook.receiver).await;
+}
+
+/// No address has more connections than a genuine sender.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes seven seconds on an idle machine: run by tests/run"]
+async fn flood_from_many_addresses_is_survived() {
+    let livehook = running(CONNECTIONS_MAX, "bodies_bytes_max = 16777216").await;
+    let _flood = Flood::new(&Attack::ALL, 100_000, CONNECTIONS_MAX).run(livehook.receiver);
+    assert_genuine_get_in(livehook.receiver).await;
+}
+
+/// Clients with the token that never finish a body do not keep others out of the API.
+#[tokio::test]
+async fn unfinished_bodies_leave_the_api_free() {
+    let livehook = running(CONNECTIONS_MAX, "").await;
+    let mut unfinished = Vec::new();
+    for number in 0..80 {
+        let address = Ipv4Addr::new(127, 0, 0, 2 + number % 8);
+        let mut stream = connect_from(address.into(), livehook.admin).await.unwrap();
+        let head = format!("POST /api/v1/replays HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n");
+        let more = "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+        stream.write_all((head + more).as_bytes()).await.unwrap();
+        unfinished.push(stream);
+    }
+    sleep(Duration::from_millis(200)).await;
+    for _ in 0..10 {
+        let mut client = Client::connect(livehook.admin).await.unwrap();
+        let answer = timeout(Duration::from_secs(1), client.get("/api/v1/sinks", "")).await.unwrap().unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
