@@ -130,16 +130,19 @@ function renewSoon() {
   }, wait);
 }
 
-if (document.querySelector('[data-part]')) {
+/** Renews the page for every event. The feed is opened again for as long as the page is open. */
+function follow() {
   const feed = new EventSource('/api/v1/feed?kind=event');
-  feed.addEventListener('event', renewSoon);
-  feed.addEventListener('gap', renewSoon);
-  feed.addEventListener('open', renewSoon);
+  for (const kind of ['event', 'gap', 'open']) feed.addEventListener(kind, renewSoon);
   feed.addEventListener('error', () => {
     connection.textContent = connection.dataset.lost;
-    // A browser gives up when the answer is an error, as behind a proxy while the service restarts.
-    if (feed.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+    // A browser gives up if the answer is an error, such as the 503 of a service that is stopping.
+    if (feed.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
   });
+}
+
+if (document.querySelector('[data-part]')) {
+  follow();
   setInterval(() => {
     if (wanted || Date.now() - last > 4000) {
       wanted = false;
