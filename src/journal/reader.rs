@@ -206,7 +206,7 @@ impl Reader {
     }
 
     /// Names the file in an error, see [`JournalError::with_path`].
-    fn with_path<T>(&self, result: Result<T, JournalError>) -> Result<T, JournalError> {
+    pub(super) fn with_path<T>(&self, result: Result<T, JournalError>) -> Result<T, JournalError> {
         result.map_err(|error| error.with_path(Path::new(self.connection.path().unwrap_or_default())))
     }
 

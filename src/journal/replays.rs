@@ -81,7 +81,8 @@ impl Reader {
     pub fn replay(&self, number: i64) -> Result<Option<Replay>, JournalError> {
         self.check_is_current()?;
         let query = format!("SELECT {COLUMNS} FROM replays WHERE number = ?1");
-        Ok(self.connection.prepare_cached(&query)?.query_row([number], replay).optional()?)
+        let read = || Ok(self.connection.prepare_cached(&query)?.query_row([number], replay).optional()?);
+        self.with_path(read())
     }
 
     /// Returns the replays with a number below `before`, highest first: at most `limit`.
@@ -92,8 +93,12 @@ impl Reader {
         self.check_is_current()?;
         let query = format!("SELECT {COLUMNS} FROM replays WHERE number < ?1 ORDER BY number DESC LIMIT ?2");
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(&query)?;
-        Ok(statement.query_map([before, limit], replay)?.collect::<Result<_, _>>()?)
+        let read = || {
+            let mut statement = self.connection.prepare_cached(&query)?;
+            let rows = statement.query_map([before, limit], replay)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        };
+        self.with_path(read())
     }
 
     /// Returns the oldest running replay of a sink.

@@ -32,14 +32,18 @@ pub fn change_unserved_dead_letters(
 ) -> Result<ChangedDeadLetters, JournalError> {
     check_exists(data_dir)?;
     let _lock = Lock::take(data_dir)?;
-    let connection = schema::open(data_dir)?;
     let mut changed = ChangedDeadLetters::default();
-    let mut next = Some(ChangeStep::first(action, selection));
-    while let Some(step) = next {
-        let result = step.run(&connection, now_ms)?;
-        changed.add(result.changed);
-        next = result.next;
-    }
+    let mut change = || {
+        let connection = schema::open(data_dir)?;
+        let mut next = Some(ChangeStep::first(action, selection.clone()));
+        while let Some(step) = next {
+            let result = step.run(&connection, now_ms)?;
+            changed.add(result.changed);
+            next = result.next;
+        }
+        Ok(())
+    };
+    change().map_err(|error: JournalError| error.with_path(&schema::path(data_dir)))?;
     Ok(changed)
 }
 

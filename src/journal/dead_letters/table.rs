@@ -37,6 +37,15 @@ impl Reader {
         limit: usize,
     ) -> Result<DeadLetterPage, JournalError> {
         self.check_is_current()?;
+        self.with_path(self.select_dead_letters(selection, after, limit))
+    }
+
+    fn select_dead_letters(
+        &self,
+        selection: &DeadLetterSelection,
+        after: i64,
+        limit: usize,
+    ) -> Result<DeadLetterPage, JournalError> {
         let mut statement = self.connection.prepare_cached(&selection.sql(COLUMNS))?;
         // SQL sets no limit, because rows outside the time are skipped below.
         let mut rows = statement.query(params![
