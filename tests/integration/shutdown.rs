@@ -272,7 +272,12 @@ async fn size_limit_prunes_delivered_records_first() {
     let padding = "x".repeat(200_000);
     for number in 0..200 {
         let body = sign(&format!(r#"{},"padding":"{padding}""#, members(number)), now_secs() + 600);
-        assert_eq!(client.post(&body).await.unwrap().status, 200, "event {number}: {}", livehook.log());
+        // On a busy machine the index falls behind, and its records can't be pruned. The sender tries again then, as CSS does.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while client.post(&body).await.unwrap().status != 200 {
+            assert!(Instant::now() < deadline, "event {number}: {}", livehook.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
     livehook.stop().await;
     assert!(livehook.journal().len() > 40, "only {} are left", livehook.journal().len());
