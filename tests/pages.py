@@ -228,6 +228,7 @@ def main():
     assert wanted, f"no test has a name with {sys.argv[1:]}"
     chromium = shutil.which("chromium")
     assert chromium, "chromium is missing: install it, or run tests/run"
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in wanted:

@@ -43,7 +43,7 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
                     p { (view.text("setup-test-help")) }
                 }
             }
-            section #arrived data-part aria-live="polite" {
+            section #arrived data-part data-urgent aria-live="polite" {
                 h2 { (view.text("setup-arrived")) }
                 (arrived(view, &refusals.iter().map(AsRef::as_ref).collect::<Vec<_>>()))
             }

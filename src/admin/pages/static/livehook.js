@@ -143,12 +143,14 @@ function follow() {
 
 if (document.querySelector('[data-part]')) {
   follow();
+  // The feed has no refusals, and the page of the set-up waits for them.
+  const everyMs = document.querySelector('[data-urgent]') ? 500 : 4000;
   setInterval(() => {
-    if (wanted || Date.now() - last > 4000) {
+    if (wanted || Date.now() - last > everyMs) {
       wanted = false;
       renewSoon();
     }
-  }, 1000);
+  }, 500);
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) renewSoon();
   });
