@@ -10,7 +10,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, Version};
 use axum::middleware::Next;
 
 use super::logins::Logins;
@@ -130,8 +130,7 @@ impl Guard {
     fn log(&self, request: &Request, answer: &ErrorBody) {
         let error = answer.word();
         let Some(suppressed) = self.log_limit.admit(error, Instant::now()) else { return };
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let client = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip().to_canonical());
+        let client = peer_address(request.extensions());
         tracing::warn!(%client, error, suppressed, "a request to the admin endpoint was refused: {}", answer.message());
     }
 }
@@ -173,6 +172,12 @@ pub(super) async fn check_change(State(guard): State<Arc<Guard>>, request: Reque
             problem_response(answer, !request.body().is_end_stream())
         }
     }
+}
+
+/// Returns the address at the other end of a request's connection. Only tests have none.
+pub(super) fn peer_address(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
 /// Whether a path needs no token. Load balancers and orchestrators probe the first two, and the others let a person log in.

@@ -1,10 +1,11 @@
-//! Compares written text with the line of an event, also if an earlier version wrote the text. Earlier versions kept invalid Unicode
-//! and control characters, which today's lines replace with U+FFFD.
+//! Compares written text with the line of an event, also if an earlier version wrote the text. Earlier versions kept invalid
+//! Unicode and control characters, which today's lines replace with U+FFFD.
 
 /// The forms of U+FFFD in a line.
 const REPLACEMENTS: [&[u8]; 2] = [b"\\ufffd", "\u{fffd}".as_bytes()];
 
-/// Returns how many bytes of the line are missing after `written`: 0 if the line is complete. `None` if the line does not start with
+/// Returns how many bytes of the line are missing after `written`: 0 if the line is complete. `None` if the line does not start
+/// with
 /// `written`.
 pub(super) fn missing_bytes(line: &str, written: &[u8]) -> Option<usize> {
     let (mut line, mut written) = (line.as_bytes(), written);
@@ -24,8 +25,8 @@ pub(super) fn missing_bytes(line: &str, written: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns how many bytes the first character has, if livehook replaces it: an escape, or a noncharacter such as U+FDD0. A character
-/// that is cut off at the end has the bytes that are there.
+/// Returns how many bytes the first character has, if livehook replaces it: an escape, or a noncharacter such as U+FDD0. A
+/// character that is cut off at the end has the bytes that are there.
 fn replaced_bytes(written: &[u8]) -> Option<usize> {
     let length = match (written.first()?, written.get(1)) {
         (b'\\', None | Some(b'u')) => 6,

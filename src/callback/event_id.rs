@@ -44,8 +44,8 @@ impl EventId {
         EventId::of_members(digested, time_ms)
     }
 
-    /// Returns the id of members with their values, at a time in Unix ms. `None`, and a time beyond 48 bits, become 0. The order of the
-    /// members makes no difference.
+    /// Returns the id of members with their values, at a time in Unix ms. `None`, and a time beyond 48 bits, become 0. The order of
+    /// the members makes no difference.
     pub(super) fn of_members(mut members: Vec<(&str, &str)>, time_ms: Option<i64>) -> EventId {
         members.sort_unstable();
         let mut encoded = Vec::with_capacity(1024);

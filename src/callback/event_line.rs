@@ -114,8 +114,8 @@ pub(super) fn attribute(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace(is_forbidden, "\u{fffd}"))
 }
 
-/// Returns a stored line as [`write()`] writes it today: earlier versions kept invalid Unicode and control characters. `None` if the
-/// text is not the line of an event.
+/// Returns a stored line as [`write()`] writes it today: earlier versions kept invalid Unicode and control characters. `None` if
+/// the text is not the line of an event.
 pub(super) fn renewed(line: &str) -> Option<(Cow<'_, str>, Places)> {
     let mut line = json::valid_unicode(line);
     let mut places = places(&line)?;

@@ -1,5 +1,5 @@
-//! Reads and writes event types: the vendor's numbers, and livehook's names. The catalogue has both for the vendor's types; this file
-//! has them for livehook's own.
+//! Reads and writes event types: the vendor's numbers, and livehook's names. The catalogue has both for the vendor's types; this
+//! file has them for livehook's own.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,8 +1,8 @@
 //! Callbacks and events: from the bytes that CSS sends to verified events.
 //!
 //! [`Callback::parse`] checks the form of a body, and nothing else. [`Verifier::verify`] turns the callback into an [`Event`]. A
-//! [`SessionEnd`] that was checked becomes an event of livehook's own. Otherwise only the journal can make events, from the ones that
-//! it stored. So every `Event` is verified.
+//! [`SessionEnd`] that was checked becomes an event of livehook's own. Otherwise only the journal can make events, from the ones
+//! that it stored. So every `Event` is verified.
 //!
 //! Nothing here does I/O, reads a clock, or is async. The time is an argument.
 

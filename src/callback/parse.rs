@@ -118,8 +118,8 @@ impl<'a> Callback<'a> {
 
         let mut members = Vec::with_capacity(raw.len());
         let (mut event_type, mut t, mut sign) = (None, None, Sign::Absent);
-        // Only members at the top level are read: CSS puts everything that livehook needs there. The redaction hides a `sign` or `t`
-        // within a value.
+        // Only members at the top level are read: CSS puts everything that livehook needs there. The redaction hides a `sign` or
+        // `t` within a value.
         for (name, value) in raw {
             // The callback itself is the first level.
             let value = json::compact(value.get(), NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;

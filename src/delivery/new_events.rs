@@ -249,22 +249,22 @@ impl NewEvents {
     /// # Errors
     /// The journal can't be written.
     pub(super) async fn skip(&mut self, outlet: &mut Outlet, selection: &SkipSelection) -> Result<u64, JournalError> {
-        let (failed_at_ms, mut dead_letters) = (outlet.now_ms(), Vec::new());
-        for (record, attempts) in self.pending.take_events(|event| selection.takes(event)) {
+        let failed_at_ms = outlet.now_ms();
+        let dead_letter = |(record, attempts): (Record, Attempts)| {
             let failure = match attempts.reason {
                 Some(reason) => format!("skipped on request; the last failure: {reason}"),
                 None => "skipped on request".to_owned(),
             };
-            dead_letters.push(NewDeadLetter { record, attempts: attempts.count, failure, failed_at_ms });
-        }
-        let mut count = self.save_skipped(outlet, dead_letters).await?;
+            NewDeadLetter { record, attempts: attempts.count, failure, failed_at_ms }
+        };
+        let taken = self.pending.take_events(|event| selection.takes(event));
+        let mut count = self.save_skipped(outlet, taken.into_iter().map(dead_letter).collect()).await?;
         while let Some(first) = self.pending.first_held_of(|key| selection.takes_stream(key)) {
             let records = outlet.consumer.read(first.before(), HELD_READ_RECORDS).await?;
             let mut taken = self.pending.take_held_of(records, |key| selection.takes_stream(key));
             taken.retain(|record| outlet.selection().takes(&record.event));
-            let dead_letter =
-                |record| NewDeadLetter { record, attempts: 0, failure: "skipped on request".to_owned(), failed_at_ms };
-            count += self.save_skipped(outlet, taken.into_iter().map(dead_letter).collect()).await?;
+            let untried = taken.into_iter().map(|record| (record, Attempts::default()));
+            count += self.save_skipped(outlet, untried.map(dead_letter).collect()).await?;
         }
         tracing::warn!(sink = outlet.name(), count, "events were skipped on request: they are dead letters now");
         if self.outages == 0 && !self.pending.has_failed() {

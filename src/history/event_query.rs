@@ -42,13 +42,13 @@ impl EventQuery {
         let mut range = OffsetRange { first: Offset::default(), last: Offset(i64::MAX) };
         // `after` replaces one of the two bounds, so that one needs no search.
         if let Some(since_ms) = received.since_ms.filter(|_| !is_ascending || self.after.is_none()) {
-            range.first = next(journal.offset_before(since_ms)?);
+            range.first = journal.offset_before(since_ms)?.next();
         }
         if let Some(until_ms) = received.until_ms.filter(|_| is_ascending || self.after.is_none()) {
             // `offset_before` errs to the older side by the slack. Here the newer side is needed, so the slack counts twice.
-            range.last = next(journal.offset_before(until_ms.saturating_add(2 * CLOCK_SLACK_MS))?);
+            range.last = journal.offset_before(until_ms.saturating_add(2 * CLOCK_SLACK_MS))?.next();
         }
-        let start = if is_ascending { range.first.before() } else { next(range.last) };
+        let start = if is_ascending { range.first.before() } else { range.last.next() };
         Ok((range, self.after.unwrap_or(start)))
     }
 }
@@ -58,9 +58,4 @@ impl OffsetRange {
     pub(super) fn contains(&self, offset: Offset) -> bool {
         (self.first..=self.last).contains(&offset)
     }
-}
-
-/// The offset after another one.
-pub(super) fn next(offset: Offset) -> Offset {
-    Offset(offset.0.saturating_add(1))
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::event_query::{EventPage, EventQuery, next};
+use super::event_query::{EventPage, EventQuery};
 use crate::callback::EventId;
 use crate::index::{self, IndexError, Order};
 use crate::journal::{self, Offset, Record};
@@ -192,7 +192,7 @@ impl<'r> EventSource<'r> {
                 if !records.is_empty() {
                     return Ok(read(records));
                 }
-                place.min(next(until))
+                place.min(until.next())
             }
         };
         let count = query.limit.saturating_add(1).clamp(OFFSETS_MIN, READ_RECORDS);
@@ -269,7 +269,7 @@ impl<'r> EventSource<'r> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let mut records = self.journal.read_back(next(newest), count.min(limit))?;
+        let mut records = self.journal.read_back(newest.next(), count.min(limit))?;
         records.retain(|record| record.offset > until);
         Ok(records)
     }

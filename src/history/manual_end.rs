@@ -79,8 +79,8 @@ impl EndRequest {
     }
 }
 
-/// Returns the partition key of the session's events. Sinks keep the order of one key, and the index alone does not know it: it writes
-/// domains in lower case.
+/// Returns the partition key of the session's events. Sinks keep the order of one key, and the index alone does not know it: it
+/// writes domains in lower case.
 fn partition_key(
     view: &SessionView,
     index: &index::Reader,

@@ -1,4 +1,5 @@
-//! HTTP for both listeners: connections, their limits and their end, and the memory for bodies. It knows nothing of callbacks or of the API.
+//! HTTP for both listeners: connections, their limits and their end, and the memory for bodies. It knows nothing of callbacks or of
+//! the API.
 //!
 //! [`serve()`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
 

@@ -20,8 +20,9 @@ pub struct Rebuilt {
     pub old_path: Option<PathBuf>,
 }
 
-/// Reads the whole journal into the index, and replaces an index that cannot be used. `options` are for a new index: an existing one
-/// keeps the settings that the service gave it. Blocks, and calls `progress` with the number of records that are done and the approximate number of all.
+/// Reads the whole journal into the index, and replaces an index that cannot be used. `options` are for a new index: an existing
+/// one keeps the settings that the service gave it. Blocks, and calls `progress` with the number of records that are done and the
+/// approximate number of all.
 ///
 /// # Errors
 /// A service runs on the data directory, or the journal or the index cannot be read or written. The next start of the

@@ -21,8 +21,8 @@ pub(super) struct Replaced {
     pub(super) kept_sessions: Option<usize>,
 }
 
-/// Moves the index of a data directory aside, makes a new one, and copies the sessions of the old one if they can be read. A rebuild must
-/// follow. Nothing may have the index open to write.
+/// Moves the index of a data directory aside, makes a new one, and copies the sessions of the old one if they can be read. A
+/// rebuild must follow. Nothing may have the index open to write.
 ///
 /// # Errors
 /// The file cannot be moved, or the new one cannot be made.

@@ -106,7 +106,7 @@ impl Reader {
     /// # Errors
     /// The journal cannot be read.
     pub fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
-        self.select(
+        self.select_records(
             "SELECT offset, id, event_type, received_ms, line FROM records
              WHERE offset > ?1 ORDER BY offset LIMIT ?2",
             after,
@@ -119,7 +119,7 @@ impl Reader {
     /// # Errors
     /// The journal cannot be read.
     pub fn read_back(&self, before: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
-        self.select(
+        self.select_records(
             "SELECT offset, id, event_type, received_ms, line FROM records
              WHERE offset < ?1 ORDER BY offset DESC LIMIT ?2",
             before,
@@ -164,16 +164,6 @@ impl Reader {
         limit: usize,
         types: &[EventType],
     ) -> Result<Vec<(Offset, Option<Record>)>, JournalError> {
-        self.with_path(self.select_types(from, is_back, limit, types))
-    }
-
-    fn select_types(
-        &self,
-        from: Offset,
-        is_back: bool,
-        limit: usize,
-        types: &[EventType],
-    ) -> Result<Vec<(Offset, Option<Record>)>, JournalError> {
         let numbers: Vec<String> = types.iter().map(|event_type| event_type.number().to_string()).collect();
         let (side, order) = if is_back { ("<", "DESC") } else { (">", "ASC") };
         // SQLite evaluates only the branch that it needs, so it copies no other line.
@@ -182,49 +172,53 @@ impl Reader {
              WHERE offset {side} ?1 ORDER BY offset {order} LIMIT ?2",
             numbers.join(", ")
         );
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let mut rows = statement.query(params![from.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        let mut found = Vec::new();
-        let mut bytes = 0;
-        while let Some(row) = rows.next()? {
-            if row.get_ref(4)? == ValueRef::Null {
-                found.push((Offset(row.get(0)?), None));
-                continue;
-            }
-            let record = record(row)?;
-            bytes += record.event.line().len();
-            found.push((record.offset, Some(record)));
-            if bytes >= READ_BYTES_MAX {
-                break;
-            }
-        }
-        Ok(found)
+        self.select(&query, from, limit, |row| match row.get_ref(4)? {
+            ValueRef::Null => Ok(((Offset(row.get(0)?), None), 0)),
+            _ => record(row).map(|record| {
+                let bytes = record.event.line().len();
+                ((record.offset, Some(record)), bytes)
+            }),
+        })
     }
 
-    fn select(&self, query: &str, from: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
-        self.with_path(self.select_rows(query, from, limit))
+    fn select_records(&self, query: &str, from: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.select(query, from, limit, |row| {
+            let record = record(row)?;
+            let bytes = record.event.line().len();
+            Ok((record, bytes))
+        })
+    }
+
+    /// Returns what `read` makes of each row, at most `limit` of them. `read` also returns how many bytes the row takes, because
+    /// all rows together have a bounded size.
+    fn select<T>(
+        &self,
+        query: &str,
+        from: Offset,
+        limit: usize,
+        read: impl Fn(&Row<'_>) -> Result<(T, usize), JournalError>,
+    ) -> Result<Vec<T>, JournalError> {
+        let select = || {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let mut rows = statement.query(params![from.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            let mut found = Vec::new();
+            let mut bytes = 0;
+            // Checked before the next row: one that is larger than the limit must not stop its reader for ever.
+            while bytes < READ_BYTES_MAX
+                && let Some(row) = rows.next()?
+            {
+                let (item, taken) = read(row)?;
+                bytes += taken;
+                found.push(item);
+            }
+            Ok(found)
+        };
+        self.with_path(select())
     }
 
     /// Names the file in an error, see [`JournalError::with_path`].
     pub(super) fn with_path<T>(&self, result: Result<T, JournalError>) -> Result<T, JournalError> {
         result.map_err(|error| error.with_path(Path::new(self.connection.path().unwrap_or_default())))
-    }
-
-    fn select_rows(&self, query: &str, from: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
-        let mut statement = self.connection.prepare_cached(query)?;
-        let mut rows = statement.query(params![from.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        let mut records = Vec::new();
-        let mut bytes = 0;
-        while let Some(row) = rows.next()? {
-            let record = record(row)?;
-            bytes += record.event.line().len();
-            records.push(record);
-            // Only after a record was taken: one that is larger than the limit must not stop its reader for ever.
-            if bytes >= READ_BYTES_MAX {
-                break;
-            }
-        }
-        Ok(records)
     }
 }
 

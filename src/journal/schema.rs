@@ -8,8 +8,8 @@ use super::JournalError;
 use crate::storage::{Database, StorageError, meta, wal};
 
 /// Version 1. `records` holds the events. `batches` holds the ids of the newest ones a second time, many to a row, so that the
-/// writer can load them without the bodies. Its `last_offset` is the record of the last id in a row. A consumer that is retired keeps its row, so that it goes on at its cursor if it
-/// returns.
+/// writer can load them without the bodies. Its `last_offset` is the record of the last id in a row. A consumer that is retired
+/// keeps its row, so that it goes on at its cursor if it returns.
 // No unique index on `id`: ids are digests, so nearly each insert would dirty another page. Measured, that costs more
 // than the rest of the insert.
 const TABLES: &str = "
@@ -72,7 +72,8 @@ const AHEAD: &str = "
     ALTER TABLE dead_letters ADD COLUMN redriven_attempts INTEGER NOT NULL DEFAULT 0;
 ";
 
-/// Version 4 stores which streams have unfinished records beyond the pending ones. `held` is JSON: `[[partition key, offset], ...]`.
+/// Version 4 stores which streams have unfinished records beyond the pending ones. `held` is JSON: `[[partition key, offset],
+/// ...]`.
 const HELD_STREAMS: &str = "ALTER TABLE consumers ADD COLUMN held TEXT NOT NULL DEFAULT '[]';";
 
 /// Version 5 doesn't write a row of `batches` with each commit: the ids of the records after its last row are read from the

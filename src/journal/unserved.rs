@@ -32,18 +32,23 @@ pub fn change_unserved_dead_letters(
 ) -> Result<ChangedDeadLetters, JournalError> {
     check_exists(data_dir)?;
     let _lock = Lock::take(data_dir)?;
+    change_all(data_dir, action, selection, now_ms).map_err(|error| error.with_path(&schema::path(data_dir)))
+}
+
+fn change_all(
+    data_dir: &Path,
+    action: DeadLetterAction,
+    selection: DeadLetterSelection,
+    now_ms: i64,
+) -> Result<ChangedDeadLetters, JournalError> {
+    let connection = schema::open(data_dir)?;
     let mut changed = ChangedDeadLetters::default();
-    let mut change = || {
-        let connection = schema::open(data_dir)?;
-        let mut next = Some(ChangeStep::first(action, selection.clone()));
-        while let Some(step) = next {
-            let result = step.run(&connection, now_ms)?;
-            changed.add(result.changed);
-            next = result.next;
-        }
-        Ok(())
-    };
-    change().map_err(|error: JournalError| error.with_path(&schema::path(data_dir)))?;
+    let mut next = Some(ChangeStep::first(action, selection));
+    while let Some(step) = next {
+        let result = step.run(&connection, now_ms)?;
+        changed.add(result.changed);
+        next = result.next;
+    }
     Ok(changed)
 }
 

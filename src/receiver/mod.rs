@@ -1,7 +1,7 @@
 //! The callback endpoint: `POST <receiver.path>` takes a callback, makes its event durable and answers 200.
 //!
-//! The life of a request: `routes` finds its handler, and `callback_receiver` checks its head and calls the others in
-//! turn. [`crate::http`] reads the body within limits, [`crate::callback`] parses and verifies it, `storing` waits for the journal, and
+//! The life of a request: `routes` finds its handler, and `callback_receiver` checks its head and calls the others in turn.
+//! [`crate::http`] reads the body within limits, [`crate::callback`] parses and verifies it, `storing` waits for the journal, and
 //! `answers` holds every answer.
 
 mod answers;

@@ -32,8 +32,8 @@ pub enum State {
 }
 
 impl Session {
-    /// Adds a fact. The order of facts and their repetition make no difference. Of several pushes, stops or manual ends, the one with
-    /// the smallest event id counts. It happened first, because ids start with the time.
+    /// Adds a fact. The order of facts and their repetition make no difference. Of several pushes, stops or manual ends, the one
+    /// with the smallest event id counts. It happened first, because ids start with the time.
     pub fn apply(&mut self, fact: &Fact) {
         let seen_ms = fact.seen_ms;
         let (first_ms, last_ms) = self.seen_ms.unwrap_or((seen_ms, seen_ms));
@@ -58,8 +58,8 @@ impl Session {
         }
     }
 
-    /// When it ended, in Unix ms, but never before its start, because the clocks of CSS may differ. Without a stop it is the time that
-    /// a person set. `None` without both.
+    /// When it ended, in Unix ms, but never before its start, because the clocks of CSS may differ. Without a stop it is the time
+    /// that a person set. `None` without both.
     pub fn ended_ms(&self) -> Option<i64> {
         self.end_id().map(|id| id.time_ms().max(self.started_ms()))
     }

@@ -21,8 +21,8 @@ impl Objects {
         rows.collect::<rusqlite::Result<_>>().map(Objects)
     }
 
-    /// Returns the first object that the database lacks, or has in another form, as part of a sentence. More objects than the expected
-    /// ones do no harm.
+    /// Returns the first object that the database lacks, or has in another form, as part of a sentence. More objects than the
+    /// expected ones do no harm.
     pub(super) fn missing_in(&self, found: &Objects) -> Option<String> {
         self.0.iter().find_map(|(name, sql)| match found.0.get(name) {
             None => Some(format!("`{name}` is missing")),

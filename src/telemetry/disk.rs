@@ -2,6 +2,7 @@
 
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::gauges::set;
 use super::registrar::Registrar;
 
 /// The used size of each database, and the size of its file: the difference is free pages that wait for new rows.
@@ -34,8 +35,4 @@ impl DiskMetrics {
         set(&self.index_used, used);
         set(&self.index_file, file);
     }
-}
-
-fn set(gauge: &Gauge, bytes: u64) {
-    gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }

@@ -1,5 +1,5 @@
-//! How often each callback key verifies a callback, and when it did so last. While a key is being changed, this shows when the old one
-//! can go.
+//! How often each callback key verifies a callback, and when it did so last. While a key is being changed, this shows when the old
+//! one can go.
 
 use std::sync::atomic::AtomicU64;
 

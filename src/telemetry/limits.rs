@@ -2,6 +2,7 @@
 
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::gauges::set;
 use super::registrar::Registrar;
 
 /// The limits of the service, and the numbers that have no metric elsewhere.
@@ -49,25 +50,25 @@ impl LimitMetrics {
 
     /// Sets all limits.
     pub fn set(&self, values: LimitValues) {
-        self.journal_bytes.set(i64::try_from(values.journal_bytes).unwrap_or(i64::MAX));
-        self.dedupe_ids_max.set(i64::try_from(values.dedupe_ids).unwrap_or(i64::MAX));
-        self.connections_max.set(i64::try_from(values.connections).unwrap_or(i64::MAX));
-        self.bodies_bytes_max.set(i64::try_from(values.bodies_bytes).unwrap_or(i64::MAX));
-        self.subscribers_max.set(i64::try_from(values.subscribers).unwrap_or(i64::MAX));
+        set(&self.journal_bytes, values.journal_bytes);
+        set(&self.dedupe_ids_max, values.dedupe_ids);
+        set(&self.connections_max, values.connections);
+        set(&self.bodies_bytes_max, values.bodies_bytes);
+        set(&self.subscribers_max, values.subscribers);
     }
 
     /// Sets how many connections the receiver has.
     pub fn connections(&self, count: usize) {
-        self.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
+        set(&self.connections, count);
     }
 
     /// Sets how much memory the bodies of the receiver take.
     pub fn bodies_bytes(&self, bytes: usize) {
-        self.bodies_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        set(&self.bodies_bytes, bytes);
     }
 
     /// Sets how many ids the dedupe window remembers.
     pub fn dedupe_ids(&self, count: usize) {
-        self.dedupe_ids.set(i64::try_from(count).unwrap_or(i64::MAX));
+        set(&self.dedupe_ids, count);
     }
 }

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use super::attempts::AttemptMetrics;
 use super::disk::DiskMetrics;
+use super::gauges::set;
 use super::key_use::KeyMetrics;
 use super::labels::{CallbackLabels, DeliveryLabels, DeliveryOutcome, ReasonLabels, SinkLabels};
 use super::limits::LimitMetrics;
@@ -221,7 +222,7 @@ impl Metrics {
     /// Sets the number of a sink's held streams, and whether the sink reads no more events because too many have failed.
     pub fn delivery_held(&self, sink: &str, streams: usize, is_blocked: bool) {
         let labels = SinkLabels { sink: sink.to_owned() };
-        self.delivery_held_streams.get_or_create(&labels).set(i64::try_from(streams).unwrap_or(i64::MAX));
+        set(&self.delivery_held_streams.get_or_create(&labels), streams);
         self.delivery_blocked.get_or_create(&labels).set(i64::from(is_blocked));
     }
 
@@ -286,7 +287,7 @@ impl Metrics {
 
     /// Sets how many subscribers the feed has.
     pub fn feed_subscribers(&self, count: usize) {
-        self.feed_subscribers.set(i64::try_from(count).unwrap_or(i64::MAX));
+        set(&self.feed_subscribers, count);
     }
 
     /// Returns every metric as text.

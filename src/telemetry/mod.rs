@@ -2,6 +2,7 @@
 
 mod attempts;
 mod disk;
+mod gauges;
 mod key_use;
 mod labels;
 mod limits;

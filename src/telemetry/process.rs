@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::gauges::set;
 use super::registrar::Registrar;
 
 /// The metrics of the process. They have a registry of their own, because their names begin with `process`.
@@ -55,7 +56,7 @@ impl ProcessMetrics {
             self.open_files.set(count);
         }
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        self.open_files_max.set(i64::try_from(limit).unwrap_or(i64::MAX));
+        set(&self.open_files_max, limit);
     }
 }
 

@@ -1,11 +1,10 @@
 //! The body of a request that changes something, read strictly: an unknown member is refused.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, FromRequest, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::parameters::not_empty;
 use super::query::refuse_parameters;
+use crate::admin::guard::peer_address;
 use crate::admin::problem::Problem;
 use crate::byte_order_mark::without_mark_bytes;
 use crate::http::{BodyBudget, BodyError, CLOSE, quoted, read_body};
@@ -93,10 +93,7 @@ pub(super) fn body_budget() -> Arc<BodyBudget> {
 /// Reads the whole body of a request before it goes on, or refuses the request.
 pub(super) async fn read_whole_body(State(budget): State<Arc<BodyBudget>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let sender = || {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip()).into()
-    };
+    let sender = || peer_address(&parts.extensions).into();
     match read_body(body, sender, Instant::now() + BODY_TIMEOUT, &budget).await {
         // The share is kept until the answer.
         Ok((whole, _share)) => next.run(Request::from_parts(parts, Body::from(whole))).await,

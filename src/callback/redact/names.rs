@@ -38,8 +38,8 @@ impl SecretNames {
         SecretNames { names, is_suspicious }
     }
 
-    /// Returns false only if the text certainly holds neither a name nor the key of a signature. This check is cheap, and enough for
-    /// almost every member.
+    /// Returns false only if the text certainly holds neither a name nor the key of a signature. This check is cheap, and enough
+    /// for almost every member.
     pub(super) fn may_be_in(&self, text: &str) -> bool {
         work::count(text.len());
         let bytes = text.as_bytes();

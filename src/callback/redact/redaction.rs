@@ -115,10 +115,10 @@ impl<'r> Redaction<'r> {
 /// Returns whether a member is a signature or its expiry, other than the callback's own `sign` and `t`: a deeper one, or one whose
 /// name is in another case. The value is compact JSON.
 fn is_signature(name: &str, value: &str) -> bool {
-    let text = value.trim_matches('"').trim();
+    let text = || value.trim_matches('"').trim();
     match name.trim() {
-        name if name.eq_ignore_ascii_case("sign") => search::may_be_sign(text.len()),
-        name if name.eq_ignore_ascii_case("t") => search::may_be_expiry(text.chars()),
+        name if name.eq_ignore_ascii_case("sign") => search::may_be_sign(text().len()),
+        name if name.eq_ignore_ascii_case("t") => search::may_be_expiry(text().chars()),
         _ => false,
     }
 }

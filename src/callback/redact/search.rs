@@ -134,7 +134,8 @@ impl Layer<'_> {
         is_secret.then_some(value)
     }
 
-    /// Adds the values of all pairs. One of them belongs to a secret name, and the bounds of a pair inside a string would be a guess.
+    /// Adds the values of all pairs. One of them belongs to a secret name, and the bounds of a pair inside a string would be a
+    /// guess.
     fn search_pairs(&self, found: &mut Found) {
         let mut open = OpenQuotes::default();
         for position in 0..self.units.len() {

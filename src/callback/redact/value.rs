@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::unit::{Unit, length_until, skip};
 
-/// The longest index of a name, as in `name[0]=value`. After a longer one, everything up to the end of the text counts as the value.
+/// The longest index of a name, as in `name[0]=value`. After a longer one, everything up to the end of the text counts as the
+/// value.
 const INDEX_UNITS_MAX: usize = 64;
 
 /// How many characters before a name are looked at.

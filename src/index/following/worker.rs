@@ -21,8 +21,8 @@ use crate::telemetry::Metrics;
 /// How long the worker waits after the index or the journal failed.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
-/// A rebuild that the worker begins by itself follows the last one after this time at the earliest. A disk that damages each file must
-/// not make it rebuild for ever.
+/// A rebuild that the worker begins by itself follows the last one after this time at the earliest. A disk that damages each file
+/// must not make it rebuild for ever.
 const REPLACE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// How long the worker goes on after it was asked to stop. The rest follows after the next start.

@@ -25,7 +25,8 @@ impl Confirmed {
     }
 }
 
-/// Confirms the stored events whose signed copies are in a batch, within its transaction. `results` are the results of `appends`, and
+/// Confirms the stored events whose signed copies are in a batch, within its transaction. `results` are the results of `appends`,
+/// and
 /// `next_offset` follows the records of the batch.
 ///
 /// # Errors

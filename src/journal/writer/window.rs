@@ -4,9 +4,10 @@
 
 use std::collections::VecDeque;
 
+use hashbrown::HashTable;
+
 use super::super::Offset;
 use crate::callback::EventId;
-use hashbrown::HashTable;
 
 /// An id and when it was stored, in monotonic seconds. The id is bytes, not a number, because alignment would cost 12 bytes for
 /// each of a million slots.

@@ -3,9 +3,9 @@
 //! At most one batch was written without its cursor being stored. The batch begins at the stored length of the file. If the
 //! file was rotated since, the batch continues in the files closed since and in the current one.
 //!
-//! Content decides which lines are ours: a whole line must be the line of a record after the cursor, in order, and a torn
-//! line must be the beginning of one. A line that an earlier version wrote counts too. A record that is skipped between two that are found was left out by the sink's
-//! filter. So the last record found is the sink's position, as if the crash had come a moment later.
+//! Content decides which lines are ours: a whole line must be the line of a record after the cursor, in order, and a torn line must
+//! be the beginning of one. A line that an earlier version wrote counts too. A record that is skipped between two that are found
+//! was left out by the sink's filter. So the last record found is the sink's position, as if the crash had come a moment later.
 //!
 //! A power failure can leave zeros in place of pages that were not synced, even before pages that were. If only the sink
 //! can have written there, everything from the line with the first zero on is cut and written again.
