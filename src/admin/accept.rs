@@ -73,7 +73,7 @@ impl<'a> Range<'a> {
 }
 
 /// Splits at a separator outside of quotes, and trims the parts.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+pub(super) fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     let parts = text.split(move |character| {
         is_quoted ^= character == '"';
@@ -82,7 +82,8 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     parts.map(str::trim)
 }
 
-fn thousandths(quality: &str) -> Option<u16> {
+/// Reads a quality from 0 to 1, in thousandths.
+pub(super) fn thousandths(quality: &str) -> Option<u16> {
     let quality: f64 = quality.parse().ok()?;
     (0.0..=1.0).contains(&quality).then(|| (quality * 1000.0).round() as u16)
 }

@@ -143,7 +143,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request,
     let reason = guard.reason_to_refuse(&request, is_trusted);
     let must_log_in = reason.as_ref() == Some(&WRONG_TOKEN) && is_wanted(&request);
     match &reason {
-        // A person who has not logged in yet is no stranger.
+        // Someone who has not logged in yet isn't an attacker.
         Some(_) if must_log_in => {}
         Some(answer) => guard.log(&request, answer),
         // `/readyz` answers a wrong token with less detail. Without this line such guesses would leave no trace.

@@ -48,6 +48,19 @@ impl Recorded {
     fn rows(&self, name: &str) -> &[Value] {
         self.expected[name].as_array().unwrap()
     }
+
+    /// Starts a service on the data. It keeps everything, and both sinks are files.
+    async fn serve(&self) -> Livehook {
+        let config = format!(
+            "[journal]\nretention_days = {RETENTION_DAYS}\n[index]\nretention_days = {RETENTION_DAYS}\nstale_after_secs = 0\n\
+             [[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = \"archive.jsonl\"\n\
+             [[sinks]]\nname = \"backend\"\ntype = \"file\"\npath = \"backend.jsonl\"\n"
+        );
+        let mut livehook = Livehook::configure(self.directory.path(), "", &config);
+        livehook.start();
+        livehook.ready().await;
+        livehook
+    }
 }
 
 fn events(reader: &Reader) -> Value {
@@ -172,14 +185,7 @@ async fn post(livehook: &Livehook, fixture: &str) {
 async fn service_goes_on_with_recorded_data() {
     for name in RECORDED {
         let recorded = Recorded::copy(name);
-        let config = format!(
-            "[journal]\nretention_days = {RETENTION_DAYS}\n[index]\nretention_days = {RETENTION_DAYS}\nstale_after_secs = 0\n\
-             [[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = \"archive.jsonl\"\n\
-             [[sinks]]\nname = \"backend\"\ntype = \"file\"\npath = \"backend.jsonl\"\n"
-        );
-        let mut livehook = Livehook::configure(recorded.directory.path(), "", &config);
-        livehook.start();
-        livehook.ready().await;
+        let mut livehook = recorded.serve().await;
         post(&livehook, "001-push.json").await;
         post(&livehook, "344-evaluation-threshold.json").await;
 
@@ -234,14 +240,7 @@ fn plain_session(session: &Value) -> Value {
 async fn service_replaces_an_index_of_its_past() {
     for name in RECORDED_PLAIN {
         let recorded = Recorded::copy(name);
-        let config = format!(
-            "[journal]\nretention_days = {RETENTION_DAYS}\n[index]\nretention_days = {RETENTION_DAYS}\nstale_after_secs = 0\n\
-             [[sinks]]\nname = \"archive\"\ntype = \"file\"\npath = \"archive.jsonl\"\n\
-             [[sinks]]\nname = \"backend\"\ntype = \"file\"\npath = \"backend.jsonl\"\n"
-        );
-        let mut livehook = Livehook::configure(recorded.directory.path(), "", &config);
-        livehook.start();
-        livehook.ready().await;
+        let mut livehook = recorded.serve().await;
         let deadline = Instant::now() + Duration::from_secs(30);
         while !livehook.log().contains("the index was rebuilt") {
             assert!(Instant::now() < deadline, "{}", livehook.log());

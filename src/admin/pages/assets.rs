@@ -15,32 +15,24 @@ pub(super) struct Asset {
     media_type: &'static str,
     content: &'static str,
     /// Changes with the content, so that browsers keep a file for as long as it is current.
-    version: LazyLock<String>,
+    version: String,
 }
 
-macro_rules! asset {
-    ($name:literal, $media_type:literal) => {
-        Asset {
-            name: $name,
-            media_type: $media_type,
-            content: include_str!(concat!("static/", $name)),
-            version: LazyLock::new(|| version(include_str!(concat!("static/", $name)))),
-        }
-    };
-}
-
-pub(super) static STYLE: Asset = asset!("livehook.css", "text/css; charset=utf-8");
-pub(super) static SCRIPT: Asset = asset!("livehook.js", "text/javascript; charset=utf-8");
+pub(super) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("livehook.css", "text/css; charset=utf-8", include_str!("static/livehook.css")));
+pub(super) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("livehook.js", "text/javascript; charset=utf-8", include_str!("static/livehook.js")));
 
 impl Asset {
+    fn new(name: &'static str, media_type: &'static str, content: &'static str) -> Asset {
+        let version = hex::encode(&Sha256::digest(content)[..8]);
+        Asset { name, media_type, content, version }
+    }
+
     /// Its address.
     pub(super) fn address(&self) -> String {
-        format!("/assets/{}?version={}", self.name, *self.version)
+        format!("/assets/{}?version={}", self.name, self.version)
     }
-}
-
-fn version(content: &str) -> String {
-    hex::encode(&Sha256::digest(content)[..8])
 }
 
 /// `GET /assets/{name}`.

@@ -1,4 +1,4 @@
-//! Pages that say why there is no other page.
+//! The page that explains an error: no page has the address, a query failed, or a form was refused.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -15,7 +15,7 @@ use crate::admin::problem::Problem;
 pub(super) enum Refusal {
     /// Another site may have made the browser send it.
     ForeignForm,
-    /// It is no form, is too large, or was cut off.
+    /// The body isn't a form, is too large, or ends early.
     UnreadableForm,
     /// The browser is not logged in, or the form is from before it logged in.
     NoLogin,

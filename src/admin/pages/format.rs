@@ -68,11 +68,16 @@ pub(super) fn outside(text: &str) -> Markup {
     html! { bdi { (printable(text, NAME_CHARACTERS_MAX)) } }
 }
 
+/// Shows that there is nothing to show.
+pub(super) fn dash() -> Markup {
+    html! { span.dash { "–" } }
+}
+
 /// Shows a text from outside, or a dash if there is none.
 pub(super) fn outside_or_dash(text: Option<&str>) -> Markup {
     match text {
         Some(text) if !text.is_empty() => outside(text),
-        _ => html! { span.dash { "–" } },
+        _ => dash(),
     }
 }
 
@@ -90,7 +95,7 @@ pub(super) fn json(text: &str) -> Markup {
 pub(super) fn size(width: Option<i64>, height: Option<i64>) -> Markup {
     match (width, height) {
         (Some(width), Some(height)) => html! { span.number { (width) "×" (height) } },
-        _ => html! { span.dash { "–" } },
+        _ => dash(),
     }
 }
 
@@ -116,25 +121,16 @@ impl Names<'_> {
     pub(super) fn link(&self) -> Markup {
         html! {
             a.stream href=(self.address()) {
-                strong { @if self.stream.is_empty() { span.dash { "–" } } @else { (outside(self.stream)) } }
+                strong { @if self.stream.is_empty() { (dash()) } @else { (outside(self.stream)) } }
                 small { (outside(self.domain)) "/" (outside(self.app_name)) }
             }
         }
     }
 }
 
-/// Returns the word of a state for `data-state` and for styles.
-pub(super) fn state_word(state: State) -> &'static str {
-    match state {
-        State::Live => "live",
-        State::Ended => "ended",
-        State::Stale => "stale",
-    }
-}
-
 /// Shows a state by a shape and a word.
 pub(super) fn state(view: &View, state: State) -> Markup {
-    let word = state_word(state);
+    let word = state.label();
     html! { span class={ "badge state-" (word) } { (icon(word)) (view.text(&format!("state-{word}"))) } }
 }
 
@@ -152,7 +148,7 @@ pub(super) fn reason(view: &View, reason: Option<&ReasonView>) -> Markup {
                 (category(view, reason.category)) " " span.meaning { (view.meaning(reason)) }
                 @if reason.is_hint { " " span.muted { (view.text("reason-guess")) } }
             }
-            None => { span.dash { "–" } }
+            None => { (dash()) }
         }
     }
 }

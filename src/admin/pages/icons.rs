@@ -12,7 +12,7 @@ pub(super) fn icon(name: &str) -> Markup {
     }
 }
 
-/// Whether the shape of an icon is filled, so that it can be told from others when it is small.
+/// Whether an icon is a filled shape. At a small size, filled shapes and outlines are easy to tell apart.
 fn is_filled(name: &str) -> bool {
     matches!(name, "live" | "ended" | "bad" | "internal" | "client")
 }

@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 
+use crate::admin::accept::{split, thousandths};
 use crate::admin::cookies::cookie;
 
 /// The cookie with the language that a person has chosen.
@@ -51,13 +52,13 @@ impl Language {
 
     fn accepted(headers: &HeaderMap) -> Language {
         let header = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let mut best = (0.0, Language::default());
-        for range in header.split(',') {
-            let mut parts = range.split(';').map(str::trim);
+        let mut best = (0, Language::default());
+        for range in split(header, ',') {
+            let mut parts = split(range, ';');
             let tag = parts.next().unwrap_or_default();
-            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
+            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1000), thousandths);
             // Between equal qualities, the first one counts.
-            if let (Some(language), Ok(quality)) = (Language::from_range(tag), quality)
+            if let (Some(language), Some(quality)) = (Language::from_range(tag), quality)
                 && quality > best.0
             {
                 best = (quality, language);

@@ -19,7 +19,7 @@ use crate::admin::html::{is_local, see_other};
 use crate::admin::logins::{COOKIE, LOGIN_SECS};
 use crate::admin::problem::Problem;
 
-/// How long the answer to a wrong token takes, so that nobody can try many.
+/// How long livehook waits before it answers a wrong token. It slows down guessing.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 
 /// `GET /login`.

@@ -8,12 +8,13 @@ use axum::http::Response;
 use maud::{Markup, html};
 
 use super::answer::page;
-use super::format::{self, Names, ago, duration, moment, outside_or_dash, running, size};
+use super::format::{self, Names, ago, dash, duration, moment, outside_or_dash, running, size};
 use super::icons::icon;
 use super::layout::{Content, Tab};
+use super::numbers::count;
 use super::setup;
 use super::state::Pages;
-use super::status::{callbacks_chart, count_or_dash, health, large_count};
+use super::status::{callbacks_chart, health, large_count};
 use super::view::View;
 use crate::admin::problem::Problem;
 use crate::index::{LivePage, LiveQuery, LiveSort, Order, SessionView, StreamView};
@@ -169,7 +170,7 @@ fn stream_row(view: &View, stream: &StreamView) -> Markup {
             }
             td.end data-label=(label("anomalies")) {
                 @if stream.anomalies > 0 { span.condition-warning { (icon("warning")) (format::number(stream.anomalies)) } }
-                @else { (count_or_dash(0)) }
+                @else { (dash()) }
             }
         }
     }
@@ -212,8 +213,4 @@ fn ended_sessions(view: &View, sessions: &[SessionView]) -> Markup {
             }
         }
     }
-}
-
-fn count(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

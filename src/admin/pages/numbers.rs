@@ -1,5 +1,10 @@
 //! Numbers as people read them.
 
+/// Returns a count as the texts and templates take it.
+pub(super) fn count(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
 /// Returns a number with a comma between thousands, as all languages of the pages write it: `12,345`.
 pub(super) fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();

@@ -9,8 +9,9 @@ use axum::http::Response;
 use maud::{Markup, html};
 
 use super::answer::page;
-use super::format::{self, Names, duration, moment, outside_or_dash, running, size};
+use super::format::{self, Names, dash, duration, moment, outside_or_dash, running, size};
 use super::layout::{Content, Tab};
+use super::numbers::count;
 use super::state::Pages;
 use super::view::View;
 use crate::admin::problem::Problem;
@@ -38,7 +39,7 @@ pub(super) async fn show(
 }
 
 async fn content(pages: &Pages, view: &View, id: &str) -> Result<Content, Problem> {
-    let not_found = || Problem::not_found("there is no session of this id");
+    let not_found = || Problem::not_found("no session has this id");
     let id: SessionId = id.parse().map_err(|_| not_found())?;
     let now_ms = view.now_ms;
     let read = pages.api.read(move |reader| {
@@ -51,7 +52,7 @@ async fn content(pages: &Pages, view: &View, id: &str) -> Result<Content, Proble
     let (session, records, left_out) = read.await?.ok_or_else(not_found)?;
     let main = html! {
         (heading(view, &session))
-        div #session data-part data-session=(session.id) data-state=(format::state_word(session.state)) {
+        div #session data-part data-session=(session.id) data-state=(session.state.label()) {
             (why(view, &session))
             (facts(view, &session))
         }
@@ -104,13 +105,13 @@ fn facts(view: &View, session: &SessionView) -> Markup {
             div { dt { (view.text("column-started")) } dd { (moment(session.started)) } }
             div {
                 dt { (view.text("column-ended")) }
-                dd { @if let Some(ended) = session.ended { (moment(ended)) } @else { (outside_or_dash(None)) } }
+                dd { @if let Some(ended) = session.ended { (moment(ended)) } @else { (dash()) } }
             }
             div {
                 dt { (view.text("column-duration")) }
                 dd {
                     @if let Some(duration_ms) = session.duration_ms { (duration(view.texts, duration_ms)) }
-                    @else { (outside_or_dash(None)) }
+                    @else { (dash()) }
                 }
             }
             div { dt { (view.text("column-pusher")) } dd { (outside_or_dash(session.user_address.as_deref())) } }
@@ -138,7 +139,7 @@ fn events(view: &View, records: &[Record], left_out: usize) -> Markup {
             }
         }
         @if left_out > 0 {
-            p.muted { (view.text_with("events-left-out", &[("count", i64::try_from(left_out).unwrap_or(i64::MAX).into())])) }
+            p.muted { (view.text_with("events-left-out", &[("count", count(left_out).into())])) }
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use maud::{Markup, html};
 
-use super::format::{ago, number, outside};
+use super::format::{ago, outside};
 use super::icons::icon;
-use super::numbers::grouped;
+use super::numbers::{count, grouped};
 use super::view::View;
 use crate::admin::Sources;
 use crate::admin::sources::lag;
@@ -35,7 +35,7 @@ impl Condition {
 
 /// One part of the service, and what there is to say about it.
 struct Part {
-    /// For `data-sink`; `None` for a part that is no sink.
+    /// The name of the sink, for `data-sink`. `None` for the other parts.
     sink: Option<String>,
     name: Markup,
     condition: Condition,
@@ -93,11 +93,8 @@ fn last_minute(view: &View, sources: &Sources) -> (i64, i64) {
     let [.., before, begun] = sources.hourly_counts.minutes(view.now_ms);
     // The minute that has begun counts as a whole, and the one before it as far as it reaches into the last 60 s.
     let share = 60_000 - view.now_ms.rem_euclid(60_000);
-    let count = |before: u64, begun: u64| {
-        let before = i64::try_from(before).unwrap_or(i64::MAX);
-        i64::try_from(begun).unwrap_or(i64::MAX).saturating_add(before.saturating_mul(share) / 60_000)
-    };
-    (count(before.verified, begun.verified), count(before.refused, begun.refused))
+    let about = |before, begun| count(begun).saturating_add(count(before).saturating_mul(share) / 60_000);
+    (about(before.verified, begun.verified), about(before.refused, begun.refused))
 }
 
 fn journal(view: &View, sources: &Sources) -> Part {
@@ -153,7 +150,6 @@ pub(super) fn callbacks_chart(view: &View, sources: &Sources) -> Markup {
     let height = |count: u64| if count == 0 { 0 } else { (count * HEIGHT / most).max(2) };
     let verified: u64 = minutes.iter().map(|minute| minute.verified).sum();
     let refused: u64 = minutes.iter().map(|minute| minute.refused).sum();
-    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let label = view.text_with(
         "callbacks-of-the-hour",
         &[("verified", count(verified).into()), ("refused", count(refused).into())],
@@ -174,15 +170,6 @@ pub(super) fn callbacks_chart(view: &View, sources: &Sources) -> Markup {
 }
 
 /// Shows a count, large, with its words below.
-pub(super) fn large_count(count: i64, words: &str) -> Markup {
-    html! { p.large { strong { (grouped(count)) } span { (words) } } }
-}
-
-/// Shows a count, or a dash for none.
-pub(super) fn count_or_dash(count: i64) -> Markup {
-    if count == 0 {
-        html! { span.dash { "–" } }
-    } else {
-        number(count)
-    }
+pub(super) fn large_count(number: i64, words: &str) -> Markup {
+    html! { p.large { strong { (grouped(number)) } span { (words) } } }
 }

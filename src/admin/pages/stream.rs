@@ -8,8 +8,9 @@ use axum::http::Response;
 use maud::{Markup, html};
 
 use super::answer::page;
-use super::format::{self, Names, duration, moment, outside_or_dash, running};
+use super::format::{self, Names, dash, duration, moment, outside_or_dash, running};
 use super::layout::{Content, Tab};
+use super::numbers::count;
 use super::state::Pages;
 use super::view::View;
 use crate::admin::problem::Problem;
@@ -39,7 +40,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
         Ok((index.sessions(&query, now_ms)?, index.broadcasts(&broadcasts, now_ms)?.pop()))
     });
     let (sessions, broadcast) = read.await?;
-    let Some(newest) = sessions.first() else { return Err(Problem::not_found("there is no session of this stream")) };
+    let Some(newest) = sessions.first() else { return Err(Problem::not_found("this stream has no session")) };
     let names = Names { domain: &newest.domain, app_name: &newest.app_name, stream: &newest.stream };
     let live: Vec<&SessionView> = sessions.iter().filter(|session| session.state == SessionState::Live).collect();
     let main = html! {
@@ -68,16 +69,15 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
 }
 
 fn newest_broadcast(view: &View, broadcast: &BroadcastView) -> Markup {
-    let count = |count: usize| format::number(i64::try_from(count).unwrap_or(i64::MAX));
     html! {
         dl.facts {
             div { dt { (view.text("broadcast-started")) } dd { (moment(broadcast.started)) } }
             div {
                 dt { (view.text("column-ended")) }
-                dd { @if let Some(ended) = broadcast.ended { (moment(ended)) } @else { (outside_or_dash(None)) } }
+                dd { @if let Some(ended) = broadcast.ended { (moment(ended)) } @else { (dash()) } }
             }
-            div { dt { (view.text("broadcast-sessions")) } dd { (count(broadcast.sessions)) } }
-            div { dt { (view.text("broadcast-gaps")) } dd { (count(broadcast.interruptions)) } }
+            div { dt { (view.text("broadcast-sessions")) } dd { (format::number(count(broadcast.sessions))) } }
+            div { dt { (view.text("broadcast-gaps")) } dd { (format::number(count(broadcast.interruptions))) } }
             div { dt { (view.text("broadcast-longest-gap")) } dd { (duration(view.texts, broadcast.longest_gap_ms)) } }
         }
     }
@@ -102,7 +102,7 @@ fn rows(view: &View, sessions: &[SessionView]) -> Markup {
 
 fn row(view: &View, session: &SessionView) -> Markup {
     html! {
-        tr data-session=(session.id) data-state=(format::state_word(session.state)) {
+        tr data-session=(session.id) data-state=(session.state.label()) {
             th scope="row" {
                 div { (format::state(view, session.state)) a href={ "/sessions/" (session.id) } { (session.sequence) } }
             }
@@ -111,7 +111,7 @@ fn row(view: &View, session: &SessionView) -> Markup {
                 @match (session.duration_ms, session.state) {
                     (Some(duration_ms), _) => { (duration(view.texts, duration_ms)) }
                     (None, SessionState::Live) => { (running(view, session.started)) }
-                    (None, _) => { (outside_or_dash(None)) }
+                    (None, _) => { (dash()) }
                 }
             }
             td data-label=(view.text("column-pusher")) { (outside_or_dash(session.user_address.as_deref())) }

@@ -56,20 +56,22 @@ impl View {
 
     /// Returns what happened when a session stopped, as part of a sentence.
     pub(super) fn meaning(&self, reason: &Reason) -> Cow<'static, str> {
-        let id = format!("cause-{}-meaning", reason.cause);
-        self.texts.find(&id, &[]).unwrap_or(Cow::Borrowed(reason.meaning))
+        self.of_cause(reason, "meaning", reason.meaning)
     }
 
     /// Returns who should act on a stop.
     pub(super) fn actor(&self, reason: &Reason) -> Cow<'static, str> {
-        let id = format!("cause-{}-actor", reason.cause);
-        self.texts.find(&id, &[]).unwrap_or(Cow::Borrowed(reason.actor))
+        self.of_cause(reason, "actor", reason.actor)
     }
 
     /// Returns what to check first after a stop, in whole sentences.
     pub(super) fn advice(&self, reason: &Reason) -> Cow<'static, str> {
-        let id = format!("cause-{}-advice", reason.cause);
-        self.texts.find(&id, &[]).unwrap_or(Cow::Borrowed(reason.advice))
+        self.of_cause(reason, "advice", reason.advice)
+    }
+
+    /// Returns a text about the cause of a stop. Without a translation, it is the English one.
+    fn of_cause(&self, reason: &Reason, part: &str, english: &'static str) -> Cow<'static, str> {
+        self.texts.find(&format!("cause-{}-{part}", reason.cause), &[]).unwrap_or(Cow::Borrowed(english))
     }
 
     /// Returns a parameter of the address. If it is given several times, the first one; `None` if it is absent or empty.

@@ -17,7 +17,7 @@ const SCHEMES: [&str; 6] = ["basic", "bearer", "digest", "key", "negotiate", "to
 /// The text that follows a name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Value {
-    /// No value: the name is not that of a parameter, or its value is empty.
+    /// No value: the text has the name, but not as a parameter, or the value is empty.
     Absent,
     /// The text ends before the value.
     Beyond,
