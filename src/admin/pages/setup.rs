@@ -8,6 +8,7 @@ use super::layout::Content;
 use super::state::Pages;
 use super::status::health;
 use super::view::View;
+use crate::admin::ReceiverSummary;
 use crate::receiver::KeptRefusal;
 
 /// How many refusals the page shows.
@@ -41,6 +42,7 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
                 li {
                     h2 { (view.text("setup-test")) }
                     p { (view.text("setup-test-help")) }
+                    p.copy { code data-copies { (sample_command(receiver)) } }
                 }
             }
             section #arrived data-part data-urgent aria-live="polite" {
@@ -51,6 +53,12 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
         }
     };
     Content { title: view.text("setup-title").into_owned(), main }
+}
+
+/// The command that sends a sample, as the log at start shows it.
+fn sample_command(receiver: &ReceiverSummary) -> String {
+    let port = receiver.listen.rsplit(':').next().unwrap_or_default();
+    format!("livehook send --key KEY --url http://127.0.0.1:{port}{}", receiver.path)
 }
 
 fn arrived(view: &View, refusals: &[&KeptRefusal]) -> Markup {

@@ -143,6 +143,7 @@ async fn first_page_helps_to_set_up() {
     page.has("Connect CSS to livehook");
     page.has("&gt;/callback");
     page.has("1f7ba3e5");
+    page.has("livehook send --key KEY --url http://127.0.0.1:8080/callback");
     assert!(!page.body.contains(TOKEN));
 }
 
