@@ -20,18 +20,20 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 1] = [Tab::Now];
+    /// The pages of the navigation, in its order.
+    pub(super) const ALL: &[Tab] = &[Tab::Now];
 
-    fn word(self) -> &'static str {
+    /// Its name in addresses, texts and icons.
+    pub(super) fn word(self) -> &'static str {
         match self {
             Tab::Now => "now",
             Tab::None => "none",
         }
     }
 
-    fn address(self) -> &'static str {
+    fn address(self) -> String {
         match self {
-            Tab::Now | Tab::None => "/",
+            Tab::Now | Tab::None => "/".to_owned(),
         }
     }
 }
@@ -62,7 +64,7 @@ pub(super) fn document(view: &View, tab: Tab, content: Content) -> Response<Body
                 header.bar {
                     a.brand href="/" { (icon("now")) span { "livehook" } }
                     nav aria-label=(view.text("navigation")) {
-                        @for each in Tab::ALL {
+                        @for &each in Tab::ALL {
                             a href=(each.address()) aria-current=[(each == tab).then_some("page")] {
                                 (icon(each.word())) span { (view.text(&format!("tab-{}", each.word()))) }
                             }

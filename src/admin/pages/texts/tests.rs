@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::super::layout::Tab;
 use super::*;
 use crate::callback::ReasonCategory;
 use crate::receiver::ERRORS;
@@ -25,11 +26,10 @@ fn sentences(source: &str) -> BTreeMap<String, BTreeSet<String>> {
     sentences
 }
 
-/// Every `text("id")` of the pages, and every id that is made of a word.
-fn used() -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/pages");
-    let mut folders = vec![folder];
+/// The code of the pages, by file.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut sources = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/pages")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -37,12 +37,23 @@ fn used() -> BTreeSet<String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("texts/tests.rs") {
                 let source = fs::read_to_string(&path).unwrap();
-                let quoted = source.split('"').skip(1).step_by(2).filter(|text| {
-                    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-                });
-                used.extend(quoted.map(str::to_owned));
+                sources.push((path, source));
             }
         }
+    }
+    sources
+}
+
+/// Every `text("id")` of the pages, and every id that is made of a word.
+fn used() -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (_, source) in sources() {
+        let quoted = source
+            .split('"')
+            .skip(1)
+            .step_by(2)
+            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+        used.extend(quoted.map(str::to_owned));
     }
     let words = |prefix: &str, words: &[&str]| {
         words.iter().map(|word| format!("{prefix}{}", word.replace('_', "-"))).collect::<Vec<_>>()
@@ -52,7 +63,7 @@ fn used() -> BTreeSet<String> {
     used.extend(ERRORS.map(|word| format!("refusal-{}-cure", word.replace('_', "-"))));
     used.extend(words("state-", &["live", "ended", "stale"]));
     used.extend(words("theme-", &["auto", "light", "dark"]));
-    used.extend(words("tab-", &["now"]));
+    used.extend(Tab::ALL.iter().map(|tab| format!("tab-{}", tab.word())));
     used.extend(words("condition-", &["good", "warning", "bad"]));
     used.extend(words("column-", &["name", "since", "started", "pusher", "node", "size", "pushes", "anomalies"]));
     for problem in [
@@ -96,25 +107,10 @@ fn every_sentence_is_used() {
 #[test]
 fn every_named_sentence_exists() {
     let english = sentences(ENGLISH);
-    let source_of = |name: &str| {
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/pages").join(name)).unwrap()
-    };
-    let files = [
-        "error_page.rs",
-        "format.rs",
-        "layout.rs",
-        "login.rs",
-        "now.rs",
-        "session.rs",
-        "setup.rs",
-        "status.rs",
-        "stream.rs",
-    ];
-    for file in files {
-        let source = source_of(file);
+    for (file, source) in sources() {
         for call in ["text(\"", "text_with(\""] {
             for id in source.split(call).skip(1).map(|rest| rest.split('"').next().unwrap()) {
-                assert!(english.contains_key(id), "{file}: {id}");
+                assert!(english.contains_key(id), "{}: {id}", file.display());
             }
         }
     }
