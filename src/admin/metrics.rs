@@ -30,6 +30,7 @@ fn refresh(sources: &Sources, feed: &Feed) {
     metrics.journal_unanswered(health.busy_for);
     metrics.ready(sources.is_ready(&health));
     metrics.process().refresh();
+    metrics.disk().refresh();
     metrics.limits().bodies_bytes(sources.bodies.used_bytes());
     for status in &sources.sinks {
         let view = status.view();

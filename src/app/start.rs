@@ -115,6 +115,7 @@ fn described_metrics(config: &Config, now_ms: i64) -> Metrics {
         ("sinks", sinks.join(",")),
         ("index", config.index.enabled.to_string()),
     ]);
+    metrics.watch_volume(config.data_dir.clone());
     metrics.process().started(now_ms);
     metrics
 }

@@ -3,6 +3,7 @@
 //! Labels come from closed sets only: names of event types, outcomes that livehook knows, the names of configured
 //! sinks, and the fingerprints of configured keys. Nothing that a sender writes becomes a label.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -283,6 +284,11 @@ impl Metrics {
     /// Adds a metric with the value 1 whose labels describe the configuration. Call it once.
     pub fn describe_config(&mut self, labels: Vec<(&'static str, String)>) {
         self.registry.register("config", "The configuration in use", Info::new(labels));
+    }
+
+    /// Names the data directory, so that the space of its volume can be measured. Call it once.
+    pub fn watch_volume(&mut self, data_dir: PathBuf) {
+        self.disk.watch(data_dir);
     }
 
     /// Sets how many subscribers the feed has.

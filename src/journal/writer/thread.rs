@@ -254,7 +254,8 @@ impl Writer {
         if report.has_more {
             self.next_maintenance = Instant::now() + took * PRUNING_PAUSE;
         }
-        self.links.metrics.disk().journal(report.file.used_bytes(), report.file.file_bytes());
+        let (used_bytes, file_bytes) = (report.file.used_bytes(), report.file.file_bytes());
+        self.links.metrics.disk().journal(used_bytes, file_bytes, report.held_bytes);
         self.links.metrics.dedupe_window(i64::from(report.window_secs));
         self.links.metrics.limits().dedupe_ids(report.window_ids);
         let percent = report.held_bytes.saturating_mul(100) / limit_bytes.max(1);
