@@ -1,6 +1,5 @@
 """docs/deployment.md and the proxies of the examples, with the real nginx and Caddy."""
 
-import configparser
 import contextlib
 import http.client
 import json
@@ -141,28 +140,6 @@ def test_caddy_in_front_of_the_admin_endpoint(folder):
     changes = [("proxy 10.0.0.5:9090", f"proxy 127.0.0.1:{service.admin}")]
     changes += [("livehook.example.com {", f"http://livehook.example.com:{port} {{\n    bind 127.0.0.1")]
     check_an_admin_proxy("caddy", caddy("admin-Caddyfile", changes, folder), port, False, service)
-
-
-def test_the_unit_for_systemd_starts_livehook(folder):
-    """The unit has the right form, and its commands work. Nothing here starts systemd."""
-    unit = configparser.ConfigParser(strict=True, interpolation=None)
-    unit.optionxform = str
-    unit.read_string(block(DEPLOYMENT, "systemd", "ini"))
-    service = unit["Service"]
-    config = folder / "config.toml"
-    port = free_port()
-    config.write_text(
-        f'receiver.keys = ["{KEY}"]\nreceiver.listen = "127.0.0.1:{port}"\nadmin.listen = "127.0.0.1:{free_port()}"\n'
-    )
-    commands = [
-        service[name].replace("/usr/local/bin/livehook", "livehook").replace("/etc/livehook/config.toml", str(config)).split()
-        for name in ("ExecStartPre", "ExecStart")
-    ]
-    name, _, value = service["Environment"].partition("=")
-    assert name == "LIVEHOOK_DATA_DIR" and value == service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
-    subprocess.run(commands[0], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
-    with running("livehook", commands[1], port, folder, {name: str(folder / "data")}):
-        until("the data directory is made", lambda: (folder / "data" / "journal.db").exists())
 
 
 def admin_status(port, path):
