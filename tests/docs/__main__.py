@@ -5,7 +5,7 @@
 Runs the tests whose names contain one of NAME, or all. After all of them, each block of each document must have been used. FOLDER
 holds the packages of tests/requirements/schemas.txt; tests/run makes it.
 
-Needs bash, curl, jq, md5sum, openssl, node, nginx, caddy, strace, prometheus, promtool and systemd-analyze, and Linux, where all of 127.0.0.0/8 is this machine: a client can then
+Needs bash, curl, jq, md5sum, dpkg, strip, openssl, node, nginx, caddy, strace, prometheus, promtool and systemd-analyze, and Linux, where all of 127.0.0.0/8 is this machine: a client can then
 have another address than the proxy. Free ports replace those of the documents; the rest runs as written.
 """
 
