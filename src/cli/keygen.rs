@@ -123,6 +123,11 @@ mod tests {
         let error = format!("{:#}", error_of(&line));
         assert!(error.contains("callback.key") && error.contains("exists"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), keys);
+        // A link to nothing counts as a file: another user may have put it there.
+        let link = directory.path().join("link.key");
+        std::os::unix::fs::symlink(directory.path().join("absent"), &link).unwrap();
+        error_of(&["keygen", "--out", link.to_str().unwrap()]);
+        assert!(!link.exists());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::options::Options;
 use super::{IndexError, Store, schema};
-use crate::storage::{StorageError, meta};
+use crate::storage::{StorageError, meta, resolved};
 
 /// A new index, and what it took from the old one.
 pub(super) struct Replaced {
@@ -52,11 +52,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Copies streams and sessions from another index, whatever its version. Returns the number of sessions.
-fn copy_sessions(connection: &Connection, from: &Path) -> rusqlite::Result<usize> {
-    connection.execute("ATTACH ?1 AS old", [from.to_string_lossy()])?;
+fn copy_sessions(connection: &Connection, from: &Path) -> Result<usize, StorageError> {
+    connection.execute("ATTACH ?1 AS old", [resolved(from)?.to_string_lossy()])?;
     let copied = copy_attached(connection);
     connection.execute_batch("DETACH old")?;
-    copied
+    Ok(copied?)
 }
 
 fn copy_attached(connection: &Connection) -> rusqlite::Result<usize> {

@@ -1,6 +1,5 @@
 //! A consistent copy of a data directory, made while the service runs or not.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -8,7 +7,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Database, FileSpace, StorageError, durable_files, layout, make_data_dir, wal};
+use super::database::connect_to_write;
+use super::{Database, FileSpace, StorageError, durable_files, layout, make_data_dir, own_file, wal};
 
 /// How large the WAL may grow during a backup, whose open transaction keeps every checkpoint from emptying it.
 const WAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -80,10 +80,10 @@ impl Backup {
             // The reason of an interruption is better than SQLite's own error.
             watching.join().unwrap_or(Ok(())).and(copied)
         })?;
-        let copy = Connection::open(&part)?;
+        let copy = connect_to_write(&part)?;
         change(&copy)?;
         copy.close().map_err(|(_, error)| error)?;
-        let file = File::open(&part).map_err(StorageError::io(&part))?;
+        let file = own_file::open_to_read(&part).map_err(StorageError::io(&part))?;
         file.sync_all().map_err(StorageError::io(&part))?;
         Ok(file.metadata().map_err(StorageError::io(&part))?.len())
     }
@@ -237,6 +237,19 @@ mod tests {
         let error = Backup::begin(directory.path(), target.path()).err().unwrap();
         assert!(error.to_string().contains("not empty"), "{error}");
         assert_eq!(names(target.path()), ["things.db", "things.db.part"], "other files are there, so all stay");
+    }
+
+    // Another user puts the link there after the backup began.
+    #[test]
+    fn linked_part_is_not_followed() {
+        let (directory, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let connection = database(directory.path(), 10);
+        let mut backup = Backup::begin(directory.path(), target.path()).unwrap();
+        let victim = directory.path().join("victim");
+        std::os::unix::fs::symlink(&victim, target.path().join("things.db.part")).unwrap();
+        let error = backup.copy(&connection, &THINGS, |_, _| {}, |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("things.db.part: File exists"), "{error}");
+        assert!(!victim.exists());
     }
 
     #[test]

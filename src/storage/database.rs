@@ -1,5 +1,6 @@
 //! Opens the databases of a data directory, each with one writer and any number of readers, and upgrades their tables.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -7,11 +8,11 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::file::{directory_of, is_readable, is_write_protected, make_private};
+use super::file::{directory_of, is_readable, is_write_protected, make_private, resolved};
 use super::lock::Lock;
 use super::schema_check::Objects;
 use super::wal::BUSY_TIMEOUT;
-use super::{StorageError, disk_space, layout, meta, wal};
+use super::{StorageError, disk_space, layout, meta, own_file, wal};
 
 /// After a burst, a checkpoint that empties the WAL shrinks its file to this size.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
@@ -57,6 +58,7 @@ impl Database {
         fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
     ) -> Result<Connection, StorageError> {
         let path = self.path(data_dir);
+        check_files(&path)?;
         disk_space::check(&path)?;
         self.open_to_write(&path, fill).map_err(|error| error.with_path(&path))
     }
@@ -66,7 +68,10 @@ impl Database {
         path: &Path,
         fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
     ) -> Result<Connection, StorageError> {
-        make_private(path)?;
+        match make_private(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(StorageError::io(path)(error)),
+            _ => {}
+        }
         let mut connection = connect_to_write(path)?;
         let is_new = is_empty(&connection, path)?;
         if is_new {
@@ -101,6 +106,7 @@ impl Database {
     /// The file does not exist, is foreign, newer or damaged, its tables don't fit its version, or this user cannot read it.
     pub(crate) fn open_to_read(&self, data_dir: &Path) -> Result<Connection, StorageError> {
         let path = self.path(data_dir);
+        check_files(&path)?;
         if !self.exists(data_dir)? {
             return Err(StorageError::Absent(path));
         }
@@ -206,28 +212,42 @@ impl Database {
     }
 }
 
-fn connect_to_write(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+/// Checks the files of a database before SQLite opens them. Its own error would name neither the file nor the cause.
+fn check_files(path: &Path) -> Result<(), StorageError> {
+    let companions = wal::companions(path);
+    let files = [path].into_iter().chain(companions.iter().map(PathBuf::as_path));
+    files.into_iter().try_for_each(|file| own_file::check(file).map_err(StorageError::io(file)))
+}
+
+/// Connects to a database, also if it was replaced by a symbolic link since [`check_files`]: SQLite follows none then.
+///
+/// `path` is a [`resolved`] path, or a URI with one.
+fn connect(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    // No mutex: rusqlite already keeps a connection from being used by two threads at once.
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    Connection::open_with_flags(path, flags)
+}
+
+pub(super) fn connect_to_write(path: &Path) -> Result<Connection, StorageError> {
+    let connection = connect(resolved(path)?, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
 fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
-    // No mutex: rusqlite already keeps a connection from being used by two threads at once.
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let has_no_space = has_no_space(path);
     let connection = if is_at_rest(path, has_no_space)? {
         // SQLite creates files next to a database even to read it, unless it takes the database for immutable. It may:
         // nothing writes to a database at rest.
-        let path = std::path::absolute(path).map_err(StorageError::io(path))?;
         // In a URI, a `?` or `#` would end the path.
-        let encoded = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
-        let uri = format!("file://{}?immutable=1", encoded.to_string().replace("%2F", "/"));
-        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+        let encoded = percent_encode(resolved(path)?.as_os_str().as_bytes(), NON_ALPHANUMERIC).to_string();
+        let uri = format!("file://{}?immutable=1", encoded.replace("%2F", "/"));
+        connect(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
     } else if has_no_space {
         connect_alone(path)?
     } else {
-        Connection::open_with_flags(path, flags)?
+        connect(resolved(path)?, flags)?
     };
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // SQLite opens the file at the first read, so only that shows whether it can be read.
@@ -246,8 +266,7 @@ fn has_no_space(path: &Path) -> bool {
 /// Connects to a database that its writer did not close, without new files: SQLite keeps the index of the WAL in memory if no
 /// other process uses the database. That takes the right to write, for a lock.
 fn connect_alone(path: &Path) -> Result<Connection, StorageError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = connect(resolved(path)?, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -413,6 +432,51 @@ mod tests {
         let connection = open(directory.path()).unwrap();
         assert!(layout::is_current(&connection, DATABASE.page_bytes).unwrap());
         assert_eq!(names(&connection), "in the WAL,later");
+    }
+
+    #[test]
+    fn linked_files_are_not_followed() {
+        for name in ["things.db", "things.db-wal", "things.db-shm", "things.db-journal"] {
+            let directory = tempfile::tempdir().unwrap();
+            drop(open(directory.path()).unwrap());
+            let (link, victim) = (directory.path().join(name), directory.path().join("victim"));
+            // SQLite takes an empty file for a new database.
+            std::fs::write(&victim, "").unwrap();
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(&victim, &link).unwrap();
+            for error in [open(directory.path()), DATABASE.open_to_read(directory.path())].map(Result::unwrap_err) {
+                let said = error.to_string();
+                assert!(said.contains(&format!("{name}: this is a symbolic link")), "{said}");
+            }
+            assert_eq!(victim.metadata().unwrap().len(), 0, "{name}");
+            // Another user may put the link there after the check.
+            if name == "things.db" {
+                assert!(connect_to_write(&link).and_then(|opened| Ok(version_of(&opened)?)).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn linked_directory_is_followed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (real, link) = (parent.path().join("real"), parent.path().join("a link?#"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        earlier_layout(&link);
+        for _ in 0..2 {
+            assert_eq!(names(&open(&link).unwrap()), "in the WAL");
+            assert_eq!(names(&DATABASE.open_to_read(&link).unwrap()), "in the WAL");
+        }
+    }
+
+    #[test]
+    fn linked_copy_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        earlier_layout(directory.path());
+        let victim = directory.path().join("victim");
+        std::os::unix::fs::symlink(&victim, directory.path().join("things.db.new")).unwrap();
+        assert!(layout::is_current(&open(directory.path()).unwrap(), DATABASE.page_bytes).unwrap());
+        assert!(!victim.exists());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
@@ -64,17 +64,23 @@ pub(super) fn is_readable(path: &Path) -> Result<bool, StorageError> {
     }
 }
 
-/// Makes an empty file that only its owner can read and write. A file that exists stays as it is. SQLite gives its other files,
-/// for example the WAL, the permissions of the database.
+/// Makes a new empty file that only its owner can read and write. SQLite gives its other files, for example the WAL, the
+/// permissions of the database.
 ///
 /// # Errors
-/// The file cannot be made.
-pub(super) fn make_private(path: &Path) -> Result<(), StorageError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StorageError::io(path)(error)),
-    }
+/// The file exists, also as a symbolic link to nothing, or cannot be made.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+}
+
+/// The path of a file, with all symbolic links of its directory resolved. SQLite refuses a link in a path only if it may refuse
+/// every link in it.
+///
+/// # Errors
+/// The directory cannot be inspected.
+pub(crate) fn resolved(path: &Path) -> Result<PathBuf, StorageError> {
+    let directory = directory_of(path).canonicalize().map_err(StorageError::io(path))?;
+    Ok(directory.join(path.file_name().unwrap_or_default()))
 }
 
 /// Whether this process cannot create files in a directory.

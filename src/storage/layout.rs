@@ -2,19 +2,19 @@
 //!
 //! SQLite can change neither in a file with a WAL. But a copy of the database gets both, and has only the used pages.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode};
 
-use super::file::{directory_of, make_private};
+use super::file::{directory_of, make_private, resolved};
 use super::file_space::FileSpace;
-use super::{StorageError, durable_files, wal};
+use super::{StorageError, durable_files, own_file, wal};
 
 /// SQLite's number for `auto_vacuum = INCREMENTAL`: the file can give back free pages, a few at a time.
 const INCREMENTAL: i64 = 2;
@@ -46,9 +46,9 @@ pub(super) fn copy(source: &Connection, page_bytes: i64, target: &Path) -> Resul
     if number(source, "auto_vacuum")? != INCREMENTAL {
         source.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
     }
-    make_private(target)?;
+    make_private(target).map_err(StorageError::io(target))?;
     // An absolute path, because SQLite would take `file:x` for a URI.
-    let target = std::path::absolute(target).map_err(StorageError::io(target))?;
+    let target = resolved(target)?;
     let name = ToSqlOutput::Borrowed(ValueRef::Text(target.as_os_str().as_bytes()));
     source.execute("VACUUM INTO ?1", [name])?;
     Ok(())
@@ -63,8 +63,6 @@ enum NotRenewed {
     NoSpace,
     #[error("another program reads it")]
     InUse,
-    #[error("it is a symbolic link")]
-    Linked,
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -99,9 +97,6 @@ pub(super) fn renew(connection: Connection, path: &Path, page_bytes: i64) {
 
 fn try_renew(connection: Connection, path: &Path, page_bytes: i64, target: &Path) -> Result<(), NotRenewed> {
     let metadata = path.symlink_metadata().map_err(StorageError::io(path))?;
-    if metadata.is_symlink() {
-        return Err(NotRenewed::Linked);
-    }
     let directory = directory_of(path);
     let used_bytes = FileSpace::measure(&connection)?.used_bytes();
     if used_bytes > RENEWED_BYTES_MAX {
@@ -124,19 +119,19 @@ fn try_renew(connection: Connection, path: &Path, page_bytes: i64, target: &Path
     remove(target);
     copy(&connection, page_bytes, target)?;
     drop(connection);
-    take_owner_and_mode(&metadata, target).map_err(StorageError::io(target))?;
-    File::open(target).and_then(|file| file.sync_all()).map_err(StorageError::io(target))?;
+    let copied = own_file::open(target, OpenOptions::new().write(true)).map_err(StorageError::io(target))?;
+    take_owner_and_mode(&metadata, &copied).and_then(|()| copied.sync_all()).map_err(StorageError::io(target))?;
     std::fs::rename(target, path).map_err(StorageError::io(path))?;
     Ok(sync()?)
 }
 
 /// A command that root runs must not take the file from livehook's user.
-fn take_owner_and_mode(metadata: &std::fs::Metadata, target: &Path) -> io::Result<()> {
-    let made = target.metadata()?;
+fn take_owner_and_mode(metadata: &std::fs::Metadata, copied: &File) -> io::Result<()> {
+    let made = copied.metadata()?;
     if (made.uid(), made.gid()) != (metadata.uid(), metadata.gid()) {
-        chown(target, Some(metadata.uid()), Some(metadata.gid()))?;
+        fchown(copied, Some(metadata.uid()), Some(metadata.gid()))?;
     }
-    std::fs::set_permissions(target, metadata.permissions())
+    copied.set_permissions(metadata.permissions())
 }
 
 /// Removes an unfinished copy.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::is_full;
-use super::{Identity, StorageError};
+use super::{Identity, StorageError, own_file};
 
 /// The file that is locked.
 const FILE_NAME: &str = "livehook.lock";
@@ -84,7 +84,7 @@ impl Lock {
     /// The lock's file cannot be opened.
     pub fn is_held(data_dir: &Path) -> Result<bool, StorageError> {
         let path = data_dir.join(FILE_NAME);
-        let file = match File::open(&path) {
+        let file = match own_file::open_to_read(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(StorageError::io(&path)(error)),
@@ -99,12 +99,8 @@ impl Lock {
 }
 
 fn open(path: &Path) -> Result<File, StorageError> {
-    OpenOptions::new()
-        .create(true)
-        // The file holds the process id of the owner, which may be another livehook.
-        .truncate(false)
-        .write(true)
-        .open(path)
+    // Not truncated: the file holds the process id of the owner, which may be another livehook.
+    own_file::open(path, OpenOptions::new().create(true).truncate(false).write(true))
         .map_err(|error| StorageError::io(path)(with_cure(error)))
 }
 
@@ -177,6 +173,20 @@ mod tests {
         assert!(is_held());
         drop(lock);
         assert!(!is_held());
+    }
+
+    #[test]
+    fn linked_lock_changes_no_other_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let victim = directory.path().join("victim");
+        std::fs::write(&victim, "kept").unwrap();
+        std::os::unix::fs::symlink(&victim, directory.path().join(FILE_NAME)).unwrap();
+        for error in [Lock::take(directory.path()), Lock::wait(directory.path())].map(Result::unwrap_err) {
+            let said = error.to_string();
+            assert!(said.contains("livehook.lock: this is a symbolic link"), "{said}");
+        }
+        Lock::is_held(directory.path()).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept");
     }
 
     #[test]

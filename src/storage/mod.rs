@@ -14,6 +14,7 @@ mod file_space;
 mod layout;
 mod lock;
 pub(crate) mod meta;
+pub(crate) mod own_file;
 mod schema_check;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -24,6 +25,6 @@ pub(crate) use data_dir::make_data_dir;
 pub(crate) use database::Database;
 pub use error::StorageError;
 pub(crate) use error::is_damage;
-pub(crate) use file::Identity;
+pub(crate) use file::{Identity, resolved};
 pub(crate) use file_space::{FileSpace, give_back};
 pub use lock::Lock;

@@ -1,13 +1,12 @@
 //! SQLite's write-ahead log (WAL), which holds commits until a checkpoint moves them into the database.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{StorageError, durable_files, file};
+use super::{StorageError, durable_files, file, own_file};
 
 /// How long a connection waits for another one's lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -15,6 +14,12 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The WAL of the database at `path`.
 pub(super) fn path(path: &Path) -> PathBuf {
     path.with_extension("db-wal")
+}
+
+/// The files that SQLite may make next to the database at `path`: the WAL, its index, and the rollback journal of a database
+/// without a WAL.
+pub(super) fn companions(path: &Path) -> [PathBuf; 3] {
+    ["db-wal", "db-shm", "db-journal"].map(|extension| path.with_extension(extension))
 }
 
 /// Switches the WAL on. If that is impossible, as on most network file systems, SQLite itself would go on without one.
@@ -33,7 +38,7 @@ pub(super) fn switch_on(connection: &Connection, path: &Path) -> Result<(), Stor
 /// The WAL or its directory cannot be synced.
 pub(crate) fn sync(path: &Path) -> Result<(), StorageError> {
     let wal = self::path(path);
-    match File::open(&wal).and_then(|file| file.sync_all()) {
+    match own_file::open_to_read(&wal).and_then(|file| file.sync_all()) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(StorageError::io(&wal)(error)),
         _ => {}
     }

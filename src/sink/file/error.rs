@@ -28,6 +28,16 @@ pub(super) enum FileError {
         /// What the path leads to: `a pipe`.
         kind: &'static str,
     },
+    /// Another user could point the symbolic link elsewhere.
+    #[error(
+        "{path} is a symbolic link that another user could change, because {reason}; name the file itself in `path`, or let livehook's user own the link and its directory, without write access for others"
+    )]
+    OthersLink {
+        /// The link.
+        path: PathBuf,
+        /// Why another user could change it, as part of a sentence.
+        reason: String,
+    },
 }
 
 impl FileError {

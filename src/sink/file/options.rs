@@ -13,8 +13,8 @@ pub const ROTATE_BYTES_MIN: u64 = 64 * 1024;
 /// The keys of a file sink.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Options {
-    /// The file. The sink makes it and its directory if they are missing. It follows a symbolic link, and then closed files
-    /// are next to the target of the link. The path must lead to a regular file: for stdout, use the sink `log`.
+    /// The file. The sink makes it and its directory if they are missing. It follows a symbolic link
+    /// that no other user can change, and then closed files are next to the target of the link. The path must lead to a regular file: for stdout, use the sink `log`.
     pub path: PathBuf,
     /// Rotate before the file would exceed this many bytes, at least [`ROTATE_BYTES_MIN`]. Unset means no limit. A larger
     /// event gets a file of its own.

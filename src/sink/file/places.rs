@@ -55,7 +55,7 @@ pub(super) fn find(state: Option<&FileState>, active: &Path) -> Result<Vec<Place
 
     // The same file can appear twice, by its inode and by its name. The first place has the right start.
     let mut seen = Vec::new();
-    places.retain(|place| match fs::metadata(&place.path) {
+    places.retain(|place| match fs::symlink_metadata(&place.path) {
         Ok(metadata) if metadata.is_file() => {
             let identity = (metadata.dev(), metadata.ino());
             let is_new = !seen.contains(&identity);

@@ -1,12 +1,12 @@
 //! Checks whether the sink could write a file. It neither makes nor changes the file.
 
-use std::io;
 use std::path::Path;
 
 use rustix::fs::{Access, access};
 
 use super::error::FileError;
-use super::paths::refuse_irregular;
+use super::paths::{Target, refuse_irregular};
+use crate::storage::own_file;
 
 /// Checks the file. If it doesn't exist, checks the nearest directory above it that does.
 ///
@@ -16,19 +16,20 @@ use super::paths::refuse_irregular;
 /// The file can't be written, or the path leads to something other than a regular file.
 pub(super) fn check(path: &Path) -> Result<String, FileError> {
     let shown = path.display();
-    match path.metadata() {
-        Ok(metadata) => {
-            refuse_irregular(path, &metadata)?;
-            access(path, Access::WRITE_OK).map_err(refused(path, "write to it"))?;
+    let target = Target::find(path)?;
+    match &target.metadata {
+        Some(metadata) => {
+            refuse_irregular(path, metadata)?;
+            own_file::check(&target.path).map_err(FileError::io(path, "use it"))?;
+            access(&target.path, Access::WRITE_OK).map_err(refused(path, "write to it"))?;
             Ok(format!("{shown} can be written"))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        None => {
             // The sink makes missing directories, so the nearest existing one decides.
-            let directory = nearest_directory(path);
+            let directory = nearest_directory(&target.path);
             access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(refused(directory, "make files in it"))?;
             Ok(format!("{shown} does not exist yet, and its directory is writable"))
         }
-        Err(error) => Err(FileError::io(path, "look it up")(error)),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::callback::Event;
 use crate::journal::{Offset, Record, Records};
 use crate::sink::Failure;
 use crate::sink::blocking::blocking;
+use crate::storage::own_file;
 
 #[cfg(test)]
 mod tests;
@@ -96,8 +97,8 @@ impl<'a> Recovery<'a> {
                     "cut the torn line that a crash left: its event is written again"
                 );
                 let failed = || FileError::io(&path, "cut the torn line");
-                let file = OpenOptions::new().write(true).open(&path).map_err(failed())?;
-                file.set_len(start).map_err(failed())?;
+                let to_cut = own_file::open(&path, OpenOptions::new().write(true)).map_err(failed())?;
+                to_cut.set_len(start).map_err(failed())?;
             }
             // Also if nothing was cut: the lines that were found count as delivered now, and may not have been synced.
             file.sync_all().map_err(FileError::io(&path, "sync it"))
@@ -169,7 +170,7 @@ impl<'a> Recovery<'a> {
 
 fn open(path: &Path) -> Result<(Arc<File>, u64), FileError> {
     let failed = || FileError::io(path, "open it");
-    let file = File::open(path).map_err(failed())?;
+    let file = own_file::open_to_read(path).map_err(failed())?;
     let length = file.metadata().map_err(failed())?.len();
     Ok((Arc::new(file), length))
 }

@@ -3,7 +3,7 @@
 //! It runs while the sink writes, and must touch no file that a recovery may need. So it leaves alone every file closed after a
 //! given stamp, and every file whose name is not exactly one of ours.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::closed_names::{ClosedNames, Form, Stamp};
 use super::options::Options;
 use super::writer::FILE_MODE;
-use crate::storage::durable_files;
+use crate::storage::{durable_files, own_file};
 
 #[cfg(test)]
 mod tests;
@@ -164,8 +164,10 @@ pub(super) fn tidy(
 /// Replaces a plain file by a compressed one. At each moment, one of the two is whole and on disk.
 fn compress(names: &ClosedNames, stamp: Stamp, stopped: &AtomicBool) -> io::Result<()> {
     let [plain, part, compressed] = [Form::Plain, Form::Part, Form::Compressed].map(|form| names.path(stamp, form));
-    let mut source = File::open(&plain)?;
-    let target = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&part)?;
+    let mut source = own_file::open_to_read(&plain)?;
+    // A crash left it, or another user put a link there. Neither is written to.
+    remove_if_there(&part)?;
+    let target = own_file::open(&part, OpenOptions::new().write(true).create_new(true).mode(FILE_MODE))?;
     let mut encoder = GzEncoder::new(target, Compression::default());
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {

@@ -3,7 +3,7 @@
 //! Everything here blocks. A batch is written as a whole or not at all: the writer remembers the pieces of a batch until its
 //! outcome is reported, and otherwise cuts them off again. It cuts only bytes that it has compared with its own.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use super::closed_names::{ClosedNames, Form, Stamp};
 use super::error::FileError;
 use super::options::Options;
-use super::paths::{directory_of, refuse_irregular, rename_without_replacing};
+use super::paths::{Target, directory_of, refuse_irregular, rename_without_replacing};
 use super::state::FileState;
-use crate::storage::durable_files;
+use crate::storage::{durable_files, own_file};
 
 #[cfg(test)]
 mod tests;
@@ -71,24 +71,16 @@ impl Writer {
         let path = &options.path;
         let above = directory_of(path);
         durable_files::make(above, DIRECTORY_MODE).map_err(FileError::io(above, "make the directory"))?;
-        match fs::metadata(path) {
-            // Checked before opening, because opening a pipe waits for its other end.
-            Ok(metadata) => refuse_irregular(path, &metadata)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(FileError::io(path, "look it up")(error)),
+        let Target { path: target, metadata } = Target::find(path)?;
+        if let Some(metadata) = metadata {
+            refuse_irregular(path, &metadata)?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(FILE_MODE)
-            .open(path)
-            .map_err(FileError::io(path, "open it"))?;
-        // Another program may have replaced the file between the check and the opening.
-        let metadata = file.metadata().map_err(FileError::io(path, "look it up"))?;
-        refuse_irregular(path, &metadata)?;
+        let directory = directory_of(&target).canonicalize().map_err(FileError::io(path, "resolve it"))?;
         // Rotation must rename the file behind a symbolic link, not the link.
-        let target = fs::canonicalize(path).map_err(FileError::io(path, "resolve it"))?;
+        let target = directory.join(target.file_name().unwrap_or_default());
+        let file = own_file::open(&target, OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE))
+            .map_err(FileError::io(path, "open it"))?;
+        let metadata = file.metadata().map_err(FileError::io(path, "look it up"))?;
         let names = ClosedNames::next_to(&target);
         // An existing file needs this too: the process that made it may have crashed before the sync.
         durable_files::sync(names.directory()).map_err(FileError::io(names.directory(), "sync it"))?;
@@ -187,16 +179,14 @@ impl Writer {
     /// cut or appended to, continues at its new end.
     fn follow_path(&mut self) -> Result<(), FileError> {
         // Looked up before each batch, because logrotate renames a file without a signal.
-        let path = &self.options.path;
-        match fs::metadata(path) {
-            Ok(metadata) if (metadata.dev(), metadata.ino()) == (self.device, self.inode) => {
+        match Target::find(&self.options.path)?.metadata {
+            Some(metadata) if (metadata.dev(), metadata.ino()) == (self.device, self.inode) => {
                 // Something else has cut the file or appended to it.
                 if metadata.len() != self.length {
                     self.measure()?;
                 }
                 Ok(())
             }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io(path, "look it up")(error)),
             _ => {
                 *self = Writer::open(self.options.clone())?;
                 Ok(())

@@ -1,5 +1,7 @@
 //! The retention of closed files in real directories.
 
+use std::fs::File;
+
 use flate2::read::GzDecoder;
 
 use super::*;
@@ -180,4 +182,22 @@ async fn a_failed_compression_is_tried_again() {
     pass(600);
     deliver_and_tidy(&mut sink).await;
     assert!(!closed.exists() && closed.with_extension("jsonl.gz").exists());
+}
+
+// Another user who can write to the directory guesses the names.
+#[test]
+fn planted_links_are_not_followed() {
+    let closed = closed_files();
+    let [victim, secret] = ["victim", "secret"].map(|name| closed.directory.path().join(name));
+    fs::write(&victim, "kept").unwrap();
+    fs::write(&secret, "secret").unwrap();
+    let at = |name: &str| closed.directory.path().join(format!("events-{name}"));
+    std::os::unix::fs::symlink(&victim, at("20260101T000000Z.jsonl.gz.part")).unwrap();
+    std::os::unix::fs::symlink(&victim, at("20260101T000000Z.jsonl.gz")).unwrap();
+    fs::remove_file(at("20260102T000000Z.jsonl")).unwrap();
+    std::os::unix::fs::symlink(&secret, at("20260102T000000Z.jsonl")).unwrap();
+    closed.tidy(&Options { gzip: true, ..options() });
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "kept");
+    assert!(at("20260101T000000Z.jsonl.gz").symlink_metadata().unwrap().is_file());
+    assert!(!at("20260102T000000Z.jsonl.gz").exists());
 }

@@ -1,10 +1,15 @@
 //! Rotation, and changes that others make to the file.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::clock::testing::set_test_clock;
-use crate::sink::Sink;
+use crate::journal::Record;
+use crate::sink::file::file_sink::FileSink;
 use crate::sink::file::testing::{Files, NOW_SECS, deliver};
 use crate::sink::testing::{lines, records};
+use crate::sink::{Outcome, Sink};
 
 #[tokio::test]
 async fn rotation_keeps_the_size_limit() {
@@ -98,16 +103,60 @@ async fn foreign_cuts_and_appends_are_followed() {
     assert_eq!(sink.state().unwrap(), files.state());
 }
 
+fn link(target: &Path, link: &Path) {
+    let _ = fs::remove_file(link);
+    std::os::unix::fs::symlink(target, link).unwrap();
+}
+
+// An administrator keeps the file on another disk. Closed files go there too.
 #[tokio::test]
 async fn a_symbolic_link_is_followed() {
-    let all = records(2);
+    let all = records(4);
     let files = Files::with(|options| options.rotate_bytes = Some(1));
-    let target = files.directory.path().join("disk").join("real.jsonl");
-    fs::create_dir(target.parent().unwrap()).unwrap();
-    std::os::unix::fs::symlink(&target, files.path()).unwrap();
-    deliver(&mut files.fresh().await, &all).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let target = elsewhere.path().join("target.jsonl");
+    link(&target, files.path());
+    let mut sink = files.fresh().await;
+    deliver(&mut sink, &all[..2]).await;
+    assert_eq!(fs::read_to_string(&target).unwrap(), lines(&all[1..2]));
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 2);
+    // The link can change while the sink runs.
+    link(&elsewhere.path().join("second.jsonl"), files.path());
+    deliver(&mut sink, &all[2..3]).await;
+    assert_eq!(files.read(), lines(&all[2..3]));
     assert!(files.path().is_symlink());
-    assert_eq!(fs::read_to_string(&target).unwrap(), lines(&all[1..]));
-    let closed = target.with_file_name("real-20260102T030405Z.jsonl");
-    assert_eq!(fs::read_to_string(closed).unwrap(), lines(&all[..1]));
+}
+
+// Another user can write to the directory, and swaps the file for a link to one of livehook's own files.
+#[tokio::test]
+async fn swapped_file_is_not_followed() {
+    let all = records(3);
+    let files = Files::new();
+    let victim = tempfile::NamedTempFile::new().unwrap();
+    let directory = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(files.directory.path(), directory).unwrap();
+    let mut sink = files.fresh().await;
+    deliver(&mut sink, &all[..1]).await;
+    link(victim.path(), files.path());
+    let said = failure(&mut sink, &all[1..2]).await;
+    assert!(said.contains("events.jsonl is a symbolic link") && said.contains("permissions 777"), "{said}");
+    let probed = files.sink().probe().await.unwrap_err().to_string();
+    assert!(probed.contains("is a symbolic link"), "{probed}");
+
+    fs::remove_file(files.path()).unwrap();
+    fs::hard_link(victim.path(), files.path()).unwrap();
+    let said = failure(&mut sink, &all[1..2]).await;
+    assert!(said.contains("2 names (hard links)"), "{said}");
+    assert_eq!(fs::read_to_string(victim.path()).unwrap(), "");
+
+    fs::remove_file(files.path()).unwrap();
+    deliver(&mut sink, &all[1..]).await;
+    assert_eq!(files.read(), lines(&all[1..]));
+}
+
+async fn failure(sink: &mut FileSink, batch: &[Record]) -> String {
+    match sink.deliver(batch).await.remove(0) {
+        Outcome::Retry(failure) => failure.to_string(),
+        other => panic!("{other:?}"),
+    }
 }
