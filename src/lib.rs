@@ -25,6 +25,7 @@ mod http_client;
 pub mod index;
 pub mod journal;
 pub mod moment;
+mod named_file;
 mod printable;
 pub mod receiver;
 pub mod session;

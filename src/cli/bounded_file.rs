@@ -1,19 +1,18 @@
 //! Reads files that the user names, up to a size limit.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 
-/// Reads a file of at most `bytes_max` bytes.
+use crate::named_file;
+
+/// Reads a file of at most `bytes_max` bytes. Never waits for ever for a pipe.
 ///
 /// # Errors
 /// The file cannot be read or is larger. The error names the file.
 pub(crate) fn read_file(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
-    let name = path.display().to_string();
-    let file = File::open(path).with_context(|| name.clone())?;
-    read_bounded(file, &name, bytes_max)
+    named_file::read(path, bytes_max).with_context(|| path.display().to_string())
 }
 
 /// Reads at most `bytes_max` bytes. `name` stands for the reader in errors.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::UsageError;
@@ -73,7 +73,8 @@ pub(super) fn run_with_output(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     output: &mut Output<'_>,
 ) -> anyhow::Result<ExitCode> {
-    match CommandLine::try_parse_from(arguments)?.command {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    match CommandLine::try_parse_from(&arguments).map_err(|error| with_config_hint(error, &arguments))?.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::CheckConfig(arguments) => check_config::run(arguments, output),
         Command::Keygen(arguments) => keygen::run(&arguments, output),
@@ -92,6 +93,23 @@ pub(super) fn run_with_output(
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, CommandLine::command(), output),
     }
+}
+
+/// Adds a hint if a command that takes `--config FILE` got the file alone.
+fn with_config_hint(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let all = CommandLine::command();
+    let command = arguments.get(1).and_then(|name| all.find_subcommand(name));
+    let takes_config =
+        command.is_some_and(|command| command.get_arguments().any(|one| one.get_long() == Some("config")));
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(file))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+        && takes_config
+        && !file.starts_with('-')
+    {
+        let hint = format!("to read the configuration from a file, use '--config {file}'");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    }
+    error
 }
 
 /// Prints an error to stderr and returns the exit code for it.

@@ -40,10 +40,7 @@ pub(super) fn collect(
         add_file(&mut keys, "receiver.keys_file", path, sources);
     }
     if let Some(texts) = sources.variable("LIVEHOOK_KEYS") {
-        // An empty text, as after a last comma, is a mistake like any other key that is empty.
-        for text in texts.split(',') {
-            add_text(&mut keys, "LIVEHOOK_KEYS", text.trim(), sources);
-        }
+        add_list(&mut keys, "LIVEHOOK_KEYS", &texts, sources);
     }
     if let Some(path) = sources.variable("LIVEHOOK_KEYS_FILE") {
         add_file(&mut keys, "LIVEHOOK_KEYS_FILE", Path::new(&path), sources);
@@ -77,6 +74,21 @@ fn add_file(keys: &mut Vec<SourcedKey>, source: &str, path: &Path, sources: &mut
     }
     if keys.len() == keys_before && !sources.findings.has_mistake_at(source) {
         sources.findings.warn(format!("{source}: the file {} adds no callback key", path.display()));
+    }
+}
+
+/// Adds the keys of a text, separated by commas. All empty ones, as after a last comma, are one mistake.
+fn add_list(keys: &mut Vec<SourcedKey>, source: &str, texts: &str, sources: &mut Sources<'_>) {
+    let (empty, full): (Vec<&str>, Vec<&str>) = texts.split(',').map(str::trim).partition(|text| text.is_empty());
+    for text in &full {
+        add_text(keys, source, text, sources);
+    }
+    if full.is_empty() {
+        let none = Mistake::new(source, "is set, but holds no key");
+        sources.findings.mistake(none.cure("give the key of your callback template, or remove the variable"));
+    } else if !empty.is_empty() {
+        let surplus = Mistake::new(source, "a key before or after a comma is empty");
+        sources.findings.mistake(surplus.cure("remove the surplus comma, or add the missing key"));
     }
 }
 

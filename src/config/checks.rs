@@ -1,12 +1,14 @@
 //! The rules that span several components, and the bounds of numbers. Those of the sinks are in `sink_checks.rs`.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::callback_keys::{KEY_SOURCES, SourcedKey};
 use super::findings::Findings;
 use super::key_path::element_path;
 use super::mistake::Mistake;
 use super::settings::Settings;
+use super::surroundings::Surroundings;
 use crate::callback::{EventType, KnownType, Signed};
 use crate::{admin, index, journal, receiver};
 
@@ -48,6 +50,22 @@ pub(super) fn check(settings: &Settings, keys: &[SourcedKey], findings: &mut Fin
     check_admin(admin, receiver.listen, findings);
     check_journal(journal, receiver.leeway_secs, findings);
     check_index(index, findings);
+}
+
+/// Checks that the data directory is one, or can be made.
+pub(super) fn check_data_dir(data_dir: &Path, surroundings: &dyn Surroundings, findings: &mut Findings) {
+    let canonical = surroundings.canonical(data_dir);
+    let nearest = canonical.ancestors().find_map(|path| Some((path, surroundings.is_directory(path)?)));
+    if let Some((file, false)) = nearest
+        && !data_dir.as_os_str().is_empty()
+    {
+        let rule = match file == canonical {
+            true => "is a file, not a directory".to_owned(),
+            false => format!("cannot be made, because {} is a file", file.display()),
+        };
+        let wrong = Mistake::new("data_dir", rule).quoted(data_dir.to_string_lossy());
+        findings.mistake(wrong.cure("choose another path"));
+    }
 }
 
 fn check_keys(receiver: &receiver::Options, keys: &[SourcedKey], findings: &mut Findings) {
@@ -177,9 +195,10 @@ fn check_admin(admin: &admin::Options, receiver: SocketAddr, findings: &mut Find
             findings.mistake(open.value(admin.listen).cure(NO_TOKEN_CURE));
         }
         // On a loopback address too, because each user of the machine could then change data.
-        Some(token) if token.is_short() => findings.warn(
-            "admin.token: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a better one",
-        ),
+        Some(token) if token.is_short() => findings.warn(format!(
+            "{}: the token has fewer than 16 characters and can be guessed; `livehook keygen` makes a better one",
+            findings.source_of("admin.token")
+        )),
         _ => {}
     }
     findings.check_range("admin.subscribers_max", admin.subscribers_max, 1, 100_000);

@@ -83,8 +83,14 @@ fn parse(text: &str) -> Result<Document, Mistake> {
     // Only the parser's short message is shown. Its full one quotes the line, which may contain a secret.
     let broken = |error: toml::de::Error| {
         let (line, column) = text_lines.place(error.span().map_or(0, |span| span.start));
-        let mistake = Mistake::new(format!("column {column}"), format!("this is not valid TOML: {}", error.message()));
-        Mistake { line: Some(line), ..mistake }.cure("see https://toml.io for the syntax")
+        let (rule, cure) = match error.message() {
+            "duplicate key" => (
+                "this key or table is in the file already".to_owned(),
+                "write each key once, and each table such as [receiver] once; another sink begins with [[sinks]]",
+            ),
+            other => (format!("this is not valid TOML: {other}"), "see https://toml.io for the syntax"),
+        };
+        Mistake { line: Some(line), ..Mistake::new(format!("column {column}"), rule) }.cure(cure)
     };
     // The text is parsed twice, because only the first form knows the place of each key, and the reader takes the second.
     let spanned = DeTable::parse(text).map_err(broken)?;

@@ -4,7 +4,7 @@ use super::admin_token;
 use super::settings::Settings;
 use super::sources::Sources;
 
-/// Replaces the values of the settings that a variable sets. Other variables that begin with `LIVEHOOK_` are ignored.
+/// Replaces the values of the settings that a variable sets. Other variables that begin with `LIVEHOOK_` only cause a warning.
 pub(super) fn apply(settings: &mut Settings, sources: &mut Sources<'_>) {
     // Unlike an unknown key of the file, an unknown variable is not a mistake: Kubernetes sets LIVEHOOK_SERVICE_PORT and
     // others by itself.

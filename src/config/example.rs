@@ -1,14 +1,11 @@
 //! Tests of `config.example.toml`: it shows every key with its default.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
-use serde::forward_to_deserialize_any;
 use toml::{Table, Value};
 
+use super::field_names::field_names;
 use super::settings::Settings;
 use super::sink_tables::COMMON_KEYS;
 use super::testing::World;
@@ -118,21 +115,21 @@ fn example_has_exactly_the_known_keys() {
     let example = Value::Table(example);
     let mut known = BTreeSet::new();
     for (table, fields) in [
-        ("", fields::<Settings>()),
-        ("receiver", fields::<receiver::Options>()),
-        ("admin", fields::<admin::Options>()),
-        ("journal", fields::<journal::Options>()),
-        ("index", fields::<index::Options>()),
-        ("log", fields::<LogOptions>()),
-        ("sinks log", COMMON_KEYS.to_vec()),
-        ("sinks log", fields::<sink::log::Options>()),
-        ("sinks log.filter", fields::<Filter>()),
-        ("sinks log.retry", fields::<RetryOptions>()),
-        ("sinks file", fields::<sink::file::Options>()),
-        ("sinks http", fields::<sink::http::Options>()),
-        ("sinks command", fields::<sink::command::Options>()),
+        ("", field_names::<Settings>()),
+        ("receiver", field_names::<receiver::Options>()),
+        ("admin", field_names::<admin::Options>()),
+        ("journal", field_names::<journal::Options>()),
+        ("index", field_names::<index::Options>()),
+        ("log", field_names::<LogOptions>()),
+        ("sinks log", &COMMON_KEYS as &[&str]),
+        ("sinks log", field_names::<sink::log::Options>()),
+        ("sinks log.filter", field_names::<Filter>()),
+        ("sinks log.retry", field_names::<RetryOptions>()),
+        ("sinks file", field_names::<sink::file::Options>()),
+        ("sinks http", field_names::<sink::http::Options>()),
+        ("sinks command", field_names::<sink::command::Options>()),
     ] {
-        known.extend(fields.into_iter().map(|field| format!("{table}.{field}")));
+        known.extend(fields.iter().map(|field| format!("{table}.{field}")));
     }
     let mut shown = BTreeSet::new();
     for (name, value) in example.as_table().unwrap() {
@@ -158,53 +155,6 @@ fn note(names: &mut BTreeSet<String>, path: &str, value: &Value) {
     for (name, value) in value.as_table().into_iter().flatten() {
         names.insert(format!("{path}.{name}"));
         note(names, &format!("{path}.{name}"), value);
-    }
-}
-
-/// Returns the names of a struct's fields, as serde reads them.
-fn fields<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
-    T::deserialize(FieldsOf).err().map_or_else(|| panic!("this is not a struct"), |fields| fields.0)
-}
-
-/// A deserializer that fails with the names of the fields.
-struct FieldsOf;
-
-#[derive(Debug)]
-struct Fields(Vec<&'static str>);
-
-impl fmt::Display for Fields {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", self.0)
-    }
-}
-
-impl std::error::Error for Fields {}
-
-impl serde::de::Error for Fields {
-    fn custom<M: fmt::Display>(message: M) -> Fields {
-        panic!("{message}")
-    }
-}
-
-impl<'de> Deserializer<'de> for FieldsOf {
-    type Error = Fields;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fields> {
-        panic!("this is not a struct")
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Fields> {
-        Err(Fields(fields.to_vec()))
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 

@@ -47,8 +47,9 @@ pub(super) fn warn_of_config_file(document: &Document, surroundings: &dyn Surrou
 pub(super) fn warn_of_data_dir(path: &Path, surroundings: &dyn Surroundings, findings: &mut Findings) {
     if others_can_change(path, surroundings) {
         findings.warn(format!(
-            "data_dir: other users of this machine can change the directory {}, and so forge or remove events; let only \
+            "{}: other users of this machine can change the directory {}, and so forge or remove events; let only \
              livehook's user write to it (`chmod 700`), in a directory that other users can't change",
+            findings.source_of("data_dir"),
             path.display()
         ));
     }

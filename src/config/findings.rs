@@ -17,10 +17,13 @@ pub(super) struct Findings {
 impl Findings {
     /// Adds a mistake. If a variable or a flag has set the key, the mistake names that source instead.
     pub(super) fn mistake(&mut self, mut mistake: Mistake) {
-        if let Some(source) = self.overridden.get(mistake.key.as_str()) {
-            mistake.key = (*source).to_owned();
-        }
+        mistake.key = self.source_of(&mistake.key).to_owned();
         self.mistakes.push(mistake);
+    }
+
+    /// Returns the variable or the flag that has set a key, or the key itself.
+    pub(super) fn source_of<'k>(&self, key: &'k str) -> &'k str {
+        self.overridden.get(key).copied().unwrap_or(key)
     }
 
     /// Adds a warning.
@@ -56,7 +59,7 @@ impl Findings {
 
     /// Whether this key or one below it has a mistake. Its value is then only a default, and no check may rely on it.
     pub(super) fn has_mistake_at(&self, key: &str) -> bool {
-        let source = self.overridden.get(key).copied().unwrap_or(key);
+        let source = self.source_of(key);
         self.mistakes.iter().any(|mistake| is_at_or_below(&mistake.key, key) || is_at_or_below(&mistake.key, source))
     }
 }

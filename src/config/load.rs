@@ -2,7 +2,7 @@
 //!
 //! Each step adds its mistakes to the same [`Findings`], so that the user sees all of them at once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::callback_keys::{self, SourcedKey};
 use super::document::Document;
@@ -15,7 +15,7 @@ use super::sink_tables::read_sinks;
 use super::sources::Sources;
 use super::surroundings::Surroundings;
 use super::unread_variables::AskedVariables;
-use super::{checks, environment, exposure, reader, sink_checks};
+use super::{checks, environment, exposure, misplaced_keys, reader, sink_checks};
 use crate::callback::VerifierOptions;
 use crate::receiver;
 
@@ -63,6 +63,8 @@ fn from_document(
     // If nothing can be read, the defaults let the other steps find further mistakes. They never become a `Config`.
     let mut settings: Settings = reader::read(&document.root, "", &[], &mut findings.mistakes).unwrap_or_default();
 
+    misplaced_keys::explain(&mut findings.mistakes);
+
     let asked = AskedVariables::new(surroundings);
     let mut sources = Sources { surroundings: &asked, findings: &mut findings };
     environment::apply(&mut settings, &mut sources);
@@ -72,7 +74,9 @@ fn from_document(
     let sinks = read_sinks(document.root.get("sinks"), &asked, &mut findings);
 
     checks::check(&settings, &keys, &mut findings);
-    sink_checks::check_files(&settings.data_dir, &sinks, surroundings, &mut findings);
+    checks::check_data_dir(&settings.data_dir, surroundings, &mut findings);
+    let read_files: Vec<PathBuf> = asked.files().into_iter().chain(document.path.clone()).collect();
+    sink_checks::check_files(&settings.data_dir, &sinks, &read_files, surroundings, &mut findings);
     exposure::warn_of_config_file(document, surroundings, &mut findings);
     exposure::warn_of_data_dir(&settings.data_dir, surroundings, &mut findings);
     asked.warn_of_unread(&mut findings);

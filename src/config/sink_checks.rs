@@ -15,7 +15,7 @@ mod tests;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The files of the data directory. Other files there begin with these names, for example `journal.db-wal`.
-const DATA_FILES: [&str; 3] = ["journal.db", "index.db", "livehook.lock"];
+const DATA_FILES: [&str; 3] = ["journal.db", "index.db", "livehook."];
 
 /// Checks that the name of the sink at `path` differs from the names of the sinks `before`, each with its path.
 pub(super) fn check_name(path: &str, name: &SinkName, before: &[(String, SinkName)], findings: &mut Findings) {
@@ -51,14 +51,19 @@ pub(super) fn check_retry(path: &str, retry: &RetryOptions, findings: &mut Findi
     }
 }
 
-/// Checks that no two sinks write the same file, and none a file of the data directory. Each sink comes with its path.
+/// Checks that no two sinks write the same file, and none a file that livehook itself uses: one of the data directory, or one of
+/// `read_files`. Each sink comes with its path.
 pub(super) fn check_files(
     data_dir: &Path,
     sinks: &[(String, SinkConfig)],
+    read_files: &[PathBuf],
     surroundings: &dyn Surroundings,
     findings: &mut Findings,
 ) {
     let data_dir = surroundings.canonical(data_dir);
+    let of_sinks = sinks.iter().flat_map(|(_, sink)| sink.sink.read_files());
+    let read_files: Vec<PathBuf> =
+        read_files.iter().map(PathBuf::as_path).chain(of_sinks).map(|file| surroundings.canonical(file)).collect();
     let mut taken: Vec<(PathBuf, &str)> = Vec::new();
     for (path, sink) in sinks {
         let Some(given) = sink.sink.exclusive_path() else {
@@ -76,6 +81,15 @@ pub(super) fn check_files(
         if canonical.parent() == Some(&data_dir) && DATA_FILES.iter().any(|known| name.starts_with(known)) {
             let rule = "livehook itself uses this file in `data_dir`".to_owned();
             findings.mistake(Mistake { rule, ..place }.cure("choose another name or directory"));
+        } else if data_dir.starts_with(&canonical) {
+            let rule = "this is `data_dir` or a directory above it".to_owned();
+            findings.mistake(Mistake { rule, ..place }.cure("give the path of a file"));
+        } else if surroundings.is_directory(&canonical) == Some(true) {
+            findings.mistake(Mistake { rule: "is a directory".to_owned(), ..place }.cure("give the path of a file"));
+        } else if read_files.contains(&canonical) {
+            let rule =
+                "livehook reads its configuration or a secret from this file, and events would spoil it".to_owned();
+            findings.mistake(Mistake { rule, ..place }.cure("choose another file"));
         } else if let Some((_, first)) = taken.iter().find(|(other, _)| *other == canonical) {
             let rule = format!("{first} writes the same file, and the two sinks would break each other's lines");
             findings.mistake(Mistake { rule, ..place }.cure("choose another file"));

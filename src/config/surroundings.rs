@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::mistake::Mistake;
 use crate::byte_order_mark::without_mark;
+use crate::named_file;
 
 /// The environment and the file system, as loading sees them.
 pub trait Surroundings {
@@ -16,13 +17,16 @@ pub trait Surroundings {
     /// Returns the names of all environment variables.
     fn variable_names(&self) -> Vec<String>;
 
+    /// Whether there is a directory at this path; `None` if there is nothing.
+    fn is_directory(&self, path: &Path) -> Option<bool>;
+
     /// Returns the permission bits of a file or a directory, for example `0o600`; `None` if none is found at this path.
     fn permissions(&self, path: &Path) -> Option<u32>;
 
     /// Returns the text of a file.
     ///
     /// # Errors
-    /// The error of the system.
+    /// The file can't be read, is too large, or is not UTF-8 text (`InvalidData`).
     fn read(&self, path: &Path) -> io::Result<String>;
 
     /// Returns one spelling for all paths of a file: absolute, without `.`, `..` and symbolic links. The file need not exist.
@@ -30,7 +34,10 @@ pub trait Surroundings {
 }
 
 /// The largest configuration or secret file, in bytes. It bounds the memory if the path names a huge file or a device.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How many symbolic links that lead to nothing may follow each other.
+const LINKS_MAX: usize = 40;
 
 /// The environment and the files of this process.
 #[derive(Clone, Copy, Debug)]
@@ -45,31 +52,40 @@ impl Surroundings for Process {
         std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
     }
 
+    fn is_directory(&self, path: &Path) -> Option<bool> {
+        std::fs::metadata(path).ok().map(|metadata| metadata.is_dir())
+    }
+
     fn permissions(&self, path: &Path) -> Option<u32> {
         std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o7777)
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {
-        let mut text = String::new();
-        let file = std::fs::File::open(path)?;
-        // One byte more than allowed shows that the file is too large. Its metadata would not: a device has no size.
-        io::Read::read_to_string(&mut io::Read::take(file, FILE_BYTES_MAX + 1), &mut text)?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {FILE_BYTES_MAX} bytes")));
-        }
-        Ok(text)
+        let content = named_file::read(path, FILE_BYTES_MAX)?;
+        String::from_utf8(content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     fn canonical(&self, path: &Path) -> PathBuf {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        if let Ok(canonical) = absolute.canonicalize() {
-            return canonical;
-        }
-        // The file or a part of its path doesn't exist yet. Links in the part that exists still count.
-        match (absolute.parent(), absolute.file_name()) {
-            (Some(parent), Some(name)) => self.canonical(parent).join(name),
-            _ => without_dots(&absolute),
-        }
+        canonical(path, LINKS_MAX)
+    }
+}
+
+/// Returns [`Surroundings::canonical`]. Follows at most `links_left` links that lead to nothing.
+fn canonical(path: &Path, links_left: usize) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if let Ok(canonical) = absolute.canonicalize() {
+        return canonical;
+    }
+    // A link to a file that doesn't exist yet stands for that file.
+    if let (Ok(target), Some(parent)) = (absolute.read_link(), absolute.parent())
+        && links_left > 0
+    {
+        return canonical(&parent.join(target), links_left - 1);
+    }
+    // The file or a part of its path doesn't exist yet. Links in the part that exists still count.
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(parent), Some(name)) => canonical(parent, links_left).join(name),
+        _ => without_dots(&absolute),
     }
 }
 
@@ -134,5 +150,12 @@ mod tests {
         let canonical = |path: PathBuf| Process.canonical(&path);
         assert_eq!(canonical(link.join("a.toml")), canonical(path));
         assert_eq!(canonical(link.join("new/file")), canonical(directory.path().join("new/./file")));
+
+        let dangling = directory.path().join("dangling");
+        std::os::unix::fs::symlink("link/journal.db", &dangling).unwrap();
+        assert_eq!(canonical(dangling), canonical(directory.path().join("journal.db")));
+        let loops = directory.path().join("loop");
+        std::os::unix::fs::symlink("loop", &loops).unwrap();
+        assert!(canonical(loops).ends_with("loop"));
     }
 }

@@ -60,6 +60,16 @@ impl Surroundings for World {
         self.variables.keys().map(|name| (*name).to_owned()).collect()
     }
 
+    fn is_directory(&self, path: &Path) -> Option<bool> {
+        let path = self.canonical(path);
+        let mut files = self.files.keys().map(|file| self.canonical(file)).chain(self.permissions.keys().cloned());
+        let is_above = |file: &PathBuf| file.starts_with(&path) && *file != path;
+        if self.files.keys().any(|file| self.canonical(file) == path) {
+            return Some(false);
+        }
+        files.any(|file| is_above(&file)).then_some(true)
+    }
+
     fn permissions(&self, path: &Path) -> Option<u32> {
         let path = self.canonical(path);
         let files: Vec<PathBuf> = self.files.keys().map(|file| self.canonical(file)).collect();

@@ -1,4 +1,5 @@
-//! Finds environment variables that look like a setting of livehook, although nothing reads them.
+//! Finds environment variables that begin like a setting of livehook, although nothing reads them. It also remembers the files that
+//! loading reads.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -20,10 +21,11 @@ const SINK_PREFIX: &str = "LIVEHOOK_SINK_";
 /// The longest name that a warning shows whole, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 100;
 
-/// Surroundings that remember the variables that loading asks for.
+/// Surroundings that remember the variables and the files that loading asks for.
 pub(super) struct AskedVariables<'s> {
     surroundings: &'s dyn Surroundings,
     asked: RefCell<BTreeSet<String>>,
+    files: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'s> AskedVariables<'s> {
@@ -31,11 +33,15 @@ impl<'s> AskedVariables<'s> {
     pub(super) fn new(surroundings: &'s dyn Surroundings) -> AskedVariables<'s> {
         // This one is read before the file, and so before this object exists.
         let asked = RefCell::new(BTreeSet::from(["LIVEHOOK_CONFIG".to_owned()]));
-        AskedVariables { surroundings, asked }
+        AskedVariables { surroundings, asked, files: RefCell::default() }
     }
 
-    /// Warns of each variable that is set and was not asked for, if its name is that of a sink's variable or close to a name that
-    /// was asked for.
+    /// The files that were read, or should have been.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.borrow().iter().cloned().collect()
+    }
+
+    /// Warns of each variable that is set and was not asked for, unless an orchestrator sets it.
     pub(super) fn warn_of_unread(&self, findings: &mut Findings) {
         let asked = self.asked.borrow();
         // The common prefix would make every two names close to each other.
@@ -45,18 +51,24 @@ impl<'s> AskedVariables<'s> {
         names.sort_unstable();
         for name in names.iter().filter(|name| !asked.contains(*name) && !is_of_orchestrator(name)) {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-            let near = closest(rest, known.iter().map(String::as_str));
-            if near.is_none() && !name.starts_with(SINK_PREFIX) {
-                continue;
-            }
-            let cure = match near {
+            let known = known.iter().map(String::as_str);
+            let cure = match closest(rest, known.clone()).or_else(|| same_ending(rest, known)) {
                 Some(near) => format!("did you mean {PREFIX}{}?", near.to_uppercase()),
-                None => "no sink has this variable, so remove it".to_owned(),
+                None if name.starts_with(SINK_PREFIX) => "no sink has this variable, so remove it".to_owned(),
+                None => "use the configuration file for a setting without a variable, or remove it".to_owned(),
             };
             let shown = printable(name, SHOWN_CHARACTERS_MAX);
             findings.warn(format!("{shown}: livehook doesn't read this variable; {cure}"));
         }
     }
+}
+
+/// Returns the longest known name that ends in the whole other name, or the other way round: `admin_token` for `TOKEN`, and `listen`
+/// for `RECEIVER_LISTEN`.
+fn same_ending<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let name = format!("_{}", name.to_lowercase());
+    let is_same = |known: &&str| name.ends_with(&format!("_{known}")) || format!("_{known}").ends_with(&name);
+    known.filter(is_same).max_by_key(|known| known.len())
 }
 
 /// Whether Kubernetes sets a variable of this name for a service, for example `LIVEHOOK_SERVICE_PORT_HTTP` or
@@ -78,11 +90,16 @@ impl Surroundings for AskedVariables<'_> {
         self.surroundings.variable_names()
     }
 
+    fn is_directory(&self, path: &Path) -> Option<bool> {
+        self.surroundings.is_directory(path)
+    }
+
     fn permissions(&self, path: &Path) -> Option<u32> {
         self.surroundings.permissions(path)
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {
+        self.files.borrow_mut().insert(path.to_owned());
         self.surroundings.read(path)
     }
 

@@ -85,6 +85,14 @@ impl Options {
         }
     }
 
+    /// Returns the files that the sink reads.
+    pub fn read_files(&self) -> Vec<&Path> {
+        match self {
+            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
+            Options::Http(options) => options.read_files(),
+        }
+    }
+
     /// Returns every rule that the keys break.
     pub fn mistakes(&self) -> Vec<Mistake> {
         match self {

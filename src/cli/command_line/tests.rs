@@ -73,3 +73,14 @@ fn closed_stdout_is_success() {
     let not_stdout = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
     assert_eq!(report(&not_stdout.into()), ExitCode::FAILURE);
 }
+
+#[test]
+fn file_without_config_flag_gets_a_hint() {
+    let error = |line: &[&str]| crate::cli::testing::error_of(line).to_string();
+    for name in ["serve", "check-config", "streams"] {
+        let said = error(&[name, "c.toml"]);
+        assert!(said.contains("tip: to read the configuration from a file, use '--config c.toml'"), "{said}");
+    }
+    assert!(!error(&["keygen", "c.toml"]).contains("--config"));
+    assert!(!error(&["serve", "--confg"]).contains("from a file"));
+}

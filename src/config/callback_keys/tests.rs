@@ -101,3 +101,20 @@ fn same_key_with_other_domains_is_a_mistake() {
     let same = ", { key = \"sixteen-letters!\", domains = [\"B.com\", \"a.com\"] }]";
     assert_eq!(World::default().load(&format!("{limited}{same}")).unwrap().verifier.keys.len(), 1);
 }
+
+#[test]
+fn empty_list_of_keys_is_one_mistake() {
+    let none =
+        "LIVEHOOK_KEYS: is set, but holds no key; give the key of your callback template, or remove the variable";
+    let surplus =
+        "LIVEHOOK_KEYS: a key before or after a comma is empty; remove the surplus comma, or add the missing key";
+    for (keys, expected) in
+        [("", none), (",,", none), (" , ", none), ("sixteen-letters!,,", surplus), (",sixteen-letters!", surplus)]
+    {
+        assert_eq!(
+            lines(&World::default().variable("LIVEHOOK_KEYS", keys).load("").unwrap_err()),
+            [expected],
+            "{keys}"
+        );
+    }
+}

@@ -1,5 +1,5 @@
 use super::overlap;
-use crate::config::testing::{check, lines, load};
+use crate::config::testing::{World, check, lines, load};
 
 #[test]
 fn value_out_of_range() {
@@ -147,4 +147,21 @@ fn broad_trust_warns() {
             "receiver.unsigned_event_types: CSS signs every event of the type push, so only forged ones come without a signature; remove it",
         ]
     );
+}
+
+#[test]
+fn data_dir_must_be_a_directory() {
+    let given = World::with_key().file("file", "").file("directory/x", "");
+    let mistake = |path: &str| lines(&given.load(&format!("data_dir = \"{path}\"")).unwrap_err());
+    assert_eq!(mistake("file"), ["1: data_dir = \"file\": is a file, not a directory; choose another path"]);
+    assert_eq!(
+        mistake("file/a/b"),
+        ["1: data_dir = \"file/a/b\": cannot be made, because /current/file is a file; choose another path"]
+    );
+    for path in ["directory", "directory/new", "new/directory"] {
+        given.load(&format!("data_dir = \"{path}\"")).unwrap();
+    }
+    let given = World::with_key().file("file", "").variable("LIVEHOOK_DATA_DIR", "file");
+    let mistakes = given.load("").unwrap_err();
+    assert_eq!(lines(&mistakes), ["LIVEHOOK_DATA_DIR = \"file\": is a file, not a directory; choose another path"]);
 }

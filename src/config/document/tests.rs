@@ -51,10 +51,15 @@ fn broken_text_is_placed_and_not_quoted() {
     let mistake = parse("a = 1\nkey = \"secret\nb = 2\n").unwrap_err();
     assert_eq!(mistake.line, Some(2));
     assert!(!mistake.to_string().contains("secret"), "{mistake}");
-    let mistake = parse("a = 1\na = 2\n").unwrap_err();
-    assert_eq!(
-        mistake.to_string(),
-        "column 1: this is not valid TOML: duplicate key; see https://toml.io for the syntax"
-    );
+    for (text, column) in
+        [("a = 1\na = 2\n", 1), ("[a]\n[a]\n", 2), ("[[a]]\n[a]\n", 2), ("[a]\n[[a]]\n", 3), ("a.b = 1\na = 2\n", 1)]
+    {
+        let mistake = parse(text).unwrap_err();
+        let expected = format!(
+            "column {column}: this key or table is in the file already; write each key once, and each table such as \
+             [receiver] once; another sink begins with [[sinks]]"
+        );
+        assert_eq!((mistake.line, mistake.to_string()), (Some(2), expected), "{text}");
+    }
     assert_eq!(parse("a = 1\nb = 99999999999999999999\n").unwrap_err().line, Some(2));
 }

@@ -30,7 +30,7 @@ fn mistakes_come_in_the_order_of_the_file() {
   LIVEHOOK_ADMIN_TOKEN: the token holds characters other than visible ASCII: make one with `livehook keygen`
   --listen = "8080": must be an IP address and a port, such as "127.0.0.1:8080"
   --log-format = "xml": must be one of `text`, `json`
-  LIVEHOOK_KEYS: the key is empty: give the key of your callback template, or make one with `livehook keygen`
+  LIVEHOOK_KEYS: a key before or after a comma is empty; remove the surplus comma, or add the missing key
   LIVEHOOK_KEYS_FILE = "keys": line 4: the key holds white space or a control character: remove it
   --key: the key is the placeholder of the example file: make one with `livehook keygen`"#
     );

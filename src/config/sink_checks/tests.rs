@@ -1,4 +1,4 @@
-use crate::config::testing::{load, mistakes_in};
+use crate::config::testing::{World, lines, load, mistakes_in, sink};
 
 #[test]
 fn file_of_two_sinks() {
@@ -22,4 +22,41 @@ fn file_of_two_sinks() {
         assert_eq!(mistakes_in(&twice(own, "b")), [expected]);
     }
     assert!(load(&twice("livehook-data/events.jsonl", "journal.db")).is_ok());
+}
+
+#[test]
+fn file_that_livehook_reads() {
+    let given = World::with_key()
+        .file("keys", "sixteen-letters-1")
+        .file("variable-keys", "sixteen-letters-2")
+        .file("token", "sixteen-letters-3")
+        .file("secret", "https://b/")
+        .file("directory/x", "")
+        .variable("LIVEHOOK_KEYS_FILE", "variable-keys");
+    let common = "receiver.keys_file = \"keys\"\nadmin.token_file = \"token\"\n";
+    let http = "[[sinks]]\nname = \"b\"\ntype = \"http\"\nurl_file = \"secret\"\nca_file = \"ca.pem\"\nsecrets_file = \"whsec\"";
+    let given = given.file("whsec", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let read =
+        "livehook reads its configuration or a secret from this file, and events would spoil it; choose another file";
+    for (path, rule) in [
+        ("a.toml", read),
+        ("./keys", read),
+        ("variable-keys", read),
+        ("token", read),
+        ("secret", read),
+        ("whsec", read),
+        ("ca.pem", read),
+        ("directory", "is a directory; give the path of a file"),
+        ("livehook-data", "this is `data_dir` or a directory above it; give the path of a file"),
+        ("/current", "this is `data_dir` or a directory above it; give the path of a file"),
+        (
+            "livehook-data/livehook.space.1",
+            "livehook itself uses this file in `data_dir`; choose another name or directory",
+        ),
+    ] {
+        let mistakes =
+            given.load(&format!("{common}{}{http}", sink("file", &format!("path = \"{path}\"")))).unwrap_err();
+        assert_eq!(lines(&mistakes), [format!("6: sinks[0].path = \"{path}\": {rule}")]);
+    }
+    given.load(&format!("{common}{}{http}", sink("file", "path = \"directory/events\""))).unwrap();
 }

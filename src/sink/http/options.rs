@@ -139,6 +139,12 @@ impl Options {
         files.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))).collect()
     }
 
+    /// Returns the files that the sink reads.
+    pub(in crate::sink) fn read_files(&self) -> Vec<&Path> {
+        let files = self.secret_files().into_iter().map(|(_, path)| path);
+        files.chain(self.ca_file.as_deref()).collect()
+    }
+
     /// Adds the secrets of the file and of the variable, and returns the mistakes in them.
     pub(in crate::sink) fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
         let mut mistakes = self.take_url(sources);

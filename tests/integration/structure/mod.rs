@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 17] = [
     &["telemetry"],
     &["callback"],
     &["clock", "moment", "printable", "http_client"],
-    &["byte_order_mark"],
+    &["byte_order_mark", "named_file"],
 ];
 
 const LINES_MAX: usize = 500;
