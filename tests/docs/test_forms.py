@@ -12,7 +12,7 @@ from service import Service
 # Commands that need Docker, systemd, another machine or a fresh clone. They are checked for their form only.
 NOT_RUN = {
     "README.md": ("docker", "git clone"),
-    "docs/deployment.md": ("docker", "ssh -N", "apt install", "systemctl", "sudo -u livehook"),
+    "docs/deployment.md": ("docker", "ssh -N", "kubectl", "apt install", "systemctl", "sudo -u livehook"),
     "CONTRIBUTING.md": ("cargo", "tests/run", ".ci/run"),
 }
 
