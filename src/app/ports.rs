@@ -2,12 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
+use super::inherited::InheritedSockets;
 use crate::config::Config;
 use crate::http;
 
@@ -28,12 +31,12 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// Listens on the configured addresses.
+    /// Listens on the configured addresses, unless there is a socket already.
     ///
     /// # Errors
     /// An address cannot be used. The error names its key and the cure.
-    pub(super) fn bind(config: &Config) -> anyhow::Result<Ports> {
-        let (receiver, admin) = (Address::receiver(config), Address::admin(config));
+    pub(super) fn bind(config: &Config, sockets: &InheritedSockets) -> anyhow::Result<Ports> {
+        let (receiver, admin) = (Address::receiver(config, sockets), Address::admin(config, sockets));
         Ports::new(receiver.listen().map_err(receiver.explain())?, admin.listen().map_err(admin.explain())?)
     }
 
@@ -42,11 +45,15 @@ impl Ports {
     ///
     /// # Errors
     /// An address cannot be used, or another program uses it.
-    pub(super) async fn bind_after_wait(config: &Config, admin: Option<TcpListener>) -> anyhow::Result<Ports> {
-        let receiver = Address::receiver(config).listen_when_free().await?;
+    pub(super) async fn bind_after_wait(
+        config: &Config,
+        sockets: &InheritedSockets,
+        admin: Option<TcpListener>,
+    ) -> anyhow::Result<Ports> {
+        let receiver = Address::receiver(config, sockets).listen_when_free().await?;
         let admin = match admin {
             Some(admin) => admin,
-            None => Address::admin(config).listen_when_free().await?,
+            None => Address::admin(config, sockets).listen_when_free().await?,
         };
         Ports::new(receiver, admin)
     }
@@ -55,9 +62,9 @@ impl Ports {
     ///
     /// # Errors
     /// One of the two addresses can never be used.
-    pub(super) fn bind_admin(config: &Config) -> anyhow::Result<Option<TcpListener>> {
-        let (receiver, admin) = (Address::receiver(config), Address::admin(config));
-        unless_in_use(http::check_address(receiver.address)).map_err(receiver.explain())?;
+    pub(super) fn bind_admin(config: &Config, sockets: &InheritedSockets) -> anyhow::Result<Option<TcpListener>> {
+        let (receiver, admin) = (Address::receiver(config, sockets), Address::admin(config, sockets));
+        unless_in_use(receiver.check()).map_err(receiver.explain())?;
         unless_in_use(admin.listen()).map_err(admin.explain())
     }
 
@@ -74,25 +81,36 @@ fn unless_in_use<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// A configured address.
-struct Address {
+/// A configured address, or the socket of the service manager in its place.
+struct Address<'a> {
     address: SocketAddr,
     send_buffer_bytes: Option<u32>,
     key: &'static str,
+    socket: Option<&'a std::net::TcpListener>,
 }
 
-impl Address {
-    fn receiver(config: &Config) -> Address {
-        let send_buffer_bytes = Some(RECEIVER_SEND_BUFFER_BYTES);
-        Address { address: config.receiver.listen, send_buffer_bytes, key: "receiver.listen" }
+impl<'a> Address<'a> {
+    fn receiver(config: &Config, sockets: &'a InheritedSockets) -> Address<'a> {
+        let (address, send_buffer_bytes) = (config.receiver.listen, Some(RECEIVER_SEND_BUFFER_BYTES));
+        Address { address, send_buffer_bytes, key: "receiver.listen", socket: sockets.receiver.as_ref() }
     }
 
-    fn admin(config: &Config) -> Address {
-        Address { address: config.admin.listen, send_buffer_bytes: None, key: "admin.listen" }
+    fn admin(config: &Config, sockets: &'a InheritedSockets) -> Address<'a> {
+        let address = config.admin.listen;
+        Address { address, send_buffer_bytes: None, key: "admin.listen", socket: sockets.admin.as_ref() }
     }
 
     fn listen(&self) -> io::Result<TcpListener> {
-        http::listen(self.address, self.send_buffer_bytes)
+        let Some(socket) = self.socket else { return http::listen(self.address, self.send_buffer_bytes) };
+        if let Some(bytes) = self.send_buffer_bytes {
+            set_socket_send_buffer_size(socket, bytes as usize)?;
+        }
+        TcpListener::from_std(std::net::TcpListener::from(socket.as_fd().try_clone_to_owned()?))
+    }
+
+    /// Checks that [`Address::listen`] can succeed.
+    fn check(&self) -> io::Result<()> {
+        if self.socket.is_some() { Ok(()) } else { http::check_address(self.address) }
     }
 
     async fn listen_when_free(&self) -> anyhow::Result<TcpListener> {

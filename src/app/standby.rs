@@ -10,8 +10,10 @@ use axum::http::StatusCode;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::inherited::InheritedSockets;
 use super::limits::admin_limits;
 use super::ports::Ports;
+use super::service_manager;
 use super::unready::answer_during;
 use super::volume::network_file_system;
 use crate::config::Config;
@@ -29,13 +31,16 @@ const STANDBY: ErrorBody = ErrorBody::new_static(
 ///
 /// # Errors
 /// An address or the data directory cannot be used, or the data directory is on a network file system.
-pub(super) async fn wait_for_turn(config: &Config) -> anyhow::Result<(Option<Lock>, Ports)> {
+pub(super) async fn wait_for_turn(
+    config: &Config,
+    sockets: &InheritedSockets,
+) -> anyhow::Result<(Option<Lock>, Ports)> {
     // First, because a mistake must show at once, and not when the other one ends.
-    let admin = Ports::bind_admin(config)?;
+    let admin = Ports::bind_admin(config, sockets)?;
     match take_lock(&config.data_dir) {
         Err(StorageError::Locked(_)) => {}
-        Err(error) if error.is_disk_full() => return Ok((None, Ports::bind_after_wait(config, admin).await?)),
-        lock => return Ok((Some(lock?), Ports::bind_after_wait(config, admin).await?)),
+        Err(error) if error.is_disk_full() => return Ok((None, Ports::bind_after_wait(config, sockets, admin).await?)),
+        lock => return Ok((Some(lock?), Ports::bind_after_wait(config, sockets, admin).await?)),
     }
     let shown = config.data_dir.display();
     if let Some(name) = network_file_system(&config.data_dir) {
@@ -49,6 +54,7 @@ pub(super) async fn wait_for_turn(config: &Config) -> anyhow::Result<(Option<Loc
         }
     }
 
+    service_manager::ready("waiting until another livehook ends, which uses the data directory");
     let began = Instant::now();
     let data_dir = config.data_dir.clone();
     let listener = admin.as_ref().map(|admin| (admin, admin_limits(0, raise_open_files_limit())));
@@ -56,7 +62,7 @@ pub(super) async fn wait_for_turn(config: &Config) -> anyhow::Result<(Option<Loc
     let lock = async { Ok(spawn_blocking(move || Lock::wait(&data_dir)).await??) };
     let lock = answer_during(listener, STANDBY, lock).await?;
     tracing::info!(waited_secs = began.elapsed().as_secs(), "the other livehook has ended: taking over {shown}");
-    Ok((Some(lock), Ports::bind_after_wait(config, admin).await?))
+    Ok((Some(lock), Ports::bind_after_wait(config, sockets, admin).await?))
 }
 
 fn take_lock(data_dir: &Path) -> Result<Lock, StorageError> {

@@ -14,8 +14,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::inherited::InheritedSockets;
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use super::ports::Ports;
+use super::service_manager::{self, Watchdog};
 use super::standby::wait_for_turn;
 use super::volume::warn_of_volume;
 use super::waiting::open_when_disk_has_space;
@@ -51,6 +53,7 @@ pub struct App {
     pub(super) wakeups: Task,
     pub(super) workers: Workers,
     pub(super) endpoints: Endpoints,
+    _watchdog: Watchdog,
     /// The first failure while stopping.
     pub(super) failure: Option<anyhow::Error>,
 }
@@ -61,21 +64,34 @@ impl App {
     /// # Errors
     /// A port is in use, or the journal cannot be opened. Nothing runs then.
     pub async fn start(config: Config) -> anyhow::Result<App> {
-        let ports = Ports::bind(&config)?;
-        App::open(config, ports, None).await
+        App::start_on(config, InheritedSockets::default()).await
     }
 
-    /// Like [`App::start`], but waits as long as another livehook uses the data directory.
+    /// Like [`App::start`], on the sockets of the service manager.
     ///
     /// # Errors
-    /// A port is in use, or the journal cannot be opened. Nothing runs then.
-    pub async fn start_or_wait(config: Config) -> anyhow::Result<App> {
-        let (lock, ports) = wait_for_turn(&config).await?;
-        App::open(config, ports, lock).await
+    /// The same as of [`App::start`].
+    pub async fn start_on(mut config: Config, sockets: InheritedSockets) -> anyhow::Result<App> {
+        sockets.describe(&mut config)?;
+        let ports = Ports::bind(&config, &sockets)?;
+        drop(sockets);
+        App::open(config, ports, None, Watchdog::start()).await
+    }
+
+    /// Like [`App::start_on`], but waits as long as another livehook uses the data directory.
+    ///
+    /// # Errors
+    /// The same as of [`App::start`].
+    pub async fn start_or_wait(mut config: Config, sockets: InheritedSockets) -> anyhow::Result<App> {
+        sockets.describe(&mut config)?;
+        let watchdog = Watchdog::start();
+        let (lock, ports) = wait_for_turn(&config, &sockets).await?;
+        drop(sockets);
+        App::open(config, ports, lock, watchdog).await
     }
 
     /// Opens everything behind the ports. Takes the lock on the data directory, unless it is given.
-    async fn open(mut config: Config, ports: Ports, lock: Option<Lock>) -> anyhow::Result<App> {
+    async fn open(mut config: Config, ports: Ports, lock: Option<Lock>, watchdog: Watchdog) -> anyhow::Result<App> {
         // First, because the limits of both listeners depend on it.
         let open_files = http::raise_open_files_limit();
         config.admin.subscribers_max = subscribers_max(&config.admin, open_files);
@@ -87,10 +103,22 @@ impl App {
         let listeners = [(&ports.receiver, limits.clone()), (&ports.admin, limits)];
         let opening = open_when_disk_has_space(listeners, async || open_data(&config, lock.clone(), &metrics).await);
         let Data { opened: Opened { journal, consumers, wakeups }, index } = opening.await?;
+        watchdog.watch(&journal);
         let wakeups = tokio::spawn(run_wakeups(wakeups));
         let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
         let endpoints = spawn_endpoints(config, ports, open_files, &journal, &workers, metrics)?;
-        Ok(App { receiver_address, admin_address, grace, journal, wakeups, workers, endpoints, failure: None })
+        service_manager::ready(&format!("receiving callbacks at {receiver_address}"));
+        Ok(App {
+            receiver_address,
+            admin_address,
+            grace,
+            journal,
+            wakeups,
+            workers,
+            endpoints,
+            _watchdog: watchdog,
+            failure: None,
+        })
     }
 
     /// The address that takes callbacks.

@@ -17,6 +17,7 @@ use futures_util::FutureExt;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::service_manager;
 use super::start::App;
 
 /// Half of the grace is reserved, within these bounds, and the sinks get the rest. Requests in flight get half of the reserve,
@@ -47,6 +48,7 @@ impl App {
         }
 
         tracing::info!(grace_secs = self.grace.as_secs(), "stopping: the sinks finish first, and the port closes last");
+        service_manager::stopping();
         // First of all, so that load balancers send further callbacks elsewhere.
         self.endpoints.is_draining.store(true, Ordering::SeqCst);
         let reserve = (self.grace / 2).clamp(RESERVE_MIN, RESERVE_MAX);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use super::service_manager;
 use super::unready::answer_during;
 use crate::http::{ErrorBody, Limits};
 use crate::journal::JournalError;
@@ -26,6 +27,7 @@ pub(super) async fn open_when_disk_has_space<T>(
         result => return result,
     };
     tracing::error!("{error:#}; callbacks get a 503 until there is space");
+    service_manager::status("the disk is full: callbacks get a 503 until there is space");
     let opened = answer_during(listeners, ErrorBody::DISK_FULL, async {
         loop {
             sleep(RETRY_WAIT).await;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::journald::{self, JournaldFormat};
 use super::log_queue::Log;
 
 /// The section `[log]` of the configuration.
@@ -41,7 +42,7 @@ pub enum Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Plain text, in colour on a terminal.
+    /// Plain text, in colour on a terminal, with priorities for journald.
     Text,
     /// One JSON object per line.
     Json,
@@ -64,6 +65,7 @@ pub fn start_log(options: &LogOptions) -> Log {
     let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(log.writer()).log_internal_errors(false);
     // The only error is that there is a subscriber already, as in tests.
     let _ = match options.format {
+        Format::Text if journald::is_stderr() => builder.event_format(JournaldFormat::new()).try_init(),
         Format::Text => {
             let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
             builder.with_ansi(colour).with_target(false).try_init()

@@ -3,6 +3,7 @@
 mod attempts;
 mod disk;
 mod gauges;
+mod journald;
 mod key_use;
 mod labels;
 mod limits;

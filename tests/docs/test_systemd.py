@@ -1,14 +1,24 @@
 """examples/systemd, checked by systemd's own tools. Nothing here starts systemd."""
 
 import configparser
+import contextlib
+import hashlib
+import http.client
+import json
+import os
 import re
+import signal
+import socket
 import subprocess
+import threading
+import time
 
 from documents import ROOT, block, replace
-from programs import LIVEHOOK, running, until
+from programs import ENVIRONMENT, LIVEHOOK, running, until
 from service import Service, script
 
 UNIT = ROOT / "examples/systemd/livehook.service"
+SOCKET = ROOT / "examples/systemd/livehook.socket"
 
 # One sink of each kind, so that each makes its system calls.
 SINKS = """
@@ -63,8 +73,9 @@ def allowed():
 def test_the_unit_is_valid_and_gives_few_rights(folder):
     unit = folder / "livehook.service"
     unit.write_text(replace(UNIT.read_text(), "/usr/bin/livehook", str(LIVEHOOK)))
-    # A key that systemd doesn't know is a warning, which says nothing of the rest.
-    said = analyze("verify", "--man=no", unit)
+    (folder / SOCKET.name).write_text(SOCKET.read_text())
+    # A key that systemd doesn't know is only a warning.
+    said = analyze("verify", "--man=no", unit, folder / SOCKET.name)
     assert not said, said
     exposure = re.search(r"exposure level for livehook.service: ([\d.]+)", analyze("security", "--offline=yes", unit))[1]
     assert float(exposure) < 1.6, exposure
@@ -111,3 +122,132 @@ def test_the_unit_allows_every_system_call(folder):
     # As root, SQLite gives its files the owner of the directory.
     assert made - allowed() <= {"fchown"}, made - allowed()
     assert "setpriority" in made, "the unit allows it for the threads of low priority"
+
+
+class Manager:
+    """Does for livehook what systemd does: passes sockets, listens to what it reports, and reads its log as journald does."""
+
+    def __init__(self, service, names):
+        self.service, self.process = service, None
+        self.sockets = {name: socket.create_server(("127.0.0.1", 0), backlog=4096) for name in names}
+        self.ports = {name: each.getsockname()[1] for name, each in self.sockets.items()}
+        self.notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notifications.bind(str(service.folder / "notify"))
+        self.notifications.settimeout(20)
+
+    def start(self, **environment):
+        # The shell becomes livehook, so its process id is known to it before. The sockets have the numbers from 3 on.
+        moves = " ".join(f"{3 + n}<&{each.fileno()}" for n, each in enumerate(self.sockets.values()))
+        script = f'export LISTEN_PID=$$ LISTEN_FDS={len(self.sockets)} LISTEN_FDNAMES={":".join(self.sockets)}; exec "$@" {moves}'
+        self.log = open(self.service.folder / "livehook.log", "a")
+        stream = os.fstat(self.log.fileno())
+        environment = {
+            **ENVIRONMENT, "NOTIFY_SOCKET": str(self.service.folder / "notify"), **environment,
+            "JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}",
+        }
+        self.process = subprocess.Popen(
+            ["bash", "-c", script, "bash", *self.service.command], cwd=self.service.folder, env=environment, stderr=self.log,
+            stdout=subprocess.DEVNULL, pass_fds=[each.fileno() for each in self.sockets.values()],
+        )
+
+    def wait_for(self, word):
+        """Returns the next report that contains a word."""
+        while True:
+            report = self.notifications.recv(4096).decode()
+            if word in report.split("\n"):
+                return report
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(20) == 0, self.service.log()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for each in [*self.sockets.values(), self.notifications]:
+            each.close()
+
+
+def test_livehook_reports_to_its_manager(folder):
+    service = Service(folder)
+    with contextlib.closing(Manager(service, ["receiver", "admin"])) as manager:
+        manager.start(WATCHDOG_USEC="400000")
+        began = time.monotonic()
+        assert f"STATUS=receiving callbacks at 127.0.0.1:{manager.ports['receiver']}" in manager.wait_for("READY=1")
+        for _ in range(4):
+            manager.wait_for("WATCHDOG=1")
+        assert time.monotonic() - began > 0.5, "twice in each period, and not more often"
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", manager.ports["admin"], timeout=10)) as connection:
+            connection.request("GET", "/readyz")
+            assert json.loads(connection.getresponse().read())["state"] == "ready"
+        manager.stop()
+        assert "STATUS=stopping" in manager.wait_for("STOPPING=1")
+    lines = service.log().splitlines()
+    assert lines and all(re.match(r"<[346]> ?(ERROR|WARN|INFO) ", line) for line in lines), lines
+
+
+def test_a_manager_that_names_no_socket_is_told(folder):
+    service = Service(folder)
+    with contextlib.closing(Manager(service, ["livehook.socket"])) as manager:
+        manager.start()
+        assert manager.process.wait(20) == 1
+    assert "FileDescriptorName=receiver" in service.log(), service.log()
+
+
+class Load(threading.Thread):
+    """Sends callbacks one after the other, each on a connection of its own, and each until it gets a 200, as CSS does."""
+
+    def __init__(self, name, port):
+        super().__init__(name=name)
+        self.port, self.sent, self.refused, self.repeated, self.is_over = port, [], 0, 0, False
+
+    def run(self):
+        while not self.is_over:
+            stream = f"{self.name}-{len(self.sent)}"
+            expiry = int(time.time()) + 600
+            sign = hashlib.md5(f"test{expiry}".encode()).hexdigest()
+            body = {"event_type": 1, "app": "push.example.com", "stream_id": stream, "t": expiry, "sign": sign}
+            while self.post(json.dumps(body)) != 200:
+                self.repeated += 1
+            self.sent.append(stream)
+
+    def post(self, body):
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            try:
+                connection.request("POST", "/callback", body)
+                return connection.getresponse().status
+            except ConnectionRefusedError:
+                self.refused += 1
+            except (OSError, http.client.HTTPException):
+                pass
+        return None
+
+
+def test_restarts_refuse_no_connection(folder):
+    """Ten restarts while callbacks arrive. The socket is the manager's, so connections wait; every callback is stored once."""
+    service = Service(folder)
+    with contextlib.closing(Manager(service, ["receiver"])) as manager:
+        manager.start()
+        loads = [Load(f"load-{number}", manager.ports["receiver"]) for number in range(4)]
+        for load in loads:
+            load.start()
+        try:
+            for _ in range(10):
+                manager.wait_for("READY=1")
+                count = len(loads[0].sent)
+                until("callbacks arrive", lambda: len(loads[0].sent) > count + 5, manager.process)
+                manager.stop()
+                manager.start()
+            manager.wait_for("READY=1")
+        finally:
+            for load in loads:
+                load.is_over = True
+            for load in loads:
+                load.join(30)
+        assert sum(load.refused for load in loads) == 0
+        # A connection that livehook has accepted just before it stops may be closed before its request arrives.
+        assert sum(load.repeated for load in loads) <= 4
+        sent = sorted(stream for load in loads for stream in load.sent)
+        manager.stop()
+    assert sorted(event["subject"] for event in service.events()) == sent and len(sent) > 200

@@ -8,7 +8,7 @@ use super::args::ConfigArguments;
 use super::client::reachable;
 use super::error_text::error_text;
 use super::runtime::block_on;
-use crate::app::App;
+use crate::app::{App, InheritedSockets};
 use crate::config::{Config, SinkConfig};
 use crate::telemetry;
 
@@ -43,9 +43,11 @@ pub(super) struct Arguments {
 /// Runs until a signal stops the service, or an essential part of it fails.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, wait } = arguments;
+    // Before the log starts its thread.
+    let sockets = InheritedSockets::take()?;
     let config = config.load()?;
     let log = telemetry::start_log(&config.log);
-    let result = block_on(serve(config, wait)).and_then(|result| result);
+    let result = block_on(serve(config, sockets, wait)).and_then(|result| result);
     let code = result.unwrap_or_else(|error| {
         // The log has the format that the user chose, and a blocked stderr does not stop it.
         tracing::error!("{}", error_text(&error));
@@ -55,7 +57,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-async fn serve(config: Config, waits: bool) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, sockets: InheritedSockets, waits: bool) -> anyhow::Result<ExitCode> {
     // Before the first log line, because a log file at its size limit would end the process with SIGXFSZ.
     let mut signals = signals::count_stops()?;
     for warning in &config.warnings {
@@ -71,7 +73,8 @@ async fn serve(config: Config, waits: bool) -> anyhow::Result<ExitCode> {
     tokio::pin!(first);
 
     let greeting = Greeting::of(&config);
-    let starting = async { if waits { App::start_or_wait(config).await } else { App::start(config).await } };
+    let starting =
+        async { if waits { App::start_or_wait(config, sockets).await } else { App::start_on(config, sockets).await } };
     let app = tokio::select! {
         app = starting => app?,
         () = &mut first => return Ok(ExitCode::SUCCESS),

@@ -1,0 +1,71 @@
+//! Listening sockets that the service manager has opened and passes on, by systemd's protocol (`LISTEN_FDS`). They stay open while
+//! livehook restarts, so no connection is refused: it waits until livehook accepts it.
+
+use std::env;
+use std::net::TcpListener;
+
+use anyhow::{Context, bail, ensure};
+use listenfd::ListenFd;
+use rustix::net::sockopt::socket_acceptconn;
+
+use crate::config::Config;
+
+/// The sockets by their names. `None` means that livehook opens the port itself.
+#[derive(Debug, Default)]
+pub struct InheritedSockets {
+    pub(super) receiver: Option<TcpListener>,
+    pub(super) admin: Option<TcpListener>,
+}
+
+impl InheritedSockets {
+    /// Takes the sockets that were passed on to this process. Call it before the process has a second thread, because it changes the
+    /// environment.
+    ///
+    /// # Errors
+    /// A socket has a name that livehook doesn't know, or the name of another one, or doesn't listen for TCP connections.
+    pub fn take() -> anyhow::Result<InheritedSockets> {
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut passed = ListenFd::from_env();
+        let mut sockets = InheritedSockets::default();
+        for position in 0..passed.len() {
+            let name = names.next().unwrap_or_default();
+            let place = match name {
+                "receiver" => &mut sockets.receiver,
+                "admin" => &mut sockets.admin,
+                _ => bail!(
+                    "the service manager passes a socket named `{}`; name it with `FileDescriptorName=receiver` or \
+                     `FileDescriptorName=admin`",
+                    name.escape_debug()
+                ),
+            };
+            ensure!(place.is_none(), "the service manager passes two sockets named `{name}`; pass one");
+            *place = Some(listener(&mut passed, position).with_context(|| {
+                format!("the socket `{name}` of the service manager can't be used; it must be a `ListenStream=` with an IP address")
+            })?);
+        }
+        Ok(sockets)
+    }
+
+    /// Puts the addresses of the sockets into the configuration, in place of those that it has.
+    ///
+    /// # Errors
+    /// The system doesn't tell an address.
+    pub(super) fn describe(&self, config: &mut Config) -> anyhow::Result<()> {
+        if let Some(socket) = &self.receiver {
+            config.receiver.listen = socket.local_addr()?;
+        }
+        if let Some(socket) = &self.admin {
+            config.admin.listen = socket.local_addr()?;
+        }
+        Ok(())
+    }
+}
+
+fn listener(passed: &mut ListenFd, position: usize) -> anyhow::Result<TcpListener> {
+    let socket = passed.take_tcp_listener(position)?.context("it was taken already")?;
+    ensure!(socket_acceptconn(&socket)?, "it doesn't listen");
+    // tokio waits for connections itself.
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
