@@ -48,6 +48,11 @@ impl StreamKey {
         self.parts().stream()
     }
 
+    /// Returns whether the names, as people read them (`domain/app name/stream`), have a text in lower case.
+    pub fn has_text(&self, text: &str) -> bool {
+        format!("{}/{}/{}", self.domain(), self.app_name(), self.stream()).to_lowercase().contains(text)
+    }
+
     fn parts(&self) -> PartitionKey<'_> {
         PartitionKey::from_text(&self.0)
     }

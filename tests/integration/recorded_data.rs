@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::client::{Client, now_secs, sign};
 use super::process::Livehook;
 
-/// A version with redrives, replays and pending events.
-const RECORDED: [&str; 1] = ["schema-3"];
+/// Versions with redrives, replays and pending events.
+const RECORDED: [&str; 2] = ["schema-3", "schema-5"];
 
 /// States before that. Their indexes have version 1, but not all of its tables.
 const RECORDED_PLAIN: [&str; 1] = ["schema-1"];

@@ -16,6 +16,9 @@ mod tests;
 const ENGLISH: &str = include_str!("texts/en.ftl");
 const KOREAN: &str = include_str!("texts/ko.ftl");
 const CHINESE: &str = include_str!("texts/zh-CN.ftl");
+/// Why a push stopped. In English, the table of causes has these texts.
+const KOREAN_CAUSES: &str = include_str!("texts/causes.ko.ftl");
+const CHINESE_CAUSES: &str = include_str!("texts/causes.zh-CN.ftl");
 
 /// The sentences of one language.
 pub(super) struct Texts(FluentBundle<FluentResource>);
@@ -27,17 +30,15 @@ impl Texts {
     /// Returns the sentences of a language. They are read when the first page needs them.
     pub(super) fn of(language: Language) -> &'static Texts {
         static TEXTS: [OnceLock<Texts>; 3] = [const { OnceLock::new() }; 3];
-        let (place, source) = match language {
-            Language::English => (&TEXTS[0], ENGLISH),
-            Language::Korean => (&TEXTS[1], KOREAN),
-            Language::Chinese => (&TEXTS[2], CHINESE),
+        let (place, sources) = match language {
+            Language::English => (&TEXTS[0], [ENGLISH, ""]),
+            Language::Korean => (&TEXTS[1], [KOREAN, KOREAN_CAUSES]),
+            Language::Chinese => (&TEXTS[2], [CHINESE, CHINESE_CAUSES]),
         };
-        place.get_or_init(|| Texts::read(source, language.tag()))
+        place.get_or_init(|| Texts::read(sources, language.tag()))
     }
 
-    fn read(source: &str, tag: &str) -> Texts {
-        // A test reads every file, so none has an error here.
-        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+    fn read(sources: [&str; 2], tag: &str) -> Texts {
         let mut bundle = FluentBundle::new_concurrent(vec![tag.parse::<LanguageIdentifier>().unwrap_or_default()]);
         // The templates isolate text from outside, and no language of ours is written from right to left.
         bundle.set_use_isolating(false);
@@ -45,7 +46,11 @@ impl Texts {
             FluentValue::Number(number) => Some(grouped(number.value as i64)),
             _ => None,
         }));
-        bundle.add_resource_overriding(resource);
+        for source in sources {
+            // A test reads every file, so none has an error here.
+            let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+            bundle.add_resource_overriding(resource);
+        }
         Texts(bundle)
     }
 

@@ -6,7 +6,6 @@ use super::Reader;
 use crate::index::IndexError;
 use crate::index::query::{LiveQuery, LiveSort, Order};
 use crate::index::views::LivePage;
-use crate::session::StreamKey;
 
 impl Reader {
     /// Returns a page of the streams that are live at `now_ms` (Unix ms), and how many there are.
@@ -24,7 +23,7 @@ impl Reader {
         let mut found = Vec::with_capacity(live_count);
         for (stream, live) in live {
             let key = if needs_keys { Some(self.stream_key(stream)?) } else { None };
-            if key.as_ref().is_none_or(|key| text.is_empty() || has_text(key, &text)) {
+            if key.as_ref().is_none_or(|key| text.is_empty() || key.has_text(&text)) {
                 found.push((key, stream, live));
             }
         }
@@ -46,11 +45,6 @@ impl Reader {
         transaction.commit()?;
         Ok(LivePage { live: live_count, matching, streams })
     }
-}
-
-/// Whether the names of a stream, as people read them, have a text in lower case.
-fn has_text(key: &StreamKey, text: &str) -> bool {
-    format!("{}/{}/{}", key.domain(), key.app_name(), key.stream()).to_lowercase().contains(text)
 }
 
 #[cfg(test)]

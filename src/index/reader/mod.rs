@@ -4,6 +4,8 @@ mod broadcasts;
 mod conditions;
 mod events;
 mod hours;
+mod lane_filter;
+mod lanes;
 mod live_page;
 mod media;
 mod open;

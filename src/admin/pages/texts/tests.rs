@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::layout::Tab;
 use super::*;
-use crate::callback::ReasonCategory;
+use crate::callback::{Interruption, Reason, ReasonCategory};
 use crate::receiver::ERRORS;
 
 const SOURCES: [(Language, &str); 3] =
@@ -113,6 +113,24 @@ fn every_named_sentence_exists() {
                 assert!(english.contains_key(id), "{}: {id}", file.display());
             }
         }
+    }
+}
+
+/// A cause without a translation would be shown in English.
+#[test]
+fn every_cause_is_in_every_language() {
+    let listed = Interruption::all().map(Reason::from);
+    let others = [Reason::of(None, None), Reason::of(Some(-1), None), Reason::manual()];
+    let causes: BTreeSet<String> = listed.chain(others).map(|reason| reason.cause.to_string()).collect();
+    let parts = ["meaning", "actor", "advice"];
+    let expected: Vec<String> =
+        causes.iter().flat_map(|cause| parts.map(|part| format!("cause-{cause}-{part}"))).collect();
+    for source in [KOREAN_CAUSES, CHINESE_CAUSES] {
+        let own = sentences(source);
+        let missing: Vec<&String> = expected.iter().filter(|id| !own.contains_key(*id)).collect();
+        assert_eq!(missing, [""; 0]);
+        let unused: Vec<&String> = own.keys().filter(|id| !expected.contains(id)).collect();
+        assert_eq!(unused, [""; 0]);
     }
 }
 

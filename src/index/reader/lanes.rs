@@ -1,0 +1,219 @@
+//! The lanes of the time line: which streams were on in a time, each with its sessions.
+//!
+//! Every step is bounded, however many sessions there are: a page of lanes is found from the newest start back, and no more rows
+//! are read than the limits here say. A page says if it may lack something for that reason.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use rusqlite::params;
+
+use super::Reader;
+use super::lane_filter::LaneFilter;
+use super::open::limit_of;
+use crate::index::IndexError;
+use crate::index::lane_views::{Lane, LanePage, LaneQuery, LaneSession};
+use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
+
+/// How many sessions are searched for the streams of a page.
+const SEARCHED_MAX: usize = 20_000;
+
+/// How many sessions that started before the time of a lane are searched for ones that reach into it.
+const EARLIER_MAX: usize = 20;
+
+/// How many sessions all lanes of a page have together, about.
+const PAGE_SESSIONS_MAX: usize = 10_000;
+
+/// How many sessions a lane has at most, and how many it always has room for.
+const LANE_SESSIONS_MAX: usize = 1000;
+const LANE_SESSIONS_MIN: usize = 50;
+
+/// The streams found so far, by their rows and in the order of the page.
+#[derive(Default)]
+struct Found {
+    streams: Vec<i64>,
+    known: HashSet<i64>,
+    /// Whether rows were left unread, so that a stream may be missing.
+    is_cut: bool,
+}
+
+impl Found {
+    fn add(&mut self, stream: i64) {
+        if self.known.insert(stream) {
+            self.streams.push(stream);
+        }
+    }
+}
+
+impl Reader {
+    /// The streams that were on in a time, as they are at `now_ms` (Unix ms). The stream whose push is the newest comes first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn lanes(&self, query: &LaneQuery, now_ms: i64) -> Result<LanePage, IndexError> {
+        // A transaction, so that all statements see the index between the same two batches.
+        let transaction = self.connection.unchecked_transaction()?;
+        let filter = LaneFilter::of(self, query)?;
+        let found = match filter.few_streams() {
+            Some(streams) => self.lanes_of(streams, query, now_ms)?,
+            None => self.newest_lanes(query, &filter, now_ms)?,
+        };
+        let has_more = found.streams.len() > query.skip.saturating_add(query.limit);
+        let mut lanes = Vec::new();
+        let mut left = PAGE_SESSIONS_MAX;
+        for stream in found.streams.into_iter().skip(query.skip).take(query.limit) {
+            let lane = self.lane(stream, query, left.clamp(LANE_SESSIONS_MIN, LANE_SESSIONS_MAX), now_ms)?;
+            left = left.saturating_sub(lane.sessions.len());
+            lanes.push(lane);
+        }
+        transaction.commit()?;
+        Ok(LanePage { lanes, has_more, is_cut: found.is_cut, bridge_gap_ms: self.settings.bridge_gap_ms })
+    }
+
+    /// Which of a few streams were on.
+    fn lanes_of(
+        &self,
+        streams: impl Iterator<Item = i64>,
+        query: &LaneQuery,
+        now_ms: i64,
+    ) -> Result<Found, IndexError> {
+        let mut newest = Vec::new();
+        for stream in streams {
+            let sessions = self.lane_sessions(stream, (i64::MIN, query.until_ms), EARLIER_MAX, now_ms)?;
+            let started_ms = sessions.iter().filter(|session| session.until_ms >= query.from_ms).map(|s| s.started_ms);
+            newest.extend(started_ms.max().map(|started_ms| (started_ms, stream)));
+        }
+        newest.sort_unstable_by_key(|found| Reverse(*found));
+        let mut found = Found::default();
+        newest.into_iter().for_each(|(_, stream)| found.add(stream));
+        Ok(found)
+    }
+
+    /// As many of the newest streams as the page and the question for a next page need.
+    fn newest_lanes(&self, query: &LaneQuery, filter: &LaneFilter<'_>, now_ms: i64) -> Result<Found, IndexError> {
+        let wanted = query.skip.saturating_add(query.limit).saturating_add(1);
+        let mut found = Found::default();
+        let (index, category) = match query.category {
+            Some(_) => ("sessions_by_reason", "reason_category = ?3"),
+            None => ("sessions_by_start", "?3 IS NULL"),
+        };
+        let text = format!(
+            "SELECT stream, reason_category, stop_errcode, push_node FROM sessions INDEXED BY {index}
+             WHERE {category} AND started_ms >= ?1 AND started_ms < ?2
+             ORDER BY started_ms DESC LIMIT ?4"
+        );
+        let mut statement = self.connection.prepare_cached(&text)?;
+        let label = query.category.map(|category| category.label());
+        let mut rows = statement.query(params![query.from_ms, query.until_ms, label, limit_of(SEARCHED_MAX)])?;
+        let mut searched = 0;
+        while found.streams.len() < wanted {
+            let Some(row) = rows.next()? else { break };
+            searched += 1;
+            let stream = row.get(0)?;
+            if !found.known.contains(&stream) && filter.takes(stream, row)? {
+                found.add(stream);
+            }
+        }
+        found.is_cut = searched == SEARCHED_MAX;
+        if found.streams.len() < wanted && !found.is_cut {
+            self.add_earlier_lanes(&mut found, query, filter, now_ms)?;
+        }
+        Ok(found)
+    }
+
+    /// Adds the streams whose sessions all started before the time, and reach into it.
+    fn add_earlier_lanes(
+        &self,
+        found: &mut Found,
+        query: &LaneQuery,
+        filter: &LaneFilter<'_>,
+        now_ms: i64,
+    ) -> Result<(), IndexError> {
+        let mut earlier: Vec<(i64, i64)> = Vec::new();
+        // A session without an end has no reason.
+        if query.category.is_none() && query.errcode.is_none() {
+            // Reading the node needs the row, so the covering index serves only without it.
+            let node = if query.node.is_some() { "push_node" } else { "NULL" };
+            let text = format!(
+                "SELECT stream, started_ms, NULL AS reason_category, NULL AS stop_errcode, {node} AS push_node
+                 FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND started_ms < ?1 AND last_ms >= ?2"
+            );
+            let mut statement = self.connection.prepare_cached(&text)?;
+            let mut rows = statement.query([query.from_ms, query.from_ms.min(self.live_since_ms(now_ms))])?;
+            while let Some(row) = rows.next()? {
+                let stream = row.get(0)?;
+                if filter.takes(stream, row)? {
+                    earlier.push((row.get(1)?, stream));
+                }
+            }
+        }
+        // Sessions that reach into the time mostly end soon after its beginning. So the search begins there.
+        let text = "SELECT stream, started_ms, reason_category, stop_errcode, push_node FROM sessions
+            INDEXED BY sessions_by_end WHERE ended_ms >= ?1 ORDER BY ended_ms LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(text)?;
+        let mut rows = statement.query(params![query.from_ms, limit_of(SEARCHED_MAX)])?;
+        let mut searched = 0;
+        while let Some(row) = rows.next()? {
+            searched += 1;
+            let (stream, started_ms): (i64, i64) = (row.get(0)?, row.get(1)?);
+            if started_ms < query.from_ms && filter.takes(stream, row)? {
+                earlier.push((started_ms, stream));
+            }
+        }
+        found.is_cut |= searched == SEARCHED_MAX;
+        earlier.sort_unstable_by_key(|found| Reverse(*found));
+        earlier.into_iter().for_each(|(_, stream)| found.add(stream));
+        Ok(())
+    }
+
+    fn lane(&self, stream: i64, query: &LaneQuery, limit: usize, now_ms: i64) -> Result<Lane, IndexError> {
+        let mut sessions = self.lane_sessions(stream, (query.from_ms, query.until_ms), limit, now_ms)?;
+        // The newest ones are read, so what is missing is before the earliest of them.
+        let complete_from_ms = if sessions.len() == limit { sessions.last().map(|last| last.started_ms) } else { None };
+        if complete_from_ms.is_none() {
+            let earlier = self.lane_sessions(stream, (i64::MIN, query.from_ms), EARLIER_MAX, now_ms)?;
+            sessions.extend(earlier.into_iter().filter(|session| session.until_ms >= query.from_ms));
+        }
+        sessions.reverse();
+        let key = self.stream_key(stream)?;
+        Ok(Lane {
+            domain: key.domain().into_owned(),
+            app_name: key.app_name().into_owned(),
+            stream: key.stream().into_owned(),
+            sessions,
+            complete_from_ms,
+        })
+    }
+
+    /// The sessions of a stream that started in a time, the newest first.
+    fn lane_sessions(
+        &self,
+        stream: i64,
+        started: (i64, i64),
+        limit: usize,
+        now_ms: i64,
+    ) -> Result<Vec<LaneSession>, IndexError> {
+        let text = format!(
+            "SELECT {SESSION_COLUMNS} FROM sessions WHERE stream = ?1 AND started_ms >= ?2 AND started_ms < ?3
+             ORDER BY started_ms DESC LIMIT ?4"
+        );
+        let mut statement = self.connection.prepare_cached(&text)?;
+        let key = self.stream_key(stream)?;
+        let arguments = params![stream, started.0, started.1, limit_of(limit)];
+        let rows = statement.query_map(arguments, |row| {
+            let StoredSession { sequence, session, .. } = StoredSession::read(row)?;
+            Ok(LaneSession {
+                id: key.session(&sequence),
+                started_ms: session.started_ms(),
+                until_ms: session.until_ms(now_ms, self.settings.stale_after_ms),
+                state: session.state(now_ms, self.settings.stale_after_ms),
+                reason: session.reason(),
+                user_address: session.user_address().map(str::to_owned),
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests;
