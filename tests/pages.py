@@ -79,6 +79,19 @@ class Site:
         assert not errors, errors
 
 
+    def send_session(self, stream, begins, ends=None, errcode=12):
+        """Sends a push that began so many seconds ago, and its stop if it has ended."""
+        now = int(time.time())
+        self.sequence = getattr(self, "sequence", 6_000_000_000) + 1
+        for name, ago, more in [("001-push", begins, {}), ("000-stop", ends, {"errcode": errcode, "errmsg": "x"})]:
+            if ago is None:
+                continue
+            sample = json.loads((Path(__file__).parent / "fixtures" / f"{name}.json").read_text())
+            lasted = {"push_duration": str((begins - ago) * 1000)} if more else {}
+            names = {"stream_id": stream, "channel_id": stream, "sequence": str(self.sequence)}
+            self.send_callback({**sample, **names, **more, **lasted, "event_time": now - ago, "t": now + 600})
+
+
 def row(page, stream):
     return page.locator(f'#live tr[data-stream="push.example.com/live/{stream}"]')
 
@@ -148,6 +161,126 @@ def test_page_without_a_script_shows_its_data(site):
             expect(page.locator("html")).to_have_attribute("lang", "ko")
 
 
+def lane(page, stream):
+    return page.locator(f'.lane[data-stream="push.example.com/live/{stream}"]')
+
+
+def send_lanes(site):
+    """A live stream, one with a gap and an overlap, and one that flaps."""
+    site.send_session("live", 1800)
+    site.send_session("gap", 3000, 2400)
+    site.send_session("gap", 2360, 600, errcode=1)
+    site.send_session("gap", 1500, 900, errcode=18)
+    for number in range(12):
+        site.send_session("flapping", 1000 - number * 20, 1000 - number * 20 - 3)
+
+
+def test_time_line_shows_lanes(site):
+    with site.serve():
+        send_lanes(site)
+        with site.page("/timeline?span=1h", viewport={"width": 1280, "height": 800}, timezone_id="Asia/Seoul") as page:
+            expect(page.locator(".lane")).to_have_count(3)
+            expect(lane(page, "live")).to_have_attribute("data-state", "live")
+            expect(lane(page, "gap").locator(".lane-bar")).to_have_count(3)
+            expect(lane(page, "gap").locator(".broadcast")).to_have_count(1)
+            tops = {box["y"] for box in (bar.bounding_box() for bar in lane(page, "gap").locator(".lane-bar rect").all())}
+            assert len(tops) == 2, "overlapping pushes have rows of their own"
+            expect(page.locator(".time-range")).to_contain_text("UTC+9")
+            lane(page, "gap").locator('[data-kind="network"]').hover()
+            expect(page.locator(".tip")).to_contain_text("network")
+            # In a day, the sessions of the flapping stream are too narrow for a bar each.
+            page.get_by_role("link", name="Last 24 hours").click()
+            expect(page).to_have_url(f"{site.url}/timeline?span=24h")
+            expect(lane(page, "flapping").locator(".lane-bar")).to_have_count(1)
+            lane(page, "flapping").locator(".lane-bar").click()
+            expect(lane(page, "flapping").locator(".lane-bar")).to_have_count(12)
+            lane(page, "flapping").locator(".lane-bar").first.click()
+            expect(page.locator(".advice")).to_contain_text("Who should act")
+
+
+def test_time_line_zooms_and_moves(site):
+    with site.serve():
+        send_lanes(site)
+        with site.page("/timeline?span=1h", viewport={"width": 1280, "height": 800}) as page:
+            expect(page.locator(".lane")).to_have_count(3)
+            from_ms = lambda: int(page.locator("#timeline").get_attribute("data-from-ms"))
+            length_ms = lambda: int(page.locator("#timeline").get_attribute("data-until-ms")) - from_ms()
+            box = page.locator(".grid").bounding_box()
+            middle = box["y"] + box["height"] / 2
+            page.mouse.move(box["x"] + box["width"] * 0.25, middle)
+            page.mouse.down()
+            page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=4)
+            expect(page.locator(".chosen-time")).to_be_visible()
+            page.mouse.move(box["x"] + box["width"] * 0.75, middle, steps=4)
+            page.mouse.up()
+            until("a drag zooms in", lambda: abs(length_ms() - 1_800_000) < 60_000)
+            page.keyboard.press("-")
+            until("a key zooms out", lambda: length_ms() > 3_000_000)
+            page.keyboard.press("+")
+            until("a key zooms in", lambda: length_ms() < 2_000_000)
+            before = from_ms()
+            page.keyboard.press("ArrowLeft")
+            until("a key moves back", lambda: from_ms() < before - 600_000)
+            page.go_back()
+            until("the browser goes back", lambda: from_ms() == before)
+            page.mouse.move(box["x"] + box["width"] * 0.5, middle)
+            page.keyboard.down("Control")
+            page.mouse.wheel(0, 300)
+            page.keyboard.up("Control")
+            until("the wheel zooms out", lambda: length_ms() > 2_000_000)
+            page.goto(f"{site.url}/timeline?span=1h&stream=gap")
+            bars = lane(page, "gap").locator(".lane-bar")
+            bars.first.focus()
+            page.keyboard.press("ArrowRight")
+            expect(bars.nth(1)).to_be_focused()
+            page.keyboard.press("Enter")
+            expect(page.locator("#session")).to_be_visible()
+
+
+def test_reasons_lead_to_the_streams(site):
+    with site.serve():
+        send_lanes(site)
+        with site.page("/reasons?span=24h") as page:
+            network = page.locator('.reasons [data-reason="network"]')
+            expect(network).to_contain_text("Who should act")
+            expect(network.locator(".often")).to_contain_text("13")
+            expect(page.locator(".bin").first).to_be_visible()
+            expect(page.locator('.ranks [data-stream="push.example.com/live/flapping"]')).to_contain_text("12")
+            network.get_by_role("link").click()
+            expect(page.locator(".lane")).to_have_count(2)
+            page.get_by_role("link", name="Remove this filter").first.click()
+            expect(page.locator(".filters li")).to_have_count(1)
+            page.get_by_role("link", name="Remove this filter").click()
+            expect(page.locator(".lane")).to_have_count(3)
+            page.goto(f"{site.url}/reasons?from=2020-01-01&to=2020-01-02")
+            expect(page.locator("#reasons")).to_contain_text("No stream stopped in this time")
+
+
+def test_time_line_without_a_script(site):
+    with site.serve():
+        send_lanes(site)
+        for name in HOSTILE:
+            site.send_session(name, 900, 300)
+        with site.page("/timeline?span=1h", java_script_enabled=False) as page:
+            expect(page.locator(".lane")).to_have_count(3 + len(HOSTILE))
+            page.get_by_role("link", name="Earlier").click()
+            expect(page.locator("#timeline")).to_contain_text("live")
+            page.get_by_label("Find a stream").fill("gap")
+            page.get_by_label("Find a stream").press("Enter")
+            expect(page.locator(".lane")).to_have_count(1)
+            page.locator(".lane-bar").first.click()
+            expect(page.locator(".advice")).to_contain_text("Who should act")
+        for theme in ("light", "dark"):
+            for path in ("/timeline?span=1h", "/reasons?span=1h"):
+                for width in (390, 1440):
+                    with site.page(path, color_scheme=theme, viewport={"width": width, "height": 900}) as page:
+                        expect(page.locator("main")).to_contain_text("gap")
+                        assert page.locator("main img, main script").count() == 0
+                        assert "\u202e" not in page.locator("body").inner_text()
+                        fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                        assert fits, f"{path} is wider than a window of {width} pixels"
+
+
 def test_login_and_logout(site):
     site.environment["LIVEHOOK_ADMIN_LISTEN"] = f"0.0.0.0:{site.admin}"
     with site.serve():
@@ -213,6 +346,7 @@ def test_everyone_can_use_them(site):
                 until("index", lambda: b"data-state" in urllib.request.urlopen(site.url).read())
                 with site.page() as page:
                     addresses.append(page.locator("#ended a.why").first.get_attribute("href"))
+                addresses += ["/timeline?span=1h", "/timeline?from=2020-01-01", "/reasons", "/streams/push.example.com/live/two"]
         with site.page() as page:
             reached = set()
             for _ in range(30):

@@ -1,5 +1,6 @@
 //! The lanes of the time line: queries for them, and what they return.
 
+use super::stream_filter::StreamFilter;
 use crate::callback::{Reason, ReasonCategory};
 use crate::session::{SessionId, State};
 
@@ -10,12 +11,8 @@ pub struct LaneQuery {
     pub from_ms: i64,
     /// The first moment after the time, in Unix ms.
     pub until_ms: i64,
-    /// Only streams of this domain, in any case; empty for all.
-    pub domain: String,
-    /// Only streams of this app name; empty for all.
-    pub app_name: String,
-    /// Only streams whose `domain/app name/stream` has this text, in any case; empty for all.
-    pub text: String,
+    /// Only these streams.
+    pub streams: StreamFilter,
     /// Only streams with a stop of this category.
     pub category: Option<ReasonCategory>,
     /// Only streams with a stop of this code.

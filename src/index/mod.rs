@@ -22,8 +22,10 @@ mod replacing;
 mod schema;
 mod settings;
 mod status;
+mod stop_views;
 mod store;
 mod stored_session;
+mod stream_filter;
 #[cfg(test)]
 mod testing;
 mod views;
@@ -38,5 +40,7 @@ pub use reader::{HourCount, Reader, SESSION_EVENTS_MAX};
 pub use rebuild::{Rebuilt, rebuild};
 pub use settings::Settings;
 pub use status::{Status, StatusView};
+pub use stop_views::{StopCounts, StopQuery, StreamName};
 pub use store::Store;
+pub use stream_filter::StreamFilter;
 pub use views::{BroadcastView, LivePage, ReasonView, SessionView, StreamView};

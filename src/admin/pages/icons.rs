@@ -49,6 +49,12 @@ fn path(name: &str) -> &'static str {
         // Others
         "search" => "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.3 10.3l3.4 3.4",
         "external" => "M6 3H3v10h10v-3M9 3h4v4M13 3 7.5 8.5",
+        "earlier" => "M10 3.5 5.5 8l4.5 4.5",
+        "later" => "M6 3.5 10.5 8 6 12.5",
+        "closer" => "M8 3.5v9M3.5 8h9",
+        "wider" => "M3.5 8h9",
+        "same" => "M3.5 6h9M3.5 10h9",
+        "remove" => "M4.5 4.5l7 7M11.5 4.5l-7 7",
         "ascending" => "M8 12.5v-9M4.5 7 8 3.5 11.5 7",
         "descending" => "M8 3.5v9M4.5 9 8 12.5 11.5 9",
         _ => "M8 8h.01",

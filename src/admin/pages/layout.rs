@@ -15,18 +15,22 @@ use crate::admin::html::{encoded, html_response};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tab {
     Now,
+    Timeline,
+    Reasons,
     /// A page that the navigation does not show.
     None,
 }
 
 impl Tab {
     /// The pages of the navigation, in its order.
-    pub(super) const ALL: &[Tab] = &[Tab::Now];
+    pub(super) const ALL: &[Tab] = &[Tab::Now, Tab::Timeline, Tab::Reasons];
 
     /// Its name in addresses, texts and icons.
     pub(super) fn word(self) -> &'static str {
         match self {
             Tab::Now => "now",
+            Tab::Timeline => "timeline",
+            Tab::Reasons => "reasons",
             Tab::None => "none",
         }
     }
@@ -34,6 +38,7 @@ impl Tab {
     fn address(self) -> String {
         match self {
             Tab::Now | Tab::None => "/".to_owned(),
+            Tab::Timeline | Tab::Reasons => format!("/{}", self.word()),
         }
     }
 }

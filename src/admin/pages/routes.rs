@@ -6,12 +6,14 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::state::Pages;
-use super::{assets, login, now, preferences, session, stream};
+use super::{assets, login, now, preferences, reasons, session, stream, timeline};
 
 /// Returns the router of the pages.
 pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
     Router::new()
         .route("/", get(now::show))
+        .route("/timeline", get(timeline::show))
+        .route("/reasons", get(reasons::show))
         // A single segment of the router cannot be empty, and a name can.
         .route("/streams/{*names}", get(stream::show))
         .route("/sessions/{id}", get(session::show))

@@ -175,6 +175,61 @@ async fn stream_shows_its_sessions() {
     }
 }
 
+/// The time line at the end of the hour of [`broadcasts`], with a stream that overlaps itself.
+fn lanes() -> Data {
+    let write = || {
+        let data = Data::new();
+        data.write([
+            data.push("alpha", 1),
+            data.push("twice", 3),
+            data.push("twice", 100),
+            data.stop("twice", 100, 600),
+            data.stop("twice", 3, 1200),
+            data.push("<b>\"\u{202e}", 2000),
+            data.stop("<b>\"\u{202e}", 2000, 60),
+        ]);
+        data.index_all();
+        data
+    };
+    std::thread::spawn(write).join().unwrap()
+}
+
+#[tokio::test]
+async fn time_line_has_a_lane_for_each_stream() {
+    let site = Site::of(LOOPBACK, lanes(), 7);
+    let page = site.get("/timeline?span=24h").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.body.matches("class=\"lane\"").count(), 3);
+    assert_eq!(page.body.matches("data-session=").count(), 4);
+    page.has(r#"data-stream="push.example.com/live/alpha" data-state="live""#);
+    page.has("One broadcast of 2 sessions. Gaps: 0");
+    assert!(!page.body.contains("<b>") && !page.body.contains("style="));
+    // Two rows, because its pushes overlap.
+    assert_eq!(page.body.matches(r#"<svg class="lane-bars" height="58""#).count(), 1);
+
+    let found = site.get("/timeline?stream=TWICE").await;
+    assert_eq!(found.body.matches("class=\"lane\"").count(), 1);
+    site.get("/timeline?domain=other.example&reason=network").await.has("No stream of this selection");
+    site.get("/timeline?from=2020-01-01&to=2020-01-02").await.has("No stream was on in this time");
+    site.get("/timeline?span=x&from=y&to=z&page=0&code=c&reason=r").await.has("class=\"lane\"");
+    let zone = [("cookie", "livehook_zone=540")];
+    site.send("GET", "/timeline", &zone, "").await.has("times in UTC+9");
+}
+
+#[tokio::test]
+async fn reasons_say_what_to_do() {
+    let site = Site::of(LOOPBACK, lanes(), 7);
+    let page = site.get("/reasons?span=24h").await;
+    assert_eq!(page.status, 200);
+    page.has("<strong><span class=\"number\">3</span></strong>");
+    page.has("Who should act");
+    assert_eq!(page.body.matches("class=\"bin\"").count(), 1);
+    assert!(!page.body.contains("<b>") && !page.body.contains("style="));
+    site.get("/reasons?stream=twice").await.has("<strong><span class=\"number\">2</span></strong>");
+    site.get("/reasons?stream=none").await.has("No stream of this selection stopped");
+    site.get("/reasons?from=2020-01-01&to=2020-01-02").await.has("No stream stopped in this time");
+}
+
 #[tokio::test]
 async fn pages_speak_the_readers_language() {
     let site = Site::of(LOOPBACK, broadcasts(), 4);

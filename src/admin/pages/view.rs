@@ -12,14 +12,17 @@ use super::language::Language;
 use super::state::Pages;
 use super::texts::{Argument, Texts};
 use super::theme::Theme;
+use super::zone::Zone;
 use crate::admin::logins::Login;
 use crate::callback::Reason;
+use crate::index::StreamFilter;
 
 /// A request for a page.
 pub(super) struct View {
     pub(super) language: Language,
     pub(super) texts: &'static Texts,
     pub(super) theme: Theme,
+    pub(super) zone: Zone,
     pub(super) uri: Uri,
     /// When the request came, in Unix ms.
     pub(super) now_ms: i64,
@@ -37,6 +40,7 @@ impl View {
             language,
             texts: Texts::of(language),
             theme: Theme::of(&parts.headers),
+            zone: Zone::of(&parts.headers),
             uri: parts.uri.clone(),
             now_ms: (pages.sources.clock)(),
             login: pages.logins.of(&parts.headers),
@@ -86,8 +90,22 @@ impl View {
         self.parameter(name).and_then(|value| parse(&value))
     }
 
+    /// Returns which streams the address selects.
+    pub(super) fn streams(&self) -> StreamFilter {
+        StreamFilter {
+            domain: self.parameter("domain").unwrap_or_default(),
+            app_name: self.parameter("app").unwrap_or_default(),
+            text: self.parameter("stream").unwrap_or_default(),
+        }
+    }
+
     /// Returns the address of this page with some parameters changed. `None` removes one.
     pub(super) fn link_with(&self, changes: &[(&str, Option<&str>)]) -> String {
+        self.link_to(self.uri.path(), changes)
+    }
+
+    /// Returns the address of another page with the parameters of this one, and some changed.
+    pub(super) fn link_to(&self, path: &str, changes: &[(&str, Option<&str>)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes()) {
             if !changes.iter().any(|(changed, _)| *changed == name) {
@@ -100,8 +118,8 @@ impl View {
             }
         }
         match query.finish() {
-            query if query.is_empty() => self.uri.path().to_owned(),
-            query => format!("{}?{query}", self.uri.path()),
+            query if query.is_empty() => path.to_owned(),
+            query => format!("{path}?{query}"),
         }
     }
 
@@ -129,6 +147,7 @@ pub(super) mod testing {
             language: Language::English,
             texts: Texts::of(Language::English),
             theme: Theme::Auto,
+            zone: Zone::default(),
             uri: uri.parse().unwrap(),
             now_ms,
             login: None,

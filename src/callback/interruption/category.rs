@@ -46,6 +46,14 @@ impl ReasonCategory {
         ReasonCategory::Unknown,
     ];
 
+    /// Whether a stop of this category breaks a broadcast off: neither the pusher nor the operator wanted it.
+    pub fn is_interruption(self) -> bool {
+        !matches!(
+            self,
+            ReasonCategory::Client | ReasonCategory::Operator | ReasonCategory::Replaced | ReasonCategory::Manual
+        )
+    }
+
     /// The name of the category in every output, in lower case. It can be parsed again.
     pub fn label(self) -> &'static str {
         match self {

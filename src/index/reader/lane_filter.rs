@@ -7,7 +7,6 @@ use rusqlite::Row;
 use super::Reader;
 use crate::index::IndexError;
 use crate::index::lane_views::LaneQuery;
-use crate::session::StreamKey;
 
 /// How many streams are looked up one by one. If more are selected, the newest sessions are searched for them.
 const FEW_STREAMS: usize = 500;
@@ -22,15 +21,12 @@ pub(super) struct LaneFilter<'q> {
 impl<'q> LaneFilter<'q> {
     /// Finds the streams that the query selects by name. The caller holds a transaction.
     pub(super) fn of(reader: &Reader, query: &'q LaneQuery) -> Result<LaneFilter<'q>, IndexError> {
-        let is_of_all = query.text.is_empty() && query.domain.is_empty() && query.app_name.is_empty();
-        let streams = if is_of_all { None } else { Some(streams_with(reader, query)?) };
-        Ok(LaneFilter { query, streams })
+        Ok(LaneFilter { query, streams: reader.streams_with(&query.streams)? })
     }
 
     /// The selected streams, if they are few and nothing else selects.
     pub(super) fn few_streams(&self) -> Option<impl Iterator<Item = i64>> {
-        let selects_stops =
-            self.query.category.is_some() || self.query.errcode.is_some() || self.query.node.is_some();
+        let selects_stops = self.query.category.is_some() || self.query.errcode.is_some() || self.query.node.is_some();
         let streams = self.streams.as_ref().filter(|streams| streams.len() <= FEW_STREAMS && !selects_stops)?;
         Some(streams.iter().copied())
     }
@@ -43,21 +39,4 @@ impl<'q> LaneFilter<'q> {
             && (category.is_none() || row.get_ref("reason_category")?.as_str_or_null()? == category.map(|c| c.label()))
             && (node.is_none() || row.get_ref("push_node")?.as_str_or_null()? == node.as_deref()))
     }
-}
-
-fn streams_with(reader: &Reader, query: &LaneQuery) -> Result<HashSet<i64>, IndexError> {
-    let (text, domain) = (query.text.to_lowercase(), query.domain.to_lowercase());
-    let mut statement = reader.connection.prepare_cached("SELECT number, key FROM streams")?;
-    let mut rows = statement.query([])?;
-    let mut streams = HashSet::new();
-    while let Some(row) = rows.next()? {
-        let key = StreamKey::from_text(row.get_ref(1)?.as_str().unwrap_or_default());
-        let is_selected = (domain.is_empty() || key.domain() == domain)
-            && (query.app_name.is_empty() || key.app_name() == query.app_name)
-            && (text.is_empty() || key.has_text(&text));
-        if is_selected {
-            streams.insert(row.get(0)?);
-        }
-    }
-    Ok(streams)
 }

@@ -12,6 +12,7 @@ mod open;
 mod position;
 mod session_events;
 mod sessions;
+mod stops;
 mod stream_names;
 mod streams;
 #[cfg(test)]

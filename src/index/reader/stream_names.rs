@@ -1,12 +1,13 @@
 //! Finds the streams of a selection by their names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::OptionalExtension;
 
 use super::Reader;
 use crate::callback::StreamSelection;
 use crate::index::IndexError;
+use crate::index::stream_filter::StreamFilter;
 use crate::session::StreamKey;
 
 /// How many streams of a name are looked up one by one. If there are more, a query reads all sessions instead.
@@ -48,6 +49,22 @@ impl Reader {
         numbers.sort_unstable();
         numbers.dedup();
         Ok(Some(numbers))
+    }
+
+    /// The rows of the streams that a filter takes; `None` if it takes all.
+    pub(super) fn streams_with(&self, filter: &StreamFilter) -> Result<Option<HashSet<i64>>, IndexError> {
+        if filter.is_empty() {
+            return Ok(None);
+        }
+        let mut statement = self.connection.prepare_cached("SELECT number, key FROM streams")?;
+        let mut rows = statement.query([])?;
+        let mut streams = HashSet::new();
+        while let Some(row) = rows.next()? {
+            if filter.takes(&StreamKey::from_text(&row.get::<_, String>(1)?)) {
+                streams.insert(row.get(0)?);
+            }
+        }
+        Ok(Some(streams))
     }
 }
 

@@ -54,7 +54,7 @@ function change(old, fresh) {
   for (const { name, value } of [...fresh.attributes]) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  const key = (node) => node.dataset && (node.dataset.session || node.dataset.event || node.dataset.sink || node.id);
+  const key = (node) => node.dataset && (node.dataset.session || node.dataset.event || node.dataset.sink || node.dataset.stream || node.id);
   const kept = new Map();
   for (const child of old.children) if (key(child)) kept.set(key(child), child);
   let place = old.firstChild;
@@ -117,7 +117,8 @@ async function renew() {
 }
 
 // An event is shown at once. If more follow, a page is renewed at most this often.
-const PAUSE_MS = 600;
+const isSlow = document.querySelector('[data-slow]');
+const PAUSE_MS = isSlow ? 5000 : 600;
 let last = 0;
 let timer;
 
@@ -144,7 +145,7 @@ function follow() {
 if (document.querySelector('[data-part]')) {
   follow();
   // The feed has no refusals, and the page of the set-up waits for them.
-  const everyMs = document.querySelector('[data-urgent]') ? 500 : 4000;
+  const everyMs = document.querySelector('[data-urgent]') ? 500 : isSlow ? 15000 : 4000;
   setInterval(() => {
     if (wanted || Date.now() - last > everyMs) {
       wanted = false;
@@ -156,6 +157,166 @@ if (document.querySelector('[data-part]')) {
   });
   setInterval(tick, 1000);
 }
+
+// The zone of the reader, for what the service draws with times in it
+
+const ahead_minutes = -new Date().getTimezoneOffset();
+if (!document.cookie.split('; ').includes(`livehook_zone=${ahead_minutes}`)) {
+  document.cookie = `livehook_zone=${ahead_minutes}; Path=/; Max-Age=31536000; SameSite=Strict`;
+  if (ahead_minutes && document.querySelector('[data-zoned]')) renew();
+}
+
+// The time line
+
+/** Shows the page of another address within this one. */
+function go(address) {
+  history.pushState(null, '', address);
+  renew();
+}
+
+addEventListener('popstate', renew);
+
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('[data-goes]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(link.href);
+});
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input, select, textarea')) return;
+  const bar = event.target.closest?.('.lane-bar');
+  if (bar && event.key.startsWith('Arrow')) moveFocus(bar, event);
+  else document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+});
+
+/** Moves the focus to the next bar of the lane, or to the nearest one of the next lane. */
+function moveFocus(bar, event) {
+  event.preventDefault();
+  const lane = bar.closest('.lane');
+  const bars = [...lane.querySelectorAll('.lane-bar')];
+  const place = bars.indexOf(bar);
+  const middle = (each) => each.getBoundingClientRect().left;
+  const next = {
+    ArrowLeft: () => bars[place - 1],
+    ArrowRight: () => bars[place + 1],
+    ArrowUp: () => nearest(lane.previousElementSibling),
+    ArrowDown: () => nearest(lane.nextElementSibling),
+  };
+  const nearest = (other) => {
+    const all = [...(other?.querySelectorAll('.lane-bar') ?? [])];
+    const distance = (each) => Math.abs(middle(each) - middle(bar));
+    return all.sort((one, another) => distance(one) - distance(another))[0];
+  };
+  next[event.key]?.()?.focus();
+}
+
+/** The drawing under a pointer, and the time that a place of it stands for. */
+function drawingAt(event) {
+  const area = event.target.closest?.('.lanes-area');
+  const drawing = area?.querySelector('.grid');
+  if (!drawing) return null;
+  const { fromMs, untilMs } = area.closest('[data-from-ms]').dataset;
+  const { left, width } = drawing.getBoundingClientRect();
+  const timeAt = (x) => Number(fromMs) + ((x - left) / width) * (untilMs - fromMs);
+  return { area, left, width, timeAt, fromMs: Number(fromMs), untilMs: Number(untilMs) };
+}
+
+function goTo(fromMs, untilMs) {
+  const address = new URL(location.href);
+  const text = (timeMs) => new Date(Math.round(timeMs / 1000) * 1000).toISOString().replace('.000', '');
+  address.searchParams.delete('span');
+  address.searchParams.delete('page');
+  address.searchParams.set('from', text(fromMs));
+  address.searchParams.set('to', text(untilMs));
+  go(address);
+}
+
+// A drag chooses a time. A click on a bar is no drag.
+let drag = null;
+
+document.addEventListener('pointerdown', (event) => {
+  const drawing = event.button === 0 && event.pointerType === 'mouse' && drawingAt(event);
+  if (drawing && event.clientX >= drawing.left) drag = { ...drawing, x: event.clientX };
+});
+
+document.addEventListener('pointermove', (event) => {
+  if (!drag) return;
+  const [start, end] = [drag.x, event.clientX].sort((one, other) => one - other);
+  if (!drag.chosen) {
+    if (end - start < 6) return;
+    drag.chosen = document.createElement('div');
+    drag.chosen.className = 'chosen-time';
+    drag.area.append(drag.chosen);
+    getSelection().removeAllRanges();
+  }
+  event.preventDefault();
+  drag.range = [Math.max(start, drag.left), Math.min(end, drag.left + drag.width)];
+  const left = drag.area.getBoundingClientRect().left;
+  drag.chosen.style.left = `${drag.range[0] - left}px`;
+  drag.chosen.style.width = `${drag.range[1] - drag.range[0]}px`;
+});
+
+document.addEventListener('pointerup', () => {
+  if (drag?.chosen) {
+    drag.chosen.remove();
+    document.addEventListener('click', (event) => event.preventDefault(), { once: true, capture: true });
+    goTo(drag.timeAt(drag.range[0]), drag.timeAt(drag.range[1]));
+  }
+  drag = null;
+});
+
+document.addEventListener('dragstart', (event) => {
+  if (event.target.closest?.('.lanes-area')) event.preventDefault();
+});
+
+// The wheel zooms around the pointer while Ctrl is held.
+let zoom = null;
+
+document.addEventListener(
+  'wheel',
+  (event) => {
+    const drawing = event.ctrlKey && drawingAt(event);
+    if (!drawing) return;
+    event.preventDefault();
+    zoom ??= { factor: 1, timer: 0 };
+    zoom.factor *= event.deltaY > 0 ? 1.25 : 0.8;
+    clearTimeout(zoom.timer);
+    zoom.timer = setTimeout(() => {
+      const middle = drawing.timeAt(event.clientX);
+      const at = (timeMs) => middle + (timeMs - middle) * zoom.factor;
+      goTo(at(drawing.fromMs), Math.min(at(drawing.untilMs), Math.max(Date.now() - ahead, drawing.untilMs)));
+      zoom = null;
+    }, 120);
+  },
+  { passive: false },
+);
+
+// The words of a bar appear next to it at once. Browsers show a title late, and not for the keyboard.
+const tip = document.createElement('div');
+tip.className = 'tip';
+tip.hidden = true;
+document.body.append(tip);
+
+function showTip(event) {
+  const bar = event.target.closest?.('.lane-bar, .broadcast, .unread, [data-tip]');
+  tip.hidden = !bar || drag?.chosen;
+  if (tip.hidden) return;
+  const title = bar.querySelector('title');
+  tip.textContent = bar.getAttribute('aria-label') ?? bar.dataset.words ?? title?.textContent;
+  if (title?.textContent) {
+    bar.dataset.words = title.textContent;
+    title.textContent = '';
+  }
+  const place = bar.getBoundingClientRect();
+  const x = event.type === 'focusin' ? place.left + place.width / 2 : event.clientX;
+  const left = Math.min(Math.max(8, x - tip.offsetWidth / 2), document.documentElement.clientWidth - tip.offsetWidth - 8);
+  const above = place.top - tip.offsetHeight - 8;
+  tip.style.left = `${left + scrollX}px`;
+  tip.style.top = `${(above > 8 ? above : place.bottom + 8) + scrollY}px`;
+}
+
+for (const kind of ['pointerover', 'focusin']) document.addEventListener(kind, showTip);
 
 // Forms
 

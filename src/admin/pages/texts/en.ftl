@@ -13,6 +13,8 @@ apply = Apply
 log-in = Log in
 log-out = Log out
 tab-now = Now
+tab-timeline = Timeline
+tab-reasons = Reasons
 
 ## Times
 duration-days = { $large } d { $small } h
@@ -97,6 +99,67 @@ category-replaced = replaced
 category-manual = manual
 category-unknown = unknown
 reason-guess = (a guess from the vendor's message)
+
+## Timeline
+now = now
+span-hour = Last hour
+span-day = Last 24 hours
+span-week = Last 7 days
+span-month = Last 30 days
+span-own = From – to
+time-shown = Time shown
+time-from = From
+time-to = To
+times-in-zone = times in { $zone }
+steps = Move and zoom
+step-earlier = Earlier
+step-later = Later
+step-closer = Zoom in
+step-wider = Zoom out
+filter-domain = Domain
+filter-app = App
+filter-code = Code
+filter-remove = Remove this filter
+filters-clear = Show all streams
+page-number = Page { $page }
+timeline-empty = No stream was on in this time.
+timeline-nothing-matches = No stream of this selection was on in this time.
+timeline-keys = Drag across the lanes to zoom in. ← and → move, + and − zoom, and Ctrl with the mouse wheel zooms too.
+lanes-cut = There are too many sessions to search them all, so streams may be missing. Choose a shorter time, or find a stream by its name.
+lane-unread = Earlier sessions are not shown, because there are too many. Choose a shorter time.
+lane-broadcast = One broadcast of { $sessions } sessions. Gaps: { $gaps }, the longest { $longest }
+lane-shared-bar = { $count } sessions, most of them: { $kind }. Zoom in to see each.
+mark-live = ▶
+mark-stale = …
+mark-client = C
+mark-network = N
+mark-content = F
+mark-idle = I
+mark-internal = E
+mark-rejected = R
+mark-operator = O
+mark-replaced = ⇄
+mark-manual = M
+mark-unknown = ?
+
+## Reasons
+stops = Stops
+interruptions = Interruptions
+interruptions-help = Stops that neither the pusher nor the operator wanted: network, content, idle, internal, rejected and unknown.
+interruptions-shown = { $count } interruptions: show them on the timeline
+compared-with-before = compared with the same time before
+change-percent = { $sign }{ $percent }%
+as-before = as before
+none-before = none before
+frequent-reasons = Most frequent reasons
+share-of-stops = { $percent }% of all stops
+show-streams = Show the streams on the timeline
+interrupted-streams = Streams with the most interruptions
+interrupted-nodes = Nodes with the most interruptions
+no-interruptions = No interruption in this time.
+reasons-cut = Reasons, streams and nodes are counted over the latest { $count } stops, because there are more in this time.
+reasons-empty = No stream stopped in this time.
+reasons-nothing-matches = No stream of this selection stopped in this time.
 
 ## One session
 session = Session

@@ -13,6 +13,8 @@ apply = 적용
 log-in = 로그인
 log-out = 로그아웃
 tab-now = 현황
+tab-timeline = 타임라인
+tab-reasons = 종료 이유
 
 ## Times
 duration-days = { $large }일 { $small }시간
@@ -94,6 +96,67 @@ category-replaced = 교체
 category-manual = 수동 종료
 category-unknown = 알 수 없음
 reason-guess = (CSS 메시지로 추측)
+
+## Timeline
+now = 지금
+span-hour = 최근 1시간
+span-day = 최근 24시간
+span-week = 최근 7일
+span-month = 최근 30일
+span-own = 기간 지정
+time-shown = 표시 기간
+time-from = 시작
+time-to = 끝
+times-in-zone = { $zone } 기준
+steps = 이동과 확대
+step-earlier = 이전으로
+step-later = 이후로
+step-closer = 확대
+step-wider = 축소
+filter-domain = 도메인
+filter-app = 앱
+filter-code = 코드
+filter-remove = 이 필터 해제
+filters-clear = 모든 스트림 보기
+page-number = { $page }쪽
+timeline-empty = 이 기간에 방송한 스트림이 없습니다.
+timeline-nothing-matches = 이 조건에 맞는 스트림은 이 기간에 방송하지 않았습니다.
+timeline-keys = 차트를 드래그하면 그 구간이 확대됩니다. ←, →로 이동하고 +, −로 확대·축소합니다. Ctrl을 누른 채 휠을 돌려도 됩니다.
+lanes-cut = 세션이 너무 많아 모두 찾지 못했으므로 빠진 스트림이 있을 수 있습니다. 기간을 줄이거나 이름으로 스트림을 찾으세요.
+lane-unread = 세션이 너무 많아 이전 세션은 표시하지 않았습니다. 기간을 줄이세요.
+lane-broadcast = 하나의 방송: 세션 { $sessions }개, 끊김 { $gaps }회, 가장 긴 끊김 { $longest }
+lane-shared-bar = 세션 { $count }개, 대부분 { $kind }. 확대하면 하나씩 볼 수 있습니다.
+mark-live = ▶
+mark-stale = …
+mark-client = 송
+mark-network = 망
+mark-content = 콘
+mark-idle = 무
+mark-internal = 내
+mark-rejected = 거
+mark-operator = 운
+mark-replaced = ⇄
+mark-manual = 수
+mark-unknown = ?
+
+## Reasons
+stops = 종료
+interruptions = 끊김
+interruptions-help = 송출자도 운영자도 원하지 않은 종료: 네트워크, 콘텐츠, 무신호, 내부, 거부, 알 수 없음
+interruptions-shown = 끊김 { $count }회: 타임라인에서 보기
+compared-with-before = 직전 같은 기간과 비교
+change-percent = { $sign }{ $percent }%
+as-before = 이전과 같음
+none-before = 이전에는 없음
+frequent-reasons = 가장 잦은 이유
+share-of-stops = 전체 종료의 { $percent }%
+show-streams = 타임라인에서 스트림 보기
+interrupted-streams = 가장 자주 끊긴 스트림
+interrupted-nodes = 가장 자주 끊긴 노드
+no-interruptions = 이 기간에는 끊김이 없습니다.
+reasons-cut = 이 기간에 종료가 더 많아, 이유와 스트림과 노드는 최근 종료 { $count }건만 집계했습니다.
+reasons-empty = 이 기간에 멈춘 스트림이 없습니다.
+reasons-nothing-matches = 이 조건에 맞는 스트림은 이 기간에 멈추지 않았습니다.
 
 ## One session
 session = 세션

@@ -62,6 +62,8 @@ fn used() -> BTreeSet<String> {
     used.extend(words("refusal-", &ERRORS));
     used.extend(ERRORS.map(|word| format!("refusal-{}-cure", word.replace('_', "-"))));
     used.extend(words("state-", &["live", "ended", "stale"]));
+    used.extend(words("mark-", &ReasonCategory::ALL.map(ReasonCategory::label)));
+    used.extend(words("mark-", &["live", "stale"]));
     used.extend(words("theme-", &["auto", "light", "dark"]));
     used.extend(Tab::ALL.iter().map(|tab| format!("tab-{}", tab.word())));
     used.extend(words("condition-", &["good", "warning", "bad"]));

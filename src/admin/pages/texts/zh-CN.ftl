@@ -13,6 +13,8 @@ apply = 应用
 log-in = 登录
 log-out = 退出登录
 tab-now = 现在
+tab-timeline = 时间线
+tab-reasons = 断流原因
 
 ## Times
 duration-days = { $large } 天 { $small } 小时
@@ -94,6 +96,67 @@ category-replaced = 被替换
 category-manual = 手动结束
 category-unknown = 未知
 reason-guess = （根据 CSS 的消息推测）
+
+## Timeline
+now = 现在
+span-hour = 最近 1 小时
+span-day = 最近 24 小时
+span-week = 最近 7 天
+span-month = 最近 30 天
+span-own = 自选时间
+time-shown = 显示的时间
+time-from = 从
+time-to = 到
+times-in-zone = { $zone } 时间
+steps = 移动和缩放
+step-earlier = 更早
+step-later = 更晚
+step-closer = 放大
+step-wider = 缩小
+filter-domain = 域名
+filter-app = AppName
+filter-code = 错误码
+filter-remove = 移除此筛选
+filters-clear = 显示全部流
+page-number = 第 { $page } 页
+timeline-empty = 这段时间内没有直播。
+timeline-nothing-matches = 符合条件的流在这段时间内没有直播。
+timeline-keys = 在图上拖动可放大所选时段。← → 移动，+ − 缩放，也可按住 Ctrl 滚动滚轮缩放。
+lanes-cut = 会话太多，无法全部查找，可能有流没有显示。请缩短时间，或按名称查找流。
+lane-unread = 会话太多，更早的会话没有显示。请缩短时间。
+lane-broadcast = 同一场直播：{ $sessions } 个会话，中断 { $gaps } 次，最长 { $longest }
+lane-shared-bar = { $count } 个会话，多数为{ $kind }。放大后可逐个查看。
+mark-live = ▶
+mark-stale = …
+mark-client = 端
+mark-network = 网
+mark-content = 容
+mark-idle = 空
+mark-internal = 内
+mark-rejected = 拒
+mark-operator = 运
+mark-replaced = ⇄
+mark-manual = 手
+mark-unknown = ?
+
+## Reasons
+stops = 断流
+interruptions = 异常中断
+interruptions-help = 推流端和运营方都不希望发生的断流：网络、内容、无数据、内部、被拒绝和未知。
+interruptions-shown = 异常中断 { $count } 次：在时间线中查看
+compared-with-before = 与之前同样长的时间相比
+change-percent = { $sign }{ $percent }%
+as-before = 与之前持平
+none-before = 之前没有
+frequent-reasons = 最常见的原因
+share-of-stops = 占全部断流的 { $percent }%
+show-streams = 在时间线中查看这些流
+interrupted-streams = 异常中断最多的流
+interrupted-nodes = 异常中断最多的节点
+no-interruptions = 这段时间内没有异常中断。
+reasons-cut = 这段时间内断流过多，原因、流和节点只统计了最近 { $count } 次断流。
+reasons-empty = 这段时间内没有断流。
+reasons-nothing-matches = 符合条件的流在这段时间内没有断流。
 
 ## One session
 session = 会话

@@ -1,5 +1,6 @@
 use super::*;
 use crate::callback::ReasonCategory;
+use crate::index::StreamFilter;
 use crate::index::reader::testing::{Index, assert_plans};
 use crate::index::testing::{NOW_MS, at, pushed};
 use crate::session::testing::push;
@@ -37,7 +38,8 @@ fn mixed() -> Index {
 #[test]
 fn lanes_overlap_the_time() {
     let index = mixed();
-    let lane = |stream: &str, sequences: &[&str]| (stream.to_owned(), sequences.iter().map(|s| (*s).to_owned()).collect());
+    let lane =
+        |stream: &str, sequences: &[&str]| (stream.to_owned(), sequences.iter().map(|s| (*s).to_owned()).collect());
     let found = lanes(&index, &query(100, 200));
     assert_eq!(found[0], lane("in", &["4", "6"]));
     let mut rest = found[1..].to_vec();
@@ -59,10 +61,10 @@ fn lanes_are_filtered() {
         streams
     };
     assert_eq!(with(&|_| ()), ["Around", "before", "in", "into", "live"]);
-    assert_eq!(with(&|query| query.domain = "B.com".to_owned()), ["Around"]);
-    assert_eq!(with(&|query| query.app_name = "show".to_owned()), ["Around"]);
-    assert_eq!(with(&|query| query.text = "aroUND".to_owned()), ["Around"]);
-    assert_eq!(with(&|query| query.text = "%".to_owned()), [""; 0]);
+    assert_eq!(with(&|query| query.streams.domain = "B.com".to_owned()), ["Around"]);
+    assert_eq!(with(&|query| query.streams.app_name = "show".to_owned()), ["Around"]);
+    assert_eq!(with(&|query| query.streams.text = "aroUND".to_owned()), ["Around"]);
+    assert_eq!(with(&|query| query.streams.text = "%".to_owned()), [""; 0]);
     assert_eq!(with(&|query| query.category = Some(ReasonCategory::Replaced)), [""; 0]);
     assert_eq!(with(&|query| query.errcode = Some(-7)), [""; 0]);
     assert_eq!(with(&|query| query.node = Some("none".to_owned())), [""; 0]);
@@ -96,9 +98,10 @@ fn crowded_lane_keeps_its_newest() {
 
 #[test]
 fn plan_of_lanes() {
-    assert_plans(&["streams"], |reader| {
+    assert_plans(&["COVERING INDEX sqlite_autoindex_streams_1"], |reader| {
         for (category, text) in [(None, ""), (Some(ReasonCategory::Client), ""), (None, "a.com")] {
-            let query = LaneQuery { category, text: text.to_owned(), ..query(0, 600) };
+            let streams = StreamFilter { text: text.to_owned(), ..StreamFilter::default() };
+            let query = LaneQuery { category, streams, ..query(0, 600) };
             reader.lanes(&query, NOW_MS).unwrap();
             reader.lanes(&LaneQuery { node: Some("n".to_owned()), ..query }, NOW_MS).unwrap();
         }
