@@ -15,9 +15,9 @@ use super::limits::admin_limits;
 use super::ports::Ports;
 use super::service_manager;
 use super::unready::answer_during;
-use super::volume::network_file_system;
 use crate::config::Config;
 use crate::http::{ErrorBody, raise_open_files_limit};
+use crate::storage::volume::network_file_system;
 use crate::storage::{Lock, StorageError, make_data_dir};
 
 const STANDBY: ErrorBody = ErrorBody::new_static(

@@ -11,6 +11,7 @@ mod client;
 mod command_line;
 mod completions;
 mod dead_letters;
+mod doctor;
 mod error_text;
 mod events;
 mod explain;

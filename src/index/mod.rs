@@ -36,7 +36,7 @@ pub use following::Worker;
 pub use lane_views::{Lane, LanePage, LaneQuery, LaneSession};
 pub use options::{CONSUMER, Options};
 pub use query::{BroadcastQuery, LiveQuery, LiveSort, Order, SessionQuery, Sort};
-pub use reader::{HourCount, Reader, SESSION_EVENTS_MAX};
+pub use reader::{HourCount, Inspection, Reader, SESSION_EVENTS_MAX};
 pub use rebuild::{Rebuilt, rebuild};
 pub use settings::Settings;
 pub use status::{Status, StatusView};

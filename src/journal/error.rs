@@ -90,7 +90,7 @@ pub enum JournalError {
     },
     /// The file is damaged.
     #[error(
-        "{path}: the journal is damaged: {cause}; stop livehook, move the data directory away, and put a backup in its place (see `livehook backup`)"
+        "{path}: the journal is damaged: {cause}; stop livehook, move the data directory away, and put a backup in its place (see `livehook backup`); without a backup, `livehook doctor --repair` saves what is readable"
     )]
     Damaged {
         /// The journal's file.
@@ -129,7 +129,7 @@ pub enum JournalError {
     Broken(String),
     /// A stored record cannot be read.
     #[error(
-        "the record {0} of the journal is damaged; stop livehook, move the data directory away, and put a backup in its place (see `livehook backup`)"
+        "the record {0} of the journal is damaged; stop livehook, move the data directory away, and put a backup in its place (see `livehook backup`); without a backup, `livehook doctor --repair` saves what is readable"
     )]
     Corrupt(Offset),
     /// The journal is closed, or its writer died.

@@ -9,10 +9,12 @@ mod contract;
 mod cursors;
 mod dead_letters;
 mod error;
+mod inspection;
 mod options;
 mod reader;
 mod record;
 mod replays;
+mod salvage;
 mod schema;
 mod sqlite;
 mod step;
@@ -28,10 +30,12 @@ pub use dead_letters::{
     RedriveAttempt, RedriveOutcome,
 };
 pub use error::{AppendError, JournalError};
+pub use inspection::{ConsumerPlace, Inspection};
 pub use options::Options;
 pub use reader::Reader;
 pub use record::{CLOCK_SLACK_MS, Offset, Record};
 pub use replays::{NewReplay, Replay, ReplayProgress};
+pub use salvage::{LostRow, Salvaged, salvage};
 pub use sqlite::{Opened, SqliteJournal};
 pub use step::Step;
 pub use unserved::{append_unserved_event, change_unserved_dead_letters};

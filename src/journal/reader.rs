@@ -19,7 +19,7 @@ pub(super) const READ_BYTES_MAX: usize = 1024 * 1024;
 const STEPS_PER_CHECK: i32 = 1000;
 
 /// The name in `meta` of the id that a backup gives to its copy of the journal.
-const GENERATION: &str = "generation";
+pub(super) const GENERATION: &str = "generation";
 
 /// An open journal that is only read.
 #[derive(Debug)]

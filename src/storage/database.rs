@@ -238,12 +238,8 @@ fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let has_no_space = has_no_space(path);
     let connection = if is_at_rest(path, has_no_space)? {
-        // SQLite creates files next to a database even to read it, unless it takes the database for immutable. It may:
-        // nothing writes to a database at rest.
-        // In a URI, a `?` or `#` would end the path.
-        let encoded = percent_encode(resolved(path)?.as_os_str().as_bytes(), NON_ALPHANUMERIC).to_string();
-        let uri = format!("file://{}?immutable=1", encoded.replace("%2F", "/"));
-        connect(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+        // Nothing writes to a database at rest.
+        connect_immutable(path)?
     } else if has_no_space {
         connect_alone(path)?
     } else {
@@ -256,6 +252,18 @@ fn connect_to_read(path: &Path) -> Result<Connection, StorageError> {
         Err(Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)) => Err(StorageError::Unwritable(path.to_owned())),
         _ => Ok(connection),
     }
+}
+
+/// Connects to a database that nothing writes to. SQLite creates files next to a database even to read it, unless it takes the
+/// database for immutable.
+///
+/// # Errors
+/// This user cannot read the file.
+pub(super) fn connect_immutable(path: &Path) -> Result<Connection, StorageError> {
+    // In a URI, a `?` or `#` would end the path.
+    let encoded = percent_encode(resolved(path)?.as_os_str().as_bytes(), NON_ALPHANUMERIC).to_string();
+    let uri = format!("file://{}?immutable=1", encoded.replace("%2F", "/"));
+    Ok(connect(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?)
 }
 
 /// Whether the disk is too full to open the database as usual. While a writer has it open, the files of a reader are there.

@@ -31,6 +31,19 @@ impl Lock {
         Lock::take_with(data_dir, || std::thread::sleep(RETRY_WAIT))
     }
 
+    /// Takes the lock on an empty directory.
+    ///
+    /// # Errors
+    /// The directory has files, or its lock cannot be taken.
+    pub(crate) fn take_new(directory: &Path) -> Result<Lock, StorageError> {
+        let is_empty = std::fs::read_dir(directory).map(|mut entries| entries.next().is_none());
+        if is_empty.map_err(StorageError::io(directory))? {
+            return Lock::take(directory);
+        }
+        let text = "the directory is not empty; choose a new one";
+        Err(StorageError::io(directory)(io::Error::new(ErrorKind::AlreadyExists, text)))
+    }
+
     /// Takes the lock like [`Lock::take`], and calls `wait` before each retry.
     fn take_with(data_dir: &Path, mut wait: impl FnMut()) -> Result<Lock, StorageError> {
         let path = data_dir.join(FILE_NAME);

@@ -11,6 +11,7 @@ pub(crate) mod durable_files;
 mod error;
 mod file;
 mod file_space;
+mod inspection;
 mod layout;
 mod lock;
 pub(crate) mod meta;
@@ -18,6 +19,7 @@ pub(crate) mod own_file;
 mod schema_check;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod volume;
 pub(crate) mod wal;
 
 pub use backup::Backup;
@@ -27,4 +29,5 @@ pub use error::StorageError;
 pub(crate) use error::is_damage;
 pub(crate) use file::{Identity, resolved};
 pub(crate) use file_space::{FileSpace, give_back};
+pub(crate) use inspection::{Damaged, damages};
 pub use lock::Lock;

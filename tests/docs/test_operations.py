@@ -130,3 +130,23 @@ def test_a_backup_can_be_served(folder):
         service.send("--stream", "restored")
         assert [event["subject"] for event in service.events()] == ["before", "restored"]
     assert livehook("events", "--data-dir", "away", folder=folder)
+
+
+def test_an_examination_and_a_repair(folder):
+    archive = '[receiver]\nkeys = ["test"]\n[[sinks]]\nname = "archive"\ntype = "file"\npath = "events.jsonl"\n'
+    service = Service(folder, archive)
+    section = "Examine a service"
+    command, probe = block(OPERATIONS, section, "sh", "config.toml\n"), block(OPERATIONS, section, "sh", "--url")
+    with service.running():
+        service.send("--count", "300")
+        until("all are delivered", lambda: len((folder / "events.jsonl").read_text().splitlines()) == 300, service.process)
+        # The clock and the disk of this machine may deserve a warning.
+        found, _ = service.script(command.strip() + " || test $? = 3")
+        shown = block(OPERATIONS, section, "text")
+        for area in re.findall(r"^\w+ +([a-z ]+):", shown, re.M):
+            assert re.search(rf"^\w+ +{area}:", found, re.M), (area, found)
+        # The probe comes from this machine itself, so a warning about its address is right.
+        found, _ = service.script(probe.strip() + " || test $? = 3")
+        assert re.search(r"^ok +public URL: \S+ reaches livehook, and the\s+key", found, re.M), found
+    _, said = service.script(block(OPERATIONS, "A damaged journal", "sh"))
+    assert "saved 300 records" in said, said

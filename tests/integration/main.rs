@@ -16,6 +16,7 @@ mod counts;
 mod crash;
 mod damaged_journal;
 mod dead_letters;
+mod doctor;
 mod documents;
 mod event_types;
 mod feed;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Config, Mistakes, Overrides, Process, SecretText};
+use crate::config::{Config, Mistakes, Overrides, Process, SecretText, Surroundings};
 
 /// The configuration of the service.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,6 +35,16 @@ pub(crate) struct ConfigArguments {
 }
 
 impl ConfigArguments {
+    /// Returns the data directory alone, also if another part of the configuration has a mistake.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its `data_dir` has a mistake.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Mistakes> {
+        let from_variable = || Process.variable("LIVEHOOK_DATA_DIR").map(PathBuf::from);
+        let data_dir = self.data_dir.clone().or_else(from_variable);
+        Config::find_data_dir(self.config.as_deref(), data_dir.as_deref(), &Process)
+    }
+
     /// Loads the configuration from the file, the environment and these flags.
     ///
     /// # Errors

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use reqwest::Url;
 
 use super::data_dir::DataDirArguments;
 use super::stored_data::StoredDataArguments;
-use crate::admin::Token;
 use crate::cli::client::{Service, admin_url, parse_url, shown};
 use crate::config::{Config, DataConfig, Mistakes, Process};
 
@@ -58,8 +57,7 @@ impl ServiceArguments {
             None => admin_url(admin.listen)?,
         };
         let token = admin.token.as_ref().ok_or_else(|| no_token(&url))?;
-        let authorization = Token::authorization(token).context("the admin token is not a valid header value")?;
-        Service::new(url, timeout, authorization)
+        Service::new(url, timeout, Some(token))
     }
 }
 

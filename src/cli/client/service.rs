@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::http::{self, shown};
+use crate::admin::Token;
 use crate::printable::printable;
 
 /// The most characters that are shown of an answer that livehook did not send.
@@ -20,16 +21,19 @@ pub(crate) struct Service {
     url: Url,
     client: Client,
     timeout: Duration,
-    authorization: HeaderValue,
+    /// `None` if the service asks for no token to read.
+    authorization: Option<HeaderValue>,
 }
 
 impl Service {
-    /// A service with its admin endpoint at `url`. `timeout` is for each answer.
+    /// A service with its admin endpoint at `url`. `timeout` is for each answer. Without a token, the service can only be read.
     ///
     /// # Errors
-    /// No HTTP client can be made.
-    pub(crate) fn new(url: Url, timeout: Duration, authorization: HeaderValue) -> anyhow::Result<Service> {
+    /// No HTTP client can be made, or the token is not a valid header value.
+    pub(crate) fn new(url: Url, timeout: Duration, token: Option<&Token>) -> anyhow::Result<Service> {
         let client = http::client(&url, timeout, None)?;
+        let authorization = token.map(Token::authorization).transpose();
+        let authorization = authorization.context("the admin token is not a valid header value")?;
         Ok(Service { url, client, timeout, authorization })
     }
 
@@ -72,7 +76,11 @@ impl Service {
     /// Sends a request with the token. Returns the status and the body of the answer.
     async fn send(&self, url: &Url, request: RequestBuilder) -> anyhow::Result<(u16, String)> {
         let no_answer = |error| http::no_answer(url, self.timeout, error);
-        let response = request.header(AUTHORIZATION, self.authorization.clone()).send().await.map_err(no_answer)?;
+        let request = match &self.authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization.clone()),
+            None => request,
+        };
+        let response = request.send().await.map_err(no_answer)?;
         let status = response.status().as_u16();
         Ok((status, http::read_body(url, self.timeout, response).await?))
     }

@@ -6,6 +6,7 @@ mod events;
 mod hours;
 mod lane_filter;
 mod lanes;
+mod inspection;
 mod live_page;
 mod media;
 mod open;
@@ -19,5 +20,6 @@ mod streams;
 pub(in crate::index) mod testing;
 
 pub use hours::HourCount;
+pub use inspection::Inspection;
 pub use open::Reader;
 pub use session_events::SESSION_EVENTS_MAX;

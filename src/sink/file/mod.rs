@@ -8,6 +8,7 @@
 //! The sink repairs only what it wrote itself. If a delivery was dropped, its outcome was lost, so the sink removes its lines
 //! before the next delivery. So no line is written twice.
 
+mod archive;
 mod closed_names;
 mod error;
 mod file_sink;
@@ -23,5 +24,6 @@ mod state;
 mod testing;
 mod writer;
 
+pub use archive::{ArchiveLine, read_archive};
 pub use file_sink::FileSink;
 pub use options::{Options, ROTATE_BYTES_MIN};

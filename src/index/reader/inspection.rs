@@ -1,0 +1,66 @@
+//! Compares the index with its journal, for people who want to know whether it is intact. Reads both files.
+
+use super::Reader;
+use crate::index::IndexError;
+use crate::journal::{self, Offset};
+use crate::storage;
+
+/// How many offsets are compared at once.
+const PAGE_OFFSETS: usize = 10_000;
+
+/// How many offsets an inspection lists. It only counts the others.
+const LISTED_MAX: usize = 20;
+
+/// The result of an inspection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// SQLite's texts about damaged pages; none if all are intact.
+    pub damages: Vec<String>,
+    /// How many records of the journal the index has.
+    pub events: u64,
+    /// The first records of the journal that the index should have and lacks.
+    pub missing: Vec<Offset>,
+    /// How many of them there are.
+    pub missing_count: u64,
+}
+
+impl Reader {
+    /// Checks SQLite's pages, and that the index has each record of the journal up to its cursor. Blocks while it reads both.
+    ///
+    /// # Errors
+    /// The index or the journal cannot be read.
+    pub fn inspect(&self, journal: &journal::Reader) -> Result<Inspection, IndexError> {
+        let mut inspection = Inspection { damages: storage::damages(&self.connection), ..Inspection::default() };
+        if !inspection.damages.is_empty() {
+            return Ok(inspection);
+        }
+        let cursor = self.cursor()?;
+        let mut after = Offset(0);
+        loop {
+            let records = journal.offsets(after, PAGE_OFFSETS)?;
+            let Some(last) = records.last() else { return Ok(inspection) };
+            let known = self.known_offsets(after, *last)?;
+            // The journal may remove records meanwhile, so the index can have more.
+            for offset in records.iter().filter(|offset| **offset <= cursor) {
+                if known.binary_search(offset).is_ok() {
+                    inspection.events += 1;
+                    continue;
+                }
+                inspection.missing_count += 1;
+                if inspection.missing.len() < LISTED_MAX {
+                    inspection.missing.push(*offset);
+                }
+            }
+            after = *last;
+        }
+    }
+
+    /// The offsets that the index knows after `after` up to `last`, in their order.
+    fn known_offsets(&self, after: Offset, last: Offset) -> Result<Vec<Offset>, IndexError> {
+        let query = "SELECT offset FROM events WHERE offset > ?1 AND offset <= ?2
+            UNION SELECT offset FROM repeats WHERE offset > ?1 AND offset <= ?2 ORDER BY offset";
+        let mut statement = self.connection.prepare_cached(query)?;
+        let rows = statement.query_map([after.0, last.0], |row| row.get(0).map(Offset))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
