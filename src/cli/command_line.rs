@@ -11,7 +11,7 @@ use super::error_text::error_text;
 use super::render::{Output, OutputError, talk};
 use super::{
     backup, check_config, completions, dead_letters, doctor, events, explain, healthcheck, keygen, rebuild_index,
-    replay, send, serve, session, sessions, sign, sinks, streams,
+    replay, restore, send, serve, session, sessions, sign, sinks, streams,
 };
 
 /// Receives the callbacks of Tencent Cloud CSS (live streaming), stores every genuine one, and delivers it to your sinks
@@ -52,6 +52,7 @@ enum Command {
     RebuildIndex(rebuild_index::Arguments),
     Explain(explain::Arguments),
     Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Doctor(Box<doctor::Arguments>),
     Healthcheck(healthcheck::Arguments),
     Completions(completions::Arguments),
@@ -91,6 +92,7 @@ pub(super) fn run_with_output(
         Command::RebuildIndex(arguments) => rebuild_index::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, output),
         Command::Backup(arguments) => backup::run(&arguments, output),
+        Command::Restore(arguments) => restore::run(&arguments, output),
         Command::Doctor(arguments) => doctor::run(&arguments, output),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, CommandLine::command(), output),

@@ -21,6 +21,7 @@ mod keygen;
 mod rebuild_index;
 mod render;
 mod replay;
+mod restore;
 mod runtime;
 mod send;
 mod serve;

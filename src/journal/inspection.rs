@@ -43,7 +43,7 @@ pub struct ConsumerPlace {
 impl Reader {
     /// Checks SQLite's pages, and that each record is the event that it says to be. Blocks while it reads the whole journal.
     pub fn inspect(&self) -> Inspection {
-        let mut inspection = Inspection { damages: storage::damages(&self.connection), ..Inspection::default() };
+        let mut inspection = Inspection { damages: self.damages(), ..Inspection::default() };
         let mut after = Offset(0);
         loop {
             match self.read(after, PAGE_RECORDS) {
@@ -77,6 +77,11 @@ impl Reader {
             // The next page reports it.
             Err(_) => after,
         }
+    }
+
+    /// Returns SQLite's texts about damaged pages: none if all are intact. Reads the whole journal.
+    pub fn damages(&self) -> Vec<String> {
+        storage::damages(&self.connection)
     }
 
     /// Returns the place of each consumer, by name.

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::database::connect_to_write;
-use super::{Database, FileSpace, StorageError, durable_files, layout, make_data_dir, own_file, wal};
+use super::database::{connect_immutable, connect_to_write};
+use super::{
+    Database, FileSpace, StorageError, checksums, damages, durable_files, layout, make_data_dir, own_file, wal,
+};
 
 /// How large the WAL may grow during a backup, whose open transaction keeps every checkpoint from emptying it.
 const WAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -83,16 +85,25 @@ impl Backup {
         let copy = connect_to_write(&part)?;
         change(&copy)?;
         copy.close().map_err(|(_, error)| error)?;
+        if let Some(damage) = damages(&connect_immutable(&part)?).first() {
+            let text = format!("this copy is damaged: {damage}; `livehook doctor` examines the database itself");
+            return Err(StorageError::io(&part)(io::Error::new(io::ErrorKind::InvalidData, text)));
+        }
         let file = own_file::open_to_read(&part).map_err(StorageError::io(&part))?;
         file.sync_all().map_err(StorageError::io(&part))?;
         Ok(file.metadata().map_err(StorageError::io(&part))?.len())
     }
 
-    /// Gives the copies their final names.
+    /// Writes the checksums of the copies, and gives all files their final names.
     ///
     /// # Errors
-    /// A copy cannot be renamed, or the directory cannot be synced.
+    /// A copy cannot be read or renamed, or the directory cannot be synced.
     pub fn finish(mut self) -> Result<(), StorageError> {
+        let sums = self.target.join(checksums::FILE_NAME);
+        let name_of = |copy: &PathBuf| copy.file_name().map(|name| name.to_string_lossy().into_owned());
+        let files: Vec<_> = self.copies.iter().filter_map(|copy| Some((part_of(copy), name_of(copy)?))).collect();
+        checksums::write(&part_of(&sums), &files)?;
+        self.copies.push(sums);
         for copy in &self.copies {
             // Each copy is complete and synced by now, so a file with a final name is never a torn one.
             std::fs::rename(part_of(copy), copy).map_err(StorageError::io(copy))?;
@@ -107,7 +118,7 @@ impl Backup {
 impl Drop for Backup {
     fn drop(&mut self) {
         for copy in &self.copies {
-            for made in [part_of(copy), part_of(copy).with_extension("part-journal"), copy.clone()] {
+            for made in [part_of(copy), journal_of(&part_of(copy)), copy.clone()] {
                 // The error that ended the backup matters more than a file that stays.
                 let _ = std::fs::remove_file(made);
             }
@@ -116,7 +127,14 @@ impl Drop for Backup {
 }
 
 fn part_of(copy: &Path) -> PathBuf {
-    copy.with_extension("db.part")
+    let mut name = copy.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
+/// The journal that SQLite may keep next to a copy.
+fn journal_of(part: &Path) -> PathBuf {
+    part.with_extension("part-journal")
 }
 
 /// Removes the parts that a killed backup left. Removes nothing if other files are there too.
@@ -124,7 +142,7 @@ fn remove_parts(directory: &Path) -> io::Result<()> {
     let found = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     let is_part = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".db.part") || name.ends_with(".db.part-journal")
+        name.ends_with(".part") || name.ends_with(".db.part-journal")
     };
     if !found.iter().all(is_part) {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the directory is not empty; choose a new one"));
@@ -231,12 +249,16 @@ mod tests {
         let mut backup = Backup::begin(directory.path(), target.path()).unwrap();
         backup.copy(&connection, &THINGS, |_, _| {}, |_| Ok(())).unwrap();
         backup.finish().unwrap();
-        assert_eq!(names(target.path()), ["things.db"]);
+        assert_eq!(names(target.path()), ["SHA256SUMS", "things.db"]);
 
         std::fs::write(target.path().join("things.db.part"), "cut short").unwrap();
         let error = Backup::begin(directory.path(), target.path()).err().unwrap();
         assert!(error.to_string().contains("not empty"), "{error}");
-        assert_eq!(names(target.path()), ["things.db", "things.db.part"], "other files are there, so all stay");
+        assert_eq!(
+            names(target.path()),
+            ["SHA256SUMS", "things.db", "things.db.part"],
+            "other files are there, so all stay"
+        );
     }
 
     // Another user puts the link there after the backup began.

@@ -4,6 +4,7 @@
 //! their own, with the cure that fits.
 
 mod backup;
+mod checksums;
 mod data_dir;
 mod database;
 mod disk_space;
@@ -16,6 +17,7 @@ mod layout;
 mod lock;
 pub(crate) mod meta;
 pub(crate) mod own_file;
+mod restore;
 mod schema_check;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,3 +33,4 @@ pub(crate) use file::{Identity, resolved};
 pub(crate) use file_space::{FileSpace, give_back};
 pub(crate) use inspection::{Damaged, damages};
 pub use lock::Lock;
+pub use restore::Restore;

@@ -119,17 +119,24 @@ def test_the_commands_for_dead_letters_and_replays_work(folder):
 
 def test_a_backup_can_be_served(folder):
     service = Service(folder)
+    copy, tar, restore = blocks(OPERATIONS, "Backup and restore", "sh")
     with service.running():
         service.send("--stream", "before")
-        for step in blocks(OPERATIONS, "Backup and restore", "sh"):
-            service.script(step.text)
+        service.script(copy.text)
+        service.script(tar.text)
         service.send("--stream", "after")
-    (folder / "livehook-data").rename(folder / "away")
-    (folder / "backup").rename(folder / "livehook-data")
+    _, said = service.script(restore.text, is_checked=False)
+    assert "1 newer record than the backup, 2 to 2; use --force" in said, said
+    service.script(restore.text.strip() + " --force")
     with service.running("livehook-restored"):
         service.send("--stream", "restored")
         assert [event["subject"] for event in service.events()] == ["before", "restored"]
-    assert livehook("events", "--data-dir", "away", folder=folder)
+    (aside,) = (folder / "livehook-data").glob("before-restore-*")
+    assert len(livehook("events", "--data-dir", str(aside), folder=folder).splitlines()) == 3, "a head and both events"
+    # The other two are the same backup.
+    service.script("cd backup && sha256sum --check SHA256SUMS")
+    service.script("gunzip <backup.tar.gz | livehook restore --data-dir elsewhere -")
+    assert "before" in livehook("events", "--data-dir", "elsewhere", folder=folder)
 
 
 def test_an_examination_and_a_repair(folder):

@@ -77,3 +77,94 @@ async fn restore_invalidates_old_positions() {
     assert_eq!(back.next().await.kind, "gap");
     livehook.stop().await;
 }
+
+fn command(livehook: &Livehook, line: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(PROGRAM);
+    let output = command.args(line).args(["--data-dir", "data"]).current_dir(&livehook.directory).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// The sequences of all stored pushes.
+fn sequences(livehook: &Livehook) -> Vec<u64> {
+    let sequence = |line: &String| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["data"]["sequence"].as_str().unwrap().parse().unwrap()
+    };
+    livehook.journal().iter().map(sequence).collect()
+}
+
+#[tokio::test]
+async fn restore_replaces_only_what_it_may() {
+    let mut livehook = Livehook::running("", "").await;
+    post(&livehook, 0..3).await;
+    assert_eq!(command(&livehook, &["backup", "copy"]).0, Some(0));
+    assert_eq!(command(&livehook, &["backup", "--to", "copy.tar"]).0, Some(0));
+    post(&livehook, 3..8).await;
+    let (code, said) = command(&livehook, &["restore", "copy"]);
+    assert!(code == Some(1) && said.contains("another livehook uses"), "{said}");
+    // The last commits are in the WAL.
+    livehook.kill();
+
+    let (code, said) = command(&livehook, &["restore", "copy"]);
+    assert!(code == Some(1) && said.contains("5 newer records than the backup, 4 to 8; use --force"), "{said}");
+    assert_eq!(sequences(&livehook), (0..8).collect::<Vec<_>>());
+    let (code, said) = command(&livehook, &["restore", "--force", "copy"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(sequences(&livehook), [0, 1, 2]);
+
+    // The old journal is there as a whole, with what was in its WAL.
+    let entries = std::fs::read_dir(livehook.path("data")).unwrap().map(|entry| entry.unwrap().path());
+    let aside = entries.into_iter().find(|path| path.to_str().unwrap().contains("before-restore-")).unwrap();
+    let reader = livehook::journal::Reader::open(&aside).unwrap();
+    assert_eq!(reader.head().unwrap().unwrap().0, 8);
+    drop(reader);
+
+    livehook.start();
+    livehook.ready().await;
+    post(&livehook, 100..102).await;
+    assert_eq!(get(&livehook, "sessions").await.1["items"].as_array().unwrap().len(), 5);
+    livehook.stop().await;
+    // A tar file, to a directory that doesn't exist.
+    std::fs::rename(livehook.path("data"), livehook.path("gone")).unwrap();
+    let (code, said) = command(&livehook, &["restore", "copy.tar"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(sequences(&livehook), [0, 1, 2]);
+    livehook.start();
+    livehook.ready().await;
+    livehook.stop().await;
+}
+
+#[tokio::test]
+async fn damaged_backups_are_refused() {
+    let mut livehook = Livehook::running("", "").await;
+    post(&livehook, 0..3).await;
+    for line in [&["backup", "copy"][..], &["backup", "--to", "copy.tar"]] {
+        assert_eq!(command(&livehook, line).0, Some(0));
+    }
+    livehook.stop().await;
+    let refused = |line: &[&str], why: &str| {
+        let (code, said) = command(&livehook, &[&["restore", "--force"], line].concat());
+        assert!(code == Some(1) && said.contains(why), "{line:?}: {said}");
+        assert_eq!(sequences(&livehook), [0, 1, 2]);
+        assert!(!livehook.path("data/restore.part").exists());
+    };
+    for name in ["copy/journal.db", "copy.tar"] {
+        let mut bytes = std::fs::read(livehook.path(name)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(livehook.path(name), bytes).unwrap();
+    }
+    refused(&["copy"], "differs from its checksum");
+    refused(&["copy.tar"], "differs from its checksum");
+    std::fs::remove_file(livehook.path("copy/SHA256SUMS")).unwrap();
+    refused(&["copy"], "SHA256SUMS");
+    refused(&["absent"], "absent");
+    std::fs::write(livehook.path("other.tar"), "this is no tar file, but long enough for a head".repeat(50)).unwrap();
+    refused(&["other.tar"], "not a tar file of `livehook backup`");
+    // A file that leads out of the backup.
+    let mut tar = Command::new("tar");
+    std::fs::write(livehook.path("evil"), "x").unwrap();
+    assert!(tar.args(["-cPf", "evil.tar", "../evil"]).current_dir(livehook.path("data")).status().unwrap().success());
+    std::fs::rename(livehook.path("data/evil.tar"), livehook.path("evil.tar")).unwrap();
+    refused(&["evil.tar"], "no file of a backup");
+}
