@@ -6,6 +6,7 @@ mod cookies;
 mod guard;
 mod health;
 mod html;
+mod lag_history;
 mod logins;
 mod metrics;
 mod options;

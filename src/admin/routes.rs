@@ -19,6 +19,7 @@ use axum::routing::get;
 
 use super::api::{self, Api};
 use super::guard::{self, Guard};
+use super::lag_history::LagHistory;
 use super::logins::Logins;
 use super::metrics::metrics;
 use super::pages::{self, Pages};
@@ -36,6 +37,7 @@ pub struct Admin {
     sources: Arc<Sources>,
     api: Arc<Api>,
     logins: Arc<Logins>,
+    lag_history: Arc<LagHistory>,
 }
 
 impl Admin {
@@ -43,13 +45,14 @@ impl Admin {
     pub fn new(options: &Options, sources: Sources) -> Admin {
         let api = Arc::new(Api::new(&sources, options.subscribers_max));
         let logins = Arc::new(Logins::new(sources.clock));
-        Admin { options: options.clone(), sources: Arc::new(sources), api, logins }
+        let lag_history = Arc::new(LagHistory::new(sources.sinks.len()));
+        Admin { options: options.clone(), sources: Arc::new(sources), api, logins, lag_history }
     }
 
-    /// Sends new events to the subscribers of the feed until the service is stopping. Run it next to the listener, on the
-    /// same runtime.
-    pub async fn run_feed(self: Arc<Admin>) {
-        self.api.feed().run().await;
+    /// Sends new events to the subscribers of the feed, and notes how far the sinks are behind, until the service is stopping.
+    /// Run it next to the listener, on the same runtime.
+    pub async fn run(self: Arc<Admin>) {
+        tokio::join!(self.api.feed().run(), self.lag_history.run(&self.sources));
     }
 
     /// Lets the API's queries finish, or ends them after a while, and closes the files that they read. Other paths, such as
@@ -67,6 +70,7 @@ impl Admin {
             Arc::clone(&self.api),
             Arc::clone(&self.sources),
             Arc::clone(&self.logins),
+            Arc::clone(&self.lag_history),
         ));
         let metrics_state = (Arc::clone(&self.sources), Arc::clone(self.api.feed()));
         Router::new()

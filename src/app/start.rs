@@ -329,7 +329,7 @@ fn spawn_admin(
 ) -> anyhow::Result<Task> {
     let router = Arc::clone(admin).router(listener.local_addr()?);
     // A socket belongs to the runtime that made it, and the thread has its own runtime.
-    let (listener, feed) = (listener.into_std()?, Arc::clone(admin).run_feed());
+    let (listener, feed) = (listener.into_std()?, Arc::clone(admin).run());
     spawn_nice_thread("admin", async move {
         let listener = TcpListener::from_std(listener)?;
         let served = async { tokio::join!(serve(listener, router, Hooks::default(), limits, stop), feed).0 };

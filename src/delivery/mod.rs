@@ -21,5 +21,5 @@ pub use backoff::RetryOptions;
 pub use outlet::Outlet;
 pub use replay_selection::ReplaySelection;
 pub use requests::{Requests, SkipSelection};
-pub use status::{FailingEvent, Status, StatusView};
+pub use status::{FailingEvent, PastFailure, Status, StatusView};
 pub use worker::Worker;

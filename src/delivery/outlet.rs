@@ -73,6 +73,9 @@ impl Outlet {
         let mut outcomes = self.sink.deliver(batch).await;
         let has_delivered = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Delivered));
         let delivered_ms = has_delivered.then(|| self.now_ms());
+        if let Some(delivered_ms) = delivered_ms {
+            self.status.note_delivery(delivered_ms);
+        }
         self.metrics.attempts().finished(self.name(), began.elapsed(), delivered_ms);
         if outcomes.len() != batch.len() {
             // Without an outcome, nothing proves that the sink has the event.

@@ -17,6 +17,7 @@ pub(super) struct Report {
 impl Report {
     /// The sink has failed, after `attempts` attempts in a row. Logs the failure if its reason is new.
     pub(super) fn failure(&mut self, outlet: &Outlet, attempts: u32, failure: String, new: Option<NewFailure>) {
+        outlet.status.note_failure(outlet.now_ms(), failure.clone());
         outlet.status.set_attempt(attempts.saturating_add(1), Some(failure));
         let Some((event, reason)) = new.filter(|(_, reason)| !self.is_logged(reason)) else { return };
         let (id, stream) = event.map(|event| (event.id.to_string(), event.stream)).unzip();

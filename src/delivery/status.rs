@@ -22,7 +22,9 @@ pub struct Status {
     oldest_pending_ms: AtomicI64,
     attempt: AtomicU32,
     dead_letters: AtomicI64,
+    last_delivered_ms: AtomicI64,
     last_error: Mutex<Option<String>>,
+    last_failure: Mutex<Option<PastFailure>>,
     failing: Mutex<Option<FailingEvent>>,
     held_streams: AtomicUsize,
     is_blocked: AtomicBool,
@@ -45,6 +47,15 @@ impl FailingEvent {
     }
 }
 
+/// A failure of a sink, which may work again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastFailure {
+    /// When an attempt failed, in Unix ms.
+    pub failed_ms: i64,
+    /// Why it failed.
+    pub reason: String,
+}
+
 /// A [`Status`] at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusView {
@@ -58,6 +69,10 @@ pub struct StatusView {
     pub dead_letters: i64,
     /// Why the sink failed last; `None` while it works.
     pub last_error: Option<String>,
+    /// When the destination took an event last, in Unix ms; `None` if it has taken none since the service started.
+    pub last_delivered_ms: Option<i64>,
+    /// The newest failure since the service started, also if the sink works again.
+    pub last_failure: Option<PastFailure>,
     /// The oldest event that has failed; `None` while every event passes.
     pub failing: Option<FailingEvent>,
     /// The number of streams whose events wait in the journal, because an earlier one of the stream has failed.
@@ -81,11 +96,13 @@ impl Status {
 
     /// Returns the present state. Its parts may be of slightly different moments.
     pub fn view(&self) -> StatusView {
-        let oldest_pending_ms = self.oldest_pending_ms.load(Ordering::Relaxed);
+        // 0 stands for none: no event was received in 1970.
+        let moment = |stored: &AtomicI64| Some(stored.load(Ordering::Relaxed)).filter(|moment_ms| *moment_ms != 0);
         StatusView {
             cursor: self.cursor.load(Ordering::Relaxed),
-            // 0 stands for none: no event was received in 1970.
-            oldest_pending_ms: (oldest_pending_ms != 0).then_some(oldest_pending_ms),
+            oldest_pending_ms: moment(&self.oldest_pending_ms),
+            last_delivered_ms: moment(&self.last_delivered_ms),
+            last_failure: self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             attempt: self.attempt.load(Ordering::Relaxed),
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -126,6 +143,17 @@ impl Status {
 
     pub(super) fn set_oldest_pending_ms(&self, received_ms: Option<i64>) {
         self.oldest_pending_ms.store(received_ms.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Takes in that the destination has taken an event.
+    pub(super) fn note_delivery(&self, now_ms: i64) {
+        self.last_delivered_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// Takes in that an attempt has failed.
+    pub(super) fn note_failure(&self, now_ms: i64, reason: String) {
+        let failure = PastFailure { failed_ms: now_ms, reason };
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
 
     pub(super) fn set_dead_letters(&self, count: i64) {

@@ -96,6 +96,21 @@ impl KeptRefusal {
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
+
+    /// The short name of the event type that the callback names.
+    pub(crate) fn event_type(&self) -> Option<&str> {
+        self.event_type.as_deref()
+    }
+
+    /// How many seconds after the expiry of its signature the callback came.
+    pub(crate) fn late_secs(&self) -> Option<i64> {
+        self.body.late_secs
+    }
+
+    /// The members of the callback as JSON, without secrets, if they are kept.
+    pub(crate) fn members(&self) -> Option<&str> {
+        self.body.members()
+    }
 }
 
 impl RecentRefusals {

@@ -77,6 +77,11 @@ impl RefusedBody {
         }
     }
 
+    /// The members as JSON, if they are kept.
+    pub(super) fn members(&self) -> Option<&str> {
+        self.members.as_deref().map(RawValue::get)
+    }
+
     /// The message to keep instead of `answered`, the message that the sender got.
     pub(super) fn message<'a>(&self, answered: &'a str) -> &'a str {
         self.message.unwrap_or(answered)

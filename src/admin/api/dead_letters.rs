@@ -15,10 +15,10 @@ use super::parameters::TimeParameters;
 use super::path::{Number, PathParameter};
 use super::query::{Query, values};
 use super::responses;
-use super::state::{Api, not_changed};
+use super::state::Api;
 use crate::admin::problem::Problem;
 use crate::callback::EventId;
-use crate::journal::{DeadLetter, DeadLetterAction, DeadLetterSelection};
+use crate::journal::{ChangedDeadLetters, DeadLetter, DeadLetterAction, DeadLetterSelection};
 use crate::moment::Moment;
 
 /// How many numbers and ids a request can name.
@@ -225,11 +225,6 @@ pub(super) async fn drop_dead_letters(
 }
 
 async fn change(api: &Api, action: DeadLetterAction, selection: DeadLetterSelection) -> Answer {
-    let changed = api.journal.change_dead_letters(action, selection).await.map_err(not_changed)?;
-    let count = changed.count;
-    match action {
-        DeadLetterAction::Redrive => tracing::info!(count, "dead letters were redriven by a request to the API"),
-        DeadLetterAction::Drop => tracing::warn!(count, "dead letters were dropped by a request to the API"),
-    }
-    Ok(answer(json(&ChangedView { count, without_sink: changed.without_sink })))
+    let ChangedDeadLetters { count, without_sink } = api.change_dead_letters(action, selection).await?;
+    Ok(answer(json(&ChangedView { count, without_sink })))
 }

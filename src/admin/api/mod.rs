@@ -4,6 +4,7 @@
 //! answered with a [problem](super::problem) that names the parameter and its valid values. Lists are pages, see [`page`].
 
 mod body;
+mod changes;
 mod concurrency_limit;
 mod dead_letters;
 mod error_codes;

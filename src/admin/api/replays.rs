@@ -272,8 +272,6 @@ pub(super) async fn cancel_replay(
     PathParameter(Number(number)): PathParameter<Number>,
     _: EmptyBody,
 ) -> Answer {
-    if api.journal.cancel_replay(number).await.map_err(not_changed)? {
-        tracing::info!(replay = number, "a request to the API cancelled a replay");
-    }
+    api.cancel_replay(number).await?;
     show(&api, number, StatusCode::OK).await
 }

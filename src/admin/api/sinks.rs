@@ -1,7 +1,6 @@
 //! `sinks`: the state of each sink, and the requests to its worker.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -108,9 +107,6 @@ pub(super) async fn list_sinks(State(api): State<Arc<Api>>, _: NoParameters) -> 
     Ok(answer(json(&Page::only(sinks.collect()))))
 }
 
-/// How long a request to give up on events waits for the worker, which may be in the middle of a delivery.
-const SKIP_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// The most ids and streams of a request.
 const NAMED_MAX: usize = 1000;
 
@@ -136,8 +132,7 @@ pub(super) async fn retry_sink(
     PathParameter(name): PathParameter<String>,
     _: EmptyBody,
 ) -> Answer {
-    api.sink_of_path(&name)?.requests.retry();
-    tracing::info!(sink = name, "a request to the API ended the pauses of a sink");
+    api.retry_sink(&name)?;
     Ok((StatusCode::ACCEPTED, answer(json(&RetryView { retrying: true }))).into_response())
 }
 
@@ -177,15 +172,9 @@ pub(super) async fn skip_events(
     PathParameter(name): PathParameter<String>,
     JsonBody(request): JsonBody<SkipRequest>,
 ) -> Answer {
-    let status = api.sink_of_path(&name)?;
-    let skipped = status.requests.skip(request.selection()?);
-    let count = tokio::time::timeout(SKIP_TIMEOUT, skipped).await.ok().flatten().ok_or_else(|| {
-        Problem::unavailable(
-            "unavailable",
-            "the sink has not answered: it is stopping, it could not start yet, or a delivery takes long. Look at its dead letters, and try again",
-        )
-    })?;
-    tracing::info!(sink = name, count, "a request to the API gave up on events of a sink");
+    // An unknown sink is reported before a mistake in the body.
+    api.sink_of_path(&name)?;
+    let count = api.skip_events(&name, request.selection()?).await?;
     Ok(answer(json(&SkippedView { count })))
 }
 

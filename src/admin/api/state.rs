@@ -80,6 +80,14 @@ impl Api {
         query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Problem> {
         self.wait_for_index().await;
+        self.query(query).await
+    }
+
+    /// Runs a query that does not need the newest events in the index.
+    pub(in crate::admin) async fn query<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Problem> {
         self.readers.run(query).await
     }
 
@@ -118,7 +126,7 @@ impl Api {
     }
 
     /// Returns the status of a sink; `None` if no sink of this name is configured.
-    pub(super) fn sink(&self, name: &str) -> Option<&Status> {
+    pub(in crate::admin) fn sink(&self, name: &str) -> Option<&Status> {
         self.sinks.iter().find(|status| status.sink == name).map(Arc::as_ref)
     }
 
@@ -128,7 +136,7 @@ impl Api {
     }
 
     /// Returns the status of the sink that the path of a request names.
-    pub(super) fn sink_of_path(&self, name: &str) -> Result<&Status, Problem> {
+    pub(in crate::admin) fn sink_of_path(&self, name: &str) -> Result<&Status, Problem> {
         self.sink(name).ok_or_else(|| Problem::not_found(self.no_such_sink(name)))
     }
 

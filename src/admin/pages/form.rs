@@ -14,6 +14,7 @@ use super::error_page::Refusal;
 use super::state::Pages;
 use super::view::View;
 use crate::admin::html::is_local;
+use crate::admin::logins::Login;
 
 /// How large a form can be.
 const BYTES_MAX: usize = 16 * 1024;
@@ -37,6 +38,15 @@ impl Form {
     /// Returns a field that is the address of a page here, or `/`. An address elsewhere would lead people away.
     pub(super) fn local_path(&self, name: &str) -> &str {
         self.value(name).filter(|path| is_local(path)).unwrap_or("/")
+    }
+
+    /// Checks that a browser that is logged in got the form from a page here.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub(super) fn check_login(&self, view: &View) -> Result<(), Refusal> {
+        let is_own = |login: &Login| login.accepts_form(self.value("form_token").unwrap_or_default());
+        if view.login.as_ref().is_some_and(is_own) { Ok(()) } else { Err(Refusal::NoLogin) }
     }
 }
 

@@ -6,6 +6,7 @@ use super::icons::icon;
 use super::numbers::grouped;
 use super::texts::Texts;
 use super::view::View;
+use crate::admin::ReceiverSummary;
 use crate::callback::ReasonCategory;
 use crate::index::ReasonView;
 use crate::moment::Moment;
@@ -87,8 +88,48 @@ pub(super) fn json(text: &str) -> Markup {
     let pretty = value.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| text.to_owned());
     html! {
         // Line ends are the only control characters in it that JSON has not escaped.
-        @for line in pretty.lines() { (printable_again(line, usize::MAX)) "\n" }
+        @for line in pretty.lines() { (json_escaped(line)) "\n" }
     }
+}
+
+/// Returns a line of JSON with the escapes of JSON for characters that could mislead a reader. Its meaning stays the same.
+pub(super) fn json_escaped(line: &str) -> String {
+    let printable = printable_again(line, usize::MAX);
+    let mut output = String::with_capacity(printable.len());
+    let mut rest = &*printable;
+    while let Some(at) = rest.find('\\') {
+        output.push_str(&rest[..at]);
+        rest = &rest[at..];
+        // `\u{202e}` is an escape of `printable`, and every other one is of JSON.
+        let escape = rest.strip_prefix("\\u{").and_then(|rest| rest.split_once('}'));
+        let character = escape.and_then(|(digits, _)| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+        match (escape, character) {
+            (Some((_, after)), Some(character)) => {
+                let mut units = [0; 2];
+                output.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+                rest = after;
+            }
+            _ => {
+                // The character after the backslash belongs to it, also another backslash.
+                let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
+                output.push_str(&rest[..end]);
+                rest = &rest[end..];
+            }
+        }
+    }
+    output.push_str(rest);
+    output
+}
+
+/// Returns the address of a sink's page. The configuration allows only names that need no escape.
+pub(super) fn sink_address(sink: &str) -> String {
+    format!("/sinks/{sink}")
+}
+
+/// Returns the URL that callbacks can be sent to from this machine.
+pub(super) fn receiver_url(receiver: &ReceiverSummary) -> String {
+    let port = receiver.listen.rsplit(':').next().unwrap_or_default();
+    format!("http://127.0.0.1:{port}{}", receiver.path)
 }
 
 /// Shows the size of a picture, or a dash if it is unknown.
@@ -179,6 +220,15 @@ mod tests {
         }
         assert_eq!(ago(&view, 3000), "7 s ago");
         assert_eq!(running(&view, Moment(0)).into_string(), r#"<span class="tick" data-since-ms="0">0:00:10</span>"#);
+    }
+
+    #[test]
+    fn escaped_json_means_the_same() {
+        let line = r#"{"a":"\\u{41}\n\u0007 직播 é"#.to_owned() + "\u{202e}\u{e0001}\u{7f}\"}";
+        let escaped = json_escaped(&line);
+        assert!(escaped.contains(r"\u202e\udb40\udc01\u007f") && escaped.contains("직播"), "{escaped}");
+        let [line, escaped] = [&line, &escaped].map(|json| serde_json::from_str::<serde_json::Value>(json).unwrap());
+        assert_eq!(line, escaped);
     }
 
     #[test]

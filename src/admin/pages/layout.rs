@@ -17,13 +17,15 @@ pub(super) enum Tab {
     Now,
     Timeline,
     Reasons,
+    Refused,
+    Sinks,
     /// A page that the navigation does not show.
     None,
 }
 
 impl Tab {
     /// The pages of the navigation, in its order.
-    pub(super) const ALL: &[Tab] = &[Tab::Now, Tab::Timeline, Tab::Reasons];
+    pub(super) const ALL: &[Tab] = &[Tab::Now, Tab::Timeline, Tab::Reasons, Tab::Refused, Tab::Sinks];
 
     /// Its name in addresses, texts and icons.
     pub(super) fn word(self) -> &'static str {
@@ -31,6 +33,8 @@ impl Tab {
             Tab::Now => "now",
             Tab::Timeline => "timeline",
             Tab::Reasons => "reasons",
+            Tab::Refused => "refused",
+            Tab::Sinks => "sinks",
             Tab::None => "none",
         }
     }
@@ -38,7 +42,7 @@ impl Tab {
     fn address(self) -> String {
         match self {
             Tab::Now | Tab::None => "/".to_owned(),
-            Tab::Timeline | Tab::Reasons => format!("/{}", self.word()),
+            Tab::Timeline | Tab::Reasons | Tab::Refused | Tab::Sinks => format!("/{}", self.word()),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::http::header::{RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use maud::html;
 
-use super::error_page::{Refusal, problem_page};
+use super::error_page::problem_page;
 use super::form::Form;
 use super::layout::{Content, Tab, document};
 use super::state::Pages;
@@ -87,10 +87,10 @@ pub(super) async fn log_out(
     headers: HeaderMap,
     form: Form,
 ) -> Response<Body> {
-    if let Some(login) = &view.login
-        && !login.accepts_form(form.value("form_token").unwrap_or_default())
+    if view.login.is_some()
+        && let Err(refusal) = form.check_login(&view)
     {
-        return Refusal::NoLogin.page(&view);
+        return refusal.page(&view);
     }
     pages.logins.end(&headers);
     let mut response = see_other("/");

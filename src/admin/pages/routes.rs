@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::state::Pages;
-use super::{assets, login, now, preferences, reasons, session, stream, timeline};
+use super::{assets, login, now, preferences, reasons, refused, session, sink, sink_changes, sinks, stream, timeline};
 
 /// Returns the router of the pages.
 pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
@@ -17,6 +17,10 @@ pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
         // A single segment of the router cannot be empty, and a name can.
         .route("/streams/{*names}", get(stream::show))
         .route("/sessions/{id}", get(session::show))
+        .route("/refused", get(refused::show))
+        .route("/sinks", get(sinks::show))
+        .route("/sinks/{name}", get(sink::show))
+        .route("/sinks/{name}/{change}", get(sink_changes::ask).post(sink_changes::make))
         .route("/login", get(login::show).post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/preferences", post(preferences::change))

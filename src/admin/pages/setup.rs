@@ -1,10 +1,13 @@
 //! The page of the set-up, which `/` is until the first event: what to enter in the console of CSS, and what has arrived so far.
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
 
-use super::format::{ago, outside};
+use super::format::receiver_url;
 use super::icons::icon;
 use super::layout::Content;
+use super::refusal_list::refusal_list;
 use super::state::Pages;
 use super::status::health;
 use super::view::View;
@@ -47,7 +50,7 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
             }
             section #arrived data-part data-urgent aria-live="polite" {
                 h2 { (view.text("setup-arrived")) }
-                (arrived(view, &refusals.iter().map(AsRef::as_ref).collect::<Vec<_>>()))
+                (arrived(view, &refusals))
             }
             section #health data-part aria-label=(view.text("health")) { (health(view, &pages.sources)) }
         }
@@ -57,26 +60,15 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
 
 /// The command that sends a sample, as the log at start shows it.
 fn sample_command(receiver: &ReceiverSummary) -> String {
-    let port = receiver.listen.rsplit(':').next().unwrap_or_default();
-    format!("livehook send --key KEY --url http://127.0.0.1:{port}{}", receiver.path)
+    format!("livehook send --key KEY --url {}", receiver_url(receiver))
 }
 
-fn arrived(view: &View, refusals: &[&KeptRefusal]) -> Markup {
+fn arrived(view: &View, refusals: &[Arc<KeptRefusal>]) -> Markup {
     html! {
         @if refusals.is_empty() {
             p.waiting { (view.text("setup-nothing-arrived")) }
         } @else {
-            ul.refusals {
-                @for refusal in refusals {
-                    li data-refusal=(refusal.error) {
-                        (icon("bad"))
-                        strong { (view.text(&format!("refusal-{}", refusal.error.replace('_', "-")))) }
-                        span.muted { (ago(view, refusal.received.0)) " · " (refusal.client) }
-                        p { (view.text(&format!("refusal-{}-cure", refusal.error.replace('_', "-")))) }
-                        p.muted lang="en" { (outside(refusal.message())) }
-                    }
-                }
-            }
+            (refusal_list(view, refusals))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::admin::api::Api;
+use crate::admin::lag_history::LagHistory;
 use crate::admin::logins::Logins;
 use crate::admin::{Options, Sources, Token};
 
@@ -16,6 +17,7 @@ pub(in crate::admin) struct Pages {
     pub(super) api: Arc<Api>,
     pub(super) sources: Arc<Sources>,
     pub(super) logins: Arc<Logins>,
+    pub(super) lag_history: Arc<LagHistory>,
     pub(super) token: Option<Token>,
     /// Held by each answer to a wrong token while it waits.
     pub(super) wrong_tokens: Semaphore,
@@ -23,8 +25,14 @@ pub(in crate::admin) struct Pages {
 
 impl Pages {
     /// Makes the state of the pages.
-    pub(in crate::admin) fn new(options: &Options, api: Arc<Api>, sources: Arc<Sources>, logins: Arc<Logins>) -> Pages {
+    pub(in crate::admin) fn new(
+        options: &Options,
+        api: Arc<Api>,
+        sources: Arc<Sources>,
+        logins: Arc<Logins>,
+        lag_history: Arc<LagHistory>,
+    ) -> Pages {
         let wrong_tokens = Semaphore::new(WRONG_TOKENS_MAX);
-        Pages { api, sources, logins, token: options.token.clone(), wrong_tokens }
+        Pages { api, sources, logins, lag_history, token: options.token.clone(), wrong_tokens }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use maud::{Markup, html};
 
-use super::format::{ago, outside};
+use super::format::{ago, outside, sink_address};
 use super::icons::icon;
 use super::numbers::{count, grouped};
 use super::view::View;
@@ -17,14 +17,15 @@ const USUAL_LAG: i64 = 1000;
 
 /// How a part does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Condition {
+pub(super) enum Condition {
     Good,
     Warning,
     Bad,
 }
 
 impl Condition {
-    fn word(self) -> &'static str {
+    /// Its word in texts, icons and classes.
+    pub(super) fn word(self) -> &'static str {
         match self {
             Condition::Good => "good",
             Condition::Warning => "warning",
@@ -111,13 +112,7 @@ fn journal(view: &View, sources: &Sources) -> Part {
 
 fn sink(view: &View, name: &str, status: StatusView, head: i64) -> Part {
     let records = lag(head, status.cursor);
-    let (mut condition, words) = match &status.last_error {
-        Some(error) => {
-            let attempt = view.text_with("sink-retries", &[("attempt", i64::from(status.attempt).into())]);
-            (Condition::Bad, html! { (attempt) " " (outside(error)) })
-        }
-        None => lag_in_words(view, records),
-    };
+    let (mut condition, words) = sink_condition(view, &status, records);
     let words = html! {
         (words)
         @if let Some(received_ms) = status.oldest_pending_ms.filter(|_| records > USUAL_LAG) {
@@ -130,7 +125,19 @@ fn sink(view: &View, name: &str, status: StatusView, head: i64) -> Part {
     if status.dead_letters > 0 {
         condition = condition.max(Condition::Warning);
     }
-    Part { sink: Some(name.to_owned()), name: outside(name), condition, words }
+    let link = html! { a href=(sink_address(name)) { (outside(name)) } };
+    Part { sink: Some(name.to_owned()), name: link, condition, words }
+}
+
+/// Says how a sink does that is this many records behind.
+pub(super) fn sink_condition(view: &View, status: &StatusView, records: i64) -> (Condition, Markup) {
+    match &status.last_error {
+        Some(error) => {
+            let attempt = view.text_with("sink-retries", &[("attempt", i64::from(status.attempt).into())]);
+            (Condition::Bad, html! { (attempt) " " (outside(error)) })
+        }
+        None => lag_in_words(view, records),
+    }
 }
 
 fn lag_in_words(view: &View, records: i64) -> (Condition, Markup) {

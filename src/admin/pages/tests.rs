@@ -21,6 +21,8 @@ use crate::journal::Journal;
 use crate::journal::testing::MemoryJournal;
 use crate::receiver::{HourlyCounts, RecentRefusals};
 
+mod lists;
+
 const NOW_MS: i64 = (BEGIN_SECS + 3600) * 1000;
 const TOKEN: &str = "a-token-of-some-length";
 

@@ -337,5 +337,19 @@ for (const code of document.querySelectorAll('[data-copies]')) {
   code.addEventListener('click', () => getSelection().selectAllChildren(code));
 }
 
+for (const button of document.querySelectorAll('[data-copy]')) {
+  const text = document.getElementById(button.dataset.copy);
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    getSelection().selectAllChildren(text);
+    // A page that came by plain HTTP from another machine has no clipboard. The text is then selected for the keyboard.
+    if (!navigator.clipboard) return;
+    await navigator.clipboard.writeText(text.textContent);
+    const label = button.textContent;
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { button.textContent = label; }, 2000);
+  });
+}
+
 localize(document);
 tick();

@@ -15,6 +15,8 @@ log-out = Log out
 tab-now = Now
 tab-timeline = Timeline
 tab-reasons = Reasons
+tab-refused = Refused
+tab-sinks = Sinks
 
 ## Times
 duration-days = { $large } d { $small } h
@@ -227,6 +229,119 @@ refusal-body-too-large = Too large
 refusal-body-too-large-cure = The body is larger than receiver.body_bytes_max.
 refusal-encoding-not-supported = Compressed
 refusal-encoding-not-supported-cure = The body is compressed, which CSS never does. Check the proxy in front of livehook.
+
+## Sinks
+sink = Sink
+sinks-none = No sink is configured. livehook keeps the events in its journal. To send them on, add a section [[sinks]] to the configuration.
+sink-behind = Events behind
+sink-oldest = Oldest pending event
+sink-catch-up = Caught up in about
+sink-last-delivery = Last delivery
+sink-last-failure = Last failure
+sink-never = none since the start
+sink-dead-letters = Dead letters
+sink-chart-behind = Events behind: at most { $most } in 3 hours
+sink-chart-age = Age of the oldest pending event: at most { $most } in 3 hours
+sink-chart-begin = 3 hours ago
+sink-chart-now = now
+sink-blocked = The sink reads no more events, because too many have failed. Correct the cause, or skip the events that fail.
+sink-held = { $count ->
+    [one] 1 stream waits behind an event that fails.
+   *[other] { $count } streams wait behind events that fail.
+}
+sink-failing-event = The oldest event that fails
+sink-retry = Try again now
+sink-skip-event = Skip this event
+sink-skip-stream = Skip all of its stream
+sink-no-token = To redrive, drop or skip events here, set admin.token and restart livehook.
+column-event = Event
+column-failed = Failed
+column-attempts = Attempts
+column-actions = Actions
+column-state = State
+column-selection = Events
+column-progress = Progress
+first-page = First page
+dead-letters-none = No dead letter. An event becomes one if the sink rejects it for good, or if you skip it.
+dead-letters-redrive-all = Redrive all
+dead-letters-drop-all = Drop all
+dead-letter-redrive = Redrive
+dead-letter-drop = Drop
+dead-letter-waits = waits to be sent again
+replays-title = Replays
+replays-none = No replay. The command livehook replay sends events of the journal to a sink again.
+replay-running = running
+replay-done = done
+replay-cancelled = cancelled
+replay-all-events = all events
+replay-progress = { $sent } of { $counted }
+replay-sent = { $sent } sent
+replay-rejected = { $count } rejected
+replay-cancel = Cancel
+
+## Changes
+ask-retry = Try again now?
+ask-retry-help = Every pause of the sink ends, and it tries its pending events at once.
+ask-redrive = Redrive this dead letter?
+ask-redrive-all = { $count ->
+    [one] Redrive 1 dead letter?
+   *[other] Redrive { $count } dead letters?
+}
+ask-redrive-help = The sink gets the events again, with the same ids. A dead letter disappears when its event is delivered.
+ask-drop = Drop this dead letter?
+ask-drop-all = { $count ->
+    [one] Drop 1 dead letter?
+   *[other] Drop { $count } dead letters?
+}
+ask-drop-help = This cannot be undone: the sink never gets these events, unless you replay them while the journal has them.
+ask-skip-event = Skip this event?
+ask-skip-stream = Skip the events of this stream?
+ask-skip-help = They become dead letters, so the events behind them can pass. You can redrive them later.
+ask-cancel-replay = Cancel this replay?
+ask-cancel-replay-help = The sink keeps the events that it has got.
+skip = Skip
+go-back = Go back
+done-retry = The sink tries again now.
+done-redrive = { $count ->
+    [one] 1 dead letter is being sent again.
+   *[other] { $count } dead letters are being sent again.
+}
+done-drop = { $count ->
+    [one] 1 dead letter was dropped.
+   *[other] { $count } dead letters were dropped.
+}
+done-skip = { $count ->
+    [one] 1 event was skipped.
+   *[other] { $count } events were skipped.
+}
+done-cancel-replay = The replay was cancelled.
+
+## One event
+event-received = Received
+event-happened = Happened
+event-signature = Signature
+event-verified = verified
+event-unverified = not verified
+event-id = Id
+event-curl-help = Put your callback key in the place of CALLBACK_KEY. Redacted secrets stay redacted.
+copy = Copy
+copied = Copied
+close = Close
+
+## Refused
+refused-all = All
+refused-none = No callback has been refused.
+refused-since = livehook runs since
+refusal-members = What was sent
+likely-cause = The likely cause
+fingerprints = Fingerprints of livehook's keys:
+likely-other-key = Every signature differs: does the key in the console match the key of livehook?
+likely-no-key = No callback is signed: is the callback key entered in the template of the console?
+likely-clock = All are late by about { $late }: is the clock of this machine right?
+likely-delay = All are late, by different times: does a proxy or a queue on the way hold callbacks back?
+likely-proxy = All come from { $client }: if this is your proxy, add it to receiver.trusted_proxies.
+likely-stranger = All come from { $client }, and none is a callback: probably a scanner or a health check, not CSS.
+likely-wrong-url = Several senders miss the path: does the URL in the console end in { $path }?
 
 ## Login
 login-help = The pages need the admin token: admin.token in the configuration, or LIVEHOOK_ADMIN_TOKEN.

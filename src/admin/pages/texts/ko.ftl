@@ -15,6 +15,8 @@ log-out = 로그아웃
 tab-now = 현황
 tab-timeline = 타임라인
 tab-reasons = 종료 이유
+tab-refused = 거부
+tab-sinks = 싱크
 
 ## Times
 duration-days = { $large }일 { $small }시간
@@ -223,6 +225,113 @@ refusal-body-too-large = 너무 큼
 refusal-body-too-large-cure = 본문이 receiver.body_bytes_max보다 큽니다.
 refusal-encoding-not-supported = 압축됨
 refusal-encoding-not-supported-cure = 본문이 압축되어 있습니다. CSS는 압축하지 않으니 livehook 앞의 프록시를 확인하세요.
+
+## Sinks
+sink = 싱크
+sinks-none = 설정된 싱크가 없습니다. 이벤트는 livehook의 저널에 보관됩니다. 다른 곳으로 보내려면 설정에 [[sinks]] 절을 추가하세요.
+sink-behind = 밀린 이벤트
+sink-oldest = 가장 오래 기다린 이벤트
+sink-catch-up = 따라잡기까지 약
+sink-last-delivery = 마지막 전달
+sink-last-failure = 마지막 실패
+sink-never = 시작한 뒤 없음
+sink-dead-letters = Dead letter
+sink-chart-behind = 밀린 이벤트: 3시간 동안 최대 { $most }건
+sink-chart-age = 가장 오래 기다린 시간: 3시간 동안 최대 { $most }
+sink-chart-begin = 3시간 전
+sink-chart-now = 지금
+sink-blocked = 실패한 이벤트가 너무 많아 싱크가 더 읽지 않습니다. 원인을 고치거나, 실패하는 이벤트를 건너뛰세요.
+sink-held = { $count ->
+   *[other] 실패하는 이벤트 때문에 스트림 { $count }개가 기다립니다.
+}
+sink-failing-event = 가장 오래된 실패 이벤트
+sink-retry = 지금 다시 시도
+sink-skip-event = 이 이벤트 건너뛰기
+sink-skip-stream = 이 스트림 모두 건너뛰기
+sink-no-token = 여기서 다시 보내거나 버리거나 건너뛰려면 admin.token을 설정하고 livehook을 다시 시작하세요.
+column-event = 이벤트
+column-failed = 실패 시각
+column-attempts = 시도
+column-actions = 조치
+column-state = 상태
+column-selection = 이벤트
+column-progress = 진행
+first-page = 첫 페이지
+dead-letters-none = Dead letter가 없습니다. 싱크가 이벤트를 아주 거부하거나 이벤트를 건너뛰면 dead letter가 됩니다.
+dead-letters-redrive-all = 모두 다시 보내기
+dead-letters-drop-all = 모두 버리기
+dead-letter-redrive = 다시 보내기
+dead-letter-drop = 버리기
+dead-letter-waits = 다시 보낼 차례를 기다림
+replays-title = 재전송
+replays-none = 재전송이 없습니다. livehook replay 명령은 저널의 이벤트를 싱크에 다시 보냅니다.
+replay-running = 진행 중
+replay-done = 완료
+replay-cancelled = 취소됨
+replay-all-events = 모든 이벤트
+replay-progress = { $counted }건 중 { $sent }건
+replay-sent = { $sent }건 보냄
+replay-rejected = { $count }건 거부됨
+replay-cancel = 취소
+
+## Changes
+ask-retry = 지금 다시 시도할까요?
+ask-retry-help = 싱크의 대기가 모두 끝나고, 남은 이벤트를 바로 시도합니다.
+ask-redrive = 이 dead letter를 다시 보낼까요?
+ask-redrive-all = { $count ->
+   *[other] Dead letter { $count }건을 다시 보낼까요?
+}
+ask-redrive-help = 싱크가 같은 id로 이벤트를 다시 받습니다. 전달되면 dead letter는 사라집니다.
+ask-drop = 이 dead letter를 버릴까요?
+ask-drop-all = { $count ->
+   *[other] Dead letter { $count }건을 버릴까요?
+}
+ask-drop-help = 되돌릴 수 없습니다. 저널에 남아 있는 동안 재전송하지 않으면, 싱크는 이 이벤트를 받지 못합니다.
+ask-skip-event = 이 이벤트를 건너뛸까요?
+ask-skip-stream = 이 스트림의 이벤트를 건너뛸까요?
+ask-skip-help = Dead letter가 되어 뒤의 이벤트가 지나갈 수 있습니다. 나중에 다시 보낼 수 있습니다.
+ask-cancel-replay = 이 재전송을 취소할까요?
+ask-cancel-replay-help = 싱크가 이미 받은 이벤트는 그대로 남습니다.
+skip = 건너뛰기
+go-back = 돌아가기
+done-retry = 싱크가 지금 다시 시도합니다.
+done-redrive = { $count ->
+   *[other] Dead letter { $count }건을 다시 보내고 있습니다.
+}
+done-drop = { $count ->
+   *[other] Dead letter { $count }건을 버렸습니다.
+}
+done-skip = { $count ->
+   *[other] 이벤트 { $count }건을 건너뛰었습니다.
+}
+done-cancel-replay = 재전송을 취소했습니다.
+
+## One event
+event-received = 받은 시각
+event-happened = 일어난 시각
+event-signature = 서명
+event-verified = 확인됨
+event-unverified = 확인되지 않음
+event-id = Id
+event-curl-help = CALLBACK_KEY 자리에 콜백 키를 넣으세요. 가려진 비밀 값은 가려진 채로 보냅니다.
+copy = 복사
+copied = 복사됨
+close = 닫기
+
+## Refused
+refused-all = 전체
+refused-none = 거부된 콜백이 없습니다.
+refused-since = livehook 시작:
+refusal-members = 받은 내용
+likely-cause = 유력한 원인
+fingerprints = livehook 키의 지문:
+likely-other-key = 모든 서명이 다릅니다. 콘솔의 키가 livehook의 키와 같습니까?
+likely-no-key = 서명된 콜백이 없습니다. 콘솔의 템플릿에 콜백 키를 입력했습니까?
+likely-clock = 모두 약 { $late } 늦었습니다. 이 서버의 시계가 맞습니까?
+likely-delay = 모두 늦었지만 늦은 시간이 서로 다릅니다. 중간의 프록시나 큐가 콜백을 붙잡고 있습니까?
+likely-proxy = 모두 { $client }에서 왔습니다. 프록시라면 receiver.trusted_proxies에 추가하세요.
+likely-stranger = 모두 { $client }에서 왔고 콜백이 아닙니다. CSS가 아니라 스캐너나 상태 점검일 것입니다.
+likely-wrong-url = 여러 송신자의 경로가 틀렸습니다. 콘솔의 URL이 { $path }로 끝납니까?
 
 ## Login
 login-help = 이 페이지를 보려면 관리 토큰이 필요합니다. 설정의 admin.token 또는 LIVEHOOK_ADMIN_TOKEN입니다.

@@ -15,6 +15,8 @@ log-out = 退出登录
 tab-now = 现在
 tab-timeline = 时间线
 tab-reasons = 断流原因
+tab-refused = 已拒绝
+tab-sinks = 接收端
 
 ## Times
 duration-days = { $large } 天 { $small } 小时
@@ -223,6 +225,113 @@ refusal-body-too-large = 太大
 refusal-body-too-large-cure = 请求体超过了 receiver.body_bytes_max。
 refusal-encoding-not-supported = 已压缩
 refusal-encoding-not-supported-cure = 请求体被压缩了，而 CSS 从不压缩。请检查 livehook 前面的代理。
+
+## Sinks
+sink = 接收端
+sinks-none = 没有配置接收端。事件保存在 livehook 的日志库中。要转发事件，请在配置中添加 [[sinks]]。
+sink-behind = 落后的事件
+sink-oldest = 最早的待发事件
+sink-catch-up = 追上大约还需
+sink-last-delivery = 最近一次送达
+sink-last-failure = 最近一次失败
+sink-never = 启动以来没有
+sink-dead-letters = 死信
+sink-chart-behind = 落后的事件：3 小时内最多 { $most } 条
+sink-chart-age = 最早待发事件的等待时间：3 小时内最长 { $most }
+sink-chart-begin = 3 小时前
+sink-chart-now = 现在
+sink-blocked = 失败的事件太多，接收端不再读取。请排除原因，或跳过失败的事件。
+sink-held = { $count ->
+   *[other] { $count } 路流排在失败的事件后面。
+}
+sink-failing-event = 最早的失败事件
+sink-retry = 立即重试
+sink-skip-event = 跳过这条事件
+sink-skip-stream = 跳过这路流的全部事件
+sink-no-token = 要在这里重发、丢弃或跳过事件，请设置 admin.token 并重启 livehook。
+column-event = 事件
+column-failed = 失败时间
+column-attempts = 尝试次数
+column-actions = 操作
+column-state = 状态
+column-selection = 事件
+column-progress = 进度
+first-page = 首页
+dead-letters-none = 没有死信。接收端彻底拒绝一条事件，或您跳过它时，它就成为死信。
+dead-letters-redrive-all = 全部重发
+dead-letters-drop-all = 全部丢弃
+dead-letter-redrive = 重发
+dead-letter-drop = 丢弃
+dead-letter-waits = 等待重发
+replays-title = 重放
+replays-none = 没有重放。livehook replay 命令把日志库中的事件再次发给接收端。
+replay-running = 进行中
+replay-done = 已完成
+replay-cancelled = 已取消
+replay-all-events = 全部事件
+replay-progress = { $sent } / { $counted }
+replay-sent = 已发 { $sent } 条
+replay-rejected = { $count } 条被拒绝
+replay-cancel = 取消
+
+## Changes
+ask-retry = 立即重试？
+ask-retry-help = 接收端的等待全部结束，马上尝试待发的事件。
+ask-redrive = 重发这条死信？
+ask-redrive-all = { $count ->
+   *[other] 重发 { $count } 条死信？
+}
+ask-redrive-help = 接收端以相同的 id 再次收到这些事件。送达后死信消失。
+ask-drop = 丢弃这条死信？
+ask-drop-all = { $count ->
+   *[other] 丢弃 { $count } 条死信？
+}
+ask-drop-help = 无法撤销：除非趁日志库中还有时重放，否则接收端再也收不到这些事件。
+ask-skip-event = 跳过这条事件？
+ask-skip-stream = 跳过这路流的事件？
+ask-skip-help = 它们成为死信，后面的事件得以通过。以后可以重发。
+ask-cancel-replay = 取消这次重放？
+ask-cancel-replay-help = 接收端保留已收到的事件。
+skip = 跳过
+go-back = 返回
+done-retry = 接收端正在重试。
+done-redrive = { $count ->
+   *[other] 正在重发 { $count } 条死信。
+}
+done-drop = { $count ->
+   *[other] 已丢弃 { $count } 条死信。
+}
+done-skip = { $count ->
+   *[other] 已跳过 { $count } 条事件。
+}
+done-cancel-replay = 重放已取消。
+
+## One event
+event-received = 收到
+event-happened = 发生
+event-signature = 签名
+event-verified = 已验证
+event-unverified = 未验证
+event-id = Id
+event-curl-help = 把 CALLBACK_KEY 换成您的回调密钥。已隐去的机密仍然隐去。
+copy = 复制
+copied = 已复制
+close = 关闭
+
+## Refused
+refused-all = 全部
+refused-none = 没有被拒绝的回调。
+refused-since = livehook 启动于
+refusal-members = 收到的内容
+likely-cause = 可能的原因
+fingerprints = livehook 密钥的指纹：
+likely-other-key = 所有签名都不一致：控制台里的密钥与 livehook 的密钥相同吗？
+likely-no-key = 回调都没有签名：控制台的模板里填写了回调密钥吗？
+likely-clock = 全部迟到约 { $late }：这台机器的时钟准确吗？
+likely-delay = 全部迟到，但时间不一：途中的代理或队列是否拖住了回调？
+likely-proxy = 全部来自 { $client }：如果这是您的代理，请加入 receiver.trusted_proxies。
+likely-stranger = 全部来自 { $client }，而且都不是回调：多半是扫描器或健康检查，不是 CSS。
+likely-wrong-url = 多个发送方的路径不对：控制台里的 URL 以 { $path } 结尾吗？
 
 ## Login
 login-help = 查看这些页面需要管理令牌：配置中的 admin.token，或 LIVEHOOK_ADMIN_TOKEN。

@@ -1,0 +1,56 @@
+//! The changes that a person can make to deliveries. The routes of the API and the pages share them.
+
+use std::time::Duration;
+
+use super::state::{Api, not_changed};
+use crate::admin::problem::Problem;
+use crate::delivery::SkipSelection;
+use crate::journal::{ChangedDeadLetters, DeadLetterAction, DeadLetterSelection};
+
+/// How long a request to give up on events waits for the worker, which may be in the middle of a delivery.
+const SKIP_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Api {
+    /// Redrives or drops dead letters.
+    pub(in crate::admin) async fn change_dead_letters(
+        &self,
+        action: DeadLetterAction,
+        selection: DeadLetterSelection,
+    ) -> Result<ChangedDeadLetters, Problem> {
+        let changed = self.journal.change_dead_letters(action, selection).await.map_err(not_changed)?;
+        let count = changed.count;
+        match action {
+            DeadLetterAction::Redrive => tracing::info!(count, "dead letters were redriven by a request to the API"),
+            DeadLetterAction::Drop => tracing::warn!(count, "dead letters were dropped by a request to the API"),
+        }
+        Ok(changed)
+    }
+
+    /// Ends every pause of a sink.
+    pub(in crate::admin) fn retry_sink(&self, name: &str) -> Result<(), Problem> {
+        self.sink_of_path(name)?.requests.retry();
+        tracing::info!(sink = name, "a request to the API ended the pauses of a sink");
+        Ok(())
+    }
+
+    /// Makes dead letters of events that a sink has read and not delivered. Returns their number.
+    pub(in crate::admin) async fn skip_events(&self, name: &str, selection: SkipSelection) -> Result<u64, Problem> {
+        let skipped = self.sink_of_path(name)?.requests.skip(selection);
+        let count = tokio::time::timeout(SKIP_TIMEOUT, skipped).await.ok().flatten().ok_or_else(|| {
+            Problem::unavailable(
+                "unavailable",
+                "the sink has not answered: it is stopping, it could not start yet, or a delivery takes long. Look at its dead letters, and try again",
+            )
+        })?;
+        tracing::info!(sink = name, count, "a request to the API gave up on events of a sink");
+        Ok(count)
+    }
+
+    /// Ends a replay that is running.
+    pub(in crate::admin) async fn cancel_replay(&self, number: i64) -> Result<(), Problem> {
+        if self.journal.cancel_replay(number).await.map_err(not_changed)? {
+            tracing::info!(replay = number, "a request to the API cancelled a replay");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! The dead letters of a sink, with the requests to redrive or drop them.
+
+use maud::{Markup, html};
+
+use super::format::{self, Names, moment, outside};
+use super::sink_view::SinkView;
+use super::view::View;
+use crate::journal::{DeadLetter, DeadLetterPage};
+use crate::moment::Moment;
+
+/// Shows the requests for all dead letters of a sink.
+pub(super) fn actions_on_all(view: &View, sink: &SinkView<'_>) -> Markup {
+    html! {
+        @if view.has_token && sink.state.dead_letters > 0 {
+            p.actions {
+                a.button href={ (sink.address()) "/redrive" } { (view.text("dead-letters-redrive-all")) }
+                a.button.second href={ (sink.address()) "/drop" } { (view.text("dead-letters-drop-all")) }
+            }
+        }
+    }
+}
+
+/// Shows a page of dead letters. `after` is the number after which it begins; 0 on the first page.
+pub(super) fn table(view: &View, sink: &SinkView<'_>, page: &DeadLetterPage, after: i64) -> Markup {
+    if page.dead_letters.is_empty() && after == 0 && page.next.is_none() {
+        return html! { p.empty { (view.text("dead-letters-none")) } };
+    }
+    html! {
+        table.rows {
+            thead {
+                tr {
+                    th scope="col" { (view.text("column-event")) }
+                    th scope="col" { (view.text("column-name")) }
+                    th scope="col" { (view.text("column-failed")) }
+                    th.end scope="col" { (view.text("column-attempts")) }
+                    th scope="col" { (view.text("column-reason")) }
+                    th scope="col" { span.hidden { (view.text("column-actions")) } }
+                }
+            }
+            tbody { @for dead_letter in &page.dead_letters { (row(view, sink, dead_letter)) } }
+        }
+        nav.paging aria-label=(view.text("paging")) {
+            @if after > 0 { a rel="first" href=(view.link_with(&[("after", None)])) { (view.text("first-page")) } }
+            @if let Some(next) = page.next {
+                a rel="next" href=(view.link_with(&[("after", Some(&next.to_string()))])) { (view.text("next-page")) }
+            }
+        }
+    }
+}
+
+fn row(view: &View, sink: &SinkView<'_>, dead_letter: &DeadLetter) -> Markup {
+    let event = &dead_letter.event;
+    let key = event.partition_key();
+    let (domain, app_name, stream) = (key.domain(), key.app_name(), key.stream());
+    let names = Names { domain: &domain, app_name: &app_name, stream: &stream };
+    let number = dead_letter.number.to_string();
+    let label = |word: &str| view.text(&format!("column-{word}"));
+    let action = |word: &str| format!("{}/{word}?dead_letter={number}", sink.address());
+    html! {
+        tr data-dead-letter=(number) data-event=(event.id()) {
+            th scope="row" {
+                a href=(view.link_with(&[("dead_letter", Some(&number))])) { (event.event_type().to_string()) }
+                " " small { "#" (number) }
+            }
+            td data-label=(label("name")) { (names.link()) }
+            td data-label=(label("failed")) { (moment(Moment(dead_letter.failed_at_ms))) }
+            td.end data-label=(label("attempts")) { (format::number(dead_letter.attempts.into())) }
+            td.reason data-label=(label("reason")) {
+                @if dead_letter.redriven_at_ms.is_some() { span.badge { (view.text("dead-letter-waits")) } " " }
+                (outside(&dead_letter.failure))
+            }
+            td.end {
+                @if view.has_token {
+                    p.actions {
+                        a href=(action("redrive")) { (view.text("dead-letter-redrive")) }
+                        a href=(action("drop")) { (view.text("dead-letter-drop")) }
+                    }
+                }
+            }
+        }
+    }
+}

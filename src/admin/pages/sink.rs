@@ -1,0 +1,147 @@
+//! `/sinks/{name}`: one sink, with its dead letters and replays.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Response;
+use maud::{Markup, html};
+
+use super::answer::page;
+use super::dead_letters;
+use super::event_detail::event_detail;
+use super::format::outside;
+use super::icons::icon;
+use super::layout::{Content, Tab};
+use super::numbers::count;
+use super::replays;
+use super::sink_view::SinkView;
+use super::state::Pages;
+use super::view::View;
+use crate::admin::html::encoded;
+use crate::admin::problem::Problem;
+use crate::delivery::FailingEvent;
+use crate::journal::DeadLetterSelection;
+
+/// How many dead letters a page shows.
+const DEAD_LETTERS_MAX: usize = 25;
+
+/// How many replays the page looks at. Those of other sinks count too.
+const REPLAYS_MAX: usize = 100;
+
+/// `GET /sinks/{name}`.
+pub(super) async fn show(
+    State(pages): State<Arc<Pages>>,
+    name: Result<Path<String>, PathRejection>,
+    view: View,
+) -> Response<Body> {
+    let name = name.map(|Path(name)| name).unwrap_or_default();
+    let content = content(&pages, &view, &name).await;
+    page(&view, Tab::Sinks, content)
+}
+
+async fn content(pages: &Pages, view: &View, name: &str) -> Result<Content, Problem> {
+    let sinks = SinkView::all(pages);
+    let sink = sinks.iter().find(|sink| sink.status.sink == name);
+    let sink = sink.ok_or_else(|| Problem::not_found("no sink has this name"))?;
+    let after = view.choice("after", |text| text.parse().ok()).unwrap_or(0);
+    let chosen: Option<i64> = view.choice("dead_letter", |text| text.parse().ok());
+    let selection = DeadLetterSelection { sink: Some(name.to_owned()), ..DeadLetterSelection::default() };
+    let read = pages.api.query(move |reader| {
+        let chosen = match chosen {
+            Some(number) => reader.journal.dead_letter(number)?,
+            None => None,
+        };
+        let page = reader.journal.dead_letters(&selection, after, DEAD_LETTERS_MAX)?;
+        Ok((page, chosen, reader.journal.replays(i64::MAX, REPLAYS_MAX)?))
+    });
+    let (dead_letters, chosen, replays) = read.await?;
+    let chosen = chosen.filter(|dead_letter| dead_letter.sink == name);
+    let main = html! {
+        (done(view))
+        header.story {
+            p.muted { a href="/sinks" { (view.text("tab-sinks")) } " › " (sink.status.type_name) }
+            h1 data-sink=(name) { (outside(name)) }
+        }
+        div #sink data-part {
+            section.why {
+                (sink.badge(view))
+                p { (sink.words(view)) }
+                (sink.past_failure(view))
+                (failing(view, sink))
+            }
+            (sink.facts(view))
+        }
+        div #charts data-part {
+            section.panel { (sink.records_chart(view)) }
+            section.panel { (sink.age_chart(view)) }
+        }
+        @if let Some(dead_letter) = &chosen {
+            (event_detail(view, &pages.sources.receiver, &dead_letter.event, &view.link_with(&[("dead_letter", None)])))
+        }
+        section.panel aria-labelledby="dead-letters-title" {
+            div.toolbar {
+                h2 #dead-letters-title { (view.text("sink-dead-letters")) }
+                div #actions data-part { (dead_letters::actions_on_all(view, sink)) }
+            }
+            div #dead-letters data-part { (dead_letters::table(view, sink, &dead_letters, after)) }
+        }
+        section.panel aria-labelledby="replays-title" {
+            div.toolbar { h2 #replays-title { (view.text("replays-title")) } }
+            div #replays data-part { (replays::table(view, sink, &replays)) }
+        }
+    };
+    Ok(Content { title: name.to_owned(), main })
+}
+
+/// Says what a form has changed. The form has led here.
+fn done(view: &View) -> Markup {
+    let changed: i64 = view.choice("count", |text| text.parse().ok()).unwrap_or(0);
+    let text = match view.parameter("done").as_deref() {
+        Some("redrive") => "done-redrive",
+        Some("drop") => "done-drop",
+        Some("skip") => "done-skip",
+        Some("retry") => "done-retry",
+        Some("cancel-replay") => "done-cancel-replay",
+        _ => return html! {},
+    };
+    html! { p.done role="status" { (icon("good")) (view.text_with(text, &[("count", changed.into())])) } }
+}
+
+/// Shows the event that holds others up, and the requests that a person can make.
+fn failing(view: &View, sink: &SinkView<'_>) -> Markup {
+    let state = &sink.state;
+    let link = |action: &str| format!("{}/{action}", sink.address());
+    html! {
+        @if state.is_blocked { p.condition-bad { (icon("bad")) " " (view.text("sink-blocked")) } }
+        @if state.held_streams > 0 {
+            p.condition-warning {
+                (icon("warning")) " "
+                (view.text_with("sink-held", &[("count", count(state.held_streams).into())]))
+            }
+        }
+        @if let Some(FailingEvent { id, stream }) = &state.failing {
+            dl.advice {
+                dt { (view.text("sink-failing-event")) }
+                dd {
+                    code { (id) }
+                    @if !stream.is_empty() { " · " (outside(stream)) }
+                }
+            }
+        }
+        @if !view.has_token { p.muted { (view.text("sink-no-token")) } }
+        @else if state.last_error.is_some() || state.failing.is_some() {
+            p.actions {
+                a.button href=(link("retry")) { (view.text("sink-retry")) }
+                @if let Some(FailingEvent { id, stream }) = &state.failing {
+                    a.button.second href={ (link("skip")) "?event=" (id) } { (view.text("sink-skip-event")) }
+                    // A star in a name would select further streams.
+                    @if !stream.is_empty() && !stream.contains('*') {
+                        a.button.second href={ (link("skip")) "?stream=" (encoded(stream)) } { (view.text("sink-skip-stream")) }
+                    }
+                }
+            }
+        }
+    }
+}
