@@ -17,6 +17,7 @@ pub(super) enum Tab {
     Now,
     Timeline,
     Reasons,
+    Events,
     Refused,
     Sinks,
     /// A page that the navigation does not show.
@@ -25,7 +26,7 @@ pub(super) enum Tab {
 
 impl Tab {
     /// The pages of the navigation, in its order.
-    pub(super) const ALL: &[Tab] = &[Tab::Now, Tab::Timeline, Tab::Reasons, Tab::Refused, Tab::Sinks];
+    pub(super) const ALL: &[Tab] = &[Tab::Now, Tab::Timeline, Tab::Reasons, Tab::Events, Tab::Refused, Tab::Sinks];
 
     /// Its name in addresses, texts and icons.
     pub(super) fn word(self) -> &'static str {
@@ -33,6 +34,7 @@ impl Tab {
             Tab::Now => "now",
             Tab::Timeline => "timeline",
             Tab::Reasons => "reasons",
+            Tab::Events => "events",
             Tab::Refused => "refused",
             Tab::Sinks => "sinks",
             Tab::None => "none",
@@ -42,7 +44,7 @@ impl Tab {
     fn address(self) -> String {
         match self {
             Tab::Now | Tab::None => "/".to_owned(),
-            Tab::Timeline | Tab::Reasons | Tab::Refused | Tab::Sinks => format!("/{}", self.word()),
+            Tab::Timeline | Tab::Reasons | Tab::Events | Tab::Refused | Tab::Sinks => format!("/{}", self.word()),
         }
     }
 }

@@ -119,7 +119,9 @@ mod tests {
         assert_eq!(cause(&symptoms("signature_mismatch", &[0; 2])), None);
         let mixed = |others: usize| {
             let mut symptoms = symptoms("signature_mismatch", &[0; 8]);
-            symptoms.extend(symptoms[..others].to_vec().into_iter().map(|other| Symptom { error: "timeout", ..other }));
+            let others: Vec<_> =
+                symptoms[..others].iter().map(|other| Symptom { error: "timeout", ..*other }).collect();
+            symptoms.extend(others);
             cause(&symptoms)
         };
         assert_eq!((mixed(2), mixed(3)), (Some(Cause::OtherKey), None));

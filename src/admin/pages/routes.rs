@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use super::state::Pages;
-use super::{assets, login, now, preferences, reasons, refused, session, sink, sink_changes, sinks, stream, timeline};
+use super::{
+    assets, events, gzip, login, now, preferences, reasons, refused, session, sink, sink_changes, sinks, stream, timeline,
+};
 
 /// Returns the router of the pages.
 pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
@@ -17,6 +20,7 @@ pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
         // A single segment of the router cannot be empty, and a name can.
         .route("/streams/{*names}", get(stream::show))
         .route("/sessions/{id}", get(session::show))
+        .route("/events", get(events::show))
         .route("/refused", get(refused::show))
         .route("/sinks", get(sinks::show))
         .route("/sinks/{name}", get(sink::show))
@@ -25,5 +29,6 @@ pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
         .route("/logout", post(login::log_out))
         .route("/preferences", post(preferences::change))
         .route("/assets/{name}", get(assets::read))
+        .route_layer(from_fn(gzip::compress))
         .with_state(pages)
 }

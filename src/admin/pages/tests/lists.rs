@@ -1,4 +1,4 @@
-//! The pages of sinks and refusals.
+//! The pages of events, sinks and refusals.
 
 use super::*;
 
@@ -61,4 +61,65 @@ async fn refused_is_empty_at_first() {
     assert_eq!(page.status, 200);
     page.has("No callback has been refused.");
     assert!(!page.body.contains("data-cause"));
+}
+
+#[tokio::test]
+async fn events_are_filtered_and_paged() {
+    let site = Site::of(LOOPBACK, broadcasts(), 4);
+    let count = async |query: &str| {
+        let page = site.get(&format!("/events?{query}")).await;
+        assert_eq!(page.status, 200, "{query}");
+        page.body.matches("data-event=").count()
+    };
+    for (query, events) in [
+        ("", 4),
+        ("type=push", 3),
+        ("type=stop&stream=g*", 1),
+        ("text=GONE", 2),
+        ("text=nothing-like-it", 0),
+        ("domain=*.example.com", 4),
+        ("until=2000-01-01", 0),
+        ("paused=2", 2),
+        ("after=3", 2),
+    ] {
+        assert_eq!(count(query).await, events, "{query}");
+    }
+    let wrong = site.get("/events?since=then").await;
+    assert_eq!(wrong.status, 200);
+    wrong.has(r#"aria-invalid="true""#);
+    assert!(!wrong.body.contains("data-event="));
+}
+
+#[tokio::test]
+async fn event_is_shown_in_full() {
+    let site = Site::of(LOOPBACK, broadcasts(), 4);
+    let list = site.get("/events?type=stop").await;
+    let id = list.body.split(r#"data-event=""#).nth(1).unwrap().split('"').next().unwrap();
+    let page = site.get(&format!("/events?event={id}")).await;
+    page.has(&format!(r#"data-detail="{id}""#));
+    page.has("livehook sign --key CALLBACK_KEY");
+    page.has("curl --data-binary @- http://127.0.0.1:8080/callback");
+    page.has(r#"aria-current="true""#);
+    site.get("/events?event=00000000-0000-8000-8000-000000000000").await.has("no longer has this event");
+}
+
+#[tokio::test]
+async fn pages_and_files_are_compressed() {
+    let site = Site::of(LOOPBACK, broadcasts(), 4);
+    for path in ["/", "/events", "/assets/livehook.css", "/assets/livehook.js"] {
+        let plain = site.get(path).await;
+        assert_eq!(plain.headers.get("content-encoding"), None);
+        let request = Request::builder().uri(path).header("host", "localhost:9090").header("accept", "text/html");
+        let request = request.header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+        let response = site.router.clone().call(request).await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip", "{path}");
+        assert_eq!(response.headers()["vary"], "accept-encoding", "{path}");
+        let bytes = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text).unwrap();
+        assert!(bytes.len() * 2 < text.len(), "{path}");
+        if path.starts_with("/assets") {
+            assert_eq!(text, plain.body);
+        }
+    }
 }

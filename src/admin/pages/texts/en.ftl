@@ -15,6 +15,7 @@ log-out = Log out
 tab-now = Now
 tab-timeline = Timeline
 tab-reasons = Reasons
+tab-events = Events
 tab-refused = Refused
 tab-sinks = Sinks
 
@@ -315,6 +316,30 @@ done-skip = { $count ->
    *[other] { $count } events were skipped.
 }
 done-cancel-replay = The replay was cancelled.
+
+## Events
+events-find = Find a text in events
+events-all-types = All types
+events-domain = Domain
+events-since = From
+events-until = To
+events-clear = Clear
+events-live = live
+events-paused = paused
+events-pause = Pause
+events-resume = Resume
+events-newer = { $count ->
+    [one] 1 newer event
+   *[other] { $count } newer events
+}
+events-newest = Newest
+events-older = Older
+events-searched = livehook has searched this far.
+events-none = No event matches. Events appear here as soon as they arrive.
+events-no-older = No older event matches.
+events-mistake = Correct the filter to see events.
+event-gone = The journal no longer has this event.
+column-sequence = Sequence
 
 ## One event
 event-received = Received

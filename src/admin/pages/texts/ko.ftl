@@ -15,6 +15,7 @@ log-out = 로그아웃
 tab-now = 현황
 tab-timeline = 타임라인
 tab-reasons = 종료 이유
+tab-events = 이벤트
 tab-refused = 거부
 tab-sinks = 싱크
 
@@ -305,6 +306,29 @@ done-skip = { $count ->
    *[other] 이벤트 { $count }건을 건너뛰었습니다.
 }
 done-cancel-replay = 재전송을 취소했습니다.
+
+## Events
+events-find = 이벤트에서 글자 찾기
+events-all-types = 모든 유형
+events-domain = 도메인
+events-since = 부터
+events-until = 까지
+events-clear = 지우기
+events-live = 실시간
+events-paused = 일시 정지
+events-pause = 일시 정지
+events-resume = 계속
+events-newer = { $count ->
+   *[other] 새 이벤트 { $count }건
+}
+events-newest = 최신
+events-older = 이전 이벤트
+events-searched = 여기까지 찾았습니다.
+events-none = 맞는 이벤트가 없습니다. 이벤트가 도착하면 바로 여기에 나타납니다.
+events-no-older = 맞는 이전 이벤트가 없습니다.
+events-mistake = 필터를 고치면 이벤트가 나타납니다.
+event-gone = 이 이벤트는 저널에 더 이상 없습니다.
+column-sequence = 시퀀스
 
 ## One event
 event-received = 받은 시각

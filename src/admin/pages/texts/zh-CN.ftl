@@ -15,6 +15,7 @@ log-out = 退出登录
 tab-now = 现在
 tab-timeline = 时间线
 tab-reasons = 断流原因
+tab-events = 事件
 tab-refused = 已拒绝
 tab-sinks = 接收端
 
@@ -305,6 +306,29 @@ done-skip = { $count ->
    *[other] 已跳过 { $count } 条事件。
 }
 done-cancel-replay = 重放已取消。
+
+## Events
+events-find = 在事件中查找文字
+events-all-types = 全部类型
+events-domain = 域名
+events-since = 从
+events-until = 到
+events-clear = 清除
+events-live = 实时
+events-paused = 已暂停
+events-pause = 暂停
+events-resume = 继续
+events-newer = { $count ->
+   *[other] { $count } 条新事件
+}
+events-newest = 最新
+events-older = 更早
+events-searched = 已查找到这里。
+events-none = 没有符合的事件。事件一到就会出现在这里。
+events-no-older = 没有更早的符合事件。
+events-mistake = 请改正筛选条件。
+event-gone = 日志库中已没有这条事件。
+column-sequence = 序列号
 
 ## One event
 event-received = 收到
