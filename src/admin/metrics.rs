@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 use super::accept::text_format;
 use super::api::Feed;
 use super::sources::{Sources, lag};
+use crate::telemetry::Metrics;
 
 /// `GET /metrics`.
 pub(super) async fn metrics(
@@ -18,8 +19,13 @@ pub(super) async fn metrics(
     headers: HeaderMap,
 ) -> Response<Body> {
     refresh(&sources, &feed);
-    let format = text_format(&headers);
-    ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], sources.metrics.encode(format)).into_response()
+    encoded(&sources.metrics, &headers)
+}
+
+/// Returns every metric in the format that the client prefers.
+pub(super) fn encoded(metrics: &Metrics, headers: &HeaderMap) -> Response<Body> {
+    let format = text_format(headers);
+    ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], metrics.encode(format)).into_response()
 }
 
 /// Sets the metrics that show a state. Counters and histograms are kept up to date by the code that counts.
@@ -28,7 +34,7 @@ fn refresh(sources: &Sources, feed: &Feed) {
     let health = sources.journal.health();
     let head = health.head.0;
     metrics.journal_unanswered(health.busy_for);
-    metrics.ready(sources.is_ready(&health));
+    metrics.readiness(sources.reason_unready(&health));
     metrics.process().refresh();
     metrics.disk().refresh();
     metrics.limits().bodies_bytes(sources.bodies.used_bytes());

@@ -16,8 +16,10 @@ mod routes;
 mod sources;
 mod to_login;
 mod token;
+mod unready;
 
 pub use options::Options;
 pub use routes::Admin;
 pub use sources::{ReceiverSummary, Sources};
 pub use token::Token;
+pub use unready::Unready;

@@ -11,9 +11,9 @@ use crate::clock::Clock;
 use crate::delivery::Status;
 use crate::http::BodyBudget;
 use crate::index;
-use crate::journal::{Health, Journal};
+use crate::journal::{AppendError, Health, Journal};
 use crate::receiver::{HourlyCounts, RecentRefusals};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, UnreadyReason};
 
 /// The parts of the receiver's configuration that the pages show.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,18 @@ pub struct Sources {
 impl Sources {
     /// Whether the receiver would store an event. A service that is stopping must get no further callbacks.
     pub(super) fn is_ready(&self, health: &Health) -> bool {
-        health.unavailable.is_none() && !self.draining.load(Ordering::Relaxed)
+        self.reason_unready(health).is_none()
+    }
+
+    /// Returns why the receiver would not store an event; `None` if it would.
+    pub(super) fn reason_unready(&self, health: &Health) -> Option<UnreadyReason> {
+        match &health.unavailable {
+            _ if self.draining.load(Ordering::Relaxed) => Some(UnreadyReason::Stopping),
+            None => None,
+            Some(AppendError::Full) => Some(UnreadyReason::JournalFull),
+            Some(AppendError::Stalled(_) | AppendError::Overloaded) => Some(UnreadyReason::DiskHangs),
+            Some(AppendError::Broken(_) | AppendError::Closed) => Some(UnreadyReason::JournalFailed),
+        }
     }
 
     /// Returns how long ago a moment was, in seconds. Never negative, also if the system clock was set back.

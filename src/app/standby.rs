@@ -4,6 +4,7 @@
 //! directory is opened before the lock is taken, because the other one changes it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
 use axum::http::StatusCode;
@@ -14,11 +15,12 @@ use super::inherited::InheritedSockets;
 use super::limits::admin_limits;
 use super::ports::Ports;
 use super::service_manager;
-use super::unready::answer_during;
+use super::unready::{admin_router, answer_during};
 use crate::config::Config;
 use crate::http::{ErrorBody, raise_open_files_limit};
 use crate::storage::volume::network_file_system;
 use crate::storage::{Lock, StorageError, make_data_dir};
+use crate::telemetry::{Metrics, UnreadyReason};
 
 const STANDBY: ErrorBody = ErrorBody::new_static(
     StatusCode::SERVICE_UNAVAILABLE,
@@ -27,13 +29,14 @@ const STANDBY: ErrorBody = ErrorBody::new_static(
 );
 
 /// Takes the lock on the data directory and opens the ports, as soon as no other livehook holds the lock. Until then, the admin
-/// endpoint answers 503 `standby` if its port is free. The lock is `None` if the disk is too full for its file.
+/// endpoint answers 503 `standby` if its port is free, and shows `metrics`. The lock is `None` if the disk is too full for its file.
 ///
 /// # Errors
 /// An address or the data directory cannot be used, or the data directory is on a network file system.
 pub(super) async fn wait_for_turn(
     config: &Config,
     sockets: &InheritedSockets,
+    metrics: &Arc<Metrics>,
 ) -> anyhow::Result<(Option<Lock>, Ports)> {
     // First, because a mistake must show at once, and not when the other one ends.
     let admin = Ports::bind_admin(config, sockets)?;
@@ -57,10 +60,16 @@ pub(super) async fn wait_for_turn(
     service_manager::ready("waiting until another livehook ends, which uses the data directory");
     let began = Instant::now();
     let data_dir = config.data_dir.clone();
-    let listener = admin.as_ref().map(|admin| (admin, admin_limits(0, raise_open_files_limit())));
+    let listener = match &admin {
+        Some(admin) => {
+            let router = admin_router(config, metrics, UnreadyReason::Standby, STANDBY, admin.local_addr()?);
+            Some((admin, admin_limits(0, raise_open_files_limit()), router))
+        }
+        None => None,
+    };
     // The thread sleeps in the system until the lock is free, so a wait costs nothing and ends at once.
     let lock = async { Ok(spawn_blocking(move || Lock::wait(&data_dir)).await??) };
-    let lock = answer_during(listener, STANDBY, lock).await?;
+    let lock = answer_during(listener, lock).await?;
     tracing::info!(waited_secs = began.elapsed().as_secs(), "the other livehook has ended: taking over {shown}");
     Ok((Some(lock), Ports::bind_after_wait(config, sockets, admin).await?))
 }

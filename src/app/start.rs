@@ -19,6 +19,7 @@ use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use super::ports::Ports;
 use super::service_manager::{self, Watchdog};
 use super::standby::wait_for_turn;
+use super::unready::{admin_router, receiver_router};
 use super::volume::warn_of_volume;
 use super::waiting::open_when_disk_has_space;
 use crate::admin::{Admin, ReceiverSummary, Sources};
@@ -26,12 +27,12 @@ use crate::callback::{EventSelection, Verifier};
 use crate::clock;
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Outlet, Status, Worker};
-use crate::http::{self, Hooks, Limits};
+use crate::http::{self, ErrorBody, Hooks, Limits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, CallbackReceiver};
 use crate::storage::Lock;
-use crate::telemetry::{LimitValues, Metrics};
+use crate::telemetry::{LimitValues, Metrics, UnreadyReason};
 
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
 const ADMIN_NICENESS: i32 = 5;
@@ -75,7 +76,8 @@ impl App {
         sockets.describe(&mut config)?;
         let ports = Ports::bind(&config, &sockets)?;
         drop(sockets);
-        App::open(config, ports, None, Watchdog::start()).await
+        let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
+        App::open(config, ports, None, Watchdog::start(), metrics).await
     }
 
     /// Like [`App::start_on`], but waits as long as another livehook uses the data directory.
@@ -85,22 +87,32 @@ impl App {
     pub async fn start_or_wait(mut config: Config, sockets: InheritedSockets) -> anyhow::Result<App> {
         sockets.describe(&mut config)?;
         let watchdog = Watchdog::start();
-        let (lock, ports) = wait_for_turn(&config, &sockets).await?;
+        let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
+        let (lock, ports) = wait_for_turn(&config, &sockets, &metrics).await?;
         drop(sockets);
-        App::open(config, ports, lock, watchdog).await
+        App::open(config, ports, lock, watchdog, metrics).await
     }
 
     /// Opens everything behind the ports. Takes the lock on the data directory, unless it is given.
-    async fn open(mut config: Config, ports: Ports, lock: Option<Lock>, watchdog: Watchdog) -> anyhow::Result<App> {
+    async fn open(
+        mut config: Config,
+        ports: Ports,
+        lock: Option<Lock>,
+        watchdog: Watchdog,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<App> {
         // First, because the limits of both listeners depend on it.
         let open_files = http::raise_open_files_limit();
         config.admin.subscribers_max = subscribers_max(&config.admin, open_files);
         let grace = Duration::from_secs(config.shutdown_grace_secs);
         let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
 
-        let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
         let limits = admin_limits(config.admin.subscribers_max, open_files);
-        let listeners = [(&ports.receiver, limits.clone()), (&ports.admin, limits)];
+        let (reason, answer) = (UnreadyReason::DiskFull, ErrorBody::DISK_FULL);
+        let listeners = [
+            (&ports.receiver, limits.clone(), receiver_router(answer.clone())),
+            (&ports.admin, limits, admin_router(&config, &metrics, reason, answer, admin_address)),
+        ];
         let opening = open_when_disk_has_space(listeners, async || open_data(&config, lock.clone(), &metrics).await);
         let Data { opened: Opened { journal, consumers, wakeups }, index } = opening.await?;
         watchdog.watch(&journal);

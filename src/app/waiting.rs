@@ -3,23 +3,24 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::service_manager;
 use super::unready::answer_during;
-use crate::http::{ErrorBody, Limits};
+use crate::http::Limits;
 use crate::journal::JournalError;
 
 /// The wait before the next try to open the journal.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 
-/// Calls `open` until it succeeds, or fails for another reason than a full disk.
+/// Calls `open` until it succeeds, or fails for another reason than a full disk. Until then, each listener answers by its router.
 ///
 /// # Errors
 /// `open` failed for another reason, or a listener cannot be shared.
 pub(super) async fn open_when_disk_has_space<T>(
-    listeners: [(&TcpListener, Limits); 2],
+    listeners: [(&TcpListener, Limits, Router); 2],
     mut open: impl AsyncFnMut() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let error = match open().await {
@@ -28,7 +29,7 @@ pub(super) async fn open_when_disk_has_space<T>(
     };
     tracing::error!("{error:#}; callbacks get a 503 until there is space");
     service_manager::status("the disk is full: callbacks get a 503 until there is space");
-    let opened = answer_during(listeners, ErrorBody::DISK_FULL, async {
+    let opened = answer_during(listeners, async {
         loop {
             sleep(RETRY_WAIT).await;
             match open().await {

@@ -14,6 +14,8 @@ pub(super) const DATABASE: Database = Database {
     application_id: 0x6c76_6978, // `lvix` in ASCII
     tables: &[TABLES, hours::TABLES],
     migrations: &[MANUAL_ENDS, ENDS],
+    // The journal has everything that the index needs.
+    followers: &[],
     page_bytes: 4096,
     settings: &[
         // NORMAL: a commit is not synced.

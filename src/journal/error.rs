@@ -76,6 +76,16 @@ pub enum JournalError {
         "{0}: there is no journal here; start `livehook serve` with this data directory first, or check --data-dir"
     )]
     Absent(PathBuf),
+    /// The file is empty or absent, although another file shows that there was a journal.
+    #[error(
+        "{path}: the journal is empty or missing, although {trace} shows that there was one: move the data directory away, and put a backup in its place (see `livehook backup`); to start with an empty journal, move {trace} away"
+    )]
+    Lost {
+        /// The journal's file.
+        path: PathBuf,
+        /// The file that shows it.
+        trace: PathBuf,
+    },
     /// The tables are not the ones of the journal's version.
     #[error(
         "{path}: the journal has version {version}, but {difference}: livehook leaves it as it is; run the livehook that wrote it, or move the data directory away and put a backup in its place (see `livehook backup`)"
@@ -144,6 +154,7 @@ impl From<StorageError> for JournalError {
             StorageError::Older { path, known } => JournalError::Older { path, known },
             StorageError::Foreign(path) => JournalError::Foreign(path),
             StorageError::Absent(path) => JournalError::Absent(path),
+            StorageError::Lost { path, trace } => JournalError::Lost { path, trace },
             StorageError::Different { path, version, difference } => {
                 JournalError::Different { path, version, difference }
             }

@@ -90,6 +90,7 @@ pub(super) const DATABASE: Database = Database {
     application_id: 0x6c76_686b, // `lvhk` in ASCII
     tables: &[TABLES],
     migrations: &[REDRIVES_AND_REPLAYS, AHEAD, HELD_STREAMS, IDS_IN_RECORDS],
+    followers: &["index.db", "index.db-wal"],
     // A commit writes each page that it changes to the WAL as a whole, so small pages make a lone event cheap. Larger ones would
     // save some system calls under load, 1 to 2 us of CPU time for each event.
     page_bytes: 4096,

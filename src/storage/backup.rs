@@ -203,6 +203,7 @@ mod tests {
         application_id: 7,
         tables: &["CREATE TABLE things (thing)"],
         migrations: &[],
+        followers: &[],
         page_bytes: 4096,
         settings: &[],
     };

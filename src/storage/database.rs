@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::file::{directory_of, is_readable, is_write_protected, make_private, resolved};
 use super::lock::Lock;
+use super::lost::Traces;
 use super::schema_check::Objects;
 use super::wal::BUSY_TIMEOUT;
 use super::{StorageError, disk_space, layout, meta, own_file, wal};
@@ -29,6 +30,9 @@ pub(crate) struct Database {
     /// The SQL that upgrades version 1 to 2, version 2 to 3, and so on. A new database goes through all of them too, so it
     /// equals an upgraded one.
     pub(crate) migrations: &'static [&'static str],
+    /// The files of the data directory that livehook makes only when this database is there. If one exists, an empty file is a lost
+    /// database and not a new one. None, if the database can be made again from others.
+    pub(crate) followers: &'static [&'static str],
     /// The size of a page. A new file gets it, and a small one of an earlier version at its next start.
     pub(crate) page_bytes: i64,
     /// Settings of the writer's connection: pragmas and their values.
@@ -50,8 +54,8 @@ impl Database {
     /// transaction; upgrades it if it is older.
     ///
     /// # Errors
-    /// The file is foreign, newer or damaged, its tables don't fit its version, it cannot have a WAL, or it cannot be written. Then
-    /// nothing in it has changed.
+    /// The file is lost, foreign, newer or damaged, its tables don't fit its version, it cannot have a WAL, or it cannot be written.
+    /// Then nothing in it has changed.
     pub(crate) fn open(
         &self,
         data_dir: &Path,
@@ -68,6 +72,8 @@ impl Database {
         path: &Path,
         fill: impl FnOnce(&Connection) -> Result<(), StorageError>,
     ) -> Result<Connection, StorageError> {
+        let traces = Traces::find(path, self.followers);
+        traces.check_file(path)?;
         match make_private(path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(StorageError::io(path)(error)),
             _ => {}
@@ -75,6 +81,7 @@ impl Database {
         let mut connection = connect_to_write(path)?;
         let is_new = is_empty(&connection, path)?;
         if is_new {
+            traces.check_tables(path)?;
             // The WAL fixes the layout, so the order matters.
             layout::set(&connection, self.page_bytes)?;
         } else {
@@ -97,25 +104,31 @@ impl Database {
             self.create(&connection, fill)?;
         }
         self.migrate(&connection)?;
+        // Not earlier, because SQLite makes the index with the first use of the WAL.
+        disk_space::reserve_index(path)?;
         Ok(connection)
     }
 
     /// Opens the database for reading. A writer may have it open at the same time.
     ///
     /// # Errors
-    /// The file does not exist, is foreign, newer or damaged, its tables don't fit its version, or this user cannot read it.
+    /// The file does not exist, is lost, foreign, newer or damaged, its tables don't fit its version, or this user cannot read it.
     pub(crate) fn open_to_read(&self, data_dir: &Path) -> Result<Connection, StorageError> {
         let path = self.path(data_dir);
         check_files(&path)?;
-        if !self.exists(data_dir)? {
+        let is_there = self.exists(data_dir)?;
+        let traces = Traces::find(&path, self.followers);
+        traces.check_file(&path)?;
+        if !is_there {
             return Err(StorageError::Absent(path));
         }
-        self.connect_and_check(&path).map_err(|error| error.with_path(&path))
+        self.connect_and_check(&path, &traces).map_err(|error| error.with_path(&path))
     }
 
-    fn connect_and_check(&self, path: &Path) -> Result<Connection, StorageError> {
+    fn connect_and_check(&self, path: &Path, traces: &Traces) -> Result<Connection, StorageError> {
         let connection = connect_to_read(path)?;
         if is_empty(&connection, path)? {
+            traces.check_tables(path)?;
             // The process that created it was killed before it could make the tables.
             return Err(StorageError::Absent(path.to_owned()));
         }
@@ -318,6 +331,7 @@ mod tests {
         application_id: 7,
         tables: &["CREATE TABLE things (name TEXT)"],
         migrations: &["ALTER TABLE things ADD COLUMN size INTEGER", "CREATE INDEX by_size ON things (size)"],
+        followers: &["derived.db"],
         page_bytes: 4096,
         settings: &[("synchronous", 2)],
     };
@@ -360,6 +374,52 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(DATABASE.path(directory.path()), "").unwrap();
         assert!(matches!(DATABASE.open_to_read(directory.path()), Err(StorageError::Absent(_))));
+    }
+
+    /// Opens a database with these files, which hold so many bytes, and expects the error and all files as they were.
+    fn assert_lost(files: &[(&str, usize)], trace: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(directory.path().join(name), vec![1; *bytes]).unwrap();
+        }
+        for error in [open(directory.path()).unwrap_err(), DATABASE.open_to_read(directory.path()).unwrap_err()] {
+            let StorageError::Lost { path, trace: found } = &error else { panic!("{files:?}: {error}") };
+            assert_eq!((path, found), (&DATABASE.path(directory.path()), &directory.path().join(trace)));
+        }
+        let left = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+        let (mut left, mut written): (Vec<_>, Vec<_>) =
+            (left.collect(), files.iter().map(|file| file.1 as u64).collect());
+        left.sort();
+        written.sort();
+        assert_eq!(left, written, "{files:?}");
+    }
+
+    #[test]
+    fn empty_file_with_traces_is_lost() {
+        assert_lost(&[("things.db", 0), ("derived.db", 0)], "derived.db");
+        assert_lost(&[("derived.db", 100)], "derived.db");
+        assert_lost(&[("things.db", 0), ("things.db-wal", 100)], "things.db-wal");
+        assert_lost(&[("things.db-wal", 100)], "things.db-wal");
+        // The start was killed before it wrote.
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["things.db", "things.db-wal", "livehook.lock"] {
+            std::fs::write(directory.path().join(file), "").unwrap();
+        }
+        open(directory.path()).unwrap();
+        std::fs::write(directory.path().join("derived.db"), "").unwrap();
+        open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn database_without_tables_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(DATABASE.path(directory.path())).unwrap();
+        connection.execute_batch("CREATE TABLE one (a); DROP TABLE one").unwrap();
+        drop(connection);
+        std::fs::write(directory.path().join("derived.db"), "").unwrap();
+        assert!(matches!(open(directory.path()), Err(StorageError::Lost { .. })));
+        std::fs::remove_file(directory.path().join("derived.db")).unwrap();
+        open(directory.path()).unwrap();
     }
 
     #[test]

@@ -17,6 +17,14 @@ pub enum StorageError {
         "{0}: this file does not exist; start `livehook serve` with this data directory first, or check --data-dir"
     )]
     Absent(PathBuf),
+    /// The database is empty or absent, although another file shows that it was there.
+    #[error("{path}: this file is empty or missing, although {trace} shows that it was there")]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// The file that shows it.
+        trace: PathBuf,
+    },
     /// The file is not a database, or not of the expected kind.
     #[error("{0}: this file is not from livehook; move it away, or choose another `data_dir`")]
     Foreign(PathBuf),

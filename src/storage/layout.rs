@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::file::{directory_of, make_private, resolved};
 use super::file_space::FileSpace;
-use super::{StorageError, durable_files, own_file, wal};
+use super::{StorageError, durable_files, free_bytes, own_file, wal};
 
 /// SQLite's number for `auto_vacuum = INCREMENTAL`: the file can give back free pages, a few at a time.
 const INCREMENTAL: i64 = 2;
@@ -102,8 +102,7 @@ fn try_renew(connection: Connection, path: &Path, page_bytes: i64, target: &Path
     if used_bytes > RENEWED_BYTES_MAX {
         return Err(NotRenewed::Large);
     }
-    let volume = rustix::fs::statvfs(directory).map_err(|error| StorageError::io(directory)(error.into()))?;
-    if volume.f_bavail.saturating_mul(volume.f_frsize) < used_bytes + SPARE_BYTES {
+    if free_bytes(directory).is_none_or(|free| free < used_bytes + SPARE_BYTES) {
         return Err(NotRenewed::NoSpace);
     }
     // Moves the WAL into the database and removes it, which takes the only use of the file. A WAL that stayed would be applied

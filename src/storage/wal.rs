@@ -16,6 +16,11 @@ pub(super) fn path(path: &Path) -> PathBuf {
     path.with_extension("db-wal")
 }
 
+/// The index of that WAL, which its connections share.
+pub(super) fn index_path(path: &Path) -> PathBuf {
+    path.with_extension("db-shm")
+}
+
 /// The files that SQLite may make next to the database at `path`: the WAL, its index, and the rollback journal of a database
 /// without a WAL.
 pub(super) fn companions(path: &Path) -> [PathBuf; 3] {

@@ -23,6 +23,7 @@ use super::key_use::KeyMetrics;
 use super::labels::{CallbackLabels, DeliveryLabels, DeliveryOutcome, ReasonLabels, SinkLabels};
 use super::limits::LimitMetrics;
 use super::process::ProcessMetrics;
+use super::readiness::{ReadinessMetrics, UnreadyReason};
 use super::registrar::{Registrar, durations};
 use super::text_format::{TextFormat, classic};
 use crate::callback::{EventType, ReasonCategory};
@@ -54,7 +55,7 @@ pub struct Metrics {
     index_replaced: Counter,
     without_sequence: Counter,
     feed_subscribers: Gauge,
-    ready: Gauge,
+    readiness: ReadinessMetrics,
     disk: DiskMetrics,
     limits: LimitMetrics,
     attempts: AttemptMetrics,
@@ -132,7 +133,7 @@ impl Metrics {
                 "Pushes, stops and push anomalies without a usable sequence, which belong to no session",
             ),
             feed_subscribers: registrar.zero("feed_subscribers", "Subscribers of the feed"),
-            ready: registrar.zero("ready", "1 if the receiver can store events, as /readyz says, and 0 if not"),
+            readiness: ReadinessMetrics::new(&mut registrar),
             disk: DiskMetrics::new(&mut registrar),
             limits: LimitMetrics::new(&mut registrar),
             attempts: AttemptMetrics::new(&mut registrar),
@@ -251,9 +252,9 @@ impl Metrics {
         self.index_replaced.inc();
     }
 
-    /// Sets whether the receiver can store events.
-    pub fn ready(&self, is_ready: bool) {
-        self.ready.set(i64::from(is_ready));
+    /// Sets why the receiver can't store events; `None` if it can.
+    pub fn readiness(&self, unready: Option<UnreadyReason>) {
+        self.readiness.set(unready);
     }
 
     /// The space on the disk.

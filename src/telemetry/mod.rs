@@ -11,6 +11,7 @@ mod log_queue;
 mod logs;
 mod metrics;
 mod process;
+mod readiness;
 mod registrar;
 mod text_format;
 
@@ -23,4 +24,5 @@ pub use log_queue::Log;
 pub use logs::{Format, Level, LogOptions, start_log};
 pub use metrics::Metrics;
 pub use process::ProcessMetrics;
+pub use readiness::UnreadyReason;
 pub use text_format::TextFormat;

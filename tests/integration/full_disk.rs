@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::client::{Client, now_secs, signed};
+use super::client::{Client, members, now_secs, sign, signed};
 use super::process::{Livehook, Mounted, PROGRAM};
 
 async fn post(livehook: &Livehook, number: u64) -> u16 {
     Client::connect(livehook.receiver).await.unwrap().post(&signed(number, now_secs())).await.unwrap().status
+}
+
+async fn metrics(livehook: &Livehook) -> String {
+    Client::connect(livehook.admin).await.unwrap().get("/metrics", "").await.unwrap().body
 }
 
 /// Fills the disk to the last block.
@@ -61,13 +65,75 @@ async fn start_with_full_disk(mut livehook: Livehook, is_killed: bool) {
     }
     assert!(livehook.log().contains("data/journal.db: the disk is full"), "{}", livehook.log());
     assert_eq!((post(&livehook, 3).await, livehook.readiness().await), (503, 503));
+    let shown = metrics(&livehook).await;
+    for line in ["livehook_ready 0", "livehook_unready{reason=\"disk_full\"} 1", "livehook_volume_free_bytes "] {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
+    for name in ["livehook_build_info{", "livehook_journal_file_bytes", "process_resident_memory_bytes"] {
+        let value = shown.lines().find(|line| line.starts_with(name)).and_then(|line| line.rsplit(' ').next());
+        assert!(value.is_some_and(|value| value != "0"), "{name} is 0 or not in\n{shown}");
+    }
     std::fs::remove_file(data.join("ballast")).unwrap();
     livehook.ready().await;
     for number in 0..4 {
         assert_eq!(post(&livehook, number).await, 200, "{}", livehook.log());
     }
+    let shown = metrics(&livehook).await;
+    assert!(
+        shown.contains("livehook_ready 1") && shown.contains("livehook_unready{reason=\"disk_full\"} 0"),
+        "{shown}"
+    );
     livehook.stop().await;
     assert_eq!(livehook.journal().len(), 4);
+}
+
+/// A reader keeps the WAL from being emptied, so it outgrows the first part of its index (4062 pages). The disk is full when the
+/// second part is needed.
+async fn fill_up_while_wal_grows(mut livehook: Livehook) {
+    const PAGES_MAX: u64 = 4062;
+    let data = livehook.path("data");
+    livehook.start();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, 0).await, 200);
+    let reader = rusqlite::Connection::open(data.join("journal.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records").unwrap();
+    let pages_left = || PAGES_MAX.saturating_sub(data.join("journal.db-wal").metadata().unwrap().len() / 4120);
+    let mut number = 1;
+    while pages_left() > 8 {
+        // A large event takes some 60 pages.
+        let filler = if pages_left() > 100 { "x".repeat(240_000) } else { String::new() };
+        let members = format!("{},\"filler\":\"{filler}\"", members(number));
+        let answer =
+            Client::connect(livehook.receiver).await.unwrap().post(&sign(&members, now_secs() + 60)).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", livehook.log());
+        number += 1;
+    }
+    fill(&data);
+    // So much that the WAL takes the pages, but the disk does not take all of its index.
+    let ballast = std::fs::OpenOptions::new().write(true).open(data.join("ballast")).unwrap();
+    ballast.set_len(ballast.metadata().unwrap().len() - ((pages_left() + 6) << 12)).unwrap();
+    ballast.sync_all().unwrap();
+    drop(ballast);
+    while post(&livehook, number).await == 200 {
+        number += 1;
+    }
+    assert_eq!(livehook.readiness().await, 503, "{}", livehook.log());
+    std::fs::remove_file(data.join("ballast")).unwrap();
+    livehook.ready().await;
+    assert_eq!(post(&livehook, number).await, 200);
+    drop(reader);
+    livehook.stop().await;
+    assert_eq!(livehook.journal().len() as u64, number + 1);
+}
+
+#[tokio::test]
+#[ignore = "mounts a small file system, which takes root: run by tests/run"]
+async fn disk_of_small_blocks_fills_up() {
+    let livehook = Livehook::configured("", "[index]\nenabled = false");
+    let (data, image) = (livehook.path("data"), livehook.path("image"));
+    std::fs::create_dir(&data).unwrap();
+    let _mounted = Mounted::ext2(&data, &image, 48 << 20);
+    fill_up_while_wal_grows(livehook).await;
 }
 
 #[tokio::test]

@@ -41,7 +41,9 @@ async fn standby_is_alive_and_not_ready() {
     assert!(Client::connect(standby.receiver).await.is_err(), "the port for callbacks is closed");
     let mut admin = Client::connect(standby.admin).await.unwrap();
     assert_eq!(admin.get("/livez", "").await.unwrap().status, 200);
-    for path in ["/readyz", "/metrics", "/api/v1/events"] {
+    let shown = Client::connect(standby.admin).await.unwrap().get("/metrics", "").await.unwrap();
+    assert!(shown.status == 200 && shown.body.contains("livehook_unready{reason=\"standby\"} 1"), "{}", shown.body);
+    for path in ["/readyz", "/api/v1/events"] {
         let mut admin = Client::connect(standby.admin).await.unwrap();
         let answer = admin.get(path, "").await.unwrap();
         assert_eq!((answer.status, answer.error().as_str()), (503, "standby"), "{path}");

@@ -27,7 +27,7 @@ async fn assert_replaced(running: &mut Running, times: u32) {
 
 #[tokio::test]
 async fn unusable_index_is_replaced() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = Running::start().stop().await;
     let file = directory.path().join("index.db");
     std::fs::write(&file, "no database, and longer than the head of one".repeat(9)).unwrap();
     let mut running = Running::open(directory);
