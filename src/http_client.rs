@@ -135,8 +135,13 @@ impl ServerCertVerifier for ListedOrSigned {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
     /// It has more bytes than the limit.
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
+    #[error("the answer is larger than {bytes_max} bytes")]
+    TooLarge {
+        /// The limit.
+        bytes_max: usize,
+        /// The beginning of the body.
+        kept: String,
+    },
     /// The connection broke, or the time was over.
     #[error(transparent)]
     Broken(#[from] reqwest::Error),
@@ -154,10 +159,10 @@ pub(crate) async fn read_body(
     let (mut body, mut bytes) = (Vec::new(), 0_usize);
     while let Some(chunk) = response.chunk().await? {
         bytes = bytes.saturating_add(chunk.len());
-        if bytes > bytes_max {
-            return Err(AnswerError::TooLarge(bytes_max));
-        }
         body.extend_from_slice(&chunk[..chunk.len().min(kept_bytes - body.len())]);
+        if bytes > bytes_max {
+            return Err(AnswerError::TooLarge { bytes_max, kept: String::from_utf8_lossy(&body).into_owned() });
+        }
     }
     Ok(String::from_utf8_lossy(&body).into_owned())
 }

@@ -46,7 +46,7 @@ pub(crate) fn client(url: &Url, timeout: Duration, certificates: Option<&Path>) 
 pub(crate) async fn read_body(url: &Url, timeout: Duration, response: Response) -> anyhow::Result<String> {
     http_client::read_body(response, ANSWER_BYTES_MAX, ANSWER_BYTES_MAX).await.map_err(|error| match error {
         AnswerError::Broken(error) => no_answer(url, timeout, error),
-        AnswerError::TooLarge(_) => anyhow!("{}: {error}; is this the URL of livehook?", shown(url)),
+        AnswerError::TooLarge { .. } => anyhow!("{}: {error}; is this the URL of livehook?", shown(url)),
     })
 }
 

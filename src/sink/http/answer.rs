@@ -10,6 +10,9 @@ use crate::sink::{Failure, Outcome};
 /// The characters of an answer's body that a reason shows.
 const EXCERPT_CHARACTERS_MAX: usize = 200;
 
+/// The longest wait that an answer can ask for: the most that `retry.wait_ms_max` allows.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// An answer whose body was read to its end.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
@@ -81,21 +84,48 @@ impl Meaning {
     }
 }
 
-/// Returns the wait that `Retry-After` asks for: seconds (`120`), or an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`).
+/// Returns the wait that `Retry-After` asks for, at most [`WAIT_MAX`]: seconds (`120`), or one of the three forms of an HTTP date
+/// (`Sun, 06 Nov 1994 08:49:37 GMT`). Also reads what servers send although HTTP has no such form: fractions, negative numbers,
+/// `120s`, UTC for GMT, and RFC 3339. A time that has passed is no wait.
 fn wait(text: &str, now_ms: i64) -> Option<Duration> {
     let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number that is too large to parse is a long wait too.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    let number = text.trim_end_matches(|character: char| character.is_ascii_alphabetic() || character == ' ');
+    let unit = &text[number.len()..];
+    if matches!(unit.trim(), "" | "s" | "sec" | "secs" | "second" | "seconds")
+        && let Ok(secs) = number.parse::<f64>()
+    {
+        // Rounded up, because the receiver may count from the start of the second. An infinite number is a long wait too.
+        let secs = secs.ceil().clamp(0.0, WAIT_MAX.as_secs_f64());
+        return Some(Duration::from_secs_f64(secs));
     }
-    let until = httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(until.saturating_sub(Duration::from_millis(u64::try_from(now_ms).unwrap_or(0))))
+    let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+    Some(date(text)?.saturating_sub(now).min(WAIT_MAX))
+}
+
+/// Returns a date as the time since 1970. A date before that is 1970.
+fn date(text: &str) -> Option<Duration> {
+    let as_gmt = [" UTC", " UT", " Z", " +0000", " -0000"].iter().find_map(|zone| text.strip_suffix(zone));
+    let date = match as_gmt {
+        Some(date) => httpdate::parse_http_date(&format!("{date} GMT")),
+        None => httpdate::parse_http_date(text),
+    };
+    match date {
+        Ok(date) => Some(date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()),
+        Err(_) => {
+            let timestamp: jiff::Timestamp = text.parse().ok()?;
+            Some(Duration::from_secs(u64::try_from(timestamp.as_second()).unwrap_or(0)))
+        }
+    }
 }
 
 /// Returns a cure, if the status alone shows the cause.
 fn cure(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
-        300..=399 => Some("livehook does not follow redirects: set `url` to the address that takes the events"),
+        300 => Some("the receiver offers a choice of addresses: set `url` to the one that takes the events"),
+        304 => Some(
+            "304 is an answer from a cache, and no event was taken: set `url` to the receiver, without a cache in between",
+        ),
+        301..=399 => Some("livehook does not follow redirects: set `url` to the address that takes the events"),
         401 | 403 => Some("does the receiver know this sink's secret or token?"),
         404 | 405 => Some("is `url` the address at which the receiver takes events?"),
         413 => Some("raise the limit of the receiver, or lower `batch_events_max`"),
@@ -154,16 +184,48 @@ mod tests {
             (" 0 ", Some(0)),
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
             ("Sun, 06 Nov 1994 08:49:36 GMT", Some(0)),
-            ("99999999999999999999999999", Some(u64::MAX)),
-            ("-1", None),
-            ("1.5", None),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:50:37 UTC", Some(60)),
+            ("Sun, 06 Nov 1994 08:50:37 +0000", Some(60)),
+            ("1994-11-06T08:50:37Z", Some(60)),
+            ("1994-11-06T09:50:37+01:00", Some(60)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(86_400)),
+            ("86401", Some(86_400)),
+            ("99999999999999999999999999", Some(86_400)),
+            ("1e300", Some(86_400)),
+            ("-1", Some(0)),
+            ("-0.5", Some(0)),
+            ("+5", Some(5)),
+            ("1.5", Some(2)),
+            ("0.001", Some(1)),
+            ("120s", Some(120)),
+            ("120 seconds", Some(120)),
+            ("120 minutes", None),
+            ("nan", None),
             ("soon", None),
+            ("1, 2", None),
+            ("1,5", None),
             ("", None),
         ] {
             assert_eq!(wait(text, now_ms), secs.map(Duration::from_secs), "{text}");
         }
         let Outcome::Retry(failure) = answer(503, Some("7")).outcome("http://r/x", now_ms) else { panic!() };
         assert_eq!((failure.retry_after, failure.is_outage), (Some(Duration::from_secs(7)), true));
+    }
+
+    #[test]
+    fn only_redirects_are_called_so() {
+        for (status, said) in [
+            (300, "a choice of addresses"),
+            (302, "does not follow redirects"),
+            (304, "an answer from a cache"),
+            (308, "does not follow redirects"),
+        ] {
+            let reason = reason(&outcome(status));
+            assert!(reason.contains(said), "{reason}");
+        }
     }
 
     #[test]

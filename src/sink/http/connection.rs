@@ -143,7 +143,7 @@ impl Connection {
     }
 
     /// Sends a request with these headers, and returns its complete answer. A status alone doesn't count: a proxy may have
-    /// sent it, and then the body breaks off.
+    /// sent it, and then the body breaks off. Of a failure with a very long body, the beginning is enough.
     async fn answer(&self, request: RequestBuilder, headers: &HeaderMap) -> Result<Answer, AnswerError> {
         let response = request.send().await?;
         let status = response.status();
@@ -151,7 +151,11 @@ impl Connection {
         let location = text(LOCATION).and_then(|location| self.url.join(location).ok());
         let retry_after = text(RETRY_AFTER).map(str::to_owned);
         let location = location.as_ref().map(shown).filter(|_| status.is_redirection());
-        let body = http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await?;
+        let body = match http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await {
+            // Only a success must be proven by its end. Otherwise a refusal with a long page would be retried for ever.
+            Err(AnswerError::TooLarge { kept, .. }) if !status.is_success() => kept,
+            body => body?,
+        };
         // Only the reason of a failure quotes the body, and a search for every form of every secret takes time.
         let body = if status.is_success() { String::new() } else { self.without_secrets(&body, headers) };
         Ok(Answer { status, retry_after, location, body })
@@ -170,7 +174,7 @@ impl Connection {
         let shown = &self.shown;
         let error = match error {
             AnswerError::Broken(error) => error,
-            AnswerError::TooLarge(_) => {
+            AnswerError::TooLarge { .. } => {
                 let cure = "let the receiver send a short answer, such as 204 without a body";
                 return Failure::outage(format!("{shown}: {error}, so livehook did not read it to its end; {cure}"));
             }

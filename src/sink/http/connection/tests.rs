@@ -69,13 +69,19 @@ async fn a_long_answer_is_read_up_to_a_limit() {
         assert_eq!(names(&outcomes), [expected, expected]);
         assert!(expected == "delivered" || reason(&outcomes[0]).len() < 500);
     }
-    // Many times more than the sink reads.
-    let reply = format!("HTTP/1.1 200 X\r\nContent-Length: 9000000000\r\n\r\n{body}{body}");
-    let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
-    let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
-    assert_eq!(names(&outcomes), ["retry"]);
-    let reason = reason(&outcomes[0]);
-    assert!(reason.contains(": the answer is larger than 16777216 bytes"), "{reason}");
+    // Many times more than the sink reads. Only a success is worth nothing without its end.
+    for (status, outcome, said) in [
+        (200, "retry", ": the answer is larger than 16777216 bytes"),
+        (400, "rejected", "answered 400 Bad Request: \"xxx"),
+        (503, "retry", "answered 503 Service Unavailable"),
+    ] {
+        let reply = format!("HTTP/1.1 {status} X\r\nContent-Length: 9000000000\r\n\r\n{body}{body}");
+        let receiver = Receiver::start(move |_| Reply::Text(reply.clone()));
+        let outcomes = receiver.sink("").deliver(&records_of_streams(&["a"])).await;
+        assert_eq!(names(&outcomes), [outcome]);
+        let reason = reason(&outcomes[0]);
+        assert!(reason.contains(said), "{reason}");
+    }
 }
 
 #[tokio::test]
