@@ -85,7 +85,7 @@ pub(super) fn run_with_output(
         Command::Events(arguments) => events::run(arguments, output),
         Command::DeadLetters(arguments) => dead_letters::run(*arguments, output),
         Command::Replay(arguments) => replay::run(&arguments, output),
-        Command::Sinks(arguments) => sinks::run(&arguments),
+        Command::Sinks(arguments) => sinks::run(&arguments, output),
         Command::Streams(arguments) => streams::run(&arguments, output),
         Command::Sessions(arguments) => sessions::run(*arguments, output),
         Command::Session(arguments) => session::run(&arguments, output),

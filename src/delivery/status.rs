@@ -20,9 +20,9 @@ pub struct Status {
     pub requests: Requests,
     cursor: AtomicI64,
     oldest_pending_ms: AtomicI64,
+    last_delivered_ms: AtomicI64,
     attempt: AtomicU32,
     dead_letters: AtomicI64,
-    last_delivered_ms: AtomicI64,
     last_error: Mutex<Option<String>>,
     last_failure: Mutex<Option<PastFailure>>,
     failing: Mutex<Option<FailingEvent>>,
@@ -63,14 +63,14 @@ pub struct StatusView {
     pub cursor: i64,
     /// When livehook received the oldest unfinished event, in Unix ms; `None` if every event is finished.
     pub oldest_pending_ms: Option<i64>,
+    /// When the sink last took an event, in Unix ms; `None` if it has taken none since the start of the service.
+    pub last_delivered_ms: Option<i64>,
     /// The number of the next attempt: 1 if the sink works.
     pub attempt: u32,
     /// The number of dead letters.
     pub dead_letters: i64,
     /// Why the sink failed last; `None` while it works.
     pub last_error: Option<String>,
-    /// When the destination took an event last, in Unix ms; `None` if it has taken none since the service started.
-    pub last_delivered_ms: Option<i64>,
     /// The newest failure since the service started, also if the sink works again.
     pub last_failure: Option<PastFailure>,
     /// The oldest event that has failed; `None` while every event passes.

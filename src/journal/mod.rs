@@ -32,7 +32,7 @@ pub use dead_letters::{
 pub use error::{AppendError, JournalError};
 pub use inspection::{ConsumerPlace, Inspection};
 pub use options::Options;
-pub use reader::Reader;
+pub use reader::{ConsumerView, Reader};
 pub use record::{CLOCK_SLACK_MS, Offset, Record};
 pub use replays::{NewReplay, Replay, ReplayProgress};
 pub use salvage::{LostRow, Salvaged, salvage};

@@ -66,6 +66,7 @@ def test_a_person_ends_a_wait_or_gives_up(folder):
     service = Service(folder, POISONED)
     retry = block(OPERATIONS, "Try again, or give up", "sh", "retry")
     skip = block(OPERATIONS, "Try again, or give up", "sh", "skip")
+    shown = block(OPERATIONS, "Try again, or give up", "sh", "sinks list")
     (folder / "fail").touch()
     with service.running():
         def sink():
@@ -78,6 +79,7 @@ def test_a_person_ends_a_wait_or_gives_up(folder):
 
         failing = fails_first("push")
         assert failing in service.log(), "the log names the event"
+        assert service.script(shown)[0].splitlines()[1].split()[:4] == ["backend", "command", "failing", "3"]
         (folder / "fail").unlink()
         service.script(retry)
         until("all are delivered", lambda: sink()["lag"] == 0, service.process)

@@ -55,15 +55,41 @@ async fn state(livehook: &Livehook, fits: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
+fn output(livehook: &Livehook, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(&livehook.directory).env("LIVEHOOK_CONFIG", "config.toml").arg("sinks").args(arguments);
+    command.output().unwrap()
+}
+
 fn sinks(livehook: &Livehook, arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = Command::new(PROGRAM)
-        .current_dir(&livehook.directory)
-        .env("LIVEHOOK_CONFIG", "config.toml")
-        .arg("sinks")
-        .args(arguments)
-        .output()
-        .unwrap();
+    let Output { status, stderr, .. } = output(livehook, arguments);
     (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+/// The row that `sinks list` prints.
+fn listed(livehook: &Livehook) -> Value {
+    let Output { stdout, stderr, .. } = output(livehook, &["list", "--output", "json"]);
+    serde_json::from_slice(&stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&stderr)))
+}
+
+#[tokio::test]
+async fn list_shows_each_state() {
+    let mut livehook = service().await;
+    let row = listed(&livehook);
+    assert_eq!((&row["name"], &row["type"], &row["state"]), (&"backend".into(), &"command".into(), &"working".into()));
+    assert_eq!((&row["pending"], &row["last_delivered"]), (&0.into(), &Value::Null));
+    post(&livehook, 0, "good").await;
+    state(&livehook, |sink| sink["last_delivered"] != Value::Null && sink["lag"] == 0).await;
+    post(&livehook, 1, "bad").await;
+    state(&livehook, |sink| sink["attempt"] == 2).await;
+    let row = listed(&livehook);
+    assert_eq!((&row["state"], &row["pending"], &row["attempt"]), (&"failing".into(), &1.into(), &2.into()));
+    assert!(row["last_error"].is_string() && row["oldest_pending_secs"].is_number(), "{row}");
+    assert!(row["last_delivered"].is_string(), "{row}");
+    livehook.stop().await;
+    let row = listed(&livehook);
+    assert_eq!((&row["state"], &row["pending"], &row["type"]), (&"stopped".into(), &1.into(), &Value::Null));
+    assert!(row["oldest_pending"].is_string(), "{row}");
 }
 
 #[tokio::test]

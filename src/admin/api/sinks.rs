@@ -41,6 +41,8 @@ pub(super) struct SinkView {
     lag: i64,
     /// When the oldest event that it has not taken was received.
     oldest_pending: Option<Moment>,
+    /// When it last took an event; `null` if it has taken none since the start of the service.
+    last_delivered: Option<Moment>,
     /// The current or next attempt at the pending events; 1 if all is well.
     attempt: u32,
     /// Why the last attempt failed; `null` if it did not.
@@ -95,6 +97,7 @@ pub(super) async fn list_sinks(State(api): State<Arc<Api>>, _: NoParameters) -> 
             cursor: view.cursor,
             lag: lag(head, view.cursor),
             oldest_pending: view.oldest_pending_ms.map(Moment),
+            last_delivered: view.last_delivered_ms.map(Moment),
             attempt: view.attempt,
             last_error: view.last_error,
             dead_letters: view.dead_letters,

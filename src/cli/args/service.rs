@@ -51,13 +51,27 @@ impl ServiceArguments {
     /// # Errors
     /// The address or the token is unknown, or the configuration file cannot be read.
     pub(crate) fn connect(&self, timeout: Duration) -> anyhow::Result<Service> {
+        let (url, token) = self.find()?;
+        let token = token.ok_or_else(|| no_token(&url))?;
+        Service::new(url, timeout, Some(&token))
+    }
+
+    /// Returns a client that only reads. On a loopback address that needs no token.
+    ///
+    /// # Errors
+    /// The address is unknown, or the configuration file cannot be read.
+    pub(crate) fn connect_to_read(&self, timeout: Duration) -> anyhow::Result<Service> {
+        let (url, token) = self.find()?;
+        Service::new(url, timeout, token.as_ref())
+    }
+
+    fn find(&self) -> anyhow::Result<(Url, Option<Token>)> {
         let admin = Config::find_admin(self.config.as_deref(), &Process)?;
         let url = match &self.url {
             Some(url) => url.clone(),
             None => admin_url(admin.listen)?,
         };
-        let token = admin.token.as_ref().ok_or_else(|| no_token(&url))?;
-        Service::new(url, timeout, Some(token))
+        Ok((url, admin.token))
     }
 }
 

@@ -87,24 +87,27 @@ impl Service {
 
     async fn call<T: DeserializeOwned>(&self, url: &Url, request: RequestBuilder) -> anyhow::Result<T> {
         let (status, body) = self.send(url, request).await?;
-        if (200..300).contains(&status) { read(url, &body) } else { Err(refused(url, status, &body)) }
+        if (200..300).contains(&status) { read(url, &body) } else { Err(self.refused(url, status, &body)) }
+    }
+
+    /// An error for an answer that refuses. The API explains it in `detail`, the rest of the admin endpoint in `message`.
+    fn refused(&self, url: &Url, status: u16, body: &str) -> anyhow::Error {
+        // A proxy in front of the service may answer with HTML.
+        let answer = serde_json::from_str::<Value>(body).unwrap_or_default();
+        let detail = answer["detail"].as_str();
+        let hint = match status {
+            401 if self.authorization.is_none() => {
+                "; use --config with the file of the service, or set LIVEHOOK_ADMIN_TOKEN"
+            }
+            401 => "; is the token the one of this service?",
+            404 | 405 if detail.is_none() => "; is --url the admin endpoint?",
+            _ => "",
+        };
+        let text = printable(detail.or(answer["message"].as_str()).unwrap_or(body).trim(), SHOWN_CHARACTERS_MAX);
+        anyhow!("{}: answered {status} {text}{hint}", shown(url))
     }
 }
 
 fn read<T: DeserializeOwned>(url: &Url, body: &str) -> anyhow::Result<T> {
     serde_json::from_str(body).with_context(|| format!("{}: the answer is not from livehook", shown(url)))
-}
-
-/// An error for an answer that refuses. The API explains it in `detail`, the rest of the admin endpoint in `message`.
-fn refused(url: &Url, status: u16, body: &str) -> anyhow::Error {
-    // A proxy in front of the service may answer with HTML.
-    let answer = serde_json::from_str::<Value>(body).unwrap_or_default();
-    let detail = answer["detail"].as_str();
-    let hint = match status {
-        401 => "; is the token the one of this service?",
-        404 | 405 if detail.is_none() => "; is --url the admin endpoint?",
-        _ => "",
-    };
-    let text = printable(detail.or(answer["message"].as_str()).unwrap_or(body).trim(), SHOWN_CHARACTERS_MAX);
-    anyhow!("{}: answered {status} {text}{hint}", shown(url))
 }

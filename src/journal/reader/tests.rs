@@ -22,6 +22,18 @@ async fn records_read_in_both_directions() {
 }
 
 #[tokio::test]
+async fn consumers_are_as_committed() {
+    let running = Running::start(&["log", "archive"]);
+    let none =
+        |name: &str| ConsumerView { name: name.to_owned(), pending: 0, oldest_pending_ms: None, dead_letters: 0 };
+    assert_eq!(running.reader().consumers().unwrap(), [none("archive"), none("log")]);
+    running.append(0..3).await;
+    let behind =
+        |name: &str| ConsumerView { pending: 3, oldest_pending_ms: Some(event(0).received_ms()), ..none(name) };
+    assert_eq!(running.reader().consumers().unwrap(), [behind("archive"), behind("log")]);
+}
+
+#[tokio::test]
 async fn records_of_other_types_are_not_read() {
     let running = Running::start(&["log"]);
     running.append(0..5).await;

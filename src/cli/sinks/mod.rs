@@ -1,4 +1,7 @@
-//! `livehook sinks`: lets a sink of a running service try again at once, or give up on events.
+//! `livehook sinks`: shows how the sinks do, and lets one try again at once or give up on events.
+
+mod list;
+mod row;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::args::ServiceArguments;
-use super::render::talk;
+use super::render::{Output, talk};
 use super::runtime::block_on;
 use crate::callback::{EventId, NamePattern};
 use crate::config::SinkName;
@@ -16,13 +19,14 @@ use crate::config::SinkName;
 /// How long the service may take for its answer. A sink in the middle of a delivery ends that first.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Let a sink of the running service try again now, or give up on events
+/// Show how the sinks do, let one try again now, or give up on events
 ///
-/// After a failure, a sink waits before it tries again. `retry` ends the wait, for example when its destination works again.
+/// `list` also works without a running service. The others need one. After a failure, a sink waits before it tries again. `retry` ends the wait, for example when its destination works again.
 /// An event that always fails holds up the later events of its stream. `skip` makes a dead letter of it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  livehook sinks list
   livehook sinks retry backend --config config.toml
   livehook sinks skip backend --event 0167c013-eab0-8a3c-9f0e-5b1d0c6a7e42
   livehook sinks skip backend --stream room-7")]
@@ -33,6 +37,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    List(list::ListArguments),
     Retry(RetryArguments),
     Skip(SkipArguments),
 }
@@ -70,9 +75,10 @@ struct Skipped {
     count: u64,
 }
 
-/// Sends the request to the service.
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+/// Prints the sinks, or sends the request to the service.
+pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     match &arguments.command {
+        Command::List(arguments) => list::run(arguments, output),
         Command::Retry(RetryArguments { sink, service }) => {
             let service = service.connect(TIMEOUT)?;
             let _: IgnoredAny = block_on(service.post(&format!("sinks/{sink}/retry"), &json!({})))??;
