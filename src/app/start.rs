@@ -27,7 +27,7 @@ use crate::callback::{EventSelection, Verifier};
 use crate::clock;
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Outlet, Status, Worker};
-use crate::http::{self, ErrorBody, Hooks, Limits};
+use crate::http::{self, ErrorBody, FindClient, Hooks, Limits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, CallbackReceiver};
@@ -323,7 +323,13 @@ fn spawn_endpoints(
     let hooks = Hooks {
         connections: Some(Box::new(move |count| metrics.limits().connections(count))),
         // No route sees a request without a readable head, so the transport reports it.
-        unreadable_head: Some(Box::new(move |word| receiver.count_unreadable(word))),
+        unreadable_head: Some(Box::new({
+            let receiver = Arc::clone(&receiver);
+            move |word| receiver.count_unreadable(word)
+        })),
+        client: receiver
+            .trusts_proxies()
+            .then(|| -> FindClient { Box::new(move |peer, headers| receiver.client_behind_proxy(peer, headers)) }),
     };
     let receiver = tokio::spawn(serve(ports.receiver, router, hooks, limits, receiver_stop));
     let admin = Arc::new(Admin::new(&config.admin, sources));

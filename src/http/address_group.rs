@@ -9,6 +9,15 @@ pub struct AddressGroup(IpAddr);
 impl AddressGroup {
     /// The first group in their order.
     pub(super) const FIRST: AddressGroup = AddressGroup(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+
+    /// A number that differs for all groups, except for the IPv6 networks that no client is in.
+    pub(super) fn number(self) -> u64 {
+        match self.0 {
+            // 0xffff begins no network of single clients.
+            IpAddr::V4(address) => 0xffff_0000_0000_0000 | u64::from(address.to_bits()),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+        }
+    }
 }
 
 impl From<IpAddr> for AddressGroup {
@@ -35,5 +44,8 @@ mod tests {
         assert_ne!(group("2001:db8:1:2::1"), group("2001:db8:1:3::1"));
         assert_eq!(group("::ffff:192.0.2.1"), group("192.0.2.1"));
         assert_ne!(group("192.0.2.1"), group("192.0.2.2"));
+        let all =
+            ["192.0.2.1", "192.0.2.2", "2001:db8:1:2::1", "2001:db8:1:3::1"].map(|address| group(address).number());
+        assert!(all.iter().enumerate().all(|(at, number)| *number != 0 && !all[..at].contains(number)), "{all:?}");
     }
 }

@@ -13,10 +13,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::address_group::AddressGroup;
 use super::phase::{Phase, Standing};
 
 const DRAIN: u8 = 1;
 const EVICT: u8 = 2;
+
+/// The client of every connection that is stuck, whoever it is. No address has this number.
+const STUCK: u64 = u64::MAX;
 
 /// The state of a connection, shared by its task and the listener.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct Connection {
     /// Whether a handler got a request since the task was woken.
     has_request: AtomicBool,
     orders: AtomicU8,
+    /// The number of the client's [`AddressGroup`] if the last request came through a proxy; else 0.
+    client: AtomicU64,
     /// Whether bytes of the client wait in the system. It is known only after an order.
     has_unread: AtomicBool,
     /// How many connections of the listener are ordered to end.
@@ -53,6 +59,7 @@ impl Connection {
             is_answering: AtomicBool::new(false),
             has_request: AtomicBool::new(false),
             orders: AtomicU8::new(0),
+            client: AtomicU64::new(0),
             has_unread: AtomicBool::new(false),
             evictions,
             waker: OnceLock::new(),
@@ -91,6 +98,21 @@ impl Connection {
     /// without progress for longer. `None` if the connection must stay, or is ordered to end.
     pub(super) fn eviction_rank(&self) -> Option<(Standing, u64)> {
         if self.orders.load(Ordering::Relaxed) & EVICT == 0 { self.rank() } else { None }
+    }
+
+    /// Notes whose request a proxy sends on this connection; `None` without a proxy.
+    pub(super) fn set_client(&self, client: Option<AddressGroup>) {
+        self.client.store(client.map_or(0, AddressGroup::number), Ordering::Relaxed);
+    }
+
+    /// Whose crowd this connection belongs to, among the connections of one address. `None` if it is alone: its client is its
+    /// address, or it waits for a request of anybody. All stuck connections are one crowd, as if they had one client.
+    pub(super) fn crowd(&self) -> Option<u64> {
+        match (self.rank(), self.phase()) {
+            (Some((Standing::Stuck, _)), _) => Some(STUCK),
+            (_, Phase::Accepted | Phase::Idle | Phase::ReadingHead) => None,
+            _ => Some(self.client.load(Ordering::Relaxed)).filter(|client| *client != 0),
+        }
     }
 
     fn rank(&self) -> Option<(Standing, u64)> {

@@ -1,5 +1,6 @@
 //! The open connections by address, and which of them makes place for a new one. It decides only: it closes nothing.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::address_group::AddressGroup;
@@ -72,13 +73,20 @@ impl<T> ConnectionIndex<T> {
     /// Returns the connection that makes place for a new one: the one of the smallest rank in the group with the most
     /// connections. Groups of the same size count as one. If no connection there has a rank, smaller groups follow.
     ///
+    /// A proxy sends the requests of many clients from one address. So within the group, the largest `crowd` makes place first.
+    /// A connection without a crowd is alone.
+    ///
     /// In a crowd it compares only some. Of many groups of one size it takes some in turn. Of a large group it takes the
     /// oldest, because a stuck one is among them, and some in turn.
-    pub(super) fn victim<R: Ord>(&mut self, rank: impl Fn(&T) -> Option<R>) -> Option<&T> {
-        let mut best: Option<(R, &T)> = None;
+    pub(super) fn victim<R: Ord>(
+        &mut self,
+        rank: impl Fn(&T) -> Option<R>,
+        crowd: impl Fn(&T) -> Option<u64>,
+    ) -> Option<&T> {
+        let mut found: Vec<(R, Option<u64>, &T)> = Vec::new();
         let mut examined = 0;
         let mut larger = usize::MAX;
-        while best.is_none()
+        while found.is_empty()
             && let Some((count, _)) = self.by_count.range(..(larger, AddressGroup::FIRST)).next_back()
         {
             let turn = (*count, self.group_turn);
@@ -86,7 +94,7 @@ impl<T> ConnectionIndex<T> {
             let rest = self.by_count.range(turn..(count + 1, AddressGroup::FIRST));
             for (_, group) in rest.chain(begin) {
                 if examined >= EXAMINED_MAX {
-                    return best.map(|(_, connection)| connection);
+                    return first_of_largest_crowd(found);
                 }
                 self.group_turn = *group;
                 let Some(members) = self.groups.get(group) else { continue };
@@ -96,17 +104,25 @@ impl<T> ConnectionIndex<T> {
                 for (number, connection) in oldest.chain(in_turn.take(others)) {
                     examined += 1;
                     self.turn = number + 1;
-                    if let Some(rank) = rank(connection)
-                        && best.as_ref().is_none_or(|(smallest, _)| rank < *smallest)
-                    {
-                        best = Some((rank, connection));
-                    }
+                    found.extend(rank(connection).map(|rank| (rank, crowd(connection), connection)));
                 }
             }
             larger = *count;
         }
-        best.map(|(_, connection)| connection)
+        first_of_largest_crowd(found)
     }
+}
+
+/// Returns the connection of the smallest rank in the largest crowd.
+fn first_of_largest_crowd<R: Ord, T>(found: Vec<(R, Option<u64>, &T)>) -> Option<&T> {
+    let mut sizes: HashMap<u64, usize> = HashMap::new();
+    for crowd in found.iter().filter_map(|(_, crowd, _)| *crowd) {
+        *sizes.entry(crowd).or_default() += 1;
+    }
+    let size = |crowd: Option<u64>| crowd.and_then(|crowd| sizes.get(&crowd)).copied().unwrap_or(1);
+    let ranked = found.into_iter().map(|(rank, crowd, connection)| ((Reverse(size(crowd)), rank), connection));
+    // The first of several equal ones.
+    ranked.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, connection)| connection)
 }
 
 #[cfg(test)]
@@ -142,7 +158,29 @@ mod tests {
             (&[(1, Some(3)), (2, None), (2, None)], Some(3)),
             (&[(1, None), (2, None)], None),
         ] {
-            assert_eq!(index(connections).victim(|rank| *rank).copied().flatten(), victim, "{connections:?}");
+            assert_eq!(index(connections).victim(|rank| *rank, |_| None).copied().flatten(), victim, "{connections:?}");
+        }
+    }
+
+    /// All connections come from one proxy. Each is its rank and its client.
+    #[test]
+    fn largest_crowd_of_a_proxy_makes_place() {
+        for (connections, victim) in [
+            (&[(3, None), (1, None), (2, None)][..], 1),
+            // An idle connection of the proxy, a genuine request, and two requests of a flood.
+            (&[(1, None), (2, Some(7)), (4, Some(8)), (3, Some(8))], 3),
+            (&[(1, Some(7)), (2, Some(8))], 1),
+            (&[(1, Some(7)), (2, None)], 1),
+        ] {
+            let mut index = ConnectionIndex::new();
+            for connection in connections {
+                index.insert(group(1), *connection);
+            }
+            assert_eq!(
+                index.victim(|(rank, _)| Some(*rank), |(_, client)| *client).unwrap().0,
+                victim,
+                "{connections:?}"
+            );
         }
     }
 
@@ -155,15 +193,18 @@ mod tests {
         let looks = Cell::new(0);
         assert!(
             index
-                .victim(|number| {
-                    looks.set(looks.get() + 1);
-                    Some(*number)
-                })
+                .victim(
+                    |number| {
+                        looks.set(looks.get() + 1);
+                        Some(*number)
+                    },
+                    |_| None,
+                )
                 .is_some()
         );
         assert!(looks.get() <= 2 * EXAMINED_MAX, "{}", looks.get());
         let alone = 9_000;
-        let tries = (0..10_000).find(|_| index.victim(|number| (*number == alone).then_some(0)).is_some());
+        let tries = (0..10_000).find(|_| index.victim(|number| (*number == alone).then_some(0), |_| None).is_some());
         assert!(tries.is_some_and(|tries| tries < 400), "each gets its turn: {tries:?}");
     }
 
@@ -175,7 +216,7 @@ mod tests {
             index.insert(AddressGroup::from(std::net::IpAddr::V4(Ipv4Addr::from_bits(number))), number);
         }
         for alone in [0, 5_000, 9_999] {
-            let tries = (0..100).find(|_| index.victim(|number| (*number == alone).then_some(0)).is_some());
+            let tries = (0..100).find(|_| index.victim(|number| (*number == alone).then_some(0), |_| None).is_some());
             assert!(tries.is_some(), "{alone}");
         }
     }
@@ -189,7 +230,7 @@ mod tests {
             index.remove(*key);
         }
         assert_eq!(index.values().copied().collect::<Vec<_>>(), [0]);
-        assert_eq!(index.victim(|number| Some(*number)), Some(&0));
+        assert_eq!(index.victim(|number| Some(*number), |_| None), Some(&0));
         index.remove(keys[0]);
         assert!(index.groups.is_empty() && index.by_count.is_empty());
     }

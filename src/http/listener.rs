@@ -35,8 +35,9 @@ const SPARE_MAX: usize = 64;
 ///
 /// If there are nearly as many connections as the limit allows, or no file can be opened, a new connection evicts another, from
 /// the address with the most connections. There the stuck ones go first: the client has not sent its request within a
-/// second, or reads no answer. Then go the idle ones, then the recent ones. A connection whose request is with a handler
-/// is never evicted. While handlers work for all connections, new connections wait.
+/// second, or reads no answer. Then go the idle ones, then the recent ones. Among the connections of a proxy, those of the
+/// client with the most requests go first. A connection whose request is with a handler is never evicted. While handlers work
+/// for all connections, new connections wait.
 ///
 /// Dropping the future cuts every connection.
 pub async fn serve(
@@ -152,7 +153,7 @@ impl Connections {
 
     /// Orders a connection to end. Returns false if none may.
     fn evict_one(&mut self) -> bool {
-        let victim = self.index.victim(|state| state.eviction_rank());
+        let victim = self.index.victim(|state| state.eviction_rank(), |state| state.crowd());
         if let Some(victim) = victim {
             victim.evict();
         }

@@ -31,6 +31,6 @@ pub use limits::{Limits, limit_secs, raise_open_files_limit};
 pub use listener::serve;
 pub use log_limit::LogLimit;
 pub use network::Network;
-pub use serve::Hooks;
+pub use serve::{FindClient, Hooks};
 pub use socket::{Listen, Socket, check_address, listen};
 pub use url_path::UrlPath;

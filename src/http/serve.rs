@@ -5,7 +5,7 @@
 //! a request touches no timer. hyper's own timer for heads stays off, because it also runs between requests.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
 use futures_util::TryFutureExt;
 use futures_util::future::Either;
 use hyper::body::Incoming;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tower::Service;
 
 use super::ErrorBody;
+use super::address_group::AddressGroup;
 use super::connection::Connection;
 use super::limits::Limits;
 use super::log_limit::LogLimit;
@@ -41,13 +43,18 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The smallest read buffer, in bytes. The body of a callback fits.
 const BUFFER_BYTES_MIN: usize = 16 * 1024;
 
-/// Called when something happens that no route sees.
+/// Finds the client of a request from a peer, if that peer is a trusted proxy.
+pub type FindClient = Box<dyn Fn(IpAddr, &HeaderMap) -> Option<AddressGroup> + Send + Sync>;
+
+/// What the transport reports and asks, because no route sees it.
 #[derive(Default)]
 pub struct Hooks {
     /// A connection was opened or has ended. The argument is the number of open connections.
     pub connections: Option<Box<dyn Fn(usize) + Send + Sync>>,
     /// The head of a request could not be read. The argument is the error word of the answer, for example `timeout`.
     pub unreadable_head: Option<Box<dyn Fn(&'static str) + Send + Sync>>,
+    /// Finds the client behind a proxy, when the head of a request has arrived; `None` if no proxy is trusted.
+    pub client: Option<FindClient>,
 }
 
 /// Everything that the connections of a listener share.
@@ -92,7 +99,10 @@ impl Server {
         peer: SocketAddr,
         connection: Arc<Connection>,
     ) {
-        let call = |request| {
+        let call = |request: hyper::Request<Incoming>| {
+            if let Some(find) = &self.hooks.client {
+                connection.set_client(find(peer.ip(), request.headers()));
+            }
             let mut request = watched_request(request, &connection);
             request.extensions_mut().insert(ConnectInfo(peer));
             let connection = &connection;

@@ -2,7 +2,7 @@
 //!
 //! It also counts and logs each outcome, and keeps refusals. Nothing here knows how events are stored or where they go.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,7 +23,8 @@ use super::{HourlyCounts, Options, RecentRefusals};
 use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
 use crate::clock::Clock;
 use crate::http::{
-    BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, Network, UrlPath, client_address, limit_secs, read_body,
+    AddressGroup, BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, Network, UrlPath, client_address, limit_secs,
+    read_body,
 };
 use crate::journal::{Appended, Journal};
 use crate::telemetry::{KeyUse, Metrics};
@@ -273,7 +274,7 @@ impl CallbackReceiver {
     }
 
     /// Logs, at a bounded rate, why a request was not stored. The line quotes the sender only escaped.
-    fn log(&self, not_stored: &NotStored, client: std::net::IpAddr) {
+    fn log(&self, not_stored: &NotStored, client: IpAddr) {
         let NotStored { answer, hint, event_type, .. } = not_stored;
         let (error, message) = (answer.word(), answer.message());
         let Some(suppressed) = self.log_limit.admit(error, Instant::now().into_std()) else { return };
@@ -283,6 +284,17 @@ impl CallbackReceiver {
         } else {
             tracing::error!(%client, error, event_type, suppressed, "a callback was not stored: {message}{hint}");
         }
+    }
+
+    /// Whether requests may come through proxies.
+    pub fn trusts_proxies(&self) -> bool {
+        !self.trusted_proxies.is_empty()
+    }
+
+    /// Finds the client of a request that a trusted proxy sends; `None` if the peer is no trusted proxy.
+    pub fn client_behind_proxy(&self, peer: IpAddr, headers: &HeaderMap) -> Option<AddressGroup> {
+        let client = client_address(peer, headers, &self.client_address_header, &self.trusted_proxies).address;
+        (client != peer.to_canonical()).then(|| client.into())
     }
 
     /// Finds the sender of a request, which may have come through proxies.

@@ -78,18 +78,23 @@ pub(crate) struct TestServer {
 impl TestServer {
     /// Serves in memory.
     pub(crate) fn start(limits: Limits) -> TestServer {
+        TestServer::start_with(limits, Hooks::default())
+    }
+
+    /// Serves in memory, with hooks.
+    pub(crate) fn start_with(limits: Limits, hooks: Hooks) -> TestServer {
         let (connector, listener) = MemoryListener::new();
-        TestServer::run(listener, Way::Memory(connector), limits)
+        TestServer::run(listener, Way::Memory(connector), limits, hooks)
     }
 
     /// Serves over TCP.
     pub(crate) async fn start_tcp(limits: Limits) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        TestServer::run(listener, Way::Tcp(address), limits)
+        TestServer::run(listener, Way::Tcp(address), limits, Hooks::default())
     }
 
-    fn run(listener: impl Listen + 'static, way: Way, limits: Limits) -> TestServer {
+    fn run(listener: impl Listen + 'static, way: Way, limits: Limits, hooks: Hooks) -> TestServer {
         let gate = Gate::default();
         let wait = async |State(gate): State<Gate>| {
             gate.begun.notify_one();
@@ -105,7 +110,7 @@ impl TestServer {
             .route("/take", post(async move |gate: State<Gate>, _: String| wait(gate).await))
             .with_state(gate.clone());
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(listener, router, Hooks::default(), limits, async {
+        let task = tokio::spawn(serve(listener, router, hooks, limits, async {
             let _ = stopped.await;
         }));
         TestServer { way, gate, stop: Some(stop), task }

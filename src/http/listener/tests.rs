@@ -1,9 +1,12 @@
 //! Eviction and the end of a server, with clients in memory and tokio's clock paused; over TCP only if a test needs a real
 //! socket.
 
+use std::net::IpAddr;
+
 use tokio::time::sleep;
 
 use super::testing::{GET, TestServer, Way, ask, cap, limits, ms};
+use crate::http::Hooks;
 
 /// The client leaves while the handler has more of its answer to come.
 #[tokio::test]
@@ -34,6 +37,33 @@ async fn longest_idle_is_evicted_first() {
     assert_eq!(ask(&mut older).await, 200);
     server.gate.go.notify_one();
     assert_eq!(busy.reply().await.body, "waited");
+}
+
+/// All connections come from one proxy. The client with the most requests makes place, before an idle connection of the proxy and
+/// before the only request of another client.
+#[tokio::test(start_paused = true)]
+async fn client_behind_proxy_makes_place() {
+    let client = |_: IpAddr, headers: &axum::http::HeaderMap| {
+        let address: IpAddr = headers.get("x-client")?.to_str().ok()?.parse().ok()?;
+        Some(address.into())
+    };
+    let server = TestServer::start_with(cap(4), Hooks { client: Some(Box::new(client)), ..Hooks::default() });
+    let mut idle = server.idle().await;
+    let mut connections = Vec::new();
+    for last in [1, 2, 2] {
+        sleep(ms(5)).await;
+        let mut connection = server.connect().await;
+        let head = format!("POST /echo HTTP/1.1\r\nHost: x\r\nX-Client: 192.0.2.{last}\r\nContent-Length: 3\r\n\r\na");
+        connection.send(head).await;
+        assert!(connection.stays_open(ms(5)).await);
+        connections.push(connection);
+    }
+    let mut newcomer = server.connect().await;
+    assert_eq!(ask(&mut newcomer).await, 200);
+    assert!(connections[1].is_closed().await);
+    assert_eq!(ask(&mut idle).await, 200);
+    connections[0].send("bc").await;
+    assert_eq!(connections[0].reply().await.body, "abc");
 }
 
 /// The first parts of a request, each of which leaves the client owing the rest.

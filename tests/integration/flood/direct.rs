@@ -1,6 +1,7 @@
 //! Floods without a proxy.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::Command;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -8,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::attacks::Attack;
 use super::flooding::{Flood, connect_from};
-use super::genuine::{TOKEN, assert_genuine_get_in, running};
+use super::genuine::{TOKEN, assert_genuine_get_in, configured, running};
 use crate::client::Client;
 
 /// The most connections of a receiver.
@@ -57,6 +58,34 @@ async fn flood_from_many_addresses_is_survived() {
     let livehook = running(CONNECTIONS_MAX, "bodies_bytes_max = 16777216").await;
     let _flood = Flood::new(&Attack::ALL, 100_000, CONNECTIONS_MAX).run(livehook.receiver);
     assert_genuine_get_in(livehook.receiver).await;
+}
+
+/// The /64 networks of IPv6 count like addresses of IPv4. The test runs a second time, in a network namespace with such addresses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "makes a network namespace, which takes root: run by tests/run"]
+async fn flood_from_networks_is_survived() {
+    const WITHIN: &str = "LIVEHOOK_TEST_WITHIN_NAMESPACE";
+    if std::env::var_os(WITHIN).is_none() {
+        let addresses =
+            "ip link set lo up; for n in 2 3 4 5 6 7 8 9; do ip -6 addr add fd00:0:0:$n::1/64 dev lo nodad; done";
+        let mut within = Command::new("unshare");
+        within
+            .args(["--net", "sh", "-ec", &format!("{addresses}; exec \"$@\""), "sh"])
+            .arg(std::env::current_exe().unwrap());
+        within.args(["--exact", "flood::direct::flood_from_networks_is_survived", "--include-ignored", "--nocapture"]);
+        assert!(within.env(WITHIN, "1").status().unwrap().success());
+        return;
+    }
+    let mut livehook = configured(CONNECTIONS_MAX, "bodies_bytes_max = 16777216");
+    let to = SocketAddr::from((Ipv6Addr::LOCALHOST, livehook.receiver.port()));
+    let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
+    let config = config.replace(&livehook.receiver.to_string(), &to.to_string());
+    std::fs::write(livehook.path("config.toml"), config).unwrap();
+    livehook.receiver = to;
+    livehook.start();
+    livehook.ready().await;
+    let _flood = Flood::new(&Attack::ALL, 8, CONNECTIONS_MAX).over_ipv6().run(to);
+    assert_genuine_get_in(to).await;
 }
 
 /// Clients with the token that never finish a body do not keep others out of the API.

@@ -1,6 +1,7 @@
 //! Genuine senders during a flood.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -8,35 +9,87 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::client::{Client, now_secs, signed};
 use crate::process::Livehook;
 
+/// How long a genuine callback may take.
+const IN_TIME: Duration = Duration::from_secs(1);
+
 /// A busy machine delays everything. A sender that the flood keeps out waits longer: until the receiver gives a connection of
 /// the flood up, after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// With more processes than this for each processor, the machine is busy. A flood on an idle machine stays below.
+const LOAD_MAX: f64 = 2.0;
 
 /// The token of the admin endpoint.
 pub(super) const TOKEN: &str = "a-token-for-the-tests-only";
 
 /// A running service with a low limit of connections, and `settings` for the receiver.
 pub(super) async fn running(connections_max: usize, settings: &str) -> Livehook {
-    let mut livehook = Livehook::configured("", &format!("token = \"{TOKEN}\""));
-    let path = livehook.path("config.toml");
-    let config = std::fs::read_to_string(&path).unwrap();
-    let receiver = format!("[receiver]\nconnections_max = {connections_max}\n{settings}\n");
-    std::fs::write(&path, config.replacen("[receiver]\n", &receiver, 1)).unwrap();
+    let mut livehook = configured(connections_max, settings);
     livehook.start();
     livehook.ready().await;
     livehook
 }
 
-/// Sends 100 genuine callbacks to `to` in some five seconds. Half of them use one connection, the others one each, with a
-/// pause between connecting and sending. At least 99 must get a 200, and most of them within a second.
+/// The same service before its start.
+pub(super) fn configured(connections_max: usize, settings: &str) -> Livehook {
+    let livehook = Livehook::configured("", &format!("token = \"{TOKEN}\""));
+    let path = livehook.path("config.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let receiver = format!("[receiver]\nconnections_max = {connections_max}\n{settings}\n");
+    std::fs::write(&path, config.replacen("[receiver]\n", &receiver, 1)).unwrap();
+    livehook
+}
+
+/// What became of 100 callbacks.
+struct Sent {
+    failures: Vec<String>,
+    /// How long each took, the shortest first.
+    delays: Vec<Duration>,
+}
+
+/// Sends 100 genuine callbacks to `to`. At least 99 must get a 200 within a second. If they don't on a busy machine, sends 100 more.
+/// If it is still busy, 99 must get a 200 at all, and most of them within a second.
 pub(super) async fn assert_genuine_get_in(to: SocketAddr) {
     // The flood must have filled its target.
     sleep(Duration::from_millis(1500)).await;
+    for _ in 0..2 {
+        let Sent { failures, delays } = send_genuine(to).await;
+        println!("the median took {:?}, the slowest {:?}", delays[50], delays[99]);
+        let late = delays.iter().filter(|delay| **delay > IN_TIME).count();
+        if failures.len().max(late) <= 1 {
+            return;
+        }
+        let load = load_per_processor();
+        assert!(load > LOAD_MAX, "{late} of 100 were late, and {} failed: {failures:#?}", failures.len());
+        println!(
+            "the machine is busy ({load:.1} processes for each processor): {late} were late, {} failed",
+            failures.len()
+        );
+    }
+    println!("the machine is too busy to show that 99 of 100 callbacks get a 200 within a second");
+    let Sent { failures, delays } = send_genuine(to).await;
+    assert!(failures.len() <= 1, "{} of 100 failed: {failures:#?}", failures.len());
+    assert!(delays[50] < IN_TIME, "{delays:?}");
+}
+
+/// The mean number of processes that ran or waited in the last minute, for each processor.
+fn load_per_processor() -> f64 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    load / std::thread::available_parallelism().unwrap().get() as f64
+}
+
+/// Sends 100 callbacks in some five seconds. Half of them use one connection, the others one each, with a pause between connecting
+/// and sending.
+async fn send_genuine(to: SocketAddr) -> Sent {
+    static SENT: AtomicU64 = AtomicU64::new(0);
+    // Each callback is a new one.
+    let first = SENT.fetch_add(100, Ordering::Relaxed);
     let mut kept = Client::connect(to).await.unwrap();
     let (mut failures, mut delays) = (Vec::new(), Vec::new());
     for number in 0..50 {
         for is_kept in [true, false] {
-            let body = signed(number * 2 + u64::from(is_kept), now_secs());
+            let body = signed(first + number * 2 + u64::from(is_kept), now_secs());
             let started = Instant::now();
             let post = async {
                 if is_kept {
@@ -56,7 +109,5 @@ pub(super) async fn assert_genuine_get_in(to: SocketAddr) {
         sleep(Duration::from_millis(50)).await;
     }
     delays.sort();
-    println!("the median took {:?}, the slowest {:?}", delays[50], delays[99]);
-    assert!(failures.len() <= 1, "{} of 100 failed: {failures:#?}", failures.len());
-    assert!(delays[50] < Duration::from_secs(1), "{delays:?}");
+    Sent { failures, delays }
 }
