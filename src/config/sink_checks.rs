@@ -74,7 +74,7 @@ pub(super) fn check_files(
         if findings.has_mistake_at(&key) {
             continue;
         }
-        let place = Mistake::new(key, "").quoted(given.to_string_lossy());
+        let place = Mistake::new(&key, "").quoted(given.to_string_lossy());
         // Two paths may lead to the same file, for example by a link.
         let canonical = surroundings.canonical(given);
         let name = canonical.file_name().unwrap_or_default().to_string_lossy();
@@ -85,7 +85,9 @@ pub(super) fn check_files(
             let rule = "this is `data_dir` or a directory above it".to_owned();
             findings.mistake(Mistake { rule, ..place }.cure("give the path of a file"));
         } else if surroundings.is_directory(&canonical) == Some(true) {
-            findings.mistake(Mistake { rule: "is a directory".to_owned(), ..place }.cure("give the path of a file"));
+            // Not a mistake: the service starts with a sink that fails, so that it takes callbacks.
+            findings
+                .warn(format!("{key}: {} is a directory, so events wait; give the path of a file", given.display()));
         } else if read_files.contains(&canonical) {
             let rule =
                 "livehook reads its configuration or a secret from this file, and events would spoil it".to_owned();

@@ -64,10 +64,11 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     open_checked(path, OpenOptions::new().read(true), check_to_read)
 }
 
-/// Checks the file at a path, for a library that opens it itself. A file that doesn't exist passes.
+/// Checks the file at a path, for a library that opens it itself. A file that doesn't exist passes, and so does one that can't be
+/// inspected: opening it fails with a better error.
 ///
 /// # Errors
-/// The path can't be inspected, or has a [`FileFault`].
+/// The path has a [`FileFault`].
 pub(crate) fn check(path: &Path) -> io::Result<()> {
     check_path(path, check_to_write)
 }
@@ -85,11 +86,7 @@ fn open_checked(path: &Path, options: &mut OpenOptions, check: Check) -> io::Res
 }
 
 fn check_path(path: &Path, check: Check) -> io::Result<()> {
-    match path.symlink_metadata() {
-        Ok(metadata) => check(path, &metadata),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    path.symlink_metadata().map_or(Ok(()), |metadata| check(path, &metadata))
 }
 
 fn check_to_write(path: &Path, metadata: &Metadata) -> io::Result<()> {
