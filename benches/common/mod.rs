@@ -1,6 +1,7 @@
 //! The parts that every bench uses: the command line, the generator of callbacks, the servers and the tables.
 
 pub(crate) mod arguments;
+pub(crate) mod bare;
 pub(crate) mod generator;
 pub(crate) mod process;
 pub(crate) mod report;

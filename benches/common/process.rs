@@ -37,6 +37,8 @@ pub(crate) fn pin_self(cores: &str) -> anyhow::Result<()> {
 pub(crate) struct Setup<'a> {
     /// The cores that it may use.
     pub(crate) cores: &'a str,
+    /// A program that runs it, with its arguments, for example `["valgrind", "--quiet"]`. Empty to run it directly.
+    pub(crate) runner: &'a [String],
     /// More keys for the section `[admin]` of its configuration.
     pub(crate) admin_more: &'a str,
     /// More sections for its configuration.
@@ -45,13 +47,18 @@ pub(crate) struct Setup<'a> {
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Setup { cores: "1", admin_more: "", sections: "" }
+        Setup { cores: "1", runner: &[], admin_more: "", sections: "" }
     }
 }
 
-fn on_cores(cores: &str, program: &Path) -> Command {
+fn on_cores(setup: Setup<'_>, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", cores]).arg(program).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .args(["--cpu-list", setup.cores])
+        .args(setup.runner)
+        .arg(program)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     command
 }
 
@@ -73,8 +80,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the bare handler.
     pub(crate) fn bare() -> anyhow::Result<Server> {
+        Server::bare_with(Setup::default())
+    }
+
+    /// Starts the bare handler on the cores and with the runner of a setup.
+    pub(crate) fn bare_with(setup: Setup<'_>) -> anyhow::Result<Server> {
         let address = free_address()?;
-        let mut command = on_cores("1", &std::env::current_exe()?);
+        let mut command = on_cores(setup, &std::env::current_exe()?);
         command.arg("serve-bare").arg(address.to_string());
         Server::start(command, address, None)
     }
@@ -100,7 +112,7 @@ impl Server {
             setup.admin_more,
             setup.sections
         )?;
-        let mut command = on_cores(setup.cores, Path::new(LIVEHOOK));
+        let mut command = on_cores(setup, Path::new(LIVEHOOK));
         command.args(["serve", "--config"]).arg(config);
         // They would override the file.
         for (name, _) in std::env::vars_os() {
@@ -133,6 +145,16 @@ impl Server {
     /// Returns user and system time of the process so far, in microseconds.
     pub(crate) fn cpu_us(&self) -> anyhow::Result<u64> {
         cpu_us(&self.child.id().to_string())
+    }
+
+    /// Returns the names of the threads, in the order in which they began.
+    pub(crate) fn thread_names(&self) -> anyhow::Result<Vec<String>> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let numbers = fs::read_dir(&tasks)?.map(|task| Ok(task?.file_name().to_string_lossy().parse::<u32>()?));
+        let mut numbers = numbers.collect::<anyhow::Result<Vec<_>>>()?;
+        numbers.sort_unstable();
+        let name = |number| Ok(fs::read_to_string(format!("{tasks}/{number}/comm"))?.trim().to_owned());
+        numbers.into_iter().map(name).collect()
     }
 
     /// Returns a line of `/proc/PID/status` in MiB, for example `VmRSS` (memory now) or `VmHWM` (the most so far).

@@ -1,12 +1,14 @@
-//! Counts the instructions of each part of a callback's way. Unlike times, counts hardly differ between two runs, whatever else
-//! runs on the machine.
+//! Counts the instructions of a callback's way. Unlike times, counts hardly differ between two runs, whatever else runs on the
+//! machine.
 //!
 //! ```text
-//! cargo bench --bench instructions -- parts
+//! cargo bench --bench instructions -- parts      each part of the way on its own
+//! cargo bench --bench instructions -- service    the whole service by thread, next to a bare axum handler
 //! ```
 //!
-//! Options, with their defaults: `--repetitions N` of each part (300), `--dir DIR` for all data (a folder in `target/`). It needs
-//! Linux, `taskset` and `valgrind`, whose tool callgrind counts. A run takes some minutes.
+//! Options, with their defaults: `--repetitions N` of each part (300), `--events N` for `service` (2000), `--dir DIR` for all data
+//! (a folder in `target/`). It needs Linux, two cores, `taskset` and `valgrind`, whose tool callgrind counts. A run takes some
+//! minutes.
 //!
 //! Each part runs in a process of its own, over the callbacks in `tests/fixtures`. Its count is the difference between a run and
 //! one that is twice as long, so the work of the start is not in it.
@@ -21,18 +23,28 @@ mod callgrind;
 #[path = "../common/mod.rs"]
 mod common;
 mod parts;
+mod service;
 
-use common::arguments::Arguments;
+use common::arguments::{self, Arguments};
 
 fn main() -> anyhow::Result<()> {
     if parts::run_as_child()? {
         return Ok(());
     }
+    if let Some(address) = arguments::address_after("serve-bare")? {
+        return common::bare::serve(address);
+    }
     let mut arguments = Arguments::read()?;
     let repetitions = arguments.count("--repetitions", 300)?;
+    let events = arguments.count("--events", 2000)? as u64;
     let dir = arguments.dir();
-    // There is one mode, so `all` is the same.
-    arguments.mode(&["parts"])?;
+    let mode = arguments.mode(&["parts", "service"])?;
     let directory = common::start("instructions", &dir)?;
-    parts::parts(directory.path(), repetitions)
+    if mode != "service" {
+        parts::parts(directory.path(), repetitions)?;
+    }
+    if mode != "parts" {
+        service::service(directory.path(), events)?;
+    }
+    Ok(())
 }

@@ -20,7 +20,6 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its results")]
 
-mod bare;
 #[allow(dead_code, reason = "each bench uses only a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
@@ -32,7 +31,7 @@ const MODES: [&str; 4] = ["throughput", "steady", "start", "full"];
 
 fn main() -> anyhow::Result<()> {
     if let Some(address) = arguments::address_after("serve-bare")? {
-        return bare::serve(address);
+        return common::bare::serve(address);
     }
     let mut arguments = Arguments::read()?;
     let (rounds, secs) = (arguments.count("--rounds", 5)?, arguments.number("--secs", 5)?.max(1));
