@@ -11,18 +11,16 @@ use tokio::sync::watch;
 
 use super::{
     AppendError, ChangedDeadLetters, DeadLetter, DeadLetterAction, DeadLetterSelection, JournalError, NewDeadLetter,
-    NewReplay, Offset, Record, RedriveAttempt, Replay, ReplayProgress,
+    NewReplay, Offset, PendingAppend, Record, RedriveAttempt, Replay, ReplayProgress,
 };
 use crate::callback::Event;
 
 /// Stores events, and changes dead letters and replays.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Stores an event. Returns once the event, or the one that it duplicates, is durable.
-    ///
-    /// # Errors
-    /// The event may be stored nevertheless: only `Ok` proves anything.
-    async fn append(&self, event: Event) -> Result<Appended, AppendError>;
+    /// Stores an event. The result arrives once the event, or the one that it duplicates, is durable. An error does not prove that
+    /// the event is not stored.
+    fn append(&self, event: Event) -> PendingAppend;
 
     /// Redrives or drops the selected dead letters. Returns once that is durable. Their consumers notice.
     ///
@@ -54,15 +52,6 @@ pub trait Journal: Send + Sync {
 
     /// Watches the offset of the newest record.
     fn head(&self) -> watch::Receiver<Offset>;
-}
-
-/// How a durable event was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// The event was new.
-    Stored,
-    /// An event of the same id was durable already.
-    Duplicate,
 }
 
 /// The state of the journal at one moment.

@@ -11,6 +11,7 @@ mod dead_letters;
 mod error;
 mod inspection;
 mod options;
+mod pending_append;
 mod reader;
 mod record;
 mod replays;
@@ -24,7 +25,7 @@ pub(crate) mod testing;
 mod unserved;
 mod writer;
 
-pub use contract::{Ahead, Appended, Consumer, Health, Journal, Progress, Records, Start};
+pub use contract::{Ahead, Consumer, Health, Journal, Progress, Records, Start};
 pub use dead_letters::{
     ChangedDeadLetters, DeadLetter, DeadLetterAction, DeadLetterPage, DeadLetterSelection, NewDeadLetter,
     RedriveAttempt, RedriveOutcome,
@@ -32,6 +33,7 @@ pub use dead_letters::{
 pub use error::{AppendError, JournalError};
 pub use inspection::{ConsumerPlace, Inspection};
 pub use options::Options;
+pub use pending_append::{Appended, PendingAppend};
 pub use reader::{ConsumerView, Reader};
 pub use record::{CLOCK_SLACK_MS, Offset, Record};
 pub use replays::{NewReplay, Replay, ReplayProgress};

@@ -14,8 +14,8 @@ use super::dead_letters::table::ChangeStep;
 use super::tail::Tail;
 use super::writer::{Append, Availability, Clocks, Edit, Inbox, Links, Store, Wakeups, Writer};
 use super::{
-    AppendError, Appended, ChangedDeadLetters, Consumer, DeadLetterAction, DeadLetterSelection, Health, Journal,
-    JournalError, NewReplay, Offset, Options, Reader, Start,
+    AppendError, ChangedDeadLetters, Consumer, DeadLetterAction, DeadLetterSelection, Health, Journal, JournalError,
+    NewReplay, Offset, Options, PendingAppend, Reader, Start,
 };
 use crate::callback::Event;
 use crate::clock::Clock;
@@ -160,15 +160,19 @@ fn open_consumers(data_dir: &Path, store: &Store, shared: &Shared) -> Result<Vec
 
 #[async_trait]
 impl Journal for SqliteJournal {
-    async fn append(&self, event: Event) -> Result<Appended, AppendError> {
+    fn append(&self, event: Event) -> PendingAppend {
         // The writer would refuse too, but only after its current batch. `Full` may end with the next batch.
         if let Some(error @ AppendError::Broken(_)) = self.availability.error() {
-            return Err(error);
+            return PendingAppend::refused(error);
         }
         let (reply, committed) = oneshot::channel();
-        self.inbox.append(Append { event, reply }, Instant::now())?;
-        self.appended.notify_one();
-        committed.await.unwrap_or(Err(AppendError::Closed))
+        match self.inbox.append(Append { event, reply }, Instant::now()) {
+            Ok(()) => {
+                self.appended.notify_one();
+                PendingAppend::waiting(committed)
+            }
+            Err(error) => PendingAppend::refused(error),
+        }
     }
 
     async fn change_dead_letters(

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::{
     AppendError, Appended, ChangedDeadLetters, Consumer, DeadLetterAction, DeadLetterSelection, Health, Journal,
-    JournalError, NewDeadLetter, NewReplay, Offset, Opened, Options, Progress, Reader, SqliteJournal, Start,
-    WriterDied,
+    JournalError, NewDeadLetter, NewReplay, Offset, Opened, Options, PendingAppend, Progress, Reader, SqliteJournal,
+    Start, WriterDied,
 };
 use crate::callback::{Event, testing};
 use crate::clock::system_clock;
@@ -176,7 +176,7 @@ impl MemoryJournal {
 
 #[async_trait]
 impl Journal for MemoryJournal {
-    async fn append(&self, event: Event) -> Result<Appended, AppendError> {
+    fn append(&self, event: Event) -> PendingAppend {
         let (result, pause) = {
             let mut state = self.state();
             let is_known = state.events.iter().any(|known| known.id() == event.id());
@@ -191,10 +191,16 @@ impl Journal for MemoryJournal {
             }
             (result, state.pause)
         };
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+        let (reply, stored) = oneshot::channel();
+        if pause.is_zero() {
+            reply.send(result).unwrap();
+        } else {
+            tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                let _ = reply.send(result);
+            });
         }
-        result
+        PendingAppend::waiting(stored)
     }
 
     async fn change_dead_letters(

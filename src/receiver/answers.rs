@@ -2,22 +2,21 @@
 
 use std::borrow::Cow;
 
-use axum::Json;
-use axum::http::StatusCode;
-use serde::Serialize;
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
 
 use super::refused_body::RefusedBody;
 use crate::callback::{EventType, KnownType, Refusal, Signed};
 use crate::http::ErrorBody;
 
-/// The body of a 200: `{"code":0}`.
-#[derive(Serialize)]
-pub(super) struct Success {
-    code: u8,
+/// Returns the answer to a callback whose event is durable: a 200 with `{"code":0}`.
+pub(super) fn stored() -> Response {
+    let mut response = Response::new(Body::from(Bytes::from_static(br#"{"code":0}"#)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
-
-/// The answer to a callback whose event is durable.
-pub(super) const STORED: Json<Success> = Json(Success { code: 0 });
 
 /// Why a request was not answered with 200.
 #[derive(Debug)]

@@ -169,7 +169,7 @@ impl CallbackReceiver {
         share.cover(event.line().len());
 
         let (id, event_type, received_ms) = (event.id(), event.event_type(), event.received_ms());
-        let appended = store(Arc::clone(&self.journal), event, share, arrival.arrived + self.answer_timeout)
+        let appended = store(&*self.journal, event, share, arrival.arrived + self.answer_timeout)
             .await
             .map_err(|error| NotStored::unavailable(Some(event_type), error.to_string()))?;
         let outcome = match appended {
@@ -255,7 +255,7 @@ impl CallbackReceiver {
         let Stored { event_type, received_ms, outcome } = *stored;
         self.hourly_counts.count(outcome, received_ms);
         self.metrics.callback(Some(event_type), outcome, arrival.arrived.elapsed());
-        answers::STORED.into_response()
+        answers::stored()
     }
 
     /// Counts and logs a request that was not stored, keeps it if it was refused, and returns its answer.

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
@@ -10,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::callback::Event;
 use crate::http::BodyShare;
-use crate::journal::{AppendError, Appended, Journal};
+use crate::journal::{AppendError, Appended, Journal, PendingAppend};
 
 /// Why an event is not known to be durable. The sender must try again.
 #[derive(Debug, thiserror::Error)]
@@ -23,34 +22,42 @@ pub(super) enum StoreError {
 
 /// Hands an event to the journal, and returns when it is durable. `share` is the memory that the event takes.
 ///
-/// The caller may stop waiting: hyper drops its future if the client leaves, and `deadline` may pass. The append then
-/// continues in its own task, and the event counts as memory until the journal has stored it.
+/// The caller may stop waiting: hyper drops its future if the client leaves, and `deadline` may pass. The event is stored even
+/// so, and it counts as memory until then.
 pub(super) async fn store(
-    journal: Arc<dyn Journal>,
+    journal: &dyn Journal,
     event: Event,
     share: BodyShare,
     deadline: Instant,
 ) -> Result<Appended, StoreError> {
-    let append: AppendFuture = Box::pin(async move {
-        let _share = share;
-        journal.append(event).await
-    });
+    let append = Append { pending: journal.append(event), _share: share };
     let appended = timeout_at(deadline, DetachOnDrop(Some(append))).await;
     Ok(appended.map_err(|_| StoreError::TooSlow)??)
 }
 
 /// An append, with the memory that its event takes.
-type AppendFuture = Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>;
+struct Append {
+    pending: PendingAppend,
+    _share: BodyShare,
+}
 
-/// Waits for an append. If it is dropped before the end, the append continues in its own task.
-struct DetachOnDrop(Option<AppendFuture>);
+impl Future for Append {
+    type Output = Result<Appended, AppendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.pending).poll(context)
+    }
+}
+
+/// Waits for an append. If it is dropped before the end, a task keeps the append until it is ready.
+struct DetachOnDrop(Option<Append>);
 
 impl Future for DetachOnDrop {
     type Output = Result<Appended, AppendError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(append) = &mut self.0 else { return Poll::Pending };
-        let appended = ready!(append.as_mut().poll(context));
+        let appended = ready!(Pin::new(append).poll(context));
         self.0 = None;
         Poll::Ready(appended)
     }

@@ -8,6 +8,7 @@ use reqwest::Url;
 
 use super::data_dir::DataDirArguments;
 use super::stored_data::StoredDataArguments;
+use crate::admin::Token;
 use crate::cli::client::{Service, admin_url, parse_url, shown};
 use crate::config::{Config, DataConfig, Mistakes, Process};
 
