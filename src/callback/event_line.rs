@@ -7,14 +7,13 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
-use jiff::Timestamp;
-
 use super::event_id::EventId;
 use super::json;
 use super::members;
 use super::parse::Callback;
 use super::partition_key::encode_part;
 use super::redact::Redactor;
+use super::time_text::{self, Fraction};
 
 /// The places of the parts of a line that are read again, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +48,20 @@ pub(super) fn write(
     let _ = write!(line, r#"{{"specversion":"1.0","id":"{id}","source":"/tencent-css/"#);
     encode_part(&mut line, &members::text(&redacted, "appid").unwrap_or_default());
     line.push('/');
+    let domain_start = line.len();
     encode_part(&mut line, &domain);
     line.push('/');
     encode_part(&mut line, &app_name);
+    let domain_and_app_name = domain_start..line.len();
     let _ = write!(line, r#"","type":"{}""#, event_type.cloud_event_type());
     if let Some(stream) = &stream {
         line.push_str(r#","subject":"#);
         json::write_string(&mut line, &attribute(stream));
     }
     if let Some(time_ms) = callback.event_time_ms {
-        let _ = write!(line, r#","time":"{}""#, timestamp(time_ms));
+        line.push_str(r#","time":""#);
+        time_text::write(&mut line, time_ms, Fraction::Needed);
+        line.push('"');
     }
     line.push_str(r#","datacontenttype":"application/json""#);
     let sequence = members::text(&redacted, "sequence").map(|sequence| {
@@ -69,14 +72,14 @@ pub(super) fn write(
     });
     line.push_str(r#","partitionkey":""#);
     let start = line.len();
-    encode_part(&mut line, &domain);
-    line.push('/');
-    encode_part(&mut line, &app_name);
+    line.extend_from_within(domain_and_app_name);
     line.push('/');
     encode_part(&mut line, stream.as_deref().unwrap_or_default());
     let partition_key = start as u32..line.len() as u32;
     line.push_str(if verified { VERIFIED } else { UNVERIFIED });
-    let _ = write!(line, r#""receivedtime":"{:.3}","data":"#, timestamp(received_ms));
+    line.push_str(r#""receivedtime":""#);
+    time_text::write(&mut line, received_ms, Fraction::Milliseconds);
+    line.push_str(r#"","data":"#);
     members::write_object(&mut line, &redacted);
     line.push('}');
     // The places stay right, because the length does.
@@ -103,6 +106,9 @@ pub(super) fn with_verified(line: &str, places: &Places, verified: bool) -> Opti
 /// Returns the text of an attribute with U+FFFD in place of the characters that CloudEvents forbids there: control characters and
 /// noncharacters.
 pub(super) fn attribute(text: &str) -> Cow<'_, str> {
+    if json::is_plain(text) {
+        return Cow::Borrowed(text);
+    }
     let is_noncharacter = |character: char| {
         let number = u32::from(character);
         matches!(number, 0xfdd0..=0xfdef) || number & 0xfffe == 0xfffe
@@ -200,7 +206,8 @@ fn value_end(line: &str, start: usize) -> Option<usize> {
 /// Returns the place of the JSON string that starts at `start`, with its quotes.
 fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
     let text = line.get(start..)?.strip_prefix('"')?;
-    let mut length = 0;
+    // Nearly every string ends here, at its first byte that is not plain.
+    let mut length = json::plain_length(text.as_bytes());
     loop {
         // Most strings are so short that `find` would take longer.
         length += text.as_bytes()[length..].iter().position(|byte| *byte == b'"')?;
@@ -212,9 +219,4 @@ fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
         }
         length += 1;
     }
-}
-
-/// Returns the timestamp of a time in Unix ms. RFC 3339 can't write every year, so a time beyond its years becomes the nearest one.
-pub(super) fn timestamp(time_ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(time_ms).unwrap_or(if time_ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -199,11 +199,36 @@ pub(super) fn is_harmful(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
+/// Returns how many plain characters a text starts with: ASCII, but no quote, no backslash and no control character.
+// Eight bytes at a time, because every body and line is read by this.
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = LOW << 7;
+    // Sets the high bit of the first byte that is below `limit`, and may set those of later bytes.
+    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(LOW * u64::from(limit)) & !bytes;
+    let equal = |bytes: u64, byte: u8| below(bytes ^ (LOW * u64::from(byte)), 1);
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let chunk = u64::from_le_bytes(*chunk);
+        let others = below(chunk, b' ') | equal(chunk, b'"') | equal(chunk, b'\\') | equal(chunk, 0x7f) | chunk;
+        if others & HIGH != 0 {
+            return index * 8 + (others & HIGH).trailing_zeros() as usize / 8;
+        }
+    }
+    let is_plain = |byte: &&u8| matches!(**byte, b' '..=b'~') && !matches!(**byte, b'"' | b'\\');
+    bytes.len() - rest.len() + rest.iter().take_while(is_plain).count()
+}
+
+/// Returns whether a text has plain characters alone: see [`plain_length`].
+pub(super) fn is_plain(text: &str) -> bool {
+    plain_length(text.as_bytes()) == text.len()
+}
+
 /// Writes a text as a JSON string. It escapes all that [`compact`] escapes.
 pub(super) fn write_string(output: &mut String, text: &str) {
     output.push('"');
     // The common case, a plain ASCII text, is copied at once.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+    if is_plain(text) {
         output.push_str(text);
         output.push('"');
         return;
@@ -307,6 +332,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_length_is_exact(text in "[ -~]{0,40}[\u{0}-\u{ff}]{0,3}[ -~]{0,9}") {
+            let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+            prop_assert_eq!(plain_length(text.as_bytes()), text.bytes().take_while(|byte| is_plain(*byte)).count());
+        }
+
         #[test]
         fn compact_value_is_equal_and_on_one_line(value in any_json()) {
             let pretty = serde_json::to_string_pretty(&value).unwrap();

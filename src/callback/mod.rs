@@ -13,6 +13,7 @@ mod event_id;
 mod event_line;
 mod event_type;
 mod event_type_names;
+mod flat_object;
 mod instance_name;
 mod interruption;
 mod invalid_text;
@@ -30,6 +31,7 @@ mod stream_event;
 mod stream_key;
 #[cfg(test)]
 pub(crate) mod testing;
+mod time_text;
 mod vendor_members;
 mod verify;
 

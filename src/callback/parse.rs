@@ -8,6 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::event_type::EventType;
+use super::flat_object;
 use super::json;
 use super::members::{self, Member};
 use crate::byte_order_mark::without_mark;
@@ -107,11 +108,11 @@ impl<'a> Callback<'a> {
     /// is unsigned, and [`super::Verifier`] decides about it.
     pub fn parse(body: &'a [u8]) -> Result<Callback<'a>, Malformed> {
         let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8 { position: error.valid_up_to() })?;
-        let mut deserializer = serde_json::Deserializer::from_str(without_mark(text));
-        let raw = deserializer
-            .deserialize_map(RawMembers)
-            .and_then(|members| deserializer.end().map(|()| members))
-            .map_err(|error| Malformed::NotAnObject { line: error.line(), column: error.column() })?;
+        let text = without_mark(text);
+        let (raw, are_compact) = match flat_object::members(text) {
+            Some(members) => (members, true),
+            None => (any_members(text)?, false),
+        };
         if let Some(name) = first_twice(&raw) {
             return Err(Malformed::Twice { name });
         }
@@ -121,8 +122,11 @@ impl<'a> Callback<'a> {
         // Only members at the top level are read: CSS puts everything that livehook needs there. The redaction hides a `sign` or
         // `t` within a value.
         for (name, value) in raw {
-            // The callback itself is the first level.
-            let value = json::compact(value.get(), NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;
+            let value = match are_compact {
+                true => Cow::Borrowed(value),
+                // The callback itself is the first level.
+                false => json::compact(value, NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?,
+            };
             // `sign` and `t` must never leave the receiver, so they are not among the members.
             match name.as_ref() {
                 "sign" => {
@@ -160,13 +164,43 @@ impl<'a> Callback<'a> {
     }
 }
 
+/// Reads the members of a body of any form.
+fn any_members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, Malformed> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer
+        .deserialize_map(RawMembers)
+        .and_then(|members| deserializer.end().map(|()| members))
+        .map_err(|error| Malformed::NotAnObject { line: error.line(), column: error.column() })
+}
+
 /// Returns a name that two members have, cut and escaped for a message. JSON escapes in names are resolved: `\u0074` is `t`.
-fn first_twice(members: &[(Cow<'_, str>, &RawValue)]) -> Option<String> {
+fn first_twice(members: &[(Cow<'_, str>, &str)]) -> Option<String> {
+    if members.len() <= FEW && !have_equal_starts(members) {
+        return None;
+    }
     let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
     // Sorted, because comparing every pair would take too long for a hostile body.
     names.sort_unstable();
     let twice = names.windows(2).find(|pair| pair[0] == pair[1])?;
     Some(twice[0].chars().take(64).flat_map(char::escape_default).collect())
+}
+
+/// The most members whose names are compared in pairs.
+const FEW: usize = 32;
+
+/// Returns whether two names have the same length and the same first eight bytes. Without such names, no two are equal.
+fn have_equal_starts(members: &[(Cow<'_, str>, &str)]) -> bool {
+    let mut starts = [(0, 0); FEW];
+    for (position, (name, _)) in members.iter().enumerate() {
+        let mut start = [0; 8];
+        let length = name.len().min(start.len());
+        start[..length].copy_from_slice(&name.as_bytes()[..length]);
+        starts[position] = (name.len(), u64::from_le_bytes(start));
+        if starts[..position].contains(&starts[position]) {
+            return true;
+        }
+    }
+    false
 }
 
 fn read_sign(value: &str) -> Sign {
@@ -191,7 +225,7 @@ fn read_expiry(value: Cow<'_, str>) -> Result<Expiry<'_>, Malformed> {
 struct RawMembers;
 
 impl<'de> Visitor<'de> for RawMembers {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+    type Value = Vec<(Cow<'de, str>, &'de str)>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("one JSON object")
@@ -201,7 +235,7 @@ impl<'de> Visitor<'de> for RawMembers {
         // A stop has some 20 members.
         let mut members = Vec::with_capacity(24);
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
-            members.push((name, value));
+            members.push((name, value.get()));
         }
         Ok(members)
     }

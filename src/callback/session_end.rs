@@ -7,11 +7,12 @@ use std::fmt::Write;
 use std::str::FromStr;
 
 use super::event_id::EventId;
-use super::event_line::{Places, attribute, timestamp};
+use super::event_line::{Places, attribute};
 use super::event_type::EventType;
 use super::instance_name::InstanceName;
 use super::json;
 use super::partition_key::PartitionKey;
+use super::time_text::timestamp;
 use crate::moment::Moment;
 use crate::printable::printable_again;
 

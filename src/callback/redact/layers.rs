@@ -12,6 +12,10 @@ const LAYERS_MAX: usize = 4;
 /// Returns where the first escape of a further layer is, in bytes, if there are more than [`LAYERS_MAX`].
 pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) -> Option<usize> {
     let mut units = units(string);
+    if !string.bytes().any(|byte| matches!(byte, b'\\' | b'%')) && first_escape(&units, &HTML).is_none() {
+        look(&units);
+        return None;
+    }
     remove_layer(&mut units, &JSON);
     look(&units);
     for _ in 0..LAYERS_MAX {
@@ -33,6 +37,13 @@ pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) -> Option<usize>
 }
 
 fn units(text: &str) -> Vec<Unit> {
+    if text.is_ascii() {
+        let unit = |(start, byte): (usize, &u8)| {
+            let (character, start) = (char::from(*byte), start as u32);
+            Unit { character, start, end: start + 1, escape_depth: 0, percent_depth: 0 }
+        };
+        return text.as_bytes().iter().enumerate().map(unit).collect();
+    }
     let mut units = Vec::with_capacity(text.len());
     units.extend(text.char_indices().map(|(start, character)| {
         let end = start + character.len_utf8();
@@ -43,8 +54,8 @@ fn units(text: &str) -> Vec<Unit> {
 
 fn first_escape(units: &[Unit], encoding: &Encoding) -> Option<usize> {
     work::count(units.len());
-    (0..units.len())
-        .find(|start| units[*start].character == encoding.lead && (encoding.read)(&units[*start..]).is_some())
+    let mut leads = units.iter().enumerate().filter(|(_, unit)| unit.character == encoding.lead);
+    leads.find(|(start, _)| (encoding.read)(&units[*start..]).is_some()).map(|(start, _)| start)
 }
 
 /// Returns where the first escape is that may stand for a letter, such as `\\\u0074`: further layers of `\"` and `\\` hide none.

@@ -15,6 +15,8 @@ pub(super) struct SecretNames {
     names: Vec<Name>,
     /// For each byte, whether [`SecretNames::is_suspicion`] must look at it.
     is_suspicious: [bool; 256],
+    /// For each ASCII character, whether it is a quote, or a name starts with it, in either case.
+    is_first: [bool; 128],
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +37,12 @@ impl SecretNames {
             is_suspicious[usize::from(byte.to_ascii_lowercase())] = true;
             is_suspicious[usize::from(byte.to_ascii_uppercase())] = true;
         }
-        SecretNames { names, is_suspicious }
+        let mut is_first = [false; 128];
+        for first in names.iter().map(|name| name.text.as_bytes()[0]).filter(u8::is_ascii).chain(*b"\"'") {
+            is_first[usize::from(first.to_ascii_lowercase())] = true;
+            is_first[usize::from(first.to_ascii_uppercase())] = true;
+        }
+        SecretNames { names, is_suspicious, is_first }
     }
 
     /// Returns false only if the text certainly holds neither a name nor the key of a signature. This check is cheap, and enough
@@ -43,8 +50,15 @@ impl SecretNames {
     pub(super) fn may_be_in(&self, text: &str) -> bool {
         work::count(text.len());
         let bytes = text.as_bytes();
-        let is_suspicious = |byte: &u8| self.is_suspicious[usize::from(*byte)];
-        (0..bytes.len()).any(|position| is_suspicious(&bytes[position]) && self.is_suspicion(bytes, position))
+        let mut position = 0;
+        while let Some(distance) = bytes[position..].iter().position(|byte| self.is_suspicious[usize::from(*byte)]) {
+            position += distance;
+            if self.is_suspicion(bytes, position) {
+                return true;
+            }
+            position += 1;
+        }
+        false
     }
 
     fn is_suspicion(&self, bytes: &[u8], position: usize) -> bool {
@@ -58,6 +72,11 @@ impl SecretNames {
             _ => false,
         };
         hides || self.names.iter().any(|name| name.is_at(bytes, position))
+    }
+
+    /// Returns false only if no name starts with this character, and it is no quote.
+    pub(super) fn may_start_with(&self, character: char) -> bool {
+        self.is_first.get(character as usize).is_none_or(|is_first| *is_first)
     }
 
     /// Returns the length of the name that the units start with.

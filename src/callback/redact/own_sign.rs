@@ -1,35 +1,45 @@
 //! The `sign` of the callback itself. With it, anyone can send other callbacks until it expires, so no copy may stay.
 
-use super::unit::{Unit, starts_with};
+use super::unit::Unit;
 
 const DIGITS: usize = 32;
 
 /// The digits of a callback's `sign`.
 #[derive(Clone, Debug)]
 pub(super) struct OwnSign {
-    digits: String,
+    digits: [u8; DIGITS],
 }
 
 impl OwnSign {
     pub(super) fn new(sign: [u8; 16]) -> OwnSign {
-        OwnSign { digits: hex::encode(sign) }
+        let mut digits = [0; DIGITS];
+        // It only fails for another length.
+        let _ = hex::encode_to_slice(sign, &mut digits);
+        OwnSign { digits }
     }
 
     /// Returns whether the text may hold a copy, without an escape, in either case.
     pub(super) fn may_be_in(&self, text: &str) -> bool {
+        if text.len() < DIGITS {
+            return false;
+        }
         // A copy covers every 32nd byte of the text. Most of these bytes are not a digit of it, so few places are compared.
         let is_copy = |start: usize| {
-            text.as_bytes()
-                .get(start..start + DIGITS)
-                .is_some_and(|copy| copy.eq_ignore_ascii_case(self.digits.as_bytes()))
+            text.as_bytes().get(start..start + DIGITS).is_some_and(|copy| copy.eq_ignore_ascii_case(&self.digits))
         };
         let probes = text.as_bytes().iter().enumerate().skip(DIGITS - 1).step_by(DIGITS);
         probes.filter(|(_, byte)| byte.is_ascii_hexdigit()).any(|(last, _)| (last + 1 - DIGITS..=last).any(is_copy))
     }
 
+    /// Returns whether a copy starts with this character.
+    pub(super) fn starts_with(&self, character: char) -> bool {
+        char::from(self.digits[0]) == character.to_ascii_lowercase()
+    }
+
     /// Returns how many units a copy has, if the units start with one.
     pub(super) fn length_at(&self, units: &[Unit]) -> Option<usize> {
-        starts_with(units, &self.digits).then_some(DIGITS)
+        let digits = units.get(..DIGITS)?.iter().map(|unit| unit.character.to_ascii_lowercase());
+        digits.eq(self.digits.map(char::from)).then_some(DIGITS)
     }
 }
 

@@ -60,6 +60,9 @@ impl<'r> Redaction<'r> {
 
     /// Returns a JSON text (compact, valid) with every secret replaced. The result is valid too.
     pub(in crate::callback) fn redact<'v>(&self, value: &'v str) -> Cow<'v, str> {
+        if let Some(inner) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) {
+            return self.redact_string(value, inner);
+        }
         if !self.may_be_in(value) {
             return Cow::Borrowed(value);
         }
@@ -103,6 +106,15 @@ impl<'r> Redaction<'r> {
         edits.apply(value)
     }
 
+    /// Like [`Redaction::redact`], for a value that is one string with this text between its quotes.
+    fn redact_string<'v>(&self, value: &'v str, inner: &str) -> Cow<'v, str> {
+        let mut edits = Edits::default();
+        for secret in self.find_in(inner).secrets {
+            edits.replace(secret.start + 1..secret.end + 1, REDACTED);
+        }
+        edits.apply(value)
+    }
+
     fn may_be_in(&self, text: &str) -> bool {
         self.names.may_be_in(text) || self.own_sign.as_ref().is_some_and(|sign| sign.may_be_in(text))
     }
@@ -116,7 +128,10 @@ impl<'r> Redaction<'r> {
 /// name is in another case. The value is compact JSON.
 fn is_signature(name: &str, value: &str) -> bool {
     let text = || value.trim_matches('"').trim();
-    match name.trim() {
+    // Nearly every name starts and ends in a letter, and then there is nothing to trim.
+    let is_trimmed =
+        [name.as_bytes().first(), name.as_bytes().last()].iter().flatten().all(|byte| byte.is_ascii_graphic());
+    match if is_trimmed { name } else { name.trim() } {
         name if name.eq_ignore_ascii_case("sign") => search::may_be_sign(text().len()),
         name if name.eq_ignore_ascii_case("t") => search::may_be_expiry(text().chars()),
         _ => false,

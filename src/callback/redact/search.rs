@@ -72,6 +72,11 @@ impl Layer<'_> {
         let mut has_pair = false;
         work::count(self.units.len());
         while position < self.units.len() {
+            // Nearly every character ends here, so the rest of the loop may be slow.
+            if !self.may_start_at(self.units[position].character) {
+                position += 1;
+                continue;
+            }
             let (value, length) = self.value_at(position, open);
             let mut next = position + 1;
             match value {
@@ -97,6 +102,11 @@ impl Layer<'_> {
         if has_pair {
             self.search_pairs(found);
         }
+    }
+
+    /// Returns false only if no secret starts with this character, and it is no quote.
+    fn may_start_at(&self, character: char) -> bool {
+        self.names.may_start_with(character) || self.own_sign.is_some_and(|sign| sign.starts_with(character))
     }
 
     /// Returns the secret whose name starts at `position`, and the length of the name. A key `sign` or `t` and a copy of the
