@@ -1,6 +1,7 @@
 //! Writes a batch of records to the index: the changes of sessions, and the offsets of events.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -74,14 +75,18 @@ impl Store {
         for Record { offset, event } in records {
             // Metrics count each record once, even if a rebuild reads it again.
             let is_uncounted = *offset > *counted;
-            let key = StreamKey::of(event.partition_key());
-            let stream = stream_number(&transaction, streams, &key)?;
-            let mut session = None;
-            if let Some(fact) = Fact::of(event) {
-                session = Some(batch.add(&mut sessions, stream, &fact, *offset, is_uncounted, next_session)?);
-            } else if is_uncounted && Fact::is_expected_of(event.event_type()) {
-                batch.applied.without_sequence += 1;
-            }
+            let (stream, session) = match Fact::of(event) {
+                Some(fact) => {
+                    let stream = stream_number(&transaction, streams, &fact.stream)?;
+                    let session = batch.add(&mut sessions, stream, fact, *offset, is_uncounted, next_session)?;
+                    (stream, Some(session))
+                }
+                None => {
+                    let is_missing = is_uncounted && Fact::is_expected_of(event.event_type());
+                    batch.applied.without_sequence += u64::from(is_missing);
+                    (stream_number(&transaction, streams, &StreamKey::of(event.partition_key()))?, None)
+                }
+            };
             if events.insert(*offset, event, stream, session)? {
                 batch.hours.add(event);
             }
@@ -120,26 +125,25 @@ impl Batch<'_> {
         &mut self,
         sessions: &mut SessionTable<'_>,
         stream: i64,
-        fact: &Fact,
+        mut fact: Fact,
         offset: Offset,
         is_uncounted: bool,
         next_session: &mut i64,
     ) -> rusqlite::Result<i64> {
-        let key = (stream, fact.sequence.clone());
-        let position = match self.positions.get(&key) {
-            Some(position) => *position,
-            None => {
-                let found = sessions.find(stream, &fact.sequence)?;
+        let position = match self.positions.entry((stream, std::mem::take(&mut fact.sequence))) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                let sequence = &unknown.key().1;
+                let found = sessions.find(stream, sequence)?;
                 let before = found.as_ref().map(|stored| stored.session.clone());
                 let stored = found.unwrap_or_else(|| {
                     let number = *next_session;
                     *next_session += 1;
-                    let (sequence, session) = (fact.sequence.clone(), Session::default());
+                    let (sequence, session) = (sequence.clone(), Session::default());
                     StoredSession { number, stream, sequence, offsets: (offset.0, offset.0), session }
                 });
                 self.sessions.push(ChangedSession { stored, before, is_end_new: false });
-                self.positions.insert(key, self.sessions.len() - 1);
-                self.sessions.len() - 1
+                *unknown.insert(self.sessions.len() - 1)
             }
         };
         let ChangedSession { stored, before, is_end_new } = &mut self.sessions[position];

@@ -19,7 +19,7 @@ pub(super) struct RebuiltSessions(HashMap<i64, Session>);
 impl RebuiltSessions {
     /// Adds a fact of an event that the stored session already contains. With the last event of the session, replaces the
     /// stored session.
-    pub(super) fn add(&mut self, stored: &mut StoredSession, fact: &Fact, offset: i64) {
+    pub(super) fn add(&mut self, stored: &mut StoredSession, fact: Fact, offset: i64) {
         let (first, last) = stored.offsets;
         if offset == first && self.0.len() < SESSIONS_MAX {
             self.0.insert(stored.number, Session::default());

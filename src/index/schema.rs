@@ -22,6 +22,8 @@ pub(super) const DATABASE: Database = Database {
         ("synchronous", 1),
         // How much of the database the writer keeps in memory. A negative number is in KiB.
         ("cache_size", -16 * 1024),
+        // A checkpoint after this many pages, 16 MiB: a page that several batches change is copied once.
+        ("wal_autocheckpoint", 4000),
     ],
 };
 

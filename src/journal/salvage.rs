@@ -174,7 +174,7 @@ impl<L: FnMut(&LostRow)> Salvage<'_, L> {
                 break;
             }
             // A damaged page is in the way: each number is looked up on its own until one is found.
-            match self.find_next(&select("= ?1"), table, after, end, &read) {
+            match self.find_next(&select("= ?1"), table, after, end, read) {
                 Some((number, values)) => {
                     after = number;
                     self.write(&transaction, &insert, table, number, values, &mut written)?;

@@ -34,11 +34,11 @@ pub enum State {
 impl Session {
     /// Adds a fact. The order of facts and their repetition make no difference. Of several pushes, stops or manual ends, the one
     /// with the smallest event id counts. It happened first, because ids start with the time.
-    pub fn apply(&mut self, fact: &Fact) {
+    pub fn apply(&mut self, fact: Fact) {
         let seen_ms = fact.seen_ms;
         let (first_ms, last_ms) = self.seen_ms.unwrap_or((seen_ms, seen_ms));
         self.seen_ms = Some((first_ms.min(seen_ms), last_ms.max(seen_ms)));
-        match &fact.kind {
+        match fact.kind {
             Kind::Push(push) => keep_smallest(&mut self.push, fact.id, push),
             Kind::Stop(stop) => keep_smallest(&mut self.stop, fact.id, stop),
             Kind::ManualEnd(end) => keep_smallest(&mut self.manual_end, fact.id, end),
@@ -163,9 +163,9 @@ impl Session {
     }
 }
 
-fn keep_smallest<T: Clone>(kept: &mut Option<(EventId, T)>, id: EventId, value: &T) {
+fn keep_smallest<T>(kept: &mut Option<(EventId, T)>, id: EventId, value: T) {
     if kept.as_ref().is_none_or(|(kept, _)| id < *kept) {
-        *kept = Some((id, value.clone()));
+        *kept = Some((id, value));
     }
 }
 

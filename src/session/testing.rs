@@ -82,7 +82,7 @@ pub(crate) type Sessions = BTreeMap<(StreamKey, String), Session>;
 pub(crate) fn fold<'e>(events: impl IntoIterator<Item = &'e Event>) -> Sessions {
     let mut sessions = Sessions::new();
     for fact in events.into_iter().filter_map(Fact::of) {
-        sessions.entry((fact.stream.clone(), fact.sequence.clone())).or_default().apply(&fact);
+        sessions.entry((fact.stream.clone(), fact.sequence.clone())).or_default().apply(fact);
     }
     sessions
 }

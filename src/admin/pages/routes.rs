@@ -8,7 +8,8 @@ use axum::routing::{get, post};
 
 use super::state::Pages;
 use super::{
-    assets, events, gzip, login, now, preferences, reasons, refused, session, sink, sink_changes, sinks, stream, timeline,
+    assets, events, gzip, login, now, preferences, reasons, refused, session, sink, sink_changes, sinks, stream,
+    timeline,
 };
 
 /// Returns the router of the pages.

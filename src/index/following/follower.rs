@@ -105,19 +105,21 @@ impl Follower {
     /// The journal cannot be read.
     pub(super) async fn next_records(&self) -> Result<Vec<Record>, IndexError> {
         let mut records = self.consumer.read(self.cursor, BATCH_RECORDS).await?;
-        let mut gathered = bytes_of(&records);
         while let Some(last) = records.last()
-            && records.len() < BATCH_RECORDS
-            && gathered < BATCH_BYTES
+            && !Follower::is_full(&records)
         {
             let more = self.consumer.read(last.offset, BATCH_RECORDS - records.len()).await?;
             if more.is_empty() {
                 break;
             }
-            gathered += bytes_of(&more);
             records.extend(more);
         }
         Ok(records)
+    }
+
+    /// Whether these records are as many as one commit gets, so that the journal may have more.
+    pub(super) fn is_full(records: &[Record]) -> bool {
+        records.len() >= BATCH_RECORDS || bytes_of(records) >= BATCH_BYTES
     }
 
     /// Writes records to the index, and counts what they say in the metrics.

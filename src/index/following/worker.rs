@@ -34,6 +34,8 @@ pub struct Worker {
     rebuild: LiveRebuild,
     due_tasks: DueTasks,
     gathering: Gathering,
+    /// Whether the last step wrote every record that there was, so that the next ones may gather.
+    has_caught_up: bool,
     /// Whether the index is bound to the journal. Nothing is written before.
     is_bound: bool,
     /// When the worker last replaced the index by itself.
@@ -60,6 +62,7 @@ impl Worker {
             rebuild: LiveRebuild::default(),
             due_tasks: DueTasks::default(),
             gathering: Gathering::default(),
+            has_caught_up: false,
             is_bound: false,
             replaced: None,
             clock,
@@ -84,6 +87,7 @@ impl Worker {
         // The stop is read before each step, so that a later step sees all records that came before the stop.
         while !*stop.borrow() {
             match self.step().await? {
+                Step::More if self.has_caught_up => self.gather(&mut stop).await,
                 Step::More => {}
                 Step::Idle => self.pause(&mut stop).await?,
                 Step::Wait(wait) => wait_unless_stopped(wait, &mut stop).await,
@@ -113,8 +117,12 @@ impl Worker {
             () = status.rebuild_requested() => return Ok(()),
             () = wait_unless_stopped(COUNT_INTERVAL, stop) => return Ok(()),
         }
-        wait_unless_stopped(self.gathering.wait(Instant::now()), stop).await;
+        self.gather(stop).await;
         Ok(())
+    }
+
+    async fn gather(&mut self, stop: &mut watch::Receiver<bool>) {
+        wait_unless_stopped(self.gathering.wait(Instant::now()), stop).await;
     }
 
     /// Does one thing: opens the index, binds it to the journal, begins a rebuild, or writes records and does the regular
@@ -161,6 +169,7 @@ impl Worker {
     }
 
     async fn try_step(&mut self) -> Result<Step, IndexError> {
+        self.has_caught_up = false;
         if !self.follower.index.is_open() {
             let opened = self.follower.index.open_in_background().await?;
             self.go_on_at(opened);
@@ -177,11 +186,13 @@ impl Worker {
         }
         let records = self.follower.next_records().await?;
         let has_read_all = records.is_empty();
+        let is_full = Follower::is_full(&records);
         if !has_read_all {
             self.follower.write(records).await?;
         }
         let has_more = self.due_tasks.run(&mut self.follower, (self.clock)()).await?;
         self.rebuild.end_if_done(&self.follower, has_read_all).await?;
+        self.has_caught_up = !is_full && !has_more;
         Ok(if has_read_all && !has_more { Step::Idle } else { Step::More })
     }
 }

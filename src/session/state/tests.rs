@@ -163,7 +163,7 @@ fn repeated_push_does_not_reopen() {
     let callbacks = [stop(STREAM, "1", 30), anomaly(STREAM, "1", 20), push(STREAM, "1", 0)];
     let mut session = Session::default();
     for (position, callback) in callbacks.iter().enumerate() {
-        session.apply(&Fact::of(&event(callback)).unwrap());
+        session.apply(Fact::of(&event(callback)).unwrap());
         assert_eq!(state(&session, 600), State::Ended, "after {} callbacks", position + 1);
     }
     assert_eq!((session.started_ms(), session.duration_ms()), (at(0), Some(30_000)));
@@ -368,7 +368,7 @@ proptest! {
         for fact in shuffled(&history, &mut fastrand::Rng::with_seed(seed)).iter().filter_map(Fact::of) {
             let session = sessions.entry((fact.stream.clone(), fact.sequence.clone())).or_default();
             let had_ended = session.is_ended() && session.state(now_ms, Some(1)) == State::Ended;
-            session.apply(&fact);
+            session.apply(fact);
             let has_ended = session.state(now_ms, Some(1)) == State::Ended;
             prop_assert!(has_ended || !had_ended);
             prop_assert_eq!(has_ended, session.ended_ms().is_some() && session.reason().is_some());
