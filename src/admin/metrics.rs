@@ -34,6 +34,7 @@ fn refresh(sources: &Sources, feed: &Feed) {
     let health = sources.journal.health();
     let head = health.head.0;
     metrics.journal_unanswered(health.busy_for);
+    metrics.clock((sources.clock)());
     metrics.readiness(sources.reason_unready(&health));
     metrics.process().refresh();
     metrics.disk().refresh();

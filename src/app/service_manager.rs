@@ -10,14 +10,9 @@ use tokio::time::sleep;
 
 use crate::journal::{Journal, SqliteJournal};
 
-/// The service takes callbacks, or waits for its turn.
+/// The service takes callbacks, or waits for its turn or for space. `systemctl status` shows the text.
 pub(super) fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
-}
-
-/// What the service does now, for `systemctl status`.
-pub(super) fn status(status: &str) {
-    notify(&[NotifyState::Status(status)]);
 }
 
 /// The service has begun to stop.

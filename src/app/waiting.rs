@@ -28,7 +28,8 @@ pub(super) async fn open_when_disk_has_space<T>(
         result => return result,
     };
     tracing::error!("{error:#}; callbacks get a 503 until there is space");
-    service_manager::status("the disk is full: callbacks get a 503 until there is space");
+    // What starts after livehook must not wait for space.
+    service_manager::ready("the disk is full: callbacks get a 503 until there is space");
     let opened = answer_during(listeners, async {
         loop {
             sleep(RETRY_WAIT).await;

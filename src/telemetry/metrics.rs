@@ -41,6 +41,7 @@ pub struct Metrics {
     commit_duration: Histogram,
     batch_records: Histogram,
     journal_unanswered: Gauge<f64, AtomicU64>,
+    clock: Gauge<f64, AtomicU64>,
     dedupe_window: Gauge,
     deliveries: Family<DeliveryLabels, Counter>,
     delivery_lag: Family<SinkLabels, Gauge>,
@@ -106,6 +107,7 @@ impl Metrics {
                 "journal_unanswered_seconds",
                 "How long the disk has not answered the last request of the journal",
             ),
+            clock: registrar.zero("clock_timestamp_seconds", "The system clock as Unix time, to compare with another one"),
             dedupe_window: registrar.zero("dedupe_window_seconds", "Span within which every duplicate is recognized"),
             deliveries: registrar.zero("deliveries", "Attempts to deliver an event to a sink, by outcome"),
             delivery_lag: registrar.zero("delivery_lag_records", "Records that a sink is behind the journal"),
@@ -196,6 +198,11 @@ impl Metrics {
     /// Sets how long the disk has not answered the last request of the journal.
     pub fn journal_unanswered(&self, age: Duration) {
         self.journal_unanswered.set(age.as_secs_f64());
+    }
+
+    /// Sets what the system clock shows, in Unix ms.
+    pub fn clock(&self, now_ms: i64) {
+        self.clock.set(now_ms as f64 / 1000.0);
     }
 
     /// Sets the span within which every duplicate is recognized, in seconds.
