@@ -13,10 +13,12 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /livehook
 # The dependencies get a layer of their own, which stands until Cargo.lock changes: they are built for an empty program.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs && cargo build --release --locked --bin livehook
+RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs && \
+    cargo build --release --locked --features full --bin livehook
 COPY . .
 # Cargo goes by time stamps, and those of the copied files can be older than the empty program.
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin livehook && mkdir -p /image/data
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked --features full --bin livehook && \
+    mkdir -p /image/data
 
 FROM ${BASE_IMAGE}
 COPY --from=build /livehook/target/release/livehook /usr/local/bin/livehook

@@ -32,3 +32,4 @@ pub mod session;
 pub mod sink;
 pub mod storage;
 pub mod telemetry;
+mod tls;

@@ -95,6 +95,12 @@ impl Event {
         event_line::data_members(&self.line, &self.places)
     }
 
+    /// The object `data` as JSON text: the vendor's members, without `sign` and `t`. `{}` if a damaged journal has a line without it.
+    #[cfg(feature = "connection")]
+    pub(crate) fn data(&self) -> &str {
+        event_line::data(&self.line, &self.places).unwrap_or("{}")
+    }
+
     /// The event as a CloudEvents 1.0 JSON object on one line, without a line end.
     pub fn line(&self) -> &str {
         &self.line

@@ -169,10 +169,7 @@ pub(super) fn data_members<'l>(
     line: &'l str,
     places: &Places,
 ) -> Option<impl Iterator<Item = (&'l str, &'l str)> + use<'l>> {
-    const DATA: &str = r#","data":{"#;
-    // Between the partition key and `data` there is only livehook's own text.
-    let after_key = places.partition_key.end as usize;
-    let mut position = after_key + line.get(after_key..)?.find(DATA)? + DATA.len();
+    let mut position = data_start(line, places)? + 1;
     Some(std::iter::from_fn(move || {
         let name = string_at(line, position)?;
         let value = name.end as usize + 1;
@@ -182,6 +179,22 @@ pub(super) fn data_members<'l>(
         // Names are written without needless escapes, so their text can be compared as it is.
         Some((&line[name.start as usize + 1..name.end as usize - 1], &line[value..end]))
     }))
+}
+
+/// Returns the object `data` of a stored line as JSON text. `None` if the text is not the line of an event.
+#[cfg(feature = "connection")]
+pub(super) fn data<'l>(line: &'l str, places: &Places) -> Option<&'l str> {
+    // `data` is the last member.
+    line.get(data_start(line, places)?..)?.strip_suffix('}')
+}
+
+/// Returns where the object `data` starts.
+fn data_start(line: &str, places: &Places) -> Option<usize> {
+    const DATA: &str = r#","data":"#;
+    // Between the partition key and `data` there is only livehook's own text.
+    let after_key = places.partition_key.end as usize;
+    let start = after_key + line.get(after_key..)?.find(DATA)? + DATA.len();
+    line.get(start..)?.starts_with('{').then_some(start)
 }
 
 /// Returns the end of the compact JSON value that starts at `start`, within an object.

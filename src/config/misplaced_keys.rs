@@ -37,6 +37,8 @@ fn cure(name: &str) -> Option<String> {
         field_names::<sink::file::Options>(),
         field_names::<sink::http::Options>(),
         field_names::<sink::command::Options>(),
+        #[cfg(feature = "redis")]
+        field_names::<sink::redis::Options>(),
     ]
     .iter()
     .any(|names| names.contains(&name));

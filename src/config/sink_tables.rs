@@ -130,6 +130,14 @@ fn read_options(element: &Value, table: &Table, path: &str, findings: &mut Findi
         findings.mistake(Mistake { cure, ..Mistake::new(type_path, valid).quoted(type_name) });
         return None;
     }
+    if let Some(feature) = sink::Options::missing_feature(type_name) {
+        let lacking = Mistake::new(type_path, "this build of livehook lacks this type of sink").quoted(type_name);
+        let cure = format!(
+            "use the image or a release, which have every type, or build with `cargo build --release --features {feature}`"
+        );
+        findings.mistake(lacking.cure(cure));
+        return None;
+    }
     read_by(element, path, &COMMON_KEYS, &mut findings.mistakes, |keys| sink::Options::deserialize(type_name, keys))
 }
 

@@ -14,6 +14,8 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 
 use super::contract::{Failure, Outcome, Sink};
+use super::keys::Keys;
+use super::mistake::Mistake;
 use crate::journal::{Offset, Record};
 
 #[cfg(test)]
@@ -23,6 +25,16 @@ mod tests;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Options {}
+
+impl Keys for Options {
+    fn target(&self) -> Option<String> {
+        None
+    }
+
+    fn mistakes(&self) -> Vec<Mistake> {
+        Vec::new()
+    }
+}
 
 /// Writes events to stdout.
 pub struct LogSink {

@@ -9,15 +9,23 @@ mod contract;
 pub mod file;
 mod filter;
 pub mod http;
+mod keys;
 pub mod log;
 mod mistake;
 mod options;
 mod outage;
 mod own_secrets;
 mod parallel;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod secrets;
+#[cfg(feature = "connection")]
+pub mod server;
+mod small_file;
 #[cfg(test)]
 mod testing;
+mod tls_cure;
+mod url_source;
 
 pub use contract::{Failure, Outcome, Sink};
 pub use filter::Filter;

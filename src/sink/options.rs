@@ -1,11 +1,14 @@
-//! The kinds of sinks. Only this file lists them: a new kind is a variant of [`Options`], with an arm in each of its functions.
+//! The kinds of sinks. Only this file lists them: a new kind is a variant of [`Options`], with an arm in each match.
 
 use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use super::contract::Sink;
+use super::keys::Keys;
 use super::mistake::Mistake;
+#[cfg(feature = "redis")]
+use super::redis;
 use super::secrets::SecretSources;
 use super::{command, file, http, log};
 use crate::clock::Clock;
@@ -21,11 +24,22 @@ pub enum Options {
     Http(http::Options),
     /// `type = "command"`
     Command(command::Options),
+    /// `type = "redis"`
+    #[cfg(feature = "redis")]
+    Redis(redis::Options),
 }
 
 impl Options {
-    /// Every `type` that can be configured.
-    pub const TYPES: [&str; 4] = ["log", "file", "http", "command"];
+    /// Every `type` that can be configured, also if this build lacks it.
+    pub const TYPES: [&str; 5] = ["log", "file", "http", "command", "redis"];
+
+    /// Returns the Cargo feature that a sink of this `type` needs, if this build lacks it.
+    pub fn missing_feature(type_name: &str) -> Option<&'static str> {
+        match type_name {
+            "redis" if !cfg!(feature = "redis") => Some("redis"),
+            _ => None,
+        }
+    }
 
     /// Reads the keys of a sink of this `type`.
     ///
@@ -37,6 +51,8 @@ impl Options {
             "file" => file::Options::deserialize(keys).map(Options::File),
             "http" => http::Options::deserialize(keys).map(Options::Http),
             "command" => command::Options::deserialize(keys).map(Options::Command),
+            #[cfg(feature = "redis")]
+            "redis" => redis::Options::deserialize(keys).map(Options::Redis),
             unknown => Err(D::Error::unknown_variant(unknown, &Options::TYPES)),
         }
     }
@@ -48,66 +64,62 @@ impl Options {
             Options::File(_) => "file",
             Options::Http(_) => "http",
             Options::Command(_) => "command",
+            #[cfg(feature = "redis")]
+            Options::Redis(_) => "redis",
         }
     }
 
     /// Returns the file that no second sink may write to.
     pub fn exclusive_path(&self) -> Option<&Path> {
-        match self {
-            Options::Log(_) | Options::Http(_) | Options::Command(_) => None,
-            Options::File(options) => Some(&options.path),
-        }
+        self.keys().exclusive_path()
     }
 
-    /// Returns the destination without secrets, for example `https://example.com/events`; `None` for `log`.
+    /// Returns the destination without secrets, for example `https://example.com`; `None` for `log`.
     pub fn target(&self) -> Option<String> {
-        match self {
-            Options::Log(_) => None,
-            Options::File(options) => Some(options.path.display().to_string()),
-            Options::Http(options) => Some(options.url.shown()),
-            Options::Command(options) => Some(options.program.display().to_string()),
-        }
+        self.keys().target()
     }
 
-    /// Adds the secrets of the sink's file and variable, and returns the mistakes in them.
+    /// Adds the secrets of the sink's files and variables, and returns the mistakes in them.
     pub fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
-        match self {
-            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
-            Options::Http(options) => options.take_secrets(sources),
-        }
+        let keys: &mut dyn Keys = match self {
+            Options::Log(options) => options,
+            Options::File(options) => options,
+            Options::Http(options) => options,
+            Options::Command(options) => options,
+            #[cfg(feature = "redis")]
+            Options::Redis(options) => options,
+        };
+        keys.take_secrets(sources)
     }
 
     /// Returns the files that hold secrets, each with its key.
     pub fn secret_files(&self) -> Vec<(&'static str, &Path)> {
-        match self {
-            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
-            Options::Http(options) => options.secret_files(),
-        }
+        self.keys().secret_files()
     }
 
     /// Returns the files that the sink reads.
     pub fn read_files(&self) -> Vec<&Path> {
-        match self {
-            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
-            Options::Http(options) => options.read_files(),
-        }
+        self.keys().read_files()
     }
 
     /// Returns every rule that the keys break.
     pub fn mistakes(&self) -> Vec<Mistake> {
-        match self {
-            Options::Log(_) => Vec::new(),
-            Options::File(options) => options.mistakes(),
-            Options::Http(options) => options.mistakes(),
-            Options::Command(options) => options.mistakes(),
-        }
+        self.keys().mistakes()
     }
 
     /// Returns a sentence for each setting that is allowed but may be unintended.
     pub fn warnings(&self) -> Vec<String> {
+        self.keys().warnings()
+    }
+
+    fn keys(&self) -> &dyn Keys {
         match self {
-            Options::Log(_) | Options::File(_) | Options::Command(_) => Vec::new(),
-            Options::Http(options) => options.warnings(),
+            Options::Log(options) => options,
+            Options::File(options) => options,
+            Options::Http(options) => options,
+            Options::Command(options) => options,
+            #[cfg(feature = "redis")]
+            Options::Redis(options) => options,
         }
     }
 
@@ -118,6 +130,8 @@ impl Options {
             Options::File(options) => Box::new(file::FileSink::new(options.clone(), clock)),
             Options::Http(options) => Box::new(http::HttpSink::new(options.clone(), clock)),
             Options::Command(options) => Box::new(command::CommandSink::new(name, options.clone())),
+            #[cfg(feature = "redis")]
+            Options::Redis(options) => Box::new(redis::RedisSink::new(options.clone(), clock)),
         }
     }
 }

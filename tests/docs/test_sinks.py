@@ -8,8 +8,9 @@ import http.client
 import json
 import sys
 import time
+import tomllib
 
-from documents import ROOT, block, blocks, replace
+from documents import ROOT, block, blocks, replace, table
 from programs import free_port, livehook, running, until
 from service import Service, script
 
@@ -131,3 +132,34 @@ def test_the_other_sinks_deliver(folder):
         until("stdout has all", lambda: service.log().count('{"specversion"') == 5, service.process)
         stops = [line for line in service.log().splitlines() if '"tencent.css.stop"' in line and "room-1" in line]
         assert len(stops) == 2, stops
+
+
+def test_the_redis_sink_delivers(folder):
+    port = free_port()
+    (folder / "redis").mkdir()
+    server = [ROOT / "tests" / "servers" / "redis", folder / "redis", str(port)]
+    config = replace(block(SINKS, "redis", "toml"), ":6379", f":{port}")
+    service = Service(folder, config)
+    read = lambda section, containing: script(
+        block(SINKS, section, "sh", containing).replace("redis-cli", f"redis-cli -p {port}"), folder
+    )[0]
+    with running("redis-server", server, port, folder), service.running():
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        service.send("--stream", "demo")
+        count = lambda: script(f"redis-cli -p {port} XLEN livehook:events; redis-cli -p {port} HLEN livehook:live", folder)[0]
+        until("redis has the event", lambda: count().split() == ["1", "1"], service.process)
+        assert '"subject":"demo"' in read("A stream of events", "XREADGROUP").replace("\\", "")
+        domain = service.events()[0]["partitionkey"].split("/")[0]
+        live = block(SINKS, "The live streams", "sh", "HLEN")
+        partition_key = service.events()[0]["partitionkey"]
+        live = live.replace("push.example.com/live/demo", partition_key).replace("push.example.com", domain)
+        output = script(live.replace("redis-cli", f"redis-cli -p {port}"), folder)[0]
+        assert partition_key in output and '"stream":"demo"' in output.replace("\\", ""), output
+
+
+def test_a_build_with_chosen_sinks(folder):
+    """The command names features that exist. It isn't run, because it takes minutes."""
+    command = block(SINKS, "Builds", "sh")
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    assert command.split("--features ")[1].strip() in manifest["features"]
+    assert {row[0].strip("`") for row in table(SINKS, "Builds")} == set(manifest["features"]) - {"connection"}

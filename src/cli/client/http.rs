@@ -7,7 +7,8 @@ use anyhow::{Context, anyhow};
 use reqwest::{Client, Response, Url};
 
 use crate::cli::bounded_file::read_file;
-use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
+use crate::http_client::{self, AnswerError, innermost};
+use crate::tls::CERTIFICATES_BYTES_MAX;
 
 pub(crate) use crate::http_client::shown;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::sink::keys::Keys;
 use crate::sink::mistake::Mistakes;
 use crate::sink::{Mistake, member_path};
 
@@ -71,9 +72,12 @@ fn default_concurrency() -> usize {
     1
 }
 
-impl Options {
-    /// Returns every rule that these options break.
-    pub fn mistakes(&self) -> Vec<Mistake> {
+impl Keys for Options {
+    fn target(&self) -> Option<String> {
+        Some(self.program.display().to_string())
+    }
+
+    fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
         let program = format!("{:?}", self.program.to_string_lossy());
         let has_null = |text: &str| text.contains('\0');

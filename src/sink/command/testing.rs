@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::command_sink::CommandSink;
 use super::options::Options;
+use crate::sink::keys::Keys;
 use crate::sink::testing::records_of_streams;
 use crate::sink::{Outcome, Sink};
 

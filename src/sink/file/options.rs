@@ -1,10 +1,11 @@
 //! The keys of a file sink, and their rules.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::sink::Mistake;
+use crate::sink::keys::Keys;
 use crate::sink::mistake::Mistakes;
 
 /// The smallest `rotate_bytes`. A rotation syncs the directory several times, which costs too much for a smaller file.
@@ -50,9 +51,18 @@ impl Options {
             gzip: false,
         }
     }
+}
 
-    /// Returns every rule that these options break.
-    pub fn mistakes(&self) -> Vec<Mistake> {
+impl Keys for Options {
+    fn exclusive_path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn target(&self) -> Option<String> {
+        Some(self.path.display().to_string())
+    }
+
+    fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
         // `file_name` ignores a slash at the end, which marks a directory.
         let ends_in_separator = self.path.as_os_str().as_encoded_bytes().ends_with(b"/");

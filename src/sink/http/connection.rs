@@ -10,15 +10,16 @@ use super::client::FreshClient;
 use super::options::Options;
 use super::request_secrets::own_secrets;
 use super::signature::{self, WebhookSecret};
-use super::small_file::SmallFile;
 use super::target_url::{TargetUrl, shown};
-use super::tls_cure::tls_cure;
 use crate::byte_order_mark::without_mark_bytes;
 use crate::clock::Clock;
-use crate::http_client::{self, AnswerError, CERTIFICATES_BYTES_MAX, innermost};
+use crate::http_client::{self, AnswerError, innermost};
 use crate::journal::Record;
 use crate::sink::own_secrets::OwnSecrets;
+use crate::sink::small_file::SmallFile;
+use crate::sink::tls_cure::tls_cure;
 use crate::sink::{Failure, Outcome};
+use crate::tls::CERTIFICATES_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;

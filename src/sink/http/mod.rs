@@ -15,11 +15,9 @@ mod http_sink;
 mod options;
 mod request_secrets;
 mod signature;
-mod small_file;
 mod target_url;
 #[cfg(test)]
 mod testing;
-mod tls_cure;
 
 pub use headers::Headers;
 pub use http_sink::HttpSink;

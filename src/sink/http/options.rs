@@ -7,7 +7,9 @@ use serde::Deserialize;
 use super::headers::Headers;
 use super::signature::{SecretError, WebhookSecret};
 use super::target_url::TargetUrl;
+use crate::sink::keys::Keys;
 use crate::sink::mistake::Mistakes;
+use crate::sink::url_source::url_elsewhere;
 use crate::sink::{Mistake, SecretSources};
 
 /// The most secrets: the old one and the new one, during a rotation.
@@ -86,9 +88,12 @@ fn default_batch_bytes_max() -> usize {
     1024 * 1024
 }
 
-impl Options {
-    /// Returns every rule that these options break.
-    pub fn mistakes(&self) -> Vec<Mistake> {
+impl Keys for Options {
+    fn target(&self) -> Option<String> {
+        Some(self.url.shown())
+    }
+
+    fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
         // A sink without a valid name has no variables, and its files are not read.
         let is_elsewhere = self.url.is_missing() && self.url_file.is_some();
@@ -113,8 +118,7 @@ impl Options {
         mistakes.into_list()
     }
 
-    /// Returns a sentence for each setting that is allowed but may be unintended.
-    pub fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.secrets.is_empty() {
             warnings.push(
@@ -129,8 +133,7 @@ impl Options {
         warnings
     }
 
-    /// Returns the files that hold secrets, each with its key.
-    pub(in crate::sink) fn secret_files(&self) -> Vec<(&'static str, &Path)> {
+    fn secret_files(&self) -> Vec<(&'static str, &Path)> {
         let files = [
             ("url_file", &self.url_file),
             ("secrets_file", &self.secrets_file),
@@ -139,15 +142,16 @@ impl Options {
         files.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))).collect()
     }
 
-    /// Returns the files that the sink reads.
-    pub(in crate::sink) fn read_files(&self) -> Vec<&Path> {
+    fn read_files(&self) -> Vec<&Path> {
         let files = self.secret_files().into_iter().map(|(_, path)| path);
         files.chain(self.ca_file.as_deref()).collect()
     }
 
-    /// Adds the secrets of the file and of the variable, and returns the mistakes in them.
-    pub(in crate::sink) fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
-        let mut mistakes = self.take_url(sources);
+    fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
+        let (url, mut mistakes) = url_elsewhere(!self.url.is_missing(), self.url_file.as_deref(), sources);
+        if let Some(url) = url {
+            self.url = TargetUrl::new(&url);
+        }
         if let Some(path) = self.secrets_file.clone() {
             // The value is the path: the text of a secret must not get into a message.
             let mut mistake = |rule: String| {
@@ -185,33 +189,9 @@ impl Options {
         }
         mistakes
     }
+}
 
-    /// Takes the URL of the variable, or else of the file.
-    fn take_url(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
-        let mut mistakes = Mistakes::default();
-        if let Some(path) = &self.url_file {
-            let value = sources.shown(path).map(|path| format!("{path:?}"));
-            let read = sources.file(path);
-            match &read {
-                _ if !self.url.is_missing() => {
-                    mistakes.add("url_file", value, "is set together with `url`: keep one of the two")
-                }
-                Ok(text) if text.trim().is_empty() => mistakes.add("url_file", value, "is empty: put the URL there"),
-                Ok(text) => self.url = TargetUrl::new(text.trim()),
-                Err(error) => {
-                    let rule = format!(
-                        "cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
-                    );
-                    mistakes.add("url_file", value, &rule);
-                }
-            }
-        }
-        if let Some((_, text)) = sources.variable("URL") {
-            self.url = TargetUrl::new(text.trim());
-        }
-        mistakes.into_list()
-    }
-
+impl Options {
     fn add_secret(&mut self, text: &str) -> Result<(), SecretError> {
         let secret = WebhookSecret::new(text)?;
         if !self.secrets.contains(&secret) {

@@ -8,6 +8,12 @@ mod command;
 mod file;
 mod http;
 mod log;
+#[cfg(feature = "redis")]
+mod proxy;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod server;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

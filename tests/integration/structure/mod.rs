@@ -10,7 +10,7 @@ use std::path::Path;
 use arrows::{Crate, circles};
 
 /// The modules, top first. A module may use those of the lines below its own, and never one next to it or above it.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
     &["cli"],
     &["app"],
     &["config"],
@@ -27,6 +27,7 @@ const LAYERS: [&[&str]; 17] = [
     &["telemetry"],
     &["callback"],
     &["clock", "moment", "printable", "http_client"],
+    &["tls"],
     &["byte_order_mark", "named_file"],
 ];
 

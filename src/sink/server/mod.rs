@@ -1,0 +1,18 @@
+//! The parts that the sinks of servers share: the URL with its secrets, TLS, and the connection.
+//!
+//! A kind of sink names its keys itself. It gives their values to these parts.
+
+mod access;
+mod format;
+mod limits;
+mod stream;
+mod tls_files;
+mod url;
+
+pub use access::Password;
+pub(super) use access::{Access, Credentials};
+pub use format::Format;
+pub(super) use limits::{Limits, delivered_until, requests};
+pub(super) use stream::connect;
+pub(super) use tls_files::TlsFiles;
+pub use url::ServerUrl;

@@ -1,0 +1,78 @@
+//! The files of a sink's TLS: the certificates that it believes, and the certificate that it shows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use crate::sink::Failure;
+use crate::sink::blocking::blocking;
+use crate::sink::mistake::Mistakes;
+use crate::sink::small_file::SmallFile;
+use crate::tls::{self, CERTIFICATES_BYTES_MAX};
+
+/// The keys of TLS.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sink) struct TlsFiles<'o> {
+    /// `ca_file`
+    pub(in crate::sink) ca_file: Option<&'o Path>,
+    /// `client_certificate_file`
+    pub(in crate::sink) client_certificate_file: Option<&'o Path>,
+    /// `client_key_file`
+    pub(in crate::sink) client_key_file: Option<&'o Path>,
+}
+
+impl TlsFiles<'_> {
+    /// Adds the mistakes in these keys. `is_tls` is whether the URL asks for TLS, and `scheme` is the one that does.
+    pub(in crate::sink) fn check(self, is_tls: bool, scheme: &str, mistakes: &mut Mistakes) {
+        let keys = [
+            ("ca_file", self.ca_file),
+            ("client_certificate_file", self.client_certificate_file),
+            ("client_key_file", self.client_key_file),
+        ];
+        for (key, path) in keys {
+            let Some(path) = path.filter(|_| !is_tls) else { continue };
+            let rule = format!("has no effect without TLS: begin the URL with {scheme}://, or remove this key");
+            mistakes.add(key, Some(format!("{path:?}")), &rule);
+        }
+        for (key, has, other, has_other) in [
+            ("client_certificate_file", self.client_certificate_file, "client_key_file", self.client_key_file),
+            ("client_key_file", self.client_key_file, "client_certificate_file", self.client_certificate_file),
+        ] {
+            let Some(path) = has.filter(|_| has_other.is_none()) else { continue };
+            mistakes.add(key, Some(format!("{path:?}")), &format!("needs `{other}` too"));
+        }
+    }
+
+    /// Reads the files, and makes the settings of TLS.
+    ///
+    /// # Errors
+    /// A file can't be read or used.
+    pub(in crate::sink) async fn config(self) -> Result<Arc<ClientConfig>, Failure> {
+        let trusted = content("ca_file", self.ca_file).await?;
+        let certificates = content("client_certificate_file", self.client_certificate_file).await?;
+        let key = content("client_key_file", self.client_key_file).await?;
+        let identity = certificates.zip(key);
+        // Without `ca_file`, this reads the certificates of the system.
+        let made = blocking(move || {
+            let identity = identity.as_ref().map(|(certificates, key)| (certificates.as_slice(), key.as_slice()));
+            tls::client_config(trusted.as_deref(), identity)
+        });
+        made.await?.map(Arc::new).map_err(|error| {
+            let files: Vec<String> = [self.ca_file, self.client_certificate_file, self.client_key_file]
+                .into_iter()
+                .flatten()
+                .map(|path| path.display().to_string())
+                .collect();
+            let from = if files.is_empty() { String::new() } else { format!(" from {}", files.join(", ")) };
+            Failure::outage(format!("the settings of TLS{from} cannot be used: {error}"))
+        })
+    }
+}
+
+async fn content(key: &'static str, path: Option<&Path>) -> Result<Option<Vec<u8>>, Failure> {
+    match path {
+        Some(path) => SmallFile::new(key, path, CERTIFICATES_BYTES_MAX as u64).read().await.map(Some),
+        None => Ok(None),
+    }
+}

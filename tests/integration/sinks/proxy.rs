@@ -1,0 +1,84 @@
+//! A proxy between a sink and its server, which breaks connections or loses answers.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The bytes of a connection's requests that are a login. Their answers pass, also while answers get lost.
+const LOGIN_BYTES_MAX: usize = 2000;
+
+/// What the proxy does with connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Passes everything on.
+    Pass,
+    /// Resets every connection in the middle of a request.
+    Reset,
+    /// Passes requests on, and closes the connection in place of an answer.
+    LoseAnswers,
+}
+
+/// A proxy on a port of its own. It runs until the tests end.
+pub(super) struct Proxy {
+    pub(super) address: SocketAddr,
+    mode: Arc<Mutex<Mode>>,
+}
+
+impl Proxy {
+    /// Starts a proxy for the server at this port.
+    pub(super) fn start(server_port: u16) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mode = Arc::new(Mutex::new(Mode::Pass));
+        let shared = Arc::clone(&mode);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let mode = Arc::clone(&shared);
+                std::thread::spawn(move || pass(client.unwrap(), server_port, mode));
+            }
+        });
+        Proxy { address, mode }
+    }
+
+    /// Changes the mode of all connections.
+    pub(super) fn set_mode(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
+    }
+}
+
+fn pass(client: TcpStream, server_port: u16, mode: Arc<Mutex<Mode>>) {
+    // Without a server, the client's connection ends too.
+    let Ok(server) = TcpStream::connect(("127.0.0.1", server_port)) else { return };
+    let sent = Arc::new(Mutex::new(0_usize));
+    let (client_copy, server_copy) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let (mode_copy, sent_copy) = (Arc::clone(&mode), Arc::clone(&sent));
+    let requests = std::thread::spawn(move || {
+        copy(client_copy, server_copy, |bytes| {
+            *sent_copy.lock().unwrap() += bytes.len();
+            // Half of a request arrives.
+            if *mode_copy.lock().unwrap() == Mode::Reset { bytes.len() / 2 } else { bytes.len() }
+        });
+    });
+    copy(server, client, |bytes| {
+        let is_lost = *mode.lock().unwrap() == Mode::LoseAnswers && *sent.lock().unwrap() > LOGIN_BYTES_MAX;
+        if is_lost { 0 } else { bytes.len() }
+    });
+    requests.join().unwrap();
+}
+
+/// Copies bytes until one side ends, or until `passing` lets fewer bytes pass than there are.
+fn copy(mut from: TcpStream, mut to: TcpStream, passing: impl Fn(&[u8]) -> usize) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let passed = passing(&buffer[..count]);
+        if to.write_all(&buffer[..passed]).is_err() || passed < count {
+            // The server gets what was passed before it sees the end.
+            std::thread::sleep(Duration::from_millis(20));
+            break;
+        }
+    }
+    for stream in [from, to] {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}

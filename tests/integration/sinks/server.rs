@@ -1,0 +1,92 @@
+//! A server of another project, started by a script of `tests/servers`, with a proxy before it.
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Fault;
+use super::proxy::{Mode, Proxy};
+use crate::process::free_port;
+
+/// A server on a free port, with its data in a folder.
+pub(super) struct Server {
+    script: PathBuf,
+    folder: PathBuf,
+    settings: Vec<String>,
+    pub(super) port: u16,
+    pub(super) proxy: Proxy,
+    process: Option<Child>,
+    is_stopped: bool,
+}
+
+impl Server {
+    /// Starts the server of this script.
+    pub(super) fn start(name: &str, directory: &Path, settings: &[&str]) -> Server {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name);
+        let folder = directory.join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let port = free_port().port();
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let proxy = Proxy::start(port);
+        let mut server = Server { script, folder, settings, port, proxy, process: None, is_stopped: false };
+        server.run();
+        server
+    }
+
+    fn run(&mut self) {
+        let mut command = Command::new(&self.script);
+        command.arg(&self.folder).arg(self.port.to_string()).args(&self.settings);
+        self.process = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let status = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(status.is_none(), "{} ended with {status:?}", self.script.display());
+            assert!(Instant::now() < deadline, "{} does not start", self.script.display());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Makes the server fail, or the way to it.
+    pub(super) fn fail(&mut self, fault: Fault) {
+        match fault {
+            Fault::Away => self.kill(),
+            Fault::Stopped => {
+                self.signal("STOP");
+                self.is_stopped = true;
+            }
+            Fault::Reset => self.proxy.set_mode(Mode::Reset),
+            Fault::LostAcknowledgement => self.proxy.set_mode(Mode::LoseAnswers),
+            Fault::Refusing => panic!("each server refuses in its own way"),
+        }
+    }
+
+    /// Makes the server and the way to it work again.
+    pub(super) fn mend(&mut self) {
+        self.proxy.set_mode(Mode::Pass);
+        if std::mem::take(&mut self.is_stopped) {
+            self.signal("CONT");
+        }
+        if self.process.is_none() {
+            self.run();
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
