@@ -51,7 +51,8 @@ impl Unready {
 }
 
 async fn metrics(State(unready): State<Arc<Unready>>, headers: HeaderMap) -> Response<Body> {
-    let Unready { data_dir, metrics, reason, .. } = unready.as_ref();
+    let Unready { data_dir, metrics, reason, clock, .. } = unready.as_ref();
+    metrics.clock(clock());
     metrics.readiness(Some(*reason));
     metrics.process().refresh();
     metrics.disk().refresh();

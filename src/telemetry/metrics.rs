@@ -107,7 +107,8 @@ impl Metrics {
                 "journal_unanswered_seconds",
                 "How long the disk has not answered the last request of the journal",
             ),
-            clock: registrar.zero("clock_timestamp_seconds", "The system clock as Unix time, to compare with another one"),
+            clock: registrar
+                .zero("clock_timestamp_seconds", "The system clock as Unix time, to compare with another one"),
             dedupe_window: registrar.zero("dedupe_window_seconds", "Span within which every duplicate is recognized"),
             deliveries: registrar.zero("deliveries", "Attempts to deliver an event to a sink, by outcome"),
             delivery_lag: registrar.zero("delivery_lag_records", "Records that a sink is behind the journal"),
