@@ -15,81 +15,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import axe_playwright_python
+import list_pages
+from page_site import HOSTILE, TOKEN, Site
 from playwright.sync_api import expect, sync_playwright
-from programs import free_port, livehook, running, until
-
-KEY = "a-key-of-the-page-tests-0123456789"
-TOKEN = "a-token-of-the-page-tests"
-AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
-HOSTILE = [
-    "<img src=x onerror=alert(1)>",
-    "\"><script>alert(1)</script>",
-    "\u202egnp.exe",
-    "line\nbreak\ttab\u0007bell",
-    "x" * 4096,
-    "👩‍👩‍👧‍👦 가나다 直播",
-]
-
-
-class Site:
-    """A running service and a browser."""
-
-    def __init__(self, browser, folder):
-        self.browser, self.folder = browser, folder
-        self.receiver, self.admin = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.admin}"
-        self.environment = {
-            "LIVEHOOK_KEYS": KEY,
-            "LIVEHOOK_ADMIN_TOKEN": TOKEN,
-            "LIVEHOOK_LISTEN": f"127.0.0.1:{self.receiver}",
-            "LIVEHOOK_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
-            "LIVEHOOK_DATA_DIR": str(folder / "data"),
-        }
-
-    def serve(self):
-        return running("serve", ["livehook", "serve"], self.admin, self.folder, self.environment)
-
-    def send(self, *arguments):
-        url = f"http://127.0.0.1:{self.receiver}/callback"
-        return livehook("send", "--key", KEY, "--url", url, *arguments, folder=self.folder)
-
-    def send_callback(self, members):
-        """Signs and sends a callback with these members."""
-        path = self.folder / "callback.json"
-        path.write_text(json.dumps(members))
-        self.send(str(path))
-
-    @contextlib.contextmanager
-    def page(self, path="/", **options):
-        """A page, which must break no rule of its Content-Security-Policy and log no error."""
-        context = self.browser.new_context(**options)
-        context.set_default_timeout(20_000)
-        page = context.new_page()
-        errors = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
-        page.goto(self.url + path)
-        yield page
-        context.close()
-        # A restart of the service breaks connections, and a service that is stopping answers 503. The browser logs both.
-        usual = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE", "status of 503")
-        errors = [error for error in errors if not any(text in error for text in usual)]
-        assert not errors, errors
-
-
-    def send_session(self, stream, begins, ends=None, errcode=12):
-        """Sends a push that began so many seconds ago, and its stop if it has ended."""
-        now = int(time.time())
-        self.sequence = getattr(self, "sequence", 6_000_000_000) + 1
-        for name, ago, more in [("001-push", begins, {}), ("000-stop", ends, {"errcode": errcode, "errmsg": "x"})]:
-            if ago is None:
-                continue
-            sample = json.loads((Path(__file__).parent / "fixtures" / f"{name}.json").read_text())
-            lasted = {"push_duration": str((begins - ago) * 1000)} if more else {}
-            names = {"stream_id": stream, "channel_id": stream, "sequence": str(self.sequence)}
-            self.send_callback({**sample, **names, **more, **lasted, "event_time": now - ago, "t": now + 600})
+from programs import until
 
 
 def row(page, stream):
@@ -327,19 +256,8 @@ def test_everyone_can_use_them(site):
             for language in ("en", "ko", "zh-CN"):
                 for theme in ("light", "dark"):
                     for path in addresses:
-                        # The policy of the pages forbids scripts from elsewhere, and axe is one.
-                        context = site.browser.new_context(locale=language, color_scheme=theme, bypass_csp=True)
-                        page = context.new_page()
-                        page.goto(site.url + path)
-                        page.evaluate(AXE)
-                        found = page.evaluate("axe.run()")["violations"]
-                        serious = [
-                            (violation["id"], violation["nodes"][0]["html"])
-                            for violation in found
-                            if violation["impact"] in ("serious", "critical")
-                        ]
+                        serious = site.serious_faults(path, language, theme)
                         assert not serious, (path, language, theme, serious)
-                        context.close()
             if not is_set_up:
                 site.send("--event", "push", "--stream", "one")
                 site.send("--event", "pair", "--stream", "two")
@@ -357,7 +275,7 @@ def test_everyone_can_use_them(site):
 
 
 def main():
-    tests = {name: test for name, test in globals().items() if name.startswith("test_")}
+    tests = {name: test for name, test in {**globals(), **vars(list_pages)}.items() if name.startswith("test_")}
     wanted = [name for name in tests if not sys.argv[1:] or any(part in name for part in sys.argv[1:])]
     assert wanted, f"no test has a name with {sys.argv[1:]}"
     chromium = shutil.which("chromium")
