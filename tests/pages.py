@@ -210,6 +210,49 @@ def test_time_line_without_a_script(site):
                         assert fits, f"{path} is wider than a window of {width} pixels"
 
 
+def test_session_shows_its_neighbours_and_media(site):
+    with site.serve():
+        send_lanes(site)
+        now = int(time.time())
+        for name, more in [
+            ("100-recording", {"start_time": now - 2800, "end_time": now - 2500, "video_url": "https://vod.example.com/a.mp4"}),
+            ("200-screenshot", {"create_time": now - 2700, "pic_full_url": "javascript:alert(1)"}),
+        ]:
+            sample = json.loads((Path(__file__).parent / "fixtures" / f"{name}.json").read_text())
+            site.send_callback({**sample, **more, "stream_id": "gap", "channel_id": "gap", "t": now + 600})
+        with site.page("/timeline?span=1h&stream=gap") as page:
+            requests = []
+            page.on("request", lambda request: requests.append(request.url))
+            lane(page, "gap").locator('[data-kind="network"]').click()
+            expect(page.locator("#broadcast .lane-bar")).to_have_count(3)
+            expect(page.locator("#broadcast [aria-current=true]")).to_have_attribute("data-kind", "network")
+            expect(page.locator(".neighbours li")).to_have_count(1)
+            media = page.locator(".media a")
+            expect(media).to_have_count(1)
+            expect(media).to_have_attribute("rel", "noreferrer noopener")
+            assert all(url.startswith(site.url) for url in requests), requests
+            page.locator(".neighbours a").click()
+            expect(page.locator(".neighbours li")).to_have_count(2)
+            expect(page.locator(".neighbours")).to_contain_text("At the same time")
+            page.get_by_text("This session as JSON").click()
+            session = json.loads(page.locator("#session-json").inner_text())
+            assert page.url.endswith(session["id"])
+
+
+def test_stream_has_pages_of_sessions(site):
+    with site.serve():
+        for number in range(55):
+            site.send_session("many", 3000 - number * 50, 3000 - number * 50 - 20)
+        with site.page("/streams/push.example.com/live/many", java_script_enabled=False) as page:
+            expect(page.locator("#week .lane-bar").first).to_be_visible()
+            expect(page.locator("main")).to_contain_text("55 sessions")
+            expect(page.locator("#sessions tbody tr")).to_have_count(50)
+            page.get_by_role("link", name="Next").click()
+            expect(page.locator("#sessions tbody tr")).to_have_count(5)
+            page.get_by_role("link", name="Newest sessions").click()
+            expect(page.locator("#sessions tbody tr")).to_have_count(50)
+
+
 def test_login_and_logout(site):
     site.environment["LIVEHOOK_ADMIN_LISTEN"] = f"0.0.0.0:{site.admin}"
     with site.serve():

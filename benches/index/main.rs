@@ -1,14 +1,15 @@
 //! How fast the read model is written, how fast it answers, and what it costs the receiver.
 //!
 //! ```text
-//! cargo bench --bench index                  apply, queries and receiver
+//! cargo bench --bench index                  apply, queries, pages and receiver
 //! cargo bench --bench index -- apply         events a second into the index, and CPU time for each
 //! cargo bench --bench index -- queries       time to an answer, while a receiver is under load
+//! cargo bench --bench index -- pages         time to render each page of the dashboard
 //! cargo bench --bench index -- receiver      the receiver with the index and without it, in turns
 //! ```
 //!
 //! Options: `--rounds N` (3), `--secs N` for the length of a round of `receiver` (5), `--events N` in a round of `apply`
-//! (200000), `--queries N` of each kind (200), `--sessions N` in the data of `apply` and `queries` (1000000, with five events
+//! (200000), `--queries N` of each kind (200), `--sessions N` in the data of `apply`, `queries` and `pages` (1000000, with five events
 //! each: needs 8 GB of disk), `--dir DIR` for all data (in `target/`), and `--keep yes` to keep the data for the next run.
 //!
 //! The data are a month of 50,000 streams, appended to a journal by the receiver's code, and the index that a rebuild makes from
@@ -28,6 +29,7 @@ mod apply;
 mod common;
 mod data;
 mod mix;
+mod pages;
 mod queries;
 mod receiver;
 
@@ -41,13 +43,13 @@ fn main() -> anyhow::Result<()> {
     let sessions = arguments.number("--sessions", 1_000_000)?.max(1);
     let keeps_data = arguments.text("--keep").is_some_and(|text| text == "yes");
     let dir = arguments.dir();
-    let mode = arguments.mode(&["apply", "queries", "receiver"])?;
+    let mode = arguments.mode(&["apply", "queries", "pages", "receiver"])?;
     let directory = common::start("index", &dir)?;
     let directory = directory.path();
     let is_chosen = |name: &str| mode == name || mode == "all";
     // Kept data are outside the directory of this run, which is removed at its end.
     let full = if keeps_data { dir.join("index-full") } else { directory.join("full") };
-    if is_chosen("apply") || is_chosen("queries") {
+    if is_chosen("apply") || is_chosen("queries") || is_chosen("pages") {
         data::build(&full, sessions)?;
     }
     if is_chosen("apply") {
@@ -55,6 +57,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_chosen("queries") {
         queries::queries(&full, queries)?;
+    }
+    if is_chosen("pages") {
+        pages::pages(&full, queries)?;
     }
     if is_chosen("receiver") {
         receiver::receiver(directory, rounds, secs)?;

@@ -23,10 +23,10 @@ use crate::data::{JOURNAL_SECTION, data_dir};
 const RATE: u32 = 1000;
 
 /// The session of an event that was picked at random: queries are for it.
-struct Subject {
+pub(crate) struct Subject {
     id: EventId,
-    key: StreamKey,
-    sequence: String,
+    pub(crate) key: StreamKey,
+    pub(crate) sequence: String,
     selection: StreamSelection,
     time_ms: i64,
 }
@@ -227,7 +227,7 @@ fn command(data: &Path, journal: &journal::Reader, random: &mut fastrand::Rng, c
 }
 
 /// Picks an event at random. So streams with many sessions are queried more often.
-fn subject(journal: &journal::Reader, random: &mut fastrand::Rng) -> anyhow::Result<Subject> {
+pub(crate) fn subject(journal: &journal::Reader, random: &mut fastrand::Rng) -> anyhow::Result<Subject> {
     let head = journal.head()?.context("the journal is empty")?;
     loop {
         let records = journal.read(Offset(random.i64(0..head.0)), 1)?;
@@ -246,10 +246,10 @@ fn subject(journal: &journal::Reader, random: &mut fastrand::Rng) -> anyhow::Res
     }
 }
 
-fn ms(values_us: &mut [u32], share: f64) -> String {
+pub(crate) fn ms(values_us: &mut [u32], share: f64) -> String {
     format!("{:.2}", f64::from(percentile(values_us, share)) / 1000.0)
 }
 
-fn micros(time: Duration) -> u32 {
+pub(crate) fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }

@@ -51,6 +51,6 @@ pub use redact::Redactor;
 pub use refusal::Refusal;
 pub use selection::{EventSelection, StreamSelection};
 pub use session_end::{EndReason, EndTimes, InvalidEndReason, SessionEnd, SessionEndError};
-pub use stream_event::{StreamEvent, end_reason, recording_started_ms};
+pub use stream_event::{StreamEvent, end_reason, media_url, recording_started_ms};
 pub use stream_key::StreamKey;
 pub use verify::{KeyOptions, Verified, Verifier, VerifierError, VerifierOptions};

@@ -72,6 +72,18 @@ pub fn recording_started_ms(event: &Event) -> Option<i64> {
     number(started_secs)?.checked_mul(1000)
 }
 
+/// Returns the URL of the file of a `recording` or `screenshot` event. `None` for every other type of event, and for anything that
+/// a browser would not take for the address of a file elsewhere, such as `javascript:`.
+pub fn media_url(event: &Event) -> Option<Cow<'_, str>> {
+    let member = match event.event_type() {
+        EventType::Recording => "video_url",
+        EventType::Screenshot => "pic_full_url",
+        _ => return None,
+    };
+    let (_, url) = event.data_members()?.find(|(name, _)| *name == member)?;
+    json::text(url).filter(|url| ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)))
+}
+
 /// Returns why a person ended the session, from an event of type `session-ended`. `None` for every other type of event.
 pub fn end_reason(event: &Event) -> Option<Cow<'_, str>> {
     if event.event_type() != EventType::SessionEnded {
@@ -126,6 +138,20 @@ mod tests {
         {
             let event = event_of(&format!(r#"{{"event_type":0,"errcode":{value}}}"#), 0);
             assert_eq!(StreamEvent::of(&event).unwrap().errcode, errcode, "{value}");
+        }
+    }
+
+    #[test]
+    fn media_have_addresses_of_the_web() {
+        for (event_type, member, url, expected) in [
+            ("recording", "video_url", "https://a.example/b.mp4", true),
+            ("screenshot", "pic_full_url", "http://a.example/b.jpg", true),
+            ("screenshot", "pic_url", "/b.jpg", false),
+            ("recording", "video_url", "javascript:alert(1)", false),
+            ("push", "video_url", "https://a.example/b.mp4", false),
+        ] {
+            let event = event(event_type).member(member, url).build();
+            assert_eq!(media_url(&event), expected.then(|| url.into()), "{url}");
         }
     }
 

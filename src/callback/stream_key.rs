@@ -50,6 +50,10 @@ impl StreamKey {
 
     /// Returns whether the names, as people read them (`domain/app name/stream`), have a text in lower case.
     pub fn has_text(&self, text: &str) -> bool {
+        // Names that need no encoding are in the key as people read them. That is several times as fast.
+        if !self.0.contains('%') {
+            return self.0.to_lowercase().contains(text);
+        }
         format!("{}/{}/{}", self.domain(), self.app_name(), self.stream()).to_lowercase().contains(text)
     }
 

@@ -2,7 +2,7 @@
 
 use super::stream_filter::StreamFilter;
 use crate::callback::{Reason, ReasonCategory};
-use crate::session::{SessionId, State};
+use crate::session::{SessionId, Span, State};
 
 /// A query for the streams that were on in a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,4 +68,11 @@ pub struct LaneSession {
     pub reason: Option<Reason>,
     /// The pusher's address.
     pub user_address: Option<String>,
+}
+
+impl LaneSession {
+    /// Its time and state, for broadcasts.
+    pub fn span(&self) -> Span {
+        Span { started_ms: self.started_ms, until_ms: self.until_ms, state: self.state }
+    }
 }

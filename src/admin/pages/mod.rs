@@ -28,6 +28,8 @@ mod refused;
 mod replays;
 mod routes;
 mod session;
+mod session_broadcast;
+mod session_media;
 mod setup;
 mod sink;
 mod sink_changes;

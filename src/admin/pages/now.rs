@@ -17,7 +17,7 @@ use super::state::Pages;
 use super::status::{callbacks_chart, health, large_count};
 use super::view::View;
 use crate::admin::problem::Problem;
-use crate::index::{LivePage, LiveQuery, LiveSort, Order, SessionView, StreamView};
+use crate::index::{LivePage, LiveQuery, LiveSort, Order, ReasonView, SessionView, StreamView};
 
 /// How many live streams a page shows.
 const STREAMS_MAX: usize = 50;
@@ -202,7 +202,15 @@ fn ended_sessions(view: &View, sessions: &[SessionView]) -> Markup {
                 @let names = Names { domain: &session.domain, app_name: &session.app_name, stream: &session.stream };
                 li data-stream=(names.joined()) data-session=(session.id) data-state="ended" {
                     (names.link())
-                    a.why href={ "/sessions/" (session.id) } { (format::reason(view, session.reason.as_ref())) }
+                    div {
+                        a.why href={ "/sessions/" (session.id) } { (format::reason(view, session.reason.as_ref())) }
+                        @if let Some(ReasonView { reason, .. }) = &session.reason {
+                            details.to-do {
+                                summary { (view.text("who-acts")) " · " (view.actor(reason)) }
+                                p { (view.advice(reason)) }
+                            }
+                        }
+                    }
                     span.muted {
                         @if let Some(ended) = session.ended { (moment(ended)) " · " (ago(view, ended.0)) }
                         @if let Some(duration_ms) = session.duration_ms {

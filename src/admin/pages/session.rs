@@ -12,6 +12,8 @@ use super::answer::page;
 use super::format::{self, Names, dash, duration, moment, outside_or_dash, running, size};
 use super::layout::{Content, Tab};
 use super::numbers::count;
+use super::session_broadcast::SessionBroadcast;
+use super::session_media::media;
 use super::state::Pages;
 use super::view::View;
 use crate::admin::problem::Problem;
@@ -47,19 +49,28 @@ async fn content(pages: &Pages, view: &View, id: &str) -> Result<Content, Proble
         let Some(session) = index.session(&id, now_ms)? else { return Ok(None) };
         let events = SessionEvents::of(&session, index, &reader.journal, now_ms)?;
         let (records, left_out) = events.bounded(EVENTS_MAX, EVENTS_BYTES_MAX)?;
-        Ok(Some((session, records, left_out)))
+        let broadcast = SessionBroadcast::read(index, &session, now_ms)?;
+        Ok(Some((session, broadcast, records, left_out)))
     });
-    let (session, records, left_out) = read.await?.ok_or_else(not_found)?;
+    let (session, broadcast, records, left_out) = read.await?.ok_or_else(not_found)?;
     let main = html! {
         (heading(view, &session))
         div #session data-part data-session=(session.id) data-state=(session.state.label()) {
             (why(view, &session))
             (facts(view, &session))
         }
+        @if let Some(broadcast) = &broadcast {
+            section.panel aria-labelledby="broadcast-title" {
+                div.toolbar { h2 #broadcast-title { (view.text("broadcast")) } }
+                div #broadcast data-part data-zoned { (broadcast.markup(view)) }
+            }
+        }
+        (media(view, &records))
         section.panel aria-labelledby="events-title" {
             div.toolbar { h2 #events-title { (view.text("events-in-order")) } }
             div #events data-part { (events(view, &records, left_out)) }
         }
+        (as_json(view, &session))
     };
     let name = printable(&session.stream, 60).into_owned();
     Ok(Content { title: name, main })
@@ -120,6 +131,21 @@ fn facts(view: &View, session: &SessionView) -> Markup {
             div { dt { (view.text("column-anomalies")) } dd { (format::number(session.anomalies)) } }
             div { dt { (view.text("column-recordings")) } dd { (format::number(session.recordings)) } }
             div { dt { (view.text("column-screenshots")) } dd { (format::number(session.screenshots)) } }
+        }
+    }
+}
+
+/// Shows the session as the API returns it, to be copied.
+fn as_json(view: &View, session: &SessionView) -> Markup {
+    // A session is plain data, so it always has a JSON text.
+    let json = serde_json::to_string(session).unwrap_or_default();
+    html! {
+        section.panel {
+            details.events {
+                summary { (view.text("session-as-json")) }
+                button.quiet hidden data-copy="session-json" data-copied=(view.text("copied")) { (view.text("copy")) }
+                pre { code #session-json data-copies { (format::json(&json)) } }
+            }
         }
     }
 }

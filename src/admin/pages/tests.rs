@@ -169,7 +169,7 @@ async fn stream_shows_its_sessions() {
     let site = Site::of(LOOPBACK, broadcasts(), 4);
     let page = site.get("/streams/push.example.com/live/gone").await;
     assert_eq!(page.status, 200);
-    assert_eq!(page.body.matches("data-session=").count(), 1);
+    assert_eq!(page.body.matches("<tr data-session=").count(), 1);
     page.has("reason-");
     site.get("/streams/PUSH.example.com/live/alpha").await.has("state-live");
     for path in ["/streams/push.example.com/live/none", "/streams/a", "/streams/%ff/%00/b", "/streams/a/b/c/d"] {

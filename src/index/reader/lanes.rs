@@ -11,9 +11,11 @@ use rusqlite::params;
 use super::Reader;
 use super::lane_filter::LaneFilter;
 use super::open::limit_of;
+use crate::callback::StreamSelection;
 use crate::index::IndexError;
 use crate::index::lane_views::{Lane, LanePage, LaneQuery, LaneSession};
 use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
+use crate::session::StreamKey;
 
 /// How many sessions are searched for the streams of a page.
 const SEARCHED_MAX: usize = 20_000;
@@ -68,6 +70,21 @@ impl Reader {
         }
         transaction.commit()?;
         Ok(LanePage { lanes, has_more, is_cut: found.is_cut, bridge_gap_ms: self.settings.bridge_gap_ms })
+    }
+
+    /// The lane of one stream in a time, from the first of two moments (Unix ms) to the second. Without such a stream, no lane.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn lane_of(&self, key: &StreamKey, time: (i64, i64), now_ms: i64) -> Result<LanePage, IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let selection = StreamSelection { key: Some(key.clone()), ..StreamSelection::default() };
+        let query = LaneQuery { from_ms: time.0, until_ms: time.1, ..LaneQuery::default() };
+        let streams = self.streams_by_name(&selection)?.unwrap_or_default().into_iter();
+        let lanes = streams.map(|stream| self.lane(stream, &query, LANE_SESSIONS_MAX, now_ms));
+        let lanes = lanes.collect::<Result<Vec<_>, _>>()?;
+        transaction.commit()?;
+        Ok(LanePage { lanes, bridge_gap_ms: self.settings.bridge_gap_ms, ..LanePage::default() })
     }
 
     /// Which of a few streams were on.

@@ -171,6 +171,7 @@ if (!document.cookie.split('; ').includes(`livehook_zone=${ahead_minutes}`)) {
 /** Shows the page of another address within this one. */
 function go(address) {
   history.pushState(null, '', address);
+  tip.hidden = true;
   renew();
 }
 
@@ -232,8 +233,17 @@ function goTo(fromMs, untilMs) {
   go(address);
 }
 
-// A drag chooses a time. A click on a bar is no drag.
+// A drag chooses a time. The click at its end must not follow a bar.
 let drag = null;
+let draggedAt = -Infinity;
+
+document.addEventListener(
+  'click',
+  (event) => {
+    if (event.timeStamp - draggedAt < 100) event.preventDefault();
+  },
+  { capture: true },
+);
 
 document.addEventListener('pointerdown', (event) => {
   const drawing = event.button === 0 && event.pointerType === 'mouse' && drawingAt(event);
@@ -257,10 +267,10 @@ document.addEventListener('pointermove', (event) => {
   drag.chosen.style.width = `${drag.range[1] - drag.range[0]}px`;
 });
 
-document.addEventListener('pointerup', () => {
+document.addEventListener('pointerup', (event) => {
   if (drag?.chosen) {
     drag.chosen.remove();
-    document.addEventListener('click', (event) => event.preventDefault(), { once: true, capture: true });
+    draggedAt = event.timeStamp;
     goTo(drag.timeAt(drag.range[0]), drag.timeAt(drag.range[1]));
   }
   drag = null;

@@ -177,6 +177,15 @@ events-left-out = { $count ->
     [one] 1 more event is not shown.
    *[other] { $count } more events are not shown.
 }
+broadcast = Its broadcast
+neighbour-before = Before
+neighbour-parallel = At the same time
+neighbour-after = After
+media = Recordings and screenshots
+recording = Recording
+screenshot = Screenshot
+session-as-json = This session as JSON
+stream-totals = { $sessions } sessions, on for { $time }, { $interruptions } interrupted
 
 ## One stream
 newest-sessions = Newest sessions

@@ -173,6 +173,15 @@ events-pruned = 이 세션의 이벤트는 저널에 더 이상 없습니다.
 events-left-out = { $count ->
    *[other] 이벤트 { $count }건은 표시하지 않았습니다.
 }
+broadcast = 이 세션이 속한 방송
+neighbour-before = 이전
+neighbour-parallel = 동시
+neighbour-after = 다음
+media = 녹화와 스크린샷
+recording = 녹화
+screenshot = 스크린샷
+session-as-json = 이 세션의 JSON
+stream-totals = 세션 { $sessions }개, 방송 시간 { $time }, 끊김 { $interruptions }회
 
 ## One stream
 newest-sessions = 최근 세션

@@ -173,6 +173,15 @@ events-pruned = 日志库中已没有这个会话的事件。
 events-left-out = { $count ->
    *[other] 还有 { $count } 条事件没有显示。
 }
+broadcast = 所属的直播
+neighbour-before = 之前
+neighbour-parallel = 同时
+neighbour-after = 之后
+media = 录制和截图
+recording = 录制
+screenshot = 截图
+session-as-json = 此会话的 JSON
+stream-totals = { $sessions } 个会话，共直播 { $time }，异常中断 { $interruptions } 次
 
 ## One stream
 newest-sessions = 最近的会话

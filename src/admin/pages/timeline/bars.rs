@@ -44,7 +44,14 @@ impl Bar<'_> {
 
 impl<'l> Bars<'l> {
     /// Places sessions, which are in the order of their starts. Bars narrower than `narrow` that are as close together become one.
-    pub(super) fn of(sessions: &'l [LaneSession], scale: Scale, narrow: i64, bridge_gap_ms: i64) -> Bars<'l> {
+    /// A live session ends at `now_ms` (Unix ms).
+    pub(super) fn of(
+        sessions: &'l [LaneSession],
+        scale: Scale,
+        narrow: i64,
+        bridge_gap_ms: i64,
+        now_ms: i64,
+    ) -> Bars<'l> {
         let mut ends_ms: Vec<i64> = Vec::new();
         // The last bar of each row, by its place in the list.
         let mut lasts: Vec<usize> = Vec::new();
@@ -56,7 +63,8 @@ impl<'l> Bars<'l> {
                 None => ROWS_MAX - 1,
             };
             let until_ms = session.until_ms.max(session.started_ms);
-            let (start, end) = (scale.place(session.started_ms), scale.place(until_ms));
+            let drawn_until_ms = until_ms.min(now_ms).max(session.started_ms);
+            let (start, end) = (scale.place(session.started_ms), scale.place(drawn_until_ms));
             if row == ends_ms.len() {
                 ends_ms.push(until_ms);
                 lasts.push(bars.len());
@@ -73,12 +81,7 @@ impl<'l> Bars<'l> {
             }
             bars.push(Bar { row, start, end, sessions: vec![session] });
         }
-        let span = |session: &LaneSession| Span {
-            started_ms: session.started_ms,
-            until_ms: session.until_ms,
-            state: session.state,
-        };
-        let spans: Vec<Span> = sessions.iter().map(span).collect();
+        let spans: Vec<Span> = sessions.iter().map(LaneSession::span).collect();
         let mut broadcasts = broadcasts(&spans, bridge_gap_ms);
         broadcasts.retain(|broadcast| broadcast.count > 1);
         Bars { rows: ends_ms.len().max(1), bars, broadcasts }
@@ -105,7 +108,7 @@ mod tests {
 
     /// The row, the ends and the number of sessions of each bar, on a scale of 1 ms a hundredth of a percent.
     fn placed(sessions: &[LaneSession]) -> Vec<(usize, i64, i64, usize)> {
-        let bars = Bars::of(sessions, Scale::new(0, 10_000), 20, 70);
+        let bars = Bars::of(sessions, Scale::new(0, 10_000), 20, 70, 10_000);
         bars.bars.iter().map(|bar| (bar.row, bar.start, bar.end, bar.sessions.len())).collect()
     }
 
@@ -114,8 +117,8 @@ mod tests {
         let sessions = [session(0, 500, 1), session(100, 900, 1), session(500, 800, 1), session(600, i64::MAX, 0)];
         assert_eq!(placed(&sessions), [(0, 0, 500, 1), (1, 100, 900, 1), (0, 500, 800, 1), (2, 600, 10_000, 1)]);
         let many: Vec<_> = (0..6).map(|number| session(number * 100, 5000, 1)).collect();
-        assert_eq!(Bars::of(&many, Scale::new(0, 10_000), 20, 70).rows, ROWS_MAX);
-        assert_eq!(Bars::of(&[], Scale::new(0, 10_000), 20, 70).rows, 1);
+        assert_eq!(Bars::of(&many, Scale::new(0, 10_000), 20, 70, 10_000).rows, ROWS_MAX);
+        assert_eq!(Bars::of(&[], Scale::new(0, 10_000), 20, 70, 10_000).rows, 1);
     }
 
     #[test]
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn broadcasts_group_sessions() {
         let sessions = [session(0, 500, 12), session(560, 900, 1), session(2000, 3000, 1)];
-        let bars = Bars::of(&sessions, Scale::new(0, 10_000), 20, 70);
+        let bars = Bars::of(&sessions, Scale::new(0, 10_000), 20, 70, 10_000);
         assert_eq!(bars.broadcasts.len(), 1);
         assert_eq!((bars.broadcasts[0].count, bars.broadcasts[0].interruptions), (2, 1));
     }

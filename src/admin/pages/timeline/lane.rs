@@ -8,14 +8,17 @@ use super::scale::{Scale, percent};
 use crate::admin::pages::format::duration;
 use crate::admin::pages::numbers::count;
 use crate::admin::pages::view::View;
-use crate::index::{Lane, LaneSession};
+use crate::index::{Lane, LanePage, LaneSession};
 use crate::moment::Moment;
 use crate::printable::printable;
-use crate::session::{Broadcast, State};
+use crate::session::{Broadcast, SessionId, State};
 
 /// The height of a row and the space around it, in pixels.
 const ROW_HEIGHT: i64 = 20;
 const ROW_SPACE: i64 = 6;
+
+/// How many bars a page draws, about. Above that, narrow ones share a bar earlier.
+const BARS_MAX: usize = 1500;
 
 /// A bar at least this wide, in hundredths of a percent, has a mark.
 const MARKED_MIN: i64 = 240;
@@ -33,9 +36,21 @@ pub(in crate::admin::pages) struct Drawing<'v> {
     pub(super) bridge_gap_ms: i64,
     /// Bars narrower than this can share one, in hundredths of a percent.
     pub(super) narrow: i64,
+    /// The session whose page has the drawing.
+    pub(super) current: Option<&'v SessionId>,
 }
 
-impl Drawing<'_> {
+impl<'v> Drawing<'v> {
+    /// Returns a drawing on which narrow bars share one so early that the page stays small.
+    pub(super) fn fitting(view: &'v View, scale: Scale, page: &LanePage) -> Drawing<'v> {
+        let mut drawing = Drawing { view, scale, bridge_gap_ms: page.bridge_gap_ms, narrow: 25, current: None };
+        let bars = |drawing: &Drawing<'_>| page.lanes.iter().map(|lane| drawing.bars(lane).bars.len()).sum::<usize>();
+        while drawing.narrow < 1000 && bars(&drawing) > BARS_MAX {
+            drawing.narrow *= 2;
+        }
+        drawing
+    }
+
     /// Draws the bars of a lane.
     pub(in crate::admin::pages) fn lane(&self, lane: &Lane) -> Markup {
         let bars = self.bars(lane);
@@ -55,12 +70,13 @@ impl Drawing<'_> {
     }
 
     pub(super) fn bars<'l>(&self, lane: &'l Lane) -> Bars<'l> {
-        Bars::of(&lane.sessions, self.scale, self.narrow, self.bridge_gap_ms)
+        Bars::of(&lane.sessions, self.scale, self.narrow, self.bridge_gap_ms, self.view.now_ms)
     }
 
     /// A frame around the sessions that viewers saw as one broadcast. Its gaps stay visible within.
     fn broadcast(&self, broadcast: &Broadcast, height: i64) -> Markup {
-        let (start, end) = (self.scale.place(broadcast.started_ms), self.scale.place(broadcast.until_ms));
+        let (start, end) =
+            (self.scale.place(broadcast.started_ms), self.scale.place(broadcast.until_ms.min(self.view.now_ms)));
         let words = self.view.text_with(
             "lane-broadcast",
             &[
@@ -96,7 +112,8 @@ impl Drawing<'_> {
         let word = kind.word();
         html! {
             a class={ "lane-bar kind-" (word) } href=(address) aria-label=(words) data-state=(state.label())
-                data-session=[only.map(|session| session.id.to_string())] data-kind=(word) {
+                data-session=[only.map(|session| session.id.to_string())] data-kind=(word)
+                aria-current=[only.filter(|session| self.current == Some(&session.id)).map(|_| "true")] {
                 rect x=(percent(start)) y=(y) width=(percent(width)) height=(ROW_HEIGHT) rx="3" fill=(kind.fill()) {
                     title { (words) }
                 }

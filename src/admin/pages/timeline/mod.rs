@@ -7,6 +7,7 @@ mod lane;
 mod legend;
 mod scale;
 mod show;
+mod single;
 mod wanted;
 
 pub(super) use axis::axis;
@@ -14,3 +15,4 @@ pub(super) use kinds::{Kind, patterns};
 pub(super) use legend::legend;
 pub(super) use scale::{Scale, percent};
 pub(super) use show::show;
+pub(super) use single::single;

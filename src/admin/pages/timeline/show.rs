@@ -27,9 +27,6 @@ use crate::admin::problem::Problem;
 use crate::index::{Lane, LanePage};
 use crate::session::State as SessionState;
 
-/// How many bars a page draws, about. Above that, narrow ones share a bar earlier.
-const BARS_MAX: usize = 1500;
-
 /// `GET /timeline`.
 pub(in crate::admin::pages) async fn show(State(pages): State<Arc<Pages>>, view: View) -> Response<Body> {
     let content = content(&pages, &view).await;
@@ -56,7 +53,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
 
 fn drawing(view: &View, wanted: &Wanted, page: &LanePage) -> Markup {
     let scale = Scale::new(wanted.window.from_ms, wanted.window.until_ms);
-    let drawing = fitting(view, scale, page);
+    let drawing = Drawing::fitting(view, scale, page);
     let shown: HashSet<Kind> = page.lanes.iter().flat_map(|lane| lane.sessions.iter().map(Kind::of)).collect();
     html! {
         div.lanes {
@@ -73,16 +70,6 @@ fn drawing(view: &View, wanted: &Wanted, page: &LanePage) -> Markup {
             p.muted.with-script-only { (view.text("timeline-keys")) }
         }
     }
-}
-
-/// Returns the drawing on which narrow bars share one so early that the page stays small.
-fn fitting<'v>(view: &'v View, scale: Scale, page: &LanePage) -> Drawing<'v> {
-    let mut drawing = Drawing { view, scale, bridge_gap_ms: page.bridge_gap_ms, narrow: 25 };
-    let bars = |drawing: &Drawing<'_>| page.lanes.iter().map(|lane| drawing.bars(lane).bars.len()).sum::<usize>();
-    while drawing.narrow < 1000 && bars(&drawing) > BARS_MAX {
-        drawing.narrow *= 2;
-    }
-    drawing
 }
 
 fn row(view: &View, drawing: &Drawing<'_>, lane: &Lane) -> Markup {
