@@ -189,10 +189,17 @@ async fn blocked_query_delays_nothing_else() {
     let app = TestApp::start("").await;
     push(&app, "before", 1, start_secs()).await;
     indexed(&app).await;
-    // Opening a pipe blocks until another process writes to it. So every query that opens the index blocks.
-    let (index, away) = (app.data_dir().join("index.db"), app.data_dir().join("away.db"));
-    std::fs::rename(&index, &away).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&index).status().unwrap().success());
+    // Another connection holds the database in the place of the index. So every query that opens the index waits.
+    let (data, elsewhere) = (app.data_dir(), tempfile::tempdir().unwrap());
+    let held_path = elsewhere.path().join("theirs.db");
+    let held = rusqlite::Connection::open(&held_path).unwrap();
+    held.execute_batch("CREATE TABLE theirs (a); BEGIN EXCLUSIVE").unwrap();
+    let files =
+        ["index.db", "index.db-wal", "index.db-shm"].map(|name| (data.join(name), data.join(format!("away-{name}"))));
+    for (file, away) in &files {
+        std::fs::rename(file, away).unwrap();
+    }
+    std::fs::rename(&held_path, &files[0].0).unwrap();
     let admin = app.admin;
     let queries: Vec<_> = (0..8)
         .map(|_| {
@@ -212,22 +219,15 @@ async fn blocked_query_delays_nothing_else() {
     assert!(queries.iter().all(|query| !query.is_finished()), "the queries do not block");
     assert_eq!(app.events().len(), 21);
 
-    // A query whose pipe is opened for writing goes on, and finds no database.
-    let pipe = index.clone();
-    let writing = tokio::task::spawn_blocking(move || {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while pipe.exists() && Instant::now() < deadline {
-            // Opened for reading and writing, a pipe does not block.
-            drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    });
+    // The queries go on when the other connection lets go, and find that the database is no index.
+    held.execute_batch("COMMIT").unwrap();
     for query in queries {
         problem(&query.await.unwrap(), 500);
     }
-    std::fs::remove_file(&index).unwrap();
-    writing.await.unwrap();
-    std::fs::rename(&away, &index).unwrap();
+    drop(held);
+    for (file, away) in &files {
+        std::fs::rename(away, file).unwrap();
+    }
     indexed(&app).await;
     assert_eq!(items(&get(&app, "sessions").await).len(), 21, "later queries succeed");
     app.stop().await;
