@@ -124,39 +124,44 @@ pub(super) fn attribute(text: &str) -> Cow<'_, str> {
 /// the text is not the line of an event.
 pub(super) fn renewed(line: &str) -> Option<(Cow<'_, str>, Places)> {
     let mut line = json::valid_unicode(line);
-    let mut places = places(&line)?;
-    for name in [r#","subject":"#, r#","pushsequence":"#] {
-        // All members before the partition key are livehook's own, and their values are strings, so the name can't be in one.
-        let head = &line[..places.partition_key.start as usize];
-        let Some(start) = head.find(name).map(|start| start + name.len()) else { continue };
-        let Some(value) = string_at(&line, start) else { continue };
+    let mut head = head(&line)?;
+    for find in [|head: &Head| head.subject.clone(), |head: &Head| head.places.sequence.clone()] {
+        let Some(value) = find(&head) else { continue };
         let value = value.start as usize..value.end as usize;
         let text = json::string(&line[value.clone()])?;
         if let Cow::Owned(valid) = attribute(&text) {
             let mut written = String::new();
             json::write_string(&mut written, &valid);
             line.to_mut().replace_range(value, &written);
-            places = self::places(&line)?;
+            head = self::head(&line)?;
         }
     }
-    Some((line, places))
+    Some((line, head.places))
+}
+
+/// The parts of a stored line that precede `data`.
+struct Head {
+    places: Places,
+    /// The subject, a JSON string with its quotes. `None` if the line has none.
+    subject: Option<Range<u32>>,
 }
 
 /// Finds the parts of a stored line. `None` if the text is not the line of an event.
-pub(super) fn places(line: &str) -> Option<Places> {
+fn head(line: &str) -> Option<Head> {
     // Every consumer reads each record. serde would read `data` too, which takes four times as long. This loop works because all
     // members up to the partition key are strings.
-    let mut sequence = None;
+    let (mut subject, mut sequence) = (None, None);
     let mut position = 0;
     loop {
         let name = string_at(line, position + 1)?;
         let value = string_at(line, name.end as usize + 1)?;
         position = value.end as usize;
         match &line[name.start as usize..name.end as usize] {
+            r#""subject""# => subject = Some(value),
             r#""pushsequence""# => sequence = Some(value),
             r#""partitionkey""# => {
                 let partition_key = value.start + 1..value.end - 1;
-                return Some(Places { partition_key, sequence });
+                return Some(Head { places: Places { partition_key, sequence }, subject });
             }
             _ => {}
         }
@@ -219,8 +224,8 @@ fn value_end(line: &str, start: usize) -> Option<usize> {
 /// Returns the place of the JSON string that starts at `start`, with its quotes.
 fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
     let text = line.get(start..)?.strip_prefix('"')?;
-    // Nearly every string ends here, at its first byte that is not plain.
-    let mut length = json::plain_length(text.as_bytes());
+    // Nearly every string ends here.
+    let mut length = json::unescaped_length(text.as_bytes());
     loop {
         // Most strings are so short that `find` would take longer.
         length += text.as_bytes()[length..].iter().position(|byte| *byte == b'"')?;

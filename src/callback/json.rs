@@ -200,23 +200,46 @@ pub(super) fn is_harmful(character: char) -> bool {
 }
 
 /// Returns how many plain characters a text starts with: ASCII, but no quote, no backslash and no control character.
-// Eight bytes at a time, because every body and line is read by this.
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = LOW << 7;
-    // Sets the high bit of the first byte that is below `limit`, and may set those of later bytes.
-    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(LOW * u64::from(limit)) & !bytes;
-    let equal = |bytes: u64, byte: u8| below(bytes ^ (LOW * u64::from(byte)), 1);
+    let is_other = |byte: u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
+    let others = |eight: u64| below(eight, b' ') | quotes_and_backslashes(eight) | equal(eight, 0x7f) | eight;
+    length_until(bytes, others, is_other)
+}
+
+/// Returns how many bytes a text has before its first quote or backslash; all of them if it has neither.
+pub(super) fn unescaped_length(bytes: &[u8]) -> usize {
+    length_until(bytes, quotes_and_backslashes, |byte| matches!(byte, b'"' | b'\\'))
+}
+
+/// Returns how many bytes precede the first one that is `wanted`. `marks` sets the high bit of the first such byte of eight.
+// Eight bytes at a time, because every body and every line is read by this.
+fn length_until(bytes: &[u8], marks: impl Fn(u64) -> u64, wanted: impl Fn(u8) -> bool) -> usize {
     let (chunks, rest) = bytes.as_chunks::<8>();
     for (index, chunk) in chunks.iter().enumerate() {
-        let chunk = u64::from_le_bytes(*chunk);
-        let others = below(chunk, b' ') | equal(chunk, b'"') | equal(chunk, b'\\') | equal(chunk, 0x7f) | chunk;
-        if others & HIGH != 0 {
-            return index * 8 + (others & HIGH).trailing_zeros() as usize / 8;
+        let marked = marks(u64::from_le_bytes(*chunk)) & (LOW_BITS << 7);
+        if marked != 0 {
+            return index * 8 + marked.trailing_zeros() as usize / 8;
         }
     }
-    let is_plain = |byte: &&u8| matches!(**byte, b' '..=b'~') && !matches!(**byte, b'"' | b'\\');
-    bytes.len() - rest.len() + rest.iter().take_while(is_plain).count()
+    bytes.len() - rest.len() + rest.iter().take_while(|byte| !wanted(**byte)).count()
+}
+
+/// The lowest bit of each of eight bytes.
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+
+/// Sets the high bit of the first of eight bytes that is below `limit`. It may also set those of later bytes, and sets none if
+/// there is no such byte.
+fn below(eight: u64, limit: u8) -> u64 {
+    eight.wrapping_sub(LOW_BITS * u64::from(limit)) & !eight
+}
+
+/// Like [`below`], for a byte that equals another.
+fn equal(eight: u64, byte: u8) -> u64 {
+    below(eight ^ (LOW_BITS * u64::from(byte)), 1)
+}
+
+fn quotes_and_backslashes(eight: u64) -> u64 {
+    equal(eight, b'"') | equal(eight, b'\\')
 }
 
 /// Returns whether a text has plain characters alone: see [`plain_length`].
@@ -336,6 +359,8 @@ mod tests {
         fn plain_length_is_exact(text in "[ -~]{0,40}[\u{0}-\u{ff}]{0,3}[ -~]{0,9}") {
             let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
             prop_assert_eq!(plain_length(text.as_bytes()), text.bytes().take_while(|byte| is_plain(*byte)).count());
+            let unescaped = text.bytes().take_while(|byte| !matches!(byte, b'"' | b'\\')).count();
+            prop_assert_eq!(unescaped_length(text.as_bytes()), unescaped);
         }
 
         #[test]

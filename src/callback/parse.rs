@@ -188,14 +188,14 @@ fn first_twice(members: &[(Cow<'_, str>, &str)]) -> Option<String> {
 /// The most members whose names are compared in pairs.
 const FEW: usize = 32;
 
-/// Returns whether two names have the same length and the same first eight bytes. Without such names, no two are equal.
+/// Returns false only if no two names have the same length and the same first eight bytes. Without such names, no two are equal.
 fn have_equal_starts(members: &[(Cow<'_, str>, &str)]) -> bool {
-    let mut starts = [(0, 0); FEW];
+    let mut starts = [0; FEW];
     for (position, (name, _)) in members.iter().enumerate() {
         let mut start = [0; 8];
         let length = name.len().min(start.len());
         start[..length].copy_from_slice(&name.as_bytes()[..length]);
-        starts[position] = (name.len(), u64::from_le_bytes(start));
+        starts[position] = u64::from_le_bytes(start).wrapping_add((name.len() as u64) << 58);
         if starts[..position].contains(&starts[position]) {
             return true;
         }

@@ -50,15 +50,8 @@ impl SecretNames {
     pub(super) fn may_be_in(&self, text: &str) -> bool {
         work::count(text.len());
         let bytes = text.as_bytes();
-        let mut position = 0;
-        while let Some(distance) = bytes[position..].iter().position(|byte| self.is_suspicious[usize::from(*byte)]) {
-            position += distance;
-            if self.is_suspicion(bytes, position) {
-                return true;
-            }
-            position += 1;
-        }
-        false
+        let suspicious = bytes.iter().enumerate().filter(|(_, byte)| self.is_suspicious[usize::from(**byte)]);
+        suspicious.map(|(position, _)| position).any(|position| self.is_suspicion(bytes, position))
     }
 
     fn is_suspicion(&self, bytes: &[u8], position: usize) -> bool {
