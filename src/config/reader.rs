@@ -227,3 +227,6 @@ impl<'de, 'r, I: Iterator<Item = Reader<'r>>> SeqAccess<'de> for Elements<I> {
         self.left.next().map(|element| element.fill(seed)).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! Values of a wrong form and unknown keys, each with the right one.
+
 use crate::config::testing::check;
 
 #[test]
@@ -78,7 +80,7 @@ fn wrong_value_names_the_right_form() {
         (
             "[admin]\ntoken_file = \"x\"",
             &[
-                r#"2: admin.token_file = "x": cannot be read: no such file; correct the path, or allow livehook's user to read the file"#,
+                "2: admin.token_file: cannot be read: no such file; give the path of a file, not the secret itself (livehook doesn't show the value, because it may be the secret)",
             ],
         ),
     ]);
@@ -88,12 +90,7 @@ fn wrong_value_names_the_right_form() {
 fn unknown_key_suggests_the_nearest() {
     check(&[
         ("[reciever]\nlisten = \"x\"", &["1: reciever: unknown key; did you mean `receiver`?"]),
-        (
-            "colour = 1",
-            &[
-                "1: colour: unknown key; use one of `data_dir`, `shutdown_grace_secs`, `receiver`, `admin`, `journal`, `index`, `log`, `sinks`",
-            ],
-        ),
+        ("colour = 1", &["1: colour: unknown key; `config.example.toml` shows every key"]),
         (
             "\n[receiver]\nleeway = 1\n\"a b\" = 2\nhealthpath = 3",
             &[
@@ -126,9 +123,7 @@ fn callback_key_with_a_mistake() {
         ("receiver.keys = [{ domains = [] }]", &["1: receiver.keys[0].key: is missing"]),
         (
             r#"receiver.keys = [{ key = "a", domains = ["a/b"] }]"#,
-            &[
-                r#"1: receiver.keys[0].domains[0] = "a/b": is not a domain name: give it without scheme, port and path"#,
-            ],
+            &[r#"1: receiver.keys[0].domains[0] = "a/b": is not a domain name: give it without scheme, port and path"#],
         ),
         (r#"receiver.keys = "a""#, &["1: receiver.keys: must be a list in square brackets, [ ]"]),
         ("admin.token = 5", &["1: admin.token: must be a text in quotes"]),
