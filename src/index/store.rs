@@ -19,6 +19,9 @@ use crate::storage::{FileSpace, give_back, meta};
 
 const DAY_MS: i64 = 86_400_000;
 
+/// How many pages a slice gives back to the disk.
+const GIVEN_BACK_PAGES: u32 = 64;
+
 /// The open index.
 pub struct Store {
     pub(super) connection: Connection,
@@ -202,7 +205,7 @@ impl Store {
     pub(super) fn give_back(&mut self) -> Result<FileSpace, IndexError> {
         let space = FileSpace::measure(&self.connection)?;
         if space.has_surplus() {
-            give_back(&self.connection)?;
+            give_back(&self.connection, GIVEN_BACK_PAGES)?;
         }
         Ok(space)
     }

@@ -8,9 +8,6 @@ const KEPT_SHARE: u64 = 8;
 /// So little is not worth a change of the file.
 const KEPT_BYTES_MIN: u64 = 1024 * 1024;
 
-/// Gives back this many pages. SQLite moves a used page from the end of the file for each of them.
-const GIVE_BACK: &str = "PRAGMA incremental_vacuum(64)";
-
 /// The size of a file and its used part, by the pages that SQLite counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileSpace {
@@ -56,12 +53,13 @@ impl FileSpace {
     }
 }
 
-/// Gives a slice of free pages back to the disk, in a transaction of its own. The file shrinks with the next checkpoint.
+/// Gives some free pages back to the disk, in a transaction of its own. SQLite moves a used page from the end of the file for each of
+/// them. The file shrinks with the next checkpoint.
 ///
 /// # Errors
 /// The database cannot be written.
-pub(crate) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(GIVE_BACK)?;
+pub(crate) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({pages})"))?;
     let mut rows = statement.query([])?;
     // SQLite returns a row for each page.
     while rows.next()?.is_some() {}
@@ -89,7 +87,7 @@ mod tests {
         let mut slices = 0;
         while FileSpace::measure(&connection).unwrap().has_surplus() {
             let before = bytes();
-            give_back(&connection).unwrap();
+            give_back(&connection, 64).unwrap();
             // Now and then one of SQLite's own pages becomes unnecessary, too.
             assert!((64..=66).contains(&((before - bytes()) / 4096)));
             slices += 1;

@@ -113,6 +113,11 @@ impl Inbox {
         Ok(())
     }
 
+    /// Whether an event waits for the writer.
+    pub(super) fn has_events(&self) -> bool {
+        !self.lock().appends.is_empty()
+    }
+
     /// How many events are not handed over yet. While this number grows, requests are still adding events.
     pub(super) fn gathered(&self) -> usize {
         let entries = self.lock();

@@ -9,6 +9,7 @@ mod confirming;
 mod inbox;
 mod now;
 mod pruning;
+mod slice_size;
 mod store;
 mod stored_ids;
 #[cfg(test)]

@@ -3,21 +3,16 @@
 //!
 //! Everything goes in small slices, because events wait for the one at work.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
 use super::super::{JournalError, Offset};
 use super::now::Now;
+use super::slice_size::SliceSize;
 use super::stored_ids::StoredIds;
 use crate::callback::Event;
 use crate::storage::{FileSpace, give_back};
-
-/// How many rows one slice removes at most.
-const SLICE_ROWS: u32 = 250;
-
-/// How many bytes of lines one slice removes. The last record may go beyond.
-const SLICE_BYTES: u64 = 256 * 1024;
 
 /// How many bytes may be added before the size is measured again.
 const UNMEASURED_BYTES_MAX: u64 = 1024 * 1024;
@@ -51,6 +46,7 @@ pub(super) struct Space {
     first: Offset,
     file: FileSpace,
     unmeasured_bytes: u64,
+    slice: SliceSize,
     /// When to give space back again after a failure, on the monotonic clock.
     give_back_after: Duration,
 }
@@ -62,7 +58,7 @@ impl Space {
     /// The database cannot be read.
     pub(super) fn measure(connection: &Connection, first: Offset) -> Result<Space, JournalError> {
         let file = FileSpace::measure(connection)?;
-        Ok(Space { first, file, unmeasured_bytes: 0, give_back_after: Duration::ZERO })
+        Ok(Space { first, file, unmeasured_bytes: 0, slice: SliceSize::default(), give_back_after: Duration::ZERO })
     }
 
     /// Measures the journal again.
@@ -114,11 +110,12 @@ impl Space {
         if self.unmeasured_bytes + bytes > UNMEASURED_BYTES_MAX || !self.has_space_for(bytes, limit) {
             self.measure_again(connection)?;
         }
-        // Some more than needed makes the work worth its sync.
-        let wanted = bytes.saturating_mul(2).max((limit / HEADROOM_SHARE).min(SLICE_BYTES));
+        // Events wait for all of it, so fewer and larger slices are better. Some more than needed makes the work worth its sync.
+        let slice = SliceSize::default();
+        let wanted = bytes.saturating_mul(2).max((limit / HEADROOM_SHARE).min(slice.bytes()));
         let mut freed = 0;
         while !self.has_space_for(bytes, limit) && freed < wanted {
-            let pruned = self.prune_records(connection, ids, passed, None, wanted - freed)?;
+            let pruned = self.prune_records(connection, ids, passed, None, wanted - freed, slice)?;
             if pruned == 0 {
                 return Ok(false);
             }
@@ -142,14 +139,19 @@ impl Space {
         ids: &mut StoredIds,
         keep: &Keep,
     ) -> Result<bool, JournalError> {
-        if prune_ids(connection, keep.remembered_from)? {
+        let began = Instant::now();
+        if prune_ids(connection, keep.remembered_from, self.slice)? {
+            self.slice.adapt(began.elapsed());
             return Ok(true);
         }
         let target = keep.size_bytes_max - keep.size_bytes_max / HEADROOM_SHARE;
         let surplus = self.file.used_bytes().saturating_sub(target);
         let (before_ms, wanted) = if surplus > 0 { (None, surplus) } else { (Some(keep.received_since_ms), u64::MAX) };
-        let pruned = self.prune_records(connection, ids, keep.unpassed_after, before_ms, wanted)?;
+        let pruned = self.prune_records(connection, ids, keep.unpassed_after, before_ms, wanted, self.slice)?;
         self.measure_again(connection)?;
+        if pruned > 0 {
+            self.slice.adapt(began.elapsed());
+        }
         Ok(pruned > 0)
     }
 
@@ -158,8 +160,13 @@ impl Space {
         if !self.file.has_surplus() || now.monotonic < self.give_back_after {
             return false;
         }
-        match give_back(connection).map_err(JournalError::from).and_then(|()| self.measure_again(connection)) {
-            Ok(()) => true,
+        let began = Instant::now();
+        let given = give_back(connection, self.slice.pages()).map_err(JournalError::from);
+        match given.and_then(|()| self.measure_again(connection)) {
+            Ok(()) => {
+                self.slice.adapt(began.elapsed());
+                true
+            }
             Err(error) => {
                 // No event depends on this, and a commit shows whether the disk fails.
                 tracing::warn!(%error, "the journal cannot give free space back to the disk; livehook tries again in a minute");
@@ -178,15 +185,16 @@ impl Space {
         passed: Offset,
         received_before_ms: Option<i64>,
         bytes_wanted: u64,
+        slice: SliceSize,
     ) -> Result<u64, JournalError> {
-        let bytes_wanted = bytes_wanted.min(SLICE_BYTES);
+        let bytes_wanted = bytes_wanted.min(slice.bytes());
         let mut bytes = 0;
         let mut last = None;
         {
             let mut oldest = connection.prepare_cached(
                 "SELECT offset, received_ms, octet_length(line) FROM records WHERE offset <= ?1 ORDER BY offset LIMIT ?2",
             )?;
-            let mut rows = oldest.query(params![passed.0, SLICE_ROWS])?;
+            let mut rows = oldest.query(params![passed.0, slice.rows()])?;
             while bytes < bytes_wanted
                 && let Some(row) = rows.next()?
             {
@@ -216,7 +224,7 @@ impl Space {
 }
 
 /// Removes a slice of ids that the window no longer remembers. Returns whether there may be more.
-fn prune_ids(connection: &Connection, remembered_from: Offset) -> rusqlite::Result<bool> {
+fn prune_ids(connection: &Connection, remembered_from: Offset, slice: SliceSize) -> rusqlite::Result<bool> {
     // The newest row stays, because it shows which records have their ids in a row.
     let pruned = connection
         .prepare_cached(
@@ -224,8 +232,8 @@ fn prune_ids(connection: &Connection, remembered_from: Offset) -> rusqlite::Resu
              (SELECT last_offset FROM batches WHERE last_offset < min(?1, (SELECT max(last_offset) FROM batches))
               ORDER BY last_offset LIMIT ?2)",
         )?
-        .execute(params![remembered_from.0, SLICE_ROWS])?;
-    Ok(pruned == SLICE_ROWS as usize)
+        .execute(params![remembered_from.0, slice.rows()])?;
+    Ok(pruned == slice.rows() as usize)
 }
 
 /// Estimates the space that an event takes. The quarter covers pages that rows do not fill.

@@ -18,7 +18,7 @@ use crate::telemetry::Metrics;
 /// How often the writer prunes the journal.
 const PRUNING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the writer prunes before events get their turn. The slice at the end may take it further.
+/// How long the writer prunes at a time. The slice at the end may take it further.
 const PRUNING_MAX: Duration = Duration::from_millis(5);
 
 /// While there is more to prune, each pause is this many times as long as the work before it.
@@ -218,7 +218,8 @@ impl Writer {
         let State::Open(store) = &mut self.state else { return };
         let began = Instant::now();
         let limit_bytes = store.options().size_bytes_max;
-        match store.prune(now, || began.elapsed() > PRUNING_MAX) {
+        // An event waits for the slice at work, and not for the next one.
+        match store.prune(now, || began.elapsed() > PRUNING_MAX || self.links.inbox.has_events()) {
             Ok(report) => self.report(&report, limit_bytes, began.elapsed()),
             Err(error) => {
                 self.fail(&error);
@@ -302,15 +303,14 @@ impl Drop for CloseInbox {
 #[cfg(test)]
 mod tests {
     use super::super::super::Options;
+    use super::super::super::testing::{event, offsets};
+    use super::super::testing::{append_all, appends, at, open};
     use super::*;
     use crate::clock::system_clock;
 
-    #[test]
-    fn failed_journal_is_opened_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let clocks = Clocks::start(system_clock);
-        let store = Store::open(directory.path(), &Options::default(), &[], clocks.now()).unwrap();
-        let (committed, _committed) = mpsc::channel(1);
+    /// A writer that works by the call.
+    fn writer(store: Store, clocks: Clocks) -> Writer {
+        let (committed, _) = mpsc::channel(1);
         let links = Links {
             inbox: Arc::new(Inbox::new(1, 1)),
             committed,
@@ -319,7 +319,29 @@ mod tests {
             metrics: Arc::default(),
             clocks,
         };
-        let mut writer = Writer::new(store, links);
+        Writer::new(store, links)
+    }
+
+    #[test]
+    fn waiting_event_ends_pruning() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path());
+        append_all(&mut store, 2500);
+        store.pass(0, 2500);
+        let mut writer = writer(store, Clocks::start(system_clock));
+        let event = appends([event(1)]).remove(0);
+        writer.links.inbox.append(event, Instant::now()).unwrap();
+        writer.prune_store(at(31 * 86_400));
+        assert_eq!(offsets(directory.path()).len(), 2250, "the event waits for one slice");
+        assert!(writer.next_maintenance < Instant::now() + PRUNING_INTERVAL, "the rest is pruned soon");
+    }
+
+    #[test]
+    fn failed_journal_is_opened_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let clocks = Clocks::start(system_clock);
+        let store = Store::open(directory.path(), &Options::default(), &[], clocks.now()).unwrap();
+        let mut writer = writer(store, clocks);
         writer.fail(&JournalError::Closed);
         let wait = writer.next_maintenance.saturating_duration_since(Instant::now());
         assert!(wait <= REOPEN_WAIT && matches!(writer.state, State::Broken { .. }));
