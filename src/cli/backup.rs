@@ -26,8 +26,8 @@ Examples:
 
 `livehook restore` puts a backup back. It has the events received before it was
 made, all sessions of the index, and a checksum of each file. The command opens
-and checks the copy at the end. The WAL files in the data directory grow while a
-backup runs.")]
+and checks the copy at the end. The WAL files in the data directory grow while
+a backup runs.")]
 pub(super) struct Arguments {
     /// The directory for the copy. It must be empty or not exist
     #[arg(value_name = "DIR", required_unless_present = "to")]
