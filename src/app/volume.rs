@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::storage::volume::{Volume, files_bytes, network_file_system};
+use crate::storage::volume::{network_file_system, space_bytes};
 
 /// Logs warnings if the data directory is on a network file system, or if the journal may become larger than the space that
 /// its volume has for it: the free space, and the files that are there already.
@@ -15,8 +15,7 @@ pub(super) fn warn_of_volume(data_dir: &Path, size_bytes_max: u64) {
         );
     }
     // Without an answer there is nothing to compare. The journal reports a full disk all the same.
-    let Some(volume) = Volume::of(data_dir) else { return };
-    let space_bytes = volume.free_bytes.saturating_add(files_bytes(data_dir));
+    let Some(space_bytes) = space_bytes(data_dir) else { return };
     if let Some(warning) = warning(data_dir, space_bytes, size_bytes_max) {
         tracing::warn!("{warning}");
     }

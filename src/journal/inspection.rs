@@ -27,19 +27,6 @@ pub struct Inspection {
     pub faults_count: u64,
 }
 
-/// The place of a consumer in the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumerPlace {
-    /// The name of the consumer: a sink, or the index.
-    pub name: String,
-    /// Every record up to this one is finished.
-    pub cursor: Offset,
-    /// Records up to this one were read, and some may be unfinished.
-    pub position: Offset,
-    /// Whether the consumer is no longer configured.
-    pub is_retired: bool,
-}
-
 impl Reader {
     /// Checks SQLite's pages, and that each record is the event that it says to be. Blocks while it reads the whole journal.
     pub fn inspect(&self) -> Inspection {
@@ -82,24 +69,6 @@ impl Reader {
     /// Returns SQLite's texts about damaged pages: none if all are intact. Reads the whole journal.
     pub fn damages(&self) -> Vec<String> {
         storage::damages(&self.connection)
-    }
-
-    /// Returns the place of each consumer, by name.
-    ///
-    /// # Errors
-    /// The journal cannot be read, or an older livehook made it.
-    pub fn consumer_places(&self) -> Result<Vec<ConsumerPlace>, JournalError> {
-        self.check_is_current()?;
-        let read = || {
-            let query = "SELECT name, cursor, position, is_retired FROM consumers ORDER BY name";
-            let mut statement = self.connection.prepare(query)?;
-            let rows = statement.query_map([], |row| {
-                let (cursor, position) = (Offset(row.get(1)?), Offset(row.get(2)?));
-                Ok(ConsumerPlace { name: row.get(0)?, cursor, position, is_retired: row.get(3)? })
-            })?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        };
-        self.with_path(read())
     }
 
     /// Returns the offsets of the records after `after`, without their events: at most `limit`.

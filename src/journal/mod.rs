@@ -5,6 +5,7 @@
 //! `sqlite.rs` and `unserved.rs` know both.
 
 mod consumer;
+mod consumer_view;
 mod contract;
 mod cursors;
 mod dead_letters;
@@ -25,16 +26,17 @@ pub(crate) mod testing;
 mod unserved;
 mod writer;
 
+pub use consumer_view::ConsumerView;
 pub use contract::{Ahead, Consumer, Health, Journal, Progress, Records, Start};
 pub use dead_letters::{
     ChangedDeadLetters, DeadLetter, DeadLetterAction, DeadLetterPage, DeadLetterSelection, NewDeadLetter,
     RedriveAttempt, RedriveOutcome,
 };
 pub use error::{AppendError, JournalError};
-pub use inspection::{ConsumerPlace, Inspection};
+pub use inspection::Inspection;
 pub use options::Options;
 pub use pending_append::{Appended, PendingAppend};
-pub use reader::{ConsumerView, Reader};
+pub use reader::Reader;
 pub use record::{CLOCK_SLACK_MS, Offset, Record};
 pub use replays::{NewReplay, Replay, ReplayProgress};
 pub use salvage::{LostRow, Salvaged, salvage};

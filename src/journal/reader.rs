@@ -21,19 +21,6 @@ const STEPS_PER_CHECK: i32 = 1000;
 /// The name in `meta` of the id that a backup gives to its copy of the journal.
 pub(super) const GENERATION: &str = "generation";
 
-/// A consumer, as the journal stores it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumerView {
-    /// The name of its sink.
-    pub name: String,
-    /// How far its cursor is from the newest record.
-    pub pending: i64,
-    /// When livehook received the first of them, in Unix ms.
-    pub oldest_pending_ms: Option<i64>,
-    /// How many dead letters it has.
-    pub dead_letters: i64,
-}
-
 /// An open journal that is only read.
 #[derive(Debug)]
 pub struct Reader {
@@ -103,29 +90,6 @@ impl Reader {
         let head = self.connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0));
         let head: Option<i64> = self.with_path(head.map_err(JournalError::from))?;
         Ok(head.map(Offset))
-    }
-
-    /// Returns the consumers that a configuration names, by name, as of their last commit.
-    ///
-    /// # Errors
-    /// The journal cannot be read, or an earlier livehook made it.
-    pub fn consumers(&self) -> Result<Vec<ConsumerView>, JournalError> {
-        self.check_is_current()?;
-        let mut statement = self.connection.prepare(
-            "SELECT name, max(coalesce((SELECT max(offset) FROM records), 0) - cursor, 0),
-                 (SELECT received_ms FROM records WHERE offset > cursor ORDER BY offset LIMIT 1),
-                 (SELECT count(*) FROM dead_letters WHERE consumer = name)
-             FROM consumers WHERE NOT is_retired ORDER BY name",
-        )?;
-        let views = statement.query_map([], |row| {
-            Ok(ConsumerView {
-                name: row.get(0)?,
-                pending: row.get(1)?,
-                oldest_pending_ms: row.get(2)?,
-                dead_letters: row.get(3)?,
-            })
-        })?;
-        Ok(views.collect::<Result<_, _>>()?)
     }
 
     /// Returns the record at an offset; `None` if there is none.

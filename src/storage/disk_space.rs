@@ -29,11 +29,6 @@ const CHECKED_BYTES: u64 = 4096;
 /// The most that is reserved for an index. It is enough for a WAL of 2 GiB.
 const RESERVED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Returns how many bytes this user can still store on the volume of a directory; `None` if the system doesn't say.
-pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
-    statvfs(directory).ok().map(|volume| volume.f_bavail.saturating_mul(volume.f_frsize))
-}
-
 /// Checks that the disk takes what SQLite needs to open the database at `path`.
 ///
 /// # Errors

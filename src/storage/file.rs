@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
@@ -48,6 +48,18 @@ impl From<&Metadata> for Identity {
     fn from(metadata: &Metadata) -> Identity {
         Identity { device: metadata.dev(), inode: metadata.ino() }
     }
+}
+
+/// Gives an open file or directory to the owner of another one, so that a command of root takes nothing from livehook's user.
+///
+/// # Errors
+/// The file cannot be inspected, or this user must not give it away.
+pub(super) fn give_to_owner_of(owner: &Metadata, file: &File) -> io::Result<()> {
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) == (owner.uid(), owner.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Whether a file exists.

@@ -5,16 +5,16 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode};
 
-use super::file::{directory_of, make_private, resolved};
+use super::file::{directory_of, give_to_owner_of, make_private, resolved};
 use super::file_space::FileSpace;
-use super::{StorageError, durable_files, free_bytes, own_file, wal};
+use super::volume::Volume;
+use super::{StorageError, durable_files, own_file, wal};
 
 /// SQLite's number for `auto_vacuum = INCREMENTAL`: the file can give back free pages, a few at a time.
 const INCREMENTAL: i64 = 2;
@@ -102,7 +102,7 @@ fn try_renew(connection: Connection, path: &Path, page_bytes: i64, target: &Path
     if used_bytes > RENEWED_BYTES_MAX {
         return Err(NotRenewed::Large);
     }
-    if free_bytes(directory).is_none_or(|free| free < used_bytes + SPARE_BYTES) {
+    if Volume::of(directory).is_none_or(|volume| volume.free_bytes < used_bytes + SPARE_BYTES) {
         return Err(NotRenewed::NoSpace);
     }
     // Moves the WAL into the database and removes it, which takes the only use of the file. A WAL that stayed would be applied
@@ -126,10 +126,7 @@ fn try_renew(connection: Connection, path: &Path, page_bytes: i64, target: &Path
 
 /// A command that root runs must not take the file from livehook's user.
 fn take_owner_and_mode(metadata: &std::fs::Metadata, copied: &File) -> io::Result<()> {
-    let made = copied.metadata()?;
-    if (made.uid(), made.gid()) != (metadata.uid(), metadata.gid()) {
-        fchown(copied, Some(metadata.uid()), Some(metadata.gid()))?;
-    }
+    give_to_owner_of(metadata, copied)?;
     copied.set_permissions(metadata.permissions())
 }
 

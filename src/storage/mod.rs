@@ -28,7 +28,6 @@ pub(crate) mod wal;
 pub use backup::Backup;
 pub(crate) use data_dir::make_data_dir;
 pub(crate) use database::Database;
-pub(crate) use disk_space::free_bytes;
 pub use error::StorageError;
 pub(crate) use error::is_damage;
 pub(crate) use file::{Identity, resolved};

@@ -5,11 +5,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::file::give_to_owner_of;
 use super::{Lock, StorageError, checksums, durable_files, make_data_dir};
 
 /// The directory in which a backup is unpacked.
@@ -105,7 +106,6 @@ impl Restore {
             if file.exists() {
                 fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).map_err(StorageError::io(&file))?;
                 give(&self.data_dir, &file)?;
-                fs::File::open(&file).and_then(|file| file.sync_all()).map_err(StorageError::io(&file))?;
             }
         }
         Ok(())
@@ -119,14 +119,12 @@ impl Drop for Restore {
     }
 }
 
-/// Gives a file to the owner of the data directory.
+/// Gives a file to the owner of the data directory, and syncs it.
 fn give(data_dir: &Path, file: &Path) -> Result<(), StorageError> {
     let owner = data_dir.metadata().map_err(StorageError::io(data_dir))?;
-    let made = file.metadata().map_err(StorageError::io(file))?;
-    if (made.uid(), made.gid()) == (owner.uid(), owner.gid()) {
-        return Ok(());
-    }
-    chown(file, Some(owner.uid()), Some(owner.gid())).map_err(StorageError::io(file))
+    let given =
+        fs::File::open(file).and_then(|opened| give_to_owner_of(&owner, &opened).and_then(|()| opened.sync_all()));
+    given.map_err(StorageError::io(file))
 }
 
 /// Moves the WAL into the database, and removes it.

@@ -49,8 +49,14 @@ fn network_file_system_of(number: i64) -> Option<&'static str> {
     known.map(|(_, name)| *name)
 }
 
+/// The bytes that the files of a directory may take in all: those that they have, and the free ones of its volume. `None` if the
+/// system doesn't answer.
+pub(crate) fn space_bytes(directory: &Path) -> Option<u64> {
+    Volume::of(directory).map(|volume| volume.free_bytes.saturating_add(files_bytes(directory)))
+}
+
 /// The size of all files in a directory, in bytes.
-pub(crate) fn files_bytes(directory: &Path) -> u64 {
+fn files_bytes(directory: &Path) -> u64 {
     let files = std::fs::read_dir(directory).into_iter().flatten();
     files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::report::{Report, plural};
 use crate::callback::{EventId, EventSelection};
 use crate::config::{Config, SinkConfig};
-use crate::journal::{ConsumerPlace, DeadLetterSelection, JournalError, Offset, Reader};
+use crate::journal::{ConsumerView, DeadLetterSelection, JournalError, Offset, Reader};
 use crate::sink::Options as SinkOptions;
 use crate::sink::file::{ArchiveLine, Options, read_archive};
 
@@ -23,7 +23,7 @@ const LISTED_MAX: usize = 5;
 /// Reports events that are missing in the files of a sink, or are there twice.
 pub(super) fn check(
     config: Option<&Config>,
-    places: &[ConsumerPlace],
+    places: &[ConsumerView],
     reader: &Reader,
     report: &mut Report<'_, '_>,
 ) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::report::{Report, plural};
 use crate::clock::system_clock;
 use crate::index::CONSUMER;
-use crate::journal::{ConsumerPlace, JournalError, Offset, Reader};
+use crate::journal::{ConsumerView, JournalError, Offset, Reader};
 
 const AREA: &str = "journal";
 
@@ -40,9 +40,8 @@ fn salvage_cure(data_dir: &Path) -> String {
 }
 
 /// Reports the place of each consumer. Returns the places.
-pub(super) fn check_cursors(reader: &Reader, report: &mut Report<'_, '_>) -> anyhow::Result<Vec<ConsumerPlace>> {
-    let read =
-        || Ok::<_, JournalError>((reader.consumer_places()?, reader.head()?, reader.read_back(Offset(i64::MAX), 1)?));
+pub(super) fn check_cursors(reader: &Reader, report: &mut Report<'_, '_>) -> anyhow::Result<Vec<ConsumerView>> {
+    let read = || Ok::<_, JournalError>((reader.consumers()?, reader.head()?, reader.read_back(Offset(i64::MAX), 1)?));
     let (places, head, newest) = match read() {
         Ok(found) => found,
         Err(error) => {
@@ -65,8 +64,8 @@ pub(super) fn check_cursors(reader: &Reader, report: &mut Report<'_, '_>) -> any
     // The index stores its place in the journal only when its file is durable. The examination of the index says more.
     let active = places.iter().filter(|place| !place.is_retired && place.name != CONSUMER);
     let behind: Vec<String> = active
-        .filter(|place| place.cursor < head)
-        .map(|place| format!("{} ({})", place.name, plural(head.0.abs_diff(place.cursor.0), "record")))
+        .filter(|place| place.pending > 0)
+        .map(|place| format!("{} ({})", place.name, plural(place.pending, "record")))
         .collect();
     if !behind.is_empty() {
         report.note(

@@ -74,8 +74,7 @@ impl<'a, 'w> Report<'a, 'w> {
         why: impl Into<String>,
         cure: impl Into<String>,
     ) -> anyhow::Result<()> {
-        let (why, cure) = (Some(why.into()), Some(cure.into()));
-        self.add(Finding { area, severity: Severity::Warning, found: found.into(), why, cure })
+        self.add_fault(area, Severity::Warning, found.into(), why.into(), cure.into())
     }
 
     /// Adds an error.
@@ -86,8 +85,18 @@ impl<'a, 'w> Report<'a, 'w> {
         why: impl Into<String>,
         cure: impl Into<String>,
     ) -> anyhow::Result<()> {
-        let (why, cure) = (Some(why.into()), Some(cure.into()));
-        self.add(Finding { area, severity: Severity::Error, found: found.into(), why, cure })
+        self.add_fault(area, Severity::Error, found.into(), why.into(), cure.into())
+    }
+
+    fn add_fault(
+        &mut self,
+        area: &'static str,
+        severity: Severity,
+        found: String,
+        why: String,
+        cure: String,
+    ) -> anyhow::Result<()> {
+        self.add(Finding { area, severity, found, why: Some(why), cure: Some(cure) })
     }
 
     fn add(&mut self, finding: Finding) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::report::Report;
 use crate::config::Config;
-use crate::storage::volume::{Volume, files_bytes, network_file_system};
+use crate::storage::volume::{Volume, network_file_system, space_bytes};
 
 const AREA: &str = "volume";
 
@@ -50,7 +50,7 @@ pub(super) fn check(data_dir: &Path, config: Option<&Config>, report: &mut Repor
         )?;
     } else if let Some(config) = config {
         let size_bytes_max = config.journal.size_bytes_max;
-        let space_bytes = volume.free_bytes.saturating_add(files_bytes(data_dir));
+        let space_bytes = space_bytes(data_dir).unwrap_or(u64::MAX);
         if space_bytes < size_bytes_max {
             is_fine = false;
             report.warning(

@@ -70,7 +70,7 @@ fn read(arguments: &ListArguments) -> anyhow::Result<Vec<SinkRow>> {
         if !Lock::is_held(&data_dir)? {
             let consumers = Reader::open(&data_dir)?.consumers()?.into_iter();
             // The index is a consumer too, and has a name that no sink can have.
-            let of_sinks = consumers.filter(|consumer| SinkName::new(&consumer.name).is_ok());
+            let of_sinks = consumers.filter(|consumer| !consumer.is_retired && SinkName::new(&consumer.name).is_ok());
             return Ok(of_sinks.map(SinkRow::of_consumer).collect());
         }
     }

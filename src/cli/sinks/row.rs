@@ -126,6 +126,7 @@ impl Row for SinkRow {
 mod tests {
     use super::*;
     use crate::cli::render::{Output, OutputFormat, print_rows};
+    use crate::journal::Offset;
 
     const NOW: &str = "2026-05-01T12:00:00Z";
 
@@ -154,6 +155,9 @@ mod tests {
             ),
             SinkRow::of_consumer(ConsumerView {
                 name: "offline".to_owned(),
+                cursor: Offset(4),
+                position: Offset(4),
+                is_retired: false,
                 pending: 3,
                 oldest_pending_ms: Some(moment::parse("2026-05-01T11:59:18Z", 0).unwrap()),
                 dead_letters: 1,

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::super::testing::{Running, append, event, event_at, offsets, options};
-use super::super::{Appended, Journal};
+use super::super::{Appended, ConsumerView, Journal};
 use super::*;
 
 const FIRST_MS: i64 = 1_700_000_000_000;
@@ -24,8 +24,15 @@ async fn records_read_in_both_directions() {
 #[tokio::test]
 async fn consumers_are_as_committed() {
     let running = Running::start(&["log", "archive"]);
-    let none =
-        |name: &str| ConsumerView { name: name.to_owned(), pending: 0, oldest_pending_ms: None, dead_letters: 0 };
+    let none = |name: &str| ConsumerView {
+        name: name.to_owned(),
+        cursor: Offset(0),
+        position: Offset(0),
+        is_retired: false,
+        pending: 0,
+        oldest_pending_ms: None,
+        dead_letters: 0,
+    };
     assert_eq!(running.reader().consumers().unwrap(), [none("archive"), none("log")]);
     running.append(0..3).await;
     let behind =

@@ -71,7 +71,7 @@ async fn intact_journal_is_saved_whole() {
     assert_eq!(saved, Salvaged { records: 100, dead_letters: 2, replays: 1, consumers: 2, lost: 0 });
     let [old, new] = [directory.path(), target.path()].map(|path| Reader::open(path).unwrap());
     assert_eq!(old.read(Offset(0), 1000).unwrap(), new.read(Offset(0), 1000).unwrap());
-    assert_eq!(old.consumer_places().unwrap(), new.consumer_places().unwrap());
+    assert_eq!(old.consumers().unwrap(), new.consumers().unwrap());
     assert_eq!(old.replays(i64::MAX, 10).unwrap(), new.replays(i64::MAX, 10).unwrap());
     let dead_letters = |reader: &Reader| reader.dead_letters(&DeadLetterSelection::default(), 0, 10).unwrap();
     assert_eq!(dead_letters(&old), dead_letters(&new));
@@ -117,7 +117,7 @@ async fn damaged_end_pulls_cursors_back() {
     drop(connection);
     let (target, saved, lost) = salvaged(directory.path());
     assert_eq!((saved.records, lost.len(), lost[0].number.as_str()), (50, 50, "51"));
-    let places = Reader::open(target.path()).unwrap().consumer_places().unwrap();
+    let places = Reader::open(target.path()).unwrap().consumers().unwrap();
     assert!(places.iter().all(|place| place.cursor == Offset(50)), "{places:?}");
     let pending = "SELECT pending FROM consumers WHERE name = 'b'";
     let connection = Connection::open(target.path().join("journal.db")).unwrap();
