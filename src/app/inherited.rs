@@ -47,7 +47,7 @@ impl InheritedSockets {
         Ok(sockets)
     }
 
-    /// Puts the addresses of the sockets into the configuration, in place of those that it has.
+    /// Replaces the addresses of the configuration with those of the sockets.
     ///
     /// # Errors
     /// The system doesn't tell an address.

@@ -43,7 +43,8 @@ pub(super) fn check(reader: Option<&Reader>, report: &mut Report<'_, '_>) -> any
     }
 }
 
-/// What the kernel says of its clock, as systemd reads it. There is no safe way to ask the kernel itself.
+/// Returns whether the kernel counts its clock as synchronised; `None` if systemd does not answer. systemd asks the kernel, because
+/// Rust has no safe call for that.
 fn kernel_is_synchronised() -> Option<bool> {
     let mut command = Command::new("timedatectl");
     command.args(["show", "--property=NTPSynchronized", "--value"]).stdin(Stdio::null()).stderr(Stdio::null());
