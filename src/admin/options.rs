@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Token;
+use crate::tls::ServerFiles;
 
 /// The options of the admin endpoint.
 #[derive(Clone, Debug, Deserialize)]
@@ -13,6 +14,8 @@ use super::Token;
 pub struct Options {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The certificate and the key, if the endpoint speaks HTTPS.
+    pub tls: Option<ServerFiles>,
     /// The bearer token. It is required if the address is not loopback.
     pub token: Option<Token>,
     /// The file that contains the token.
@@ -27,10 +30,18 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090),
+            tls: None,
             token: None,
             token_file: None,
             allowed_hosts: Vec::new(),
             subscribers_max: 256,
         }
+    }
+}
+
+impl Options {
+    /// `https` with TLS, and otherwise `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 }

@@ -3,16 +3,19 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use rustix::net::sockopt::set_socket_send_buffer_size;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
+use super::certificates::{Certificates, ListenerCertificate};
 use super::inherited::InheritedSockets;
 use crate::config::Config;
-use crate::http;
+use crate::http::{self, Port};
 
 /// How much of the receiver's answers the system keeps for a client. They are small, so a client that leaves this many
 /// unread is soon noticed.
@@ -24,8 +27,8 @@ const CLOSING_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The listening sockets.
 pub(super) struct Ports {
-    pub(super) receiver: TcpListener,
-    pub(super) admin: TcpListener,
+    pub(super) receiver: Port,
+    pub(super) admin: Port,
     pub(super) receiver_address: SocketAddr,
     pub(super) admin_address: SocketAddr,
 }
@@ -35,8 +38,12 @@ impl Ports {
     ///
     /// # Errors
     /// An address cannot be used. The error names its key and the cure.
-    pub(super) fn bind(config: &Config, sockets: &InheritedSockets) -> anyhow::Result<Ports> {
-        let (receiver, admin) = (Address::receiver(config, sockets), Address::admin(config, sockets));
+    pub(super) fn bind(
+        config: &Config,
+        sockets: &InheritedSockets,
+        certificates: &Certificates,
+    ) -> anyhow::Result<Ports> {
+        let (receiver, admin) = addresses(config, sockets, certificates);
         Ports::new(receiver.listen().map_err(receiver.explain())?, admin.listen().map_err(admin.explain())?)
     }
 
@@ -48,12 +55,14 @@ impl Ports {
     pub(super) async fn bind_after_wait(
         config: &Config,
         sockets: &InheritedSockets,
-        admin: Option<TcpListener>,
+        certificates: &Certificates,
+        admin: Option<Port>,
     ) -> anyhow::Result<Ports> {
-        let receiver = Address::receiver(config, sockets).listen_when_free().await?;
+        let (receiver_address, admin_address) = addresses(config, sockets, certificates);
+        let receiver = receiver_address.listen_when_free().await?;
         let admin = match admin {
             Some(admin) => admin,
-            None => Address::admin(config, sockets).listen_when_free().await?,
+            None => admin_address.listen_when_free().await?,
         };
         Ports::new(receiver, admin)
     }
@@ -62,13 +71,17 @@ impl Ports {
     ///
     /// # Errors
     /// One of the two addresses can never be used.
-    pub(super) fn bind_admin(config: &Config, sockets: &InheritedSockets) -> anyhow::Result<Option<TcpListener>> {
-        let (receiver, admin) = (Address::receiver(config, sockets), Address::admin(config, sockets));
+    pub(super) fn bind_admin(
+        config: &Config,
+        sockets: &InheritedSockets,
+        certificates: &Certificates,
+    ) -> anyhow::Result<Option<Port>> {
+        let (receiver, admin) = addresses(config, sockets, certificates);
         unless_in_use(receiver.check()).map_err(receiver.explain())?;
         unless_in_use(admin.listen()).map_err(admin.explain())
     }
 
-    fn new(receiver: TcpListener, admin: TcpListener) -> anyhow::Result<Ports> {
+    fn new(receiver: Port, admin: Port) -> anyhow::Result<Ports> {
         let (receiver_address, admin_address) = (receiver.local_addr()?, admin.local_addr()?);
         Ok(Ports { receiver, admin, receiver_address, admin_address })
     }
@@ -87,20 +100,39 @@ struct Address<'a> {
     send_buffer_bytes: Option<u32>,
     key: &'static str,
     socket: Option<&'a std::net::TcpListener>,
+    tls: Option<Arc<ServerConfig>>,
 }
 
-impl<'a> Address<'a> {
-    fn receiver(config: &Config, sockets: &'a InheritedSockets) -> Address<'a> {
-        let (address, send_buffer_bytes) = (config.receiver.listen, Some(RECEIVER_SEND_BUFFER_BYTES));
-        Address { address, send_buffer_bytes, key: "receiver.listen", socket: sockets.receiver.as_ref() }
+/// The addresses of the receiver and of the admin endpoint.
+fn addresses<'a>(
+    config: &Config,
+    sockets: &'a InheritedSockets,
+    certificates: &Certificates,
+) -> (Address<'a>, Address<'a>) {
+    let tls = |certificate: &Option<ListenerCertificate>| certificate.as_ref().map(ListenerCertificate::server_config);
+    let receiver = Address {
+        address: config.receiver.listen,
+        send_buffer_bytes: Some(RECEIVER_SEND_BUFFER_BYTES),
+        key: "receiver.listen",
+        socket: sockets.receiver.as_ref(),
+        tls: tls(&certificates.receiver),
+    };
+    let admin = Address {
+        address: config.admin.listen,
+        send_buffer_bytes: None,
+        key: "admin.listen",
+        socket: sockets.admin.as_ref(),
+        tls: tls(&certificates.admin),
+    };
+    (receiver, admin)
+}
+
+impl Address<'_> {
+    fn listen(&self) -> io::Result<Port> {
+        Ok(Port::new(self.listener()?, self.tls.clone()))
     }
 
-    fn admin(config: &Config, sockets: &'a InheritedSockets) -> Address<'a> {
-        let address = config.admin.listen;
-        Address { address, send_buffer_bytes: None, key: "admin.listen", socket: sockets.admin.as_ref() }
-    }
-
-    fn listen(&self) -> io::Result<TcpListener> {
+    fn listener(&self) -> io::Result<TcpListener> {
         let Some(socket) = self.socket else { return http::listen(self.address, self.send_buffer_bytes) };
         if let Some(bytes) = self.send_buffer_bytes {
             set_socket_send_buffer_size(socket, bytes as usize)?;
@@ -113,7 +145,7 @@ impl<'a> Address<'a> {
         if self.socket.is_some() { Ok(()) } else { http::check_address(self.address) }
     }
 
-    async fn listen_when_free(&self) -> anyhow::Result<TcpListener> {
+    async fn listen_when_free(&self) -> anyhow::Result<Port> {
         let deadline = Instant::now() + CLOSING_MAX;
         loop {
             match self.listen() {

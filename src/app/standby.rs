@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::certificates::Certificates;
 use super::inherited::InheritedSockets;
 use super::limits::admin_limits;
 use super::ports::Ports;
@@ -36,14 +37,17 @@ const STANDBY: ErrorBody = ErrorBody::new_static(
 pub(super) async fn wait_for_turn(
     config: &Config,
     sockets: &InheritedSockets,
+    certificates: &Certificates,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<(Option<Lock>, Ports)> {
     // First, because a mistake must show at once, and not when the other one ends.
-    let admin = Ports::bind_admin(config, sockets)?;
+    let admin = Ports::bind_admin(config, sockets, certificates)?;
     match take_lock(&config.data_dir) {
         Err(StorageError::Locked(_)) => {}
-        Err(error) if error.is_disk_full() => return Ok((None, Ports::bind_after_wait(config, sockets, admin).await?)),
-        lock => return Ok((Some(lock?), Ports::bind_after_wait(config, sockets, admin).await?)),
+        Err(error) if error.is_disk_full() => {
+            return Ok((None, Ports::bind_after_wait(config, sockets, certificates, admin).await?));
+        }
+        lock => return Ok((Some(lock?), Ports::bind_after_wait(config, sockets, certificates, admin).await?)),
     }
     let shown = config.data_dir.display();
     if let Some(name) = network_file_system(&config.data_dir) {
@@ -51,7 +55,10 @@ pub(super) async fn wait_for_turn(
     }
     tracing::info!("another livehook uses {shown}: waiting until it ends, and taking no callbacks");
     match &admin {
-        Some(admin) => tracing::info!("until then http://{}/readyz answers 503 `standby`", admin.local_addr()?),
+        Some(admin) => {
+            let scheme = config.admin.scheme();
+            tracing::info!("until then {scheme}://{}/readyz answers 503 `standby`", admin.local_addr()?);
+        }
         None => {
             tracing::info!("until then nothing answers for this livehook, because {} is in use", config.admin.listen)
         }
@@ -71,7 +78,7 @@ pub(super) async fn wait_for_turn(
     let lock = async { Ok(spawn_blocking(move || Lock::wait(&data_dir)).await??) };
     let lock = answer_during(listener, lock).await?;
     tracing::info!(waited_secs = began.elapsed().as_secs(), "the other livehook has ended: taking over {shown}");
-    Ok((Some(lock), Ports::bind_after_wait(config, sockets, admin).await?))
+    Ok((Some(lock), Ports::bind_after_wait(config, sockets, certificates, admin).await?))
 }
 
 fn take_lock(data_dir: &Path) -> Result<Lock, StorageError> {

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::certificates::Certificates;
 use super::inherited::InheritedSockets;
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use super::ports::Ports;
@@ -27,7 +27,7 @@ use crate::callback::{EventSelection, Verifier};
 use crate::clock;
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Outlet, Status, Worker};
-use crate::http::{self, ErrorBody, FindClient, Hooks, Limits};
+use crate::http::{self, ErrorBody, FindClient, Hooks, Limits, Port};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, CallbackReceiver};
@@ -55,6 +55,8 @@ pub struct App {
     pub(super) workers: Workers,
     pub(super) endpoints: Endpoints,
     _watchdog: Watchdog,
+    /// Takes over renewed certificates, until this is dropped.
+    _watches: JoinSet<()>,
     /// The first failure while stopping.
     pub(super) failure: Option<anyhow::Error>,
 }
@@ -74,10 +76,11 @@ impl App {
     /// The same as of [`App::start`].
     pub async fn start_on(mut config: Config, sockets: InheritedSockets) -> anyhow::Result<App> {
         sockets.describe(&mut config)?;
-        let ports = Ports::bind(&config, &sockets)?;
-        drop(sockets);
         let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
-        App::open(config, ports, None, Watchdog::start(), metrics).await
+        let certificates = Certificates::open(&config, &metrics, clock::system_clock)?;
+        let ports = Ports::bind(&config, &sockets, &certificates)?;
+        drop(sockets);
+        App::open(config, ports, certificates, None, Watchdog::start(), metrics).await
     }
 
     /// Like [`App::start_on`], but waits as long as another livehook uses the data directory.
@@ -88,15 +91,17 @@ impl App {
         sockets.describe(&mut config)?;
         let watchdog = Watchdog::start();
         let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
-        let (lock, ports) = wait_for_turn(&config, &sockets, &metrics).await?;
+        let certificates = Certificates::open(&config, &metrics, clock::system_clock)?;
+        let (lock, ports) = wait_for_turn(&config, &sockets, &certificates, &metrics).await?;
         drop(sockets);
-        App::open(config, ports, lock, watchdog, metrics).await
+        App::open(config, ports, certificates, lock, watchdog, metrics).await
     }
 
     /// Opens everything behind the ports. Takes the lock on the data directory, unless it is given.
     async fn open(
         mut config: Config,
         ports: Ports,
+        certificates: Certificates,
         lock: Option<Lock>,
         watchdog: Watchdog,
         metrics: Arc<Metrics>,
@@ -119,6 +124,8 @@ impl App {
         let wakeups = tokio::spawn(run_wakeups(wakeups));
         let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
         let endpoints = spawn_endpoints(config, ports, open_files, &journal, &workers, metrics)?;
+        let mut watches = JoinSet::new();
+        watches.spawn(Arc::new(certificates).watch());
         service_manager::ready(&format!("receiving callbacks at {receiver_address}"));
         Ok(App {
             receiver_address,
@@ -129,6 +136,7 @@ impl App {
             workers,
             endpoints,
             _watchdog: watchdog,
+            _watches: watches,
             failure: None,
         })
     }
@@ -327,30 +335,34 @@ fn spawn_endpoints(
             let receiver = Arc::clone(&receiver);
             move |word| receiver.count_unreadable(word)
         })),
+        failed_handshake: Some(failed_handshake(&sources.metrics, "receiver")),
         client: receiver
             .trusts_proxies()
             .then(|| -> FindClient { Box::new(move |peer, headers| receiver.client_behind_proxy(peer, headers)) }),
     };
     let receiver = tokio::spawn(serve(ports.receiver, router, hooks, limits, receiver_stop));
+    let hooks = Hooks { failed_handshake: Some(failed_handshake(&sources.metrics, "admin")), ..Hooks::default() };
     let admin = Arc::new(Admin::new(&config.admin, sources));
     let limits = admin_limits(subscribers_max, open_files);
-    let admin_task = spawn_admin(&admin, ports.admin, limits, admin_stop, admin_cut)?;
+    let admin_task = spawn_admin(&admin, ports.admin, hooks, limits, admin_stop, admin_cut)?;
     Ok(Endpoints { is_draining, receiver, stop_receiver, admin, admin_task, stop_admin, cut_admin, stop_feed })
 }
 
 fn spawn_admin(
     admin: &Arc<Admin>,
-    listener: TcpListener,
+    port: Port,
+    hooks: Hooks,
     limits: Limits,
     stop: watch::Receiver<bool>,
     mut cut: watch::Receiver<bool>,
 ) -> anyhow::Result<Task> {
-    let router = Arc::clone(admin).router(listener.local_addr()?);
-    // A socket belongs to the runtime that made it, and the thread has its own runtime.
-    let (listener, feed) = (listener.into_std()?, Arc::clone(admin).run());
+    let router = Arc::clone(admin).router(port.local_addr()?);
+    let feed = Arc::clone(admin).run();
     spawn_nice_thread("admin", async move {
-        let listener = TcpListener::from_std(listener)?;
-        let served = async { tokio::join!(serve(listener, router, Hooks::default(), limits, stop), feed).0 };
+        // A socket belongs to the runtime that made it, and the thread has its own runtime.
+        let own = port.duplicate()?;
+        drop(port);
+        let served = async { tokio::join!(serve(own, router, hooks, limits, stop), feed).0 };
         tokio::select! {
             result = served => result,
             _ = cut.wait_for(|cut| *cut) => Ok(()),
@@ -358,14 +370,20 @@ fn spawn_admin(
     })
 }
 
+/// Counts the handshakes of a listener that fail.
+fn failed_handshake(metrics: &Arc<Metrics>, listener: &'static str) -> Box<dyn Fn(&'static str) + Send + Sync> {
+    let metrics = Arc::clone(metrics);
+    Box::new(move |reason| metrics.tls().failed_handshake(listener, reason))
+}
+
 async fn serve(
-    listener: TcpListener,
+    port: Port,
     router: Router,
     hooks: Hooks,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    http::serve(listener, router, hooks, limits, async move {
+    http::serve(port, router, hooks, limits, async move {
         // If the sender is gone, the server stops as well.
         let _ = stop.wait_for(|stop| *stop).await;
     })

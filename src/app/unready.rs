@@ -1,13 +1,11 @@
 //! Answers requests while the service cannot serve yet: nearly every path gets a 503 with the reason.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -15,7 +13,7 @@ use tokio::time::timeout;
 use crate::admin::Unready;
 use crate::clock;
 use crate::config::Config;
-use crate::http::{self, CLOSE, ErrorBody, Hooks, Limits};
+use crate::http::{self, CLOSE, ErrorBody, Hooks, Limits, Port};
 use crate::telemetry::{Metrics, UnreadyReason};
 
 /// How long the requests in flight may take when `work` is done. Then they are cut off, because the service must start.
@@ -26,19 +24,19 @@ const DRAIN_MAX: Duration = Duration::from_millis(250);
 /// # Errors
 /// `work` failed, or a listener cannot be shared.
 pub(super) async fn answer_during<T>(
-    listeners: impl IntoIterator<Item = (&TcpListener, Limits, Router)>,
+    listeners: impl IntoIterator<Item = (&Port, Limits, Router)>,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let (stop, stopped) = watch::channel(false);
     // Dropping the set ends all of them.
     let mut servers = JoinSet::new();
-    for (listener, limits, router) in listeners {
+    for (port, limits, router) in listeners {
         let mut stopped = stopped.clone();
         let stop = async move {
             // If the sender is gone, the server stops as well.
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        servers.spawn(http::serve(copy_of(listener)?, router, Hooks::default(), limits, stop));
+        servers.spawn(http::serve(port.duplicate()?, router, Hooks::default(), limits, stop));
     }
     let result = work.await?;
     stop.send_replace(true);
@@ -57,12 +55,6 @@ pub(super) fn admin_router(
 ) -> Router {
     let (data_dir, metrics) = (config.data_dir.clone(), Arc::clone(metrics));
     Unready { data_dir, metrics, reason, answer, clock: clock::system_clock }.router(&config.admin, local)
-}
-
-/// Another listener on the same socket, so that the port stays open when this one is closed.
-fn copy_of(listener: &TcpListener) -> std::io::Result<TcpListener> {
-    let copy = listener.as_fd().try_clone_to_owned()?;
-    TcpListener::from_std(std::net::TcpListener::from(copy))
 }
 
 /// The routes of the receiver's listener: `/livez` answers 200, and every other path gets `answer`.

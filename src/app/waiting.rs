@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::service_manager;
 use super::unready::answer_during;
-use crate::http::Limits;
+use crate::http::{Limits, Port};
 use crate::journal::JournalError;
 
 /// The wait before the next try to open the journal.
@@ -20,7 +19,7 @@ const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// # Errors
 /// `open` failed for another reason, or a listener cannot be shared.
 pub(super) async fn open_when_disk_has_space<T>(
-    listeners: [(&TcpListener, Limits, Router); 2],
+    listeners: [(&Port, Limits, Router); 2],
     mut open: impl AsyncFnMut() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let error = match open().await {

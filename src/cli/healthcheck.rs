@@ -1,6 +1,6 @@
 //! `livehook healthcheck`: asks a running service whether it is ready. Container images without a shell use it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,7 +32,11 @@ pub(super) struct Arguments {
     /// The URL to check [default: /readyz at the admin address of the service]
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: Option<Url>,
-    /// The configuration file of the service (LIVEHOOK_CONFIG). The command reads `admin.listen` from it;
+    /// A PEM file with certificates. For https, trust only servers with a certificate from this file [default: with `admin.tls`,
+    /// its `cert_file`]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The configuration file of the service (LIVEHOOK_CONFIG). The command reads `admin.listen` and `admin.tls` from it;
     /// LIVEHOOK_ADMIN_LISTEN overrides it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -40,15 +44,18 @@ pub(super) struct Arguments {
 
 /// Checks the service. If it isn't ready, stderr says why.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let url = match &arguments.url {
-        Some(url) => url.clone(),
-        None => admin_url(Config::find_admin_listen(arguments.config.as_deref(), &Process)?)?.join("readyz")?,
+    let (url, own) = match &arguments.url {
+        Some(url) => (url.clone(), None),
+        None => {
+            let admin = Config::find_admin_listener(arguments.config.as_deref(), &Process)?;
+            (admin_url(&admin)?.join("readyz")?, admin.tls.map(|files| files.cert_file))
+        }
     };
-    block_on(check(&url))?
+    block_on(check(&url, arguments.ca.as_deref().or(own.as_deref())))?
 }
 
-async fn check(url: &Url) -> anyhow::Result<ExitCode> {
-    let client = client(url, TIMEOUT, None)?;
+async fn check(url: &Url, certificates: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let client = client(url, TIMEOUT, certificates)?;
     let response = client.get(url.clone()).send().await.map_err(|error| no_answer(url, TIMEOUT, error))?;
     let status = response.status().as_u16();
     if status == 200 {

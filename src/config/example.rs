@@ -19,6 +19,7 @@ use crate::journal;
 use crate::receiver;
 use crate::sink::{self, Filter};
 use crate::telemetry::LogOptions;
+use crate::tls::ServerFiles;
 
 /// The example, without the sinks that this build lacks.
 static EXAMPLE: LazyLock<String> = LazyLock::new(|| {
@@ -98,13 +99,22 @@ fn example_keys_are_valid() {
     let text = Some((Path::new("config.example.toml"), example.as_str()));
     let mistakes = Config::load(text, &Overrides::default(), &World::default()).unwrap_err();
     let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
-    let mut expected = vec!["receiver.keys_file", "admin.token_file", "sinks[2].url_file", "sinks[2].secrets_file"];
+    let mut expected = vec![
+        "receiver.tls.cert_file",
+        "receiver.tls.key_file",
+        "receiver.keys_file",
+        "admin.tls.cert_file",
+        "admin.tls.key_file",
+        "admin.token_file",
+        "sinks[2].url_file",
+        "sinks[2].secrets_file",
+    ];
     if cfg!(feature = "redis") {
         expected.extend(["sinks[4].url_file", "sinks[4].password_file"]);
     }
     assert_eq!(keys, expected, "{mistakes}");
 
-    let files = ["keys_file", "token_file", "url_file", "secrets_file", "password_file"];
+    let files = ["tls", "keys_file", "token_file", "url_file", "secrets_file", "password_file"];
     let is_file = |line: &str| files.iter().any(|name| line.starts_with(name));
     let example = keyed(&uncommented(|line| !is_file(line)));
     assert_eq!(load(&example).warnings, [""; 0]);
@@ -134,7 +144,9 @@ fn example_has_exactly_the_known_keys() {
     for (table, fields) in [
         ("", field_names::<Settings>()),
         ("receiver", field_names::<receiver::Options>()),
+        ("receiver.tls", field_names::<ServerFiles>()),
         ("admin", field_names::<admin::Options>()),
+        ("admin.tls", field_names::<ServerFiles>()),
         ("journal", field_names::<journal::Options>()),
         ("index", field_names::<index::Options>()),
         ("log", field_names::<LogOptions>()),

@@ -15,7 +15,7 @@ use super::sink_tables::read_sinks;
 use super::sources::Sources;
 use super::surroundings::Surroundings;
 use super::unread_variables::AskedVariables;
-use super::{checks, environment, exposure, misplaced_keys, reader, sink_checks};
+use super::{checks, environment, exposure, misplaced_keys, reader, sink_checks, tls_checks};
 use crate::callback::VerifierOptions;
 use crate::receiver;
 
@@ -75,6 +75,8 @@ fn from_document(
 
     checks::check(&settings, &keys, &mut findings);
     checks::check_data_dir(&settings.data_dir, surroundings, &mut findings);
+    tls_checks::check("receiver.tls", settings.receiver.tls.as_ref(), &asked, &mut findings);
+    tls_checks::check("admin.tls", settings.admin.tls.as_ref(), &asked, &mut findings);
     let read_files: Vec<PathBuf> = asked.files().into_iter().chain(document.path.clone()).collect();
     sink_checks::check_files(&settings.data_dir, &sinks, &read_files, surroundings, &mut findings);
     exposure::warn_of_config_file(document, surroundings, &mut findings);

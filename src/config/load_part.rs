@@ -2,7 +2,6 @@
 //!
 //! These commands must also work if another part has a mistake: an operator needs them most when something is wrong.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
@@ -33,22 +32,24 @@ pub struct DataConfig {
 }
 
 impl Config {
-    /// Returns the address of the admin endpoint of a service that has the same file and environment. Mistakes in other
-    /// settings don't matter here.
+    /// Returns the options of the admin endpoint of a service that has the same file and environment, with its address and its TLS.
+    /// Mistakes in other settings don't matter here.
     ///
     /// # Errors
-    /// The file cannot be read or is not TOML, or the address is not valid.
-    pub fn find_admin_listen(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<SocketAddr, Mistakes> {
-        let part = find(path, surroundings, &["admin.listen"], environment::apply_admin_listen)?;
-        Ok(part.settings.admin.listen)
+    /// The file cannot be read or is not TOML, or the address or the TLS is not valid.
+    pub fn find_admin_listener(
+        path: Option<&Path>,
+        surroundings: &dyn Surroundings,
+    ) -> Result<admin::Options, Mistakes> {
+        Ok(find(path, surroundings, &["admin.listen", "admin.tls"], environment::apply_admin_listen)?.settings.admin)
     }
 
-    /// Returns the options of the admin endpoint, with its token. Otherwise like [`Config::find_admin_listen`].
+    /// Returns the options of the admin endpoint, with its token. Otherwise like [`Config::find_admin_listener`].
     ///
     /// # Errors
     /// The file or the file of the token cannot be read, or the address or the token is not valid.
     pub fn find_admin(path: Option<&Path>, surroundings: &dyn Surroundings) -> Result<admin::Options, Mistakes> {
-        let keys = ["admin.listen", "admin.token", "admin.token_file"];
+        let keys = ["admin.listen", "admin.tls", "admin.token", "admin.token_file"];
         Ok(find(path, surroundings, &keys, environment::apply_admin)?.settings.admin)
     }
 

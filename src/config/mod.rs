@@ -33,6 +33,7 @@ mod summary;
 mod surroundings;
 #[cfg(test)]
 mod testing;
+mod tls_checks;
 mod unread_variables;
 
 pub use load_part::DataConfig;

@@ -19,9 +19,10 @@ impl Summary<'_> {
     pub fn lines(&self) -> Vec<(String, String)> {
         let config = self.0;
         let receiver = &config.receiver;
-        let mut lines = vec![("receiver".to_owned(), format!("http://{}{}", receiver.listen, receiver.path))];
+        let scheme = receiver.scheme();
+        let mut lines = vec![("receiver".to_owned(), format!("{scheme}://{}{}", receiver.listen, receiver.path))];
         if let Some(health_path) = &receiver.health_path {
-            lines.push(("health".to_owned(), format!("http://{}{health_path}", receiver.listen)));
+            lines.push(("health".to_owned(), format!("{scheme}://{}{health_path}", receiver.listen)));
         }
         let admin = config.admin.listen;
         let guard = match (admin.ip().to_canonical().is_loopback(), &config.admin.token) {
@@ -30,7 +31,7 @@ impl Summary<'_> {
             // The checks demand a token.
             (false, _) => "other machines too, the token is required",
         };
-        lines.push(("admin".to_owned(), format!("http://{admin}, {guard}")));
+        lines.push(("admin".to_owned(), format!("{}://{admin}, {guard}", config.admin.scheme())));
         lines.push(("data directory".to_owned(), config.data_dir.display().to_string()));
         lines.push((
             "callback keys".to_owned(),

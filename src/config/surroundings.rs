@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::mistake::Mistake;
 use crate::byte_order_mark::without_mark;
+use crate::clock::system_clock;
 use crate::named_file;
 
 /// The environment and the file system, as loading sees them.
@@ -28,6 +29,9 @@ pub trait Surroundings {
     /// # Errors
     /// The file can't be read, is too large, or is not UTF-8 text (`InvalidData`).
     fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// Returns the time in Unix ms.
+    fn now_ms(&self) -> i64;
 
     /// Returns one spelling for all paths of a file: absolute, without `.`, `..` and symbolic links. The file need not exist.
     fn canonical(&self, path: &Path) -> PathBuf;
@@ -63,6 +67,10 @@ impl Surroundings for Process {
     fn read(&self, path: &Path) -> io::Result<String> {
         let content = named_file::read(path, FILE_BYTES_MAX)?;
         String::from_utf8(content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    fn now_ms(&self) -> i64 {
+        system_clock()
     }
 
     fn canonical(&self, path: &Path) -> PathBuf {

@@ -20,6 +20,9 @@ pub(super) struct World {
 }
 
 impl World {
+    /// The time in this world, in Unix ms.
+    pub(super) const NOW_MS: i64 = 1_700_000_000_000;
+
     /// A world with a callback key.
     pub(super) fn with_key() -> World {
         World::default().variable("LIVEHOOK_KEYS", KEY)
@@ -83,6 +86,10 @@ impl Surroundings for World {
 
     fn read(&self, path: &Path) -> io::Result<String> {
         self.files.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+    }
+
+    fn now_ms(&self) -> i64 {
+        World::NOW_MS
     }
 
     fn canonical(&self, path: &Path) -> PathBuf {

@@ -103,6 +103,10 @@ impl Surroundings for AskedVariables<'_> {
         self.surroundings.read(path)
     }
 
+    fn now_ms(&self) -> i64 {
+        self.surroundings.now_ms()
+    }
+
     fn canonical(&self, path: &Path) -> PathBuf {
         self.surroundings.canonical(path)
     }

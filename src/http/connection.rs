@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::address_group::AddressGroup;
 use super::phase::{Phase, Standing};
+use super::wire::FIRST_BYTE;
 
 const DRAIN: u8 = 1;
 const EVICT: u8 = 2;
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     client: AtomicU64,
     /// Whether bytes of the client wait in the system. It is known only after an order.
     has_unread: AtomicBool,
+    /// Whether the client began with a handshake of TLS.
+    speaks_tls: AtomicBool,
     /// How many connections of the listener are ordered to end.
     evictions: Arc<AtomicUsize>,
     waker: OnceLock<Waker>,
@@ -61,6 +64,7 @@ impl Connection {
             orders: AtomicU8::new(0),
             client: AtomicU64::new(0),
             has_unread: AtomicBool::new(false),
+            speaks_tls: AtomicBool::new(false),
             evictions,
             waker: OnceLock::new(),
         }
@@ -162,11 +166,19 @@ impl Connection {
         }
     }
 
-    /// Notes that bytes of a request arrived.
-    pub(super) fn has_read(&self) {
+    /// Notes that bytes of a request arrived, the first of which is `first`.
+    pub(super) fn has_read(&self, first: u8) {
         if matches!(self.phase(), Phase::Accepted | Phase::Idle) {
             self.enter(Phase::ReadingHead);
+            if first == FIRST_BYTE {
+                self.speaks_tls.store(true, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Whether the client began with a handshake of TLS where a head of HTTP belongs.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.speaks_tls.load(Ordering::Relaxed)
     }
 
     /// Notes that hyper writes. Returns whether it writes the answer of a handler, and not its own to an unreadable
@@ -295,6 +307,7 @@ mod tests {
             (Phase::WritingAnswer, false),
             (Phase::AwaitingMore, false),
             (Phase::Closing, true),
+            (Phase::Handshaking, true),
         ] {
             let connection = Connection::new(Instant::now(), Arc::clone(&evictions));
             connection.enter(phase);

@@ -63,6 +63,18 @@ impl ErrorBody {
     pub(super) const NOT_HTTP: ErrorBody =
         ErrorBody::new_static(StatusCode::BAD_REQUEST, "malformed", "the request is not valid HTTP/1.1");
 
+    pub(super) const NOT_TLS: ErrorBody = ErrorBody::new_static(
+        StatusCode::BAD_REQUEST,
+        "malformed",
+        "this port speaks HTTPS, and the client sent something else: write https:// in the URL",
+    );
+    pub(super) const TLS_TO_HTTP: ErrorBody = ErrorBody::new_static(
+        StatusCode::BAD_REQUEST,
+        "malformed",
+        "the client speaks TLS, and this port does not: write http:// in the URL, set the key `tls` of this port, or send \
+         HTTPS to the proxy",
+    );
+
     /// An answer with a fixed message.
     pub(crate) const fn new_static(status: StatusCode, word: &'static str, message: &'static str) -> ErrorBody {
         ErrorBody { status, word, message: Cow::Borrowed(message), header: None }

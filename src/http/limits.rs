@@ -30,7 +30,8 @@ impl Limits {
         match phase {
             Phase::Accepted | Phase::Idle => Some(self.idle_timeout),
             Phase::ReadingHead => Some(self.headers_timeout),
-            Phase::ReadingBody | Phase::Handling | Phase::AwaitingMore | Phase::Closing => None,
+            // The handshake measures its own time.
+            Phase::Handshaking | Phase::ReadingBody | Phase::Handling | Phase::AwaitingMore | Phase::Closing => None,
             Phase::WritingAnswer => Some(self.write_timeout),
         }
     }

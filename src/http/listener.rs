@@ -53,7 +53,7 @@ pub async fn serve(
         tasks: JoinSet::new(),
         keys: HashMap::new(),
         index: ConnectionIndex::new(),
-        server: Arc::new(Server::new(router, hooks, limits)),
+        server: Arc::new(Server::new(router, hooks, limits, listener.tls())),
         epoch: Instant::now(),
         evictions: Arc::default(),
     };

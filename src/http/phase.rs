@@ -29,6 +29,8 @@ pub(super) enum Phase {
     AwaitingMore = 6,
     /// The last answer was given, and the client has to close its side.
     Closing = 7,
+    /// The client of a port with TLS has to finish its handshake. It comes before all others.
+    Handshaking = 8,
 }
 
 /// How soon a connection makes place for a new one: the smallest goes first.
@@ -50,11 +52,9 @@ impl Phase {
             Phase::Handling | Phase::AwaitingMore => None,
             Phase::WritingAnswer => (age >= UNREAD).then_some(Standing::Stuck),
             Phase::Closing => Some(Standing::Stuck),
-            Phase::Accepted | Phase::Idle | Phase::ReadingHead | Phase::ReadingBody if age < RECENT => {
-                Some(Standing::Recent)
-            }
+            _ if age < RECENT => Some(Standing::Recent),
             Phase::Idle => Some(Standing::Idle),
-            Phase::Accepted | Phase::ReadingHead | Phase::ReadingBody => Some(Standing::Stuck),
+            Phase::Accepted | Phase::ReadingHead | Phase::ReadingBody | Phase::Handshaking => Some(Standing::Stuck),
         }
     }
 }
@@ -69,7 +69,8 @@ impl From<u8> for Phase {
             4 => Phase::Handling,
             5 => Phase::WritingAnswer,
             6 => Phase::AwaitingMore,
-            _ => Phase::Closing,
+            7 => Phase::Closing,
+            _ => Phase::Handshaking,
         }
     }
 }
@@ -78,7 +79,7 @@ impl From<u8> for Phase {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 8] = [
+    const PHASES: [Phase; 9] = [
         Phase::Accepted,
         Phase::Idle,
         Phase::ReadingHead,
@@ -87,6 +88,7 @@ mod tests {
         Phase::WritingAnswer,
         Phase::AwaitingMore,
         Phase::Closing,
+        Phase::Handshaking,
     ];
 
     #[test]
@@ -94,10 +96,10 @@ mod tests {
         use Standing::{Idle, Recent, Stuck};
         let standings = |age_ms| PHASES.map(|phase| phase.standing(Duration::from_millis(age_ms)));
         let recent = Some(Recent);
-        assert_eq!(standings(0), [recent, recent, recent, recent, None, None, None, Some(Stuck)]);
-        assert_eq!(standings(999), [recent, recent, recent, recent, None, Some(Stuck), None, Some(Stuck)]);
+        assert_eq!(standings(0), [recent, recent, recent, recent, None, None, None, Some(Stuck), recent]);
+        assert_eq!(standings(999), [recent, recent, recent, recent, None, Some(Stuck), None, Some(Stuck), recent]);
         let stuck = Some(Stuck);
-        assert_eq!(standings(1000), [stuck, Some(Idle), stuck, stuck, None, stuck, None, stuck]);
+        assert_eq!(standings(1000), [stuck, Some(Idle), stuck, stuck, None, stuck, None, stuck, stuck]);
         assert!(Stuck < Idle && Idle < Recent);
     }
 

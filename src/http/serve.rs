@@ -23,16 +23,19 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::ErrorBody;
 use super::address_group::AddressGroup;
 use super::connection::Connection;
+use super::handshake::{FailedHandshake, Handshake, shake_hands};
 use super::limits::Limits;
 use super::log_limit::LogLimit;
 use super::phase::Phase;
 use super::socket::Socket;
 use super::watched::{WatchedBody, WatchedSocket, watched_request, watched_response};
+use super::wire::Wire;
 use crate::clock::system_clock;
 
 /// How much is still read, and for how long, from a client after the last answer. Closing on unread bytes would reset
@@ -53,13 +56,19 @@ pub struct Hooks {
     pub connections: Option<Box<dyn Fn(usize) + Send + Sync>>,
     /// The head of a request could not be read. The argument is the error word of the answer, for example `timeout`.
     pub unreadable_head: Option<Box<dyn Fn(&'static str) + Send + Sync>>,
+    /// A handshake of TLS failed. The argument is the reason, one of [`HANDSHAKE_FAILURES`].
+    pub failed_handshake: Option<Box<dyn Fn(&'static str) + Send + Sync>>,
     /// Finds the client behind a proxy, when the head of a request has arrived; `None` if no proxy is trusted.
     pub client: Option<FindClient>,
 }
 
+/// The reasons for which a handshake of TLS can fail.
+pub const HANDSHAKE_FAILURES: [&str; 6] = FailedHandshake::REASONS;
+
 /// Everything that the connections of a listener share.
 pub(super) struct Server {
     router: Router,
+    tls: Option<TlsAcceptor>,
     pub(super) hooks: Hooks,
     pub(super) limits: Limits,
     pub(super) log_limit: LogLimit,
@@ -79,7 +88,7 @@ enum End {
 }
 
 impl Server {
-    pub(super) fn new(router: Router, hooks: Hooks, limits: Limits) -> Server {
+    pub(super) fn new(router: Router, hooks: Hooks, limits: Limits, tls: Option<TlsAcceptor>) -> Server {
         let mut builder = Builder::new();
         builder
             .header_read_timeout(None)
@@ -89,7 +98,7 @@ impl Server {
             .writev(false)
             // A client may send all and close its side: its event is stored, and it still gets its answer.
             .half_close(true);
-        Server { router, hooks, limits, log_limit: LogLimit::default(), builder }
+        Server { router, tls, hooks, limits, log_limit: LogLimit::default(), builder }
     }
 
     /// Serves a connection until it ends.
@@ -99,6 +108,38 @@ impl Server {
         peer: SocketAddr,
         connection: Arc<Connection>,
     ) {
+        let wire = match &self.tls {
+            None => Some(Wire::Plain(socket)),
+            // In a box, because the connection needs its memory only during the handshake.
+            Some(tls) => Box::pin(self.wire_of(tls.clone(), socket, peer, &connection)).await,
+        };
+        if let Some(wire) = wire {
+            self.serve_http(wire, peer, connection).await;
+        }
+    }
+
+    /// Does the handshake of TLS. Returns `None` if the connection has ended.
+    async fn wire_of<S: Socket>(
+        &self,
+        tls: TlsAcceptor,
+        socket: S,
+        peer: SocketAddr,
+        connection: &Connection,
+    ) -> Option<Wire<S>> {
+        match shake_hands(tls, socket, connection, self.limits.headers_timeout).await {
+            Handshake::Done(wire) => return Some(wire),
+            Handshake::NotTls(wire) => {
+                self.count_handshake("not_tls");
+                self.answer_unreadable_head(&ErrorBody::NOT_TLS, wire, peer, connection).await;
+            }
+            Handshake::Failed(failure) => self.note_failed_handshake(peer, &failure),
+            Handshake::Cut => {}
+        }
+        None
+    }
+
+    /// Serves the requests of a connection until it ends.
+    async fn serve_http<S: Socket>(&self, wire: Wire<S>, peer: SocketAddr, connection: Arc<Connection>) {
         let call = |request: hyper::Request<Incoming>| {
             if let Some(find) = &self.hooks.client {
                 connection.set_client(find(peer.ip(), request.headers()));
@@ -117,7 +158,7 @@ impl Server {
                 call(request).await
             }))
         });
-        let io = TokioIo::new(WatchedSocket::new(socket, Arc::clone(&connection)));
+        let io = TokioIo::new(WatchedSocket::new(wire, Arc::clone(&connection)));
         let mut http = self.builder.serve_connection(io, service);
         let end = run_http(&mut http, &connection, &self.limits).await;
 
@@ -130,29 +171,54 @@ impl Server {
                 Some(ErrorBody::HEADERS_TOO_LARGE)
             }
             (End::Failed(error), Phase::Accepted | Phase::Idle | Phase::ReadingHead) if error.is_parse() => {
-                Some(ErrorBody::NOT_HTTP)
+                Some(if connection.speaks_tls() { ErrorBody::TLS_TO_HTTP } else { ErrorBody::NOT_HTTP })
             }
             (End::Late(Phase::ReadingHead), _) => Some(ErrorBody::HEAD_TOO_SLOW),
             // No lingering: this client has not read for the whole timeout.
             (End::Late(Phase::WritingAnswer), _) => return self.log_unread_answer(peer),
             (End::Failed(_) | End::Late(_) | End::Cut, _) => return,
         };
-        if let Some(answer) = &answer {
-            if let Some(hook) = &self.hooks.unreadable_head {
-                hook(answer.word());
-            }
-            self.log_unreadable_head(peer, answer);
+        let wire = http.into_parts().io.into_inner().socket;
+        match &answer {
+            Some(answer) => self.answer_unreadable_head(answer, wire, peer, &connection).await,
+            None => finish(wire, None, &connection).await,
         }
-        // From here on the connection can be evicted again, and nothing is lost by it.
-        connection.enter(Phase::Closing);
-        connection.stamp();
-        let socket = http.into_parts().io.into_inner().socket;
-        let mut closing = pin!(timeout(LINGER, close(socket, answer.as_ref())));
-        poll_fn(|context| match closing.as_mut().poll(context) {
-            Poll::Pending if connection.is_evicted() => Poll::Ready(()),
-            polled => polled.map(drop),
-        })
-        .await;
+    }
+
+    /// Counts, logs and answers a head that could not be read, and ends the connection.
+    async fn answer_unreadable_head<S: Socket>(
+        &self,
+        answer: &ErrorBody,
+        wire: Wire<S>,
+        peer: SocketAddr,
+        connection: &Connection,
+    ) {
+        if let Some(hook) = &self.hooks.unreadable_head {
+            hook(answer.word());
+        }
+        self.log_unreadable_head(peer, answer);
+        finish(wire, Some(answer), connection).await;
+    }
+
+    fn count_handshake(&self, reason: &'static str) {
+        if let Some(hook) = &self.hooks.failed_handshake {
+            hook(reason);
+        }
+    }
+
+    /// Counts a handshake that failed, and logs it: at a bounded rate if the client refuses the certificate, because callbacks are
+    /// then missing. The others come from every program that scans the Internet.
+    fn note_failed_handshake(&self, peer: SocketAddr, FailedHandshake { reason, cause }: &FailedHandshake) {
+        self.count_handshake(reason);
+        let client = peer.ip().to_canonical();
+        if *reason != "refused" {
+            tracing::debug!(%client, reason, "a handshake of TLS failed: {cause}");
+        } else if let Some(suppressed) = self.log_limit.admit(reason, Instant::now().into_std()) {
+            tracing::warn!(
+                %client, reason, suppressed,
+                "a client refused the handshake of TLS, so it may not trust the certificate: {cause}"
+            );
+        }
     }
 
     /// Logs, at a bounded rate, that a head could not be read.
@@ -228,6 +294,19 @@ where
         }
     })
     .await
+}
+
+/// Ends a connection after a last answer, if there is one.
+async fn finish(socket: impl Socket, answer: Option<&ErrorBody>, connection: &Connection) {
+    // From here on the connection can be evicted again, and nothing is lost by it.
+    connection.enter(Phase::Closing);
+    connection.stamp();
+    let mut closing = pin!(timeout(LINGER, close(socket, answer)));
+    poll_fn(|context| match closing.as_mut().poll(context) {
+        Poll::Pending if connection.is_evicted() => Poll::Ready(()),
+        polled => polled.map(drop),
+    })
+    .await;
 }
 
 /// Writes a last answer if there is one, closes our side, and waits until the client closes its own.

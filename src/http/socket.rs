@@ -10,6 +10,7 @@ use rustix::net::sockopt::set_ipv6_v6only;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// How many connections may wait until they are accepted. The system may allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 1024;
@@ -72,6 +73,11 @@ pub trait Listen: Send {
     /// The socket of an accepted connection.
     type Socket: Socket;
 
+    /// Returns the TLS that the clients speak; `None` if they speak HTTP without it.
+    fn tls(&self) -> Option<TlsAcceptor> {
+        None
+    }
+
     /// Waits for the next connection, and returns its socket and the address of the client.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
 }
@@ -79,7 +85,7 @@ pub trait Listen: Send {
 /// The server's end of a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Whether the client has closed its side, or the connection is broken. It takes nothing that a read would return.
-    fn is_closed_by_client(&self, context: &mut Context<'_>) -> bool;
+    fn is_closed_by_client(&mut self, context: &mut Context<'_>) -> bool;
 
     /// Whether the system has bytes of the client that were not read. It asks the system itself, because the runtime
     /// reports bytes only in its next turn.
@@ -99,7 +105,7 @@ impl Listen for TcpListener {
 }
 
 impl Socket for TcpStream {
-    fn is_closed_by_client(&self, context: &mut Context<'_>) -> bool {
+    fn is_closed_by_client(&mut self, context: &mut Context<'_>) -> bool {
         // A peek that returns no byte means that the client has closed its side. It leaves other bytes for the next
         // read.
         let mut byte = [0];

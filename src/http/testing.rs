@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
@@ -25,7 +26,10 @@ pub(crate) const PEER: ([u8; 4], u16) = ([127, 0, 0, 1], 4711);
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A listener in memory.
-pub(crate) struct MemoryListener(UnboundedReceiver<(DuplexStream, SocketAddr)>);
+pub(crate) struct MemoryListener {
+    accepted: UnboundedReceiver<(DuplexStream, SocketAddr)>,
+    tls: Option<TlsAcceptor>,
+}
 
 /// Connects to a [`MemoryListener`].
 #[derive(Clone)]
@@ -34,15 +38,24 @@ pub(crate) struct Connector(UnboundedSender<(DuplexStream, SocketAddr)>);
 impl MemoryListener {
     pub(crate) fn new() -> (Connector, MemoryListener) {
         let (sender, receiver) = unbounded_channel();
-        (Connector(sender), MemoryListener(receiver))
+        (Connector(sender), MemoryListener { accepted: receiver, tls: None })
+    }
+
+    /// The same, for clients that speak TLS.
+    pub(crate) fn with_tls(self, tls: TlsAcceptor) -> MemoryListener {
+        MemoryListener { tls: Some(tls), ..self }
     }
 }
 
 impl Listen for MemoryListener {
     type Socket = DuplexStream;
 
+    fn tls(&self) -> Option<TlsAcceptor> {
+        self.tls.clone()
+    }
+
     async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
-        match self.0.recv().await {
+        match self.accepted.recv().await {
             Some(accepted) => Ok(accepted),
             None => std::future::pending().await,
         }
@@ -51,7 +64,7 @@ impl Listen for MemoryListener {
 
 impl Socket for DuplexStream {
     /// Always false, because a stream in memory cannot be read ahead.
-    fn is_closed_by_client(&self, _: &mut Context<'_>) -> bool {
+    fn is_closed_by_client(&mut self, _: &mut Context<'_>) -> bool {
         false
     }
 
@@ -72,6 +85,13 @@ impl Connector {
         let (ours, theirs) = duplex(BUFFER_BYTES);
         self.0.send((theirs, peer)).ok()?;
         Some(Client::new(ours))
+    }
+
+    /// Connects a client that speaks TLS with `localhost`. It panics if the handshake fails.
+    pub(crate) async fn connect_tls(&self, tls: &TlsConnector) -> Client {
+        let (ours, theirs) = duplex(BUFFER_BYTES);
+        self.0.send((theirs, SocketAddr::from(PEER))).unwrap();
+        Client::new(tls.connect("localhost".try_into().unwrap(), ours).await.unwrap())
     }
 
     /// Sends a request on a connection of its own, and returns the reply.
@@ -232,6 +252,12 @@ impl Client {
     pub(crate) async fn read_to_end(&mut self) -> String {
         while self.read_more().await {}
         String::from_utf8(std::mem::take(&mut self.unread)).unwrap()
+    }
+
+    /// Reads until the server closes the connection, whatever it sends.
+    pub(crate) async fn read_to_end_of_bytes(&mut self) {
+        while self.read_more().await {}
+        self.unread.clear();
     }
 
     /// Waits until the server closes the connection. Returns whether nothing more arrived before.

@@ -49,8 +49,8 @@ impl<S: Socket> AsyncRead for WatchedSocket<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.connection.has_read();
+        if let Some(first) = buffer.filled().get(before) {
+            self.connection.has_read(*first);
         } else if self.connection.has_orders() {
             self.connection.note_unread(self.socket.has_unread());
         }

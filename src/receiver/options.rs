@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::callback::{DomainPattern, EventType, KeyOptions};
 use crate::http::{Limits, Network, UrlPath, limit_secs};
+use crate::tls::ServerFiles;
 
 /// The callback endpoint, as in the section `[receiver]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +19,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The path that CSS posts to.
     pub path: UrlPath,
+    /// The certificate and the key, if CSS posts over HTTPS without a proxy.
+    pub tls: Option<ServerFiles>,
     /// A path that answers load balancers with 200 while the receiver can store events.
     pub health_path: Option<UrlPath>,
     /// The callback keys of the file. Loading the configuration moves them, with the keys of all other sources, into the
@@ -69,6 +72,7 @@ impl Default for Options {
         Options {
             listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8080),
             path: UrlPath::CALLBACK,
+            tls: None,
             health_path: None,
             keys: Vec::new(),
             keys_file: None,
@@ -104,6 +108,11 @@ impl Options {
             idle_timeout: limit_secs(self.idle_timeout_secs),
             write_timeout: Duration::from_secs(10),
         }
+    }
+
+    /// `https` with TLS, and otherwise `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// Whether callbacks and load balancers have different paths.

@@ -26,6 +26,7 @@ use super::process::ProcessMetrics;
 use super::readiness::{ReadinessMetrics, UnreadyReason};
 use super::registrar::{Registrar, durations};
 use super::text_format::{TextFormat, classic};
+use super::tls::TlsMetrics;
 use crate::callback::{EventType, ReasonCategory};
 
 /// Every metric, and the registry that encodes them.
@@ -61,6 +62,7 @@ pub struct Metrics {
     limits: LimitMetrics,
     attempts: AttemptMetrics,
     keys: KeyMetrics,
+    tls: TlsMetrics,
     process: ProcessMetrics,
 }
 
@@ -141,6 +143,7 @@ impl Metrics {
             limits: LimitMetrics::new(&mut registrar),
             attempts: AttemptMetrics::new(&mut registrar),
             keys: KeyMetrics::new(&mut registrar),
+            tls: TlsMetrics::new(&mut registrar),
             process: ProcessMetrics::new(),
             stored: EventType::known().map(|event_type| (event_type, OnceLock::new())).collect(),
             registry,
@@ -283,6 +286,11 @@ impl Metrics {
     /// The use of each callback key.
     pub fn keys(&self) -> &KeyMetrics {
         &self.keys
+    }
+
+    /// The TLS of each listener.
+    pub fn tls(&self) -> &TlsMetrics {
+        &self.tls
     }
 
     /// The process.

@@ -14,6 +14,7 @@ mod process;
 mod readiness;
 mod registrar;
 mod text_format;
+mod tls;
 
 pub use attempts::AttemptMetrics;
 pub use disk::DiskMetrics;
@@ -26,3 +27,4 @@ pub use metrics::Metrics;
 pub use process::ProcessMetrics;
 pub use readiness::UnreadyReason;
 pub use text_format::TextFormat;
+pub use tls::TlsMetrics;

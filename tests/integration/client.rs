@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use livehook::callback::{Callback, CallbackKey, EventId, KeyOptions, Verifier, VerifierOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// The key of all tests.
 pub(crate) const KEY: &str = "a-key-for-the-tests-only";
@@ -99,15 +100,27 @@ impl Answer {
 
 /// A connection that is kept open.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 impl Client {
+    /// Connects over TLS, to a server for `localhost`.
+    pub(crate) async fn connect_tls(address: SocketAddr, tls: &TlsConnector) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let stream = tls.connect("localhost".try_into().unwrap(), stream).await?;
+        Ok(Client { stream: Box::new(stream), buffer: Vec::new() })
+    }
+
     pub(crate) async fn connect(address: SocketAddr) -> std::io::Result<Client> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Client { stream, buffer: Vec::new() })
+        Ok(Client { stream: Box::new(stream), buffer: Vec::new() })
     }
 
     /// Posts a body and waits for the response.
@@ -139,7 +152,8 @@ impl Client {
 
     /// Sends bytes unchanged.
     pub(crate) async fn raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
     /// Reads one response. If the connection ends before it, that is an error.

@@ -43,3 +43,4 @@ mod structure;
 mod subscriber;
 mod sync;
 mod test_app;
+mod tls;

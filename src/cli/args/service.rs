@@ -16,13 +16,25 @@ use crate::config::{Config, DataConfig, Mistakes, Process};
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct ServiceArguments {
-    /// The configuration file of the service (LIVEHOOK_CONFIG). The command reads `data_dir`, `admin.listen` and the token
-    /// from it. Flags and environment variables override the file
+    /// The configuration file of the service (LIVEHOOK_CONFIG). The command reads `data_dir`, `admin.listen`, `admin.tls`
+    /// and the token from it. Flags and environment variables override the file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The URL of the admin endpoint of the service, for example http://127.0.0.1:9090
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: Option<Url>,
+    /// A PEM file with certificates. For https, trust only servers with a certificate from this file [default: with `admin.tls`,
+    /// its `cert_file`]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// The admin endpoint of a service, and how to get in.
+struct Endpoint {
+    url: Url,
+    token: Option<Token>,
+    /// The certificates that are trusted; `None` for those of the system.
+    certificates: Option<PathBuf>,
 }
 
 impl ServiceArguments {
@@ -52,9 +64,9 @@ impl ServiceArguments {
     /// # Errors
     /// The address or the token is unknown, or the configuration file cannot be read.
     pub(crate) fn connect(&self, timeout: Duration) -> anyhow::Result<Service> {
-        let (url, token) = self.find()?;
+        let Endpoint { url, token, certificates } = self.find()?;
         let token = token.ok_or_else(|| no_token(&url))?;
-        Service::new(url, timeout, Some(&token))
+        Service::new(url, timeout, Some(&token), certificates.as_deref())
     }
 
     /// Returns a client that only reads. On a loopback address that needs no token.
@@ -62,17 +74,18 @@ impl ServiceArguments {
     /// # Errors
     /// The address is unknown, or the configuration file cannot be read.
     pub(crate) fn connect_to_read(&self, timeout: Duration) -> anyhow::Result<Service> {
-        let (url, token) = self.find()?;
-        Service::new(url, timeout, token.as_ref())
+        let Endpoint { url, token, certificates } = self.find()?;
+        Service::new(url, timeout, token.as_ref(), certificates.as_deref())
     }
 
-    fn find(&self) -> anyhow::Result<(Url, Option<Token>)> {
+    fn find(&self) -> anyhow::Result<Endpoint> {
         let admin = Config::find_admin(self.config.as_deref(), &Process)?;
-        let url = match &self.url {
-            Some(url) => url.clone(),
-            None => admin_url(admin.listen)?,
+        let (url, own) = match &self.url {
+            Some(url) => (url.clone(), None),
+            // A certificate is seldom for a loopback address, so the service is known by the certificate itself.
+            None => (admin_url(&admin)?, admin.tls.map(|files| files.cert_file)),
         };
-        Ok((url, admin.token))
+        Ok(Endpoint { url, token: admin.token, certificates: self.ca.clone().or(own) })
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{anyhow, bail};
 use reqwest::Url;
 
+use crate::admin;
+
 /// Returns the address to connect to from the same machine. A service that listens on 0.0.0.0 or `[::]` is reached over
 /// 127.0.0.1: `[::]` takes IPv4 clients too.
 pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
@@ -12,20 +14,22 @@ pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(host, listen.port())
 }
 
-/// Returns the URL of the admin endpoint that listens on this address.
+/// Returns the URL of the admin endpoint with these options.
 ///
 /// # Errors
 /// The port is 0: the system chose the real one, and this process does not know it.
-pub(crate) fn admin_url(listen: SocketAddr) -> anyhow::Result<Url> {
+pub(crate) fn admin_url(options: &admin::Options) -> anyhow::Result<Url> {
+    let listen = options.listen;
     if listen.port() == 0 {
         bail!("`admin.listen` is {listen}, so the system chose the port; use --url");
     }
-    Url::parse(&format!("http://{}/", reachable(listen))).map_err(|error| anyhow!("{listen}: {error}"))
+    Url::parse(&format!("{}://{}/", options.scheme(), reachable(listen))).map_err(|error| anyhow!("{listen}: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::ServerFiles;
 
     #[test]
     fn unspecified_address_over_loopback() {
@@ -46,8 +50,13 @@ mod tests {
             ("[::]:9090", "http://127.0.0.1:9090/"),
             ("10.1.2.3:80", "http://10.1.2.3/"),
         ] {
-            assert_eq!(admin_url(listen.parse().unwrap()).unwrap().as_str(), url, "{listen}");
+            let options = admin::Options { listen: listen.parse().unwrap(), ..admin::Options::default() };
+            assert_eq!(admin_url(&options).unwrap().as_str(), url, "{listen}");
         }
-        assert!(admin_url("0.0.0.0:0".parse().unwrap()).is_err());
+        let unknown = admin::Options { listen: "0.0.0.0:0".parse().unwrap(), ..admin::Options::default() };
+        assert!(admin_url(&unknown).is_err());
+        let files = ServerFiles { cert_file: "cert.pem".into(), key_file: "key.pem".into() };
+        let secure = admin::Options { tls: Some(files), ..admin::Options::default() };
+        assert_eq!(admin_url(&secure).unwrap().as_str(), "https://127.0.0.1:9090/");
     }
 }

@@ -1,5 +1,6 @@
 //! The admin endpoint of a running service.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -27,11 +28,17 @@ pub(crate) struct Service {
 
 impl Service {
     /// A service with its admin endpoint at `url`. `timeout` is for each answer. Without a token, the service can only be read.
+    /// `certificates` names a PEM file; only a server with a certificate from it is trusted then.
     ///
     /// # Errors
     /// No HTTP client can be made, or the token is not a valid header value.
-    pub(crate) fn new(url: Url, timeout: Duration, token: Option<&Token>) -> anyhow::Result<Service> {
-        let client = http::client(&url, timeout, None)?;
+    pub(crate) fn new(
+        url: Url,
+        timeout: Duration,
+        token: Option<&Token>,
+        certificates: Option<&Path>,
+    ) -> anyhow::Result<Service> {
+        let client = http::client(&url, timeout, certificates)?;
         let authorization = token.map(Token::authorization).transpose();
         let authorization = authorization.context("the admin token is not a valid header value")?;
         Ok(Service { url, client, timeout, authorization })

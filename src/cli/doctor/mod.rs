@@ -11,6 +11,7 @@ mod public_url;
 mod repair;
 mod report;
 mod sync_cost;
+mod tls;
 mod volume;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +70,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output<'_>) -> anyhow::Res
     }
     let mut report = Report::new(output, arguments.output);
     let config = configuration::check(&arguments.config, &mut report)?;
+    if let Some(config) = &config {
+        tls::check(config, arguments.url.as_ref(), &mut report)?;
+    }
     files::check(&data_dir, &mut report)?;
     volume::check(&data_dir, config.as_ref(), &mut report)?;
     sync_cost::check(&data_dir, &mut report)?;

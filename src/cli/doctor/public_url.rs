@@ -175,7 +175,8 @@ fn check_client(config: &Config, probe: &str, report: &mut Report<'_, '_>) -> an
 }
 
 async fn client_of(config: &Config, probe: &str) -> anyhow::Result<Option<IpAddr>> {
-    let service = Service::new(admin_url(config.admin.listen)?, TIMEOUT, config.admin.token.as_ref())?;
+    let certificates = config.admin.tls.as_ref().map(|files| files.cert_file.as_path());
+    let service = Service::new(admin_url(&config.admin)?, TIMEOUT, config.admin.token.as_ref(), certificates)?;
     let page: Value = service.get("refusals?error=signature_expired&limit=20").await?;
     let refusals = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
     let refusal = refusals.iter().find(|refusal| refusal["members"]["stream_id"] == probe);

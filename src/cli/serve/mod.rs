@@ -86,6 +86,8 @@ async fn serve(config: Config, sockets: InheritedSockets, waits: bool) -> anyhow
 
 /// The parts of the configuration that the log shows at start.
 struct Greeting {
+    scheme: &'static str,
+    admin_scheme: &'static str,
     path: String,
     data_dir: String,
     sinks: Vec<String>,
@@ -94,6 +96,8 @@ struct Greeting {
 impl Greeting {
     fn of(config: &Config) -> Greeting {
         Greeting {
+            scheme: config.receiver.scheme(),
+            admin_scheme: config.admin.scheme(),
             path: config.receiver.path.to_string(),
             data_dir: config.data_dir.display().to_string(),
             sinks: config.sinks.iter().map(sink).collect(),
@@ -101,15 +105,15 @@ impl Greeting {
     }
 
     fn say(&self, app: &App) {
-        let Greeting { path, data_dir, sinks } = self;
+        let Greeting { scheme, admin_scheme, path, data_dir, sinks } = self;
         let receiver = app.receiver_address();
-        tracing::info!("receiving callbacks at http://{receiver}{path}");
-        tracing::info!("health and metrics are at http://{}", app.admin_address());
+        tracing::info!("receiving callbacks at {scheme}://{receiver}{path}");
+        tracing::info!("health and metrics are at {admin_scheme}://{}", app.admin_address());
         tracing::info!("the data is in {data_dir}");
         for sink in sinks {
             tracing::info!("events go to {sink}");
         }
-        let url = format!("http://{}{path}", reachable(receiver));
+        let url = format!("{scheme}://{}{path}", reachable(receiver));
         tracing::info!("to send a first event: livehook send --key KEY --url {url}");
     }
 }

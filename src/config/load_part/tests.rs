@@ -6,8 +6,8 @@ use crate::config::{Config, DATA_DIR_DEFAULT};
 #[test]
 fn admin_address_is_found_despite_mistakes() {
     let listen = |given: &World| {
-        let listen = Config::find_admin_listen(None, given);
-        listen.map(|address| address.to_string()).map_err(|mistakes| mistakes.to_string())
+        let admin = Config::find_admin_listener(None, given);
+        admin.map(|admin| admin.listen.to_string()).map_err(|mistakes| mistakes.to_string())
     };
     assert_eq!(listen(&World::default()), Ok("127.0.0.1:9090".to_owned()));
     let given = World::default().variable("LIVEHOOK_CONFIG", "a.toml");

@@ -19,10 +19,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::serve;
 use crate::http::testing::{Client, Connector, MemoryListener, PATIENCE};
 use crate::http::{Hooks, Limits, Listen};
+use crate::tls::testing::Wanted;
+use crate::tls::trusting;
 
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const WAIT: &str = "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -92,6 +95,23 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         TestServer::run(listener, Way::Tcp(address), limits, Hooks::default())
+    }
+
+    /// Serves in memory over TLS, and returns how clients connect.
+    pub(crate) fn start_tls(limits: Limits, hooks: Hooks) -> (TestServer, TlsConnector) {
+        let pair = Wanted::of("localhost").self_signed();
+        let served = Arc::new(pair.served());
+        let (connector, listener) = MemoryListener::new();
+        let listener = listener.with_tls(TlsAcceptor::from(served.server_config().unwrap()));
+        let trusted = trusting(pair.certificate.as_bytes()).unwrap().with_no_client_auth();
+        let server = TestServer::run(listener, Way::Memory(connector), limits, hooks);
+        (server, TlsConnector::from(Arc::new(trusted)))
+    }
+
+    /// Connects a client that speaks TLS.
+    pub(crate) async fn connect_tls(&self, tls: &TlsConnector) -> Client {
+        let Way::Memory(connector) = &self.way else { panic!("this server is not in memory") };
+        connector.connect_tls(tls).await
     }
 
     fn run(listener: impl Listen + 'static, way: Way, limits: Limits, hooks: Hooks) -> TestServer {

@@ -6,6 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::tls::trusting_all;
+
 /// The head of a callback, without the header of its length.
 const HEAD: &str = "POST /callback HTTP/1.1\r\nHost: h\r\n";
 
@@ -14,6 +16,8 @@ const HEAD: &str = "POST /callback HTTP/1.1\r\nHost: h\r\n";
 pub(super) enum Attack {
     /// It sends the first byte of a head.
     FirstByte,
+    /// It begins a handshake of TLS, and never finishes it.
+    HalfHandshake,
     /// It sends a head, one byte every 50 ms.
     SlowHead,
     /// It announces a body and sends none of it.
@@ -47,6 +51,7 @@ impl Attack {
         let slowly = Duration::from_millis(50);
         match self {
             Attack::FirstByte => stream.write_all(b"P").await?,
+            Attack::HalfHandshake => stream.write_all(&client_hello()).await?,
             Attack::SlowHead => drip(&mut stream, HEAD.as_bytes(), slowly).await?,
             Attack::NoBody => stream.write_all(format!("{HEAD}Content-Length: 900\r\n\r\n").as_bytes()).await?,
             Attack::SlowBody => {
@@ -76,6 +81,14 @@ impl Attack {
         let mut scratch = [0; 256];
         stream.read(&mut scratch).await.map(drop)
     }
+}
+
+/// The first message of a client of TLS.
+fn client_hello() -> Vec<u8> {
+    let mut client = rustls::ClientConnection::new(trusting_all(), "localhost".try_into().unwrap()).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
 }
 
 /// Sends the bytes one by one.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
 
 use super::attacks::Attack;
 use super::flooding::{Flood, connect_from};
-use super::genuine::{TOKEN, assert_genuine_get_in, configured, running};
+use super::genuine::{TOKEN, assert_genuine_get_in, assert_genuine_get_in_by, configured, running};
 use crate::client::Client;
+use crate::tls::{TLS, make_certificate, trusting_all};
 
 /// The most connections of a receiver.
 const CONNECTIONS_MAX: usize = 256;
@@ -24,6 +26,18 @@ async fn flood_of_heads_is_survived() {
     let livehook = running(CONNECTIONS_MAX, "").await;
     let _flood = Flood::new(&[Attack::FirstByte], 8, CONNECTIONS_MAX).run(livehook.receiver);
     assert_genuine_get_in(livehook.receiver).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs openssl, and takes seven seconds on an idle machine: run by tests/run"]
+async fn flood_of_handshakes_is_survived() {
+    let mut livehook = configured(CONNECTIONS_MAX, TLS);
+    make_certificate(&livehook.directory, "localhost");
+    livehook.start();
+    livehook.ready().await;
+    let attacks = [Attack::HalfHandshake, Attack::FirstByte];
+    let _flood = Flood::new(&attacks, 8, CONNECTIONS_MAX).run(livehook.receiver);
+    assert_genuine_get_in_by(livehook.receiver, Some(&TlsConnector::from(trusting_all()))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsConnector;
 
 use crate::client::{Client, now_secs, signed};
 use crate::process::Livehook;
@@ -50,10 +51,15 @@ struct Sent {
 /// Sends 100 genuine callbacks to `to`. At least 99 must get a 200 within a second. If they don't on a busy machine, sends 100 more.
 /// If it is still busy, 99 must get a 200 at all, and most of them within a second.
 pub(super) async fn assert_genuine_get_in(to: SocketAddr) {
+    assert_genuine_get_in_by(to, None).await;
+}
+
+/// The same over TLS.
+pub(super) async fn assert_genuine_get_in_by(to: SocketAddr, tls: Option<&TlsConnector>) {
     // The flood must have filled its target.
     sleep(Duration::from_millis(1500)).await;
     for _ in 0..2 {
-        let Sent { failures, delays } = send_genuine(to).await;
+        let Sent { failures, delays } = send_genuine(to, tls).await;
         println!("the median took {:?}, the slowest {:?}", delays[50], delays[99]);
         let late = delays.iter().filter(|delay| **delay > IN_TIME).count();
         if failures.len().max(late) <= 1 {
@@ -67,7 +73,7 @@ pub(super) async fn assert_genuine_get_in(to: SocketAddr) {
         );
     }
     println!("the machine is too busy to show that 99 of 100 callbacks get a 200 within a second");
-    let Sent { failures, delays } = send_genuine(to).await;
+    let Sent { failures, delays } = send_genuine(to, tls).await;
     assert!(failures.len() <= 1, "{} of 100 failed: {failures:#?}", failures.len());
     assert!(delays[50] < IN_TIME, "{delays:?}");
 }
@@ -81,11 +87,15 @@ fn load_per_processor() -> f64 {
 
 /// Sends 100 callbacks in some five seconds. Half of them use one connection, the others one each, with a pause between connecting
 /// and sending.
-async fn send_genuine(to: SocketAddr) -> Sent {
+async fn send_genuine(to: SocketAddr, tls: Option<&TlsConnector>) -> Sent {
+    let connect = async || match tls {
+        Some(tls) => Client::connect_tls(to, tls).await,
+        None => Client::connect(to).await,
+    };
     static SENT: AtomicU64 = AtomicU64::new(0);
     // Each callback is a new one.
     let first = SENT.fetch_add(100, Ordering::Relaxed);
-    let mut kept = Client::connect(to).await.unwrap();
+    let mut kept = connect().await.unwrap();
     let (mut failures, mut delays) = (Vec::new(), Vec::new());
     for number in 0..50 {
         for is_kept in [true, false] {
@@ -95,7 +105,7 @@ async fn send_genuine(to: SocketAddr) -> Sent {
                 if is_kept {
                     return kept.post(&body).await;
                 }
-                let mut client = Client::connect(to).await?;
+                let mut client = connect().await?;
                 sleep(Duration::from_millis(5 * (number % 10))).await;
                 client.post(&body).await
             };
@@ -103,7 +113,7 @@ async fn send_genuine(to: SocketAddr) -> Sent {
             delays.push(started.elapsed());
             if !matches!(&answer, Ok(Ok(answer)) if answer.status == 200) {
                 failures.push(format!("{number} kept {is_kept} after {:?}: {answer:?}", started.elapsed()));
-                kept = Client::connect(to).await.unwrap();
+                kept = connect().await.unwrap();
             }
         }
         sleep(Duration::from_millis(50)).await;

@@ -7,31 +7,16 @@ use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 #[cfg(feature = "connection")]
 use rustls::pki_types::PrivateKeyDer;
+#[cfg(feature = "connection")]
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 #[cfg(feature = "connection")]
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use super::certificates::{CertificateError, damaged, listed};
+#[cfg(feature = "connection")]
 use crate::byte_order_mark::without_mark_bytes;
-
-/// The largest file of certificates that livehook reads, in bytes.
-pub(crate) const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
-
-/// Why a client can't use certificates.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CertificateError {
-    /// The PEM text is damaged.
-    #[error("it is damaged: {0}; give a file of certificates in PEM form")]
-    Damaged(String),
-    /// There is no block in it. PEM allows any text around its blocks, so a wrong file looks like an empty one.
-    #[error("there is no certificate in it; give a file of certificates in PEM form")]
-    Missing,
-    /// The private key can't be used.
-    #[cfg(feature = "connection")]
-    #[error("the private key cannot be used: {0}; give an unencrypted key in PEM form that belongs to the certificate")]
-    Key(String),
-}
 
 /// Makes the settings of a client that trusts the certificates in `trusted` (PEM), or else the system's. It shows the server its own
 /// certificate, if `identity` holds the certificates and the private key (both PEM).
@@ -77,17 +62,6 @@ pub(crate) fn trusting(content: &[u8]) -> Result<ConfigBuilder<ClientConfig, Wan
     let config = config.map_err(|error| damaged(&error))?;
     let verifier = Arc::new(ListedOrSigned { listed, signed });
     Ok(config.dangerous().with_custom_certificate_verifier(verifier))
-}
-
-/// The certificates of a PEM text, at least one.
-fn listed(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(without_mark_bytes(content)).collect();
-    let listed = certificates.map_err(|error| damaged(&error))?;
-    if listed.is_empty() { Err(CertificateError::Missing) } else { Ok(listed) }
-}
-
-fn damaged(error: &dyn std::error::Error) -> CertificateError {
-    CertificateError::Damaged(error.to_string())
 }
 
 /// Believes a certificate that is listed, whatever its names, dates and purposes. The others need a listed signer, as usual.
