@@ -22,6 +22,15 @@ def script(text, folder, environment=None, is_checked=True):
     return done.stdout, done.stderr
 
 
+def make_certificate(folder):
+    """Makes `fullchain.pem` and `privkey.pem` in a folder, for hooks.example.com."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90",
+         "-subj", "/CN=hooks.example.com", "-keyout", "privkey.pem", "-out", "fullchain.pem"],
+        cwd=folder, check=True, stderr=subprocess.DEVNULL,
+    )
+
+
 class Service:
     """A livehook in a folder of its own, with the callback key `test` and data in `livehook-data`."""
 

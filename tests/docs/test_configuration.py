@@ -4,7 +4,7 @@ import tomllib
 
 from documents import DOCUMENTS, ROOT, blocks
 from programs import livehook
-from service import KEY, TOKEN, script
+from service import KEY, TOKEN, make_certificate, script
 
 # Keys of a document are placeholders, which livehook refuses.
 PLACEHOLDER = 'key = "..."'
@@ -20,6 +20,7 @@ def check(config, folder):
 
 
 def make_secrets(folder):
+    make_certificate(folder)
     script("livehook keygen > callback.key; livehook keygen --webhook > webhook.secret", folder)
 
 
@@ -29,7 +30,7 @@ def test_every_configuration_is_valid(folder):
         for block in DOCUMENTS[path]:
             if block.language == "toml":
                 block.is_used = True
-                config = block.text
+                config = block.text.replace("/etc/livehook/", "")
                 while PLACEHOLDER in config:
                     key = livehook("keygen", folder=folder).strip()
                     config = config.replace(PLACEHOLDER, f'key = "{key}"', 1)

@@ -13,7 +13,7 @@ import yaml
 
 from documents import ROOT, block, replace
 from programs import ENVIRONMENT, free_port, livehook, running, until
-from service import KEY, TOKEN, Service, script
+from service import KEY, TOKEN, Service, make_certificate, script
 
 DEPLOYMENT = "docs/deployment.md"
 EXAMPLES = ROOT / "examples"
@@ -126,6 +126,24 @@ def test_caddy(folder):
     changes = [("UPSTREAM:127.0.0.1:8080", f"UPSTREAM:127.0.0.1:{receiver_port}")]
     changes += [("{$LIVEHOOK_HOST:hooks.example.com} {", f"http://hooks.example.com:{port} {{\n    bind 127.0.0.1")]
     check_a_proxy("caddy", caddy("Caddyfile", changes, folder), port, False, receiver_port, folder)
+
+
+def test_https_without_a_proxy(folder):
+    section, port, admin = "HTTPS without a proxy", free_port(), free_port()
+    (folder / "renewed").mkdir()
+    (folder / "etc").mkdir()
+    make_certificate(folder / "renewed")
+    hook = replace(block(DEPLOYMENT, section, "sh", "install"), "-o livehook -g livehook", '-o "$(id -un)" -g "$(id -gn)"')
+    script(replace(hook, "/etc/livehook", f"{folder}/etc"), folder, {"RENEWED_LINEAGE": str(folder / "renewed")})
+    config = replace(block(DEPLOYMENT, section, "toml", "fullchain"), "[::]:443", f"127.0.0.1:{port}")
+    config = replace(config, "/etc/livehook", f"{folder}/etc")
+    tls = next(line for line in config.splitlines() if line.startswith("tls"))
+    (folder / "config.toml").write_text(f'{config}keys = ["{KEY}"]\n[admin]\nlisten = "127.0.0.1:{admin}"\n{tls}\n')
+    with running("livehook", ["livehook", "serve", "--config", "config.toml"], port, folder):
+        assert post(port, "127.0.0.1", True) == (200, None)
+        check = replace(block(DEPLOYMENT, section, "sh", "--ca"), "127.0.0.1:9090", f"127.0.0.1:{admin}")
+        script(replace(check, "/etc/livehook", f"{folder}/etc"), folder)
+        script("livehook healthcheck --config config.toml", folder)
 
 
 def test_nginx_in_front_of_the_admin_endpoint(folder):

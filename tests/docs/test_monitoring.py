@@ -12,7 +12,7 @@ import yaml
 
 from documents import ROOT, replace, section_text
 from programs import ENVIRONMENT, free_port, running, until
-from service import TOKEN, Service
+from service import TOKEN, Service, make_certificate
 
 PROMETHEUS = ROOT / "examples/prometheus"
 RULES = [rule for group in yaml.safe_load((PROMETHEUS / "rules.yml").read_text())["groups"] for rule in group["rules"]]
@@ -64,7 +64,8 @@ def test_every_alert_has_a_runbook():
 
 
 def test_every_alert_names_what_livehook_shows(folder):
-    service = Service(folder)
+    make_certificate(folder)
+    service = Service(folder, '[receiver]\ntls = { cert_file = "fullchain.pem", key_file = "privkey.pem" }\n')
     with service.running():
         metrics = service.get("/metrics")[1]
     for rule in RULES:
