@@ -27,12 +27,12 @@ use crate::callback::{EventSelection, Verifier};
 use crate::clock;
 use crate::config::{Config, SinkConfig};
 use crate::delivery::{Outlet, Status, Worker};
-use crate::http::{self, ErrorBody, FindClient, Hooks, Limits, Port};
+use crate::http::{self, AccessLog, ErrorBody, FindAddress, FindClient, Hooks, Limits, Port};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, CallbackReceiver};
 use crate::storage::Lock;
-use crate::telemetry::{LimitValues, Metrics, UnreadyReason};
+use crate::telemetry::{AccessOptions, LimitValues, Metrics, UnreadyReason};
 
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
 const ADMIN_NICENESS: i32 = 5;
@@ -301,6 +301,9 @@ fn spawn_endpoints(
         clock::system_clock,
     )?;
     receiver.count_keys(&summary.fingerprints);
+    if config.log.access.is_some() {
+        receiver.name_events();
+    }
     let sources = Sources {
         data_dir: config.data_dir,
         journal: Arc::clone(journal) as _,
@@ -326,7 +329,11 @@ fn spawn_endpoints(
         subscribers: subscribers_max,
     });
     let receiver = Arc::new(receiver);
-    let router = receiver::router(Arc::clone(&receiver));
+    let client: FindAddress = Box::new({
+        let receiver = Arc::clone(&receiver);
+        move |peer, headers| receiver.client_address(peer, headers)
+    });
+    let router = logged(receiver::router(Arc::clone(&receiver)), "receiver", config.log.access, client);
     let metrics = Arc::clone(&sources.metrics);
     let hooks = Hooks {
         connections: Some(Box::new(move |count| metrics.limits().connections(count))),
@@ -344,19 +351,21 @@ fn spawn_endpoints(
     let hooks = Hooks { failed_handshake: Some(failed_handshake(&sources.metrics, "admin")), ..Hooks::default() };
     let admin = Arc::new(Admin::new(&config.admin, sources));
     let limits = admin_limits(subscribers_max, open_files);
-    let admin_task = spawn_admin(&admin, ports.admin, hooks, limits, admin_stop, admin_cut)?;
+    let admin_task = spawn_admin(&admin, ports.admin, config.log.access, hooks, limits, admin_stop, admin_cut)?;
     Ok(Endpoints { is_draining, receiver, stop_receiver, admin, admin_task, stop_admin, cut_admin, stop_feed })
 }
 
 fn spawn_admin(
     admin: &Arc<Admin>,
     port: Port,
+    access: Option<AccessOptions>,
     hooks: Hooks,
     limits: Limits,
     stop: watch::Receiver<bool>,
     mut cut: watch::Receiver<bool>,
 ) -> anyhow::Result<Task> {
     let router = Arc::clone(admin).router(port.local_addr()?);
+    let router = logged(router, "admin", access, Box::new(|peer, _| peer.to_canonical()));
     let feed = Arc::clone(admin).run();
     spawn_nice_thread("admin", async move {
         // A socket belongs to the runtime that made it, and the thread has its own runtime.
@@ -368,6 +377,14 @@ fn spawn_admin(
             _ = cut.wait_for(|cut| *cut) => Ok(()),
         }
     })
+}
+
+/// Adds the access log to the routes of a listener, if it's wanted.
+fn logged(router: Router, listener: &'static str, access: Option<AccessOptions>, client: FindAddress) -> Router {
+    match access {
+        Some(AccessOptions { sample }) => http::with_access_log(router, AccessLog { listener, sample, client }),
+        None => router,
+    }
 }
 
 /// Counts the handshakes of a listener that fail.

@@ -11,9 +11,14 @@ pub(super) fn apply(settings: &mut Settings, sources: &mut Sources<'_>) {
     apply_admin_listen(settings, sources);
     sources.override_by_variable("LIVEHOOK_DATA_DIR", "data_dir", &mut settings.data_dir);
     sources.override_by_variable("LIVEHOOK_LISTEN", "receiver.listen", &mut settings.receiver.listen);
+    apply_log(settings, sources);
+    admin_token::apply(&mut settings.admin, sources);
+}
+
+/// Does the same for the log alone.
+pub(super) fn apply_log(settings: &mut Settings, sources: &mut Sources<'_>) {
     sources.override_by_variable("LIVEHOOK_LOG_LEVEL", "log.level", &mut settings.log.level);
     sources.override_by_variable("LIVEHOOK_LOG_FORMAT", "log.format", &mut settings.log.format);
-    admin_token::apply(&mut settings.admin, sources);
 }
 
 /// Does the same for the address of the admin endpoint alone.

@@ -18,7 +18,7 @@ use crate::index;
 use crate::journal;
 use crate::receiver;
 use crate::sink::{self, Filter};
-use crate::telemetry::LogOptions;
+use crate::telemetry::{AccessOptions, LogOptions};
 use crate::tls::ServerFiles;
 
 /// The example, without the sinks that this build lacks.
@@ -150,6 +150,7 @@ fn example_has_exactly_the_known_keys() {
         ("journal", field_names::<journal::Options>()),
         ("index", field_names::<index::Options>()),
         ("log", field_names::<LogOptions>()),
+        ("log.access", field_names::<AccessOptions>()),
         ("sinks log", &COMMON_KEYS as &[&str]),
         ("sinks log", field_names::<sink::log::Options>()),
         ("sinks log.filter", field_names::<Filter>()),

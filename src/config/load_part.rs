@@ -9,12 +9,14 @@ use super::environment;
 use super::findings::Findings;
 use super::key_path::is_at_or_below;
 use super::mistake::Mistakes;
+use super::overrides::{self, Overrides};
 use super::reader;
 use super::service_config::Config;
 use super::settings::Settings;
 use super::sources::Sources;
 use super::surroundings::Surroundings;
 use crate::callback::InstanceName;
+use crate::telemetry::LogOptions;
 use crate::{admin, index};
 
 #[cfg(test)]
@@ -67,6 +69,17 @@ impl Config {
         let data_dir = data_dir.map_or(part.settings.data_dir, Path::to_owned);
         // Without a file, a rebuild keeps the settings that the existing index has, not the defaults.
         Ok(DataConfig { name: part.settings.name, data_dir, index: part.has_file.then_some(part.settings.index) })
+    }
+
+    /// Returns the level and the format of the log of a service, as far as they have no mistake. `overrides` are the flags.
+    pub fn find_log(path: Option<&Path>, overrides: &Overrides, surroundings: &dyn Surroundings) -> LogOptions {
+        let part = find(path, surroundings, &["log"], |_, _| {});
+        let mut settings = part.map_or_else(|_| Settings::default(), |part| part.settings);
+        let mut findings = Findings::default();
+        let mut sources = Sources { surroundings, findings: &mut findings };
+        environment::apply_log(&mut settings, &mut sources);
+        overrides::apply_log(&mut settings, overrides, &mut sources);
+        settings.log
     }
 
     /// Returns the data directory of a service. Otherwise like [`Config::find_data`].

@@ -69,6 +69,11 @@ pub(super) fn apply(settings: &mut Settings, overrides: &Overrides, sources: &mu
         "admin.listen",
         &mut settings.admin.listen,
     );
+    apply_log(settings, overrides, sources);
+}
+
+/// Does the same for the log alone.
+pub(super) fn apply_log(settings: &mut Settings, overrides: &Overrides, sources: &mut Sources<'_>) {
     sources.override_by("--log-level", overrides.log_level.as_deref(), "log.level", &mut settings.log.level);
     sources.override_by("--log-format", overrides.log_format.as_deref(), "log.format", &mut settings.log.format);
 }

@@ -191,8 +191,8 @@ impl NewEvents {
                     unfinished.push((record, Attempts { count: attempts, reason: Some(reason), pause }));
                 }
                 Decision::GiveUp { reason } => {
-                    let id = record.event.id();
-                    tracing::warn!(sink = outlet.name(), %id, attempts, reason, "gave up on an event: it is a dead letter now");
+                    let FailingEvent { id, stream } = FailingEvent::of(&record.event);
+                    tracing::warn!(sink = outlet.name(), %id, stream, attempts, reason, "gave up on an event: it is a dead letter now");
                     dead_letters.push(NewDeadLetter { record, attempts, failure: reason, failed_at_ms: now_ms });
                 }
             }

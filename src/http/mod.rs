@@ -3,6 +3,7 @@
 //!
 //! [`serve()`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
 
+mod access_log;
 mod address_group;
 mod body;
 mod body_shares;
@@ -25,6 +26,7 @@ mod url_path;
 mod watched;
 mod wire;
 
+pub use access_log::{AccessLog, FindAddress, LoggedEvent, with_access_log};
 pub use address_group::AddressGroup;
 pub use body::{BodyBudget, BodyError, BodyShare, read_body};
 pub use client_address::{ClientAddress, client_address};

@@ -20,11 +20,11 @@ use super::outcomes;
 use super::refused_body::RefusedBody;
 use super::storing::store;
 use super::{HourlyCounts, Options, RecentRefusals};
-use crate::callback::{Callback, Event, EventType, Refusal, Verifier};
+use crate::callback::{Callback, Event, EventId, EventType, Refusal, Verifier};
 use crate::clock::Clock;
 use crate::http::{
-    AddressGroup, BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, Network, UrlPath, client_address, limit_secs,
-    read_body,
+    AddressGroup, BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, LoggedEvent, Network, UrlPath, client_address,
+    limit_secs, read_body,
 };
 use crate::journal::{Appended, Journal};
 use crate::telemetry::{KeyUse, Metrics};
@@ -58,6 +58,8 @@ pub struct CallbackReceiver {
     log_limit: LogLimit,
     recent_refusals: Arc<RecentRefusals>,
     hourly_counts: Arc<HourlyCounts>,
+    /// Whether an answer carries the id of its event, for the access log.
+    names_events: bool,
 }
 
 /// The head of a request, with its sender and the time of its arrival.
@@ -78,6 +80,7 @@ impl Arrival {
 
 /// A callback whose event is durable.
 pub(super) struct Stored {
+    id: EventId,
     event_type: EventType,
     received_ms: i64,
     /// `stored` or `duplicate`.
@@ -121,6 +124,7 @@ impl CallbackReceiver {
             log_limit: LogLimit::default(),
             recent_refusals: Arc::new(RecentRefusals::new(clock())),
             hourly_counts: Arc::new(HourlyCounts::new(clock())),
+            names_events: false,
         })
     }
 
@@ -142,6 +146,11 @@ impl CallbackReceiver {
     /// The memory for bodies, for the admin endpoint.
     pub fn bodies(&self) -> Arc<BodyBudget> {
         Arc::clone(&self.bodies)
+    }
+
+    /// Adds the id of the event to each answer, for the access log.
+    pub fn name_events(&mut self) {
+        self.names_events = true;
     }
 
     /// Counts a request whose head could not be read. `word` is the error word of its answer. See
@@ -177,7 +186,7 @@ impl CallbackReceiver {
             Appended::Duplicate => "duplicate",
         };
         tracing::debug!(event.id = %id, event.r#type = %event_type, outcome, "a callback was accepted");
-        Ok(Stored { event_type, received_ms, outcome })
+        Ok(Stored { id, event_type, received_ms, outcome })
     }
 
     /// Checks everything that can be checked before the body is read.
@@ -252,10 +261,14 @@ impl CallbackReceiver {
 
     /// Counts a callback whose event is durable, and returns its answer.
     pub(super) fn answer_stored(&self, arrival: &Arrival, stored: &Stored) -> Response {
-        let Stored { event_type, received_ms, outcome } = *stored;
+        let Stored { id, event_type, received_ms, outcome } = *stored;
         self.hourly_counts.count(outcome, received_ms);
         self.metrics.callback(Some(event_type), outcome, arrival.arrived.elapsed());
-        answers::stored()
+        let mut answer = answers::stored();
+        if self.names_events {
+            answer.extensions_mut().insert(LoggedEvent(id.to_string()));
+        }
+        answer
     }
 
     /// Counts and logs a request that was not stored, keeps it if it was refused, and returns its answer.
@@ -279,8 +292,9 @@ impl CallbackReceiver {
         let (error, message) = (answer.word(), answer.message());
         let Some(suppressed) = self.log_limit.admit(error, Instant::now().into_std()) else { return };
         let event_type = event_type.map_or("none", EventType::label);
+        let stream = not_stored.body.as_ref().and_then(|body| body.stream());
         if answer.status().is_client_error() {
-            tracing::warn!(%client, error, event_type, suppressed, "a callback was refused: {message}{hint}");
+            tracing::warn!(%client, error, event_type, stream, suppressed, "a callback was refused: {message}{hint}");
         } else {
             tracing::error!(%client, error, event_type, suppressed, "a callback was not stored: {message}{hint}");
         }
@@ -295,6 +309,11 @@ impl CallbackReceiver {
     pub fn client_behind_proxy(&self, peer: IpAddr, headers: &HeaderMap) -> Option<AddressGroup> {
         let client = client_address(peer, headers, &self.client_address_header, &self.trusted_proxies).address;
         (client != peer.to_canonical()).then(|| client.into())
+    }
+
+    /// Finds the address of the client of a request, which may have come through proxies.
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        client_address(peer, headers, &self.client_address_header, &self.trusted_proxies).address
     }
 
     /// Finds the sender of a request, which may have come through proxies.

@@ -1,13 +1,17 @@
 //! The part of a refused callback's body that is kept. It has no secret, and nothing that harms a reader of JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::callback::{Callback, Malformed, Verifier};
+use crate::printable::printable;
 
 /// Members that take more bytes than this are not kept.
 const MEMBERS_BYTES_MAX: usize = 4096;
+
+/// The most characters of a stream's name in the log.
+const STREAM_CHARACTERS_MAX: usize = 128;
 
 /// The part of a refused callback's body that is kept. Everything is `null` if the body was not read to its end.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -75,6 +79,16 @@ impl RefusedBody {
             members: members.and_then(|members| RawValue::from_string(members).ok()),
             ..RefusedBody::default()
         }
+    }
+
+    /// The stream that the callback names, if its members are kept.
+    pub(super) fn stream(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            stream_id: String,
+        }
+        let named: Named = serde_json::from_str(self.members()?).ok()?;
+        Some(printable(&named.stream_id, STREAM_CHARACTERS_MAX).to_string())
     }
 
     /// The members as JSON, if they are kept.

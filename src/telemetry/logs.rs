@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::access_options::AccessOptions;
 use super::journald::{self, JournaldFormat};
 use super::log_queue::Log;
 
@@ -14,11 +15,13 @@ pub struct LogOptions {
     pub level: Level,
     /// How lines are written.
     pub format: Format,
+    /// The access log, if there is one.
+    pub access: Option<AccessOptions>,
 }
 
 impl Default for LogOptions {
     fn default() -> LogOptions {
-        LogOptions { level: Level::Info, format: Format::Text }
+        LogOptions { level: Level::Info, format: Format::Text, access: None }
     }
 }
 
@@ -46,6 +49,13 @@ pub enum Format {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+impl LogOptions {
+    /// Whether a person reads stderr as it is, and no program: it's neither JSON nor an entry of journald.
+    pub fn is_for_people(&self) -> bool {
+        self.format == Format::Text && !journald::is_stderr()
+    }
 }
 
 /// Starts to write diagnostics to stderr. A second call changes nothing. Code that logs never waits for stderr, and never fails

@@ -1,5 +1,6 @@
 //! The log on stderr, and every metric.
 
+mod access_options;
 mod attempts;
 mod disk;
 mod gauges;
@@ -16,6 +17,7 @@ mod registrar;
 mod text_format;
 mod tls;
 
+pub use access_options::{AccessOptions, Share};
 pub use attempts::AttemptMetrics;
 pub use disk::DiskMetrics;
 pub use key_use::{KeyMetrics, KeyUse};

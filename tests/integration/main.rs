@@ -24,6 +24,7 @@ mod flood;
 mod full_disk;
 mod kills;
 mod kills_during_failures;
+mod logs;
 mod manual_ends;
 mod open_files;
 mod other_user;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Config, Mistakes, Overrides, Process, SecretText, Surroundings};
+use crate::telemetry::LogOptions;
 
 /// The configuration of the service.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,8 +51,18 @@ impl ConfigArguments {
     /// # Errors
     /// All mistakes in the configuration.
     pub(crate) fn load(self) -> Result<Config, Mistakes> {
-        let ConfigArguments { config, data_dir, listen, admin_listen, keys, log_level, log_format } = self;
-        let overrides = Overrides { data_dir, listen, admin_listen, keys, log_level, log_format };
+        let (config, overrides) = self.split();
         Config::find(config.as_deref(), &overrides, &Process)
+    }
+
+    /// Returns the level and the format of the log, also if the configuration has mistakes.
+    pub(crate) fn log_options(self) -> LogOptions {
+        let (config, overrides) = self.split();
+        Config::find_log(config.as_deref(), &overrides, &Process)
+    }
+
+    fn split(self) -> (Option<PathBuf>, Overrides) {
+        let ConfigArguments { config, data_dir, listen, admin_listen, keys, log_level, log_format } = self;
+        (config, Overrides { data_dir, listen, admin_listen, keys, log_level, log_format })
     }
 }

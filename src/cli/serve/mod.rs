@@ -9,7 +9,7 @@ use super::client::reachable;
 use super::error_text::error_text;
 use super::runtime::block_on;
 use crate::app::{App, InheritedSockets};
-use crate::config::{Config, SinkConfig};
+use crate::config::{Config, Mistakes, SinkConfig};
 use crate::telemetry;
 
 /// Run the service: receive callbacks, store them, and deliver them to the sinks
@@ -44,8 +44,19 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, wait } = arguments;
     // Before the log starts its thread.
-    let sockets = InheritedSockets::take()?;
-    let config = config.load()?;
+    let sockets = InheritedSockets::take();
+    let log_options = config.clone().log_options();
+    let loaded = sockets.and_then(|sockets| Ok((sockets, config.load()?)));
+    let (sockets, config) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) if log_options.is_for_people() => return Err(error),
+        Err(error) => {
+            let log = telemetry::start_log(&log_options);
+            log_mistakes(&error);
+            log.finish();
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let log = telemetry::start_log(&config.log);
     let result = block_on(serve(config, sockets, wait)).and_then(|result| result);
     let code = result.unwrap_or_else(|error| {
@@ -55,6 +66,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     });
     log.finish();
     Ok(code)
+}
+
+/// Logs an error that prevents the start: one line for each mistake in the configuration.
+fn log_mistakes(error: &anyhow::Error) {
+    let Some(mistakes) = error.downcast_ref::<Mistakes>() else {
+        tracing::error!("{}", error_text(error));
+        return;
+    };
+    for mistake in mistakes.iter() {
+        tracing::error!(key = mistake.key, line = mistake.line, "the configuration has a mistake: {mistake}");
+    }
 }
 
 async fn serve(config: Config, sockets: InheritedSockets, waits: bool) -> anyhow::Result<ExitCode> {

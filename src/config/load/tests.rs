@@ -21,7 +21,7 @@ fn mistakes_come_in_the_order_of_the_file() {
     assert_eq!(
         mistakes.to_string(),
         r#"the configuration has 12 mistakes:
-  a.toml:2: log.colour: unknown key; use one of `level`, `format`
+  a.toml:2: log.colour: unknown key; use one of `level`, `format`, `access`
   a.toml:5: receiver.keys[0]: the key is empty: give the key of your callback template, or make one with `livehook keygen`
   a.toml:5: receiver.keys[1]: the key holds white space or a control character: remove it
   a.toml:5: receiver.keys[2]: must be a key, or { key = "...", domains = ["push.example.com"] }

@@ -99,7 +99,7 @@ fn unknown_key_suggests_the_nearest() {
                 "5: receiver.healthpath: unknown key; did you mean `health_path`?",
             ],
         ),
-        ("[log]\ncolour = true", &["2: log.colour: unknown key; use one of `level`, `format`"]),
+        ("[log]\ncolour = true", &["2: log.colour: unknown key; use one of `level`, `format`, `access`"]),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"log\"\npath = \"x\"\nfitler = {}\nfilter = { type = [] }\nretry.max = 1",
             &[
