@@ -47,7 +47,7 @@ def accepts(port):
 
 
 @contextlib.contextmanager
-def running(what, command, port, folder, environment=None):
+def running(what, command, port, folder, environment=None, timeout_secs=20):
     """Runs a server until the end of the block, and prints its log if something fails."""
     log = folder / f"{what}.log"
     with open(log, "w") as output:
@@ -56,7 +56,7 @@ def running(what, command, port, folder, environment=None):
             stderr=output,
         )
         try:
-            until(what, lambda: accepts(port), process)
+            until(what, lambda: accepts(port), process, timeout_secs)
             yield process
         except BaseException:
             print(f"--- log of {what}:\n{log.read_text()}---", file=sys.stderr)

@@ -3,11 +3,14 @@ Runs the real binary.
 
     cargo build --features full && python3 tests/sinks.py FOLDER
 
-FOLDER holds the packages of tests/requirements/sinks.txt. Needs redis-server and openssl.
+FOLDER holds the packages of tests/requirements/sinks.txt. Needs redis-server and openssl. The servers of brokers
+are among these packages.
 """
 
+import asyncio
 import contextlib
 import json
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -15,9 +18,14 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
+import nats  # noqa: E402
+import pika  # noqa: E402
 import redis  # noqa: E402
 from cloudevents.core.bindings.http import HTTPMessage, from_structured  # noqa: E402
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event  # noqa: E402
 from cloudevents.core.formats.json import JSONFormat  # noqa: E402
+from confluent_kafka import Consumer, TopicPartition  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 from programs import ENVIRONMENT, LIVEHOOK, ROOT, free_port, livehook, running, until  # noqa: E402
 
 FIXTURES = sorted((ROOT / "tests" / "fixtures").glob("*.json"))
@@ -62,6 +70,16 @@ def certificates(folder):
                 "-extfile", "names", "-out", f"{name}.pem")
 
 
+def refused(keys, folder):
+    """Checks a wrong sink, and returns what livehook says."""
+    probe = folder / "probe.toml"
+    probe.write_text(f'receiver.keys = ["{KEY}"]\n[[sinks]]\nname = "wrong"\n{keys}')
+    command = [LIVEHOOK, "check-config", "--config", probe, "--probe"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and PASSWORD not in done.stdout + done.stderr, done.stdout + done.stderr
+    return done.stderr
+
+
 def test_redis(folder):
     """Both forms of a stream and the live streams, over TLS with certificates on both sides and a password."""
     certificates(folder)
@@ -85,13 +103,8 @@ def test_redis(folder):
             host="localhost", port=port, db=1, password=PASSWORD, decode_responses=True, ssl=True,
             ssl_ca_certs=str(folder / "ca.pem"), ssl_certfile=str(folder / "client.pem"), ssl_keyfile=str(folder / "client.key"),
         )
-        probe = folder / "probe.toml"
         for wrong, said in ((keys, "NOAUTH"), (keys + 'user = "me"\n' + login, "WRONGPASS")):
-            probe.write_text(f'receiver.keys = ["{KEY}"]\n[[sinks]]\nname = "wrong"\n{wrong}')
-            command = [LIVEHOOK, "check-config", "--config", probe, "--probe"]
-            refused = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-            assert refused.returncode == 1 and said in refused.stderr, refused.stderr
-            assert PASSWORD not in refused.stdout + refused.stderr
+            assert said in refused(wrong, folder)
         with delivering(sinks, folder) as stored:
             for stream in ("livehook:events", "data"):
                 until(stream, lambda stream=stream: client.xlen(stream) == len(stored))
@@ -104,6 +117,158 @@ def test_redis(folder):
         for stream, sessions in client.hgetall("livehook:live").items():
             assert all(session["started"] for session in json.loads(sessions)), (stream, sessions)
     print(f"ok: redis has {len(stored)} events")
+
+
+async def messages_of(context, stream):
+    """Returns every message of a JetStream stream."""
+    count = (await context.stream_info(stream)).state.messages
+    return [await context.get_msg(stream, sequence) for sequence in range(1, count + 1)]
+
+
+def test_nats(folder):
+    """Both forms of a message, over TLS with certificates on both sides and a password."""
+    certificates(folder)
+    (folder / "password").write_text(PASSWORD + "\n")
+    port = free_port()
+    tls = ["--tlsverify", "--tlscert", folder / "server.pem", "--tlskey", folder / "server.key", "--tlscacert",
+           folder / "ca.pem", "--user", "me", "--pass", PASSWORD]
+    keys = (
+        f'type = "nats"\nurl = "tls://localhost:{port}"\nca_file = "{folder}/ca.pem"\n'
+        f'client_certificate_file = "{folder}/client.pem"\nclient_key_file = "{folder}/client.key"\n'
+    )
+    login = f'user = "me"\npassword_file = "{folder}/password"\n'
+    create = 'create_stream = true\n'
+    sinks = (
+        f'[[sinks]]\nname = "events"\n{keys}{login}{create}'
+        f'[[sinks]]\nname = "data"\n{keys}{login}{create}stream = "data"\nsubject = "data.{{type}}"\nformat = "data"\n'
+    )
+
+    async def read():
+        context = ssl.create_default_context(cafile=folder / "ca.pem")
+        context.load_cert_chain(folder / "client.pem", folder / "client.key")
+        client = await nats.connect(f"tls://localhost:{port}", tls=context, user="me", password=PASSWORD)
+        try:
+            return [await messages_of(client.jetstream(), stream) for stream in ("livehook", "data")]
+        except nats.js.errors.NotFoundError:
+            return [[], []]
+        finally:
+            await client.close()
+
+    (folder / "nats").mkdir()
+    with running("nats", [ROOT / "tests" / "servers" / "nats", folder / "nats", str(port), *tls], port, folder):
+        assert "authorization violation" in refused(keys, folder)
+        assert "has no stream `livehook`: create it" in refused(keys + login, folder)
+        with delivering(sinks, folder) as stored:
+            until("the streams are complete", lambda: [len(some) for some in asyncio.run(read())] == [len(stored)] * 2)
+            events, data = asyncio.run(read())
+        assert {message.headers["Nats-Msg-Id"] for message in events} == {event["id"] for event in stored}
+        by_id = {event["id"]: event for event in stored}
+        for message in events:
+            expected = by_id[message.headers["Nats-Msg-Id"]]
+            check_envelope(message.data.decode(), expected)
+            assert message.subject.startswith("livehook.") and message.subject.count(".") == 4, message.subject
+        for message in data:
+            assert json.loads(message.data) == by_id[message.headers["Nats-Msg-Id"]]["data"]
+    print(f"ok: nats has {len(stored)} events")
+
+
+def test_amqp(folder):
+    """All forms of a message, over TLS with certificates on both sides and a password."""
+    certificates(folder)
+    (folder / "password").write_text("guest\n")
+    plain = next(port for port in iter(free_port, None) if port % 5 == 0)
+    port = free_port()
+    tls = [f"listeners.ssl.1 = 127.0.0.1:{port}", f"ssl_options.cacertfile = {folder}/ca.pem",
+           f"ssl_options.certfile = {folder}/server.pem", f"ssl_options.keyfile = {folder}/server.key",
+           "ssl_options.verify = verify_peer", "ssl_options.fail_if_no_peer_cert = true"]
+    keys = (
+        f'type = "amqp"\nurl = "amqps://localhost:{port}"\nca_file = "{folder}/ca.pem"\n'
+        f'client_certificate_file = "{folder}/client.pem"\nclient_key_file = "{folder}/client.key"\nuser = "guest"\n'
+    )
+    login = f'password_file = "{folder}/password"\n'
+    formats = ("cloudevents", "binary", "data")
+    sinks = "".join(
+        f'[[sinks]]\nname = "{form}"\n{keys}{login}exchange = ""\nrouting_key = "{form}"\nformat = "{form}"\n'
+        for form in formats
+    )
+    (folder / "rabbitmq").mkdir()
+    server = [ROOT / "tests" / "servers" / "rabbitmq", folder / "rabbitmq", str(plain), *tls]
+    with running("rabbitmq", server, plain, folder, timeout_secs=120):
+        (folder / "wrong").write_text(PASSWORD)
+        assert "ACCESS_REFUSED" in refused(keys + f'password_file = "{folder}/wrong"\n', folder)
+        assert "no exchange 'livehook'" in refused(keys + login, folder)
+        connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", plain))
+        channel = connection.channel()
+        for form in formats:
+            channel.queue_declare(form, durable=True)
+        with delivering(sinks, folder) as stored:
+            count = lambda form: channel.queue_declare(form, passive=True).method.message_count
+            until("the queues are complete", lambda: [count(form) for form in formats] == [len(stored)] * len(formats))
+        by_id = {event["id"]: event for event in stored}
+        for form in formats:
+            for _ in stored:
+                _, properties, body = channel.basic_get(form, auto_ack=True)
+                expected = by_id[properties.message_id]
+                assert properties.type == expected["type"] and properties.delivery_mode == 2
+                if form == "cloudevents":
+                    check_envelope(body.decode(), expected)
+                    continue
+                assert json.loads(body) == expected["data"]
+                if form == "binary":
+                    headers = {name.removeprefix("cloudEvents:"): value for name, value in properties.headers.items()}
+                    wanted = {name: value for name, value in expected.items() if name not in ("data", "datacontenttype")}
+                    assert headers == {**wanted, "verified": json.dumps(wanted["verified"])}, headers
+        connection.close()
+    print(f"ok: rabbitmq has {len(stored)} events")
+
+
+def test_kafka(folder):
+    """All forms of a record, in the partition that the Java client would choose, from two brokers."""
+    formats = ("cloudevents", "binary", "data")
+    for broker in ("noida", "tansu"):
+        scratch = folder / broker
+        port = free_port()
+        (scratch / "server").mkdir(parents=True)
+        address = f"127.0.0.1:{port}"
+        sinks = "".join(
+            f'[[sinks]]\nname = "{form}"\ntype = "kafka"\nbrokers = ["{address}"]\ntopic = "{form}"\nformat = "{form}"\n'
+            f'compression = "{compression}"\n'
+            for form, compression in zip(formats, ("gzip", "none", "lz4"), strict=True)
+        )
+        with running(broker, [ROOT / "tests" / "servers" / broker, scratch / "server", str(port)], port, scratch):
+            missing = f'type = "kafka"\nbrokers = ["{address}"]\n'
+            assert "has no topic `livehook`" in refused(missing, scratch)
+            admin = AdminClient({"bootstrap.servers": address})
+            for created in admin.create_topics([NewTopic(form, 3, 1) for form in formats]).values():
+                created.result(20)
+            with delivering(sinks, scratch) as stored:
+                by_id = {event["id"]: event for event in stored}
+                for form in formats:
+                    consumer = Consumer({"bootstrap.servers": address, "group.id": form})
+                    consumer.assign([TopicPartition(form, partition, 0) for partition in range(3)])
+                    records = []
+
+                    def is_complete():
+                        record = consumer.poll(0.5)
+                        records.extend([record] if record is not None and record.error() is None else [])
+                        return len(records) >= len(stored)
+
+                    until(f"{form} has every event", is_complete)
+                    consumer.close()
+                    for record in records:
+                        headers = {name: value.decode() for name, value in record.headers()}
+                        expected = by_id[headers["ce_id"]]
+                        assert record.key().decode() == expected["partitionkey"]
+                        if form == "cloudevents":
+                            check_envelope(record.value().decode(), expected)
+                            continue
+                        assert json.loads(record.value()) == expected["data"]
+                        if form == "binary":
+                            message = KafkaMessage(headers=dict(record.headers()), key=record.key(), value=record.value())
+                            event = from_binary_event(message)
+                            assert event.get_type() == expected["type"] and event.get_source() == expected["source"]
+                            assert event.get_subject() == expected.get("subject")
+        print(f"ok: {broker} has {len(stored)} events in {len(formats)} forms")
 
 
 for name, test in sorted(vars(sys.modules[__name__]).items()):

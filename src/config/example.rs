@@ -63,12 +63,35 @@ fn keyed(rest: &str) -> String {
         .replace(SECRET_PLACEHOLDER, SECRET)
 }
 
+/// The files of TLS need the switch of the sink kafka.
+fn with_tls(example: &str) -> String {
+    example.replace("tls = false", "tls = true")
+}
+
 #[test]
 fn example_values_are_the_defaults() {
     let example = keyed(&uncommented(with_default)).replace("[receiver]", "[receiver]\nkeys = [\"0123456789abcdef\"]");
     let mut example = load(&example);
     let mut defaults = load(r#"receiver.keys = ["0123456789abcdef"]"#);
 
+    #[cfg(feature = "kafka")]
+    {
+        let kafka = example.sinks.pop().unwrap();
+        let required = toml::from_str(r#"brokers = ["kafka-1.example.com:9092"]"#).unwrap();
+        assert_eq!(kafka.sink, sink::Options::Kafka(required));
+    }
+    #[cfg(feature = "amqp")]
+    {
+        let rabbit = example.sinks.pop().unwrap();
+        let required = toml::from_str(r#"url = "amqps://rabbit.example.com:5671/css""#).unwrap();
+        assert_eq!(rabbit.sink, sink::Options::Amqp(required));
+    }
+    #[cfg(feature = "nats")]
+    {
+        let bus = example.sinks.pop().unwrap();
+        let required = toml::from_str(r#"url = "tls://nats.example.com:4222""#).unwrap();
+        assert_eq!(bus.sink, sink::Options::Nats(required));
+    }
     #[cfg(feature = "redis")]
     {
         let cache = example.sinks.pop().unwrap();
@@ -95,11 +118,11 @@ fn example_values_are_the_defaults() {
 #[test]
 fn example_keys_are_valid() {
     // These mistakes are right: the files don't exist, and `token` and `token_file` exclude each other.
-    let example = keyed(&uncommented(|_| true));
+    let example = with_tls(&keyed(&uncommented(|_| true)));
     let text = Some((Path::new("config.example.toml"), example.as_str()));
     let mistakes = Config::load(text, &Overrides::default(), &World::default()).unwrap_err();
     let keys: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
-    let mut expected = vec![
+    let mut expected = [
         "receiver.tls.cert_file",
         "receiver.tls.key_file",
         "receiver.keys_file",
@@ -108,15 +131,22 @@ fn example_keys_are_valid() {
         "admin.token_file",
         "sinks[2].url_file",
         "sinks[2].secrets_file",
-    ];
-    if cfg!(feature = "redis") {
-        expected.extend(["sinks[4].url_file", "sinks[4].password_file"]);
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let is_built = |type_name: &&&str| sink::Options::missing_feature(type_name).is_none();
+    for (position, type_name) in sink::Options::TYPES.iter().filter(is_built).enumerate().skip(4) {
+        let files = if *type_name == "kafka" { &["sasl.password_file"][..] } else { &["url_file", "password_file"] };
+        expected.extend(files.iter().map(|file| format!("sinks[{position}].{file}")));
+        // It excludes `credentials_file`.
+        expected.extend((*type_name == "nats").then(|| format!("sinks[{position}].nkey_file")));
     }
     assert_eq!(keys, expected, "{mistakes}");
 
-    let files = ["tls", "keys_file", "token_file", "url_file", "secrets_file", "password_file"];
+    let files =
+        ["tls = {", "keys_file", "token_file", "url_file", "secrets_file", "password_file", "sasl", "nkey_file"];
     let is_file = |line: &str| files.iter().any(|name| line.starts_with(name));
-    let example = keyed(&uncommented(|line| !is_file(line)));
+    let example = with_tls(&keyed(&uncommented(|line| !is_file(line))));
     assert_eq!(load(&example).warnings, [""; 0]);
 }
 
@@ -160,6 +190,14 @@ fn example_has_exactly_the_known_keys() {
         ("sinks command", field_names::<sink::command::Options>()),
         #[cfg(feature = "redis")]
         ("sinks redis", field_names::<sink::redis::Options>()),
+        #[cfg(feature = "nats")]
+        ("sinks nats", field_names::<sink::nats::Options>()),
+        #[cfg(feature = "amqp")]
+        ("sinks amqp", field_names::<sink::amqp::Options>()),
+        #[cfg(feature = "kafka")]
+        ("sinks kafka", field_names::<sink::kafka::Options>()),
+        #[cfg(feature = "kafka")]
+        ("sinks kafka.sasl", field_names::<sink::kafka::Sasl>()),
     ] {
         known.extend(fields.iter().map(|field| format!("{table}.{field}")));
     }

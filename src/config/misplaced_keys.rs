@@ -39,6 +39,12 @@ fn cure(name: &str) -> Option<String> {
         field_names::<sink::command::Options>(),
         #[cfg(feature = "redis")]
         field_names::<sink::redis::Options>(),
+        #[cfg(feature = "nats")]
+        field_names::<sink::nats::Options>(),
+        #[cfg(feature = "kafka")]
+        field_names::<sink::kafka::Options>(),
+        #[cfg(feature = "amqp")]
+        field_names::<sink::amqp::Options>(),
     ]
     .iter()
     .any(|names| names.contains(&name));

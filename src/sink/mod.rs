@@ -3,15 +3,23 @@
 //! A sink delivers the events that it is given and reports an outcome for each. It doesn't read the journal on its own, decide
 //! on retries or move a cursor: the delivery worker does.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 mod blocking;
+#[cfg(any(feature = "amqp", feature = "kafka", feature = "nats"))]
+pub mod broker;
 pub mod command;
 mod contract;
 pub mod file;
 mod filter;
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod keys;
 pub mod log;
 mod mistake;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod options;
 mod outage;
 mod own_secrets;

@@ -4,9 +4,15 @@ use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
+#[cfg(feature = "amqp")]
+use super::amqp;
 use super::contract::Sink;
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::keys::Keys;
 use super::mistake::Mistake;
+#[cfg(feature = "nats")]
+use super::nats;
 #[cfg(feature = "redis")]
 use super::redis;
 use super::secrets::SecretSources;
@@ -27,16 +33,28 @@ pub enum Options {
     /// `type = "redis"`
     #[cfg(feature = "redis")]
     Redis(redis::Options),
+    /// `type = "nats"`
+    #[cfg(feature = "nats")]
+    Nats(nats::Options),
+    /// `type = "kafka"`
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Options),
+    /// `type = "amqp"`
+    #[cfg(feature = "amqp")]
+    Amqp(amqp::Options),
 }
 
 impl Options {
     /// Every `type` that can be configured, also if this build lacks it.
-    pub const TYPES: [&str; 5] = ["log", "file", "http", "command", "redis"];
+    pub const TYPES: [&str; 8] = ["log", "file", "http", "command", "redis", "nats", "amqp", "kafka"];
 
     /// Returns the Cargo feature that a sink of this `type` needs, if this build lacks it.
     pub fn missing_feature(type_name: &str) -> Option<&'static str> {
         match type_name {
             "redis" if !cfg!(feature = "redis") => Some("redis"),
+            "nats" if !cfg!(feature = "nats") => Some("nats"),
+            "amqp" if !cfg!(feature = "amqp") => Some("amqp"),
+            "kafka" if !cfg!(feature = "kafka") => Some("kafka"),
             _ => None,
         }
     }
@@ -53,6 +71,12 @@ impl Options {
             "command" => command::Options::deserialize(keys).map(Options::Command),
             #[cfg(feature = "redis")]
             "redis" => redis::Options::deserialize(keys).map(Options::Redis),
+            #[cfg(feature = "nats")]
+            "nats" => nats::Options::deserialize(keys).map(Options::Nats),
+            #[cfg(feature = "amqp")]
+            "amqp" => amqp::Options::deserialize(keys).map(Options::Amqp),
+            #[cfg(feature = "kafka")]
+            "kafka" => kafka::Options::deserialize(keys).map(Options::Kafka),
             unknown => Err(D::Error::unknown_variant(unknown, &Options::TYPES)),
         }
     }
@@ -66,6 +90,12 @@ impl Options {
             Options::Command(_) => "command",
             #[cfg(feature = "redis")]
             Options::Redis(_) => "redis",
+            #[cfg(feature = "nats")]
+            Options::Nats(_) => "nats",
+            #[cfg(feature = "kafka")]
+            Options::Kafka(_) => "kafka",
+            #[cfg(feature = "amqp")]
+            Options::Amqp(_) => "amqp",
         }
     }
 
@@ -88,6 +118,12 @@ impl Options {
             Options::Command(options) => options,
             #[cfg(feature = "redis")]
             Options::Redis(options) => options,
+            #[cfg(feature = "nats")]
+            Options::Nats(options) => options,
+            #[cfg(feature = "kafka")]
+            Options::Kafka(options) => options,
+            #[cfg(feature = "amqp")]
+            Options::Amqp(options) => options,
         };
         keys.take_secrets(sources)
     }
@@ -120,6 +156,12 @@ impl Options {
             Options::Command(options) => options,
             #[cfg(feature = "redis")]
             Options::Redis(options) => options,
+            #[cfg(feature = "nats")]
+            Options::Nats(options) => options,
+            #[cfg(feature = "kafka")]
+            Options::Kafka(options) => options,
+            #[cfg(feature = "amqp")]
+            Options::Amqp(options) => options,
         }
     }
 
@@ -132,6 +174,12 @@ impl Options {
             Options::Command(options) => Box::new(command::CommandSink::new(name, options.clone())),
             #[cfg(feature = "redis")]
             Options::Redis(options) => Box::new(redis::RedisSink::new(options.clone(), clock)),
+            #[cfg(feature = "nats")]
+            Options::Nats(options) => Box::new(nats::NatsSink::new(options.clone())),
+            #[cfg(feature = "kafka")]
+            Options::Kafka(options) => Box::new(kafka::KafkaSink::new(options.clone())),
+            #[cfg(feature = "amqp")]
+            Options::Amqp(options) => Box::new(amqp::AmqpSink::new(options.clone())),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Diagnostics on stderr: their options, and the subscriber that formats them.
 
 use serde::Deserialize;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::access_options::AccessOptions;
 use super::journald::{self, JournaldFormat};
@@ -75,12 +77,20 @@ pub fn start_log(options: &LogOptions) -> Log {
     let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(log.writer()).log_internal_errors(false);
     // The only error is that there is a subscriber already, as in tests.
     let _ = match options.format {
-        Format::Text if journald::is_stderr() => builder.event_format(JournaldFormat::new()).try_init(),
+        Format::Text if journald::is_stderr() => {
+            builder.event_format(JournaldFormat::new()).finish().with(own_lines()).try_init()
+        }
         Format::Text => {
             let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_ansi(colour).with_target(false).try_init()
+            builder.with_ansi(colour).with_target(false).finish().with(own_lines()).try_init()
         }
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Json => builder.json().flatten_event(true).finish().with(own_lines()).try_init(),
     };
     log
+}
+
+/// Leaves out the lines of the libraries of brokers. They log each of their failures, which the sink reports already.
+fn own_lines() -> Targets {
+    let silent = ["async_nats", "lapin", "rskafka"].map(|library| (library, LevelFilter::OFF));
+    Targets::new().with_default(LevelFilter::TRACE).with_targets(silent)
 }

@@ -157,6 +157,50 @@ def test_the_redis_sink_delivers(folder):
         assert partition_key in output and '"stream":"demo"' in output.replace("\\", ""), output
 
 
+def test_the_nats_sink_delivers(folder):
+    port, monitor = free_port(), free_port()
+    (folder / "nats").mkdir()
+    server = [ROOT / "tests" / "servers" / "nats", folder / "nats", str(port), "--http_port", str(monitor)]
+    service = Service(folder, replace(block(SINKS, "nats", "toml"), ":4222", f":{port}"))
+    with running("nats-server", server, port, folder), service.running():
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        service.send("--stream", "demo")
+        streams = lambda: script(f"curl -sf 'http://127.0.0.1:{monitor}/jsz?streams=true'", folder)[0]
+        until("the stream has the event", lambda: '"messages": 1,' in streams(), service.process)
+
+
+def test_the_amqp_sink_delivers(folder):
+    """No queue takes the event, so it waits, and livehook says so."""
+    # The server takes the next two ports too.
+    port = next(port for port in iter(free_port, None) if port % 3 == 0)
+    (folder / "rabbitmq").mkdir()
+    server = [ROOT / "tests" / "servers" / "rabbitmq", folder / "rabbitmq", str(port)]
+    service = Service(folder, replace(block(SINKS, "amqp", "toml"), ":5672", f":{port}"))
+    with running("rabbitmq-server", server, port, folder, timeout_secs=120), service.running():
+        livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=folder)
+        service.send("--stream", "demo")
+        until("livehook names the binding", lambda: "no queue takes the routing key" in service.log(), service.process)
+
+
+def test_the_kafka_sink_delivers(folder):
+    port = free_port()
+    (folder / "noida").mkdir()
+    server = [ROOT / "tests" / "servers" / "noida", folder / "noida", str(port)]
+    service = Service(folder, replace(block(SINKS, "kafka", "toml", "127.0.0.1:9092"), ":9092", f":{port}"))
+    with running("noida-db", server, port, folder), service.running():
+        service.send("--stream", "demo")
+        until("livehook names the topic", lambda: "has no topic `css-events`" in service.log(), service.process)
+
+
+def test_kafka_as_a_service_is_valid(folder):
+    """The configurations are right for livehook. The services themselves are out of reach."""
+    section = "Kafka as a service of Tencent Cloud"
+    for name in ("ckafka", "cls"):
+        (folder / f"{name}.password").write_text("a-password\n")
+        (folder / "config.toml").write_text(block(SINKS, section, "toml", f'name = "{name}"'))
+        livehook("check-config", "--config", "config.toml", "--key", "test", folder=folder)
+
+
 def test_a_build_with_chosen_sinks(folder):
     """The command names features that exist. It isn't run, because it takes minutes."""
     command = block(SINKS, "Builds", "sh")

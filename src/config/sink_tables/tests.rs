@@ -13,19 +13,21 @@ fn sink_with_a_mistake() {
             "[[sinks]]",
             &[
                 r#"1: sinks[0].name: is missing; give each sink its own name, for example name = "archive""#,
-                "1: sinks[0].type: is missing; use one of `log`, `file`, `http`, `command`, `redis`",
+                "1: sinks[0].type: is missing; use one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`",
             ],
         ),
         (
             "[[sinks]]\nname = \"A b\"\ntype = \"flie\"",
             &[
                 r#"2: sinks[0].name = "A b": must be 1 to 64 of the characters a-z, 0-9, - and _"#,
-                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`; did you mean `file`?"#,
+                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`; did you mean `file`?"#,
             ],
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = 1",
-            &["3: sinks[0].type = 1: must be one of `log`, `file`, `http`, `command`, `redis`"],
+            &[
+                "3: sinks[0].type = 1: must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`",
+            ],
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = \"file\"\nstart = \"soon\"",
@@ -45,7 +47,7 @@ fn sink_with_a_mistake() {
         (
             "[[sinks]]\nname = \"a\"\ntype = \"flie\"\n[[sinks]]\nname = \"a\"\ntype = \"log\"",
             &[
-                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`; did you mean `file`?"#,
+                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`; did you mean `file`?"#,
                 r#"5: sinks[1].name = "a": sinks[0] has the same name; choose another name"#,
             ],
         ),
@@ -125,13 +127,15 @@ fn sink_secrets_of_all_sources_add_up() {
     );
 }
 
-#[cfg(not(feature = "redis"))]
 #[test]
 fn a_type_that_the_build_lacks_is_explained() {
     use crate::config::testing::{mistakes_in, sink};
 
-    let mistakes = mistakes_in(&sink("redis", "url = \"redis://a\""));
-    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-    assert!(mistakes[0].contains("this build of livehook lacks this type of sink"), "{mistakes:?}");
-    assert!(mistakes[0].contains("`cargo build --release --features redis`"), "{mistakes:?}");
+    for type_name in sink::Options::TYPES {
+        let Some(feature) = sink::Options::missing_feature(type_name) else { continue };
+        let mistakes = mistakes_in(&sink(type_name, "url = \"x://a\""));
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].contains("this build of livehook lacks this type of sink"), "{mistakes:?}");
+        assert!(mistakes[0].contains(&format!("`cargo build --release --features {feature}`")), "{mistakes:?}");
+    }
 }

@@ -1,6 +1,5 @@
 //! The keys of a Redis sink, and their rules.
 
-use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use serde::Deserialize;
 
 use crate::sink::keys::Keys;
 use crate::sink::mistake::Mistakes;
-use crate::sink::server::{Access, Credentials, Format, Limits, Password, ServerUrl, TlsFiles};
+use crate::sink::server::{Access, Credentials, Format, Limits, Password, ServerKeys, ServerUrl, TlsFiles};
 use crate::sink::{Mistake, SecretSources};
 
 /// The scheme without and with TLS.
@@ -100,7 +99,7 @@ fn default_batch_events_max() -> usize {
 impl Options {
     /// Whether the connection is encrypted.
     pub(super) fn is_tls(&self) -> bool {
-        self.url.scheme() == "rediss"
+        self.server().is_tls()
     }
 
     /// The number of the database; `None` if the path of the URL is no number.
@@ -127,8 +126,16 @@ impl Options {
         Limits { timeout_secs: self.timeout_secs, batch_events_max: self.batch_events_max }
     }
 
-    fn is_loopback(&self) -> bool {
-        self.url.host() == "localhost" || self.url.host().parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    fn server(&self) -> ServerKeys<'_> {
+        ServerKeys {
+            url: &self.url,
+            url_file: self.url_file.as_deref(),
+            password_file: self.password_file.as_deref(),
+            tls: self.tls_files(),
+            limits: self.limits(),
+            schemes: SCHEMES,
+            url_rule: URL_RULE,
+        }
     }
 }
 
@@ -149,31 +156,18 @@ impl Keys for Options {
     }
 
     fn secret_files(&self) -> Vec<(&'static str, &Path)> {
-        let files = [
-            ("url_file", &self.url_file),
-            ("password_file", &self.password_file),
-            ("client_key_file", &self.client_key_file),
-        ];
-        files.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))).collect()
+        self.server().secret_files()
     }
 
     fn read_files(&self) -> Vec<&Path> {
-        let files = self.secret_files().into_iter().map(|(_, path)| path);
-        files.chain(self.ca_file.as_deref()).chain(self.client_certificate_file.as_deref()).collect()
+        self.server().read_files()
     }
 
     fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
-        // A sink without a valid name has no variables, and its files are not read.
-        let is_elsewhere = self.url.is_missing() && self.url_file.is_some();
-        let broken = self.url.broken_rule(&SCHEMES, URL_RULE).filter(|_| !is_elsewhere);
-        // A wrong URL may contain a password, so its text is not shown.
-        broken.into_iter().for_each(|rule| mistakes.add("url", None, rule));
-        if broken.is_none() && self.database().is_none() {
+        if self.server().check(&mut mistakes) && self.database().is_none() {
             mistakes.add("url", None, "must end with the number of a database, such as /0, or without a path");
         }
-        self.tls_files().check(self.is_tls() || is_elsewhere, "rediss", &mut mistakes);
-        self.limits().check(&mut mistakes);
         let quoted = |text: &str| format!("{text:?}");
         mistakes.check(!self.stream.is_empty(), "stream", quoted(&self.stream), "must not be empty");
         let is_live = self.mode == Mode::Live;
@@ -189,9 +183,7 @@ impl Keys for Options {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let is_open = self.credentials().password.is_some() && !self.is_tls() && !self.is_loopback();
-        let warning = "the password is sent unencrypted; use rediss:// if the server has TLS";
-        is_open.then(|| warning.to_owned()).into_iter().collect()
+        self.server().warning(self.credentials().password.is_some()).into_iter().collect()
     }
 }
 

@@ -83,20 +83,40 @@ impl Access<'_> {
         if let Some(url) = url {
             *self.url = ServerUrl::new(&url);
         }
+        let login = Login { user: self.user, password: self.password, password_file: self.password_file };
+        login.take_secrets("password_file", sources, &mut mistakes);
+        mistakes.into_list()
+    }
+}
+
+/// The keys of a sink that say who livehook is at its server.
+pub(in crate::sink) struct Login<'o> {
+    /// `user`
+    pub(in crate::sink) user: &'o mut Option<String>,
+    /// The password of `password_file`, or of the variable.
+    pub(in crate::sink) password: &'o mut Option<Password>,
+    /// `password_file`
+    pub(in crate::sink) password_file: Option<&'o Path>,
+}
+
+impl Login<'_> {
+    /// Reads the file and the variables, and adds the mistakes in them. `key` is the path of `password_file`. A variable wins over a
+    /// key and a file.
+    pub(in crate::sink) fn take_secrets(self, key: &str, sources: &dyn SecretSources, mistakes: &mut Mistakes) {
         if let Some(path) = self.password_file {
             let value = sources.shown(path).map(|path| format!("{path:?}"));
             // Editors end a file with a line end, which belongs to no password.
             match sources.file(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()) {
-                Ok(text) if text.is_empty() => mistakes.add("password_file", value, "is empty: put the password there"),
+                Ok(text) if text.is_empty() => mistakes.add(key, value, "is empty: put the password there"),
                 Ok(text) if text.contains('\n') => {
-                    mistakes.add("password_file", value, "must contain the password on one line");
+                    mistakes.add(key, value, "must contain the password on one line");
                 }
                 Ok(text) => *self.password = Some(Password(text)),
                 Err(error) => {
                     let rule = format!(
                         "cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
                     );
-                    mistakes.add("password_file", value, &rule);
+                    mistakes.add(key, value, &rule);
                 }
             }
         }
@@ -106,6 +126,5 @@ impl Access<'_> {
         if let Some((_, text)) = sources.variable("USER") {
             *self.user = Some(text);
         }
-        mistakes.into_list()
     }
 }

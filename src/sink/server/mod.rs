@@ -5,14 +5,20 @@
 mod access;
 mod format;
 mod limits;
+mod server_keys;
 mod stream;
 mod tls_files;
 mod url;
 
+#[cfg(feature = "kafka")]
+pub(super) use access::Login;
 pub use access::Password;
 pub(super) use access::{Access, Credentials};
 pub use format::Format;
 pub(super) use limits::{Limits, delivered_until, requests};
+pub(super) use server_keys::ServerKeys;
+#[cfg(feature = "amqp")]
+pub(super) use stream::ServerStream;
 pub(super) use stream::connect;
 pub(super) use tls_files::TlsFiles;
 pub use url::ServerUrl;

@@ -25,6 +25,11 @@ pub(in crate::sink) struct TlsFiles<'o> {
 impl TlsFiles<'_> {
     /// Adds the mistakes in these keys. `is_tls` is whether the URL asks for TLS, and `scheme` is the one that does.
     pub(in crate::sink) fn check(self, is_tls: bool, scheme: &str, mistakes: &mut Mistakes) {
+        self.check_switch(is_tls, &format!("begin the URL with {scheme}://"), mistakes);
+    }
+
+    /// Adds the mistakes in these keys. `cure` says how to turn TLS on.
+    pub(in crate::sink) fn check_switch(self, is_tls: bool, cure: &str, mistakes: &mut Mistakes) {
         let keys = [
             ("ca_file", self.ca_file),
             ("client_certificate_file", self.client_certificate_file),
@@ -32,7 +37,7 @@ impl TlsFiles<'_> {
         ];
         for (key, path) in keys {
             let Some(path) = path.filter(|_| !is_tls) else { continue };
-            let rule = format!("has no effect without TLS: begin the URL with {scheme}://, or remove this key");
+            let rule = format!("has no effect without TLS: {cure}, or remove this key");
             mistakes.add(key, Some(format!("{path:?}")), &rule);
         }
         for (key, has, other, has_other) in [

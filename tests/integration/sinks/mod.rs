@@ -4,15 +4,21 @@
 //! A new sink is one file here with a [`Subject`]: how its destination runs and fails, and which events arrived there.
 
 mod address_change;
+#[cfg(feature = "amqp")]
+mod amqp;
 mod command;
 mod file;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
-#[cfg(feature = "redis")]
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "connection")]
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(feature = "redis")]
+#[cfg(feature = "connection")]
 mod server;
 
 use std::collections::{HashMap, HashSet};
@@ -191,6 +197,32 @@ async fn conforms(mut subject: impl Subject, directory: &Path) {
     if subject.refuses_poison() {
         poison_is_set_aside(&livehook, &subject, next(30)).await;
     }
+    livehook.stop().await;
+}
+
+/// Stops the destination for half a minute, which is longer than every time limit of the sink, while another sink goes on.
+#[cfg(feature = "connection")]
+async fn survives_a_long_stop(mut subject: impl Subject, directory: &Path) {
+    let file = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\n";
+    let config = format!("[[sinks]]\nname = \"it\"\nstart = \"earliest\"\n{RETRY}\n{}{file}", subject.configure());
+    let mut livehook = Livehook::configure(directory, "", &config);
+    subject.start(&mut livehook);
+    livehook.ready().await;
+    post(&livehook, 0..200).await;
+    all_arrived(&livehook, &subject, subject.may_repeat()).await;
+    subject.fail(Fault::Stopped);
+    let began = Instant::now();
+    let mut numbers = 200;
+    while began.elapsed() < Duration::from_secs(30) {
+        post(&livehook, numbers..numbers + 20).await;
+        numbers += 20;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
+    assert_eq!(livehook.lines("events.jsonl").len() as u64, numbers, "the other sink has every event");
+    subject.mend();
+    all_arrived(&livehook, &subject, subject.may_repeat()).await;
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
     livehook.stop().await;
 }
 

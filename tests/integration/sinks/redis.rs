@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post};
+use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post, survives_a_long_stop};
 use crate::client::{Client, now_secs, sign};
 use crate::process::{Livehook, PROGRAM};
 
@@ -247,4 +247,11 @@ async fn a_backlog_for_redis_needs_flat_memory() {
     assert!(most < before + MEMORY_KIB_MAX, "{before} KiB before, and up to {most} KiB during the delivery");
     all_arrived(&livehook, &redis, false).await;
     livehook.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server and takes half a minute: run by tests/run"]
+async fn a_long_stop_of_redis_is_survived() {
+    let directory = tempfile::tempdir().unwrap();
+    survives_a_long_stop(Redis::new(directory.path(), ""), directory.path()).await;
 }

@@ -18,27 +18,38 @@ pub(super) struct Server {
     pub(super) proxy: Proxy,
     process: Option<Child>,
     is_stopped: bool,
+    /// Whether it ends by SIGTERM, because it stores its data later than it confirms it.
+    is_orderly: bool,
 }
 
 impl Server {
-    /// Starts the server of this script.
+    /// Starts the server of this script. In a setting, `{proxy}` is the port of the proxy.
     pub(super) fn start(name: &str, directory: &Path, settings: &[&str]) -> Server {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name);
         let folder = directory.join(name);
         std::fs::create_dir(&folder).unwrap();
         let port = free_port().port();
-        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let proxy = Proxy::start(port);
-        let mut server = Server { script, folder, settings, port, proxy, process: None, is_stopped: false };
+        let proxy_port = proxy.address.port().to_string();
+        let settings = settings.iter().map(|setting| setting.replace("{proxy}", &proxy_port)).collect();
+        let mut server =
+            Server { script, folder, settings, port, proxy, process: None, is_stopped: false, is_orderly: false };
         server.run();
         server
+    }
+
+    /// Lets the server end by SIGTERM.
+    #[cfg(feature = "kafka")]
+    pub(super) fn orderly(mut self) -> Server {
+        self.is_orderly = true;
+        self
     }
 
     fn run(&mut self) {
         let mut command = Command::new(&self.script);
         command.arg(&self.folder).arg(self.port.to_string()).args(&self.settings);
         self.process = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let status = self.process.as_mut().unwrap().try_wait().unwrap();
             assert!(status.is_none(), "{} ended with {status:?}", self.script.display());
@@ -55,6 +66,10 @@ impl Server {
     /// Makes the server fail, or the way to it.
     pub(super) fn fail(&mut self, fault: Fault) {
         match fault {
+            Fault::Away if self.is_orderly => {
+                self.signal("TERM");
+                self.process.take().unwrap().wait().unwrap();
+            }
             Fault::Away => self.kill(),
             Fault::Stopped => {
                 self.signal("STOP");
