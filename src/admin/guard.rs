@@ -13,16 +13,16 @@ use axum::http::uri::Authority;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, Version};
 use axum::middleware::Next;
 
+use super::access::{Access, SharedAccess};
 use super::logins::Logins;
 use super::problem::{problem_response, refusal_response};
 use super::to_login::{ask_to_log_in, is_wanted};
-use super::{Options, Token};
 use crate::http::{ErrorBody, LogLimit};
 
 const WRONG_TOKEN: ErrorBody = unauthorized("send the admin token as `Authorization: Bearer <token>`");
 
 const NO_TOKEN: ErrorBody = unauthorized(
-    "this request changes something and needs the admin token, but none is configured: set `admin.token`, `admin.token_file` or LIVEHOOK_ADMIN_TOKEN, and restart livehook",
+    "this request changes something and needs the admin token, but none is configured: set `admin.token` or `admin.token_file` and reload the configuration, or set LIVEHOOK_ADMIN_TOKEN and restart livehook",
 );
 
 const JSON_REQUIRED: ErrorBody = ErrorBody::new_static(
@@ -62,8 +62,7 @@ pub(super) struct IsTrusted(pub(super) bool);
 /// The checks of one listener.
 pub(super) struct Guard {
     is_loopback: bool,
-    token: Option<Token>,
-    allowed_hosts: Vec<String>,
+    access: SharedAccess,
     logins: Arc<Logins>,
     log_limit: LogLimit,
 }
@@ -74,25 +73,24 @@ impl Guard {
     /// On a loopback address the Host header must name the loopback: otherwise a web page in a browser of this machine could
     /// read here, by a name that its site has pointed at the loopback (DNS rebinding). On any other address every path but
     /// `/livez` and `/readyz` needs the token, and is closed while no token is configured.
-    pub(super) fn new(options: &Options, local: SocketAddr, logins: Arc<Logins>) -> Guard {
+    pub(super) fn new(access: SharedAccess, local: SocketAddr, logins: Arc<Logins>) -> Guard {
         Guard {
             // A socket for both IP versions shows IPv4 addresses as `::ffff:127.0.0.1`.
             is_loopback: local.ip().to_canonical().is_loopback(),
-            token: options.token.clone(),
-            allowed_hosts: options.allowed_hosts.clone(),
+            access,
             logins,
             log_limit: LogLimit::default(),
         }
     }
 
     /// Returns why a request is refused, before any route sees it.
-    fn reason_to_refuse(&self, request: &Request, is_trusted: bool) -> Option<ErrorBody> {
+    fn reason_to_refuse(&self, access: &Access, request: &Request, is_trusted: bool) -> Option<ErrorBody> {
         let is_open = is_open(request.uri().path());
         if !has_one_host(request) {
             Some(NOT_ONE_HOST)
         } else if is_cross_site(request.headers()) {
             Some(CROSS_SITE)
-        } else if self.is_loopback && !host_is_allowed(request, &self.allowed_hosts) {
+        } else if self.is_loopback && !host_is_allowed(request, &access.allowed_hosts) {
             Some(HOST_NOT_ALLOWED)
         } else if !is_open && !is_trusted {
             Some(WRONG_TOKEN)
@@ -103,10 +101,11 @@ impl Guard {
 
     /// Returns why a request may not change anything.
     fn reason_to_refuse_change(&self, request: &Request) -> Option<ErrorBody> {
-        if self.token.is_none() {
+        let access = self.access.load();
+        if access.token.is_none() {
             return Some(NO_TOKEN);
         }
-        if !self.accepts_token(request.headers()) {
+        if !accepts_token(&access, request.headers()) {
             return Some(WRONG_TOKEN);
         }
         // No form of a web page can send this media type.
@@ -114,16 +113,6 @@ impl Guard {
         // A `charset` may follow.
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         if media_type.eq_ignore_ascii_case("application/json") { None } else { Some(JSON_REQUIRED) }
-    }
-
-    /// Whether a request has the configured token. False if none is configured.
-    fn accepts_token(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
-            let (scheme, given) = value.split_at_checked("Bearer ".len())?;
-            // Clients may write the name of a scheme in any case (RFC 9110).
-            scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
-        });
-        matches!((&self.token, given), (Some(token), Some(given)) if token.matches(given))
     }
 
     /// Logs a refused request, at a bounded rate. The line quotes nothing that the sender wrote.
@@ -135,12 +124,23 @@ impl Guard {
     }
 }
 
+/// Whether a request has the configured token. False if none is configured.
+fn accepts_token(access: &Access, headers: &HeaderMap) -> bool {
+    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|value| {
+        let (scheme, given) = value.split_at_checked("Bearer ".len())?;
+        // Clients may write the name of a scheme in any case (RFC 9110).
+        scheme.eq_ignore_ascii_case(b"Bearer ").then(|| given.trim_ascii())
+    });
+    matches!((&access.token, given), (Some(token), Some(given)) if token.matches(given))
+}
+
 /// Lets a request through to the routes, or refuses it.
 pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response<Body> {
-    let headers = request.headers();
-    let is_trusted = guard.is_loopback || guard.accepts_token(headers) || guard.logins.of(headers).is_some();
+    let (access, headers) = (guard.access.load_full(), request.headers());
+    let is_trusted = guard.is_loopback || accepts_token(&access, headers) || guard.logins.of(headers).is_some();
     request.extensions_mut().insert(IsTrusted(is_trusted));
-    let reason = guard.reason_to_refuse(&request, is_trusted);
+    let reason = guard.reason_to_refuse(&access, &request, is_trusted);
+    drop(access);
     let must_log_in = reason.as_ref() == Some(&WRONG_TOKEN) && is_wanted(&request);
     match &reason {
         // Someone who has not logged in yet isn't an attacker.

@@ -28,11 +28,11 @@ pub(super) async fn readyz(
 }
 
 #[derive(Serialize)]
-struct Readiness<'a> {
+struct Readiness {
     ready: bool,
     state: State,
     #[serde(flatten)]
-    detail: Option<Detail<'a>>,
+    detail: Option<Detail>,
 }
 
 /// Why the receiver would store an event, or not.
@@ -47,10 +47,10 @@ enum State {
 }
 
 #[derive(Serialize)]
-struct Detail<'a> {
+struct Detail {
     draining: bool,
     journal: JournalView,
-    sinks: Vec<SinkView<'a>>,
+    sinks: Vec<SinkView>,
     index: Option<IndexView>,
 }
 
@@ -61,8 +61,8 @@ struct JournalView {
 }
 
 #[derive(Serialize)]
-struct SinkView<'a> {
-    name: &'a str,
+struct SinkView {
+    name: String,
     #[serde(rename = "type")]
     type_name: &'static str,
     cursor: i64,
@@ -81,8 +81,8 @@ struct IndexView {
     last_error: Option<String>,
 }
 
-impl Readiness<'_> {
-    fn of(sources: &Sources, has_detail: bool) -> Readiness<'_> {
+impl Readiness {
+    fn of(sources: &Sources, has_detail: bool) -> Readiness {
         let health = sources.journal.health();
         let head = health.head.0;
         let ready = sources.is_ready(&health);
@@ -102,12 +102,13 @@ impl Readiness<'_> {
     }
 }
 
-impl SinkView<'_> {
-    fn all(sources: &Sources, head: i64) -> Vec<SinkView<'_>> {
-        let views = sources.sinks.iter().map(|status| {
+impl SinkView {
+    fn all(sources: &Sources, head: i64) -> Vec<SinkView> {
+        let sinks = sources.sinks.all();
+        let views = sinks.iter().map(|status| {
             let view = status.view();
             SinkView {
-                name: &status.sink,
+                name: status.sink.clone(),
                 type_name: status.type_name,
                 cursor: view.cursor,
                 lag: lag(head, view.cursor),

@@ -1,12 +1,13 @@
 //! How far each sink was behind in the last three hours, in memory. The pages draw it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::sources::{Sources, lag};
+use crate::delivery::Status;
 
 /// How far the history reaches back, in ms.
 pub(super) const SPAN_MS: i64 = 3 * 3600 * 1000;
@@ -29,17 +30,13 @@ pub(super) struct LagSample {
 }
 
 /// The samples of every sink.
+#[derive(Default)]
 pub(super) struct LagHistory {
-    /// In the order of the sinks, the oldest sample first.
-    sinks: Mutex<Vec<VecDeque<LagSample>>>,
+    /// By the name of the sink, the oldest sample first.
+    sinks: Mutex<BTreeMap<String, VecDeque<LagSample>>>,
 }
 
 impl LagHistory {
-    /// Makes an empty history of this many sinks.
-    pub(super) fn new(sinks: usize) -> LagHistory {
-        LagHistory { sinks: Mutex::new(vec![VecDeque::new(); sinks]) }
-    }
-
     /// Takes a sample of every sink once a minute, until the service is stopping.
     pub(super) async fn run(&self, sources: &Sources) {
         let mut stopping = sources.stopping.clone();
@@ -55,13 +52,15 @@ impl LagHistory {
 
     /// Takes a sample of every sink.
     fn step(&self, sources: &Sources) {
-        self.add((0..sources.sinks.len()).filter_map(|position| sample(sources, position)).collect());
+        self.add(sources.sinks.all().iter().map(|status| (status.sink.clone(), sample(sources, status))).collect());
     }
 
-    /// Takes in a sample of each sink, in their order.
-    fn add(&self, fresh: Vec<LagSample>) {
+    /// Takes in a sample of each sink. Forgets the sinks that have none.
+    fn add(&self, fresh: Vec<(String, LagSample)>) {
         let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        for (samples, sample) in sinks.iter_mut().zip(fresh) {
+        sinks.retain(|known, _| fresh.iter().any(|(name, _)| name == known));
+        for (name, sample) in fresh {
+            let samples = sinks.entry(name).or_default();
             // After the clock was set back, samples of the future would hide the present.
             samples.retain(|earlier| earlier.moment_ms < sample.moment_ms);
             if samples.len() == SAMPLES_MAX {
@@ -72,11 +71,11 @@ impl LagHistory {
     }
 
     /// Returns the samples of the last three hours of a sink, the oldest first. The last one is of this moment.
-    pub(super) fn samples(&self, sources: &Sources, position: usize) -> Vec<LagSample> {
+    pub(super) fn samples(&self, sources: &Sources, status: &Status) -> Vec<LagSample> {
         let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut samples: Vec<LagSample> = sinks.get(position).into_iter().flatten().copied().collect();
+        let mut samples: Vec<LagSample> = sinks.get(&status.sink).into_iter().flatten().copied().collect();
         drop(sinks);
-        samples.extend(sample(sources, position));
+        samples.push(sample(sources, status));
         if let Some(begin_ms) = samples.last().map(|sample| sample.moment_ms - SPAN_MS) {
             samples.retain(|sample| sample.moment_ms >= begin_ms);
         }
@@ -85,11 +84,11 @@ impl LagHistory {
 }
 
 /// Returns how far a sink is behind now.
-fn sample(sources: &Sources, position: usize) -> Option<LagSample> {
-    let view = sources.sinks.get(position)?.view();
+fn sample(sources: &Sources, status: &Status) -> LagSample {
+    let view = status.view();
     let moment_ms = (sources.clock)();
     let age_ms = view.oldest_pending_ms.map_or(0, |received_ms| moment_ms.saturating_sub(received_ms).max(0));
-    Some(LagSample { moment_ms, records: lag(sources.journal.health().head.0, view.cursor), age_ms })
+    LagSample { moment_ms, records: lag(sources.journal.health().head.0, view.cursor), age_ms }
 }
 
 #[cfg(test)]
@@ -101,17 +100,20 @@ mod tests {
     }
 
     fn moments(history: &LagHistory) -> Vec<i64> {
-        history.sinks.lock().unwrap()[0].iter().map(|sample| sample.moment_ms).collect()
+        history.sinks.lock().unwrap()["archive"].iter().map(|sample| sample.moment_ms).collect()
     }
 
     #[test]
     fn history_is_bounded() {
-        let history = LagHistory::new(1);
+        let history = LagHistory::default();
+        let add = |sample| history.add(vec![("archive".to_owned(), sample)]);
         for minute in 0..500 {
-            history.add(vec![sample(minute * 60_000)]);
+            add(sample(minute * 60_000));
         }
         assert_eq!((moments(&history).len(), moments(&history)[0]), (SAMPLES_MAX, (500 - 181) * 60_000));
-        history.add(vec![sample(60_000)]);
+        add(sample(60_000));
         assert_eq!(moments(&history), [60_000], "the clock was set back");
+        history.add(Vec::new());
+        assert!(history.sinks.lock().unwrap().is_empty(), "the sink was removed");
     }
 }

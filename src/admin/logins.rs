@@ -81,6 +81,11 @@ impl Logins {
         }
     }
 
+    /// Ends every login, because the token has changed.
+    pub(super) fn end_all(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Login>> {
         self.by_digest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,6 +134,9 @@ mod tests {
         assert!(logins.of(&headers(&one)).is_some());
         NOW_MS.store(LOGIN_SECS as i64 * 1000, Ordering::Relaxed);
         assert!(logins.of(&headers(&one)).is_none());
+        let third = logins.begin().unwrap();
+        logins.end_all();
+        assert!(logins.of(&headers(&third)).is_none());
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn refresh(sources: &Sources, feed: &Feed) {
     metrics.process().refresh();
     metrics.disk().refresh();
     metrics.limits().bodies_bytes(sources.bodies.used_bytes());
-    for status in &sources.sinks {
+    for status in sources.sinks.all().iter() {
         let view = status.view();
         let oldest_pending_secs = view.oldest_pending_ms.map_or(0.0, |received_ms| sources.age_secs(received_ms));
         metrics.delivery_lag(&status.sink, lag(head, view.cursor), oldest_pending_secs);

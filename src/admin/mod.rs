@@ -1,6 +1,7 @@
 //! The admin endpoint: the pages, the API, health and metrics, on a listener of its own.
 
 mod accept;
+mod access;
 mod api;
 mod cookies;
 mod guard;
@@ -12,6 +13,7 @@ mod metrics;
 mod options;
 mod pages;
 mod problem;
+mod reload;
 mod routes;
 mod sources;
 mod to_login;
@@ -19,6 +21,7 @@ mod token;
 mod unready;
 
 pub use options::Options;
+pub use reload::{NotReloaded, ReloadRequest, Reloaded, Reloads, SettingChange};
 pub use routes::Admin;
 pub use sources::{ReceiverSummary, Sources};
 pub use token::Token;

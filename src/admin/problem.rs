@@ -33,10 +33,11 @@ pub(super) struct Problem {
 }
 
 /// The words of all problems.
-const ERRORS: [&str; 19] = [
+const ERRORS: [&str; 20] = [
     "malformed",
     "bad_parameter",
     "bad_body",
+    "bad_configuration",
     "unauthorized",
     "host_not_allowed",
     "cross_site_not_allowed",

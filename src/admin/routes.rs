@@ -17,6 +17,7 @@ use axum::http::Response;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
+use super::access::{Access, SharedAccess};
 use super::api::{self, Api};
 use super::guard::{self, Guard};
 use super::lag_history::LagHistory;
@@ -33,7 +34,7 @@ const METHOD_NOT_ALLOWED: ErrorBody =
 
 /// The admin endpoint.
 pub struct Admin {
-    options: Options,
+    access: SharedAccess,
     sources: Arc<Sources>,
     api: Arc<Api>,
     logins: Arc<Logins>,
@@ -45,8 +46,16 @@ impl Admin {
     pub fn new(options: &Options, sources: Sources) -> Admin {
         let api = Arc::new(Api::new(&sources, options.subscribers_max));
         let logins = Arc::new(Logins::new(sources.clock));
-        let lag_history = Arc::new(LagHistory::new(sources.sinks.len()));
-        Admin { options: options.clone(), sources: Arc::new(sources), api, logins, lag_history }
+        let access = Access::shared(options);
+        Admin { access, sources: Arc::new(sources), api, logins, lag_history: Arc::default() }
+    }
+
+    /// Takes another token and other host names, for every later request. If the token differs, every browser must log in again.
+    pub fn take_over(&self, options: &Options) {
+        let earlier = self.access.swap(Arc::new(Access::of(options)));
+        if earlier.token != options.token {
+            self.logins.end_all();
+        }
     }
 
     /// Sends new events to the subscribers of the feed, and notes how far the sinks are behind, until the service is stopping.
@@ -63,10 +72,10 @@ impl Admin {
 
     /// Returns the routes of a listener that is bound to `local`, for [`crate::http::serve`].
     pub fn router(self: Arc<Admin>, local: SocketAddr) -> Router {
-        let guard = Arc::new(Guard::new(&self.options, local, Arc::clone(&self.logins)));
+        let guard = Arc::new(Guard::new(Arc::clone(&self.access), local, Arc::clone(&self.logins)));
         let api = api::router(Arc::clone(&self.api), Arc::clone(&guard));
         let pages = Arc::new(Pages::new(
-            &self.options,
+            Arc::clone(&self.access),
             Arc::clone(&self.api),
             Arc::clone(&self.sources),
             Arc::clone(&self.logins),

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::Reloads;
 use crate::callback::InstanceName;
 use crate::clock::Clock;
-use crate::delivery::Status;
+use crate::delivery::Statuses;
 use crate::http::BodyBudget;
 use crate::index;
 use crate::journal::{AppendError, Health, Journal};
@@ -22,8 +24,8 @@ pub struct ReceiverSummary {
     pub listen: String,
     /// The path that CSS posts to.
     pub path: String,
-    /// The fingerprint of each callback key.
-    pub fingerprints: Vec<String>,
+    /// The fingerprint of each callback key. A reload replaces them.
+    pub fingerprints: Arc<ArcSwap<Vec<String>>>,
 }
 
 /// The parts of the service that the admin endpoint reads.
@@ -36,7 +38,7 @@ pub struct Sources {
     /// Every metric.
     pub metrics: Arc<Metrics>,
     /// The status of each sink, in the order of the configuration.
-    pub sinks: Vec<Arc<Status>>,
+    pub sinks: Statuses,
     /// The status of the index; `None` if the index is switched off.
     pub index: Option<Arc<index::Status>>,
     /// The receiver's address and keys.
@@ -51,6 +53,8 @@ pub struct Sources {
     pub draining: Arc<AtomicBool>,
     /// Turns true when the feed must end.
     pub stopping: watch::Receiver<bool>,
+    /// Takes requests to reload the configuration.
+    pub reloads: Reloads,
     /// The name of this instance.
     pub instance: InstanceName,
     /// Returns the current time in Unix ms.

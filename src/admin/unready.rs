@@ -13,6 +13,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use super::Options;
+use super::access::Access;
 use super::guard::{self, Guard};
 use super::health::livez;
 use super::logins::Logins;
@@ -39,7 +40,7 @@ pub struct Unready {
 impl Unready {
     /// Returns the routes of the admin listener, which is bound to `local`. `/metrics` needs the token when it always does.
     pub fn router(self, options: &Options, local: SocketAddr) -> Router {
-        let guard = Arc::new(Guard::new(options, local, Arc::new(Logins::new(self.clock))));
+        let guard = Arc::new(Guard::new(Access::shared(options), local, Arc::new(Logins::new(self.clock))));
         let answer = self.answer.clone();
         Router::new()
             .route("/metrics", get(metrics))

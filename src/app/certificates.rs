@@ -76,7 +76,8 @@ impl Certificates {
         }
     }
 
-    fn step(&self) {
+    /// Reads the files of all listeners again, and logs the result. It blocks while it reads.
+    pub(super) fn step(&self) {
         for (listener, reloaded) in self.reload() {
             listener.note(reloaded);
         }

@@ -2,7 +2,7 @@
 //! livehook restarts, so no connection is refused: it waits until livehook accepts it.
 
 use std::env;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use anyhow::{Context, bail, ensure};
 use listenfd::ListenFd;
@@ -47,18 +47,28 @@ impl InheritedSockets {
         Ok(sockets)
     }
 
-    /// Replaces the addresses of the configuration with those of the sockets.
+    /// Returns their addresses.
     ///
     /// # Errors
-    /// The system doesn't tell an address.
-    pub(super) fn describe(&self, config: &mut Config) -> anyhow::Result<()> {
-        if let Some(socket) = &self.receiver {
-            config.receiver.listen = socket.local_addr()?;
-        }
-        if let Some(socket) = &self.admin {
-            config.admin.listen = socket.local_addr()?;
-        }
-        Ok(())
+    /// The system doesn't know an address.
+    pub(super) fn addresses(&self) -> anyhow::Result<InheritedAddresses> {
+        let address = |socket: &Option<TcpListener>| socket.as_ref().map(TcpListener::local_addr).transpose();
+        Ok(InheritedAddresses { receiver: address(&self.receiver)?, admin: address(&self.admin)? })
+    }
+}
+
+/// The addresses of the sockets. They count instead of the configured ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InheritedAddresses {
+    receiver: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+impl InheritedAddresses {
+    /// Replaces the addresses of a configuration.
+    pub(super) fn describe(self, config: &mut Config) {
+        config.receiver.listen = self.receiver.unwrap_or(config.receiver.listen);
+        config.admin.listen = self.admin.unwrap_or(config.admin.listen);
     }
 }
 

@@ -4,13 +4,17 @@ mod certificates;
 mod inherited;
 mod limits;
 mod ports;
+mod reload;
 mod service_manager;
 mod standby;
 mod start;
 mod stop;
+mod take_over;
 mod unready;
 mod volume;
 mod waiting;
+mod workers;
 
 pub use inherited::InheritedSockets;
+pub use reload::ReloadSource;
 pub use start::App;

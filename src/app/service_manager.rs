@@ -1,4 +1,4 @@
-//! Reports the state of the service to the service manager, by systemd's protocol (`NOTIFY_SOCKET`): ready, status, stopping, alive.
+//! Reports the state of the service to the service manager, by systemd's protocol (`NOTIFY_SOCKET`): ready, status, reloading, stopping, alive.
 //! Without such a manager, nothing happens.
 
 use std::sync::{Arc, OnceLock};
@@ -13,6 +13,14 @@ use crate::journal::{Journal, SqliteJournal};
 /// The service takes callbacks, or waits for its turn or for space. `systemctl status` shows the text.
 pub(super) fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The service reloads its configuration. [`ready`] ends that.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!("the service manager can't be told of a reload: {error}"),
+    }
 }
 
 /// The service has begun to stop.

@@ -9,25 +9,27 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use axum::Router;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::certificates::Certificates;
-use super::inherited::InheritedSockets;
+use super::inherited::{InheritedAddresses, InheritedSockets};
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use super::ports::Ports;
+use super::reload::ReloadSource;
 use super::service_manager::{self, Watchdog};
 use super::standby::wait_for_turn;
 use super::unready::{admin_router, receiver_router};
 use super::volume::warn_of_volume;
 use super::waiting::open_when_disk_has_space;
-use crate::admin::{Admin, ReceiverSummary, Sources};
-use crate::callback::{EventSelection, Verifier};
+use super::workers::Workers;
+use crate::admin::{self, Admin, ReceiverSummary, ReloadRequest, Reloads, Sources};
+use crate::callback::Verifier;
 use crate::clock;
-use crate::config::{Config, SinkConfig};
-use crate::delivery::{Outlet, Status, Worker};
-use crate::http::{self, AccessLog, ErrorBody, FindAddress, FindClient, Hooks, Limits, Port};
+use crate::config::Config;
+use crate::http::{self, AccessLog, ErrorBody, FindAddress, Hooks, Limits, Port, SharedLimits};
 use crate::index;
 use crate::journal::{Consumer, Opened, SqliteJournal, Start, Wakeups};
 use crate::receiver::{self, CallbackReceiver};
@@ -48,12 +50,25 @@ pub(super) type Task = JoinHandle<anyhow::Result<()>>;
 pub struct App {
     receiver_address: SocketAddr,
     admin_address: SocketAddr,
+    /// The configuration in use.
+    pub(super) config: Config,
+    pub(super) inherited: InheritedAddresses,
+    /// The limit of open files; `None` if there is none.
+    pub(super) open_files: Option<u64>,
+    /// How many subscribers the feed can have.
+    pub(super) subscribers_max: usize,
+    pub(super) metrics: Arc<Metrics>,
+    /// Requests of the API to reload the configuration; `None` after they were handed over.
+    pub(super) reload_requests: Option<mpsc::Receiver<ReloadRequest>>,
+    /// Where a reload reads the configuration, and the signals to do so.
+    pub(super) reload_source: Option<(ReloadSource, mpsc::Receiver<()>)>,
     /// How long requests, sinks and closing may take when the service stops.
     pub(super) grace: Duration,
     pub(super) journal: Arc<SqliteJournal>,
     pub(super) wakeups: Task,
     pub(super) workers: Workers,
     pub(super) endpoints: Endpoints,
+    pub(super) certificates: Arc<Certificates>,
     _watchdog: Watchdog,
     /// Takes over renewed certificates, until this is dropped.
     _watches: JoinSet<()>,
@@ -75,12 +90,13 @@ impl App {
     /// # Errors
     /// The same as of [`App::start`].
     pub async fn start_on(mut config: Config, sockets: InheritedSockets) -> anyhow::Result<App> {
-        sockets.describe(&mut config)?;
+        let inherited = sockets.addresses()?;
+        inherited.describe(&mut config);
         let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
         let certificates = Certificates::open(&config, &metrics, clock::system_clock)?;
         let ports = Ports::bind(&config, &sockets, &certificates)?;
         drop(sockets);
-        App::open(config, ports, certificates, None, Watchdog::start(), metrics).await
+        App::open(config, inherited, ports, certificates, None, Watchdog::start(), metrics).await
     }
 
     /// Like [`App::start_on`], but waits as long as another livehook uses the data directory.
@@ -88,18 +104,20 @@ impl App {
     /// # Errors
     /// The same as of [`App::start`].
     pub async fn start_or_wait(mut config: Config, sockets: InheritedSockets) -> anyhow::Result<App> {
-        sockets.describe(&mut config)?;
+        let inherited = sockets.addresses()?;
+        inherited.describe(&mut config);
         let watchdog = Watchdog::start();
         let metrics = Arc::new(described_metrics(&config, clock::system_clock()));
         let certificates = Certificates::open(&config, &metrics, clock::system_clock)?;
         let (lock, ports) = wait_for_turn(&config, &sockets, &certificates, &metrics).await?;
         drop(sockets);
-        App::open(config, ports, certificates, lock, watchdog, metrics).await
+        App::open(config, inherited, ports, certificates, lock, watchdog, metrics).await
     }
 
     /// Opens everything behind the ports. Takes the lock on the data directory, unless it is given.
     async fn open(
-        mut config: Config,
+        config: Config,
+        inherited: InheritedAddresses,
         ports: Ports,
         certificates: Certificates,
         lock: Option<Lock>,
@@ -108,11 +126,11 @@ impl App {
     ) -> anyhow::Result<App> {
         // First, because the limits of both listeners depend on it.
         let open_files = http::raise_open_files_limit();
-        config.admin.subscribers_max = subscribers_max(&config.admin, open_files);
+        let subscribers_max = subscribers_max(&config.admin, open_files);
         let grace = Duration::from_secs(config.shutdown_grace_secs);
         let (receiver_address, admin_address) = (ports.receiver_address, ports.admin_address);
 
-        let limits = admin_limits(config.admin.subscribers_max, open_files);
+        let limits = admin_limits(subscribers_max, open_files);
         let (reason, answer) = (UnreadyReason::DiskFull, ErrorBody::DISK_FULL);
         let listeners = [
             (&ports.receiver, limits.clone(), receiver_router(answer.clone())),
@@ -122,23 +140,42 @@ impl App {
         let Data { opened: Opened { journal, consumers, wakeups }, index } = opening.await?;
         watchdog.watch(&journal);
         let wakeups = tokio::spawn(run_wakeups(wakeups));
-        let workers = spawn_workers(std::mem::take(&mut config.sinks), consumers, index, &metrics);
-        let endpoints = spawn_endpoints(config, ports, open_files, &journal, &workers, metrics)?;
-        let mut watches = JoinSet::new();
-        watches.spawn(Arc::new(certificates).watch());
-        service_manager::ready(&format!("receiving callbacks at {receiver_address}"));
+        let workers = Workers::start(config.sinks.clone(), consumers, index, &journal, &metrics);
+        let (reloads, reload_requests) = Reloads::new();
+        let limits = receiver_limits(&config.receiver, subscribers_max, open_files);
+        metrics.limits().set(limit_values(&config, &limits, subscribers_max));
+        let shared = Shared { journal: &journal, workers: &workers, metrics: &metrics, reloads };
+        let admin_limits = admin_limits(subscribers_max, open_files);
+        let endpoints = spawn_endpoints(&config, ports, (limits, admin_limits), subscribers_max, shared)?;
+        let (certificates, mut watches) = (Arc::new(certificates), JoinSet::new());
+        watches.spawn(Arc::clone(&certificates).watch());
+        service_manager::ready(&status(receiver_address));
         Ok(App {
             receiver_address,
             admin_address,
+            config,
+            inherited,
+            open_files,
+            subscribers_max,
+            metrics,
+            reload_requests: Some(reload_requests),
+            reload_source: None,
             grace,
             journal,
             wakeups,
             workers,
             endpoints,
+            certificates,
             _watchdog: watchdog,
             _watches: watches,
             failure: None,
         })
+    }
+
+    /// Lets the service reload its configuration: when `signals` has a message, when the API gets a request, and when a secret
+    /// changes.
+    pub fn reload_from(&mut self, source: ReloadSource, signals: mpsc::Receiver<()>) {
+        self.reload_source = Some((source, signals));
     }
 
     /// The address that takes callbacks.
@@ -152,17 +189,39 @@ impl App {
     }
 }
 
-/// Makes the metrics, with the start of the process and the parts of the configuration that matter to monitoring.
-fn described_metrics(config: &Config, now_ms: i64) -> Metrics {
-    let mut metrics = Metrics::new();
+/// The status of a running service, for the service manager.
+pub(super) fn status(receiver_address: SocketAddr) -> String {
+    format!("receiving callbacks at {receiver_address}")
+}
+
+/// The parts of the configuration that matter to monitoring, as labels.
+pub(super) fn config_labels(config: &Config) -> Vec<(&'static str, String)> {
     let sinks: Vec<&str> = config.sinks.iter().map(|sink| sink.name.as_str()).collect();
-    metrics.describe_config(vec![
+    vec![
         ("receiver_listen", config.receiver.listen.to_string()),
         ("admin_listen", config.admin.listen.to_string()),
         ("callback_keys", config.verifier.keys.len().to_string()),
         ("sinks", sinks.join(",")),
         ("index", config.index.enabled.to_string()),
-    ]);
+    ]
+}
+
+/// The limits of the service, for the metrics.
+pub(super) fn limit_values(config: &Config, receiver_limits: &Limits, subscribers_max: usize) -> LimitValues {
+    LimitValues {
+        journal_bytes: config.journal.size_bytes_max,
+        dedupe_ids: u64::from(config.journal.dedupe_ids_max),
+        connections: receiver_limits.connections_max,
+        bodies_bytes: config.receiver.bodies_bytes_max,
+        subscribers: subscribers_max,
+    }
+}
+
+/// Makes the metrics, with the start of the process and the configuration.
+fn described_metrics(config: &Config, now_ms: i64) -> Metrics {
+    let mut metrics = Metrics::new();
+    metrics.config().describe(config_labels(config));
+    metrics.config().loaded(now_ms);
     metrics.watch_volume(config.data_dir.clone());
     metrics.process().started(now_ms);
     metrics
@@ -215,53 +274,14 @@ async fn open_index(
     Ok((tokio::task::spawn_blocking(opening).await?, status))
 }
 
-/// The consumers of the journal: a worker for each sink, and the index.
-pub(super) struct Workers {
-    pub(super) tasks: JoinSet<anyhow::Result<()>>,
-    pub(super) stop: watch::Sender<bool>,
-    pub(super) sinks: Vec<Arc<Status>>,
-    pub(super) index: Option<Arc<index::Status>>,
-}
-
-/// Starts a worker for each sink, and the index. `consumers` has one consumer for each sink, in the order of the sinks.
-fn spawn_workers(
-    sinks: Vec<SinkConfig>,
-    consumers: Vec<Box<dyn Consumer>>,
-    index: Option<(index::Worker, Arc<index::Status>)>,
-    metrics: &Arc<Metrics>,
-) -> Workers {
-    let (stop, stopped) = watch::channel(false);
-    let mut workers = Workers { tasks: JoinSet::new(), stop, sinks: Vec::new(), index: None };
-    for (sink, consumer) in sinks.into_iter().zip(consumers) {
-        let status = Status::new(sink.name.as_str(), sink.sink.type_name());
-        let status = Arc::new(status.with_selection(EventSelection::from(sink.filter)));
-        workers.sinks.push(Arc::clone(&status));
-        let clock = clock::system_clock;
-        let outlet = Outlet::new(
-            consumer,
-            sink.sink.build(sink.name.as_str(), clock),
-            sink.retry,
-            status,
-            Arc::clone(metrics),
-            clock,
-        );
-        let worker = Worker::new(outlet);
-        let stopped = stopped.clone();
-        workers.tasks.spawn(async move {
-            worker.run(stopped).await.with_context(|| format!("the sink `{}` has stopped", sink.name))
-        });
-    }
-    if let Some((worker, status)) = index {
-        workers.tasks.spawn(async move { worker.run(stopped).await.context("the index has stopped") });
-        workers.index = Some(status);
-    }
-    workers
-}
-
 /// The two endpoints, and the signals that stop them.
 pub(super) struct Endpoints {
     pub(super) is_draining: Arc<AtomicBool>,
     pub(super) receiver: Task,
+    pub(super) callback_receiver: Arc<CallbackReceiver>,
+    pub(super) receiver_limits: SharedLimits,
+    /// The fingerprint of each callback key, for the pages.
+    pub(super) fingerprints: Arc<ArcSwap<Vec<String>>>,
     pub(super) stop_receiver: watch::Sender<bool>,
     pub(super) admin: Arc<Admin>,
     pub(super) admin_task: Task,
@@ -271,88 +291,104 @@ pub(super) struct Endpoints {
     pub(super) stop_feed: watch::Sender<bool>,
 }
 
-/// Starts both endpoints. `open_files` is the limit of open files, if there is one.
+/// The parts that both endpoints use.
+struct Shared<'a> {
+    journal: &'a Arc<SqliteJournal>,
+    workers: &'a Workers,
+    metrics: &'a Arc<Metrics>,
+    reloads: Reloads,
+}
+
+/// Starts both endpoints, with the limits of the receiver and of the admin endpoint.
 fn spawn_endpoints(
-    config: Config,
+    config: &Config,
     ports: Ports,
-    open_files: Option<u64>,
-    journal: &Arc<SqliteJournal>,
-    workers: &Workers,
-    metrics: Arc<Metrics>,
+    (limits, admin_limits): (Limits, Limits),
+    subscribers_max: usize,
+    Shared { journal, workers, metrics, reloads }: Shared<'_>,
 ) -> anyhow::Result<Endpoints> {
     let is_draining = Arc::new(AtomicBool::new(false));
     let (stop_receiver, receiver_stop) = watch::channel(false);
     let (stop_admin, admin_stop) = watch::channel(false);
     let (cut_admin, admin_cut) = watch::channel(false);
     let (stop_feed, feed_stop) = watch::channel(false);
-    let verifier = Verifier::new(config.verifier)?;
-    // A fingerprint takes some milliseconds, so each is made once.
-    let summary = ReceiverSummary {
-        listen: config.receiver.listen.to_string(),
-        path: config.receiver.path.to_string(),
-        fingerprints: verifier.fingerprints(),
-    };
-    let mut receiver = CallbackReceiver::new(
+    let verifier = Verifier::new(config.verifier.clone())?;
+    let mut callback_receiver = CallbackReceiver::new(
         &config.receiver,
-        verifier,
+        verifier.clone(),
         Arc::clone(journal) as _,
-        Arc::clone(&metrics),
+        Arc::clone(metrics),
         Arc::clone(&is_draining),
         clock::system_clock,
     )?;
-    receiver.count_keys(&summary.fingerprints);
     if config.log.access.is_some() {
-        receiver.name_events();
+        callback_receiver.name_events();
     }
+    let callback_receiver = Arc::new(callback_receiver);
+    // A fingerprint takes some milliseconds, so each is made once.
+    let fingerprints = verifier.fingerprints();
+    callback_receiver.take_over(&config.receiver, verifier, fingerprints.clone());
+    let fingerprints = Arc::new(ArcSwap::from_pointee(fingerprints));
     let sources = Sources {
-        data_dir: config.data_dir,
+        data_dir: config.data_dir.clone(),
         journal: Arc::clone(journal) as _,
-        metrics,
-        sinks: workers.sinks.clone(),
+        metrics: Arc::clone(metrics),
+        sinks: workers.statuses.clone(),
         index: workers.index.clone(),
-        receiver: summary,
-        bodies: receiver.bodies(),
-        refusals: receiver.recent_refusals(),
-        hourly_counts: receiver.hourly_counts(),
+        receiver: ReceiverSummary {
+            listen: config.receiver.listen.to_string(),
+            path: config.receiver.path.to_string(),
+            fingerprints: Arc::clone(&fingerprints),
+        },
+        bodies: callback_receiver.bodies(),
+        refusals: callback_receiver.recent_refusals(),
+        hourly_counts: callback_receiver.hourly_counts(),
         draining: Arc::clone(&is_draining),
         stopping: feed_stop,
-        instance: config.name,
+        reloads,
+        instance: config.name.clone(),
         clock: clock::system_clock,
     };
-    let subscribers_max = config.admin.subscribers_max;
-    let limits = receiver_limits(&config.receiver, subscribers_max, open_files);
-    sources.metrics.limits().set(LimitValues {
-        journal_bytes: config.journal.size_bytes_max,
-        dedupe_ids: u64::from(config.journal.dedupe_ids_max),
-        connections: limits.connections_max,
-        bodies_bytes: config.receiver.bodies_bytes_max,
-        subscribers: subscribers_max,
-    });
-    let receiver = Arc::new(receiver);
+    let receiver_limits = SharedLimits::from(limits);
     let client: FindAddress = Box::new({
-        let receiver = Arc::clone(&receiver);
+        let receiver = Arc::clone(&callback_receiver);
         move |peer, headers| receiver.client_address(peer, headers)
     });
-    let router = logged(receiver::router(Arc::clone(&receiver)), "receiver", config.log.access, client);
-    let metrics = Arc::clone(&sources.metrics);
-    let hooks = Hooks {
+    let router = logged(receiver::router(Arc::clone(&callback_receiver)), "receiver", config.log.access, client);
+    let served =
+        serve(ports.receiver, router, hooks(&callback_receiver, metrics), receiver_limits.clone(), receiver_stop);
+    let receiver = tokio::spawn(served);
+    let options = admin::Options { subscribers_max, ..config.admin.clone() };
+    let admin = Arc::new(Admin::new(&options, sources));
+    let admin_hooks = Hooks { failed_handshake: Some(failed_handshake(metrics, "admin")), ..Hooks::default() };
+    let admin_task = spawn_admin(&admin, ports.admin, config.log.access, admin_hooks, admin_limits, admin_stop, admin_cut)?;
+    Ok(Endpoints {
+        is_draining,
+        receiver,
+        callback_receiver,
+        receiver_limits,
+        fingerprints,
+        stop_receiver,
+        admin,
+        admin_task,
+        stop_admin,
+        cut_admin,
+        stop_feed,
+    })
+}
+
+/// Connects the transport of the receiver with the parts that it reports to.
+fn hooks(receiver: &Arc<CallbackReceiver>, metrics: &Arc<Metrics>) -> Hooks {
+    let failed_handshake = failed_handshake(metrics, "receiver");
+    let (metrics, unreadable, proxied) = (Arc::clone(metrics), Arc::clone(receiver), Arc::clone(receiver));
+    Hooks {
         connections: Some(Box::new(move |count| metrics.limits().connections(count))),
         // No route sees a request without a readable head, so the transport reports it.
-        unreadable_head: Some(Box::new({
-            let receiver = Arc::clone(&receiver);
-            move |word| receiver.count_unreadable(word)
-        })),
-        failed_handshake: Some(failed_handshake(&sources.metrics, "receiver")),
-        client: receiver
-            .trusts_proxies()
-            .then(|| -> FindClient { Box::new(move |peer, headers| receiver.client_behind_proxy(peer, headers)) }),
-    };
-    let receiver = tokio::spawn(serve(ports.receiver, router, hooks, limits, receiver_stop));
-    let hooks = Hooks { failed_handshake: Some(failed_handshake(&sources.metrics, "admin")), ..Hooks::default() };
-    let admin = Arc::new(Admin::new(&config.admin, sources));
-    let limits = admin_limits(subscribers_max, open_files);
-    let admin_task = spawn_admin(&admin, ports.admin, config.log.access, hooks, limits, admin_stop, admin_cut)?;
-    Ok(Endpoints { is_draining, receiver, stop_receiver, admin, admin_task, stop_admin, cut_admin, stop_feed })
+        unreadable_head: Some(Box::new(move |word| unreadable.count_unreadable(word))),
+        failed_handshake: Some(failed_handshake),
+        // Always, because a reload may add the first proxy.
+        client: Some(Box::new(move |peer, headers| proxied.client_behind_proxy(peer, headers))),
+    }
 }
 
 fn spawn_admin(
@@ -397,7 +433,7 @@ async fn serve(
     port: Port,
     router: Router,
     hooks: Hooks,
-    limits: Limits,
+    limits: impl Into<SharedLimits>,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     http::serve(port, router, hooks, limits, async move {

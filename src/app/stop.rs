@@ -14,11 +14,14 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use futures_util::FutureExt;
-use tokio::task::JoinError;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::reload::{Proposal, Reloader};
 use super::service_manager;
-use super::start::App;
+use super::start::{App, status};
+use super::workers::Ending;
 
 /// Half of the grace is reserved, within these bounds, and the sinks get the rest. Requests in flight get half of the reserve,
 /// the last answers of the admin endpoint a sixth, and the journal a third.
@@ -36,15 +39,12 @@ impl App {
         stop: impl Future<Output = ()>,
         cut_short: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
-        let early_end = tokio::select! {
-            () = stop => None,
-            result = &mut self.wakeups => Some(ended("the journal", result)),
-            result = &mut self.endpoints.receiver => Some(ended("the receiver", result)),
-            result = &mut self.endpoints.admin_task => Some(ended("the admin endpoint", result)),
-            Some(result) = self.workers.tasks.join_next() => Some(ended("a sink or the index", result)),
-        };
-        if let Some(error) = early_end {
-            return Err(error);
+        let (proposals, proposed) = mpsc::channel(1);
+        // Dropped at the end, which ends the task.
+        let _reloader = self.spawn_reloader(proposals);
+        tokio::select! {
+            () = stop => {}
+            error = self.work(proposed) => return Err(error),
         }
 
         tracing::info!(grace_secs = self.grace.as_secs(), "stopping: the sinks finish first, and the port closes last");
@@ -92,14 +92,41 @@ impl App {
         Ok(())
     }
 
+    /// Takes over the configurations that the reloader proposes, until a part ends that should not. Returns why it ended.
+    async fn work(&mut self, mut proposed: mpsc::Receiver<Proposal>) -> anyhow::Error {
+        loop {
+            tokio::select! {
+                result = &mut self.wakeups => return ended("the journal", result),
+                result = &mut self.endpoints.receiver => return ended("the receiver", result),
+                result = &mut self.endpoints.admin_task => return ended("the admin endpoint", result),
+                Some(result) = self.workers.tasks.join_next() => match result {
+                    Ok(Ok(Ending::Ordered)) => {}
+                    result => return ended("a sink or the index", without_ending(result)),
+                },
+                Some(proposal) = proposed.recv() => self.answer_proposal(proposal).await,
+            }
+        }
+    }
+
+    /// Starts the task that reloads the configuration, unless there is no source to read it from.
+    fn spawn_reloader(&mut self, proposals: mpsc::Sender<Proposal>) -> JoinSet<()> {
+        let mut task = JoinSet::new();
+        if let (Some((source, signals)), Some(requests)) = (self.reload_source.take(), self.reload_requests.take()) {
+            let (files, metrics) = (self.config.secret_files.clone(), Arc::clone(&self.metrics));
+            let status = status(self.receiver_address());
+            task.spawn(Reloader::new(source, signals, requests, files, proposals, metrics, status).run());
+        }
+        task
+    }
+
     /// Lets the sinks and the index take what the journal holds now.
     async fn drain_workers(&mut self) {
         self.endpoints.stop_feed.send_replace(true);
         // The API must close its files before the index does, for the same reason as in `close_journal`.
         self.endpoints.admin.close().await;
-        self.workers.stop.send_replace(true);
+        self.workers.drain();
         while let Some(result) = self.workers.tasks.join_next().await {
-            self.note("a sink or the index", result);
+            self.note("a sink or the index", without_ending(result));
         }
     }
 
@@ -145,6 +172,10 @@ impl App {
     }
 }
 
+fn without_ending(result: Result<anyhow::Result<Ending>, JoinError>) -> Result<anyhow::Result<()>, JoinError> {
+    result.map(|result| result.map(|_| ()))
+}
+
 fn flatten(result: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
     result?
 }
@@ -177,7 +208,7 @@ mod tests {
         };
         let mut app = App::start(Config::load(None, &overrides, &Process).unwrap()).await.unwrap();
         let (fails, failed) = oneshot::channel();
-        let mut stop = app.workers.stop.subscribe();
+        let mut stop = app.endpoints.stop_feed.subscribe();
         app.workers.tasks.spawn(async move {
             stop.wait_for(|stop| *stop).await?;
             drop(fails);

@@ -11,7 +11,7 @@ use super::error_text::error_text;
 use super::render::{Output, OutputError, talk};
 use super::{
     backup, check_config, completions, dead_letters, doctor, events, explain, healthcheck, keygen, rebuild_index,
-    replay, restore, send, serve, session, sessions, sign, sinks, streams,
+    reload, replay, restore, send, serve, session, sessions, sign, sinks, streams,
 };
 
 /// Receives the callbacks of Tencent Cloud CSS (live streaming), stores every genuine one, and delivers it to your sinks
@@ -39,6 +39,7 @@ pub(super) struct CommandLine {
 enum Command {
     Serve(serve::Arguments),
     CheckConfig(check_config::Arguments),
+    Reload(reload::Arguments),
     Keygen(keygen::Arguments),
     Sign(sign::Arguments),
     Send(Box<send::Arguments>),
@@ -79,6 +80,7 @@ pub(super) fn run_with_output(
     match CommandLine::try_parse_from(&arguments).map_err(|error| with_config_hint(error, &arguments))?.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::CheckConfig(arguments) => check_config::run(arguments, output),
+        Command::Reload(arguments) => reload::run(&arguments, output),
         Command::Keygen(arguments) => keygen::run(&arguments, output),
         Command::Sign(arguments) => sign::run(&arguments, output),
         Command::Send(arguments) => send::run(&arguments, output),

@@ -19,6 +19,7 @@ mod fresh_index;
 mod healthcheck;
 mod keygen;
 mod rebuild_index;
+mod reload;
 mod render;
 mod replay;
 mod restore;

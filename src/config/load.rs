@@ -75,6 +75,8 @@ fn from_document(
 
     checks::check(&settings, &keys, &mut findings);
     checks::check_data_dir(&settings.data_dir, surroundings, &mut findings);
+    // Before the files of TLS, which the listeners compare themselves.
+    let secret_files = asked.secret_files();
     tls_checks::check("receiver.tls", settings.receiver.tls.as_ref(), &asked, &mut findings);
     tls_checks::check("admin.tls", settings.admin.tls.as_ref(), &asked, &mut findings);
     let read_files: Vec<PathBuf> = asked.files().into_iter().chain(document.path.clone()).collect();
@@ -90,7 +92,21 @@ fn from_document(
     let Settings { name, data_dir, shutdown_grace_secs, receiver, admin, journal, index, log, .. } = settings;
     let sinks = sinks.into_iter().map(|(_, sink)| sink).collect();
     let warnings = findings.warnings;
-    Ok(Config { name, data_dir, shutdown_grace_secs, receiver, verifier, admin, journal, index, log, sinks, warnings })
+    Ok(Config {
+        file: document.path.clone(),
+        name,
+        data_dir,
+        shutdown_grace_secs,
+        receiver,
+        verifier,
+        admin,
+        journal,
+        index,
+        log,
+        sinks,
+        secret_files,
+        warnings,
+    })
 }
 
 fn verifier_options(receiver: &receiver::Options, keys: Vec<SourcedKey>) -> VerifierOptions {

@@ -5,6 +5,7 @@
 
 mod admin_token;
 mod callback_keys;
+mod changes;
 mod checks;
 mod document;
 mod environment;
@@ -21,6 +22,7 @@ mod misplaced_keys;
 mod mistake;
 mod overrides;
 mod reader;
+mod secret_file;
 mod service_config;
 mod settings;
 mod shown_value;
@@ -36,9 +38,11 @@ mod testing;
 mod tls_checks;
 mod unread_variables;
 
+pub use changes::{Change, changes, keep_fixed};
 pub use load_part::DataConfig;
 pub use mistake::{Mistake, Mistakes};
 pub use overrides::{Overrides, SecretText};
+pub use secret_file::SecretFile;
 pub use service_config::Config;
 pub use settings::DATA_DIR_DEFAULT;
 pub use sink_config::{InvalidSinkName, SinkConfig, SinkName};

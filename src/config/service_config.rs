@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::secret_file::SecretFile;
 use super::sink_config::SinkConfig;
 use crate::admin;
 use crate::callback::{InstanceName, VerifierOptions};
@@ -13,6 +14,8 @@ use crate::telemetry::LogOptions;
 /// The configuration of a service. Only [`Config::load`] and [`Config::find`] make one, after every check has passed.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file that was read; `None` without a file.
+    pub file: Option<PathBuf>,
     /// The name of this instance, in the `source` of the events that livehook makes itself.
     pub name: InstanceName,
     /// The directory of the journal and the index.
@@ -33,6 +36,8 @@ pub struct Config {
     pub log: LogOptions,
     /// Where events go; at least one.
     pub sinks: Vec<SinkConfig>,
+    /// The files with secrets that were read.
+    pub secret_files: Vec<SecretFile>,
     /// A sentence for each setting that is allowed but may be unintended. They are logged at start.
     pub warnings: Vec<String>,
 }

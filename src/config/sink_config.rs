@@ -25,6 +25,20 @@ pub struct SinkConfig {
 }
 
 impl SinkConfig {
+    /// Whether a sink that runs with this configuration can go on undisturbed with the other one. `start` doesn't count, because only
+    /// a new sink obeys it.
+    pub fn is_unchanged(&self, other: &SinkConfig) -> bool {
+        SinkConfig { start: other.start, ..self.clone() } == *other
+    }
+
+    /// Returns type and destination without secrets, for example `file to events.jsonl`.
+    pub(super) fn destination(&self) -> String {
+        match self.sink.target() {
+            Some(target) => format!("{} to {target}", self.sink.type_name()),
+            None => self.sink.type_name().to_owned(),
+        }
+    }
+
     /// Returns the sink of a configuration without sinks: `log`, with its defaults.
     pub(super) fn log() -> SinkConfig {
         SinkConfig {

@@ -64,15 +64,13 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-fn described(sink: &SinkConfig) -> String {
-    let target = match sink.sink.target() {
-        Some(target) => format!("{} to {target}", sink.sink.type_name()),
-        None => sink.sink.type_name().to_owned(),
-    };
-    format!("{target}, {}", described_filter(&sink.filter))
+/// Returns a sink for people, for example `file to events.jsonl, types push`.
+pub(super) fn described(sink: &SinkConfig) -> String {
+    format!("{}, {}", sink.destination(), described_filter(&sink.filter))
 }
 
-fn described_filter(filter: &Filter) -> String {
+/// Returns a filter for people, for example `types push; domains *.example.com`.
+pub(super) fn described_filter(filter: &Filter) -> String {
     let Filter { types, domains, streams } = filter;
     let parts = [("types", joined(types)), ("domains", joined(domains)), ("streams", joined(streams))];
     let limits: Vec<String> = parts

@@ -38,7 +38,7 @@ pub trait Surroundings {
 }
 
 /// The largest configuration or secret file, in bytes. It bounds the memory if the path names a huge file or a device.
-const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How many symbolic links that lead to nothing may follow each other.
 const LINKS_MAX: usize = 40;

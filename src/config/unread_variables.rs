@@ -2,12 +2,13 @@
 //! loading reads.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
+use super::secret_file::SecretFile;
 use super::suggestion::closest;
 use super::surroundings::Surroundings;
 use crate::printable::printable;
@@ -25,7 +26,8 @@ const SHOWN_CHARACTERS_MAX: usize = 100;
 pub(super) struct AskedVariables<'s> {
     surroundings: &'s dyn Surroundings,
     asked: RefCell<BTreeSet<String>>,
-    files: RefCell<BTreeSet<PathBuf>>,
+    /// Each with its content, if it could be read.
+    files: RefCell<BTreeMap<PathBuf, Option<SecretFile>>>,
 }
 
 impl<'s> AskedVariables<'s> {
@@ -38,7 +40,12 @@ impl<'s> AskedVariables<'s> {
 
     /// The files that were read, or should have been.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        self.files.borrow().iter().cloned().collect()
+        self.files.borrow().keys().cloned().collect()
+    }
+
+    /// The files that were read. Loading reads the configuration file before this object exists, so all of them hold secrets.
+    pub(super) fn secret_files(&self) -> Vec<SecretFile> {
+        self.files.borrow().values().flatten().cloned().collect()
     }
 
     /// Warns of each variable that is set and was not asked for, unless an orchestrator sets it.
@@ -99,8 +106,10 @@ impl Surroundings for AskedVariables<'_> {
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {
-        self.files.borrow_mut().insert(path.to_owned());
-        self.surroundings.read(path)
+        let content = self.surroundings.read(path);
+        let file = content.as_ref().ok().map(|content| SecretFile::new(path, content.as_bytes()));
+        self.files.borrow_mut().insert(path.to_owned(), file);
+        content
     }
 
     fn now_ms(&self) -> i64 {

@@ -1,5 +1,6 @@
 //! The retry rules of a sink: how long to wait before the next attempt, and when to give up. The worker does the waiting.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -21,6 +22,20 @@ pub struct RetryOptions {
 impl Default for RetryOptions {
     fn default() -> RetryOptions {
         RetryOptions { wait_ms_first: 500, wait_ms_max: 60_000, attempts_max: None, age_secs_max: None }
+    }
+}
+
+/// For people, for example `from 500 to 60000 ms, at most 3 attempts`.
+impl fmt::Display for RetryOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "from {} to {} ms", self.wait_ms_first, self.wait_ms_max)?;
+        if let Some(attempts) = self.attempts_max {
+            write!(formatter, ", at most {attempts} attempts")?;
+        }
+        match self.age_secs_max {
+            Some(secs) => write!(formatter, ", at most {secs} s"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -94,6 +94,15 @@ impl Status {
         Status { selection, ..self }
     }
 
+    /// Shows the place of an earlier worker of the sink, until the new one begins.
+    pub fn continue_after(&self, earlier: &Status) {
+        let view = earlier.view();
+        self.set_cursor(view.cursor);
+        self.set_oldest_pending_ms(view.oldest_pending_ms);
+        self.set_dead_letters(view.dead_letters);
+        self.last_delivered_ms.store(view.last_delivered_ms.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Returns the present state. Its parts may be of slightly different moments.
     pub fn view(&self) -> StatusView {
         // 0 stands for none: no event was received in 1970.

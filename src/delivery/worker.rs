@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::backoff::Pause;
 use super::new_events::NewEvents;
+use super::order::Order;
 use super::outlet::Outlet;
 use super::resend::Resends;
 use crate::journal::{JournalError, Step};
@@ -47,20 +48,23 @@ impl Worker {
         }
     }
 
-    /// Works until `stop` turns true, and then until every event that is stored by then is delivered or has failed. The cursor
-    /// stays before the others, so the next start delivers them.
+    /// Works as long as `order` says. The cursor stays before the events that are not delivered, so the next worker delivers them.
     ///
     /// # Errors
     /// The journal is closed.
-    pub async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), JournalError> {
-        let result = self.work_until(stop).await;
+    pub async fn run(mut self, order: watch::Receiver<Order>) -> Result<(), JournalError> {
+        let result = self.work_until(order).await;
         self.outlet.status.requests.close();
         result
     }
 
-    async fn work_until(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
+    async fn work_until(&mut self, mut order: watch::Receiver<Order>) -> Result<(), JournalError> {
         loop {
-            if *stop.borrow() && !self.is_stopping {
+            let present = *order.borrow_and_update();
+            if present == Order::End {
+                return self.save_last().await;
+            }
+            if present == Order::Drain && !self.is_stopping {
                 self.is_stopping = true;
                 // Callbacks are still received, so a sink that takes all of them would never stop.
                 self.new_events.read_up_to(self.outlet.consumer.head());
@@ -77,15 +81,28 @@ impl Worker {
                         result = self.outlet.consumer.wait(position), if can_read_more => result?,
                         () = tokio::time::sleep(wait) => {}
                         () = self.outlet.status.requests.wait() => {}
-                        _ = stop.wait_for(|stop| *stop) => {}
+                        // The sender goes only with the whole service.
+                        Ok(()) = order.changed() => {}
                     }
                 }
                 Step::Wait(wait) => tokio::select! {
                     () = tokio::time::sleep(wait.min(self.tend_wait().max(JOURNAL_WAIT))) => {}
                     () = self.outlet.status.requests.wait() => {}
-                    _ = stop.wait_for(|stop| *stop) => {}
+                    Ok(()) = order.changed() => {}
                 },
             }
+        }
+    }
+
+    /// Stores the progress of the last delivery, unless the journal fails now: then the next worker delivers those events again.
+    async fn save_last(&mut self) -> Result<(), JournalError> {
+        match self.outlet.save().await {
+            Err(JournalError::Closed) => Err(JournalError::Closed),
+            Err(error) => {
+                tracing::warn!(sink = self.outlet.name(), "the progress of a sink can't be stored: {error}");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Reads the body of a request within limits: its size, its time, and the memory of all bodies together.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, HttpBody};
@@ -39,7 +40,7 @@ impl From<NoShare> for BodyError {
 #[derive(Debug)]
 pub struct BodyBudget {
     shares: Mutex<BodyShares<Arc<Notify>>>,
-    body_bytes_max: usize,
+    body_bytes_max: AtomicUsize,
 }
 
 /// The part of the budget that a whole body, or its event, takes. Dropping it frees that part.
@@ -55,13 +56,25 @@ struct Reading {
     budget: Arc<BodyBudget>,
     body: UnfinishedBody,
     joined: Vec<u8>,
+    bytes_max: usize,
     displaced: Arc<Notify>,
 }
 
 impl BodyBudget {
     /// A budget of `bytes_max` for bodies of at most `body_bytes_max` each.
     pub fn new(bytes_max: usize, body_bytes_max: usize) -> BodyBudget {
-        BodyBudget { shares: Mutex::new(BodyShares::new(bytes_max, body_bytes_max)), body_bytes_max }
+        let shares = Mutex::new(BodyShares::new(bytes_max, body_bytes_max));
+        BodyBudget { shares, body_bytes_max: AtomicUsize::new(body_bytes_max) }
+    }
+
+    /// Keeps to other limits from now on. Bodies that have memory keep it.
+    pub fn set_limits(&self, bytes_max: usize, body_bytes_max: usize) {
+        self.lock().set_limits(bytes_max, body_bytes_max);
+        self.body_bytes_max.store(body_bytes_max, Ordering::Relaxed);
+    }
+
+    fn body_bytes_max(&self) -> usize {
+        self.body_bytes_max.load(Ordering::Relaxed)
     }
 
     /// Returns how much memory the bodies take now, in bytes.
@@ -75,10 +88,10 @@ impl BodyBudget {
         Ok(BodyShare { budget: Arc::clone(self), bytes })
     }
 
-    fn begin(self: &Arc<BodyBudget>, sender: AddressGroup) -> Reading {
+    fn begin(self: &Arc<BodyBudget>, sender: AddressGroup, bytes_max: usize) -> Reading {
         let displaced = Arc::new(Notify::new());
         let body = self.lock().begin(sender, Arc::clone(&displaced));
-        Reading { budget: Arc::clone(self), body, joined: Vec::new(), displaced }
+        Reading { budget: Arc::clone(self), body, joined: Vec::new(), bytes_max, displaced }
     }
 
     /// Changes the shares, and wakes the readers of displaced bodies. Their memory counts as free at once, and they drop
@@ -122,7 +135,7 @@ impl Reading {
     /// Adds bytes that arrived. It copies them, because a piece of hyper's buffer would keep all of that buffer.
     fn append(&mut self, data: &[u8]) -> Result<(), BodyError> {
         let needed = self.joined.len() + data.len();
-        let bytes_max = self.budget.body_bytes_max;
+        let bytes_max = self.bytes_max;
         if needed > bytes_max {
             return Err(BodyError::TooLarge);
         }
@@ -164,11 +177,12 @@ pub async fn read_body(
     budget: &Arc<BodyBudget>,
 ) -> Result<(Bytes, BodyShare), BodyError> {
     // `Content-Length` announces it, so nothing has to be read or reserved.
-    if body.size_hint().lower() > budget.body_bytes_max as u64 {
+    let bytes_max = budget.body_bytes_max();
+    if body.size_hint().lower() > bytes_max as u64 {
         return Err(BodyError::TooLarge);
     }
     // The timer is registered only if the first poll finds the body incomplete.
-    match timeout_at(deadline, collect(body, sender, budget)).await {
+    match timeout_at(deadline, collect(body, sender, budget, bytes_max)).await {
         Ok(read) => read,
         Err(_) => Err(BodyError::TooSlow),
     }
@@ -178,14 +192,15 @@ async fn collect(
     mut body: Body,
     sender: impl FnOnce() -> AddressGroup,
     budget: &Arc<BodyBudget>,
+    bytes_max: usize,
 ) -> Result<(Bytes, BodyShare), BodyError> {
     let Some(first) = next_data(&mut body).await? else { return Ok((Bytes::new(), budget.take(0)?)) };
     // Most bodies arrive in one piece, which is used without a copy. With `Content-Length` the end is known at once.
-    if body.is_end_stream() && first.len() <= budget.body_bytes_max {
+    if body.is_end_stream() && first.len() <= bytes_max {
         let share = budget.take(first.len())?;
         return Ok((first, share));
     }
-    let mut reading = budget.begin(sender());
+    let mut reading = budget.begin(sender(), bytes_max);
     reading.append(&first)?;
     drop(first);
     while !body.is_end_stream() {

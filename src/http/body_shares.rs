@@ -60,15 +60,24 @@ impl<T> BodyShares<T> {
     /// Divides `bytes_max` between bodies of at most `body_bytes_max`. An eighth is kept for small bodies, if a largest
     /// body fits into the rest. A sender may always have one largest body.
     pub(super) fn new(bytes_max: usize, body_bytes_max: usize) -> BodyShares<T> {
-        BodyShares {
-            bytes_max,
-            small_bytes: (bytes_max / 8).min(bytes_max.saturating_sub(body_bytes_max)),
-            sender_bytes_max: (bytes_max / SENDERS).max(body_bytes_max),
+        let mut shares = BodyShares {
+            bytes_max: 0,
+            small_bytes: 0,
+            sender_bytes_max: 0,
             used: 0,
             senders: HashMap::new(),
             by_bytes: BTreeSet::new(),
             next_number: 0,
-        }
+        };
+        shares.set_limits(bytes_max, body_bytes_max);
+        shares
+    }
+
+    /// Divides another `bytes_max`, see [`BodyShares::new`]. Bodies that have memory keep it.
+    pub(super) fn set_limits(&mut self, bytes_max: usize, body_bytes_max: usize) {
+        self.bytes_max = bytes_max;
+        self.small_bytes = (bytes_max / 8).min(bytes_max.saturating_sub(body_bytes_max));
+        self.sender_bytes_max = (bytes_max / SENDERS).max(body_bytes_max);
     }
 
     /// The memory of all bodies, in bytes.

@@ -1,6 +1,9 @@
 //! The limits for clients of a listener: connections, bytes and time.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use super::phase::Phase;
 
@@ -39,6 +42,28 @@ impl Limits {
     /// The shortest timeout, at least 1 ms: a timer that is set again and again must not fire at once each time.
     pub(super) fn shortest_timeout(&self) -> Duration {
         self.idle_timeout.min(self.headers_timeout).min(self.write_timeout).max(Duration::from_millis(1))
+    }
+}
+
+/// The limits of a listener, which may change while it serves. A connection keeps the limits of its beginning. Copies share them.
+#[derive(Clone, Debug)]
+pub struct SharedLimits(Arc<ArcSwap<Limits>>);
+
+impl SharedLimits {
+    /// Returns the present limits.
+    pub(super) fn load(&self) -> Arc<Limits> {
+        self.0.load_full()
+    }
+
+    /// Replaces them.
+    pub fn replace(&self, limits: Limits) {
+        self.0.store(Arc::new(limits));
+    }
+}
+
+impl From<Limits> for SharedLimits {
+    fn from(limits: Limits) -> SharedLimits {
+        SharedLimits(Arc::new(ArcSwap::from_pointee(limits)))
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
 use super::connection_index::{ConnectionIndex, ConnectionKey};
-use super::limits::Limits;
+use super::limits::SharedLimits;
 use super::serve::{Hooks, Server};
 use super::socket::{Listen, Socket};
 
@@ -44,16 +44,15 @@ pub async fn serve(
     mut listener: impl Listen,
     router: Router,
     hooks: Hooks,
-    limits: Limits,
+    limits: impl Into<SharedLimits>,
     stop: impl Future<Output = ()>,
 ) {
-    // With 0, no request could ever be served.
-    let connections_max = limits.connections_max.max(1);
+    let limits = limits.into();
     let mut connections = Connections {
         tasks: JoinSet::new(),
         keys: HashMap::new(),
         index: ConnectionIndex::new(),
-        server: Arc::new(Server::new(router, hooks, limits, listener.tls())),
+        server: Arc::new(Server::new(router, hooks, limits.clone(), listener.tls())),
         epoch: Instant::now(),
         evictions: Arc::default(),
     };
@@ -86,6 +85,8 @@ pub async fn serve(
                 continue;
             }
         };
+        // With 0, no request could ever be served.
+        let connections_max = limits.load().connections_max.max(1);
         tokio::select! {
             biased;
             () = &mut stop => break,

@@ -32,7 +32,7 @@ pub use body::{BodyBudget, BodyError, BodyShare, read_body};
 pub use client_address::{ClientAddress, client_address};
 pub use error_body::ErrorBody;
 pub(crate) use error_body::{CLOSE, quoted, words};
-pub use limits::{Limits, limit_secs, raise_open_files_limit};
+pub use limits::{Limits, SharedLimits, limit_secs, raise_open_files_limit};
 pub use listener::serve;
 pub use log_limit::LogLimit;
 pub use network::Network;

@@ -30,7 +30,7 @@ use super::ErrorBody;
 use super::address_group::AddressGroup;
 use super::connection::Connection;
 use super::handshake::{FailedHandshake, Handshake, shake_hands};
-use super::limits::Limits;
+use super::limits::{Limits, SharedLimits};
 use super::log_limit::LogLimit;
 use super::phase::Phase;
 use super::socket::Socket;
@@ -70,9 +70,8 @@ pub(super) struct Server {
     router: Router,
     tls: Option<TlsAcceptor>,
     pub(super) hooks: Hooks,
-    pub(super) limits: Limits,
+    limits: SharedLimits,
     pub(super) log_limit: LogLimit,
-    builder: Builder,
 }
 
 /// How the HTTP of a connection ended.
@@ -88,17 +87,8 @@ enum End {
 }
 
 impl Server {
-    pub(super) fn new(router: Router, hooks: Hooks, limits: Limits, tls: Option<TlsAcceptor>) -> Server {
-        let mut builder = Builder::new();
-        builder
-            .header_read_timeout(None)
-            .max_header_size(limits.headers_bytes_max)
-            .max_buf_size(limits.headers_bytes_max.max(BUFFER_BYTES_MIN))
-            // Copying the small body of an answer behind its head is cheaper than a vectored write.
-            .writev(false)
-            // A client may send all and close its side: its event is stored, and it still gets its answer.
-            .half_close(true);
-        Server { router, tls, hooks, limits, log_limit: LogLimit::default(), builder }
+    pub(super) fn new(router: Router, hooks: Hooks, limits: SharedLimits, tls: Option<TlsAcceptor>) -> Server {
+        Server { router, tls, hooks, limits, log_limit: LogLimit::default() }
     }
 
     /// Serves a connection until it ends.
@@ -126,7 +116,7 @@ impl Server {
         peer: SocketAddr,
         connection: &Connection,
     ) -> Option<Wire<S>> {
-        match shake_hands(tls, socket, connection, self.limits.headers_timeout).await {
+        match shake_hands(tls, socket, connection, self.limits.load().headers_timeout).await {
             Handshake::Done(wire) => return Some(wire),
             Handshake::NotTls(wire) => {
                 self.count_handshake("not_tls");
@@ -158,9 +148,10 @@ impl Server {
                 call(request).await
             }))
         });
+        let limits = self.limits.load();
         let io = TokioIo::new(WatchedSocket::new(wire, Arc::clone(&connection)));
-        let mut http = self.builder.serve_connection(io, service);
-        let end = run_http(&mut http, &connection, &self.limits).await;
+        let mut http = builder(&limits).serve_connection(io, service);
+        let end = run_http(&mut http, &connection, &limits).await;
 
         let answer = match (end, connection.phase()) {
             (End::Done, _) => None,
@@ -236,6 +227,20 @@ impl Server {
             tracing::warn!(%client, suppressed, "a client was disconnected: it does not read its answer");
         }
     }
+}
+
+/// Returns hyper's settings for a connection.
+fn builder(limits: &Limits) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .header_read_timeout(None)
+        .max_header_size(limits.headers_bytes_max)
+        .max_buf_size(limits.headers_bytes_max.max(BUFFER_BYTES_MIN))
+        // Copying the small body of an answer behind its head is cheaper than a vectored write.
+        .writev(false)
+        // A client may send all and close its side: its event is stored, and it still gets its answer.
+        .half_close(true);
+    builder
 }
 
 /// Runs the HTTP of a connection until it ends, a phase takes too long, or the listener ends it.

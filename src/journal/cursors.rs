@@ -17,6 +17,8 @@ pub(super) struct StoredConsumer {
     pub(super) ahead: Ahead,
     pub(super) state: Option<Vec<u8>>,
     pub(super) dead_letters: i64,
+    /// Whether it is no longer configured. No record waits for it then.
+    pub(super) is_retired: bool,
 }
 
 /// Retires all consumers except the wanted ones, and adds the new ones. Returns the wanted ones in their order. The journal's
@@ -32,23 +34,36 @@ pub(super) fn configure(
 ) -> Result<Vec<StoredConsumer>, JournalError> {
     let transaction = connection.unchecked_transaction()?;
     retire_others(&transaction, wanted, head)?;
-    let mut consumers = Vec::with_capacity(wanted.len());
-    for (name, start) in wanted {
-        let start = match start {
-            Start::Now => head,
-            Start::Earliest => first.before(),
-        };
-        transaction.execute(
-            // A sink that returns after a while goes on at its old cursor.
-            "INSERT INTO consumers (name, cursor) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET is_retired = 0",
-            params![name, start.0],
-        )?;
-        let consumer = load(&transaction, name)?;
-        check_cursor(&consumer, first, head)?;
-        consumers.push(consumer);
-    }
+    let consumers = wanted.iter().map(|(name, start)| add(&transaction, name, *start, first, head));
+    let consumers = consumers.collect::<Result<_, _>>()?;
     transaction.commit()?;
     Ok(consumers)
+}
+
+/// Adds a consumer within the caller's transaction, or lets one that was retired go on at its cursor. `first` and `head` as in
+/// [`configure`].
+///
+/// # Errors
+/// Its cursor is after the end of the journal, or the database cannot be written.
+pub(super) fn add(
+    connection: &Connection,
+    name: &str,
+    start: Start,
+    first: Offset,
+    head: Offset,
+) -> Result<StoredConsumer, JournalError> {
+    let start = match start {
+        Start::Now => head,
+        Start::Earliest => first.before(),
+    };
+    connection.execute(
+        // A sink that returns after a while goes on at its old cursor.
+        "INSERT INTO consumers (name, cursor) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET is_retired = 0",
+        params![name, start.0],
+    )?;
+    let consumer = load(connection, name)?;
+    check_cursor(&consumer, first, head)?;
+    Ok(consumer)
 }
 
 fn retire_others(connection: &Connection, wanted: &[(String, Start)], head: Offset) -> rusqlite::Result<()> {
@@ -57,21 +72,26 @@ fn retire_others(connection: &Connection, wanted: &[(String, Start)], head: Offs
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (name, cursor) in active {
-        if wanted.iter().any(|(wanted, _)| *wanted == name) {
-            continue;
+        if !wanted.iter().any(|(wanted, _)| *wanted == name) {
+            retire(connection, &name, Offset(cursor), head)?;
         }
-        tracing::warn!(
-            sink = name,
-            pending_records = (head.0 - cursor).max(0),
-            "this sink is no longer configured: its cursor is retired and keeps no record from being pruned"
-        );
-        connection.execute(
-            "UPDATE dead_letters SET redriven_ms = NULL, redriven_attempts = 0
-             WHERE consumer = ?1 AND redriven_ms IS NOT NULL",
-            [&name],
-        )?;
-        connection.execute("UPDATE consumers SET is_retired = 1 WHERE name = ?1", [name])?;
     }
+    Ok(())
+}
+
+/// Retires a consumer within the caller's transaction: its cursor and its dead letters stay, and no record waits for it.
+pub(super) fn retire(connection: &Connection, name: &str, cursor: Offset, head: Offset) -> rusqlite::Result<()> {
+    tracing::warn!(
+        sink = name,
+        pending_records = (head.0 - cursor.0).max(0),
+        "this sink is no longer configured: its cursor is retired and keeps no record from being pruned"
+    );
+    connection.execute(
+        "UPDATE dead_letters SET redriven_ms = NULL, redriven_attempts = 0
+         WHERE consumer = ?1 AND redriven_ms IS NOT NULL",
+        [name],
+    )?;
+    connection.execute("UPDATE consumers SET is_retired = 1 WHERE name = ?1", [name])?;
     Ok(())
 }
 
@@ -91,6 +111,7 @@ fn load(connection: &Connection, name: &str) -> rusqlite::Result<StoredConsumer>
                 },
                 state: row.get(1)?,
                 dead_letters: row.get(2)?,
+                is_retired: false,
             })
         },
     )

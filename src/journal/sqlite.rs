@@ -1,6 +1,6 @@
 //! Opens the journal of a data directory, and joins its two halves: the writer, and the consumers that read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -32,6 +32,8 @@ pub struct SqliteJournal {
     availability: Availability,
     head: watch::Receiver<Offset>,
     generation: String,
+    data_dir: PathBuf,
+    shared: Shared,
     is_closing: Arc<AtomicBool>,
     writer: Mutex<Option<JoinHandle<()>>>,
     _lock: Lock,
@@ -119,10 +121,51 @@ impl SqliteJournal {
             head: head_sender,
             is_closing: Arc::clone(&is_closing),
         };
-        let writer = Mutex::new(Some(writer));
-        let journal =
-            SqliteJournal { inbox, appended, availability, head, generation, is_closing, writer, _lock: lock };
+        let journal = SqliteJournal {
+            inbox,
+            appended,
+            availability,
+            head,
+            generation,
+            data_dir: data_dir.to_owned(),
+            shared,
+            is_closing,
+            writer: Mutex::new(Some(writer)),
+            _lock: lock,
+        };
         Ok(Opened { journal: Arc::new(journal), consumers, wakeups })
+    }
+
+    /// Adds a consumer while the journal is open, or lets a retired one go on at its cursor. If one of this name is active, the
+    /// result takes its place: both must not be used at the same time.
+    ///
+    /// # Errors
+    /// Its cursor is after the end of the journal, or the journal cannot be read or written.
+    pub async fn add_consumer(&self, name: &str, start: Start) -> Result<Box<dyn Consumer>, JournalError> {
+        let (index, stored) = self.edit(|reply| Edit::AddConsumer(name.to_owned(), start, reply)).await?;
+        let data_dir = self.data_dir.clone();
+        let reader = tokio::task::spawn_blocking(move || Reader::open(&data_dir)).await;
+        let reader = reader.map_err(|_| JournalError::Closed)??;
+        Ok(Box::new(SqliteConsumer::new(index, stored, reader, self.shared.clone())))
+    }
+
+    /// Retires a consumer while the journal is open: its cursor and its dead letters stay, and no record waits for it. It must not
+    /// be used any more. Without an active consumer of this name, nothing happens.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub async fn retire_consumer(&self, name: &str) -> Result<(), JournalError> {
+        self.edit(|reply| Edit::RetireConsumer(name.to_owned(), reply)).await
+    }
+
+    /// Keeps to other limits from now on.
+    ///
+    /// # Errors
+    /// The journal cannot be written, and keeps to its old limits.
+    pub async fn set_options(&self, options: &Options) -> Result<(), JournalError> {
+        self.edit(|reply| Edit::SetOptions(options.clone(), reply)).await?;
+        self.inbox.set_limits(options.queue_events_max as usize, options.batch_events_max as usize);
+        Ok(())
     }
 
     /// Stops accepting. Entries that wait are committed and reported; then [`Wakeups::run`] ends.

@@ -5,8 +5,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -18,16 +18,16 @@ use tokio::time::Instant;
 use super::answers::{self, NotStored};
 use super::outcomes;
 use super::refused_body::RefusedBody;
+use super::rules::Rules;
 use super::storing::store;
 use super::{HourlyCounts, Options, RecentRefusals};
 use crate::callback::{Callback, Event, EventId, EventType, Refusal, Verifier};
 use crate::clock::Clock;
 use crate::http::{
-    AddressGroup, BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, LoggedEvent, Network, UrlPath, client_address,
-    limit_secs, read_body,
+    AddressGroup, BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, LoggedEvent, UrlPath, read_body,
 };
 use crate::journal::{Appended, Journal};
-use crate::telemetry::{KeyUse, Metrics};
+use crate::telemetry::Metrics;
 
 /// An option of the receiver that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -41,16 +41,8 @@ pub enum ReceiverError {
 pub struct CallbackReceiver {
     pub(super) path: UrlPath,
     pub(super) health_path: Option<UrlPath>,
-    allowed_addresses: Vec<Network>,
-    trusted_proxies: Vec<Network>,
-    client_address_header: HeaderName,
-    body_bytes_max: usize,
-    body_timeout: Duration,
-    answer_timeout: Duration,
+    rules: ArcSwap<Rules>,
     bodies: Arc<BodyBudget>,
-    verifier: Verifier,
-    /// The metrics of each key of the verifier.
-    keys: Vec<KeyUse>,
     journal: Arc<dyn Journal>,
     metrics: Arc<Metrics>,
     draining: Arc<AtomicBool>,
@@ -67,14 +59,20 @@ pub(super) struct Arrival {
     pub(super) parts: Parts,
     peer: SocketAddr,
     arrived: Instant,
+    rules: Arc<Rules>,
 }
 
 impl Arrival {
-    /// Splits a request that arrives now into its head and its body.
-    pub(super) fn split(request: Request, peer: SocketAddr) -> (Arrival, Body) {
+    /// Splits a request that arrives now into its head and its body. The present rules hold until its answer.
+    pub(super) fn split(receiver: &CallbackReceiver, request: Request, peer: SocketAddr) -> (Arrival, Body) {
         let arrived = Instant::now();
         let (parts, body) = request.into_parts();
-        (Arrival { parts, peer, arrived }, body)
+        (Arrival { parts, peer, arrived, rules: receiver.rules.load_full() }, body)
+    }
+
+    /// Finds the sender, which may be behind proxies.
+    fn client(&self) -> ClientAddress {
+        self.rules.client(self.peer.ip(), &self.parts.headers)
     }
 }
 
@@ -108,15 +106,8 @@ impl CallbackReceiver {
         Ok(CallbackReceiver {
             path: options.path.clone(),
             health_path: options.health_path.clone(),
-            allowed_addresses: options.allowed_addresses.clone(),
-            trusted_proxies: options.trusted_proxies.clone(),
-            client_address_header: options.client_address_header.clone(),
-            body_bytes_max: options.body_bytes_max,
-            body_timeout: limit_secs(options.body_timeout_secs),
-            answer_timeout: limit_secs(options.answer_timeout_secs),
+            rules: ArcSwap::from_pointee(Rules::new(options, verifier, Vec::new(), &metrics)),
             bodies: Arc::new(BodyBudget::new(options.bodies_bytes_max, options.body_bytes_max)),
-            verifier,
-            keys: Vec::new(),
             journal,
             metrics,
             draining,
@@ -128,9 +119,14 @@ impl CallbackReceiver {
         })
     }
 
-    /// Counts what each key verifies from now on. `fingerprints` has one for each key, in the order of the verifier.
-    pub fn count_keys(&mut self, fingerprints: &[String]) {
-        self.keys = fingerprints.iter().map(|key| self.metrics.keys().of(key)).collect();
+    /// Takes other rules for every later request, and counts what each key verifies. `fingerprints` has one for each key, in the
+    /// order of the verifier. The paths stay, because the router knows them.
+    pub fn take_over(&self, options: &Options, verifier: Verifier, fingerprints: Vec<String>) {
+        let rules = Rules::new(options, verifier, fingerprints, &self.metrics);
+        self.bodies.set_limits(options.bodies_bytes_max, options.body_bytes_max);
+        let earlier = self.rules.swap(Arc::new(rules));
+        let is_gone = |key: &&String| !self.rules.load().fingerprints.contains(key);
+        earlier.fingerprints.iter().filter(is_gone).for_each(|key| self.metrics.keys().forget(key));
     }
 
     /// The last refusals, for the admin endpoint.
@@ -163,22 +159,23 @@ impl CallbackReceiver {
     /// Reads and verifies a callback, and returns once its event is durable.
     pub(super) async fn store_callback(&self, arrival: &Arrival, body: Body) -> Result<Stored, NotStored> {
         let has_body = !body.is_end_stream();
-        self.check_head(arrival, has_body).map_err(|not_stored| NotStored { close: has_body, ..not_stored })?;
+        check_head(arrival, has_body).map_err(|not_stored| NotStored { close: has_body, ..not_stored })?;
 
         // Both timeouts start at the head's arrival, since CSS waits for the answer from then on. A body that ends after
         // `answer_timeout` leaves no time to store its event, so the shorter timeout ends the reading.
-        let deadline = arrival.arrived + self.body_timeout.min(self.answer_timeout);
-        let (bytes, mut share) = read_body(body, || self.client(arrival).address.into(), deadline, &self.bodies)
+        let rules = &arrival.rules;
+        let deadline = arrival.arrived + rules.body_timeout.min(rules.answer_timeout);
+        let (bytes, mut share) = read_body(body, || arrival.client().address.into(), deadline, &self.bodies)
             .await
             // The rest of the body is unread, so the connection cannot carry another request.
-            .map_err(|error| NotStored { close: true, ..self.body_not_read(error) })?;
-        let event = self.parse_and_verify(&bytes)?;
+            .map_err(|error| NotStored { close: true, ..body_not_read(error, rules.body_bytes_max) })?;
+        let event = self.parse_and_verify(&bytes, rules)?;
         // From here on the memory of the event counts instead of the body's, until the journal has stored the event.
         drop(bytes);
         share.cover(event.line().len());
 
         let (id, event_type, received_ms) = (event.id(), event.event_type(), event.received_ms());
-        let appended = store(&*self.journal, event, share, arrival.arrived + self.answer_timeout)
+        let appended = store(&*self.journal, event, share, arrival.arrived + rules.answer_timeout)
             .await
             .map_err(|error| NotStored::unavailable(Some(event_type), error.to_string()))?;
         let outcome = match appended {
@@ -189,49 +186,15 @@ impl CallbackReceiver {
         Ok(Stored { id, event_type, received_ms, outcome })
     }
 
-    /// Checks everything that can be checked before the body is read.
-    fn check_head(&self, arrival: &Arrival, has_body: bool) -> Result<(), NotStored> {
-        // First, so that a client that may not send callbacks learns nothing else.
-        self.check_address(arrival)?;
-        if arrival.parts.method != Method::POST {
-            return Err(answers::METHOD_NOT_ALLOWED.into());
-        }
-        let headers = &arrival.parts.headers;
-        // Without a length HTTP/1.1 sees an empty body. This names the forgotten header, and not an empty callback.
-        if !has_body && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
-            return Err(answers::LENGTH_REQUIRED.into());
-        }
-        // livehook decodes nothing, because a small encoded body can expand beyond every limit.
-        if is_encoded(headers) {
-            return Err(answers::ENCODING_NOT_SUPPORTED.into());
-        }
-        Ok(())
-    }
-
-    /// Checks that the client may send callbacks.
-    fn check_address(&self, arrival: &Arrival) -> Result<(), NotStored> {
-        if self.allowed_addresses.is_empty() {
-            return Ok(());
-        }
-        let client = self.client(arrival);
-        if client.is_within(&self.allowed_addresses) {
-            return Ok(());
-        }
-        // A proxy that hides its client may be in an allowed network itself, and the message must not contradict that.
-        let doubt = if client.is_known { "" } else { ", or a client behind it," };
-        let hint = format!("; {}{doubt} is not in `receiver.allowed_addresses`", client.address).into();
-        Err(NotStored { hint, ..NotStored::refused(&Refusal::AddressNotAllowed, None) })
-    }
-
     /// Turns the bytes of a body into a verified event.
-    fn parse_and_verify(&self, body: &[u8]) -> Result<Event, NotStored> {
+    fn parse_and_verify(&self, body: &[u8], rules: &Rules) -> Result<Event, NotStored> {
         let callback = Callback::parse(body).map_err(|malformed| {
             let refused_body = RefusedBody::malformed(&malformed, body.len());
             NotStored { body: Some(Box::new(refused_body)), ..NotStored::refused(&malformed.into(), None) }
         })?;
         let now_ms = (self.clock)();
-        let verified = self.verifier.verify_by_key(&callback, now_ms).map_err(|refusal| {
-            let mut refused_body = RefusedBody::parsed(&callback, &self.verifier, body.len());
+        let verified = rules.verifier.verify_by_key(&callback, now_ms).map_err(|refusal| {
+            let mut refused_body = RefusedBody::parsed(&callback, &rules.verifier, body.len());
             if let Refusal::SignatureExpired { expired_by_secs } = refusal {
                 self.metrics.expired_by(expired_by_secs);
                 refused_body.late_secs = Some(expired_by_secs);
@@ -239,24 +202,10 @@ impl CallbackReceiver {
             let event_type = Some(callback.event_type());
             NotStored { body: Some(Box::new(refused_body)), ..NotStored::refused(&refusal, event_type) }
         })?;
-        if let Some(key) = verified.key.and_then(|key| self.keys.get(key)) {
+        if let Some(key) = verified.key.and_then(|key| rules.keys.get(key)) {
             key.verified(now_ms);
         }
         Ok(verified.event)
-    }
-
-    /// Returns the answer to a request whose body was not read to its end.
-    fn body_not_read(&self, error: BodyError) -> NotStored {
-        match error {
-            BodyError::TooLarge => answers::body_too_large(self.body_bytes_max).into(),
-            BodyError::TooSlow => answers::BODY_TOO_SLOW.into(),
-            BodyError::Broken => answers::BODY_BROKEN.into(),
-            BodyError::Displaced => answers::displaced(),
-            BodyError::NoMemory => NotStored::unavailable(
-                None,
-                "bodies, and events that wait for the journal, have reached `receiver.bodies_bytes_max`",
-            ),
-        }
     }
 
     /// Counts a callback whose event is durable, and returns its answer.
@@ -273,7 +222,7 @@ impl CallbackReceiver {
 
     /// Counts and logs a request that was not stored, keeps it if it was refused, and returns its answer.
     pub(super) fn answer_not_stored(&self, arrival: &Arrival, not_stored: NotStored) -> Response {
-        let client = self.client(arrival).address;
+        let client = arrival.client().address;
         self.log(&not_stored, client);
         let (now_ms, word) = ((self.clock)(), not_stored.answer.word());
         self.hourly_counts.count(word, now_ms);
@@ -300,30 +249,67 @@ impl CallbackReceiver {
         }
     }
 
-    /// Whether requests may come through proxies.
-    pub fn trusts_proxies(&self) -> bool {
-        !self.trusted_proxies.is_empty()
-    }
-
     /// Finds the client of a request that a trusted proxy sends; `None` if the peer is no trusted proxy.
     pub fn client_behind_proxy(&self, peer: IpAddr, headers: &HeaderMap) -> Option<AddressGroup> {
-        let client = client_address(peer, headers, &self.client_address_header, &self.trusted_proxies).address;
-        (client != peer.to_canonical()).then(|| client.into())
+        self.rules.load().client_behind_proxy(peer, headers)
     }
 
     /// Finds the address of the client of a request, which may have come through proxies.
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        client_address(peer, headers, &self.client_address_header, &self.trusted_proxies).address
-    }
-
-    /// Finds the sender of a request, which may have come through proxies.
-    fn client(&self, arrival: &Arrival) -> ClientAddress {
-        client_address(arrival.peer.ip(), &arrival.parts.headers, &self.client_address_header, &self.trusted_proxies)
+        self.rules.load().client(peer, headers).address
     }
 
     /// Whether load balancers may send callbacks here.
     pub(super) fn is_ready(&self) -> bool {
         !self.draining.load(Ordering::Relaxed) && self.journal.health().unavailable.is_none()
+    }
+}
+
+/// Checks everything that can be checked before the body is read.
+fn check_head(arrival: &Arrival, has_body: bool) -> Result<(), NotStored> {
+    // First, so that a client that may not send callbacks learns nothing else.
+    check_address(arrival)?;
+    if arrival.parts.method != Method::POST {
+        return Err(answers::METHOD_NOT_ALLOWED.into());
+    }
+    let headers = &arrival.parts.headers;
+    // Without a length HTTP/1.1 sees an empty body. This names the forgotten header, and not an empty callback.
+    if !has_body && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        return Err(answers::LENGTH_REQUIRED.into());
+    }
+    // livehook decodes nothing, because a small encoded body can expand beyond every limit.
+    if is_encoded(headers) {
+        return Err(answers::ENCODING_NOT_SUPPORTED.into());
+    }
+    Ok(())
+}
+
+/// Checks that the client may send callbacks.
+fn check_address(arrival: &Arrival) -> Result<(), NotStored> {
+    if arrival.rules.allowed_addresses.is_empty() {
+        return Ok(());
+    }
+    let client = arrival.client();
+    if client.is_within(&arrival.rules.allowed_addresses) {
+        return Ok(());
+    }
+    // A proxy that hides its client may be in an allowed network itself, and the message must not contradict that.
+    let doubt = if client.is_known { "" } else { ", or a client behind it," };
+    let hint = format!("; {}{doubt} is not in `receiver.allowed_addresses`", client.address).into();
+    Err(NotStored { hint, ..NotStored::refused(&Refusal::AddressNotAllowed, None) })
+}
+
+/// Returns the answer to a request whose body was not read to its end.
+fn body_not_read(error: BodyError, body_bytes_max: usize) -> NotStored {
+    match error {
+        BodyError::TooLarge => answers::body_too_large(body_bytes_max).into(),
+        BodyError::TooSlow => answers::BODY_TOO_SLOW.into(),
+        BodyError::Broken => answers::BODY_BROKEN.into(),
+        BodyError::Displaced => answers::displaced(),
+        BodyError::NoMemory => NotStored::unavailable(
+            None,
+            "bodies, and events that wait for the journal, have reached `receiver.bodies_bytes_max`",
+        ),
     }
 }
 

@@ -13,6 +13,7 @@ mod outcomes;
 mod recent_refusals;
 mod refused_body;
 mod routes;
+mod rules;
 mod storing;
 
 pub use callback_receiver::{CallbackReceiver, ReceiverError};

@@ -34,7 +34,7 @@ async fn callback(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let (arrival, body) = Arrival::split(request, peer);
+    let (arrival, body) = Arrival::split(&receiver, request, peer);
     match receiver.store_callback(&arrival, body).await {
         Ok(stored) => receiver.answer_stored(&arrival, &stored),
         Err(not_stored) => receiver.answer_not_stored(&arrival, not_stored),
@@ -47,7 +47,7 @@ async fn not_found(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let (arrival, body) = Arrival::split(request, peer);
+    let (arrival, body) = Arrival::split(&receiver, request, peer);
     let hint = format!("; `receiver.path` is `{}`", receiver.path).into();
     let not_stored = NotStored::from(ErrorBody::not_found(arrival.parts.uri.path()));
     receiver.answer_not_stored(&arrival, NotStored { hint, close: !body.is_end_stream(), ..not_stored })

@@ -25,6 +25,12 @@ impl Share {
     }
 }
 
+impl fmt::Display for Share {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f64::from(self.per_million) / 1e6).fmt(formatter)
+    }
+}
+
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
         deserializer.deserialize_any(ShareVisitor)

@@ -42,6 +42,13 @@ impl AttemptMetrics {
         drop(self.last_success.get_or_create(&labels));
     }
 
+    pub(super) fn forget(&self, sink: &str) {
+        let labels = SinkLabels::of(sink);
+        self.duration.remove(&labels);
+        self.number.remove(&labels);
+        self.last_success.remove(&labels);
+    }
+
     /// Records how long a sink took for a batch. `delivered_ms` is the current time (Unix ms) if it took an event.
     pub fn finished(&self, sink: &str, duration: Duration, delivered_ms: Option<i64>) {
         let labels = SinkLabels::of(sink);

@@ -35,6 +35,13 @@ impl KeyMetrics {
         }
     }
 
+    /// Removes the metrics of a key that is no longer configured.
+    pub fn forget(&self, fingerprint: &str) {
+        let labels = KeyLabels { key: fingerprint.to_owned() };
+        self.verified.remove(&labels);
+        self.last_used.remove(&labels);
+    }
+
     /// Returns the metrics of the key with a fingerprint. They begin at zero, so that Prometheus sees the first increase.
     pub fn of(&self, fingerprint: &str) -> KeyUse {
         let labels = KeyLabels { key: fingerprint.to_owned() };

@@ -17,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::attempts::AttemptMetrics;
+use super::configuration::ConfigMetrics;
 use super::disk::DiskMetrics;
 use super::gauges::set;
 use super::key_use::KeyMetrics;
@@ -63,6 +64,7 @@ pub struct Metrics {
     attempts: AttemptMetrics,
     keys: KeyMetrics,
     tls: TlsMetrics,
+    config: ConfigMetrics,
     process: ProcessMetrics,
 }
 
@@ -144,6 +146,7 @@ impl Metrics {
             attempts: AttemptMetrics::new(&mut registrar),
             keys: KeyMetrics::new(&mut registrar),
             tls: TlsMetrics::new(&mut registrar),
+            config: ConfigMetrics::new(&mut registrar),
             process: ProcessMetrics::new(),
             stored: EventType::known().map(|event_type| (event_type, OnceLock::new())).collect(),
             registry,
@@ -168,6 +171,20 @@ impl Metrics {
             self.deliveries(sink, outcome, 0);
         }
         self.attempts.expect(sink);
+    }
+
+    /// Removes the metrics of a sink that is no longer configured. Its last values would trigger alerts for ever.
+    pub fn forget_sink(&self, sink: &str) {
+        for outcome in DeliveryOutcome::ALL {
+            self.deliveries.remove(&DeliveryLabels { sink: sink.to_owned(), outcome: outcome.label() });
+        }
+        let labels = SinkLabels::of(sink);
+        self.delivery_lag.remove(&labels);
+        self.oldest_pending.remove(&labels);
+        self.dead_letters.remove(&labels);
+        self.delivery_held_streams.remove(&labels);
+        self.delivery_blocked.remove(&labels);
+        self.attempts.forget(sink);
     }
 
     /// Counts an answered request to the callback path, or to a path that does not exist. `event_type` is `None` if the body has no
@@ -298,9 +315,9 @@ impl Metrics {
         &self.process
     }
 
-    /// Adds a metric with the value 1 whose labels describe the configuration. Call it once.
-    pub fn describe_config(&mut self, labels: Vec<(&'static str, String)>) {
-        self.registry.register("config", "The configuration in use", Info::new(labels));
+    /// The configuration in use, and its last reload.
+    pub fn config(&self) -> &ConfigMetrics {
+        &self.config
     }
 
     /// Names the data directory, so that the space of its volume can be measured. Call it once.
@@ -318,6 +335,7 @@ impl Metrics {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
         let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &self.config.description());
         let _ = encode_registry(&mut text, self.process.registry());
         let _ = encode_eof(&mut text);
         match format {
@@ -409,5 +427,8 @@ mod tests {
             ],
         );
         assert_eq!(text.matches("outcome=\"not_found\"").count(), 1);
+        metrics.dead_letters("archive", 3);
+        metrics.forget_sink("archive");
+        assert!(!metrics.encode(TextFormat::Classic).contains("archive"));
     }
 }

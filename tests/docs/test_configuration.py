@@ -4,7 +4,7 @@ import tomllib
 
 from documents import DOCUMENTS, ROOT, blocks
 from programs import livehook
-from service import KEY, TOKEN, make_certificate, script
+from service import KEY, TOKEN, Service, make_certificate, script
 
 # Keys of a document are placeholders, which livehook refuses.
 PLACEHOLDER = 'key = "..."'
@@ -45,3 +45,16 @@ def test_check_config_is_a_command(folder):
     (folder / "config.toml").write_text(complete)
     for block in blocks("docs/configuration.md", "Check before you deploy", "sh"):
         script(block.text, folder)
+
+
+def test_reload_takes_over_a_change(folder):
+    service = Service(folder)
+    reload, compare = blocks("docs/configuration.md", "Reload", "sh")
+    # Flags of `serve` give its key and its addresses, and the commands find them in variables.
+    service.config.write_text('receiver.allow_unsigned = true\n')
+    with service.running():
+        service.config.write_text('receiver = { allow_unsigned = true, leeway_secs = 600 }\n')
+        compared, _ = service.script(compare.text)
+        assert compared.endswith("a reload would change:\nreceiver.leeway_secs: 0 -> 600\n"), compared
+        assert service.script(reload.text)[0] == "receiver.leeway_secs: 0 -> 600\n"
+        assert service.script(compare.text)[0].endswith("a reload would change nothing\n")

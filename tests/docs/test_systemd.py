@@ -181,6 +181,11 @@ def test_livehook_reports_to_its_manager(folder):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", manager.ports["admin"], timeout=10)) as connection:
             connection.request("GET", "/readyz")
             assert json.loads(connection.getresponse().read())["state"] == "ready"
+        manager.process.send_signal(signal.SIGHUP)
+        assert "MONOTONIC_USEC=" in manager.wait_for("RELOADING=1")
+        assert f"STATUS=receiving callbacks at 127.0.0.1:{manager.ports['receiver']}" in manager.wait_for("READY=1")
+        # The sockets of the manager count, and not the addresses of the configuration.
+        assert "the configuration was reloaded: nothing has changed" in service.log(), service.log()
         manager.stop()
         assert "STATUS=stopping" in manager.wait_for("STOPPING=1")
     lines = service.log().splitlines()

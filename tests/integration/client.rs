@@ -36,7 +36,12 @@ pub(crate) fn signed(number: u64, now_secs: i64) -> String {
 
 /// A JSON object of the given members, with `t` and its signature.
 pub(crate) fn sign(members: &str, t: i64) -> String {
-    let key = CallbackKey::new(KEY).unwrap();
+    sign_by(KEY, members, t)
+}
+
+/// The same, signed by another key.
+pub(crate) fn sign_by(key: &str, members: &str, t: i64) -> String {
+    let key = CallbackKey::new(key).unwrap();
     let sign = hex::encode(key.sign(&t.to_string()));
     format!(r#"{{{members},"sign":"{sign}","t":{t}}}"#)
 }

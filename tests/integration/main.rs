@@ -33,6 +33,7 @@ mod query_commands;
 mod read_model;
 mod recorded_data;
 mod recorded_lines;
+mod reload;
 mod restore;
 mod sender;
 mod shutdown;

@@ -35,7 +35,8 @@ impl Api {
 
     /// Makes dead letters of events that a sink has read and not delivered. Returns their number.
     pub(in crate::admin) async fn skip_events(&self, name: &str, selection: SkipSelection) -> Result<u64, Problem> {
-        let skipped = self.sink_of_path(name)?.requests.skip(selection);
+        let sink = self.sink_of_path(name)?;
+        let skipped = sink.requests.skip(selection);
         let count = tokio::time::timeout(SKIP_TIMEOUT, skipped).await.ok().flatten().ok_or_else(|| {
             Problem::unavailable(
                 "unavailable",

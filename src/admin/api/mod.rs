@@ -21,6 +21,7 @@ mod query;
 mod readers;
 mod rebuild;
 mod refusals;
+mod reload;
 mod replay_count;
 mod replays;
 mod responses;

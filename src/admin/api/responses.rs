@@ -58,6 +58,11 @@ pub(super) enum BodyNotTaken {
 #[response(status = 404, content_type = "application/problem+json")]
 pub(super) struct NotFound(Problem);
 
+/// The configuration has mistakes, and nothing was changed. `detail` has a line for each.
+#[derive(IntoResponses)]
+#[response(status = 422, content_type = "application/problem+json")]
+pub(super) struct InvalidConfiguration(Problem);
+
 /// The copy of the client is still valid.
 #[derive(IntoResponses)]
 #[response(status = 304, headers(

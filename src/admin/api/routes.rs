@@ -14,7 +14,8 @@ use super::concurrency_limit::{self, REQUESTS_MAX};
 use super::openapi::{self, Document};
 use super::state::Api;
 use super::{
-    dead_letters, error_codes, events, follow, rebuild, refusals, replays, session_end, sessions, sinks, stats, streams,
+    dead_letters, error_codes, events, follow, rebuild, refusals, reload, replays, session_end, sessions, sinks, stats,
+    streams,
 };
 use crate::admin::guard::{Guard, check_change};
 use crate::admin::problem::API_PREFIX;
@@ -55,6 +56,7 @@ pub(super) fn described_router(guard: Arc<Guard>) -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sinks::retry_sink))
         .routes(routes!(sinks::skip_events))
         .routes(routes!(rebuild::rebuild_index))
+        .routes(routes!(reload::reload_configuration))
         .routes(routes!(session_end::end_session))
         .route_layer(limit.clone())
         .route_layer(from_fn_with_state(body_budget(), read_whole_body))

@@ -89,7 +89,8 @@ impl utoipa::PartialSchema for SinkType {
 )]
 pub(super) async fn list_sinks(State(api): State<Arc<Api>>, _: NoParameters) -> Answer {
     let head = api.journal.health().head.0;
-    let sinks = api.sinks.iter().map(|status| {
+    let sinks = api.sinks.all();
+    let sinks = sinks.iter().map(|status| {
         let view = status.view();
         SinkView {
             name: status.sink.clone(),

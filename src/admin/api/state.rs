@@ -9,11 +9,12 @@ use tokio::time::timeout;
 use super::feed::Feed;
 use super::json::{Answer, answer};
 use super::readers::{Failure, Reader, Readers};
+use crate::admin::Reloads;
 use crate::admin::problem::Problem;
 use crate::admin::sources::{Sources, lag};
 use crate::callback::InstanceName;
 use crate::clock::Clock;
-use crate::delivery::Status;
+use crate::delivery::{Status, Statuses};
 use crate::http::quoted;
 use crate::index;
 use crate::journal::{Journal, JournalError};
@@ -29,11 +30,12 @@ const INDEX_LAG: HeaderName = HeaderName::from_static("livehook-index-lag-record
 pub(in crate::admin) struct Api {
     pub(super) readers: Arc<Readers>,
     pub(super) journal: Arc<dyn Journal>,
-    pub(super) sinks: Vec<Arc<Status>>,
+    pub(super) sinks: Statuses,
     pub(super) index: Option<Arc<index::Status>>,
     pub(super) refusals: Arc<RecentRefusals>,
     pub(super) hourly_counts: Arc<HourlyCounts>,
     pub(super) feed: Arc<Feed>,
+    pub(super) reloads: Reloads,
     pub(super) instance: InstanceName,
     pub(super) clock: Clock,
     /// Held while a dry run counts the events of a replay. A dry run can take long, so they run one at a time.
@@ -58,6 +60,7 @@ impl Api {
             refusals: Arc::clone(&sources.refusals),
             hourly_counts: Arc::clone(&sources.hourly_counts),
             feed: Arc::new(feed),
+            reloads: sources.reloads.clone(),
             instance: sources.instance.clone(),
             clock,
             dry_run: tokio::sync::Mutex::default(),
@@ -126,25 +129,26 @@ impl Api {
     }
 
     /// Returns the status of a sink; `None` if no sink of this name is configured.
-    pub(in crate::admin) fn sink(&self, name: &str) -> Option<&Status> {
-        self.sinks.iter().find(|status| status.sink == name).map(Arc::as_ref)
+    pub(in crate::admin) fn sink(&self, name: &str) -> Option<Arc<Status>> {
+        self.sinks.find(name)
     }
 
     /// Returns the status of the sink that a request wants to send to.
-    pub(super) fn configured_sink(&self, name: &str) -> Result<&Status, Problem> {
+    pub(super) fn configured_sink(&self, name: &str) -> Result<Arc<Status>, Problem> {
         self.sink(name).ok_or_else(|| Problem::new(StatusCode::CONFLICT, "no_such_sink", self.no_such_sink(name)))
     }
 
     /// Returns the status of the sink that the path of a request names.
-    pub(in crate::admin) fn sink_of_path(&self, name: &str) -> Result<&Status, Problem> {
+    pub(in crate::admin) fn sink_of_path(&self, name: &str) -> Result<Arc<Status>, Problem> {
         self.sink(name).ok_or_else(|| Problem::not_found(self.no_such_sink(name)))
     }
 
     fn no_such_sink(&self, name: &str) -> String {
-        let names: Vec<&str> = self.sinks.iter().map(|status| status.sink.as_str()).collect();
+        let sinks = self.sinks.all();
+        let names: Vec<&str> = sinks.iter().map(|status| status.sink.as_str()).collect();
         let (name, names) = (quoted(name), names.join(", "));
         format!(
-            "there is no sink `{name}`; the configured sinks are {names}: name one of them, or configure `{name}` and restart livehook"
+            "there is no sink `{name}`; the configured sinks are {names}: name one of them, or configure `{name}` and reload the configuration"
         )
     }
 }

@@ -11,10 +11,10 @@ use axum::extract::{ConnectInfo, Request};
 use tokio::sync::watch;
 use tower::Service;
 
-use crate::admin::ReceiverSummary;
 use crate::admin::{Admin, Options, Sources, Token};
+use crate::admin::{ReceiverSummary, Reloads};
 use crate::callback::InstanceName;
-use crate::delivery::Status;
+use crate::delivery::{Status, Statuses};
 use crate::http::BodyBudget;
 use crate::index;
 use crate::journal::testing::MemoryJournal;
@@ -48,7 +48,7 @@ impl Recorded {
             data_dir: directory.path().to_owned(),
             journal: Arc::<MemoryJournal>::default(),
             metrics: Arc::default(),
-            sinks: vec![Arc::new(Status::new("archive", "file"))],
+            sinks: Statuses::new(vec![Arc::new(Status::new("archive", "file"))]),
             index: Some(Arc::<index::Status>::default()),
             receiver: ReceiverSummary::default(),
             refusals: Arc::new(RecentRefusals::new(NOW_MS - 5000)),
@@ -56,6 +56,7 @@ impl Recorded {
             hourly_counts: Arc::new(hourly_counts),
             draining: Arc::default(),
             stopping: watch::channel(false).1,
+            reloads: Reloads::new().0,
             instance: InstanceName::default(),
             clock: || NOW_MS,
         };

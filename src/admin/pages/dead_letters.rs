@@ -9,7 +9,7 @@ use crate::journal::{DeadLetter, DeadLetterPage};
 use crate::moment::Moment;
 
 /// Shows the requests for all dead letters of a sink.
-pub(super) fn actions_on_all(view: &View, sink: &SinkView<'_>) -> Markup {
+pub(super) fn actions_on_all(view: &View, sink: &SinkView) -> Markup {
     html! {
         @if view.has_token && sink.state.dead_letters > 0 {
             p.actions {
@@ -21,7 +21,7 @@ pub(super) fn actions_on_all(view: &View, sink: &SinkView<'_>) -> Markup {
 }
 
 /// Shows a page of dead letters. `after` is the number after which it begins; 0 on the first page.
-pub(super) fn table(view: &View, sink: &SinkView<'_>, page: &DeadLetterPage, after: i64) -> Markup {
+pub(super) fn table(view: &View, sink: &SinkView, page: &DeadLetterPage, after: i64) -> Markup {
     if page.dead_letters.is_empty() && after == 0 && page.next.is_none() {
         return html! { p.empty { (view.text("dead-letters-none")) } };
     }
@@ -48,7 +48,7 @@ pub(super) fn table(view: &View, sink: &SinkView<'_>, page: &DeadLetterPage, aft
     }
 }
 
-fn row(view: &View, sink: &SinkView<'_>, dead_letter: &DeadLetter) -> Markup {
+fn row(view: &View, sink: &SinkView, dead_letter: &DeadLetter) -> Markup {
     let event = &dead_letter.event;
     let key = event.partition_key();
     let (domain, app_name, stream) = (key.domain(), key.app_name(), key.stream());

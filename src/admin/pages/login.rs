@@ -54,7 +54,7 @@ fn login_page(view: &View, next: &str, error: Option<&str>) -> Response<Body> {
 /// `POST /login`.
 pub(super) async fn log_in(State(pages): State<Arc<Pages>>, view: View, form: Form) -> Response<Body> {
     let given = form.value("token").unwrap_or_default().trim();
-    if !pages.token.as_ref().is_some_and(|token| token.matches(given.as_bytes())) {
+    if !pages.access.load().token.as_ref().is_some_and(|token| token.matches(given.as_bytes())) {
         return wrong_token(&pages, &view, &form).await;
     }
     let Some(value) = pages.logins.begin() else { return problem_page(&view, &Problem::internal()) };

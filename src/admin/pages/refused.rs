@@ -113,7 +113,7 @@ fn likely_cause(view: &View, pages: &Pages, cause: Cause) -> Markup {
             @if cause == Cause::OtherKey {
                 p.copy {
                     (view.text("fingerprints")) " "
-                    @for fingerprint in &pages.sources.receiver.fingerprints { code { (fingerprint) } " " }
+                    @for fingerprint in pages.sources.receiver.fingerprints.load().iter() { code { (fingerprint) } " " }
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::journal::Replay;
 use crate::moment::Moment;
 
 /// Shows the replays that belong to a sink, the newest first.
-pub(super) fn table(view: &View, sink: &SinkView<'_>, replays: &[Replay]) -> Markup {
+pub(super) fn table(view: &View, sink: &SinkView, replays: &[Replay]) -> Markup {
     let mut own = replays.iter().filter(|replay| replay.order.sink == sink.status.sink).peekable();
     if own.peek().is_none() {
         return html! { p.empty { (view.text("replays-none")) } };
@@ -32,7 +32,7 @@ pub(super) fn table(view: &View, sink: &SinkView<'_>, replays: &[Replay]) -> Mar
     }
 }
 
-fn row(view: &View, sink: &SinkView<'_>, replay: &Replay) -> Markup {
+fn row(view: &View, sink: &SinkView, replay: &Replay) -> Markup {
     let (state, shape) = match (replay.ended_at_ms, replay.is_cancelled) {
         (None, _) => ("replay-running", "live"),
         (Some(_), true) => ("replay-cancelled", "ended"),

@@ -20,6 +20,7 @@ const REFUSALS_MAX: usize = 5;
 /// Returns the page.
 pub(super) fn content(view: &View, pages: &Pages) -> Content {
     let receiver = &pages.sources.receiver;
+    let fingerprints = receiver.fingerprints.load();
     let refusals = pages.sources.refusals.page(|_| true, None, REFUSALS_MAX);
     let main = html! {
         div.setup {
@@ -35,8 +36,8 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
                 li {
                     h2 { (view.text("setup-key")) }
                     p { (view.text("setup-key-help")) }
-                    @for fingerprint in &receiver.fingerprints { p.copy { code { (fingerprint) } } }
-                    @if receiver.fingerprints.is_empty() { p.condition-warning { (icon("warning")) (view.text("setup-no-key")) } }
+                    @for fingerprint in fingerprints.iter() { p.copy { code { (fingerprint) } } }
+                    @if fingerprints.is_empty() { p.condition-warning { (icon("warning")) (view.text("setup-no-key")) } }
                 }
                 li {
                     h2 { (view.text("setup-events")) }

@@ -110,7 +110,7 @@ fn done(view: &View) -> Markup {
 }
 
 /// Shows the event that holds others up, and the requests that a person can make.
-fn failing(view: &View, sink: &SinkView<'_>) -> Markup {
+fn failing(view: &View, sink: &SinkView) -> Markup {
     let state = &sink.state;
     let link = |action: &str| format!("{}/{action}", sink.address());
     html! {

@@ -1,5 +1,7 @@
 //! One sink as both pages about sinks show it: its state in words and numbers, and how far it was behind.
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
 
 use super::format::{self, ago, dash, duration, moment, outside, sink_address};
@@ -14,22 +16,24 @@ use crate::delivery::{Status, StatusView};
 use crate::moment::Moment;
 
 /// One sink at the moment of the page.
-pub(super) struct SinkView<'a> {
-    pub(super) status: &'a Status,
+pub(super) struct SinkView {
+    pub(super) status: Arc<Status>,
     pub(super) state: StatusView,
     /// How many records it is behind the journal's head.
     records: i64,
     samples: Vec<LagSample>,
 }
 
-impl SinkView<'_> {
+impl SinkView {
     /// Returns every sink, in the order of the configuration.
-    pub(super) fn all(pages: &Pages) -> Vec<SinkView<'_>> {
+    pub(super) fn all(pages: &Pages) -> Vec<SinkView> {
         let head = pages.sources.journal.health().head.0;
-        let sinks = pages.sources.sinks.iter().enumerate().map(|(position, status)| {
+        let sinks = pages.sources.sinks.all();
+        let sinks = sinks.iter().map(|status| {
             let state = status.view();
             let records = lag(head, state.cursor);
-            SinkView { status, state, records, samples: pages.lag_history.samples(&pages.sources, position) }
+            let samples = pages.lag_history.samples(&pages.sources, status);
+            SinkView { status: Arc::clone(status), state, records, samples }
         });
         sinks.collect()
     }

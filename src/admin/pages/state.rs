@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::admin::Sources;
+use crate::admin::access::SharedAccess;
 use crate::admin::api::Api;
 use crate::admin::lag_history::LagHistory;
 use crate::admin::logins::Logins;
-use crate::admin::{Options, Sources, Token};
 
 /// How many wrong tokens are answered at once. Each waits for a second.
 const WRONG_TOKENS_MAX: usize = 16;
@@ -18,7 +19,7 @@ pub(in crate::admin) struct Pages {
     pub(super) sources: Arc<Sources>,
     pub(super) logins: Arc<Logins>,
     pub(super) lag_history: Arc<LagHistory>,
-    pub(super) token: Option<Token>,
+    pub(super) access: SharedAccess,
     /// Held by each answer to a wrong token while it waits.
     pub(super) wrong_tokens: Semaphore,
 }
@@ -26,13 +27,13 @@ pub(in crate::admin) struct Pages {
 impl Pages {
     /// Makes the state of the pages.
     pub(in crate::admin) fn new(
-        options: &Options,
+        access: SharedAccess,
         api: Arc<Api>,
         sources: Arc<Sources>,
         logins: Arc<Logins>,
         lag_history: Arc<LagHistory>,
     ) -> Pages {
         let wrong_tokens = Semaphore::new(WRONG_TOKENS_MAX);
-        Pages { api, sources, logins, lag_history, token: options.token.clone(), wrong_tokens }
+        Pages { api, sources, logins, lag_history, access, wrong_tokens }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn health(view: &View, sources: &Sources) -> Markup {
         };
         Part { sink: None, name: html! { (view.text("part-index")) }, condition, words }
     }));
-    parts.extend(sources.sinks.iter().map(|status| sink(view, &status.sink, status.view(), head)));
+    parts.extend(sources.sinks.all().iter().map(|status| sink(view, &status.sink, status.view(), head)));
     html! {
         ul.health {
             @for part in parts {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -11,9 +12,9 @@ use axum::http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 use tower::Service;
 
-use crate::admin::{Admin, Options, ReceiverSummary, Sources, Token};
+use crate::admin::{Admin, Options, ReceiverSummary, Reloads, Sources, Token};
 use crate::callback::InstanceName;
-use crate::delivery::Status;
+use crate::delivery::{Status, Statuses};
 use crate::history::testing::{BEGIN_SECS, Data};
 use crate::http::BodyBudget;
 use crate::index;
@@ -42,18 +43,19 @@ impl Site {
             journal: journal as Arc<dyn Journal>,
             instance: InstanceName::default(),
             metrics: Arc::default(),
-            sinks: vec![Arc::new(Status::new("archive", "file"))],
+            sinks: Statuses::new(vec![Arc::new(Status::new("archive", "file"))]),
             index: Some(Arc::new(index::Status::default())),
             receiver: ReceiverSummary {
                 listen: "[::]:8080".to_owned(),
                 path: "/callback".to_owned(),
-                fingerprints: vec!["1f7ba3e5".to_owned()],
+                fingerprints: Arc::new(ArcSwap::from_pointee(vec!["1f7ba3e5".to_owned()])),
             },
             bodies: Arc::new(BodyBudget::new(1000, 100)),
             refusals: Arc::new(RecentRefusals::new(0)),
             hourly_counts: Arc::new(HourlyCounts::new(0)),
             draining: Arc::new(AtomicBool::new(false)),
             stopping: watch::channel(false).1,
+            reloads: Reloads::new().0,
             clock: || NOW_MS,
         };
         let router = Arc::new(Admin::new(&options, sources)).router(local.parse().unwrap());

@@ -44,7 +44,7 @@ impl View {
             uri: parts.uri.clone(),
             now_ms: (pages.sources.clock)(),
             login: pages.logins.of(&parts.headers),
-            has_token: pages.token.is_some(),
+            has_token: pages.access.load().token.is_some(),
         }
     }
 

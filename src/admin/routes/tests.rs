@@ -14,9 +14,9 @@ use tower::Service;
 use super::*;
 
 use crate::admin::problem::API_PREFIX;
-use crate::admin::{ReceiverSummary, Token};
+use crate::admin::{ReceiverSummary, Reloads, Token};
 use crate::callback::InstanceName;
-use crate::delivery::Status;
+use crate::delivery::{Status, Statuses};
 use crate::http::BodyBudget;
 use crate::http::testing::Lines;
 use crate::index;
@@ -47,7 +47,7 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
         data_dir: PathBuf::from("absent"),
         journal: Arc::clone(&journal) as Arc<dyn Journal>,
         metrics: Arc::default(),
-        sinks: vec![Arc::new(Status::new("archive", "file"))],
+        sinks: Statuses::new(vec![Arc::new(Status::new("archive", "file"))]),
         index: Some(Arc::clone(&index)),
         receiver: ReceiverSummary::default(),
         refusals: Arc::new(RecentRefusals::new(0)),
@@ -55,6 +55,7 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
         hourly_counts: Arc::new(HourlyCounts::new(0)),
         draining: Arc::clone(&draining),
         stopping: watch::channel(false).1,
+        reloads: Reloads::new().0,
         instance: InstanceName::default(),
         clock: || 0,
     };

@@ -92,8 +92,8 @@ impl ServiceArguments {
 fn no_token(url: &Url) -> anyhow::Error {
     anyhow!(
         "this command needs the admin token of the service at {}. Use --config with the file of the service, or set \
-         LIVEHOOK_ADMIN_TOKEN. If the service has no token: make one with `livehook keygen`, set `admin.token`, and restart \
-         the service",
+         LIVEHOOK_ADMIN_TOKEN. If the service has no token: make one with `livehook keygen`, set `admin.token`, and \
+         reload the service with SIGHUP",
         shown(url)
     )
 }

@@ -106,13 +106,28 @@ impl Service {
             401 if self.authorization.is_none() => {
                 "; use --config with the file of the service, or set LIVEHOOK_ADMIN_TOKEN"
             }
-            401 => "; is the token the one of this service?",
+            401 => {
+                "; is the token the one of this service? A token that was changed counts after a reload, for example by SIGHUP"
+            }
             404 | 405 if detail.is_none() => "; is --url the admin endpoint?",
             _ => "",
         };
-        let text = printable(detail.or(answer["message"].as_str()).unwrap_or(body).trim(), SHOWN_CHARACTERS_MAX);
+        let text = detail.or(answer["message"].as_str()).unwrap_or(body).trim();
+        if answer["error"] == "bad_configuration" {
+            return NotReloaded(text.lines().map(shown_line).collect::<Vec<_>>().join("\n")).into();
+        }
+        let text = printable(text, SHOWN_CHARACTERS_MAX);
         anyhow!("{}: answered {status} {text}{hint}", shown(url))
     }
+}
+
+/// The mistakes in the configuration of a service, each on a line of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NotReloaded(String);
+
+fn shown_line(line: &str) -> String {
+    printable(line, SHOWN_CHARACTERS_MAX).into_owned()
 }
 
 fn read<T: DeserializeOwned>(url: &Url, body: &str) -> anyhow::Result<T> {

@@ -83,7 +83,7 @@ fn report(action: DeadLetterAction, outcome: &Outcome, data_dir: Option<&Path>) 
     for (sink, count) in &outcome.without_sink {
         talk(format_args!(
             "{count} dead letters of the sink `{sink}` cannot be redriven, because it is not configured; configure a sink \
-             with this name and restart livehook, or drop them"
+             with this name and reload livehook, or drop them"
         ));
     }
     match (action, outcome.count) {

@@ -4,11 +4,12 @@ mod signals;
 
 use std::process::ExitCode;
 
+use self::signals::Signals;
 use super::args::ConfigArguments;
 use super::client::reachable;
 use super::error_text::error_text;
 use super::runtime::block_on;
-use crate::app::{App, InheritedSockets};
+use crate::app::{App, InheritedSockets, ReloadSource};
 use crate::config::{Config, Mistakes, SinkConfig};
 use crate::telemetry;
 
@@ -18,8 +19,9 @@ use crate::telemetry;
 ///
 /// SIGTERM, SIGINT and SIGQUIT stop the service. First the sinks take what they can, then the port closes and the requests in
 /// flight finish, all within `shutdown_grace_secs`. Other events wait in the journal for the next start. A second signal, more
-/// than a second after the first, stops the sinks at once. SIGHUP, SIGUSR1 and SIGUSR2 do nothing: restart the service after you
-/// change its configuration.
+/// than a second after the first, stops the sinks at once. SIGUSR1 and SIGUSR2 do nothing.
+///
+/// SIGHUP reloads the configuration, like `livehook reload`. A changed secret file reloads it too, within 5 seconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -46,6 +48,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Before the log starts its thread.
     let sockets = InheritedSockets::take();
     let log_options = config.clone().log_options();
+    let source = config.clone();
+    let source = ReloadSource::new(move || source.clone().load());
     let loaded = sockets.and_then(|sockets| Ok((sockets, config.load()?)));
     let (sockets, config) = match loaded {
         Ok(loaded) => loaded,
@@ -58,7 +62,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     let log = telemetry::start_log(&config.log);
-    let result = block_on(serve(config, sockets, wait)).and_then(|result| result);
+    let result = block_on(serve(config, source, sockets, wait)).and_then(|result| result);
     let code = result.unwrap_or_else(|error| {
         // The log has the format that the user chose, and a blocked stderr does not stop it.
         tracing::error!("{}", error_text(&error));
@@ -79,9 +83,14 @@ fn log_mistakes(error: &anyhow::Error) {
     }
 }
 
-async fn serve(config: Config, sockets: InheritedSockets, waits: bool) -> anyhow::Result<ExitCode> {
+async fn serve(
+    config: Config,
+    source: ReloadSource,
+    sockets: InheritedSockets,
+    waits: bool,
+) -> anyhow::Result<ExitCode> {
     // Before the first log line, because a log file at its size limit would end the process with SIGXFSZ.
-    let mut signals = signals::count_stops()?;
+    let Signals { stops: mut signals, reloads } = signals::subscribe()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -97,11 +106,12 @@ async fn serve(config: Config, sockets: InheritedSockets, waits: bool) -> anyhow
     let greeting = Greeting::of(&config);
     let starting =
         async { if waits { App::start_or_wait(config, sockets).await } else { App::start_on(config, sockets).await } };
-    let app = tokio::select! {
+    let mut app = tokio::select! {
         app = starting => app?,
         () = &mut first => return Ok(ExitCode::SUCCESS),
     };
     greeting.say(&app);
+    app.reload_from(source, reloads);
     app.run(first, second).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,35 +1,44 @@
-//! The signals of `livehook serve`: which ones stop it, and which ones it survives.
+//! The signals of `livehook serve`: which ones stop it, which one reloads its configuration, and which ones it survives.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// Signals within this time after the first one count as the same order to stop. `timeout` and some supervisors signal both
 /// the process and its group, and this must not cut the drain short.
 const SAME_ORDER: Duration = Duration::from_secs(1);
 
-/// Subscribes to signals, and returns how many orders to stop have arrived.
+/// The signals that have arrived.
+pub(super) struct Signals {
+    /// How many orders to stop.
+    pub(super) stops: watch::Receiver<u32>,
+    /// A message for each order to reload. Orders that come while one waits are one.
+    pub(super) reloads: mpsc::Receiver<()>,
+}
+
+/// Subscribes to signals.
 ///
 /// From now on the process survives SIGHUP, SIGUSR1, SIGUSR2 and SIGXFSZ. With SIGXFSZ handled, a write beyond the file size
 /// limit fails with an error, which the writer handles.
 ///
 /// # Errors
 /// The system refuses the subscription.
-pub(super) fn count_stops() -> anyhow::Result<watch::Receiver<u32>> {
+pub(super) fn subscribe() -> anyhow::Result<Signals> {
     let subscribe = |kind| signal(kind).context("cannot subscribe to signals");
     let mut terminate: Signal = subscribe(SignalKind::terminate())?;
     let mut interrupt: Signal = subscribe(SignalKind::interrupt())?;
     let mut quit: Signal = subscribe(SignalKind::quit())?;
     let mut hangup: Signal = subscribe(SignalKind::hangup())?;
-    // Other services reopen their logs or reload after these, so scripts send them to livehook too.
+    // Other services reopen their logs after these, so scripts send them to livehook too.
     let mut user_1: Signal = subscribe(SignalKind::user_defined1())?;
     let mut user_2: Signal = subscribe(SignalKind::user_defined2())?;
     // The handler stays installed after the drop, and has nothing to do.
     drop(subscribe(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
-    let (counter, count) = watch::channel(0);
+    let (counter, stops) = watch::channel(0);
+    let (reload, reloads) = mpsc::channel(1);
     tokio::spawn(async move {
         let mut orders = Orders::default();
         loop {
@@ -38,7 +47,7 @@ pub(super) fn count_stops() -> anyhow::Result<watch::Receiver<u32>> {
                 Some(()) = interrupt.recv() => "SIGINT",
                 Some(()) = quit.recv() => "SIGQUIT",
                 Some(()) = hangup.recv() => {
-                    tracing::info!("received SIGHUP, which does nothing; restart livehook to load a new configuration");
+                    let _ = reload.try_send(());
                     continue;
                 }
                 Some(()) = user_1.recv() => {
@@ -56,7 +65,7 @@ pub(super) fn count_stops() -> anyhow::Result<watch::Receiver<u32>> {
             counter.send_replace(orders.after(Instant::now()));
         }
     });
-    Ok(count)
+    Ok(Signals { stops, reloads })
 }
 
 /// Counts orders to stop, where several signals may be one order.

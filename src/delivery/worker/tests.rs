@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::callback::NamePattern;
 use crate::delivery::testing::{Bench, NOW_MS, Setup, away, event, event_of, refused};
-use crate::delivery::{FailingEvent, SkipSelection};
+use crate::delivery::{FailingEvent, Order, SkipSelection};
 use crate::journal::Offset;
 use crate::sink::{Failure, Outcome};
 
@@ -482,11 +482,30 @@ async fn a_stop_finishes_unless_the_sink_fails() {
         if is_failing {
             bench.answer((0..3).map(|number| (number, refused())).collect());
         }
-        let (_stop, stopping) = watch::channel(true);
+        let (_stop, stopping) = watch::channel(Order::Drain);
         bench.worker.run(stopping).await.unwrap();
         assert_eq!(bench.status.view().cursor, if is_failing { 0 } else { 3 });
         assert_eq!(bench.status.requests.skip(SkipSelection::default()).await, None, "the worker has stopped");
     }
+}
+
+/// The next worker of the sink goes on with the rest.
+#[tokio::test]
+async fn an_ended_worker_keeps_its_progress() {
+    let bench = Bench::new(0..3).await;
+    let (_order, end) = watch::channel(Order::End);
+    bench.worker.run(end).await.unwrap();
+    assert_eq!(bench.status.view().cursor, 0, "it begins no delivery");
+
+    let bench = Bench::new(0..3).await;
+    let (order, ordered) = watch::channel(Order::Work);
+    let status = Arc::clone(&bench.status);
+    let worker = tokio::spawn(bench.worker.run(ordered));
+    while status.view().cursor < 3 {
+        tokio::task::yield_now().await;
+    }
+    order.send(Order::End).unwrap();
+    worker.await.unwrap().unwrap();
 }
 
 #[tokio::test]

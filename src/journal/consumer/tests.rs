@@ -35,6 +35,7 @@ async fn no_news_is_lost() {
         cursor: Offset(0),
         state: None,
         dead_letters: 0,
+        is_retired: false,
         ahead: Ahead::default(),
     };
     let mut consumer = SqliteConsumer::new(0, stored, Reader::open(directory.path()).unwrap(), shared);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::super::testing::{Running, append, event, offsets, options};
-use super::super::{AppendError, Appended, Journal, JournalError, Offset, Options, Progress};
+use super::super::{AppendError, Appended, Journal, JournalError, Offset, Options, Progress, Start};
 use super::SqliteJournal;
 use crate::clock::system_clock;
 use crate::storage::StorageError;
@@ -42,6 +42,30 @@ async fn second_journal_on_directory_is_refused() {
     let running = Running::start(&["log"]);
     let second = SqliteJournal::open(running.directory.path(), &Options::default(), &[], Arc::default(), system_clock);
     assert!(matches!(second.err(), Some(JournalError::Storage(StorageError::Locked(_)))));
+    running.stop().await;
+}
+
+/// A sink that is added gets each event that comes after it, and a sink with a wrong cursor harms no other.
+#[tokio::test]
+async fn consumer_is_added_while_open() {
+    let running = Running::start(&["log"]);
+    running.append(0..3).await;
+    let mut added = running.journal.add_consumer("added", Start::Now).await.unwrap();
+    running.append(3..5).await;
+    added.wait(Offset(3)).await.unwrap();
+    assert_eq!(added.read(added.cursor(), 10).await.unwrap().len(), 2);
+    added.advance(Progress { cursor: Offset(5), urgent: true, ..Progress::default() }).await.unwrap();
+    running.journal.retire_consumer("added").await.unwrap();
+    let view = running.reader().consumers().unwrap();
+    assert!(view.iter().any(|one| one.name == "added" && one.is_retired && one.cursor == Offset(5)));
+
+    let other = Connection::open(running.directory.path().join("journal.db")).unwrap();
+    other.execute("UPDATE consumers SET cursor = 9 WHERE name = 'added'", []).unwrap();
+    let error = running.journal.add_consumer("added", Start::Now).await.err().unwrap();
+    assert!(matches!(error, JournalError::Cursor { .. }), "{error}");
+    running.journal.set_options(&Options { queue_events_max: 1, ..options() }).await.unwrap();
+    assert!(running.append(5..20).await.contains(&Err(AppendError::Overloaded)));
+    assert_eq!(running.journal.health().unavailable, None);
     running.stop().await;
 }
 

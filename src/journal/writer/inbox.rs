@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::super::contract::CommitProgress;
+use super::super::cursors::StoredConsumer;
 use super::super::dead_letters::table::{ChangeStep, ChangeStepResult};
-use super::super::{AppendError, Appended, JournalError, NewReplay, Progress};
+use super::super::{AppendError, Appended, JournalError, NewReplay, Options, Progress, Start};
 use crate::callback::Event;
 
 /// How long progress that isn't urgent waits for events, before it gets a sync of its own.
@@ -34,11 +35,15 @@ pub(super) struct Advance {
     pub(super) reply: Reply<()>,
 }
 
-/// A change of dead letters or replays that a person requested.
+/// A change of dead letters, replays, consumers or limits that a person requested.
 pub(in super::super) enum Edit {
     DeadLetters(ChangeStep, Reply<ChangeStepResult>),
     BeginReplay(NewReplay, Reply<Option<i64>>),
     CancelReplay(i64, Reply<bool>),
+    /// Adds a consumer, see [`Store::add_consumer`](super::store::Store::add_consumer).
+    AddConsumer(String, Start, Reply<(usize, StoredConsumer)>),
+    RetireConsumer(String, Reply<()>),
+    SetOptions(Options, Reply<()>),
 }
 
 /// The entries that the writer takes in one turn. Empty if it is time to prune.
@@ -55,12 +60,13 @@ pub(super) struct Batch {
 pub(in super::super) struct Inbox {
     entries: Mutex<Entries>,
     changed: Condvar,
-    appends_max: usize,
-    batch_max: usize,
 }
 
 #[derive(Default)]
 struct Entries {
+    /// The most events that may wait, and the most that a batch gets.
+    appends_max: usize,
+    batch_max: usize,
     appends: VecDeque<Append>,
     /// How many of `appends`, from the front, the writer may take. [`Wakeups`](super::Wakeups) raises it when no request is about
     /// to add another event, so that events share a sync.
@@ -85,7 +91,14 @@ impl Entries {
 impl Inbox {
     /// Makes an inbox for `appends_max` events. A batch gets at most `batch_max` of them.
     pub(in super::super) fn new(appends_max: usize, batch_max: usize) -> Inbox {
-        Inbox { entries: Mutex::default(), changed: Condvar::new(), appends_max, batch_max }
+        let entries = Entries { appends_max, batch_max, ..Entries::default() };
+        Inbox { entries: Mutex::new(entries), changed: Condvar::new() }
+    }
+
+    /// Keeps to other limits from now on. Events that wait already stay.
+    pub(in super::super) fn set_limits(&self, appends_max: usize, batch_max: usize) {
+        let mut entries = self.lock();
+        (entries.appends_max, entries.batch_max) = (appends_max, batch_max);
     }
 
     /// How long the writer has been working on its current batch.
@@ -106,7 +119,7 @@ impl Inbox {
         if entries.is_closed {
             return Err(AppendError::Closed);
         }
-        if entries.appends.len() >= self.appends_max {
+        if entries.appends.len() >= entries.appends_max {
             return Err(AppendError::Overloaded);
         }
         entries.appends.push_back(append);
@@ -195,7 +208,7 @@ impl Inbox {
     }
 
     fn batch(&self, entries: &mut Entries, now: Instant) -> Batch {
-        let count = entries.handed_over.min(self.batch_max);
+        let count = entries.handed_over.min(entries.batch_max);
         let appends = entries.appends.drain(..count).collect();
         entries.handed_over -= count;
         entries.progress_since = None;

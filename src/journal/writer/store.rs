@@ -121,18 +121,72 @@ impl Store {
     /// Returns a function that opens the same journal again after a failure, from nothing but its file. Its success proves that
     /// the journal can be read and written.
     pub(super) fn reopener(&self) -> impl FnMut(Now) -> Result<Store, JournalError> + Send + use<> {
+        let slots = self.consumers.clone();
         // The start does not matter, because each of these consumers has a cursor.
         let consumers: Vec<(String, Start)> =
-            self.consumers.iter().map(|consumer| (consumer.name.clone(), Start::Now)).collect();
+            self.active_consumers().map(|consumer| (consumer.name.clone(), Start::Now)).collect();
         let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
         let (journal_id, identity) = (self.journal_id.clone(), self.identity);
         move |now| {
             // Opening would create a missing file.
             check_place(&data_dir, identity)?;
-            let store = Store::open_and_write(&data_dir, &options, &consumers, now)?;
+            let mut store = Store::open_and_write(&data_dir, &options, &consumers, now)?;
             // The consumers in memory go on with cursors that only fit this journal.
-            if store.journal_id == journal_id { Ok(store) } else { Err(JournalError::Replaced(data_dir.clone())) }
+            if store.journal_id != journal_id {
+                return Err(JournalError::Replaced(data_dir.clone()));
+            }
+            // They go on with their indexes, too, and those count retired ones.
+            for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.is_retired) {
+                store.consumers.insert(index, slot.clone());
+            }
+            Ok(store)
         }
+    }
+
+    /// Adds a consumer, or lets a retired one go on at its cursor. One that is active stays as it is. Returns its index and its
+    /// stored state.
+    ///
+    /// # Errors
+    /// Its cursor is after the end of the journal, and nothing has changed. Otherwise like [`Store::commit`].
+    pub(super) fn add_consumer(&mut self, name: &str, start: Start) -> Result<(usize, StoredConsumer), JournalError> {
+        let known = self.consumers.iter().position(|consumer| consumer.name == name);
+        if let Some(index) = known
+            && !self.consumers[index].is_retired
+        {
+            return Ok((index, self.consumers[index].clone()));
+        }
+        let (first, head) = (self.space.first(), self.head());
+        let transaction = self.connection.transaction()?;
+        let consumer = cursors::add(&transaction, name, start, first, head)?;
+        transaction.commit()?;
+        let index = known.unwrap_or(self.consumers.len());
+        match self.consumers.get_mut(index) {
+            Some(slot) => slot.clone_from(&consumer),
+            None => self.consumers.push(consumer.clone()),
+        }
+        Ok((index, consumer))
+    }
+
+    /// Retires a consumer: its cursor and its dead letters stay, and no record waits for it. Without an active consumer of this
+    /// name, nothing happens.
+    ///
+    /// # Errors
+    /// Like [`Store::commit`].
+    pub(super) fn retire_consumer(&mut self, name: &str) -> Result<(), JournalError> {
+        let head = self.head();
+        let active = |consumer: &&mut StoredConsumer| consumer.name == name && !consumer.is_retired;
+        let Some(consumer) = self.consumers.iter_mut().find(active) else { return Ok(()) };
+        let transaction = self.connection.transaction()?;
+        cursors::retire(&transaction, name, consumer.cursor, head)?;
+        transaction.commit()?;
+        consumer.is_retired = true;
+        Ok(())
+    }
+
+    /// Keeps to other limits from now on. A longer dedupe window grows with time, because it has forgotten older ids.
+    pub(super) fn set_options(&mut self, options: Options) {
+        self.window.set_limits(options.dedupe_window_secs, options.dedupe_ids_max);
+        self.options = options;
     }
 
     /// The consumers in the order given to [`Store::open`].
@@ -292,7 +346,7 @@ impl Store {
         let file = self.space.file();
         let used_bytes = file.used_bytes();
         let records = self.next_offset.0 - self.space.first().0;
-        let slowest = self.consumers.iter().min_by_key(|consumer| consumer.cursor);
+        let slowest = self.active_consumers().min_by_key(|consumer| consumer.cursor);
         let pending = slowest.map_or(0, |consumer| (self.head().0 - consumer.cursor.0).clamp(0, records));
         let records_bytes = used_bytes.saturating_sub(self.dead_letters_bytes);
         let pending_bytes = records_bytes as f64 * pending as f64 / records.max(1) as f64;
@@ -313,7 +367,11 @@ impl Store {
     /// Every consumer has passed the records up to this one.
     fn passed(&self) -> Offset {
         // Without a consumer, no record has to wait.
-        self.consumers.iter().map(|consumer| consumer.cursor).min().unwrap_or(self.head())
+        self.active_consumers().map(|consumer| consumer.cursor).min().unwrap_or(self.head())
+    }
+
+    fn active_consumers(&self) -> impl Iterator<Item = &StoredConsumer> {
+        self.consumers.iter().filter(|consumer| !consumer.is_retired)
     }
 }
 

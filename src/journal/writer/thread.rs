@@ -164,6 +164,12 @@ impl Writer {
             Edit::DeadLetters(step, reply) => self.edit_store(reply, |store| store.change_dead_letters(step, now)),
             Edit::BeginReplay(replay, reply) => self.edit_store(reply, |store| store.begin_replay(&replay, now)),
             Edit::CancelReplay(number, reply) => self.edit_store(reply, |store| store.cancel_replay(number, now)),
+            Edit::AddConsumer(name, start, reply) => self.edit_store(reply, |store| store.add_consumer(&name, start)),
+            Edit::RetireConsumer(name, reply) => self.edit_store(reply, |store| store.retire_consumer(&name)),
+            Edit::SetOptions(options, reply) => self.edit_store(reply, |store| {
+                store.set_options(options);
+                Ok(())
+            }),
         }
     }
 
@@ -174,7 +180,8 @@ impl Writer {
         };
         match &result {
             Ok(_) => self.publish_dead_letters(),
-            Err(JournalError::Broken(_)) => {}
+            // The second concerns one consumer, and nothing has changed.
+            Err(JournalError::Broken(_) | JournalError::Cursor { .. }) => {}
             Err(error) => {
                 self.fail(error);
             }

@@ -43,6 +43,11 @@ impl Window {
         }
     }
 
+    /// Keeps to other limits. Ids that are too many or too old for them are forgotten with the next ones.
+    pub(super) fn set_limits(&mut self, span_secs: u32, ids_max: u32) {
+        (self.span_secs, self.ids_max) = (span_secs, ids_max as usize);
+    }
+
     /// The number of ids.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
@@ -65,7 +70,7 @@ impl Window {
 
     /// Remembers an id from `now_secs` on.
     pub(super) fn insert(&mut self, id: EventId, now_secs: u32) {
-        if self.slots.len() >= self.ids_max {
+        while self.slots.len() >= self.ids_max.max(1) {
             self.forget_oldest();
             self.is_cut = true;
         }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::*;
 use crate::clock::system_clock;
 use crate::clock::testing::{set_test_clock, test_clock};
-use crate::delivery::ReplaySelection;
 use crate::delivery::testing::{Bench, NOW_MS, Setup, event, poison, refused};
+use crate::delivery::{Order, ReplaySelection};
 use crate::journal::{
     DeadLetterAction, DeadLetterSelection, Journal, NewReplay, Offset, Reader, Replay, SqliteJournal,
 };
@@ -352,7 +352,7 @@ async fn an_unreadable_replay_ends_with_a_reason() {
 #[tokio::test]
 async fn a_stop_leaves_the_rest_of_a_replay() {
     let bench = Bench::new(0..100).await;
-    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let (stop, stopped) = tokio::sync::watch::channel(Order::Work);
     let script = bench.shared_script();
     let worker = tokio::spawn(bench.worker.run(stopped));
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
@@ -361,7 +361,7 @@ async fn a_stop_leaves_the_rest_of_a_replay() {
         assert!(std::time::Instant::now() < deadline);
         tokio::task::yield_now().await;
     }
-    stop.send(true).unwrap();
+    stop.send(Order::Drain).unwrap();
     begin_replay(&bench.journal, ReplaySelection::default(), 100).await;
     worker.await.unwrap().unwrap();
     assert!(given() < 4);

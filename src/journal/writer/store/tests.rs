@@ -140,6 +140,45 @@ fn consumers_are_retired_and_return() {
 }
 
 #[test]
+fn consumers_come_and_go_while_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { retention_days: 1, ..Options::default() };
+    let mut store = open_with(directory.path(), &options, &["old", "log"]);
+    store.append(0..10);
+    store.pass(0, 3);
+    store.pass(1, 10);
+    store.retire_consumer("old").unwrap();
+    store.retire_consumer("unknown").unwrap();
+    let (index, added) = store.add_consumer("new", Start::Now).unwrap();
+    assert_eq!((index, added.cursor), (2, Offset(10)), "it begins after the newest record");
+    assert_eq!(store.add_consumer("all", Start::Earliest).unwrap().1.cursor, Offset(0));
+    store.retire_consumer("all").unwrap();
+    // After a failure, the consumers go on with the same indexes.
+    let mut store = store.reopener()(at(1)).unwrap();
+    store.append([10]);
+    store.pass(2, 11);
+    store.prune(at(9 * 86_400), || false).unwrap();
+    assert_eq!(offsets(directory.path()), [11], "a retired cursor keeps no record, but `log` does");
+    let (index, added) = store.add_consumer("old", Start::Now).unwrap();
+    assert_eq!((index, added.cursor), (0, Offset(3)), "a sink that returns goes on at its cursor");
+    drop(store);
+    let store = open_with(directory.path(), &options, &["new", "old"]);
+    let cursors: Vec<_> = store.consumers().iter().map(|consumer| consumer.cursor.0).collect();
+    assert_eq!(cursors, [11, 3], "everything was durable");
+}
+
+#[test]
+fn limits_change_while_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    store.append(0..10);
+    store.set_options(Options { dedupe_ids_max: 3, ..Options::default() });
+    store.append([10]);
+    assert_eq!(store.remembered_ids(), 3);
+    assert_eq!(store.append([9, 10, 1]), [Ok(Duplicate), Ok(Duplicate), Ok(Stored)], "1 is forgotten");
+}
+
+#[test]
 fn new_consumer_may_start_at_earliest() {
     let directory = tempfile::tempdir().unwrap();
     open(directory.path()).append(0..10);
