@@ -35,6 +35,7 @@ CHANGES = {
     "retry_sink": {},
     "skip_events": {"streams": ["nobody"]},
     "end_session": {"why": "the encoder lost power"},
+    "reload_configuration": {"dry_run": True},
 }
 # These need a sink or a disk that fails, or ten seconds for a body that never ends; the tests in Rust cover them.
 UNSEEN = {
@@ -255,8 +256,15 @@ def check_changes(description, service):
     change("end_session", 409, json.dumps(CHANGES["end_session"]), [session["id"]])
     paths = {
         "rebuild_index": (), "cancel_replay": [str(number)], "retry_sink": ["log"], "skip_events": ["log"],
-        "end_session": [session["id"]],
+        "end_session": [session["id"]], "reload_configuration": (),
     }
+    config = service.folder / "config.toml"
+    text = config.read_text()
+    config.write_text(f"{text}no_such = 1\n")
+    assert "no_such" in change("reload_configuration", 422, "{}")["detail"]
+    config.write_text(text.replace("[receiver]", "[receiver]\nleeway_secs = 1"))
+    assert change("reload_configuration", 200, "{}")["changes"]
+    config.write_text(text)
     for name, path in paths.items():
         change(name, 413, json.dumps({"no_such": "x" * 300_000}), path)
         change(name, 400, json.dumps({"no_such": 1}), path)

@@ -217,6 +217,11 @@ pub(super) fn limit_values(config: &Config, receiver_limits: &Limits, subscriber
     }
 }
 
+/// How many bytes of events the index may hold unsaved.
+pub(super) fn unsaved_bytes_max(config: &Config) -> u64 {
+    config.journal.size_bytes_max / UNSAVED_SHARE
+}
+
 /// Makes the metrics, with the start of the process and the configuration.
 fn described_metrics(config: &Config, now_ms: i64) -> Metrics {
     let mut metrics = Metrics::new();
@@ -267,7 +272,7 @@ async fn open_index(
 ) -> anyhow::Result<(index::Worker, Arc<index::Status>)> {
     let status = Arc::new(index::Status::default());
     let (data_dir, options, shared) = (config.data_dir.clone(), config.index.clone(), Arc::clone(&status));
-    let unsaved_bytes_max = config.journal.size_bytes_max / UNSAVED_SHARE;
+    let unsaved_bytes_max = unsaved_bytes_max(config);
     let opening = move || {
         index::Worker::open(&data_dir, &options, unsaved_bytes_max, consumer, shared, metrics, clock::system_clock)
     };

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::limits::receiver_limits;
 use super::reload::Proposal;
-use super::start::{App, config_labels, limit_values};
+use super::start::{App, config_labels, limit_values, unsaved_bytes_max};
 use crate::callback::Verifier;
 use crate::config::{self, Change, Config};
 use crate::journal::Consumer;
@@ -46,7 +46,10 @@ impl App {
         // Everything that can fail comes first.
         let prepared = timeout(JOURNAL_MAX, self.prepare(&config)).await;
         let prepared = prepared.unwrap_or_else(|_| {
-            Err(anyhow::anyhow!("the journal has not answered within {} s: try again later", JOURNAL_MAX.as_secs()))
+            Err(anyhow::anyhow!(
+                "the journal, or the last delivery of a removed sink, has not finished within {} s: nothing has changed, try again",
+                JOURNAL_MAX.as_secs()
+            ))
         });
         let Prepared { verifier, fingerprints, consumers } = match prepared {
             Ok(prepared) => prepared,
@@ -63,6 +66,9 @@ impl App {
         endpoints.receiver_limits.replace(limits);
         endpoints.admin.take_over(&config.admin);
         telemetry::set_log_options(&config.log);
+        if let Some(index) = &self.workers.index {
+            index.set_unsaved_bytes_max(unsaved_bytes_max(&config));
+        }
         self.grace = Duration::from_secs(config.shutdown_grace_secs);
         self.metrics.config().describe(config_labels(&config));
         self.workers.replace(config.sinks.clone(), consumers);

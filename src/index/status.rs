@@ -1,6 +1,6 @@
 //! The state of the index while its worker runs, and the request for a rebuild.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -14,6 +14,7 @@ pub struct Status {
     live_streams: AtomicI64,
     is_rebuilding: AtomicBool,
     last_error: Mutex<Option<String>>,
+    unsaved_bytes_max: AtomicU64,
     is_rebuild_requested: AtomicBool,
     requested: Notify,
 }
@@ -47,6 +48,15 @@ impl Status {
     /// Follows the last record that is in the index. It goes back when a rebuild begins.
     pub fn cursor(&self) -> watch::Receiver<Offset> {
         self.cursor.subscribe()
+    }
+
+    /// Sets how many bytes of events may be in the index without being durable there. The journal cannot prune them.
+    pub fn set_unsaved_bytes_max(&self, bytes: u64) {
+        self.unsaved_bytes_max.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn unsaved_bytes_max(&self) -> u64 {
+        self.unsaved_bytes_max.load(Ordering::Relaxed)
     }
 
     /// Asks the worker to rebuild the index from the journal.

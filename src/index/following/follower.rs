@@ -26,8 +26,6 @@ pub(super) struct Follower {
     saved: Offset,
     /// How many bytes of events were written since then.
     unsaved_bytes: u64,
-    /// The journal cannot prune unsaved records, so their size has a limit.
-    unsaved_bytes_max: u64,
 }
 
 impl Follower {
@@ -41,7 +39,8 @@ impl Follower {
     ) -> Follower {
         let cursor = consumer.cursor();
         status.set_cursor(cursor);
-        Follower { consumer, index, status, metrics, cursor, saved: cursor, unsaved_bytes: 0, unsaved_bytes_max }
+        status.set_unsaved_bytes_max(unsaved_bytes_max);
+        Follower { consumer, index, status, metrics, cursor, saved: cursor, unsaved_bytes: 0 }
     }
 
     /// Every record up to this one is in the index.
@@ -152,7 +151,7 @@ impl Follower {
 
     /// Whether so much is unsaved that the journal should not wait for the next regular save.
     pub(super) fn must_save(&self) -> bool {
-        self.unsaved_bytes >= self.unsaved_bytes_max
+        self.unsaved_bytes >= self.status.unsaved_bytes_max()
     }
 
     /// Makes the index durable, and reports that to the journal.
