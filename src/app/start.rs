@@ -366,7 +366,8 @@ fn spawn_endpoints(
     let options = admin::Options { subscribers_max, ..config.admin.clone() };
     let admin = Arc::new(Admin::new(&options, sources));
     let admin_hooks = Hooks { failed_handshake: Some(failed_handshake(metrics, "admin")), ..Hooks::default() };
-    let admin_task = spawn_admin(&admin, ports.admin, config.log.access, admin_hooks, admin_limits, admin_stop, admin_cut)?;
+    let admin_task =
+        spawn_admin(&admin, ports.admin, config.log.access, admin_hooks, admin_limits, admin_stop, admin_cut)?;
     Ok(Endpoints {
         is_draining,
         receiver,

@@ -346,7 +346,7 @@ async fn rotated_secret_is_taken_over() {
     load.signs_by_other.store(true, Ordering::SeqCst);
     load.more(20).await;
     // A mistake in the new file changes nothing, and the next content counts again.
-    point_at("three", "a,b\n", TOKEN);
+    point_at("three", OTHER_KEY, "");
     livehook.logs("the configuration was not reloaded", 1).await;
     point_at("four", OTHER_KEY, "another-token-for-tests");
     livehook.logs("the configuration was reloaded: admin.token: changed", 1).await;
