@@ -51,8 +51,8 @@ fn example_names_what_needs_a_restart() {
             break;
         }
         let key = line.strip_prefix("# ").unwrap_or(line).split_once(" = ").map(|(key, _)| key);
-        if line.ends_with("needs a restart") && key.is_some() {
-            needing.push(format!("{table}{}", key.unwrap()));
+        if let Some(key) = key.filter(|_| line.ends_with("needs a restart")) {
+            needing.push(format!("{table}{key}"));
         }
     }
     let fixed = SETTINGS.iter().filter(|setting| setting.needs_restart).map(|setting| setting.key);
