@@ -3,13 +3,16 @@ Runs the real binary.
 
     cargo build --features full && python3 tests/sinks.py FOLDER
 
-FOLDER holds the packages of tests/requirements/sinks.txt. Needs redis-server and openssl. The servers of brokers
-are among these packages.
+FOLDER holds the packages of tests/requirements/sinks.txt. Needs redis-server, PostgreSQL, MariaDB, RabbitMQ and openssl. The
+servers of other brokers are among these packages.
 """
 
 import asyncio
 import contextlib
+import datetime
 import json
+import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -20,6 +23,8 @@ sys.path.insert(0, sys.argv[1])
 
 import nats  # noqa: E402
 import pika  # noqa: E402
+import psycopg  # noqa: E402
+import pymysql  # noqa: E402
 import redis  # noqa: E402
 from cloudevents.core.bindings.http import HTTPMessage, from_structured  # noqa: E402
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event  # noqa: E402
@@ -269,6 +274,106 @@ def test_kafka(folder):
                             assert event.get_type() == expected["type"] and event.get_source() == expected["source"]
                             assert event.get_subject() == expected.get("subject")
         print(f"ok: {broker} has {len(stored)} events in {len(formats)} forms")
+def check_rows(rows, stored):
+    """The columns of each row hold the attributes that the SDK of CloudEvents reads, and `data` is equal."""
+    by_id = {str(row[0]): row for row in rows}
+    assert len(rows) == len(stored)
+    utc = lambda moment: moment and moment.replace(tzinfo=datetime.timezone.utc)
+    for line in stored:
+        message = HTTPMessage(headers={"content-type": "application/cloudevents+json"}, body=json.dumps(line).encode())
+        event = from_structured(message, JSONFormat())
+        _, type_name, domain, app, stream, sequence, time, received, data = by_id[event.get_id()]
+        assert (type_name, stream or None) == (event.get_type(), event.get_subject())
+        assert "/".join((domain, app, stream)) == event.get_extension("partitionkey")
+        assert sequence == event.get_extension("pushsequence")
+        assert utc(time) == event.get_time(), (time, event.get_time())
+        assert utc(received) == datetime.datetime.fromisoformat(event.get_extension("receivedtime"))
+        assert (json.loads(data) if isinstance(data, str) else data) == event.get_data()
+
+
+def assert_refused(keys, folder, said):
+    text = refused(keys, folder)
+    assert said in text, text
+
+
+def check_database(folder, type_name, server, port, prepare, connect):
+    """Events and sessions of a database, over TLS with certificates on both sides and a password."""
+    (folder / "password").write_text(PASSWORD + "\n")
+    keys = (
+        f'type = "{type_name}"\nurl = "{type_name}://writer@localhost:{port}/live?sslmode=verify-full"\n'
+        f'ca_file = "{folder}/ca.pem"\n'
+    )
+    identity = f'client_certificate_file = "{folder}/client.pem"\nclient_key_file = "{folder}/client.key"\n'
+    login = f'password_file = "{folder}/password"\n'
+    with running(type_name, server, port, folder, timeout_secs=60):
+        until("the server answers", lambda: prepare() or True, timeout_secs=30)
+        assert_refused(keys + identity, folder, "password")
+        assert_refused(keys + login, folder, "certificate" if type_name == "postgres" else "Access denied")
+        assert_refused(keys.replace(f'ca_file = "{folder}/ca.pem"\n', "") + identity + login, folder, "no CA that livehook trusts")
+        # The name in the certificate is another one than the address.
+        assert_refused(keys.replace("localhost", "127.0.0.1") + identity + login, folder, "another host")
+        with delivering(f'[[sinks]]\nname = "events"\n{keys}{identity}{login}', folder) as stored, connect() as connection:
+            cursor = connection.cursor()
+            count = "SELECT COUNT(*) FROM livehook_events"
+            until("the events", lambda: (cursor.execute(count), cursor.fetchone(), connection.commit())[1] == (len(stored),))
+            cursor.execute("SELECT id, type, domain, app, stream, sequence, time, received, data FROM livehook_events")
+            check_rows(cursor.fetchall(), stored)
+            cursor.execute("SELECT stream, started FROM livehook_sessions")
+            assert cursor.fetchall()
+    print(f"ok: {type_name} has {len(stored)} events")
+
+
+def test_postgres(folder):
+    certificates(folder)
+    (folder / "postgres").mkdir()
+    if os.getuid() == 0:
+        shutil.chown(folder / "server.key", "postgres")
+    (folder / "server.key").chmod(0o600)
+    (folder / "hba").write_text("host all livehook all trust\nhostssl all writer all scram-sha-256 clientcert=verify-ca\n")
+    (folder / "hba").chmod(0o644)
+    port = free_port()
+    settings = [f"ssl_cert_file={folder}/server.pem", f"ssl_key_file={folder}/server.key", f"ssl_ca_file={folder}/ca.pem"]
+    server = [ROOT / "tests/servers/postgres", folder / "postgres", str(port), "ssl=on", f"hba_file={folder}/hba", *settings]
+    connect = lambda: psycopg.connect(f"postgresql://livehook@127.0.0.1:{port}/live")
+
+    def prepare():
+        with contextlib.closing(retried(connect, psycopg.OperationalError)) as connection:
+            connection.execute(f"CREATE ROLE writer LOGIN PASSWORD '{PASSWORD}'")
+            connection.execute("GRANT CREATE ON SCHEMA public TO writer")
+            connection.commit()
+
+    check_database(folder, "postgres", server, port, prepare, connect)
+
+
+def test_mysql(folder):
+    certificates(folder)
+    (folder / "mysql").mkdir()
+    if os.getuid() == 0:
+        shutil.chown(folder / "server.key", "mysql")
+    port = free_port()
+    settings = [f"--ssl-cert={folder}/server.pem", f"--ssl-key={folder}/server.key", f"--ssl-ca={folder}/ca.pem"]
+    server = [ROOT / "tests/servers/mysql", folder / "mysql", str(port), *settings]
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    connect = lambda: pymysql.connect(
+        host="localhost", port=port, user="admin", password="admin", database="live", ssl=context,
+        init_command="SET time_zone = '+00:00'",
+    )
+
+    def prepare():
+        with retried(connect, pymysql.OperationalError) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"CREATE USER writer@'%' IDENTIFIED BY '{PASSWORD}' REQUIRE X509")
+            cursor.execute("GRANT ALL ON live.* TO writer@'%'")
+
+    check_database(folder, "mysql", server, port, prepare, connect)
+
+
+def retried(connect, error):
+    """Connects. A server that has just started may not answer yet: then `until` tries again."""
+    try:
+        return connect()
+    except error as failed:
+        raise OSError(failed) from failed
 
 
 for name, test in sorted(vars(sys.modules[__name__]).items()):

@@ -1,5 +1,5 @@
-//! Measures how fast the sink `http` delivers, and how much its work delays the answers to callbacks. livehook is built for
-//! release, and a receiver on loopback answers 204 to everything.
+//! Measures how fast the sinks `http`, `postgres` and `mysql` deliver, and how much the work of `http` delays the answers to
+//! callbacks. livehook is built for release, and a receiver on loopback answers 204 to everything.
 //!
 //! ```text
 //! cargo bench --bench sinks                       single, lists and paired
@@ -7,9 +7,11 @@
 //! cargo bench --bench sinks -- lists              events in lists of 100
 //! cargo bench --bench sinks -- paired             answers to callbacks with the file sink alone, and with the sink http too
 //! cargo bench --bench sinks -- backlog            a million events in lists of 100, and the memory that they need
+//! cargo bench --features sql --bench sinks -- postgres --events 200000     waiting events to PostgreSQL, with sessions
+//! cargo bench --features sql --bench sinks -- mysql --events 200000        waiting events to MariaDB, with sessions
 //! ```
 //!
-//! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--events N` for `backlog` (1000000),
+//! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--events N` for `backlog` and the databases (1000000),
 //! `--dir DIR` for the data (in `target/`). livehook runs on core 1, the receiver and the generator on core 0, so
 //! nothing else should run at the same time. Needs Linux, two cores, `taskset` and `sh`.
 //!
@@ -21,12 +23,13 @@
 #[allow(dead_code, reason = "each bench uses only a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
+mod database;
 mod loopback;
 mod scenarios;
 
 use common::arguments::{self, Arguments};
 
-const MODES: [&str; 4] = ["single", "lists", "paired", "backlog"];
+const MODES: [&str; 6] = ["single", "lists", "paired", "backlog", "postgres", "mysql"];
 
 fn main() -> anyhow::Result<()> {
     if let Some(address) = arguments::address_after("serve-loopback")? {
@@ -52,6 +55,9 @@ fn main() -> anyhow::Result<()> {
     // Only on its own: a million events take too long for every run.
     if mode == "backlog" {
         scenarios::backlog(directory, events)?;
+    }
+    if mode == "postgres" || mode == "mysql" {
+        scenarios::database(directory, &mode, events)?;
     }
     Ok(())
 }

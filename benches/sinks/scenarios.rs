@@ -11,6 +11,7 @@ use anyhow::bail;
 use crate::common::generator::{self, Plan};
 use crate::common::process::{Server, Setup, free_address};
 use crate::common::report::{median, percentile, row, table};
+use crate::database::Database;
 use crate::loopback::Loopback;
 
 const SINGLE: &str = "concurrency = 16";
@@ -37,12 +38,22 @@ struct Delivered {
 fn deliver(directory: &Path, events: u64, more: &str) -> anyhow::Result<Delivered> {
     // Nothing listens there yet, so the events wait in the journal.
     let address = free_address()?;
+    deliver_to(directory, events, &sink(address, more), || Loopback::start(address))
+}
+
+/// Lets events gather, then starts the other end of a sink and measures their delivery.
+fn deliver_to<R>(
+    directory: &Path,
+    events: u64,
+    sections: &str,
+    start: impl FnOnce() -> anyhow::Result<R>,
+) -> anyhow::Result<Delivered> {
     let data = directory.join("deliver");
-    let server = Server::livehook_with(&data, Setup { sections: &sink(address, more), ..Setup::default() })?;
+    let server = Server::livehook_with(&data, Setup { sections, ..Setup::default() })?;
     generator::drive(server.address, 256, Plan::Events(events))?;
     server.settle()?;
     let (waiting, before_mib, cpu_before) = (server.lag("backend")?, server.memory_mib("VmRSS")?, server.cpu_us()?);
-    let _loopback = Loopback::start(address)?;
+    let _other_end = start()?;
     let started = Instant::now();
     let mut peak_mib: f64 = 0.0;
     while server.lag("backend")? > 0 {
@@ -93,6 +104,22 @@ pub(crate) fn lists(directory: &Path, count: usize) -> anyhow::Result<()> {
 /// Measures the end of a long outage.
 pub(crate) fn backlog(directory: &Path, events: u64) -> anyhow::Result<()> {
     rounds(directory, 1, events, LISTS)
+}
+
+/// Measures a database, with its table of sessions.
+pub(crate) fn database(directory: &Path, type_name: &str, events: u64) -> anyhow::Result<()> {
+    table(&format!("Delivery of the waiting events to {type_name}, with sessions"), &DELIVERED_COLUMNS);
+    let address = free_address()?;
+    let folder = directory.join(type_name);
+    let database = Database::create(type_name, &folder, address)?;
+    let sink = format!(
+        "[[sinks]]\nname = \"backend\"\ntype = \"{type_name}\"\nurl = \"{type_name}://livehook:livehook@{address}/live\"\n\
+         retry = {{ wait_ms_first = 10, wait_ms_max = 20 }}\n"
+    );
+    let delivered = deliver_to(directory, events, &sink, || database.start(address))?;
+    delivered_row(events, type_name, &[delivered]);
+    fs::remove_dir_all(folder)?;
+    Ok(())
 }
 
 /// The answers to one round of callbacks.

@@ -74,6 +74,14 @@ fn example_values_are_the_defaults() {
     let mut example = load(&example);
     let mut defaults = load(r#"receiver.keys = ["0123456789abcdef"]"#);
 
+    #[cfg(feature = "sql")]
+    for (kind, url) in [
+        (sink::sql::Kind::MySql, "mysql://livehook@db.example.com/live?sslmode=verify-full"),
+        (sink::sql::Kind::Postgres, "postgres://livehook@db.example.com/live?sslmode=verify-full"),
+    ] {
+        let required: sink::sql::Options = toml::from_str(&format!("url = '{url}'")).unwrap();
+        assert_eq!(example.sinks.pop().unwrap().sink, sink::Options::Sql(required.of_kind(kind)));
+    }
     #[cfg(feature = "kafka")]
     {
         let kafka = example.sinks.pop().unwrap();
@@ -198,6 +206,10 @@ fn example_has_exactly_the_known_keys() {
         ("sinks kafka", field_names::<sink::kafka::Options>()),
         #[cfg(feature = "kafka")]
         ("sinks kafka.sasl", field_names::<sink::kafka::Sasl>()),
+        #[cfg(feature = "sql")]
+        ("sinks postgres", field_names::<sink::sql::Options>()),
+        #[cfg(feature = "sql")]
+        ("sinks mysql", field_names::<sink::sql::Options>()),
     ] {
         known.extend(fields.iter().map(|field| format!("{table}.{field}")));
     }

@@ -45,6 +45,8 @@ fn cure(name: &str) -> Option<String> {
         field_names::<sink::kafka::Options>(),
         #[cfg(feature = "amqp")]
         field_names::<sink::amqp::Options>(),
+        #[cfg(feature = "sql")]
+        field_names::<sink::sql::Options>(),
     ]
     .iter()
     .any(|names| names.contains(&name));

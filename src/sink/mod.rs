@@ -30,6 +30,8 @@ mod secrets;
 #[cfg(feature = "connection")]
 pub mod server;
 mod small_file;
+#[cfg(feature = "sql")]
+pub mod sql;
 #[cfg(test)]
 mod testing;
 mod tls_cure;

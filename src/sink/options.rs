@@ -16,6 +16,8 @@ use super::nats;
 #[cfg(feature = "redis")]
 use super::redis;
 use super::secrets::SecretSources;
+#[cfg(feature = "sql")]
+use super::sql;
 use super::{command, file, http, log};
 use crate::clock::Clock;
 
@@ -42,11 +44,15 @@ pub enum Options {
     /// `type = "amqp"`
     #[cfg(feature = "amqp")]
     Amqp(amqp::Options),
+    /// `type = "postgres"` and `type = "mysql"`
+    #[cfg(feature = "sql")]
+    Sql(sql::Options),
 }
 
 impl Options {
     /// Every `type` that can be configured, also if this build lacks it.
-    pub const TYPES: [&str; 8] = ["log", "file", "http", "command", "redis", "nats", "amqp", "kafka"];
+    pub const TYPES: [&str; 10] =
+        ["log", "file", "http", "command", "redis", "nats", "amqp", "kafka", "postgres", "mysql"];
 
     /// Returns the Cargo feature that a sink of this `type` needs, if this build lacks it.
     pub fn missing_feature(type_name: &str) -> Option<&'static str> {
@@ -55,6 +61,7 @@ impl Options {
             "nats" if !cfg!(feature = "nats") => Some("nats"),
             "amqp" if !cfg!(feature = "amqp") => Some("amqp"),
             "kafka" if !cfg!(feature = "kafka") => Some("kafka"),
+            "postgres" | "mysql" if !cfg!(feature = "sql") => Some("sql"),
             _ => None,
         }
     }
@@ -77,6 +84,10 @@ impl Options {
             "amqp" => amqp::Options::deserialize(keys).map(Options::Amqp),
             #[cfg(feature = "kafka")]
             "kafka" => kafka::Options::deserialize(keys).map(Options::Kafka),
+            #[cfg(feature = "sql")]
+            "postgres" => sql::Options::deserialize(keys).map(|keys| Options::Sql(keys.of_kind(sql::Kind::Postgres))),
+            #[cfg(feature = "sql")]
+            "mysql" => sql::Options::deserialize(keys).map(|keys| Options::Sql(keys.of_kind(sql::Kind::MySql))),
             unknown => Err(D::Error::unknown_variant(unknown, &Options::TYPES)),
         }
     }
@@ -96,6 +107,8 @@ impl Options {
             Options::Kafka(_) => "kafka",
             #[cfg(feature = "amqp")]
             Options::Amqp(_) => "amqp",
+            #[cfg(feature = "sql")]
+            Options::Sql(options) => options.kind.type_name(),
         }
     }
 
@@ -124,6 +137,8 @@ impl Options {
             Options::Kafka(options) => options,
             #[cfg(feature = "amqp")]
             Options::Amqp(options) => options,
+            #[cfg(feature = "sql")]
+            Options::Sql(options) => options,
         };
         keys.take_secrets(sources)
     }
@@ -162,6 +177,8 @@ impl Options {
             Options::Kafka(options) => options,
             #[cfg(feature = "amqp")]
             Options::Amqp(options) => options,
+            #[cfg(feature = "sql")]
+            Options::Sql(options) => options,
         }
     }
 
@@ -180,6 +197,8 @@ impl Options {
             Options::Kafka(options) => Box::new(kafka::KafkaSink::new(options.clone())),
             #[cfg(feature = "amqp")]
             Options::Amqp(options) => Box::new(amqp::AmqpSink::new(options.clone())),
+            #[cfg(feature = "sql")]
+            Options::Sql(options) => Box::new(sql::SqlSink::new(options.clone())),
         }
     }
 }

@@ -20,7 +20,11 @@ pub(super) fn tls_cure(cause: &str) -> Option<&'static str> {
             "the certificate is for another host: use a name of the certificate in `url`, or make a new certificate",
         ),
         ("InvalidContentType", "the receiver answers without TLS: use http:// in `url`, or its TLS port"),
-        ("CertificateRequired", "the receiver wants a client certificate, which livehook can't send"),
+        (
+            "CertificateRequired",
+            "the server wants a client certificate: set `client_certificate_file` and `client_key_file`, which the sinks of servers \
+             have; `http` can't send one",
+        ),
     ];
     let known = cures.into_iter().find(|(part, _)| cause.contains(part)).map(|(_, cure)| cure);
     let is_tls = ["certificate", "TLS", "handshake", "fatal alert", "peer "].iter().any(|part| cause.contains(part));

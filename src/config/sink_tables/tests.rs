@@ -13,20 +13,20 @@ fn sink_with_a_mistake() {
             "[[sinks]]",
             &[
                 r#"1: sinks[0].name: is missing; give each sink its own name, for example name = "archive""#,
-                "1: sinks[0].type: is missing; use one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`",
+                "1: sinks[0].type: is missing; use one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`, `postgres`, `mysql`",
             ],
         ),
         (
             "[[sinks]]\nname = \"A b\"\ntype = \"flie\"",
             &[
                 r#"2: sinks[0].name = "A b": must be 1 to 64 of the characters a-z, 0-9, - and _"#,
-                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`; did you mean `file`?"#,
+                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`, `postgres`, `mysql`; did you mean `file`?"#,
             ],
         ),
         (
             "[[sinks]]\nname = \"a\"\ntype = 1",
             &[
-                "3: sinks[0].type = 1: must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`",
+                "3: sinks[0].type = 1: must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`, `postgres`, `mysql`",
             ],
         ),
         (
@@ -47,7 +47,7 @@ fn sink_with_a_mistake() {
         (
             "[[sinks]]\nname = \"a\"\ntype = \"flie\"\n[[sinks]]\nname = \"a\"\ntype = \"log\"",
             &[
-                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`; did you mean `file`?"#,
+                r#"3: sinks[0].type = "flie": must be one of `log`, `file`, `http`, `command`, `redis`, `nats`, `amqp`, `kafka`, `postgres`, `mysql`; did you mean `file`?"#,
                 r#"5: sinks[1].name = "a": sinks[0] has the same name; choose another name"#,
             ],
         ),

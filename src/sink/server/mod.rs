@@ -20,5 +20,7 @@ pub(super) use server_keys::ServerKeys;
 #[cfg(feature = "amqp")]
 pub(super) use stream::ServerStream;
 pub(super) use stream::connect;
+#[cfg(feature = "sql")]
+pub(super) use tls_files::Pem;
 pub(super) use tls_files::TlsFiles;
 pub use url::ServerUrl;

@@ -22,6 +22,18 @@ pub(in crate::sink) struct TlsFiles<'o> {
     pub(in crate::sink) client_key_file: Option<&'o Path>,
 }
 
+/// The contents of the files, for a library that makes its own settings of TLS.
+#[cfg(feature = "sql")]
+#[derive(Default)]
+pub(in crate::sink) struct Pem {
+    /// The content of `ca_file`.
+    pub(in crate::sink) ca: Option<Vec<u8>>,
+    /// The content of `client_certificate_file`.
+    pub(in crate::sink) certificates: Option<Vec<u8>>,
+    /// The content of `client_key_file`.
+    pub(in crate::sink) key: Option<Vec<u8>>,
+}
+
 impl TlsFiles<'_> {
     /// Adds the mistakes in these keys. `is_tls` is whether the URL asks for TLS, and `scheme` is the one that does.
     pub(in crate::sink) fn check(self, is_tls: bool, scheme: &str, mistakes: &mut Mistakes) {
@@ -47,6 +59,19 @@ impl TlsFiles<'_> {
             let Some(path) = has.filter(|_| has_other.is_none()) else { continue };
             mistakes.add(key, Some(format!("{path:?}")), &format!("needs `{other}` too"));
         }
+    }
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    #[cfg(feature = "sql")]
+    pub(in crate::sink) async fn pem(self) -> Result<Pem, Failure> {
+        Ok(Pem {
+            ca: content("ca_file", self.ca_file).await?,
+            certificates: content("client_certificate_file", self.client_certificate_file).await?,
+            key: content("client_key_file", self.client_key_file).await?,
+        })
     }
 
     /// Reads the files, and makes the settings of TLS.

@@ -58,6 +58,12 @@ impl ServerUrl {
         path.strip_prefix('/').unwrap_or(path)
     }
 
+    /// The parameters after `?`, decoded.
+    #[cfg(feature = "sql")]
+    pub(in crate::sink) fn parameters(&self) -> Vec<(String, String)> {
+        self.url.iter().flat_map(|url| url.query_pairs().into_owned()).collect()
+    }
+
     /// The user, decoded; `None` if the URL has none.
     pub(in crate::sink) fn user(&self) -> Option<String> {
         let user = self.url.as_ref().map_or("", Url::username);

@@ -20,6 +20,8 @@ mod proxy;
 mod redis;
 #[cfg(feature = "connection")]
 mod server;
+#[cfg(feature = "sql")]
+mod sql;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(super) enum Mode {
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     mode: Arc<Mutex<Mode>>,
+    last_request: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Proxy {
@@ -31,14 +33,21 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mode = Arc::new(Mutex::new(Mode::Pass));
-        let shared = Arc::clone(&mode);
+        let last_request: Arc<Mutex<Option<&'static str>>> = Arc::default();
+        let (shared, shared_request) = (Arc::clone(&mode), Arc::clone(&last_request));
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                let mode = Arc::clone(&shared);
-                std::thread::spawn(move || pass(client.unwrap(), server_port, mode));
+                let (mode, last_request) = (Arc::clone(&shared), Arc::clone(&shared_request));
+                std::thread::spawn(move || pass(client.unwrap(), server_port, mode, last_request));
             }
         });
-        Proxy { address, mode }
+        Proxy { address, mode, last_request }
+    }
+
+    /// Makes [`Mode::LoseAnswers`] lose only the answers to requests with this text.
+    #[cfg(feature = "sql")]
+    pub(super) fn lose_answers_to(&self, text: &'static str) {
+        *self.last_request.lock().unwrap() = Some(text);
     }
 
     /// Changes the mode of all connections.
@@ -47,22 +56,31 @@ impl Proxy {
     }
 }
 
-fn pass(client: TcpStream, server_port: u16, mode: Arc<Mutex<Mode>>) {
+fn pass(client: TcpStream, server_port: u16, mode: Arc<Mutex<Mode>>, last_request: Arc<Mutex<Option<&'static str>>>) {
     // Without a server, the client's connection ends too.
     let Ok(server) = TcpStream::connect(("127.0.0.1", server_port)) else { return };
     let sent = Arc::new(Mutex::new(0_usize));
+    let is_last = Arc::new(AtomicBool::new(false));
+    let (is_last_copy, last_request_copy) = (Arc::clone(&is_last), Arc::clone(&last_request));
     let (client_copy, server_copy) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let (mode_copy, sent_copy) = (Arc::clone(&mode), Arc::clone(&sent));
     let requests = std::thread::spawn(move || {
         copy(client_copy, server_copy, |bytes| {
             *sent_copy.lock().unwrap() += bytes.len();
+            if let Some(text) = *last_request_copy.lock().unwrap() {
+                let contains = bytes.windows(text.len()).any(|window| window == text.as_bytes());
+                is_last_copy.store(contains, Ordering::SeqCst);
+            }
             // Half of a request arrives.
             if *mode_copy.lock().unwrap() == Mode::Reset { bytes.len() / 2 } else { bytes.len() }
         });
     });
     copy(server, client, |bytes| {
-        let is_lost = *mode.lock().unwrap() == Mode::LoseAnswers && *sent.lock().unwrap() > LOGIN_BYTES_MAX;
-        if is_lost { 0 } else { bytes.len() }
+        let is_due = match *last_request.lock().unwrap() {
+            Some(_) => is_last.load(Ordering::SeqCst),
+            None => *sent.lock().unwrap() > LOGIN_BYTES_MAX,
+        };
+        if is_due && *mode.lock().unwrap() == Mode::LoseAnswers { 0 } else { bytes.len() }
     });
     requests.join().unwrap();
 }

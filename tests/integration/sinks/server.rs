@@ -58,9 +58,14 @@ impl Server {
         }
     }
 
+    /// Sends a signal to the server, and to the processes that it has for its connections.
     fn signal(&self, name: &str) {
-        let id = self.process.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        let id = self.process.as_ref().unwrap().id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        for id in std::iter::once(id.to_string()).chain(children.split_whitespace().map(str::to_owned)) {
+            // A child may end first.
+            Command::new("kill").args(["-s", name, &id]).stderr(Stdio::null()).status().unwrap();
+        }
     }
 
     /// Makes the server fail, or the way to it.
@@ -93,8 +98,10 @@ impl Server {
     }
 
     fn kill(&mut self) {
+        if self.process.is_some() {
+            self.signal("KILL");
+        }
         if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
             process.wait().unwrap();
         }
     }
