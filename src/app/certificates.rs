@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::HANDSHAKE_FAILURES;
 use crate::telemetry::Metrics;
-use crate::tls::{Identity, ServedIdentity, ServerFiles, UnusableFile};
+use crate::tls::{Identity, ReadIdentity, ServedIdentity, ServerFiles, UnusableFile};
 
 /// How often the files are compared with the certificates in use.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -25,6 +25,12 @@ const WARNING_INTERVAL_MS: i64 = 24 * 3600 * 1000;
 pub(super) struct Certificates {
     pub(super) receiver: Option<ListenerCertificate>,
     pub(super) admin: Option<ListenerCertificate>,
+}
+
+/// Files that the listeners may use instead of the ones so far; `None` for a listener without TLS.
+pub(super) struct OtherFiles {
+    receiver: Option<ReadIdentity>,
+    admin: Option<ReadIdentity>,
 }
 
 /// The certificate of one listener.
@@ -65,6 +71,29 @@ impl Certificates {
         self.listeners().map(|listener| (listener, listener.reload())).collect()
     }
 
+    /// Reads the files that another configuration names, for each listener that has TLS now. It blocks while it reads.
+    ///
+    /// # Errors
+    /// A file can't be read or used.
+    pub(super) fn read(&self, receiver: Option<ServerFiles>, admin: Option<ServerFiles>) -> anyhow::Result<OtherFiles> {
+        let read = |listener: &Option<ListenerCertificate>, files: Option<ServerFiles>| {
+            let files = listener.as_ref().and(files);
+            files.map(ReadIdentity::read).transpose()
+        };
+        let receiver = read(&self.receiver, receiver).context("receiver.tls")?;
+        Ok(OtherFiles { receiver, admin: read(&self.admin, admin).context("admin.tls")? })
+    }
+
+    /// Uses other files from the next handshake on.
+    pub(super) fn take_over(&self, OtherFiles { receiver, admin }: OtherFiles) {
+        for (listener, read) in [(&self.receiver, receiver), (&self.admin, admin)] {
+            if let (Some(listener), Some(read)) = (listener, read) {
+                let identity = listener.served.take_over(read);
+                listener.show(&identity);
+            }
+        }
+    }
+
     /// Compares the files with the certificates in use, now and then, for as long as the service runs. Without TLS it returns at
     /// once, so that it never wakes the process.
     pub(super) async fn watch(self: Arc<Certificates>) {
@@ -76,8 +105,7 @@ impl Certificates {
         }
     }
 
-    /// Reads the files of all listeners again, and logs the result. It blocks while it reads.
-    pub(super) fn step(&self) {
+    fn step(&self) {
         for (listener, reloaded) in self.reload() {
             listener.note(reloaded);
         }
@@ -112,13 +140,18 @@ impl ListenerCertificate {
     /// Reads the files again. Returns a sentence if there are new certificates.
     fn reload(&self) -> Result<Option<String>, UnusableFile> {
         let Some(identity) = self.served.reload()? else { return Ok(None) };
-        self.metrics.tls().not_after(self.listener, identity.not_after_secs());
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        *noted = Noted { failure: None, warned_ms: (self.clock)() };
+        self.show(&identity);
         for doubt in identity.doubts((self.clock)() / 1000) {
             tracing::warn!(listener = self.listener, "{doubt}");
         }
         Ok(Some(format!("{}.tls: new certificate, valid until {}", self.listener, identity.valid_until())))
+    }
+
+    /// Shows other certificates in the metrics, and forgets what the log has said about the last ones.
+    fn show(&self, identity: &Identity) {
+        self.metrics.tls().not_after(self.listener, identity.not_after_secs());
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        *noted = Noted { failure: None, warned_ms: (self.clock)() };
     }
 
     /// Logs new certificates, files that can't be used, and once a day an end that comes near.

@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::certificates::OtherFiles;
 use super::limits::receiver_limits;
 use super::reload::Proposal;
 use super::start::{App, config_labels, limit_values, unsaved_bytes_max};
@@ -23,6 +24,7 @@ const JOURNAL_MAX: Duration = Duration::from_secs(10);
 struct Prepared {
     verifier: Verifier,
     fingerprints: Vec<String>,
+    files: OtherFiles,
     /// A consumer for each new sink, by its name.
     consumers: HashMap<String, Box<dyn Consumer>>,
 }
@@ -51,7 +53,7 @@ impl App {
                 JOURNAL_MAX.as_secs()
             ))
         });
-        let Prepared { verifier, fingerprints, consumers } = match prepared {
+        let Prepared { verifier, fingerprints, files, consumers } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.undo(&config);
@@ -72,9 +74,7 @@ impl App {
         self.grace = Duration::from_secs(config.shutdown_grace_secs);
         self.metrics.config().describe(config_labels(&config));
         self.workers.replace(config.sinks.clone(), consumers);
-        // A read from a mount that hangs must hold up nothing.
-        let certificates = Arc::clone(&self.certificates);
-        drop(spawn_blocking(move || certificates.step()));
+        self.certificates.take_over(files);
         self.config = config;
         Ok(changes)
     }
@@ -84,6 +84,9 @@ impl App {
         // A fingerprint takes some milliseconds, and callbacks must not wait for it.
         let fingerprinted = verifier.clone();
         let fingerprints = spawn_blocking(move || fingerprinted.fingerprints()).await?;
+        let (certificates, receiver, admin) =
+            (Arc::clone(&self.certificates), config.receiver.tls.clone(), config.admin.tls.clone());
+        let files = spawn_blocking(move || certificates.read(receiver, admin)).await??;
         if config.journal != self.config.journal {
             self.journal.set_options(&config.journal).await?;
         }
@@ -95,7 +98,7 @@ impl App {
             let consumer = self.journal.add_consumer(name, sink.start).await;
             consumers.insert(name.to_owned(), consumer.with_context(|| format!("the sink `{name}` can't begin"))?);
         }
-        Ok(Prepared { verifier, fingerprints, consumers })
+        Ok(Prepared { verifier, fingerprints, files, consumers })
     }
 
     /// Undoes what [`App::prepare`] may have done, or may still do if the journal answers late.

@@ -70,7 +70,6 @@ const SETTINGS: &[Setting] = &[
     live("shutdown_grace_secs", |config| config.shutdown_grace_secs.to_string()),
     fixed("receiver.listen", |config| config.receiver.listen.to_string()),
     fixed("receiver.path", |config| config.receiver.path.to_string()),
-    fixed("receiver.tls", |config| tls(config.receiver.tls.as_ref())),
     fixed("receiver.health_path", |config| optional(config.receiver.health_path.as_ref())),
     live("receiver.allow_unsigned", |config| config.verifier.allow_unsigned.to_string()),
     live("receiver.leeway_secs", |config| config.verifier.leeway_secs.to_string()),
@@ -91,7 +90,6 @@ const SETTINGS: &[Setting] = &[
     live("receiver.idle_timeout_secs", |config| config.receiver.idle_timeout_secs.to_string()),
     live("receiver.answer_timeout_secs", |config| config.receiver.answer_timeout_secs.to_string()),
     fixed("admin.listen", |config| config.admin.listen.to_string()),
-    fixed("admin.tls", |config| tls(config.admin.tls.as_ref())),
     live("admin.allowed_hosts", |config| list(&config.admin.allowed_hosts)),
     fixed("admin.subscribers_max", |config| config.admin.subscribers_max.to_string()),
     live("journal.retention_days", |config| config.journal.retention_days.to_string()),
@@ -119,6 +117,8 @@ pub fn changes(running: &Config, other: &Config) -> Vec<Change> {
             (before != after).then(|| Change { needs_restart: setting.needs_restart, ..change() })
         })
         .collect();
+    found.extend(tls_change("receiver.tls", running.receiver.tls.as_ref(), other.receiver.tls.as_ref()));
+    found.extend(tls_change("admin.tls", running.admin.tls.as_ref(), other.admin.tls.as_ref()));
     found.extend(key_changes(&running.verifier.keys, &other.verifier.keys));
     found.extend(token_change(running, other));
     found.extend(sink_changes(&running.sinks, &other.sinks));
@@ -132,9 +132,13 @@ pub fn keep_fixed(config: &mut Config, running: &Config) {
     config.receiver.listen = running.receiver.listen;
     config.receiver.path = running.receiver.path.clone();
     config.receiver.health_path = running.receiver.health_path.clone();
-    config.receiver.tls = running.receiver.tls.clone();
     config.admin.listen = running.admin.listen;
-    config.admin.tls = running.admin.tls.clone();
+    if config.receiver.tls.is_some() != running.receiver.tls.is_some() {
+        config.receiver.tls = running.receiver.tls.clone();
+    }
+    if config.admin.tls.is_some() != running.admin.tls.is_some() {
+        config.admin.tls = running.admin.tls.clone();
+    }
     config.admin.subscribers_max = running.admin.subscribers_max;
     config.index = running.index.clone();
     config.log.access = running.log.access;
@@ -192,8 +196,11 @@ fn changes_of_sink(before: &SinkConfig, after: &SinkConfig) -> Vec<Change> {
     found
 }
 
-fn tls(files: Option<&ServerFiles>) -> String {
-    optional(files.map(|files| format!("{}, {}", files.cert_file.display(), files.key_file.display())))
+/// The files of TLS can change, but a port can't change its protocol.
+fn tls_change(key: &str, before: Option<&ServerFiles>, after: Option<&ServerFiles>) -> Option<Change> {
+    let shown = |files: &ServerFiles| format!("{}, {}", files.cert_file.display(), files.key_file.display());
+    let change = Change::new(key, before.map(shown), after.map(shown));
+    (before != after).then(|| Change { needs_restart: before.is_some() != after.is_some(), ..change })
 }
 
 fn optional(value: Option<impl Display>) -> String {

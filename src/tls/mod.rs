@@ -15,5 +15,5 @@ pub(crate) use certificates::{CERTIFICATES_BYTES_MAX, CertificateError};
 pub(crate) use client::client_config;
 pub(crate) use client::trusting;
 pub(crate) use identity::Identity;
-pub(crate) use served_identity::{ServedIdentity, UnusableFile};
+pub(crate) use served_identity::{ReadIdentity, ServedIdentity, UnusableFile};
 pub(crate) use server_files::ServerFiles;

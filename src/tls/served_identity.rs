@@ -1,7 +1,7 @@
 //! The certificates and the key that a listener shows, read again when their files change.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::crypto::ring::{self, Ticketer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -28,16 +28,28 @@ struct Contents {
     key: Vec<u8>,
 }
 
-/// What is in use.
-struct Current {
+/// Certificates and their key that can be used, with the files that hold them.
+pub(crate) struct ReadIdentity {
+    files: ServerFiles,
     contents: Contents,
     identity: Arc<Identity>,
 }
 
+impl ReadIdentity {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A file can't be read or used, or they don't belong together.
+    pub(crate) fn read(files: ServerFiles) -> Result<ReadIdentity, UnusableFile> {
+        let contents = Contents::read(&files)?;
+        let identity = contents.identity(&files)?;
+        Ok(ReadIdentity { files, contents, identity })
+    }
+}
+
 /// The certificates and the key of a listener. A handshake takes those of this moment.
 pub(crate) struct ServedIdentity {
-    files: ServerFiles,
-    current: Mutex<Current>,
+    current: Mutex<ReadIdentity>,
 }
 
 impl ServedIdentity {
@@ -46,9 +58,14 @@ impl ServedIdentity {
     /// # Errors
     /// A file can't be read or used, or they don't belong together.
     pub(crate) fn open(files: ServerFiles) -> Result<ServedIdentity, UnusableFile> {
-        let contents = Contents::read(&files)?;
-        let identity = contents.identity(&files)?;
-        Ok(ServedIdentity { files, current: Mutex::new(Current { contents, identity }) })
+        Ok(ServedIdentity { current: Mutex::new(ReadIdentity::read(files)?) })
+    }
+
+    /// Uses other files from the next handshake on. Returns their certificates.
+    pub(crate) fn take_over(&self, read: ReadIdentity) -> Arc<Identity> {
+        let identity = Arc::clone(&read.identity);
+        *self.lock() = read;
+        identity
     }
 
     /// Reads the files again, and uses them from the next handshake on. Returns the new certificates; `None` if the files have not
@@ -57,19 +74,29 @@ impl ServedIdentity {
     /// # Errors
     /// The same as of [`ServedIdentity::open`]. While the two files are replaced one after the other, they don't belong together.
     pub(crate) fn reload(&self) -> Result<Option<Arc<Identity>>, UnusableFile> {
-        let contents = Contents::read(&self.files)?;
-        if self.current.lock().unwrap_or_else(PoisonError::into_inner).contents == contents {
+        // Without the lock, because a read can take long, and handshakes must not wait for it.
+        let files = self.lock().files.clone();
+        let contents = Contents::read(&files)?;
+        if self.lock().contents == contents {
             return Ok(None);
         }
-        let identity = contents.identity(&self.files)?;
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) =
-            Current { contents, identity: Arc::clone(&identity) };
+        let identity = contents.identity(&files)?;
+        let mut current = self.lock();
+        if current.files != files {
+            // Other files have been taken over meanwhile.
+            return Ok(None);
+        }
+        *current = ReadIdentity { files, contents, identity: Arc::clone(&identity) };
         Ok(Some(identity))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ReadIdentity> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The certificates that are in use.
     pub(crate) fn identity(&self) -> Arc<Identity> {
-        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner).identity)
+        Arc::clone(&self.lock().identity)
     }
 
     /// Returns the settings of a listener that shows these certificates: TLS 1.2 and 1.3, and HTTP/1.1.
@@ -97,7 +124,7 @@ impl ResolvesServerCert for ServedIdentity {
 
 impl std::fmt::Debug for ServedIdentity {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("ServedIdentity").field(&self.files).finish()
+        formatter.debug_tuple("ServedIdentity").field(&self.lock().files).finish()
     }
 }
 
@@ -148,5 +175,15 @@ mod tests {
         assert_eq!(served.reload().unwrap().unwrap().names(), ["other.example.com"]);
         assert_eq!(served.identity().names(), ["other.example.com"]);
         assert!(served.reload().unwrap().is_none());
+
+        let moved =
+            ServerFiles { cert_file: directory.path().join("moved.pem"), key_file: directory.path().join("moved.key") };
+        fs::write(&moved.cert_file, &one.certificate).unwrap();
+        fs::write(&moved.key_file, &one.key).unwrap();
+        served.take_over(ReadIdentity::read(moved.clone()).unwrap());
+        assert_eq!(served.identity().names(), ["one.example.com"]);
+        fs::write(&moved.cert_file, &other.certificate).unwrap();
+        fs::write(&moved.key_file, &other.key).unwrap();
+        assert_eq!(served.reload().unwrap().unwrap().names(), ["other.example.com"], "the new paths are watched");
     }
 }

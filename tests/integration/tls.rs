@@ -180,6 +180,11 @@ async fn renewal_under_load_refuses_nothing() {
     wait_for_host(&livehook, "two.example.com").await;
     std::fs::copy(directory.join("three/key.pem"), directory.join("two/key.pem")).unwrap();
     wait_for_host(&livehook, "three.example.com").await;
+    // A reload names other files.
+    let config = std::fs::read_to_string(livehook.path("config.toml")).unwrap();
+    std::fs::write(livehook.path("config.toml"), config.replace("now/", "one/")).unwrap();
+    livehook.signal("HUP");
+    wait_for_host(&livehook, "one.example.com").await;
 
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let mut sent = 0;

@@ -18,7 +18,16 @@ const KEYS: &str = "receiver.keys = [\"sixteen-letters!\"]\n";
 
 #[test]
 fn every_setting_is_compared() {
-    let apart = ["receiver.keys", "receiver.keys_file", "admin.token", "admin.token_file", "log", "sinks"];
+    let apart = [
+        "receiver.tls",
+        "admin.tls",
+        "receiver.keys",
+        "receiver.keys_file",
+        "admin.token",
+        "admin.token_file",
+        "log",
+        "sinks",
+    ];
     let tables = ["receiver", "admin", "journal", "index", "log"];
     let mut known: Vec<String> = Vec::new();
     for (table, fields) in [
@@ -90,10 +99,13 @@ fn fixed_settings_keep_their_values() {
     let files = || Some(ServerFiles { cert_file: "a".into(), key_file: "b".into() });
     (other.receiver.tls, other.admin.tls) = (files(), files());
     let count = SETTINGS.iter().filter(|setting| setting.needs_restart).count();
-    assert_eq!(changes(&running, &other).iter().filter(|change| change.needs_restart).count(), count);
+    assert_eq!(changes(&running, &other).iter().filter(|change| change.needs_restart).count(), count + 2);
     keep_fixed(&mut other, &running);
     let left: Vec<String> = changes(&running, &other).iter().map(Change::to_string).collect();
     assert_eq!(left, ["receiver.leeway_secs: 0 -> 1"]);
+    let moved = ServerFiles { cert_file: "c".into(), key_file: "b".into() };
+    let moved = tls_change("receiver.tls", files().as_ref(), Some(&moved)).unwrap();
+    assert_eq!(moved.to_string(), "receiver.tls: a, b -> c, b");
 }
 
 #[test]
