@@ -19,7 +19,7 @@ pub(super) fn ready(status: &str) {
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!("the service manager can't be told of a reload: {error}"),
+        Err(error) => tracing::warn!("the service manager gets no report of a reload: {error}"),
     }
 }
 

@@ -83,7 +83,7 @@ impl ServedIdentity {
         let identity = contents.identity(&files)?;
         let mut current = self.lock();
         if current.files != files {
-            // Other files have been taken over meanwhile.
+            // A reload has named other files since then.
             return Ok(None);
         }
         *current = ReadIdentity { files, contents, identity: Arc::clone(&identity) };

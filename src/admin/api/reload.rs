@@ -53,8 +53,8 @@ struct ChangeView {
 
 /// Reload the configuration.
 ///
-/// The service reads its configuration file, the files of its secrets and its environment again, and takes over what has changed. No
-/// request is refused meanwhile. If the configuration has a mistake, nothing changes, and `detail` of the 422 lists every mistake.
+/// The service reads its configuration file, the files of its secrets and its environment again, and takes over what has changed,
+/// without refusing a request. If the configuration has a mistake, nothing changes, and `detail` of the 422 lists every mistake.
 #[utoipa::path(
     post, path = "/reload", tag = "service",
     request_body = ReloadRequest,
