@@ -61,6 +61,30 @@ def log_in(page):
     page.get_by_role("button", name="Log in").click()
 
 
+def test_dead_letters_of_a_removed_sink(site):
+    """They can be looked at and dropped, and not redriven."""
+    with_sink(site)
+    with site.serve():
+        for stream in ("one", "two"):
+            site.send("--event", "push", "--stream", stream)
+        until("dead letters", lambda: len(dead_letters(site)) == 2)
+    site.configure('[[sinks]]\nname = "other"\ntype = "log"\n')
+    with site.serve(), site.page("/sinks") as page:
+        expect(page.locator("#absent-sinks")).to_contain_text("2 dead letters")
+        page.locator("#absent-sinks").get_by_role("link", name="billing").click()
+        expect(page.locator("[data-dead-letter]")).to_have_count(2)
+        expect(page.get_by_text("This sink is no longer configured.")).to_be_visible()
+        page.locator("[data-dead-letter]").first.get_by_role("link", name="push", exact=True).click()
+        assert page.get_by_role("link", name="Redrive").count() == 0
+        page.goto(f"{site.url}/sinks/billing/drop")
+        log_in(page)
+        expect(page.locator("h1")).to_have_text("Drop 2 dead letters?")
+        page.get_by_role("button", name="Drop").click()
+        expect(page.get_by_role("status").filter(has_text="2 dead letters were dropped.")).to_be_visible()
+        expect(page.locator("#absent-sinks")).to_be_empty()
+        assert not dead_letters(site)
+
+
 def test_redrive_and_drop(site):
     destination = with_sink(site)
     with site.serve():
@@ -362,7 +386,7 @@ def test_many_streams_and_pages(site):
         until("the index", lambda: b"10,000</strong>" in urllib.request.urlopen(site.url).read(), timeout_secs=120)
         for number in range(60):
             site.refuse(callback("room", number))
-        for path in ("/", "/events", "/refused", "/sinks", "/sinks/billing", "/login"):
+        for path in ("/", "/timeline?span=24h", "/reasons?span=24h", "/events", "/refused", "/sinks", "/sinks/billing", "/login"):
             begun = time.monotonic()
             page_bytes, all_bytes = loaded_bytes(site, path)
             print(f"   {path}: {page_bytes:,} bytes, {all_bytes:,} with its files, {time.monotonic() - begun:.3f} s")

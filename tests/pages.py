@@ -13,6 +13,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zoneinfo
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import list_pages
@@ -125,6 +127,24 @@ def test_time_line_shows_lanes(site):
             expect(lane(page, "flapping").locator(".lane-bar")).to_have_count(12)
             lane(page, "flapping").locator(".lane-bar").first.click()
             expect(page.locator(".advice")).to_contain_text("Who should act")
+
+
+def test_time_line_labels_follow_the_clock_change(site):
+    """Before the last change of Berlin's clocks, the labels are an hour off the zone of today."""
+    berlin, now = zoneinfo.ZoneInfo("Europe/Berlin"), datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = (now - timedelta(days=number) for number in range(400))
+    changed = next(day for day in days if (day + timedelta(hours=8)).astimezone(berlin).utcoffset() != day.astimezone(berlin).utcoffset())
+    with site.serve():
+        ago = int(time.time() - changed.timestamp())
+        site.send_session("old", ago - 3600, ago - 4200)
+        address = f"/timeline?from={changed:%Y-%m-%dT00:00:00Z}&to={changed:%Y-%m-%dT08:00:00Z}"
+        with site.page(address, viewport={"width": 1280, "height": 800}, timezone_id="Europe/Berlin") as page:
+            # The page shows the session as soon as the index has it.
+            expect(page.locator(".lane")).to_have_count(1)
+            marks = page.evaluate("[...document.querySelectorAll('.axis text')].map((mark) => [+mark.dataset.ms, mark.textContent])")
+            local = [datetime.fromtimestamp(mark_ms / 1000, berlin) for mark_ms, _ in marks]
+            expected = [f"{at:%m-%d}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}" for at in local]
+            assert [label for _, label in marks] == expected and len(marks) > 5, marks
 
 
 def test_time_line_zooms_and_moves(site):

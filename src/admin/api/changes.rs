@@ -20,8 +20,8 @@ impl Api {
         let changed = self.journal.change_dead_letters(action, selection).await.map_err(not_changed)?;
         let count = changed.count;
         match action {
-            DeadLetterAction::Redrive => tracing::info!(count, "dead letters were redriven by a request to the API"),
-            DeadLetterAction::Drop => tracing::warn!(count, "dead letters were dropped by a request to the API"),
+            DeadLetterAction::Redrive => tracing::info!(count, "dead letters were redriven on request"),
+            DeadLetterAction::Drop => tracing::warn!(count, "dead letters were dropped on request"),
         }
         Ok(changed)
     }
@@ -29,7 +29,7 @@ impl Api {
     /// Ends every pause of a sink.
     pub(in crate::admin) fn retry_sink(&self, name: &str) -> Result<(), Problem> {
         self.sink_of_path(name)?.requests.retry();
-        tracing::info!(sink = name, "a request to the API ended the pauses of a sink");
+        tracing::info!(sink = name, "the pauses of a sink were ended on request");
         Ok(())
     }
 
@@ -43,14 +43,14 @@ impl Api {
                 "the sink has not answered: it is stopping, it could not start yet, or a delivery takes long. Look at its dead letters, and try again",
             )
         })?;
-        tracing::info!(sink = name, count, "a request to the API gave up on events of a sink");
+        tracing::info!(sink = name, count, "events of a sink were given up on request");
         Ok(count)
     }
 
     /// Ends a replay that is running.
     pub(in crate::admin) async fn cancel_replay(&self, number: i64) -> Result<(), Problem> {
         if self.journal.cancel_replay(number).await.map_err(not_changed)? {
-            tracing::info!(replay = number, "a request to the API cancelled a replay");
+            tracing::info!(replay = number, "a replay was cancelled on request");
         }
         Ok(())
     }

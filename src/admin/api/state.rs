@@ -155,7 +155,7 @@ impl Api {
 
 /// Returns the problem of a change that the journal could not make, and logs the cause.
 pub(super) fn not_changed(error: JournalError) -> Problem {
-    tracing::error!("the journal could not make a change for a request to the API: {error}");
+    tracing::error!("the journal could not make a change that was requested: {error}");
     Problem::unavailable(
         "unavailable",
         "the journal made no change, or only a part of it: see the log for the cause, and try again",

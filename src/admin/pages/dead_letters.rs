@@ -2,26 +2,36 @@
 
 use maud::{Markup, html};
 
-use super::format::{self, Names, moment, outside};
-use super::sink_view::SinkView;
+use super::format::{self, Names, moment, outside, sink_address};
 use super::view::View;
 use crate::journal::{DeadLetter, DeadLetterPage};
 use crate::moment::Moment;
 
+/// The sink that has the dead letters.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) sink: &'a str,
+    /// Whether it's configured. Otherwise its dead letters can only be dropped.
+    pub(super) is_configured: bool,
+    /// How many dead letters it has.
+    pub(super) count: i64,
+}
+
 /// Shows the requests for all dead letters of a sink.
-pub(super) fn actions_on_all(view: &View, sink: &SinkView) -> Markup {
+pub(super) fn actions_on_all(view: &View, owner: Owner<'_>) -> Markup {
+    let address = sink_address(owner.sink);
     html! {
-        @if view.has_token && sink.state.dead_letters > 0 {
+        @if view.has_token && owner.count > 0 {
             p.actions {
-                a.button href={ (sink.address()) "/redrive" } { (view.text("dead-letters-redrive-all")) }
-                a.button.second href={ (sink.address()) "/drop" } { (view.text("dead-letters-drop-all")) }
+                @if owner.is_configured { a.button href={ (address) "/redrive" } { (view.text("dead-letters-redrive-all")) } }
+                a.button.second href={ (address) "/drop" } { (view.text("dead-letters-drop-all")) }
             }
         }
     }
 }
 
 /// Shows a page of dead letters. `after` is the number after which it begins; 0 on the first page.
-pub(super) fn table(view: &View, sink: &SinkView, page: &DeadLetterPage, after: i64) -> Markup {
+pub(super) fn table(view: &View, owner: Owner<'_>, page: &DeadLetterPage, after: i64) -> Markup {
     if page.dead_letters.is_empty() && after == 0 && page.next.is_none() {
         return html! { p.empty { (view.text("dead-letters-none")) } };
     }
@@ -37,7 +47,7 @@ pub(super) fn table(view: &View, sink: &SinkView, page: &DeadLetterPage, after: 
                     th scope="col" { span.hidden { (view.text("column-actions")) } }
                 }
             }
-            tbody { @for dead_letter in &page.dead_letters { (row(view, sink, dead_letter)) } }
+            tbody { @for dead_letter in &page.dead_letters { (row(view, owner, dead_letter)) } }
         }
         nav.paging aria-label=(view.text("paging")) {
             @if after > 0 { a rel="first" href=(view.link_with(&[("after", None)])) { (view.text("first-page")) } }
@@ -48,14 +58,14 @@ pub(super) fn table(view: &View, sink: &SinkView, page: &DeadLetterPage, after: 
     }
 }
 
-fn row(view: &View, sink: &SinkView, dead_letter: &DeadLetter) -> Markup {
+fn row(view: &View, owner: Owner<'_>, dead_letter: &DeadLetter) -> Markup {
     let event = &dead_letter.event;
     let key = event.partition_key();
     let (domain, app_name, stream) = (key.domain(), key.app_name(), key.stream());
     let names = Names { domain: &domain, app_name: &app_name, stream: &stream };
     let number = dead_letter.number.to_string();
     let label = |word: &str| view.text(&format!("column-{word}"));
-    let action = |word: &str| format!("{}/{word}?dead_letter={number}", sink.address());
+    let action = |word: &str| format!("{}/{word}?dead_letter={number}", sink_address(owner.sink));
     html! {
         tr data-dead-letter=(number) data-event=(event.id()) {
             th scope="row" {
@@ -72,7 +82,7 @@ fn row(view: &View, sink: &SinkView, dead_letter: &DeadLetter) -> Markup {
             td.end {
                 @if view.has_token {
                     p.actions {
-                        a href=(action("redrive")) { (view.text("dead-letter-redrive")) }
+                        @if owner.is_configured { a href=(action("redrive")) { (view.text("dead-letter-redrive")) } }
                         a href=(action("drop")) { (view.text("dead-letter-drop")) }
                     }
                 }

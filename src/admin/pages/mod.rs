@@ -3,9 +3,11 @@
 //! Every page is rendered here, from the read model, and is complete without a script. A script only renews its parts when
 //! something changes. Text from outside is escaped by the templates. [`texts`] has every sentence, in each language.
 
+mod absent_sink;
 mod answer;
 mod assets;
 mod dead_letters;
+mod done;
 mod error_page;
 mod event_detail;
 mod event_filter;

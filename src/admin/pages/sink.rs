@@ -8,8 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::Response;
 use maud::{Markup, html};
 
+use super::absent_sink::absent_sink;
 use super::answer::page;
-use super::dead_letters;
+use super::dead_letters::{self, Owner};
+use super::done::done;
 use super::event_detail::event_detail;
 use super::format::outside;
 use super::icons::icon;
@@ -43,8 +45,10 @@ pub(super) async fn show(
 
 async fn content(pages: &Pages, view: &View, name: &str) -> Result<Content, Problem> {
     let sinks = SinkView::all(pages);
-    let sink = sinks.iter().find(|sink| sink.status.sink == name);
-    let sink = sink.ok_or_else(|| Problem::not_found("no sink has this name"))?;
+    let Some(sink) = sinks.iter().find(|sink| sink.status.sink == name) else {
+        return absent_sink(pages, view, name).await;
+    };
+    let owner = Owner { sink: name, is_configured: true, count: sink.state.dead_letters };
     let after = view.choice("after", |text| text.parse().ok()).unwrap_or(0);
     let chosen: Option<i64> = view.choice("dead_letter", |text| text.parse().ok());
     let selection = DeadLetterSelection { sink: Some(name.to_owned()), ..DeadLetterSelection::default() };
@@ -83,9 +87,9 @@ async fn content(pages: &Pages, view: &View, name: &str) -> Result<Content, Prob
         section.panel aria-labelledby="dead-letters-title" {
             div.toolbar {
                 h2 #dead-letters-title { (view.text("sink-dead-letters")) }
-                div #actions data-part { (dead_letters::actions_on_all(view, sink)) }
+                div #actions data-part { (dead_letters::actions_on_all(view, owner)) }
             }
-            div #dead-letters data-part { (dead_letters::table(view, sink, &dead_letters, after)) }
+            div #dead-letters data-part { (dead_letters::table(view, owner, &dead_letters, after)) }
         }
         section.panel aria-labelledby="replays-title" {
             div.toolbar { h2 #replays-title { (view.text("replays-title")) } }
@@ -93,20 +97,6 @@ async fn content(pages: &Pages, view: &View, name: &str) -> Result<Content, Prob
         }
     };
     Ok(Content { title: name.to_owned(), main })
-}
-
-/// Says what a form has changed. The form has led here.
-fn done(view: &View) -> Markup {
-    let changed: i64 = view.choice("count", |text| text.parse().ok()).unwrap_or(0);
-    let text = match view.parameter("done").as_deref() {
-        Some("redrive") => "done-redrive",
-        Some("drop") => "done-drop",
-        Some("skip") => "done-skip",
-        Some("retry") => "done-retry",
-        Some("cancel-replay") => "done-cancel-replay",
-        _ => return html! {},
-    };
-    html! { p.done role="status" { (icon("good")) (view.text_with(text, &[("count", changed.into())])) } }
 }
 
 /// Shows the event that holds others up, and the requests that a person can make.

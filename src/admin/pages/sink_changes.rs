@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::Response;
 use maud::{Markup, html};
 
+use super::absent_sink::absent_sinks;
 use super::answer::page;
 use super::error_page::problem_page;
 use super::form::Form;
@@ -51,7 +52,10 @@ impl Wanted {
     ) -> Result<Wanted, Problem> {
         let unknown = || Problem::not_found("no sink can be changed in this way");
         let Path((sink, word)) = path.map_err(|_| unknown())?;
-        pages.api.sink_of_path(&sink)?;
+        // A sink that is no longer configured can have dead letters, which can be dropped.
+        if word != "drop" {
+            pages.api.sink_of_path(&sink)?;
+        }
         let number = |name: &str| match field(name) {
             Some(text) => text.parse::<i64>().map(Some).map_err(|_| unknown()),
             None => Ok(None),
@@ -86,10 +90,13 @@ pub(super) async fn ask(
         Ok(wanted) => wanted,
         Err(problem) => return problem_page(&view, &problem),
     };
+    let dead_letters = match count_of(&pages, &wanted.sink).await {
+        Ok(count) => count,
+        Err(problem) => return problem_page(&view, &problem),
+    };
     let Some(login) = &view.login else {
         return see_other(&format!("/login?next={}", encoded(&view.address())));
     };
-    let dead_letters = pages.api.sink(&wanted.sink).map_or(0, |status| status.view().dead_letters);
     let (title, help) = sentences(&wanted.change);
     let title = view.text_with(title, &[("count", dead_letters.into())]);
     let main = html! {
@@ -109,6 +116,15 @@ pub(super) async fn ask(
         }
     };
     page(&view, Tab::Sinks, Ok(Content { title: title.into_owned(), main }))
+}
+
+/// How many dead letters a sink has, which need not be configured.
+async fn count_of(pages: &Pages, sink: &str) -> Result<i64, Problem> {
+    if let Some(status) = pages.api.sink(sink) {
+        return Ok(status.view().dead_letters);
+    }
+    let absent = absent_sinks(pages).await?.into_iter().find(|(name, _)| name == sink);
+    absent.map(|(_, count)| count).ok_or_else(|| Problem::not_found("no sink can be changed in this way"))
 }
 
 /// `POST /sinks/{name}/{change}`: makes the change, and goes back to the sink.
@@ -161,7 +177,9 @@ async fn change(
             0
         }
     };
-    Ok(format!("{}?done={}&count={count}", sink_address(sink), wanted.word))
+    // A sink that is no longer configured has no page once its dead letters are gone.
+    let to = if api.sink(sink).is_some() { sink_address(sink) } else { "/sinks".to_owned() };
+    Ok(format!("{to}?done={}&count={count}", wanted.word))
 }
 
 /// The ids of the question and of its explanation.

@@ -12,7 +12,7 @@ use crate::index::IndexError;
 use crate::index::stop_views::{StopCounts, StopQuery, StreamName};
 
 /// How many ends a query counts. More would take too long for a page.
-const ENDS_MAX: usize = 10_000;
+const ENDS_MAX: usize = 5_000;
 
 /// How many streams and nodes are named.
 const NAMED_MAX: usize = 10;

@@ -83,6 +83,29 @@ impl Reader {
         Ok(self.dead_letters(&selection, number.saturating_sub(1), 1)?.dead_letters.pop())
     }
 
+    /// Returns the sinks that have dead letters and are not among `configured`, by name, each with the number of its dead letters.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn dead_letters_of_others(&self, configured: &[String]) -> Result<Vec<(String, i64)>, JournalError> {
+        self.check_is_current()?;
+        self.with_path(self.count_dead_letters_of_others(configured))
+    }
+
+    fn count_dead_letters_of_others(&self, configured: &[String]) -> Result<Vec<(String, i64)>, JournalError> {
+        // Each step jumps to the next name in the index, so the dead letters of configured sinks are not read.
+        let mut next = self.connection.prepare_cached("SELECT min(consumer) FROM dead_letters WHERE consumer > ?1")?;
+        let mut count = self.connection.prepare_cached("SELECT count(*) FROM dead_letters WHERE consumer = ?1")?;
+        let (mut others, mut last) = (Vec::new(), String::new());
+        while let Some(name) = next.query_row([&last], |row| row.get::<_, Option<String>>(0))? {
+            if !configured.contains(&name) {
+                others.push((name.clone(), count.query_row([&name], |row| row.get(0))?));
+            }
+            last = name;
+        }
+        Ok(others)
+    }
+
     /// Returns the redriven dead letters of a sink with a number above `after`, lowest first: at most `limit`, and of bounded
     /// size together.
     pub(in super::super) fn redriven(

@@ -56,6 +56,20 @@ async fn selection_matches_every_criterion() {
 }
 
 #[tokio::test]
+async fn sinks_without_configuration_are_counted() {
+    let mut running = Running::start(&["archive", "backend", "cache"]);
+    running.give_up(0, 0..3).await;
+    running.give_up(1, 3..5).await;
+    let others = |configured: &[&str]| {
+        let configured: Vec<String> = configured.iter().map(|name| (*name).to_owned()).collect();
+        running.reader().dead_letters_of_others(&configured).unwrap()
+    };
+    assert_eq!(others(&["archive", "backend"]), []);
+    assert_eq!(others(&["backend", "cache"]), [("archive".to_owned(), 3)]);
+    assert_eq!(others(&[]), [("archive".to_owned(), 3), ("backend".to_owned(), 2)]);
+}
+
+#[tokio::test]
 async fn dead_letter_reads_back() {
     let mut running = Running::start(&["archive"]);
     running.give_up(0, 0..2).await;

@@ -22,6 +22,14 @@ function localize(element) {
     const isToday = day.format(moment) === day.format(new Date());
     time.textContent = (isToday ? clock : full).format(moment);
   }
+  // The service knows one distance from UTC, and the clocks may have changed since the time of a mark.
+  const pad = (number) => String(number).padStart(2, '0');
+  for (const mark of element.querySelectorAll('text[data-ms]')) {
+    const moment = new Date(Number(mark.dataset.ms));
+    const minutes = moment.getHours() * 60 + moment.getMinutes();
+    const [one, other] = minutes ? [moment.getHours(), moment.getMinutes()] : [moment.getMonth() + 1, moment.getDate()];
+    mark.textContent = `${pad(one)}${minutes ? ':' : '-'}${pad(other)}`;
+  }
 }
 
 // The clock of this computer may differ from the service's, which wrote the running times.

@@ -243,6 +243,10 @@ refusal-encoding-not-supported-cure = The body is compressed, which CSS never do
 ## Sinks
 sink = Sink
 sinks-none = No sink is configured. livehook keeps the events in its journal. To send them on, add a section [[sinks]] to the configuration.
+absent-sinks = Dead letters of other sinks
+absent-sinks-help = These sinks are no longer configured. Their dead letters stay until you drop them. To redrive them, configure the sink again under the same name.
+absent-sink-count = { $count } dead letters
+absent-sink = This sink is no longer configured.
 sink-behind = Events behind
 sink-oldest = Oldest pending event
 sink-catch-up = Caught up in about

@@ -239,6 +239,10 @@ refusal-encoding-not-supported-cure = 본문이 압축되어 있습니다. CSS�
 ## Sinks
 sink = 싱크
 sinks-none = 설정된 싱크가 없습니다. 이벤트는 livehook의 저널에 보관됩니다. 다른 곳으로 보내려면 설정에 [[sinks]] 절을 추가하세요.
+absent-sinks = 다른 싱크의 dead letter
+absent-sinks-help = 더 이상 설정되어 있지 않은 싱크입니다. Dead letter는 버릴 때까지 남습니다. 다시 보내려면 같은 이름으로 싱크를 다시 설정하세요.
+absent-sink-count = dead letter { $count }개
+absent-sink = 이 싱크는 더 이상 설정되어 있지 않습니다.
 sink-behind = 밀린 이벤트
 sink-oldest = 가장 오래 기다린 이벤트
 sink-catch-up = 따라잡기까지 약

@@ -239,6 +239,10 @@ refusal-encoding-not-supported-cure = 请求体被压缩了，而 CSS 从不压�
 ## Sinks
 sink = 接收端
 sinks-none = 没有配置接收端。事件保存在 livehook 的日志库中。要转发事件，请在配置中添加 [[sinks]]。
+absent-sinks = 其他接收端的死信
+absent-sinks-help = 这些接收端已不在配置中。它们的死信会保留，直到您丢弃为止。要重发，请用同一名称重新配置该接收端。
+absent-sink-count = { $count } 条死信
+absent-sink = 此接收端已不在配置中。
 sink-behind = 落后的事件
 sink-oldest = 最早的待发事件
 sink-catch-up = 追上大约还需

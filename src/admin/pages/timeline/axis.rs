@@ -8,7 +8,8 @@ use crate::admin::pages::view::View;
 /// A mark before this place has a label, in hundredths of a percent.
 const LABELED_MAX: i64 = 9600;
 
-/// Draws the times along the top, in the viewer's zone.
+/// Draws the times along the top, in the viewer's zone. The distance from UTC is the one of now, so the script corrects the labels
+/// on the other side of a change of the clocks.
 pub(in crate::admin::pages) fn axis(view: &View, scale: Scale) -> Markup {
     let ahead_ms = view.zone.ahead_ms();
     let label = |mark_ms: i64| {
@@ -19,7 +20,7 @@ pub(in crate::admin::pages) fn axis(view: &View, scale: Scale) -> Markup {
         svg.axis height="24" aria-hidden="true" {
             // The label of a mark at the right edge would not fit.
             @for mark_ms in scale.marks(ahead_ms).filter(|mark_ms| scale.place(*mark_ms) < LABELED_MAX) {
-                text x=(percent(scale.place(mark_ms))) y="16" dx="4" { (label(mark_ms)) }
+                text x=(percent(scale.place(mark_ms))) y="16" dx="4" data-ms=(mark_ms) { (label(mark_ms)) }
             }
         }
     }
