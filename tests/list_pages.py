@@ -411,7 +411,8 @@ def test_many_streams_and_pages(site):
             answer = feed.getresponse()
             threading.Thread(target=lambda: [None for _ in iter(lambda: answer.read1(65536), b"")], daemon=True).start()
             connection = http.client.HTTPConnection("127.0.0.1", site.admin, timeout=30)
-            while not stop.wait(0.6):
+            # All pages are renewed at the same moments.
+            while not stop.wait(0.5 - time.time() % 0.5):
                 connection.request("GET", "/events", headers={"accept": "text/html", "accept-encoding": "gzip"})
                 connection.getresponse().read()
             connection.close()

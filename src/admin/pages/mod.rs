@@ -33,6 +33,7 @@ mod session;
 mod session_broadcast;
 mod session_media;
 mod setup;
+mod sharing;
 mod sink;
 mod sink_changes;
 mod sink_view;

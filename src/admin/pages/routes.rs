@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 use super::state::Pages;
 use super::{
-    assets, events, gzip, login, now, preferences, reasons, refused, session, sink, sink_changes, sinks, stream,
-    timeline,
+    assets, events, gzip, login, now, preferences, reasons, refused, session, sharing, sink, sink_changes, sinks,
+    stream, timeline,
 };
 
 /// Returns the router of the pages.
@@ -31,5 +31,7 @@ pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
         .route("/preferences", post(preferences::change))
         .route("/assets/{name}", get(assets::read))
         .route_layer(from_fn(gzip::compress))
+        // Outside of the compression, so that a page is compressed once, too.
+        .route_layer(from_fn_with_state(Arc::<sharing::Renderings>::default(), sharing::share))
         .with_state(pages)
 }

@@ -124,19 +124,22 @@ async function renew() {
   renewing = false;
 }
 
-// An event is shown at once. If more follow, a page is renewed at most this often.
+// An event is shown at once. If more follow, a page is renewed at most this often. All pages are renewed at the same moments, so
+// that the service renders what they have in common once.
 const isSlow = document.querySelector('[data-slow]');
-const PAUSE_MS = isSlow ? 5000 : 600;
+const PAUSE_MS = isSlow ? 5000 : 500;
+const MOMENT_MS = 250;
 let last = 0;
 let timer;
 
 function renewSoon() {
-  const wait = Math.max(50, last + PAUSE_MS - Date.now());
+  const earliest = Math.max(Date.now() + 50, last + PAUSE_MS);
+  const moment = Math.ceil(earliest / MOMENT_MS) * MOMENT_MS;
   timer ??= setTimeout(() => {
     timer = undefined;
-    last = Date.now();
+    last = moment;
     renew();
-  }, wait);
+  }, moment - Date.now());
 }
 
 /** Renews the page for every event. The feed is opened again for as long as the page is open. */
