@@ -210,13 +210,15 @@ def test_the_database_sinks_deliver(folder):
         ("postgres", "postgres://", ":5432", "psql -h 127.0.0.1 -p {port} -U livehook -d live -At"),
         ("mysql", "mysql://", ":3306", "mariadb -h 127.0.0.1 -P {port} -u livehook -plivehook -NB live"),
     ):
-        port, place = free_port(), folder / name
-        (place / "server").mkdir(parents=True)
+        # The user of the server needs a way to its folder, so that is not below `place`.
+        port, place, data = free_port(), folder / name, folder / f"{name}-server"
+        place.mkdir()
+        data.mkdir()
         (place / "mysql.password").write_text("livehook\n")
         config = replace(block(SINKS, "postgres and mysql", "toml", section), port_text, f":{port}")
         service = Service(place, config)
         ask = lambda query, client=client, port=port: script(f"{client.format(port=port)} <<'QUERY'\n{query}\nQUERY\n", place)[0]
-        with running(name, [ROOT / "tests" / "servers" / name, place / "server", str(port)], port, place, timeout_secs=60):
+        with running(name, [ROOT / "tests" / "servers" / name, data, str(port)], port, place, timeout_secs=60):
             until("the server answers", lambda ask=ask: ready(ask), timeout_secs=30)
             livehook("check-config", "--config", "config.toml", "--key", "test", "--probe", folder=place)
             with service.running():

@@ -12,7 +12,7 @@ use super::tls_mode::TlsMode;
 use crate::sink::server::{Credentials, Pem};
 
 /// The most rows of one statement. A statement can have 65,535 values.
-const ROWS_MAX: usize = 500;
+const ROWS_MAX: usize = 256;
 
 /// A connection to MySQL.
 pub(super) struct MySql {
@@ -74,14 +74,14 @@ impl Database for MySql {
             let nothing = vec!["NULL"; table.columns.len()].join(", ");
             return self.run(&insertion(table, &format!("SELECT {nothing} FROM DUAL WHERE FALSE"), conflict)).await;
         }
-        for rows in rows.chunks(ROWS_MAX) {
+        for rows in parts(rows) {
             let row = format!("({})", vec!["?"; table.columns.len()].join(", "));
             let values = format!("VALUES {}", vec![row; rows.len()].join(", "));
             let mut query = sqlx::query(AssertSqlSafe(insertion(table, &values, conflict)));
             for value in rows.iter().flatten() {
                 query = query.bind(value.as_deref());
             }
-            query.persistent(false).execute(&mut self.connection).await?;
+            query.execute(&mut self.connection).await?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Database for MySql {
         let mut found = Vec::new();
         // Without keys it finds out whether it could lock some.
         let nothing = [String::new()];
-        for keys in if keys.is_empty() { &nothing } else { keys }.chunks(ROWS_MAX) {
+        for keys in parts(if keys.is_empty() { &nothing } else { keys }) {
             let marks = vec!["?"; keys.len()].join(", ");
             let statement =
                 format!("SELECT {key}, {facts} FROM {name} WHERE {key} IN ({marks}) ORDER BY {key} FOR UPDATE");
@@ -100,7 +100,7 @@ impl Database for MySql {
             for key in keys {
                 query = query.bind(key.as_str());
             }
-            for row in query.persistent(false).fetch_all(&mut self.connection).await? {
+            for row in query.fetch_all(&mut self.connection).await? {
                 found.push((row.try_get(0)?, row.try_get(1)?));
             }
         }
@@ -110,6 +110,18 @@ impl Database for MySql {
     async fn commit(&mut self) -> Result<Option<String>, sqlx::Error> {
         self.run("COMMIT").await.map(|()| None)
     }
+}
+
+/// Splits rows into parts whose lengths are powers of two. So there are few statements, and the server keeps them prepared. Without
+/// that, each statement would wait 40 ms: the library sends its end and the next statement in two packets, and TCP delays the second.
+fn parts<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let count = 1 << rest.len().min(ROWS_MAX).checked_ilog2()?;
+        let (part, after) = rest.split_at(count);
+        rest = after;
+        Some(part)
+    })
 }
 
 /// The statement that adds rows from `source`.
@@ -124,4 +136,17 @@ fn insertion(table: &Table, source: &str, conflict: Conflict) -> String {
         }
     };
     format!("INSERT INTO {} ({}) {source} ON DUPLICATE KEY UPDATE {action}", table.name, names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_powers_of_two() {
+        let lengths = |count: usize| parts(&vec![0; count]).map(<[i32]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(0), [0; 0]);
+        assert_eq!(lengths(1), [1]);
+        assert_eq!(lengths(523), [256, 256, 8, 2, 1]);
+    }
 }
