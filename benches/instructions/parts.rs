@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use livehook::callback::{Callback, CallbackKey, Event, KeyOptions, Verifier, VerifierOptions};
 use livehook::index;
-use livehook::journal::{self, Journal, Offset, Opened, Record, SqliteJournal};
+use livehook::journal::{self, Appended, Journal, Offset, Opened, Record, SqliteJournal};
 use livehook::telemetry::Metrics;
 use sha2::{Digest, Sha256};
 
@@ -83,11 +83,16 @@ pub(crate) fn run_as_child() -> anyhow::Result<bool> {
     }
     let repetitions: usize = repetitions.parse()?;
     let bodies: Vec<String> = load(bodies)?;
-    // Each repetition has its own stream and session, as the callbacks of a day have.
+    // Each repetition has its own stream and session, as the callbacks of a day have. Some fixtures name neither, so a number in
+    // each body keeps the journal from taking a repetition for a duplicate.
     let bodies = (0..repetitions).flat_map(|repetition| {
         let sequence = (1_000_000_000_000_000_000 + repetition).to_string();
         let stream = format!("\"demo-{}\"", repetition % 10_000);
-        bodies.iter().map(move |body| body.replace(SEQUENCE, &sequence).replace(STREAM, &stream)).collect::<Vec<_>>()
+        let differ = move |body: &String| {
+            let body = body.replace(SEQUENCE, &sequence).replace(STREAM, &stream);
+            body.replacen('{', &format!("{{\"repetition\":{repetition},"), 1)
+        };
+        bodies.iter().map(differ).collect::<Vec<_>>()
     });
     work(part, bodies, Path::new(directory))?;
     Ok(true)
@@ -150,7 +155,8 @@ fn events(bodies: impl Iterator<Item = String>) -> anyhow::Result<impl Iterator<
 }
 
 fn append(events: &[Event], directory: &Path) -> anyhow::Result<()> {
-    let options = journal::Options::default();
+    // The events are years old, and pruning is not part of appending.
+    let options = journal::Options { retention_days: 36_500, ..journal::Options::default() };
     let Opened { journal, wakeups, .. } =
         SqliteJournal::open(directory, &options, &[], Arc::new(Metrics::new()), livehook::clock::system_clock)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -159,7 +165,9 @@ fn append(events: &[Event], directory: &Path) -> anyhow::Result<()> {
         for batch in events.chunks(APPEND_BATCH) {
             let appends = batch.iter().map(|event| journal.append(event.clone()));
             for appended in futures_util::future::join_all(appends).await {
-                appended?;
+                if appended? == Appended::Duplicate {
+                    bail!("the journal took an event for a duplicate");
+                }
             }
         }
         journal.close();

@@ -74,6 +74,7 @@ impl Sources {
             None => None,
             Some(AppendError::Full) => Some(UnreadyReason::JournalFull),
             Some(AppendError::Stalled(_) | AppendError::Overloaded) => Some(UnreadyReason::DiskHangs),
+            Some(AppendError::DiskFull(_)) => Some(UnreadyReason::DiskFull),
             Some(AppendError::Broken(_) | AppendError::Closed) => Some(UnreadyReason::JournalFailed),
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Offset;
-use crate::storage::{StorageError, is_damage};
+use crate::storage::{StorageError, is_damage, is_database_full};
 
 /// How long a commit may take before no further event is accepted. CSS waits 20 s for an answer: an event that arrives during
 /// a stall is better off with an answer at once and a retry later.
@@ -26,6 +26,9 @@ pub enum AppendError {
     /// A commit failed, and none has succeeded since.
     #[error("the journal cannot write: {0}")]
     Broken(String),
+    /// A commit failed because the disk is full, and none has succeeded since.
+    #[error("the journal cannot write: {0}")]
+    DiskFull(String),
     /// The current commit has taken this many seconds.
     #[error("the disk has not finished a commit for {0} s: it hangs or is overloaded")]
     Stalled(u64),
@@ -35,6 +38,17 @@ pub enum AppendError {
 }
 
 impl AppendError {
+    /// Returns why nothing can be stored after the journal failed.
+    pub(super) fn of_failure(error: &JournalError) -> AppendError {
+        let reason = error.to_string();
+        if error.is_disk_full() { AppendError::DiskFull(reason) } else { AppendError::Broken(reason) }
+    }
+
+    /// Whether a commit failed, and none has succeeded since.
+    pub(super) fn is_failure(&self) -> bool {
+        matches!(self, AppendError::Broken(_) | AppendError::DiskFull(_))
+    }
+
     /// Returns `Stalled` if the writer has worked on its current batch for longer than a slow disk takes.
     pub(super) fn of_stall(busy_for: Duration) -> Option<AppendError> {
         (busy_for >= STALL).then_some(AppendError::Stalled(busy_for.as_secs()))
@@ -173,9 +187,21 @@ impl From<rusqlite::Error> for JournalError {
 }
 
 impl JournalError {
+    /// Returns why nothing can be changed while no event can be stored.
+    pub(super) fn of_failure(error: &AppendError) -> JournalError {
+        match error {
+            AppendError::Broken(reason) | AppendError::DiskFull(reason) => JournalError::Broken(reason.clone()),
+            other => JournalError::Broken(other.to_string()),
+        }
+    }
+
     /// Whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
-        matches!(self, JournalError::Storage(error) if error.is_disk_full())
+        match self {
+            JournalError::Storage(error) => error.is_disk_full(),
+            JournalError::Database(error) => is_database_full(error),
+            _ => false,
+        }
     }
 
     /// Names the journal at `path` if the error says that the disk is full or the file is damaged: SQLite's own text has no path.

@@ -205,7 +205,9 @@ fn open_consumers(data_dir: &Path, store: &Store, shared: &Shared) -> Result<Vec
 impl Journal for SqliteJournal {
     fn append(&self, event: Event) -> PendingAppend {
         // The writer would refuse too, but only after its current batch. `Full` may end with the next batch.
-        if let Some(error @ AppendError::Broken(_)) = self.availability.error() {
+        if let Some(error) = self.availability.error()
+            && error.is_failure()
+        {
             return PendingAppend::refused(error);
         }
         let (reply, committed) = oneshot::channel();

@@ -142,7 +142,7 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether SQLite found the disk full. It has a code of its own for a disk that cannot take the index of the WAL.
-fn is_database_full(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_database_full(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     matches!(code, Some(ffi::SQLITE_FULL | ffi::SQLITE_IOERR_SHMSIZE))
 }

@@ -29,7 +29,7 @@ pub use backup::Backup;
 pub(crate) use data_dir::make_data_dir;
 pub(crate) use database::Database;
 pub use error::StorageError;
-pub(crate) use error::is_damage;
+pub(crate) use error::{is_damage, is_database_full};
 pub(crate) use file::{Identity, resolved};
 pub(crate) use file_space::{FileSpace, give_back};
 pub(crate) use inspection::{Damaged, damages};

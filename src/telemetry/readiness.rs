@@ -9,7 +9,7 @@ use super::registrar::Registrar;
 /// Why the receiver can't store events now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnreadyReason {
-    /// The disk was full at the start, and the journal waits for space.
+    /// The disk is full, and the journal waits for space.
     DiskFull,
     /// Another livehook uses the data directory.
     Standby,

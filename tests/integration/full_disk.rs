@@ -118,6 +118,8 @@ async fn fill_up_while_wal_grows(mut livehook: Livehook) {
         number += 1;
     }
     assert_eq!(livehook.readiness().await, 503, "{}", livehook.log());
+    let shown = metrics(&livehook).await;
+    assert!(shown.contains("livehook_unready{reason=\"disk_full\"} 1"), "{shown}\n{}", livehook.log());
     std::fs::remove_file(data.join("ballast")).unwrap();
     livehook.ready().await;
     assert_eq!(post(&livehook, number).await, 200);

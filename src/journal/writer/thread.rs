@@ -77,7 +77,7 @@ enum State {
     /// A commit failed, and the journal could not be opened again yet.
     Broken {
         reopen: Box<dyn FnMut(Now) -> Result<Store, JournalError> + Send>,
-        reason: String,
+        error: AppendError,
     },
 }
 
@@ -120,13 +120,13 @@ impl Writer {
         let began = Instant::now();
         let store = match &mut self.state {
             State::Open(store) => store,
-            State::Broken { reason, .. } => return refuse(reason, appends, advances),
+            State::Broken { error, .. } => return refuse(error, appends, advances),
         };
         let CommitReport { results, confirmed } = match store.commit(&appends, &advances, now) {
             Ok(report) => report,
             Err(error) => {
-                let reason = self.fail(&error);
-                return refuse(&reason, appends, advances);
+                let error = self.fail(&error);
+                return refuse(&error, appends, advances);
             }
         };
         let (head, remembered) = (store.head(), store.remembered_ids());
@@ -176,7 +176,7 @@ impl Writer {
     fn edit_store<T>(&mut self, reply: Reply<T>, edit: impl FnOnce(&mut Store) -> Result<T, JournalError>) {
         let result = match &mut self.state {
             State::Open(store) => edit(store),
-            State::Broken { reason, .. } => Err(JournalError::Broken(reason.clone())),
+            State::Broken { error, .. } => Err(JournalError::of_failure(error)),
         };
         match &result {
             Ok(_) => self.publish_dead_letters(),
@@ -197,16 +197,16 @@ impl Writer {
         }
     }
 
-    /// Stops the use of the open journal: after a failure, its memory may not match the file. Returns the reason.
-    fn fail(&mut self, error: &JournalError) -> String {
-        let reason = error.to_string();
-        tracing::error!(error = reason, "the journal failed: events are refused until it can be written again");
-        self.links.availability.set(Some(AppendError::Broken(reason.clone())));
+    /// Stops the use of the open journal: after a failure, its memory may not match the file. Returns why events are refused.
+    fn fail(&mut self, error: &JournalError) -> AppendError {
+        tracing::error!(error = error.to_string(), "the journal failed: events are refused until it can be written again");
+        let error = AppendError::of_failure(error);
+        self.links.availability.set(Some(error.clone()));
         if let State::Open(store) = &self.state {
             self.next_maintenance = Instant::now() + REOPEN_WAIT;
-            self.state = State::Broken { reopen: Box::new(store.reopener()), reason: reason.clone() };
+            self.state = State::Broken { reopen: Box::new(store.reopener()), error: error.clone() };
         }
-        reason
+        error
     }
 
     /// Prunes the journal, or reopens it after a failure. If it reopened the journal, the result has its head.
@@ -235,7 +235,7 @@ impl Writer {
     }
 
     fn reopen_store(&mut self, now: Now) -> Option<Committed> {
-        let State::Broken { reopen, reason } = &mut self.state else { return None };
+        let State::Broken { reopen, error: known } = &mut self.state else { return None };
         match reopen(now) {
             Ok(store) => {
                 tracing::info!("the journal can be written again");
@@ -247,10 +247,11 @@ impl Writer {
                 Some(Committed { head, ..Committed::default() })
             }
             Err(error) => {
-                let text = error.to_string();
-                if text != *reason {
-                    tracing::error!(error = text, "the journal still fails");
-                    *reason = text;
+                let now = AppendError::of_failure(&error);
+                if now != *known {
+                    tracing::error!(error = error.to_string(), "the journal still fails");
+                    self.links.availability.set(Some(now.clone()));
+                    *known = now;
                 }
                 self.next_maintenance = Instant::now() + REOPEN_WAIT;
                 None
@@ -286,11 +287,10 @@ impl Writer {
     }
 }
 
-fn refuse(reason: &str, appends: Vec<Append>, advances: Vec<Advance>) -> Committed {
-    let append_error = Err(AppendError::Broken(reason.to_owned()));
-    let advance_error = || Err(JournalError::Broken(reason.to_owned()));
+fn refuse(error: &AppendError, appends: Vec<Append>, advances: Vec<Advance>) -> Committed {
+    let advance_error = || Err(JournalError::of_failure(error));
     Committed {
-        appends: appends.into_iter().map(|append| (append.reply, append_error.clone())).collect(),
+        appends: appends.into_iter().map(|append| (append.reply, Err(error.clone()))).collect(),
         advances: advances.into_iter().map(|advance| (advance.reply, advance_error())).collect(),
         ..Committed::default()
     }
