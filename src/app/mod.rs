@@ -1,5 +1,6 @@
 //! The composition root: `start` opens every part of the service in order, and `stop` stops them in reverse.
 
+mod allocator;
 mod certificates;
 mod inherited;
 mod limits;

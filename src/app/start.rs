@@ -14,6 +14,7 @@ use axum::Router;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::allocator::return_unused_memory;
 use super::certificates::Certificates;
 use super::inherited::{InheritedAddresses, InheritedSockets};
 use super::limits::{admin_limits, receiver_limits, subscribers_max};
@@ -124,6 +125,7 @@ impl App {
         watchdog: Watchdog,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<App> {
+        return_unused_memory();
         // First, because the limits of both listeners depend on it.
         let open_files = http::raise_open_files_limit();
         let subscribers_max = subscribers_max(&config.admin, open_files);

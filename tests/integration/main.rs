@@ -26,6 +26,8 @@ mod kills;
 mod kills_during_failures;
 mod logs;
 mod manual_ends;
+#[cfg(feature = "jemalloc")]
+mod memory;
 mod open_files;
 mod other_user;
 mod process;
