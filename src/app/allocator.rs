@@ -5,7 +5,10 @@
 #[cfg(feature = "jemalloc")]
 pub(super) fn return_unused_memory() {
     if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
-        tracing::warn!(error = error.to_string(), "jemalloc cannot start its thread, so unused memory is returned late");
+        tracing::warn!(
+            error = error.to_string(),
+            "jemalloc cannot start its thread, so unused memory is returned late"
+        );
     }
 }
 

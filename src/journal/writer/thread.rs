@@ -199,7 +199,10 @@ impl Writer {
 
     /// Stops the use of the open journal: after a failure, its memory may not match the file. Returns why events are refused.
     fn fail(&mut self, error: &JournalError) -> AppendError {
-        tracing::error!(error = error.to_string(), "the journal failed: events are refused until it can be written again");
+        tracing::error!(
+            error = error.to_string(),
+            "the journal failed: events are refused until it can be written again"
+        );
         let error = AppendError::of_failure(error);
         self.links.availability.set(Some(error.clone()));
         if let State::Open(store) = &self.state {
