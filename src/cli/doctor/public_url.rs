@@ -106,7 +106,7 @@ fn check_answer(url: &Url, key: &CallbackKey, answer: &Answer, report: &mut Repo
             AREA,
             format!("{shown_url} reaches a livehook that refuses the key {fingerprint}{by}"),
             "CSS signs with the key of the console, which must be one of this livehook's keys",
-            "compare the fingerprints that `livehook check-config` prints here and there; restart it after a change",
+            "compare the fingerprints that `livehook check-config` prints here and there; reload it after a change",
         )?,
         Some("not_found") => report.error(
             AREA,
