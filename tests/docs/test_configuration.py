@@ -1,5 +1,6 @@
 """Every configuration in the documents and the examples is valid."""
 
+import re
 import tomllib
 
 from documents import DOCUMENTS, ROOT, blocks
@@ -12,6 +13,8 @@ PLACEHOLDER = 'key = "..."'
 
 def check(config, folder):
     tomllib.loads(config)
+    for name in re.findall(r'password_file = "([^"/]+)"', config):
+        (folder / name).write_text("a-password-for-the-tests\n")
     (folder / "config.toml").write_text(config)
     livehook(
         "check-config", "--config", "config.toml", folder=folder,
