@@ -47,7 +47,7 @@ impl Database {
 impl Drop for Running {
     fn drop(&mut self) {
         // An orderly end also ends the processes of its connections.
-        let _ = Command::new("kill").args(["-s", "INT", &self.0.id().to_string()]).status();
+        let _ = Command::new("kill").args(["-s", "TERM", &self.0.id().to_string()]).status();
         let _ = self.0.wait();
     }
 }

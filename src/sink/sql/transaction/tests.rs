@@ -68,7 +68,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         // An orderly end also ends the processes of its connections.
         let id = self.process.id().to_string();
-        Command::new("kill").args(["-s", "INT", &id]).status().unwrap();
+        Command::new("kill").args(["-s", "TERM", &id]).status().unwrap();
         self.process.wait().unwrap();
     }
 }
