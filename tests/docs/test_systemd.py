@@ -14,7 +14,6 @@ import threading
 import time
 from pathlib import Path
 
-
 from documents import ROOT, block, replace
 from programs import ENVIRONMENT, LIVEHOOK, running, until
 from service import Service, script
