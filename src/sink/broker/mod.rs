@@ -5,6 +5,11 @@
 //! - `in_turn` keeps the order of each stream over a connection that carries many.
 //! - `attributes` and `message_format` write an event as a message with headers.
 
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, reason = "a build with only some of the sinks needs only some of these parts")
+)]
+
 #[cfg(any(feature = "amqp", feature = "kafka"))]
 mod attributes;
 #[cfg(any(feature = "amqp", feature = "nats"))]

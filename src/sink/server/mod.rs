@@ -2,6 +2,11 @@
 //!
 //! A kind of sink names its keys itself. It gives their values to these parts.
 
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, reason = "a build with only some of the sinks needs only some of these parts")
+)]
+
 mod access;
 mod format;
 mod limits;
