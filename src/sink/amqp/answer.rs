@@ -2,8 +2,9 @@
 
 use lapin::{Confirmation, Error};
 
-use super::server::Server;
+use super::errors::failed;
 use crate::sink::broker::Answer;
+use crate::sink::server::ShownServer;
 use crate::sink::{Failure, Outcome};
 
 /// A part of the error about an event that is larger than the server allows. The server closes the channel then.
@@ -12,7 +13,7 @@ const TOO_LARGE: &str = "larger than configured max size";
 /// Returns what a confirm says about the event with this routing key. `is_alone` is whether no other event was in flight.
 pub(super) fn answer(
     confirmation: Result<Confirmation, Error>,
-    server: &Server,
+    server: &ShownServer,
     routing_key: &str,
     is_alone: bool,
 ) -> Answer {
@@ -33,9 +34,9 @@ pub(super) fn answer(
             Answer::Broken(Failure::outage(format!("{}: the server confirms nothing", server.shown)))
         }
         Err(error) if is_alone && is_too_large(&error.to_string()) => {
-            Answer::Of(Outcome::Rejected { reason: server.failed(&error).reason })
+            Answer::Of(Outcome::Rejected { reason: failed(server, &error).reason })
         }
-        Err(error) => Answer::Broken(server.failed(&error)),
+        Err(error) => Answer::Broken(failed(server, &error)),
     }
 }
 

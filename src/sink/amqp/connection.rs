@@ -11,12 +11,12 @@ use lapin::{BasicProperties, Channel, ConnectionProperties, ExchangeKind};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use super::answer::{answer, is_too_large};
+use super::errors::{failed, timed_out};
 use super::options::Options;
 use super::runtime;
-use super::server::Server;
 use crate::sink::Failure;
 use crate::sink::broker::Answer;
-use crate::sink::server::connect;
+use crate::sink::server::{ShownServer, connect};
 
 const PORT: u16 = 5672;
 const PORT_OF_TLS: u16 = 5671;
@@ -31,7 +31,7 @@ const GUEST: &str = "guest";
 pub(super) struct Connection {
     lapin: lapin::Connection,
     channel: Channel,
-    server: Server,
+    server: ShownServer,
 }
 
 impl Connection {
@@ -42,14 +42,10 @@ impl Connection {
     pub(super) async fn open(options: &Options) -> Result<Connection, Failure> {
         let timeout = options.limits().timeout();
         let secrets = options.credentials().own_secrets();
-        let server = Server { shown: options.url.shown(), secrets, timeout };
+        let server = ShownServer { shown: options.url.shown(), secrets, timeout };
         match tokio::time::timeout(timeout, log_in(options, server.clone())).await {
             Ok(connection) => connection,
-            Err(_) => Err(Failure::outage(format!(
-                "{}: no connection within {} s; does its host answer, and does a firewall let livehook out?",
-                server.shown,
-                timeout.as_secs()
-            ))),
+            Err(_) => Err(server.no_connection()),
         }
     }
 
@@ -70,7 +66,7 @@ impl Connection {
         let sent =
             self.channel.basic_publish(exchange, routing_key.as_str().into(), settings, body.as_bytes(), properties);
         let confirm = match tokio::time::timeout(self.server.timeout, sent).await {
-            Ok(confirm) => confirm.map_err(|error| Answer::Broken(self.server.failed(&error)))?,
+            Ok(confirm) => confirm.map_err(|error| Answer::Broken(failed(&self.server, &error)))?,
             Err(_) => return Err(Answer::Broken(self.timed_out())),
         };
         Ok(Box::pin(async move {
@@ -104,18 +100,18 @@ impl Connection {
     }
 
     fn timed_out(&self) -> Failure {
-        self.server.timed_out(self.lapin.status().blocked())
+        timed_out(&self.server, self.lapin.status().blocked())
     }
 
     async fn within_timeout<T>(&self, call: impl Future<Output = lapin::Result<T>>) -> Result<T, Failure> {
         match tokio::time::timeout(self.server.timeout, call).await {
-            Ok(answer) => answer.map_err(|error| self.server.failed(&error)),
+            Ok(answer) => answer.map_err(|error| failed(&self.server, &error)),
             Err(_) => Err(self.timed_out()),
         }
     }
 }
 
-async fn log_in(options: &Options, server: Server) -> Result<Connection, Failure> {
+async fn log_in(options: &Options, server: ShownServer) -> Result<Connection, Failure> {
     let tls = if options.is_tls() { Some(options.tls_files().config().await?) } else { None };
     let port = if options.is_tls() { PORT_OF_TLS } else { PORT };
     let stream = Mutex::new(Some(connect(&options.url, port, tls).await?.compat()));
@@ -126,15 +122,15 @@ async fn log_in(options: &Options, server: Server) -> Result<Connection, Failure
         None => Err(lapin::Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))),
     };
     let lapin = lapin::Connection::connector(uri(options, port), runtime::current(), take, properties).await;
-    let lapin = lapin.map_err(|error| server.failed(&error))?;
-    let channel = lapin.create_channel().await.map_err(|error| server.failed(&error))?;
+    let lapin = lapin.map_err(|error| failed(&server, &error))?;
+    let channel = lapin.create_channel().await.map_err(|error| failed(&server, &error))?;
     if options.declare {
         let settings = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let exchange = options.exchange.as_str().into();
         let declared = channel.exchange_declare(exchange, ExchangeKind::Topic, settings, FieldTable::default()).await;
-        declared.map_err(|error| server.failed(&error))?;
+        declared.map_err(|error| failed(&server, &error))?;
     }
-    channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| server.failed(&error))?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| failed(&server, &error))?;
     Ok(Connection { lapin, channel, server })
 }
 

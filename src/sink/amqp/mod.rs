@@ -10,10 +10,10 @@ mod amqp_sink;
 mod answer;
 mod connection;
 mod cure;
+mod errors;
 mod options;
 mod publishing;
 mod runtime;
-mod server;
 
 pub use amqp_sink::AmqpSink;
 pub use options::Options;

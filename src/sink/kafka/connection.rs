@@ -12,9 +12,10 @@ use rskafka::record::Record;
 use tokio::sync::Mutex;
 
 use super::answer::is_permanent;
+use super::errors::{failed, timed_out};
 use super::options::{Mechanism, Options};
-use super::server::Server;
 use crate::sink::Failure;
+use crate::sink::server::ShownServer;
 
 /// How long the library itself tries again, for example while the partition gets another leader.
 const TRIES_FOR: Duration = Duration::from_secs(1);
@@ -25,7 +26,7 @@ const WAIT_FIRST: Duration = Duration::from_millis(50);
 /// A connection that is logged in.
 pub(super) struct Connection {
     client: Client,
-    server: Server,
+    server: ShownServer,
     /// The number of partitions of each topic.
     partition_counts: HashMap<String, usize>,
     partitions: Mutex<HashMap<(String, i32), Arc<PartitionClient>>>,
@@ -46,7 +47,7 @@ impl Connection {
     /// No broker can be reached, or it refuses the login.
     pub(super) async fn open(options: &Options) -> Result<Connection, Failure> {
         let timeout = options.limits().timeout();
-        let server = Server { shown: options.shown(), secrets: options.own_secrets(), timeout };
+        let server = ShownServer { shown: options.shown(), secrets: options.own_secrets(), timeout };
         let builder = builder(options).await?;
         let opened = async {
             let client = builder.build().await?;
@@ -54,8 +55,8 @@ impl Connection {
             Ok((client, topics))
         };
         let (client, topics) = match tokio::time::timeout(timeout, opened).await {
-            Ok(opened) => opened.map_err(|error: Error| server.failed(&error))?,
-            Err(_) => return Err(server.timed_out()),
+            Ok(opened) => opened.map_err(|error: Error| failed(&server, &error))?,
+            Err(_) => return Err(timed_out(&server)),
         };
         let partition_counts = topics.into_iter().map(|topic| (topic.name, topic.partitions.len())).collect();
         Ok(Connection { client, server, partition_counts, partitions: Mutex::default() })
@@ -97,9 +98,9 @@ impl Connection {
         };
         match tokio::time::timeout(self.server.timeout, produced).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if is_permanent(&error) => Err(Unproduced::Refused(self.server.failed(&error).reason)),
-            Ok(Err(error)) => Err(Unproduced::Broken(self.server.failed(&error))),
-            Err(_) => Err(Unproduced::Broken(self.server.timed_out())),
+            Ok(Err(error)) if is_permanent(&error) => Err(Unproduced::Refused(failed(&self.server, &error).reason)),
+            Ok(Err(error)) => Err(Unproduced::Broken(failed(&self.server, &error))),
+            Err(_) => Err(Unproduced::Broken(timed_out(&self.server))),
         }
     }
 

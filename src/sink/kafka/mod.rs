@@ -7,11 +7,11 @@
 
 mod answer;
 mod connection;
+mod errors;
 mod kafka_sink;
 mod options;
 mod partitioner;
 mod record;
-mod server;
 
 pub use kafka_sink::KafkaSink;
 pub use options::{Compression, Mechanism, Options, Sasl};

@@ -6,33 +6,34 @@ use async_nats::jetstream;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 
-use super::server::Server;
+use super::errors::{refused, timed_out};
 use crate::sink::broker::Answer;
+use crate::sink::server::ShownServer;
 use crate::sink::{Failure, Outcome};
 
 /// Returns what an error says about the event that was published to `subject`.
-pub(super) fn answer(error: &PublishError, server: &Server, subject: &str) -> Answer {
+pub(super) fn answer(error: &PublishError, server: &ShownServer, subject: &str) -> Answer {
     let error_of_stream = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
     match (error.kind(), error_of_stream) {
         (PublishErrorKind::StreamNotFound, _) => Answer::Of(no_stream(server, subject)),
         (PublishErrorKind::MaxPayloadExceeded, _) => {
             Answer::Of(Outcome::rejected(server.says(&format!("the event is too large: {error}"))))
         }
-        (PublishErrorKind::TimedOut, _) => Answer::Broken(server.timed_out()),
-        (_, Some(error)) => Answer::Of(refused(error, server)),
+        (PublishErrorKind::TimedOut, _) => Answer::Broken(timed_out(server)),
+        (_, Some(error)) => Answer::Of(answered(error, server)),
         _ => Answer::Broken(Failure::outage(server.says(&format!("the connection broke: {error}")))),
     }
 }
 
-fn no_stream(server: &Server, subject: &str) -> Outcome {
+fn no_stream(server: &ShownServer, subject: &str) -> Outcome {
     Failure::outage(server.says(&format!(
         "no stream takes the subject {subject}; create the stream or set `create_stream`, and enable JetStream if it's off"
     )))
     .into()
 }
 
-fn refused(error: &jetstream::Error, server: &Server) -> Outcome {
-    let reason = server.refused(&error.to_string());
+fn answered(error: &jetstream::Error, server: &ShownServer) -> Outcome {
+    let reason = refused(server, &error.to_string());
     match error.error_code() {
         ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => {
             Outcome::Rejected { reason }

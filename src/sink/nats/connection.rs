@@ -12,12 +12,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::answer::answer;
+use super::errors::{broke, no_connection, no_jetstream, refused};
 use super::options::Options;
-use super::server::Server;
 use super::stream_subjects::pattern;
 use crate::sink::broker::Answer;
 use crate::sink::own_secrets::OwnSecrets;
-use crate::sink::server::{Credentials, ServerUrl};
+use crate::sink::server::{Credentials, ServerUrl, ShownServer};
 use crate::sink::small_file::SmallFile;
 use crate::sink::{Failure, Outcome};
 
@@ -40,7 +40,7 @@ pub(super) struct Connection {
     context: Context,
     /// The reason why the connection is of no use any more.
     broken: watch::Receiver<Option<String>>,
-    server: Server,
+    server: ShownServer,
 }
 
 impl Connection {
@@ -51,7 +51,7 @@ impl Connection {
     pub(super) async fn open(options: &Options, number: usize) -> Result<Connection, Failure> {
         let further = number.checked_sub(1).and_then(|further| options.servers.get(further));
         let url = further.map_or_else(|| options.url.clone(), |server| ServerUrl::new(&server_url(options, server)));
-        let server = Server { shown: url.shown(), secrets: secrets(options), timeout: options.limits().timeout() };
+        let server = ShownServer { shown: url.shown(), secrets: secrets(options), timeout: options.limits().timeout() };
         let (sender, broken) = watch::channel(None);
         let settings = settings(options, server.timeout).await?.event_callback(move |event| {
             if let Some(reason) = broken_by(&event) {
@@ -63,8 +63,8 @@ impl Connection {
         let address = format!("{}://{host}:{}", url.scheme(), url.port(PORT));
         let connected = tokio::time::timeout(server.timeout, async_nats::connect_with_options(address, settings)).await;
         let client = match connected {
-            Ok(client) => client.map_err(|error| server.no_connection(&error))?,
-            Err(_) => return Err(server.unreachable()),
+            Ok(client) => client.map_err(|error| no_connection(&server, &error))?,
+            Err(_) => return Err(server.no_connection()),
         };
         let context = ContextBuilder::new().timeout(server.timeout).ack_timeout(Duration::from_millis(1)).build(client);
         Ok(Connection { context, broken, server })
@@ -104,12 +104,12 @@ impl Connection {
             Ok(reason) => reason.clone().unwrap_or_default(),
             Err(_) => "the connection broke".to_owned(),
         };
-        self.server.broken(&reason)
+        broke(&self.server, &reason)
     }
 
     /// Returns the failure of a connection that has broken since its last use.
     pub(super) fn failure(&self) -> Option<Failure> {
-        self.broken.borrow().as_ref().map(|reason| self.server.broken(reason))
+        self.broken.borrow().as_ref().map(|reason| broke(&self.server, reason))
     }
 
     /// Returns the configuration of the stream; `None` if there is no such stream.
@@ -125,8 +125,8 @@ impl Connection {
             }
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-                GetStreamErrorKind::JetStream(error) => Err(Failure::outage(self.server.refused(&error.to_string()))),
-                _ => Err(self.failure().unwrap_or_else(|| self.server.no_jetstream(&error))),
+                GetStreamErrorKind::JetStream(error) => Err(Failure::outage(refused(&self.server, &error.to_string()))),
+                _ => Err(self.failure().unwrap_or_else(|| no_jetstream(&self.server, &error))),
             },
         }
     }
@@ -148,7 +148,7 @@ impl Connection {
         };
         let created = self.context.create_stream(config).await;
         created.map(drop).map_err(|error| {
-            let reason = self.server.refused(&error.to_string());
+            let reason = refused(&self.server, &error.to_string());
             Failure::outage(format!("{reason}; livehook could not create the stream `{}`", options.stream))
         })
     }
@@ -194,9 +194,9 @@ async fn settings(options: &Options, timeout: Duration) -> Result<ConnectOptions
     if let Some(path) = &options.nkey_file {
         let text = text_of("nkey_file", path).await?;
         let seed = text.trim().to_owned();
-        nkey_is_right(&seed)
-            .then_some(())
-            .ok_or_else(|| unusable("nkey_file", path, "the seed of a user, such as SU..."))?;
+        if !nkey_is_right(&seed) {
+            return Err(unusable("nkey_file", path, "the seed of a user, such as SU..."));
+        }
         settings = settings.nkey(seed);
     }
     if options.is_tls() {

@@ -9,10 +9,10 @@
 mod answer;
 mod connection;
 mod cure;
+mod errors;
 mod nats_sink;
 mod options;
 mod publishing;
-mod server;
 mod stream_subjects;
 
 pub use nats_sink::NatsSink;

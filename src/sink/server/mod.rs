@@ -11,6 +11,7 @@ mod access;
 mod format;
 mod limits;
 mod server_keys;
+mod shown_server;
 mod stream;
 mod tls_files;
 mod url;
@@ -21,7 +22,8 @@ pub use access::Password;
 pub(super) use access::{Access, Credentials};
 pub use format::Format;
 pub(super) use limits::{Limits, delivered_until, requests};
-pub(super) use server_keys::ServerKeys;
+pub(super) use server_keys::{ServerKeys, read_files, secret_files};
+pub(super) use shown_server::{ShownServer, after};
 #[cfg(feature = "amqp")]
 pub(super) use stream::ServerStream;
 pub(super) use stream::connect;

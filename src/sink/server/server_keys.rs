@@ -1,6 +1,5 @@
 //! The keys that every sink with a URL has, and their rules.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use super::limits::Limits;
@@ -46,26 +45,38 @@ impl<'o> ServerKeys<'o> {
 
     /// Returns the files that hold secrets, each with its key.
     pub(in crate::sink) fn secret_files(&self) -> Vec<(&'static str, &'o Path)> {
-        let files = [
-            ("url_file", self.url_file),
-            ("password_file", self.password_file),
-            ("client_key_file", self.tls.client_key_file),
-        ];
-        files.into_iter().filter_map(|(key, path)| Some((key, path?))).collect()
+        secret_files(self.url_file, self.password_file, self.tls)
     }
 
     /// Returns the files that the sink reads.
     pub(in crate::sink) fn read_files(&self) -> Vec<&'o Path> {
-        let files = self.secret_files().into_iter().map(|(_, path)| path);
-        files.chain(self.tls.ca_file).chain(self.tls.client_certificate_file).collect()
+        read_files(self.url_file, self.password_file, self.tls)
     }
 
     /// Returns a warning if a secret crosses the network unencrypted.
     pub(in crate::sink) fn warning(&self, has_secret: bool) -> Option<String> {
-        let host = self.url.host();
-        let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        let is_open = has_secret && !self.is_tls() && !is_loopback;
+        let is_open = has_secret && !self.is_tls() && !self.url.is_loopback();
         let scheme = self.schemes[1];
         is_open.then(|| format!("the password is sent unencrypted; use {scheme}:// if the server has TLS"))
     }
+}
+
+/// Returns the files of a sink that hold secrets, each with its key.
+pub(in crate::sink) fn secret_files<'o>(
+    url_file: Option<&'o Path>,
+    password_file: Option<&'o Path>,
+    tls: TlsFiles<'o>,
+) -> Vec<(&'static str, &'o Path)> {
+    let files = [("url_file", url_file), ("password_file", password_file), ("client_key_file", tls.client_key_file)];
+    files.into_iter().filter_map(|(key, path)| Some((key, path?))).collect()
+}
+
+/// Returns the files that a sink reads.
+pub(in crate::sink) fn read_files<'o>(
+    url_file: Option<&'o Path>,
+    password_file: Option<&'o Path>,
+    tls: TlsFiles<'o>,
+) -> Vec<&'o Path> {
+    let files = secret_files(url_file, password_file, tls).into_iter().map(|(_, path)| path);
+    files.chain(tls.ca_file).chain(tls.client_certificate_file).collect()
 }

@@ -1,6 +1,7 @@
 //! The URL of a server. It may contain a password, so no message shows more than scheme, host and port.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
@@ -45,6 +46,12 @@ impl ServerUrl {
     pub(in crate::sink) fn host(&self) -> &str {
         let host = self.url.as_ref().ok().and_then(Url::host_str).unwrap_or_default();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// Whether the host is this machine, so that nothing crosses a network.
+    pub(in crate::sink) fn is_loopback(&self) -> bool {
+        let host = self.host();
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
     /// The port, or `default` if the URL has none.

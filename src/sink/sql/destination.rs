@@ -1,7 +1,7 @@
 //! The destination of a sink: connects to the server, and finds out whether the tables are as needed.
 
 use super::database::{Conflict, Database};
-use super::fault::{Missing, Server, missing_object};
+use super::fault::{Missing, failure, missing, missing_object};
 use super::kind::Kind;
 use super::mysql::MySql;
 use super::options::Options;
@@ -9,21 +9,21 @@ use super::postgres::Postgres;
 use super::tables::Table;
 use super::tls_mode::TlsMode;
 use crate::sink::Failure;
-use crate::sink::server::Pem;
+use crate::sink::server::{Pem, ShownServer};
 
 /// The destination of a sink.
 pub(super) struct Destination {
     /// The keys of the sink.
     pub(super) options: Options,
     /// The server, as messages show it.
-    pub(super) server: Server,
+    pub(super) server: ShownServer,
 }
 
 impl Destination {
     /// Makes the destination. It touches nothing until it connects.
     pub(super) fn new(options: Options) -> Destination {
         let secrets = options.credentials().own_secrets();
-        let server = Server { kind: options.kind, shown: options.url.shown(), secrets };
+        let server = ShownServer { shown: options.url.shown(), secrets, timeout: options.limits().timeout() };
         Destination { options, server }
     }
 
@@ -32,21 +32,14 @@ impl Destination {
     /// # Errors
     /// The server can't be reached, or a table isn't as needed.
     pub(super) async fn open(&self, creates: bool) -> Result<Box<dyn Database>, Failure> {
-        let timeout = self.options.limits().timeout();
-        let opened = tokio::time::timeout(timeout, async {
+        let opened = tokio::time::timeout(self.server.timeout, async {
             let mut database = self.connect().await?;
             for table in self.tables() {
                 self.check_table(&mut *database, &table, creates).await?;
             }
             Ok(database)
         });
-        opened.await.unwrap_or_else(|_| {
-            Err(Failure::outage(format!(
-                "{}: no connection within {} s; does its host answer, and does a firewall let livehook out?",
-                self.server.shown,
-                timeout.as_secs()
-            )))
-        })
+        opened.await.unwrap_or_else(|_| Err(self.server.no_connection()))
     }
 
     async fn connect(&self) -> Result<Box<dyn Database>, Failure> {
@@ -63,7 +56,7 @@ impl Destination {
             Kind::Postgres => Postgres::open(&self.options, mode, pem).await.map(|database| Box::new(database) as _),
             Kind::MySql => MySql::open(&self.options, mode, pem).await.map(|database| Box::new(database) as _),
         };
-        database.map_err(|error| self.server.failure(&error))
+        database.map_err(|error| failure(&self.server, &error))
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -76,12 +69,12 @@ impl Destination {
         match missing_object(&error) {
             Some(Missing::Table) if creates => {
                 for statement in table.creation() {
-                    database.run(&statement).await.map_err(|error| self.server.failure(&error))?;
+                    database.run(&statement).await.map_err(|error| failure(&self.server, &error))?;
                 }
-                find(database, table).await.map_err(|error| self.server.failure(&error))
+                find(database, table).await.map_err(|error| failure(&self.server, &error))
             }
-            Some(missing) => Err(self.server.missing(&error, missing, table)),
-            None => Err(self.server.failure(&error)),
+            Some(object) => Err(missing(&self.server, &error, object, table)),
+            None => Err(failure(&self.server, &error)),
         }
     }
 

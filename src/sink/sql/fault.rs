@@ -3,15 +3,10 @@
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
-use super::kind::Kind;
 use super::tables::Table;
-use crate::printable::printable;
 use crate::sink::Failure;
-use crate::sink::own_secrets::OwnSecrets;
+use crate::sink::server::{ShownServer, after};
 use crate::sink::tls_cure::tls_cure;
-
-/// The characters of the server's text that a reason shows.
-const TEXT_CHARACTERS_MAX: usize = 300;
 
 /// The errors of MySQL that concern a row, although their class says otherwise: a value that doesn't fit, a check that fails, and a
 /// statement that is too large.
@@ -38,70 +33,53 @@ pub(super) enum Missing {
     Column,
 }
 
-/// The server, as messages show it.
-#[derive(Clone)]
-pub(super) struct Server {
-    /// Its kind.
-    pub(super) kind: Kind,
-    /// Scheme, host and port.
-    pub(super) shown: String,
-    /// The secrets that no message may show.
-    pub(super) secrets: OwnSecrets,
+/// Explains an error of a transaction.
+pub(super) fn fault(server: &ShownServer, error: &sqlx::Error) -> Fault {
+    match error.as_database_error() {
+        Some(database_error) if is_of_row(database_error) => {
+            let message = server.printable(database_error.message());
+            Fault::Row(format!("{} refuses the row: {}{message}", server.shown, code(database_error)))
+        }
+        _ => Fault::Outage(failure(server, error)),
+    }
 }
 
-impl Server {
-    /// Explains an error of a transaction.
-    pub(super) fn fault(&self, error: &sqlx::Error) -> Fault {
-        match error.as_database_error() {
-            Some(database_error) if is_of_row(database_error) => {
-                let message = self.printable(database_error.message());
-                Fault::Row(format!("{} refuses the row: {}{message}", self.shown, code(database_error)))
-            }
-            _ => Fault::Outage(self.failure(error)),
+/// Explains an error that no row causes.
+pub(super) fn failure(server: &ShownServer, error: &sqlx::Error) -> Failure {
+    let shown = &server.shown;
+    match error.as_database_error() {
+        Some(database_error) => {
+            let message = server.printable(database_error.message());
+            let (code, cure) = (code(database_error), after(cure(database_error)));
+            Failure::outage(format!("{shown} answered \"{code}{message}\"{cure}"))
+        }
+        None => {
+            let cause = match error {
+                sqlx::Error::Io(error) => error.to_string(),
+                sqlx::Error::Tls(error) => error.to_string(),
+                error => error.to_string(),
+            };
+            let cause = server.printable(&cause);
+            let cure = after(connection_cure(&cause));
+            Failure::outage(format!("{shown}: no connection, or it broke: {cause}{cure}"))
         }
     }
+}
 
-    /// Explains an error that no row causes.
-    pub(super) fn failure(&self, error: &sqlx::Error) -> Failure {
-        let shown = &self.shown;
-        match error.as_database_error() {
-            Some(database_error) => {
-                let cure = cure(self.kind, database_error).map(|cure| format!("; {cure}")).unwrap_or_default();
-                let message = self.printable(database_error.message());
-                Failure::outage(format!("{shown} answered \"{}{message}\"{cure}", code(database_error)))
-            }
-            None => {
-                let cause = match error {
-                    sqlx::Error::Io(error) => error.to_string(),
-                    sqlx::Error::Tls(error) => error.to_string(),
-                    error => error.to_string(),
-                };
-                let cause = self.printable(&cause);
-                let cure = connection_cure(&cause).map(|cure| format!("; {cure}")).unwrap_or_default();
-                Failure::outage(format!("{shown}: no connection, or it broke: {cause}{cure}"))
-            }
+/// Explains that an object is missing, and shows the statement that makes it.
+pub(super) fn missing(server: &ShownServer, error: &sqlx::Error, missing: Missing, table: &Table) -> Failure {
+    let message = server.printable(error.as_database_error().map_or("", |error| error.message()));
+    let statement = match missing {
+        Missing::Table => table.creation().join("; "),
+        Missing::Column => {
+            let is_named =
+                |name: &str| message.contains(&format!("\"{name}\"")) || message.contains(&format!("'{name}'"));
+            let columns = table.columns.iter();
+            let column = columns.clone().find(|column| is_named(column.name)).unwrap_or(&table.columns[0]);
+            format!("ALTER TABLE {} ADD COLUMN {}", table.name, table.definition(column))
         }
-    }
-
-    /// Explains that an object is missing, and shows the statement that makes it.
-    pub(super) fn missing(&self, error: &sqlx::Error, missing: Missing, table: &Table) -> Failure {
-        let message = self.printable(error.as_database_error().map_or("", |error| error.message()));
-        let statement = match missing {
-            Missing::Table => table.creation().join("; "),
-            Missing::Column => {
-                let is_named =
-                    |name: &str| message.contains(&format!("\"{name}\"")) || message.contains(&format!("'{name}'"));
-                let columns = table.columns.iter();
-                let column = columns.clone().find(|column| is_named(column.name)).unwrap_or(&table.columns[0]);
-                format!("ALTER TABLE {} ADD COLUMN {}", table.name, table.definition(column))
-            }
-        };
-        Failure::outage(format!("{} answered \"{message}\"; make it: {statement}", self.shown))
-    }
-
-    fn printable(&self, text: &str) -> String {
-        printable(&self.secrets.redact(text), TEXT_CHARACTERS_MAX).to_string()
-    }
+    };
+    Failure::outage(format!("{} answered \"{message}\"; make it: {statement}", server.shown))
 }
 
 /// Returns the kind of object that is missing; `None` if the error has another cause.
@@ -136,12 +114,12 @@ fn is_of_row(error: &dyn DatabaseError) -> bool {
     (is_of_class || ROW_NUMBERS.contains(&number(error))) && !needs_value
 }
 
-fn cure(kind: Kind, error: &dyn DatabaseError) -> Option<&'static str> {
+fn cure(error: &dyn DatabaseError) -> Option<&'static str> {
     let of_code = |code: &str| match code {
         "23502" => Some("give each further column a default, or let it be NULL"),
         "25006" => Some("the server is a standby: let `url` name the primary"),
         "28P01" => Some("correct `user` and the password"),
-        "28000" if kind == Kind::Postgres => {
+        "28000" => {
             Some("let pg_hba.conf allow this login; if it wants encryption, add ?sslmode=verify-full to the URL")
         }
         "3D000" => Some("create this database, or correct the path of `url`"),

@@ -1,6 +1,5 @@
 //! The keys of a sink of a database, and their rules.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
@@ -11,7 +10,7 @@ use super::tables::Table;
 use super::tls_mode::{PARAMETERS_RULE, TlsMode};
 use crate::sink::keys::Keys;
 use crate::sink::mistake::Mistakes;
-use crate::sink::server::{Access, Credentials, Limits, Password, ServerUrl, TlsFiles};
+use crate::sink::server::{Access, Credentials, Limits, Password, ServerUrl, TlsFiles, read_files, secret_files};
 use crate::sink::{Mistake, SecretSources};
 
 const POSTGRES_URL_RULE: &str =
@@ -135,11 +134,6 @@ impl Options {
         self.sessions.then(|| Table::of_sessions(self.kind, &self.sessions_table))
     }
 
-    fn is_loopback(&self) -> bool {
-        let host = self.url.host();
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-
     fn check_table(&self, key: &str, name: &str, mistakes: &mut Mistakes) {
         let characters_max = self.kind.name_characters_max();
         let parts: Vec<&str> = name.split('.').collect();
@@ -169,17 +163,11 @@ impl Keys for Options {
     }
 
     fn secret_files(&self) -> Vec<(&'static str, &Path)> {
-        let files = [
-            ("url_file", &self.url_file),
-            ("password_file", &self.password_file),
-            ("client_key_file", &self.client_key_file),
-        ];
-        files.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))).collect()
+        secret_files(self.url_file.as_deref(), self.password_file.as_deref(), self.tls_files())
     }
 
     fn read_files(&self) -> Vec<&Path> {
-        let files = self.secret_files().into_iter().map(|(_, path)| path);
-        files.chain(self.ca_file.as_deref()).chain(self.client_certificate_file.as_deref()).collect()
+        read_files(self.url_file.as_deref(), self.password_file.as_deref(), self.tls_files())
     }
 
     fn mistakes(&self) -> Vec<Mistake> {
@@ -215,7 +203,7 @@ impl Keys for Options {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let has_password = self.credentials().password.is_some() && !self.is_loopback();
+        let has_password = self.credentials().password.is_some() && !self.url.is_loopback();
         let warning = match self.tls_mode() {
             TlsMode::Off => "the password and the events are sent unencrypted; add ?sslmode=verify-full to the URL",
             TlsMode::Unchecked => "livehook doesn't check which server it talks to; use sslmode=verify-full",

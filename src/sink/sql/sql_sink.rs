@@ -35,7 +35,7 @@ impl SqlSink {
         // If the events of an unproven commit come again, nothing is left to write, and the server would wait for no standby.
         let conflict = if self.is_unproven { Conflict::Touch } else { Conflict::Keep };
         self.is_unproven = true;
-        let timeout = self.destination.options.limits().timeout();
+        let timeout = self.destination.server.timeout;
         match tokio::time::timeout(timeout, self.destination.transact(&mut *database, events, conflict)).await {
             Ok(Ok(())) => {
                 self.is_unproven = false;
@@ -49,11 +49,7 @@ impl SqlSink {
             }
             // After an outage, a new connection asks for the address again, which a failover may have changed.
             Ok(Err(outage)) => Err(outage),
-            Err(_) => Err(Fault::Outage(Failure::outage(format!(
-                "{}: no answer within {} s",
-                self.destination.server.shown,
-                timeout.as_secs()
-            )))),
+            Err(_) => Err(Fault::Outage(self.destination.server.no_answer())),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::database::{Conflict, Database};
 use super::destination::Destination;
-use super::fault::Fault;
+use super::fault::{Fault, fault};
 use super::session_row::{session_of_facts, session_row};
 use super::tables::{Row, Table, event_row};
 use crate::journal::Record;
@@ -25,7 +25,7 @@ impl Destination {
         let mut ids = HashSet::new();
         let once = events.iter().filter(|record| ids.insert(record.event.id()));
         let rows: Vec<Row> = once.map(|record| event_row(&record.event)).collect();
-        let fault = |error: sqlx::Error| self.server.fault(&error);
+        let fault = |error: sqlx::Error| fault(&self.server, &error);
         database.run("BEGIN").await.map_err(fault)?;
         database.insert(&self.options.events(), &rows, conflict).await.map_err(fault)?;
         if let Some(table) = self.options.sessions() {
@@ -46,7 +46,7 @@ impl Destination {
 
     /// Merges the facts of events into the stored sessions, as the index does. So their order and repetition make no difference.
     async fn merge_sessions(&self, database: &mut dyn Database, table: &Table, events: &[Record]) -> Result<(), Fault> {
-        let fault = |error: sqlx::Error| self.server.fault(&error);
+        let fault = |error: sqlx::Error| fault(&self.server, &error);
         // In the order of the ids, so that two instances of livehook wait for each other's locks and never in a circle.
         let mut facts: BTreeMap<String, Vec<Fact>> = BTreeMap::new();
         for fact in events.iter().filter_map(|record| Fact::of(&record.event)) {
