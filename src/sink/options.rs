@@ -49,6 +49,28 @@ pub enum Options {
     Sql(sql::Options),
 }
 
+/// The expression for the keys of whichever kind a sink has. By one list, because `&` and `&mut` each need one.
+macro_rules! of_any_kind {
+    ($options:expr, $keys:ident => $result:expr) => {
+        match $options {
+            Options::Log($keys) => $result,
+            Options::File($keys) => $result,
+            Options::Http($keys) => $result,
+            Options::Command($keys) => $result,
+            #[cfg(feature = "redis")]
+            Options::Redis($keys) => $result,
+            #[cfg(feature = "nats")]
+            Options::Nats($keys) => $result,
+            #[cfg(feature = "kafka")]
+            Options::Kafka($keys) => $result,
+            #[cfg(feature = "amqp")]
+            Options::Amqp($keys) => $result,
+            #[cfg(feature = "sql")]
+            Options::Sql($keys) => $result,
+        }
+    };
+}
+
 impl Options {
     /// Every `type` that can be configured, also if this build lacks it.
     pub const TYPES: [&str; 10] =
@@ -124,23 +146,7 @@ impl Options {
 
     /// Adds the secrets of the sink's files and variables, and returns the mistakes in them.
     pub fn take_secrets(&mut self, sources: &dyn SecretSources) -> Vec<Mistake> {
-        let keys: &mut dyn Keys = match self {
-            Options::Log(options) => options,
-            Options::File(options) => options,
-            Options::Http(options) => options,
-            Options::Command(options) => options,
-            #[cfg(feature = "redis")]
-            Options::Redis(options) => options,
-            #[cfg(feature = "nats")]
-            Options::Nats(options) => options,
-            #[cfg(feature = "kafka")]
-            Options::Kafka(options) => options,
-            #[cfg(feature = "amqp")]
-            Options::Amqp(options) => options,
-            #[cfg(feature = "sql")]
-            Options::Sql(options) => options,
-        };
-        keys.take_secrets(sources)
+        self.keys_mut().take_secrets(sources)
     }
 
     /// Returns the files that hold secrets, each with its key.
@@ -164,22 +170,11 @@ impl Options {
     }
 
     fn keys(&self) -> &dyn Keys {
-        match self {
-            Options::Log(options) => options,
-            Options::File(options) => options,
-            Options::Http(options) => options,
-            Options::Command(options) => options,
-            #[cfg(feature = "redis")]
-            Options::Redis(options) => options,
-            #[cfg(feature = "nats")]
-            Options::Nats(options) => options,
-            #[cfg(feature = "kafka")]
-            Options::Kafka(options) => options,
-            #[cfg(feature = "amqp")]
-            Options::Amqp(options) => options,
-            #[cfg(feature = "sql")]
-            Options::Sql(options) => options,
-        }
+        of_any_kind!(self, options => options)
+    }
+
+    fn keys_mut(&mut self) -> &mut dyn Keys {
+        of_any_kind!(self, options => options)
     }
 
     /// Makes the sink of this name. It touches nothing outside the process until it resumes or delivers.
