@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::dead_letters::{self, Owner};
+use super::dead_letters::{self, Owner, Wanted};
 use super::event_detail::event_detail;
 use super::format::{outside, sink_address};
 use super::icons::icon;
@@ -11,10 +11,6 @@ use super::numbers::count;
 use super::state::Pages;
 use super::view::View;
 use crate::admin::problem::Problem;
-use crate::journal::DeadLetterSelection;
-
-/// How many dead letters a page shows.
-const DEAD_LETTERS_MAX: usize = 25;
 
 /// Returns the sinks that have dead letters and are not configured, each with the number of its dead letters.
 pub(super) async fn absent_sinks(pages: &Pages) -> Result<Vec<(String, i64)>, Problem> {
@@ -47,17 +43,9 @@ pub(super) async fn absent_sink(pages: &Pages, view: &View, name: &str) -> Resul
     let found = absent_sinks(pages).await?.into_iter().find(|(absent, _)| absent == name);
     let (_, dead_letters) = found.ok_or_else(|| Problem::not_found("no sink has this name"))?;
     let owner = Owner { sink: name, is_configured: false, count: dead_letters };
-    let after = view.choice("after", |text| text.parse().ok()).unwrap_or(0);
-    let chosen: Option<i64> = view.choice("dead_letter", |text| text.parse().ok());
-    let selection = DeadLetterSelection { sink: Some(name.to_owned()), ..DeadLetterSelection::default() };
-    let read = pages.api.query(move |reader| {
-        let chosen = match chosen {
-            Some(number) => reader.journal.dead_letter(number)?,
-            None => None,
-        };
-        Ok((reader.journal.dead_letters(&selection, after, DEAD_LETTERS_MAX)?, chosen))
-    });
-    let (page, chosen) = read.await?;
+    let wanted = Wanted::of(view, name);
+    let after = wanted.after;
+    let (page, chosen) = pages.api.query(move |reader| Ok(wanted.read(&reader.journal)?)).await?;
     let main = html! {
         header.story {
             p.muted { a href="/sinks" { (view.text("tab-sinks")) } }
@@ -67,7 +55,7 @@ pub(super) async fn absent_sink(pages: &Pages, view: &View, name: &str) -> Resul
             p.condition-warning { (icon("warning")) " " (view.text("absent-sink")) }
             p { (view.text("absent-sinks-help")) }
         }
-        @if let Some(dead_letter) = chosen.filter(|dead_letter| dead_letter.sink == name) {
+        @if let Some(dead_letter) = &chosen {
             (event_detail(view, &pages.sources.receiver, &dead_letter.event, &view.link_with(&[("dead_letter", None)])))
         }
         section.panel aria-labelledby="dead-letters-title" {

@@ -4,8 +4,44 @@ use maud::{Markup, html};
 
 use super::format::{self, Names, moment, outside, sink_address};
 use super::view::View;
-use crate::journal::{DeadLetter, DeadLetterPage};
+use crate::journal::{DeadLetter, DeadLetterPage, DeadLetterSelection, JournalError, Reader};
 use crate::moment::Moment;
+
+/// How many dead letters a page shows.
+const DEAD_LETTERS_MAX: usize = 25;
+
+/// The dead letters of a sink that the address of its page asks for.
+pub(super) struct Wanted {
+    selection: DeadLetterSelection,
+    /// The number after which the list begins; 0 on the first page.
+    pub(super) after: i64,
+    /// The number of the dead letter that is shown as a whole.
+    chosen: Option<i64>,
+}
+
+impl Wanted {
+    /// Reads the address.
+    pub(super) fn of(view: &View, sink: &str) -> Wanted {
+        Wanted {
+            selection: DeadLetterSelection { sink: Some(sink.to_owned()), ..DeadLetterSelection::default() },
+            after: view.choice("after", |text| text.parse().ok()).unwrap_or(0),
+            chosen: view.choice("dead_letter", |text| text.parse().ok()),
+        }
+    }
+
+    /// Reads the list, and the chosen dead letter if the sink has it.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub(super) fn read(&self, journal: &Reader) -> Result<(DeadLetterPage, Option<DeadLetter>), JournalError> {
+        let chosen = match self.chosen {
+            Some(number) => journal.dead_letter(number)?,
+            None => None,
+        };
+        let chosen = chosen.filter(|dead_letter| Some(&dead_letter.sink) == self.selection.sink.as_ref());
+        Ok((journal.dead_letters(&self.selection, self.after, DEAD_LETTERS_MAX)?, chosen))
+    }
+}
 
 /// The sink that has the dead letters.
 #[derive(Clone, Copy)]

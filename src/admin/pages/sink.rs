@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::absent_sink::absent_sink;
 use super::answer::page;
-use super::dead_letters::{self, Owner};
+use super::dead_letters::{self, Owner, Wanted};
 use super::done::done;
 use super::event_detail::event_detail;
 use super::format::outside;
@@ -24,10 +24,6 @@ use super::view::View;
 use crate::admin::html::encoded;
 use crate::admin::problem::Problem;
 use crate::delivery::FailingEvent;
-use crate::journal::DeadLetterSelection;
-
-/// How many dead letters a page shows.
-const DEAD_LETTERS_MAX: usize = 25;
 
 /// How many replays the page looks at. Those of other sinks count too.
 const REPLAYS_MAX: usize = 100;
@@ -49,19 +45,13 @@ async fn content(pages: &Pages, view: &View, name: &str) -> Result<Content, Prob
         return absent_sink(pages, view, name).await;
     };
     let owner = Owner { sink: name, is_configured: true, count: sink.state.dead_letters };
-    let after = view.choice("after", |text| text.parse().ok()).unwrap_or(0);
-    let chosen: Option<i64> = view.choice("dead_letter", |text| text.parse().ok());
-    let selection = DeadLetterSelection { sink: Some(name.to_owned()), ..DeadLetterSelection::default() };
+    let wanted = Wanted::of(view, name);
+    let after = wanted.after;
     let read = pages.api.query(move |reader| {
-        let chosen = match chosen {
-            Some(number) => reader.journal.dead_letter(number)?,
-            None => None,
-        };
-        let page = reader.journal.dead_letters(&selection, after, DEAD_LETTERS_MAX)?;
+        let (page, chosen) = wanted.read(&reader.journal)?;
         Ok((page, chosen, reader.journal.replays(i64::MAX, REPLAYS_MAX)?))
     });
     let (dead_letters, chosen, replays) = read.await?;
-    let chosen = chosen.filter(|dead_letter| dead_letter.sink == name);
     let main = html! {
         (done(view))
         header.story {
