@@ -2,6 +2,7 @@
 
 mod allocator;
 mod certificates;
+mod endpoints;
 mod inherited;
 mod limits;
 mod ports;
