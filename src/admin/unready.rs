@@ -57,7 +57,7 @@ async fn metrics(State(unready): State<Arc<Unready>>, headers: HeaderMap) -> Res
     metrics.readiness(Some(*reason));
     metrics.process().refresh();
     metrics.disk().refresh();
-    // Only an open database shows its used and its held part. The used part is no larger than the file.
+    // livehook has to open the database to see its used and its held part. The used part is never larger than the file.
     let file_bytes = |name: &str| data_dir.join(name).metadata().map_or(0, |file| file.len());
     let (journal, index) = (file_bytes("journal.db"), file_bytes("index.db"));
     metrics.disk().journal(journal, journal, 0);

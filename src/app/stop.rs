@@ -108,7 +108,7 @@ impl App {
         }
     }
 
-    /// Starts the task that reloads the configuration, unless there is no source to read it from.
+    /// Starts the task that reloads the configuration. Without a source to read from, it starts none.
     fn spawn_reloader(&mut self, proposals: mpsc::Sender<Proposal>) -> JoinSet<()> {
         let mut task = JoinSet::new();
         if let (Some((source, signals)), Some(requests)) = (self.reload_source.take(), self.reload_requests.take()) {

@@ -227,8 +227,8 @@ fn length_until(bytes: &[u8], marks: impl Fn(u64) -> u64, wanted: impl Fn(u8) ->
 /// The lowest bit of each of eight bytes.
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 
-/// Sets the high bit of the first of eight bytes that is below `limit`. It may also set those of later bytes, and sets none if
-/// there is no such byte.
+/// Sets the high bit of the first of eight bytes that is below `limit`, and maybe those of later bytes. Without such a byte, it
+/// sets none.
 fn below(eight: u64, limit: u8) -> u64 {
     eight.wrapping_sub(LOW_BITS * u64::from(limit)) & !eight
 }

@@ -166,7 +166,7 @@ impl Connection {
         }
     }
 
-    /// Notes that bytes of a request arrived, the first of which is `first`.
+    /// Notes that bytes of a request arrived. `first` is their first byte.
     pub(super) fn has_read(&self, first: u8) {
         if matches!(self.phase(), Phase::Accepted | Phase::Idle) {
             self.enter(Phase::ReadingHead);

@@ -11,7 +11,7 @@ pub struct ConsumerView {
     pub cursor: Offset,
     /// Records up to this one were read, and some may be unfinished.
     pub position: Offset,
-    /// Whether the consumer is no longer configured.
+    /// Whether the configuration doesn't name the consumer.
     pub is_retired: bool,
     /// How far its cursor is from the newest record.
     pub pending: i64,
@@ -22,7 +22,7 @@ pub struct ConsumerView {
 }
 
 impl Reader {
-    /// Returns all consumers by name, as of their last commit. Those that no configuration names any more are retired.
+    /// Returns all consumers by name, as of their last commit. A consumer is retired if the configuration doesn't name it.
     ///
     /// # Errors
     /// The journal cannot be read, or an earlier livehook made it.

@@ -52,7 +52,7 @@ impl Wanted {
     ) -> Result<Wanted, Problem> {
         let unknown = || Problem::not_found("no sink can be changed in this way");
         let Path((sink, word)) = path.map_err(|_| unknown())?;
-        // A sink that is no longer configured can have dead letters, which can be dropped.
+        // A removed sink keeps its dead letters, and people can drop them.
         if word != "drop" {
             pages.api.sink_of_path(&sink)?;
         }
@@ -177,7 +177,7 @@ async fn change(
             0
         }
     };
-    // A sink that is no longer configured has no page once its dead letters are gone.
+    // The page of a removed sink goes with its last dead letter.
     let to = if api.sink(sink).is_some() { sink_address(sink) } else { "/sinks".to_owned() };
     Ok(format!("{to}?done={}&count={count}", wanted.word))
 }
