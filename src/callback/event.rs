@@ -96,7 +96,6 @@ impl Event {
     }
 
     /// The object `data` as JSON text: the vendor's members, without `sign` and `t`. `{}` if a damaged journal has a line without it.
-    #[cfg(feature = "connection")]
     pub(crate) fn data(&self) -> &str {
         event_line::data(&self.line, &self.places).unwrap_or("{}")
     }

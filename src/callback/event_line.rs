@@ -187,7 +187,6 @@ pub(super) fn data_members<'l>(
 }
 
 /// Returns the object `data` of a stored line as JSON text. `None` if the text is not the line of an event.
-#[cfg(feature = "connection")]
 pub(super) fn data<'l>(line: &'l str, places: &Places) -> Option<&'l str> {
     // `data` is the last member.
     line.get(data_start(line, places)?..)?.strip_suffix('}')

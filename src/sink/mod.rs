@@ -12,6 +12,7 @@ pub mod command;
 mod contract;
 pub mod file;
 mod filter;
+mod format;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -39,6 +40,7 @@ mod url_source;
 
 pub use contract::{Failure, Outcome, Sink};
 pub use filter::Filter;
+pub use format::Format;
 pub use mistake::{Mistake, member_path};
 pub use options::Options;
 pub use secrets::{SecretSources, shown_path};

@@ -129,9 +129,7 @@ fn cure(status: StatusCode) -> Option<&'static str> {
         401 | 403 => Some("does the receiver know this sink's secret or token?"),
         404 | 405 => Some("is `url` the address at which the receiver takes events?"),
         413 => Some("raise the limit of the receiver, or lower `batch_events_max`"),
-        415 => Some(
-            "the receiver must take application/cloudevents+json, or application/cloudevents-batch+json for batches",
-        ),
+        415 => Some("set `content_type` to one that the receiver takes"),
         _ => None,
     }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::header::HeaderMap;
 
-use super::connection::{Connection, list_bytes};
+use super::body::list_bytes;
+use super::connection::Connection;
 use super::options::Options;
 use crate::callback::PartitionKey;
 use crate::journal::Record;

@@ -6,8 +6,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCAT
 use reqwest::{RequestBuilder, Url};
 
 use super::answer::Answer;
+use super::body::BodyForm;
 use super::client::FreshClient;
-use super::options::Options;
+use super::options::{CONTENT_TYPE_RULE, Options};
 use super::request_secrets::own_secrets;
 use super::signature::{self, WebhookSecret};
 use super::target_url::{TargetUrl, shown};
@@ -23,12 +24,6 @@ use crate::tls::CERTIFICATES_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;
-
-/// The media type of CloudEvents 1.0 for a single event.
-const SINGLE: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
-
-/// The media type of CloudEvents 1.0 for a list of events.
-const BATCH: HeaderValue = HeaderValue::from_static("application/cloudevents-batch+json");
 
 /// The bytes of an answer's body that are kept for the reason.
 const ANSWER_BYTES_KEPT: usize = 4 * 1024;
@@ -54,7 +49,8 @@ pub(super) struct Connection {
     /// The secrets that no text may show, without the token of `token_file`.
     own_secrets: OwnSecrets,
     token_file: Option<SmallFile>,
-    is_batching: bool,
+    body_form: BodyForm,
+    content_type: HeaderValue,
 }
 
 impl Connection {
@@ -69,6 +65,7 @@ impl Connection {
             Some(path) => Some(SmallFile::new("ca_file", path, CERTIFICATES_BYTES_MAX as u64).read().await?),
             None => None,
         };
+        let body_form = BodyForm::new(options);
         let token_file = options.bearer_token_file.as_deref();
         Ok(Connection {
             clock,
@@ -80,7 +77,8 @@ impl Connection {
             secrets: options.secrets.clone(),
             own_secrets: own_secrets(options),
             token_file: token_file.map(|path| SmallFile::new("bearer_token_file", path, TOKEN_BYTES_MAX)),
-            is_batching: options.batch_events_max > 1,
+            content_type: content_type(options, &body_form)?,
+            body_form,
         })
     }
 
@@ -99,13 +97,13 @@ impl Connection {
                 headers.insert(AUTHORIZATION, value);
             }
         }
-        headers.insert(CONTENT_TYPE, if self.is_batching { BATCH } else { SINGLE });
+        headers.insert(CONTENT_TYPE, self.content_type.clone());
         Ok(headers)
     }
 
     /// Posts these events in one request, and returns its outcome.
     pub(super) async fn post(&self, headers: &HeaderMap, records: &[&Record]) -> Outcome {
-        let body = if self.is_batching { list(records) } else { records.iter().map(|one| one.event.line()).collect() };
+        let body = self.body_form.body(records);
         let mut signed = headers.clone();
         if !self.secrets.is_empty() {
             let id = signature::message_id(records);
@@ -195,21 +193,10 @@ impl Connection {
     }
 }
 
-/// The length of a list of `events` whose lines have `bytes` in total: brackets and commas included.
-pub(super) fn list_bytes(bytes: usize, events: usize) -> usize {
-    bytes + events + 1
-}
-
-fn list(records: &[&Record]) -> String {
-    // The lines are JSON already. Joined as they are, they give the receiver the same bytes as single events.
-    let bytes = records.iter().map(|record| record.event.line().len()).sum();
-    let mut body = String::with_capacity(list_bytes(bytes, records.len()));
-    for (position, record) in records.iter().enumerate() {
-        body.push(if position == 0 { '[' } else { ',' });
-        body.push_str(record.event.line());
-    }
-    body.push(']');
-    body
+/// The content type of every request.
+fn content_type(options: &Options, body_form: &BodyForm) -> Result<HeaderValue, Failure> {
+    let text = options.content_type.as_deref().unwrap_or(body_form.content_type());
+    HeaderValue::try_from(text).map_err(|_| Failure::outage(format!("content_type {CONTENT_TYPE_RULE}")))
 }
 
 /// Returns the token in the file, without a `Bearer` before it.

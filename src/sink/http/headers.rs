@@ -9,11 +9,10 @@ use serde::Deserialize;
 use crate::sink::{Mistake, member_path};
 
 /// The headers that the sink or HTTP itself sets.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 11] = [
     "connection",
     "content-encoding",
     "content-length",
-    "content-type",
     "expect",
     "host",
     "keep-alive",
@@ -62,6 +61,8 @@ impl Headers {
                 "is not a valid name of an HTTP header"
             } else if HeaderValue::try_from(value).is_err() {
                 "must be a text of one line"
+            } else if lower == "content-type" {
+                "is the key `content_type` of the sink: set that"
             } else if RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|with| lower.starts_with(with))
             {
                 "is set by livehook or by HTTP itself: remove it"

@@ -8,6 +8,7 @@
 
 mod answer;
 mod batch;
+mod body;
 mod client;
 mod connection;
 mod headers;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::headers::Headers;
@@ -10,7 +11,7 @@ use super::target_url::TargetUrl;
 use crate::sink::keys::Keys;
 use crate::sink::mistake::Mistakes;
 use crate::sink::url_source::url_elsewhere;
-use crate::sink::{Mistake, SecretSources};
+use crate::sink::{Format, Mistake, SecretSources};
 
 /// The most secrets: the old one and the new one, during a rotation.
 const SECRETS_MAX: usize = 2;
@@ -24,6 +25,8 @@ const BATCH_BYTES_MIN: usize = 1024;
 const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const TIMEOUT_SECS_MAX: u64 = 3600;
+
+pub(super) const CONTENT_TYPE_RULE: &str = "must be a media type of one line, such as \"application/json\"";
 
 /// The keys of an HTTP sink.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -48,6 +51,12 @@ pub struct Options {
     /// no restart.
     #[serde(default)]
     pub bearer_token_file: Option<PathBuf>,
+    /// The form of an event in a body.
+    #[serde(default)]
+    pub format: Format,
+    /// The header `Content-Type` of every request. Unset means the one of the body.
+    #[serde(default)]
+    pub content_type: Option<String>,
     /// A file of certificates (PEM). One of them must vouch for the server. Unset means the system's certificates.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -108,6 +117,9 @@ impl Keys for Options {
         mistakes.check_range("concurrency", self.concurrency, 1..=CONCURRENCY_MAX);
         mistakes.check_range("batch_events_max", self.batch_events_max, 1..=BATCH_EVENTS_MAX);
         mistakes.check_range("batch_bytes_max", self.batch_bytes_max, BATCH_BYTES_MIN..=BATCH_BYTES_MAX);
+        if let Some(text) = &self.content_type {
+            mistakes.check(is_media_type(text), "content_type", format!("{text:?}"), CONTENT_TYPE_RULE);
+        }
         if self.secrets.len() > SECRETS_MAX {
             let rule = format!(
                 "are more than {SECRETS_MAX}; a rotation needs the old one and the new one: remove every other secret"
@@ -191,6 +203,13 @@ impl Keys for Options {
     }
 }
 
+/// Whether a text can be a media type: a type, a slash and a subtype, and parameters if it has any.
+fn is_media_type(text: &str) -> bool {
+    let mut parts = text.split(';').next().unwrap_or_default().trim_end().split('/');
+    let is_name = |part: Option<&str>| part.is_some_and(|name| HeaderName::try_from(name).is_ok());
+    is_name(parts.next()) && is_name(parts.next()) && parts.next().is_none() && HeaderValue::try_from(text).is_ok()
+}
+
 impl Options {
     fn add_secret(&mut self, text: &str) -> Result<(), SecretError> {
         let secret = WebhookSecret::new(text)?;
@@ -224,6 +243,24 @@ mod tests {
             keys(&options(wrong)),
             ["timeout_secs", "connect_timeout_secs", "concurrency", "batch_events_max", "batch_bytes_max"]
         );
+    }
+
+    #[test]
+    fn content_type_is_a_media_type() {
+        for (text, is_right) in [
+            ("application/json", true),
+            ("application/json; charset=utf-8", true),
+            ("application/vnd.api+json", true),
+            ("", false),
+            ("json", false),
+            ("a/b/c", false),
+            ("/json", false),
+            ("text /plain", false),
+            ("text/plain\nHost: b", false),
+        ] {
+            let wrong = keys(&options(&format!("url = \"http://a\"\ncontent_type = {text:?}")));
+            assert_eq!(wrong.is_empty(), is_right, "{text}");
+        }
     }
 
     #[test]

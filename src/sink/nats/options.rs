@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::sink::broker::{Field, Template};
+use crate::sink::format::Format;
 use crate::sink::keys::Keys;
 use crate::sink::mistake::Mistakes;
-use crate::sink::server::{Access, Credentials, Format, Limits, Password, ServerKeys, ServerUrl, TlsFiles};
+use crate::sink::server::{Access, Credentials, Limits, Password, ServerKeys, ServerUrl, TlsFiles};
 use crate::sink::{Mistake, SecretSources};
 
 /// The scheme without and with TLS.

@@ -10,7 +10,6 @@ use super::connection::Connection;
 use super::options::Options;
 use crate::journal::Record;
 use crate::sink::broker::{Answer, Carrier, InTurn, deliver_in_turn, escaped_token};
-use crate::sink::server::Format;
 use crate::sink::{Failure, Outcome};
 
 /// A longer subject could exceed the line that a server reads, and the server would end the connection.
@@ -45,11 +44,7 @@ impl Carrier for Publisher<'_> {
 fn message(record: &Record, options: &Options) -> PublishMessage {
     let event = &record.event;
     let mut headers = HeaderMap::new();
-    let content_type = match options.format {
-        Format::CloudEvents => "application/cloudevents+json",
-        Format::Data => "application/json",
-    };
-    headers.insert("Content-Type", content_type);
+    headers.insert("Content-Type", options.format.content_type());
     PublishMessage::build()
         .headers(headers)
         // The server stores an event of the same id once.

@@ -8,7 +8,6 @@
 )]
 
 mod access;
-mod format;
 mod limits;
 mod server_keys;
 mod shown_server;
@@ -20,7 +19,6 @@ mod url;
 pub(super) use access::Login;
 pub use access::Password;
 pub(super) use access::{Access, Credentials};
-pub use format::Format;
 pub(super) use limits::{Limits, delivered_until, requests};
 pub(super) use server_keys::{ServerKeys, read_files, secret_files};
 pub(super) use shown_server::{ShownServer, after};

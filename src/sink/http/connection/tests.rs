@@ -44,6 +44,24 @@ async fn a_list_is_a_signed_request() {
 }
 
 #[tokio::test]
+async fn format_and_content_type_are_settings() {
+    let batch = records_of_streams(&["a", "b"]);
+    let data = |position: usize| batch[position].event.data();
+    for (keys, content_type, body) in [
+        ("format = \"data\"", "application/json", data(1).to_owned()),
+        ("content_type = \"application/json\"", "application/json", batch[1].event.line().to_owned()),
+        ("format = \"data\"\nbatch_events_max = 2", "application/json", format!("[{},{}]", data(0), data(1))),
+        ("format = \"data\"\ncontent_type = \"text/plain\"", "text/plain", data(1).to_owned()),
+    ] {
+        let receiver = Receiver::start(|_| status(204));
+        let keys = format!("concurrency = 1\n{keys}");
+        assert!(all_delivered(&receiver.sink(&keys).deliver(&batch).await, &batch));
+        let request = receiver.requests().pop().unwrap();
+        assert_eq!((request.header("content-type"), &request.body), (Some(content_type), &body), "{keys}");
+    }
+}
+
+#[tokio::test]
 async fn an_incomplete_or_late_answer_is_a_retry() {
     let cut = Reply::Text("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut".to_owned());
     // Breaks off long after the part that is kept.

@@ -1,4 +1,4 @@
-//! The form in which a server gets an event.
+//! The form in which a receiver or a server gets an event.
 
 use serde::Deserialize;
 
@@ -21,6 +21,14 @@ impl Format {
         match self {
             Format::CloudEvents => event.line(),
             Format::Data => event.data(),
+        }
+    }
+
+    /// The content type of one event in this form.
+    pub(in crate::sink) fn content_type(self) -> &'static str {
+        match self {
+            Format::CloudEvents => "application/cloudevents+json",
+            Format::Data => "application/json",
         }
     }
 }
