@@ -407,7 +407,7 @@ def test_many_streams_and_pages(site):
         def open_page():
             """Does what the script of a page does at most."""
             feed = http.client.HTTPConnection("127.0.0.1", site.admin, timeout=30)
-            feed.request("GET", "/api/v1/feed?kind=event", headers={"accept": "text/event-stream"})
+            feed.request("GET", "/updates", headers={"accept": "text/event-stream"})
             answer = feed.getresponse()
             threading.Thread(target=lambda: [None for _ in iter(lambda: answer.read1(65536), b"")], daemon=True).start()
             connection = http.client.HTTPConnection("127.0.0.1", site.admin, timeout=30)

@@ -1,13 +1,14 @@
 //! The cost of feed subscribers: a thousand of them at a thousand events a second, and how long the senders wait.
 //!
 //! ```text
-//! cargo bench --bench feed                  runs both
+//! cargo bench --bench feed                  runs all
 //! cargo bench --bench feed -- filtered      each subscriber selects one stream; there are as many streams
 //! cargo bench --bench feed -- open          each subscriber selects everything
+//! cargo bench --bench feed -- pages         50 open pages of the dashboard, at 100 events a second
 //! ```
 //!
 //! Options: `--subscribers N` (1000), `--rate N` events a second (1000), `--rounds N` (3), `--secs N` for the length of a
-//! round (20), `--dir DIR` for the data (in `target/`). A round is one window without and one with subscribers, on the
+//! round (20), `--dir DIR` for the data (in `target/`). `pages` has its own number and rate. A round is one window without and one with subscribers, on the
 //! same server, so that you can compare them. The server runs on core 1. Senders and subscribers run on core 0, where the
 //! senders have priority. Run nothing else at the same time. Needs Linux, two cores, `taskset`, `chrt` and `sh`, and a hard
 //! limit of open files above the number of subscribers.
@@ -22,6 +23,7 @@
 #[allow(dead_code, reason = "each bench uses only a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
+mod pages;
 mod sender;
 mod subscribers;
 
@@ -35,6 +37,7 @@ use anyhow::Context;
 use common::arguments::Arguments;
 use common::process::{Server, Setup};
 use common::report::{percentile, row, table};
+use pages::{OpenPages, Shown};
 use subscribers::{Seen, Subscribers};
 
 /// The load, and how long it lasts.
@@ -55,15 +58,19 @@ fn main() -> anyhow::Result<()> {
         window: Duration::from_secs(arguments.number("--secs", 20)?.max(1)),
     };
     let dir = arguments.dir();
-    let mode = arguments.mode(&["filtered", "open"])?;
+    let mode = arguments.mode(&["filtered", "open", "pages"])?;
     let directory = common::start("feed", &dir)?;
     // Each subscriber is a connection, and the default limit is often 1024 files.
     livehook::http::raise_open_files_limit();
-    if mode != "open" {
+    let is_chosen = |name: &str| mode == name || mode == "all";
+    if is_chosen("filtered") {
         scenario(directory.path(), &options, true)?;
     }
-    if mode != "filtered" {
+    if is_chosen("open") {
         scenario(directory.path(), &options, false)?;
+    }
+    if is_chosen("pages") {
+        open_pages(directory.path(), &options)?;
     }
     Ok(())
 }
@@ -144,6 +151,63 @@ fn scenario(directory: &Path, options: &Options, filtered: bool) -> anyhow::Resu
         thread::sleep(Duration::from_secs(1));
         print(*subscribers, &with, Some(taking.stop()?), *window);
         thread::sleep(Duration::from_secs(2));
+    }
+    server.stop()
+}
+
+/// How many pages are open.
+const PAGES: usize = 50;
+
+/// How many events a second come while pages are open.
+const PAGES_RATE: u32 = 100;
+
+fn open_pages(directory: &Path, options: &Options) -> anyhow::Result<()> {
+    let options = Options { rate: PAGES_RATE, ..*options };
+    let secs = options.window.as_secs_f64();
+    table(
+        &format!("open pages, {PAGES_RATE} events a second, {} rounds of {secs} s", options.rounds),
+        &[
+            "pages",
+            "show",
+            "200 p50 ms",
+            "200 p99 ms",
+            "cores",
+            "renewals/s",
+            "KB/s",
+            "visible p50 ms",
+            "visible p99 ms",
+            "visible max ms",
+        ],
+    );
+    let server = Server::livehook(&directory.join("pages"))?;
+    let admin = server.admin.context("the server has no admin endpoint")?;
+    // One live stream for each subscriber of the other modes.
+    sender::drive(server.address, options.rate * 10, options.subscribers as u64, Duration::from_secs(2))?;
+    for _ in 0..options.rounds {
+        for shown in [None, Some(Shown::Same), Some(Shown::Mix)] {
+            let opened = shown.map(|shown| OpenPages::open(admin, PAGES, shown)).transpose()?;
+            let window = measure(&server, &options)?;
+            let seen = opened.map(OpenPages::close).transpose()?;
+            let mut cells = vec![
+                if shown.is_some() { PAGES.to_string() } else { "0".to_owned() },
+                shown.map_or("-".to_owned(), |shown| format!("{shown:?}").to_lowercase()),
+                format!("{:.2}", window.p50_ms),
+                format!("{:.2}", window.p99_ms),
+                format!("{:.3}", window.cores),
+            ];
+            match seen {
+                Some(mut seen) => cells.extend([
+                    format!("{:.0}", seen.renewals as f64 / secs),
+                    format!("{:.0}", seen.bytes as f64 / 1000.0 / secs),
+                    percentile(&mut seen.latencies_ms, 0.50).to_string(),
+                    percentile(&mut seen.latencies_ms, 0.99).to_string(),
+                    percentile(&mut seen.latencies_ms, 1.0).to_string(),
+                ]),
+                None => cells.extend(["-"; 5].map(str::to_owned)),
+            }
+            row(&cells);
+            thread::sleep(Duration::from_secs(1));
+        }
     }
     server.stop()
 }

@@ -69,7 +69,7 @@ impl Subscribers {
 }
 
 /// Gives this thread a lower priority than every other.
-fn run_last() -> anyhow::Result<()> {
+pub(crate) fn run_last() -> anyhow::Result<()> {
     let thread = std::fs::read_link("/proc/thread-self")?;
     let number = thread.file_name().context("the system does not show the number of a thread")?;
     let set = Command::new("chrt").args(["--idle", "--pid", "0"]).arg(number).status();

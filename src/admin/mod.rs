@@ -4,6 +4,7 @@ mod accept;
 mod access;
 mod api;
 mod cookies;
+mod event_stream;
 mod guard;
 mod health;
 mod html;
@@ -19,6 +20,7 @@ mod sources;
 mod to_login;
 mod token;
 mod unready;
+mod updates;
 
 pub use options::Options;
 pub use reload::{NotReloaded, ReloadRequest, Reloaded, Reloads, SettingChange};

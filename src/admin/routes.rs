@@ -26,6 +26,7 @@ use super::metrics::metrics;
 use super::pages::{self, Pages};
 use super::problem::refusal_response;
 use super::to_login::is_wanted;
+use super::updates::Updates;
 use super::{Options, Sources, health};
 use crate::http::ErrorBody;
 
@@ -39,6 +40,7 @@ pub struct Admin {
     api: Arc<Api>,
     logins: Arc<Logins>,
     lag_history: Arc<LagHistory>,
+    updates: Arc<Updates>,
 }
 
 impl Admin {
@@ -47,7 +49,7 @@ impl Admin {
         let api = Arc::new(Api::new(&sources, options.subscribers_max));
         let logins = Arc::new(Logins::new(sources.clock));
         let access = Access::shared(options);
-        Admin { access, sources: Arc::new(sources), api, logins, lag_history: Arc::default() }
+        Admin { access, sources: Arc::new(sources), api, logins, lag_history: Arc::default(), updates: Arc::default() }
     }
 
     /// Takes another token and other host names, for every later request. If the token differs, every browser must log in again.
@@ -58,10 +60,11 @@ impl Admin {
         }
     }
 
-    /// Sends new events to the subscribers of the feed, and notes how far the sinks are behind, until the service is stopping.
+    /// Sends new events to the subscribers of the feed and updates to open pages, and notes how far the sinks are behind, until
+    /// the service is stopping.
     /// Run it next to the listener, on the same runtime.
     pub async fn run(self: Arc<Admin>) {
-        tokio::join!(self.api.feed().run(), self.lag_history.run(&self.sources));
+        tokio::join!(self.api.feed().run(), self.updates.run(&self.api), self.lag_history.run(&self.sources));
     }
 
     /// Lets the API's queries finish, or ends them after a while, and closes the files that they read. Other paths, such as
@@ -80,6 +83,7 @@ impl Admin {
             Arc::clone(&self.sources),
             Arc::clone(&self.logins),
             Arc::clone(&self.lag_history),
+            Arc::clone(&self.updates),
         ));
         let metrics_state = (Arc::clone(&self.sources), Arc::clone(self.api.feed()));
         Router::new()

@@ -2,12 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
+use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::feed::{Beginning, Filter, InvalidPoint, MessageKind, Start, Subscriber};
@@ -15,15 +12,13 @@ use super::json::Answer;
 use super::parameters::{StreamParameters, url_moment};
 use super::query::{Query, parsed, values};
 use super::state::Api;
+use crate::admin::event_stream::{HEARTBEAT, event_stream};
 use crate::admin::problem::Problem;
 use crate::callback::{EventSelection, EventType};
 use crate::moment::TimeRange;
 
 /// The header in which a client that reconnects sends the last `id` that it received.
 const LAST_EVENT_ID: &str = "last-event-id";
-
-/// How often a message is sent even if nothing happens. Proxies end connections that are silent for longer.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 type FeedQuery = Query<(StreamParameters, FeedParameters)>;
 
@@ -99,19 +94,7 @@ pub(super) async fn follow_feed(
     let feed = &api.feed;
     let (streams, parameters) = query.parameters;
     let beginning = beginning(&headers, &parameters, (api.clock)())?;
-    // Clients reconnect when their feed ends, and would keep a stopping service busy.
-    if *feed.stopping().borrow() {
-        return Err(Problem::stopping());
-    }
-    let Some(seat) = feed.seat() else {
-        let most = feed.subscribers_max();
-        return Err(Problem::unavailable(
-            "unavailable",
-            format!(
-                "there are {most} subscribers, and `admin.subscribers_max` and the limit of open files allow no more: try again later"
-            ),
-        ));
-    };
+    let seat = feed.take_seat()?;
     let since_ms = if let Beginning::Since(since_ms) = beginning { Some(since_ms) } else { None };
     let filter = parameters.filter(streams, since_ms);
     // The head is read before the beginning is looked up, so that no event in between is missed.
@@ -125,13 +108,7 @@ pub(super) async fn follow_feed(
         Start::find(reader, beginning, head)
     });
     let subscriber = Subscriber::new(Arc::clone(feed), seat, peer, filter, start.await?, HEARTBEAT);
-    let mut response = Response::new(Body::from_stream(subscriber.into_stream()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Otherwise nginx holds messages back until its buffer is full.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(event_stream(subscriber.into_stream()))
 }
 
 /// Returns where to begin. An `id` has precedence over `since`: a client that reconnects by itself sends the same parameters
@@ -156,6 +133,8 @@ fn beginning(headers: &HeaderMap, parameters: &FeedParameters, now_ms: i64) -> R
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     const KNOWN: &str = "5d0c1f7a9be2440d-4711";

@@ -47,6 +47,7 @@ mod texts;
 mod theme;
 mod time_toolbar;
 mod timeline;
+mod updates;
 mod view;
 mod window;
 mod zone;

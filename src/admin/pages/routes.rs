@@ -9,11 +9,12 @@ use axum::routing::{get, post};
 use super::state::Pages;
 use super::{
     assets, events, gzip, login, now, preferences, reasons, refused, session, sharing, sink, sink_changes, sinks,
-    stream, timeline,
+    stream, timeline, updates,
 };
 
 /// Returns the router of the pages.
 pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
+    let renderings = Arc::new(sharing::Renderings::new(Arc::clone(&pages.updates)));
     Router::new()
         .route("/", get(now::show))
         .route("/timeline", get(timeline::show))
@@ -32,6 +33,8 @@ pub(in crate::admin) fn router(pages: Arc<Pages>) -> Router {
         .route("/assets/{name}", get(assets::read))
         .route_layer(from_fn(gzip::compress))
         // Outside of the compression, so that a page is compressed once, too.
-        .route_layer(from_fn_with_state(Arc::<sharing::Renderings>::default(), sharing::share))
+        .route_layer(from_fn_with_state(renderings, sharing::share))
+        // Outside of both, because it has no end.
+        .route("/updates", get(updates::follow))
         .with_state(pages)
 }

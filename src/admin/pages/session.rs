@@ -22,7 +22,7 @@ use crate::index::SessionView;
 use crate::journal::Record;
 use crate::moment::Moment;
 use crate::printable::printable;
-use crate::session::{SessionId, State as SessionState};
+use crate::session::{SessionId, State as SessionState, StreamKey};
 
 /// How many events the page shows, and how large they are together.
 const EVENTS_MAX: usize = 200;
@@ -53,9 +53,10 @@ async fn content(pages: &Pages, view: &View, id: &str) -> Result<Content, Proble
         Ok(Some((session, broadcast, records, left_out)))
     });
     let (session, broadcast, records, left_out) = read.await?.ok_or_else(not_found)?;
+    let key = StreamKey::from_parts(&session.domain, &session.app_name, &session.stream);
     let main = html! {
         (heading(view, &session))
-        div #session data-part data-session=(session.id) data-state=(session.state.label()) {
+        div #session data-part data-stream-key=(key.as_str()) data-session=(session.id) data-state=(session.state.label()) {
             (why(view, &session))
             (facts(view, &session))
         }

@@ -12,16 +12,19 @@ use axum::middleware::Next;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-/// How long after its beginning a rendering is given to others. The script asks for a page at least this long after an event, so
-/// the page of another browser shows that event, too.
+use crate::admin::updates::Updates;
+
+/// How long after its beginning a rendering is given to others, unless an update comes in between.
 const SHARED_FOR: Duration = Duration::from_millis(50);
 
 /// The headers on which a page depends. The cookies hold the login, the theme and the zone.
 const HEADERS: [axum::http::HeaderName; 4] = [HOST, COOKIE, ACCEPT_LANGUAGE, ACCEPT_ENCODING];
 
 /// The renderings that began a moment ago, by everything that they depend on.
-#[derive(Default)]
-pub(super) struct Renderings(Mutex<HashMap<Vec<u8>, Rendering>>);
+pub(super) struct Renderings {
+    updates: Arc<Updates>,
+    by_key: Mutex<HashMap<Vec<u8>, Rendering>>,
+}
 
 struct Rendering {
     began: Instant,
@@ -35,9 +38,14 @@ struct Rendered {
 }
 
 impl Renderings {
+    /// Makes an empty collection. An update ends the sharing of every rendering that began before it.
+    pub(super) fn new(updates: Arc<Updates>) -> Renderings {
+        Renderings { updates, by_key: Mutex::default() }
+    }
+
     fn of(&self, key: Vec<u8>) -> Arc<OnceCell<Rendered>> {
         let now = Instant::now();
-        let mut renderings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut renderings = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         renderings.retain(|_, rendering| now.duration_since(rendering.began) < SHARED_FOR);
         let rendering = renderings.entry(key).or_insert_with(|| Rendering { began: now, page: Arc::default() });
         Arc::clone(&rendering.page)
@@ -46,7 +54,8 @@ impl Renderings {
 
 /// Answers with the page that another request has begun to render, or renders it.
 pub(super) async fn share(State(renderings): State<Arc<Renderings>>, request: Request, next: Next) -> Response<Body> {
-    let Some(key) = key_of(&request) else { return next.run(request).await };
+    let Some(mut key) = key_of(&request) else { return next.run(request).await };
+    key.extend_from_slice(&renderings.updates.number().to_be_bytes());
     let page = renderings.of(key);
     // If the browser of the first request leaves, the next one that waits renders the page.
     let rendered = page.get_or_init(|| render(request, next)).await;
@@ -111,7 +120,7 @@ mod tests {
             format!("page {}", counter.fetch_add(1, Ordering::Relaxed))
         });
         let router = Router::new().route("/{*rest}", page);
-        let router = router.route_layer(from_fn_with_state(Arc::<Renderings>::default(), share));
+        let router = router.route_layer(from_fn_with_state(Arc::new(Renderings::new(Arc::default())), share));
         let text = async |request: Request| {
             let response = router.clone().call(request).await.unwrap();
             String::from_utf8(axum::body::to_bytes(response.into_body(), 100).await.unwrap().to_vec()).unwrap()

@@ -9,6 +9,7 @@ use crate::admin::access::SharedAccess;
 use crate::admin::api::Api;
 use crate::admin::lag_history::LagHistory;
 use crate::admin::logins::Logins;
+use crate::admin::updates::Updates;
 
 /// How many wrong tokens are answered at once. Each waits for a second.
 const WRONG_TOKENS_MAX: usize = 16;
@@ -19,6 +20,7 @@ pub(in crate::admin) struct Pages {
     pub(super) sources: Arc<Sources>,
     pub(super) logins: Arc<Logins>,
     pub(super) lag_history: Arc<LagHistory>,
+    pub(super) updates: Arc<Updates>,
     pub(super) access: SharedAccess,
     /// Held by each answer to a wrong token while it waits.
     pub(super) wrong_tokens: Semaphore,
@@ -32,8 +34,9 @@ impl Pages {
         sources: Arc<Sources>,
         logins: Arc<Logins>,
         lag_history: Arc<LagHistory>,
+        updates: Arc<Updates>,
     ) -> Pages {
         let wrong_tokens = Semaphore::new(WRONG_TOKENS_MAX);
-        Pages { api, sources, logins, lag_history, access, wrong_tokens }
+        Pages { api, sources, logins, lag_history, updates, access, wrong_tokens }
     }
 }

@@ -37,6 +37,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
     // The path is read as a key, because each of the three names can be empty or hold a slash.
     let key = StreamKey::from_text(view.uri.path().strip_prefix("/streams/").unwrap_or_default());
     let selection = StreamSelection::of_stream(&key.domain(), &key.app_name(), &key.stream());
+    let lane_key = key.clone();
     let now_ms = view.now_ms;
     let week = (now_ms - WEEK_MS, now_ms);
     let after = view.choice("after", read_place);
@@ -50,7 +51,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
         let page = sessions(after, SESSIONS_MAX + 1)?;
         let newest = if after.is_none() { page.first().cloned() } else { sessions(None, 1)?.pop() };
         let broadcasts = BroadcastQuery { selection: selection.clone(), limit: 1, ..BroadcastQuery::default() };
-        let lane = index.lane_of(&key, week, now_ms)?;
+        let lane = index.lane_of(&lane_key, week, now_ms)?;
         Ok((newest, page, index.broadcasts(&broadcasts, now_ms)?.pop(), lane))
     });
     let (newest, mut sessions, broadcast, lane) = read.await?;
@@ -64,7 +65,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
             p.muted { (view.text("column-name")) }
             h1 data-stream=(names.joined()) { (names.link()) }
         }
-        div #stream data-part {
+        div #stream data-part data-stream-key=(key.as_str()) {
             section.why {
                 @if let Some(session) = live.last() {
                     (format::state(view, SessionState::Live))

@@ -105,14 +105,24 @@ impl Feed {
         self.subscribers_max.saturating_sub(self.seats.available_permits())
     }
 
-    /// Returns how many subscribers there can be.
-    pub(in crate::admin::api) fn subscribers_max(&self) -> usize {
-        self.subscribers_max
-    }
-
-    /// Takes a seat for a subscriber, which is free again when the permit is dropped. `None` if all seats are taken.
-    pub(in crate::admin::api) fn seat(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.seats).try_acquire_owned().ok()
+    /// Takes a seat for a subscriber, which is free again when the permit is dropped.
+    ///
+    /// # Errors
+    /// All seats are taken, or the service is stopping.
+    pub(in crate::admin) fn take_seat(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        // Clients reconnect when their feed ends, and would keep a stopping service busy.
+        if *self.stopping.borrow() {
+            return Err(Problem::stopping());
+        }
+        Arc::clone(&self.seats).try_acquire_owned().map_err(|_| {
+            let most = self.subscribers_max;
+            Problem::unavailable(
+                "unavailable",
+                format!(
+                    "there are {most} subscribers, and `admin.subscribers_max` and the limit of open files allow no more: try again later"
+                ),
+            )
+        })
     }
 
     /// Returns the newest record of the journal.
@@ -125,8 +135,13 @@ impl Feed {
         &self.readers
     }
 
+    /// The last record that can be sent.
+    pub(in crate::admin) fn horizon(&self) -> watch::Receiver<Offset> {
+        self.horizon.clone()
+    }
+
     /// Turns true when the service is stopping.
-    pub(in crate::admin::api) fn stopping(&self) -> watch::Receiver<bool> {
+    pub(in crate::admin) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.clone()
     }
 

@@ -21,11 +21,9 @@ use super::filter::Filter;
 use super::point::JournalMark;
 use super::start::Start;
 use crate::admin::api::json::json;
+use crate::admin::event_stream::RETRY_MS;
 use crate::admin::problem::Problem;
 use crate::journal::Offset;
-
-/// After how many ms a client reconnects that has lost its connection.
-const RETRY_MS: u32 = 3000;
 
 /// Why the feed of a subscriber ends early.
 #[derive(Debug, thiserror::Error)]

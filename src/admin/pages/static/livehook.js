@@ -1,7 +1,7 @@
 // Keeps a page current. Every page is complete without this script.
 //
-// A part of a page is an element with `data-part`. When an event arrives, and every few seconds, the page is fetched anew and
-// its parts are changed where they differ. Times are shown in the reader's zone, and running times tick.
+// A part of a page is an element with `data-part`. When an event is stored, and every few seconds, the page is fetched again and
+// its parts are changed if they differ. Times are shown in the reader's zone, and running times tick.
 
 const root = document.documentElement;
 root.classList.add('with-script');
@@ -124,38 +124,50 @@ async function renew() {
   renewing = false;
 }
 
-// An event is shown at once. If more follow, a page is renewed at most this often. All pages are renewed at the same moments, so
-// that the service renders what they have in common once.
+// The service sends an update at once, and the next ones twice a second. All pages ask for themselves at that moment, so the service
+// renders them once. Pages that wait longer do so until the same moments.
 const isSlow = document.querySelector('[data-slow]');
-const PAUSE_MS = isSlow ? 5000 : 500;
+const PAUSE_MS = isSlow ? 5000 : 250;
 const MOMENT_MS = 250;
 let last = 0;
 let timer;
 
 function renewSoon() {
-  const earliest = Math.max(Date.now() + 50, last + PAUSE_MS);
-  const moment = Math.ceil(earliest / MOMENT_MS) * MOMENT_MS;
+  const now = Date.now();
+  const earliest = last + PAUSE_MS;
+  const moment = earliest <= now ? now : Math.ceil(earliest / MOMENT_MS) * MOMENT_MS;
   timer ??= setTimeout(() => {
     timer = undefined;
-    last = moment;
+    last = Date.now();
     renew();
-  }, moment - Date.now());
+  }, moment - now);
 }
 
-/** Renews the page for every event. The feed is opened again for as long as the page is open. */
+const about = document.querySelector('[data-stream-key]')?.dataset.streamKey;
+const updatesAddress = about ? `/updates?stream=${encodeURIComponent(about)}` : '/updates';
+let updates;
+
+/**
+ * Renews the page when an event is stored. A hidden page gives its connection back, because a browser has six for all pages of
+ * one address.
+ */
 function follow() {
-  const feed = new EventSource('/api/v1/feed?kind=event');
-  for (const kind of ['event', 'gap', 'open']) feed.addEventListener(kind, renewSoon);
-  feed.addEventListener('error', () => {
+  updates?.close();
+  updates = undefined;
+  if (document.hidden) return;
+  const current = new EventSource(updatesAddress);
+  updates = current;
+  for (const kind of ['message', 'open']) current.addEventListener(kind, renewSoon);
+  current.addEventListener('error', () => {
     connection.textContent = connection.dataset.lost;
     // A browser gives up if the answer is an error, such as the 503 of a service that is stopping.
-    if (feed.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
+    if (current.readyState === EventSource.CLOSED) setTimeout(() => current === updates && follow(), 2000);
   });
 }
 
 if (document.querySelector('[data-part]')) {
   follow();
-  // The feed has no refusals, and the page of the set-up waits for them.
+  // No update comes for a refusal, and the page of the set-up waits for one.
   const everyMs = document.querySelector('[data-urgent]') ? 500 : isSlow ? 15000 : 4000;
   setInterval(() => {
     if (wanted || Date.now() - last > everyMs) {
@@ -163,9 +175,7 @@ if (document.querySelector('[data-part]')) {
       renewSoon();
     }
   }, 500);
-  document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) renewSoon();
-  });
+  document.addEventListener('visibilitychange', follow);
   setInterval(tick, 1000);
 }
 

@@ -41,7 +41,7 @@ impl Setup {
 
     fn subscribe(&self, place: i64, query: &str) -> Messages {
         let start = Start { mark: self.recorded.mark.clone(), place: Offset(place), gap: None };
-        let seat = self.feed.seat().unwrap();
+        let seat = self.feed.take_seat().unwrap();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 4711));
         let subscriber = Subscriber::new(Arc::clone(&self.feed), seat, peer, filter(query), start, HEARTBEAT);
         Messages { stream: Box::pin(subscriber.into_stream()), is_first: true, text: Vec::new() }
