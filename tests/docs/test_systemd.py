@@ -187,8 +187,12 @@ def test_livehook_reports_to_its_manager(folder):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", manager.ports["admin"], timeout=10)) as connection:
             connection.request("GET", "/readyz")
             assert json.loads(connection.getresponse().read())["state"] == "ready"
+        before_usec = time.monotonic_ns() // 1000
         manager.process.send_signal(signal.SIGHUP)
-        assert "MONOTONIC_USEC=" in manager.wait_for("RELOADING=1")
+        reloading, time_usec = manager.wait_for("RELOADING=1").split()
+        # A manager that has sent the signal itself compares this time with its own.
+        assert reloading == "RELOADING=1" and time_usec.startswith("MONOTONIC_USEC="), (reloading, time_usec)
+        assert before_usec <= int(time_usec.partition("=")[2]) <= time.monotonic_ns() // 1000
         assert f"STATUS=receiving callbacks at 127.0.0.1:{manager.ports['receiver']}" in manager.wait_for("READY=1")
         # The sockets of the manager count, and not the addresses of the configuration.
         assert "the configuration was reloaded: nothing has changed" in service.log(), service.log()
