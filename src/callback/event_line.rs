@@ -28,6 +28,9 @@ pub(super) struct Places {
 const VERIFIED: &str = r#"","verified":true,"#;
 const UNVERIFIED: &str = r#"","verified":false,"#;
 
+/// How many bytes the time of receipt takes in a line, with its name, for the years 0 to 9999.
+const RECEIVED_BYTES: usize = r#""receivedtime":"2018-12-17T07:14:33.120Z""#.len();
+
 /// Writes the line of a callback that was received at `received_ms` (Unix ms).
 pub(super) fn write(
     callback: &Callback<'_>,
@@ -174,15 +177,16 @@ pub(super) fn data_members<'l>(
     line: &'l str,
     places: &Places,
 ) -> Option<impl Iterator<Item = (&'l str, &'l str)> + use<'l>> {
-    let mut position = data_start(line, places)? + 1;
+    let mut rest = line.get(data_start(line, places)? + 1..)?;
     Some(std::iter::from_fn(move || {
-        let name = string_at(line, position)?;
-        let value = name.end as usize + 1;
-        let end = value_end(line, value)?;
-        // The next name follows a comma.
-        position = end + 1;
+        let name_end = string_end(rest.as_bytes(), 0)?;
         // Names are written without needless escapes, so their text can be compared as it is.
-        Some((&line[name.start as usize + 1..name.end as usize - 1], &line[value..end]))
+        let name = rest.get(1..name_end - 1)?;
+        let value = rest.get(name_end + 1..)?;
+        let (value, after) = value.split_at_checked(value_end(value.as_bytes())?)?;
+        // The next name follows a comma.
+        rest = after.get(1..)?;
+        Some((name, value))
     }))
 }
 
@@ -195,21 +199,26 @@ pub(super) fn data<'l>(line: &'l str, places: &Places) -> Option<&'l str> {
 /// Returns where the object `data` starts.
 fn data_start(line: &str, places: &Places) -> Option<usize> {
     const DATA: &str = r#","data":"#;
-    // Between the partition key and `data` there is only livehook's own text.
+    // Between the partition key and `data` there is only livehook's own text, and nearly always it has the same length.
     let after_key = places.partition_key.end as usize;
-    let start = after_key + line.get(after_key..)?.find(DATA)? + DATA.len();
+    let usual = after_key + VERIFIED.len() + RECEIVED_BYTES;
+    let found = match line.get(usual..) {
+        Some(rest) if rest.starts_with(DATA) => usual,
+        _ => after_key + line.get(after_key..)?.find(DATA)?,
+    };
+    let start = found + DATA.len();
     line.get(start..)?.starts_with('{').then_some(start)
 }
 
-/// Returns the end of the compact JSON value that starts at `start`, within an object.
-fn value_end(line: &str, start: usize) -> Option<usize> {
+/// Returns the length of the compact JSON value at the start of a text, within an object.
+fn value_end(text: &[u8]) -> Option<usize> {
     let mut level = 0usize;
-    let mut position = start;
+    let mut position = 0;
     loop {
-        match line.as_bytes().get(position)? {
+        match text.get(position)? {
             b',' | b'}' if level == 0 => return Some(position),
             b'"' => {
-                position = string_at(line, position)?.end as usize;
+                position = string_end(text, position)?;
                 continue;
             }
             b'[' | b'{' => level += 1,
@@ -222,18 +231,20 @@ fn value_end(line: &str, start: usize) -> Option<usize> {
 
 /// Returns the place of the JSON string that starts at `start`, with its quotes.
 fn string_at(line: &str, start: usize) -> Option<Range<u32>> {
-    let text = line.get(start..)?.strip_prefix('"')?;
-    // Nearly every string ends here.
-    let mut length = json::unescaped_length(text.as_bytes());
+    let end = string_end(line.as_bytes(), start)?;
+    Some(start as u32..u32::try_from(end).ok()?)
+}
+
+/// Returns the end of the JSON string that starts at `start`, after its quote.
+fn string_end(text: &[u8], start: usize) -> Option<usize> {
+    let inner = text.get(start..)?.strip_prefix(b"\"")?;
+    let mut length = 0;
     loop {
-        // Most strings are so short that `find` would take longer.
-        length += text.as_bytes()[length..].iter().position(|byte| *byte == b'"')?;
-        // A quote ends the string unless an odd number of backslashes precedes it.
-        let backslashes = text[..length].bytes().rev().take_while(|byte| *byte == b'\\').count();
-        if backslashes % 2 == 0 {
-            let end = u32::try_from(start + 1 + length + 1).ok()?;
-            return Some(start as u32..end);
+        length += json::unescaped_length(&inner[length..]);
+        match inner.get(length)? {
+            b'"' => return Some(start + 1 + length + 1),
+            // The escaped character may be a quote, which does not end the string.
+            _ => length = (length + 2).min(inner.len()),
         }
-        length += 1;
     }
 }

@@ -9,6 +9,7 @@
 mod apply;
 mod backup;
 mod error;
+mod event_table;
 mod following;
 mod hours;
 mod lane_views;
@@ -26,6 +27,7 @@ mod stop_views;
 mod store;
 mod stored_session;
 mod stream_filter;
+mod stream_table;
 #[cfg(test)]
 mod testing;
 mod views;

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, params};
 
 use super::IndexError;
+use super::hours::{End, HourCounts};
 use super::schema::{self, RECORDING_MS_MAX};
 use super::stored_session::read_event_id;
 
@@ -56,25 +57,30 @@ pub(super) fn fold_events(
 /// [`SLICE_ROWS`] if none are left.
 pub(super) fn prune_sessions(connection: &Connection, oldest_ms: i64, live_since_ms: i64) -> Result<i64, IndexError> {
     let transaction = connection.unchecked_transaction()?;
-    let (numbers, streams): (Vec<i64>, Vec<i64>) = transaction
+    let old = transaction
         .prepare_cached(
-            "SELECT number, stream FROM sessions
+            "SELECT number, stream, ended_ms, reason_category FROM sessions
              WHERE started_ms < ?1 AND last_ms < ?1 AND (ended_ms IS NOT NULL OR last_ms < ?2)
              ORDER BY started_ms LIMIT ?3",
         )?
-        .query_map(params![oldest_ms, live_since_ms, SLICE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?
-        .into_iter()
-        .unzip();
-    if numbers.is_empty() {
+        .query_map(params![oldest_ms, live_since_ms, SLICE_ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?, End::read(row, 2)?))
+        })?
+        .collect::<rusqlite::Result<Vec<(i64, i64, Option<End>)>>>()?;
+    if old.is_empty() {
         return Ok(0);
     }
-    for number in &numbers {
-        transaction.prepare_cached("DELETE FROM sessions WHERE number = ?1")?.execute([number])?;
+    let mut ends = HourCounts::default();
+    let mut delete = transaction.prepare_cached("DELETE FROM sessions WHERE number = ?1")?;
+    for (number, _, end) in &old {
+        delete.execute([number])?;
+        end.iter().for_each(|end| ends.remove_end(*end));
     }
-    remove_unused(&transaction, &streams)?;
+    drop(delete);
+    ends.write_ends(&transaction)?;
+    remove_unused(&transaction, &old.iter().map(|(_, stream, _)| *stream).collect::<Vec<_>>())?;
     transaction.commit()?;
-    Ok(numbers.len() as i64)
+    Ok(old.len() as i64)
 }
 
 /// A recording or a screenshot.

@@ -1,9 +1,9 @@
 //! The open index of its one writer: its place in the journal, and what it remembers between batches. It has neither
 //! threads nor a clock.
 
-use std::collections::HashMap;
 use std::path::Path;
 
+use hashbrown::HashMap;
 use rusqlite::Connection;
 
 use super::options::Options;
@@ -231,9 +231,15 @@ impl Store {
     /// # Errors
     /// The index cannot be written.
     pub fn end_rebuild(&mut self) -> Result<(), IndexError> {
-        self.rebuild_until = None;
-        self.rebuilt_sessions = RebuiltSessions::default();
-        Ok(meta::store(&self.connection, "rebuild_until", None::<i64>)?)
+        if self.rebuild_until.is_some() {
+            let transaction = self.connection.unchecked_transaction()?;
+            hours::count_ends_again(&transaction)?;
+            meta::store(&transaction, "rebuild_until", None::<i64>)?;
+            transaction.commit()?;
+            self.rebuild_until = None;
+            self.rebuilt_sessions = RebuiltSessions::default();
+        }
+        Ok(())
     }
 
     /// The last record of the rebuild in progress; `None` if there is none.

@@ -2,6 +2,7 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
+use super::hours::End;
 use crate::callback::EventId;
 use crate::session::{ManualEnd, Push, Session, Stop};
 
@@ -75,7 +76,9 @@ pub(super) struct SessionTable<'c> {
 impl<'c> SessionTable<'c> {
     /// Prepares the statements.
     pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<SessionTable<'c>> {
-        let find = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 AND stream = ?2");
+        let find = format!(
+            "SELECT {SESSION_COLUMNS}, ended_ms, reason_category FROM sessions WHERE sequence = ?1 AND stream = ?2"
+        );
         Ok(SessionTable {
             connection,
             find: connection.prepare_cached(&find)?,
@@ -84,9 +87,14 @@ impl<'c> SessionTable<'c> {
         })
     }
 
-    /// Reads the session of a stream and a sequence; `None` if there is none.
-    pub(super) fn find(&mut self, stream: i64, sequence: &str) -> rusqlite::Result<Option<StoredSession>> {
-        self.find.query_row(params![sequence, stream], StoredSession::read).optional()
+    /// Reads the session of a stream and a sequence, and its end as an hour counts it; `None` if there is none.
+    pub(super) fn find(
+        &mut self,
+        stream: i64,
+        sequence: &str,
+    ) -> rusqlite::Result<Option<(StoredSession, Option<End>)>> {
+        let read = |row: &Row<'_>| Ok((StoredSession::read(row)?, End::read(row, 24)?));
+        self.find.query_row(params![sequence, stream], read).optional()
     }
 
     /// Writes the row of a session: a new one, or one that was `before`.

@@ -6,8 +6,8 @@ use super::Reader;
 use super::media::{RECORDINGS, SCREENSHOTS};
 use super::open::limit_of;
 use crate::callback::{EventId, EventType};
-use crate::index::IndexError;
 use crate::index::stored_session::{SESSION_COLUMNS, StoredSession, read_event_id};
+use crate::index::{IndexError, schema};
 use crate::journal::Offset;
 use crate::session::SessionId;
 
@@ -24,6 +24,7 @@ impl Reader {
     pub fn session_events(&self, id: &SessionId, now_ms: i64) -> Result<Vec<Offset>, IndexError> {
         // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
+        let Some(stretches) = schema::stretches(&transaction)? else { return Ok(Vec::new()) };
         let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
         let mut statement = self.connection.prepare_cached(&query)?;
         let stored =
@@ -44,11 +45,25 @@ impl Reader {
                 events.push((id.time_ms(), rank, id, Offset(row.get(0)?)));
                 Ok(())
             };
-            // If there are too many, the push and the ends are returned in any case, because their types come first.
-            let own = "SELECT offset, id, event_type FROM events WHERE session = ?1
-                ORDER BY event_type, offset LIMIT ?2";
-            let mut statement = self.connection.prepare_cached(own)?;
-            let mut rows = statement.query(params![stored.number, limit_of(SESSION_EVENTS_MAX)])?;
+            // If there are too many, the push and the ends are returned in any case, so they are read first.
+            let mut left = SESSION_EVENTS_MAX;
+            let (first, last) = stored.offsets;
+            for stretch in (first >> 16).max(*stretches.start())..=(last >> 16).min(*stretches.end()) {
+                let own = "SELECT offset, id, event_type FROM events
+                    WHERE offset >> 16 = ?1 AND stream = ?2 AND offset >= ?3 AND offset <= ?4 AND session = ?5
+                        AND event_type <> 321 LIMIT ?6";
+                let mut statement = self.connection.prepare_cached(own)?;
+                let arguments = params![stretch, stored.stream, first, last, stored.number, limit_of(left)];
+                let mut rows = statement.query(arguments)?;
+                while let Some(row) = rows.next()? {
+                    read(row)?;
+                    left -= 1;
+                }
+            }
+            let anomalies = "SELECT offset, id, event_type FROM events WHERE session = ?1 AND event_type = 321
+                ORDER BY offset LIMIT ?2";
+            let mut statement = self.connection.prepare_cached(anomalies)?;
+            let mut rows = statement.query(params![stored.number, limit_of(left)])?;
             while let Some(row) = rows.next()? {
                 read(row)?;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
 use crate::callback::StreamSelection;
@@ -27,8 +27,9 @@ impl Reader {
     /// The rows of the selected streams, in order; `None` if they are not named in full, or are too many.
     pub(super) fn streams_by_name(&self, selection: &StreamSelection) -> Result<Option<Vec<i64>>, IndexError> {
         if let Some(key) = &selection.key {
-            let mut statement = self.connection.prepare_cached("SELECT number FROM streams WHERE key = ?1")?;
-            let number = statement.query_row([key.as_str()], |row| row.get(0)).optional()?;
+            let mut statement =
+                self.connection.prepare_cached("SELECT number FROM streams WHERE key = ?1 AND stream = ?2")?;
+            let number = statement.query_row(params![key.as_str(), key.stream()], |row| row.get(0)).optional()?;
             return Ok(Some(number.into_iter().collect()));
         }
         let Some(exact) = selection.exact_names() else { return Ok(None) };

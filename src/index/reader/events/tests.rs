@@ -119,8 +119,11 @@ fn plan_uses_the_index_made_for_it() {
     for (query, index) in [
         (media::RECORDINGS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
         (media::SCREENSHOTS, "COVERING INDEX media_of_stream (stream=? AND event_type=? AND id>? AND id<?)"),
-        ("session = ?1 AND event_type = 321", "COVERING INDEX events_of_session (session=? AND event_type=?)"),
-        ("session = ?1", "INDEX events_of_session (session=?)"),
+        ("session = ?1 AND event_type = 321", "INDEX anomalies_of_session (session=?)"),
+        (
+            "offset >> 16 = ?1 AND stream = ?2 AND offset >= ?3 AND offset <= ?4 AND session = ?5",
+            "INDEX events_of_stream (<expr>=? AND stream=? AND rowid>? AND rowid<?)",
+        ),
         (
             "offset >> 16 = ?1 AND stream = ?2 AND offset < ?3 ORDER BY offset DESC",
             "INDEX events_of_stream (<expr>=? AND stream=? AND rowid<?)",
