@@ -247,15 +247,20 @@ pub(super) fn is_plain(text: &str) -> bool {
     plain_length(text.as_bytes()) == text.len()
 }
 
+/// Writes a plain text as a JSON string: see [`is_plain`].
+pub(super) fn write_plain_string(output: &mut String, text: &str) {
+    output.push('"');
+    output.push_str(text);
+    output.push('"');
+}
+
 /// Writes a text as a JSON string. It escapes all that [`compact`] escapes.
 pub(super) fn write_string(output: &mut String, text: &str) {
-    output.push('"');
     // The common case, a plain ASCII text, is copied at once.
     if is_plain(text) {
-        output.push_str(text);
-        output.push('"');
-        return;
+        return write_plain_string(output, text);
     }
+    output.push('"');
     let mut kept = 0;
     for (position, character) in text.char_indices() {
         if !is_harmful(character) && !matches!(character, '"' | '\\') {

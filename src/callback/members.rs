@@ -29,7 +29,8 @@ pub(super) struct Member<'a> {
 pub(super) fn redacted<'m>(members: &'m [Member<'_>], redaction: &Redaction<'_>) -> Vec<Member<'m>> {
     let redacted = members.iter().map(|member| redaction.member(&member.name, &member.value));
     let mut redacted: Vec<Member<'m>> = redacted.map(|(name, value)| Member { name, value }).collect();
-    if redacted.iter().zip(members).any(|(member, before)| member.name != before.name) {
+    // A name that stays is borrowed.
+    if redacted.iter().any(|member| matches!(member.name, Cow::Owned(_))) {
         separate(&mut redacted);
     }
     hide_pair(&mut redacted, redaction);
@@ -67,14 +68,16 @@ fn separate(members: &mut [Member<'_>]) {
     }
 }
 
-/// Writes members as one JSON object.
-pub(super) fn write_object(output: &mut String, members: &[Member<'_>]) {
+/// Writes members as one JSON object. If `are_plain`, their names need no escapes.
+pub(super) fn write_object(output: &mut String, members: &[Member<'_>], are_plain: bool) {
     output.push('{');
     for (position, member) in members.iter().enumerate() {
-        if position > 0 {
-            output.push(',');
+        let comma = if position > 0 { "," } else { "" };
+        output.push_str(comma);
+        match are_plain {
+            true => json::write_plain_string(output, &member.name),
+            false => json::write_string(output, &member.name),
         }
-        json::write_string(output, &member.name);
         output.push(':');
         output.push_str(&member.value);
     }

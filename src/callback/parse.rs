@@ -26,6 +26,8 @@ pub struct Callback<'a> {
     pub(super) event_time_ms: Option<i64>,
     pub(super) t: Option<Expiry<'a>>,
     pub(super) sign: Sign,
+    /// Whether all names and values are plain ASCII without escapes: see [`flat_object`].
+    pub(super) is_plain: bool,
 }
 
 /// The member `t`: when the signature expires.
@@ -109,7 +111,7 @@ impl<'a> Callback<'a> {
     pub fn parse(body: &'a [u8]) -> Result<Callback<'a>, Malformed> {
         let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8 { position: error.valid_up_to() })?;
         let text = without_mark(text);
-        let (raw, are_compact) = match flat_object::members(text) {
+        let (raw, is_plain) = match flat_object::members(text) {
             Some(members) => (members, true),
             None => (any_members(text)?, false),
         };
@@ -122,7 +124,7 @@ impl<'a> Callback<'a> {
         // Only members at the top level are read: CSS puts everything that livehook needs there. The redaction hides a `sign` or
         // `t` within a value.
         for (name, value) in raw {
-            let value = match are_compact {
+            let value = match is_plain {
                 true => Cow::Borrowed(value),
                 // The callback itself is the first level.
                 false => json::compact(value, NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?,
@@ -150,7 +152,7 @@ impl<'a> Callback<'a> {
             return Err(Malformed::Missing { name: "t" });
         }
         let event_time_ms = members::event_time_ms(&members, event_type);
-        Ok(Callback { members, event_type, event_time_ms, t, sign })
+        Ok(Callback { members, event_type, event_time_ms, t, sign, is_plain })
     }
 
     /// About how many bytes the members have as one compact JSON object, without `sign` and `t`.

@@ -103,13 +103,13 @@ impl SessionEnd {
     /// The id of the event. The same session, time and reason give the same id, so a repeated request makes no second event.
     pub fn id(&self) -> EventId {
         // No callback has these members: each has `event_type`.
-        let members = vec![
+        let members = [
             ("type", "livehook.session.ended"),
             ("partitionkey", self.partition_key.as_str()),
             ("pushsequence", self.sequence.as_str()),
             ("why", self.reason.as_str()),
         ];
-        EventId::of_members(members, Some(self.ended_ms))
+        EventId::of_members(members.into_iter(), Some(self.ended_ms))
     }
 
     /// When the session ended, in Unix ms.

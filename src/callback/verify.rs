@@ -125,7 +125,7 @@ impl Verifier {
     pub fn redacted_members(&self, callback: &Callback<'_>) -> String {
         let mut object = String::with_capacity(callback.members_bytes() + 64);
         let redaction = self.redactor.of_callback(callback.sign.digest());
-        members::write_object(&mut object, &members::redacted(&callback.members, &redaction));
+        members::write_object(&mut object, &members::redacted(&callback.members, &redaction), callback.is_plain);
         json::valid_unicode(&without_credentials(&object)).into_owned()
     }
 

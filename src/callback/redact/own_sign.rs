@@ -38,8 +38,8 @@ impl OwnSign {
 
     /// Returns how many units a copy has, if the units start with one.
     pub(super) fn length_at(&self, units: &[Unit]) -> Option<usize> {
-        let digits = units.get(..DIGITS)?.iter().map(|unit| unit.character.to_ascii_lowercase());
-        digits.eq(self.digits.map(char::from)).then_some(DIGITS)
+        let is_copy = |(unit, digit): (&Unit, &u8)| unit.character.to_ascii_lowercase() == char::from(*digit);
+        units.get(..DIGITS)?.iter().zip(&self.digits).all(is_copy).then_some(DIGITS)
     }
 }
 

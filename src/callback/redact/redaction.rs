@@ -108,8 +108,11 @@ impl<'r> Redaction<'r> {
 
     /// Like [`Redaction::redact`], for a value that is one string with this text between its quotes.
     fn redact_string<'v>(&self, value: &'v str, inner: &str) -> Cow<'v, str> {
+        if !self.may_be_in(inner) {
+            return Cow::Borrowed(value);
+        }
         let mut edits = Edits::default();
-        for secret in self.find_in(inner).secrets {
+        for secret in search::find(inner, self.names, self.own_sign.as_ref()).secrets {
             edits.replace(secret.start + 1..secret.end + 1, REDACTED);
         }
         edits.apply(value)
