@@ -1,4 +1,4 @@
-//! Reads and writes moments of time, as people and programs give them. The current time is an argument.
+//! Reads and writes moments of time, as people and programs give them, and writes durations. The current time is an argument.
 
 use std::fmt;
 
@@ -116,9 +116,57 @@ fn read(text: &str, now: Timestamp) -> Result<i64, String> {
     Err(format!("give {FORMS}"))
 }
 
+const UNITS_MS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+
+/// A duration in ms as `350ms`, `42s`, `2m 8s` or `3d 4h`: at most two units, rounded down.
+pub fn duration(duration_ms: i64) -> String {
+    let sign = if duration_ms < 0 { "-" } else { "" };
+    let magnitude_ms = duration_ms.unsigned_abs();
+    if magnitude_ms == 0 {
+        return "0s".to_owned();
+    }
+    let Some(first) = UNITS_MS.iter().position(|(unit_ms, _)| magnitude_ms >= *unit_ms) else {
+        return format!("{sign}{magnitude_ms}ms");
+    };
+    let (unit_ms, unit) = UNITS_MS[first];
+    let rest_ms = magnitude_ms % unit_ms;
+    match UNITS_MS.get(first + 1) {
+        Some((next_ms, next)) if rest_ms >= *next_ms => {
+            format!("{sign}{}{unit} {}{next}", magnitude_ms / unit_ms, rest_ms / next_ms)
+        }
+        _ => format!("{sign}{}{unit}", magnitude_ms / unit_ms),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn duration_in_two_units() {
+        for (duration_ms, expected) in [
+            (0, "0s"),
+            (1, "1ms"),
+            (350, "350ms"),
+            (999, "999ms"),
+            (1000, "1s"),
+            (59_999, "59s"),
+            (60_000, "1m"),
+            (128_581, "2m 8s"),
+            (3_599_999, "59m 59s"),
+            (3_600_000, "1h"),
+            (3_659_000, "1h"),
+            (3_660_000, "1h 1m"),
+            (86_400_000, "1d"),
+            (86_400_000 + 3_599_999, "1d"),
+            (3 * 86_400_000 + 4 * 3_600_000 + 5, "3d 4h"),
+            (-128_581, "-2m 8s"),
+            (i64::MAX, "106751991167d 7h"),
+            (i64::MIN, "-106751991167d 7h"),
+        ] {
+            assert_eq!(duration(duration_ms), expected);
+        }
+    }
 
     #[test]
     fn moments_are_read_in_every_form() {

@@ -139,6 +139,8 @@ fn example_keys_are_valid() {
         "admin.token_file",
         "sinks[2].url_file",
         "sinks[2].secrets_file",
+        "sinks[2].template_file",
+        "sinks[2].sign_secret_file",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -151,8 +153,18 @@ fn example_keys_are_valid() {
     }
     assert_eq!(keys, expected, "{mistakes}");
 
-    let files =
-        ["tls = {", "keys_file", "token_file", "url_file", "secrets_file", "password_file", "sasl", "nkey_file"];
+    let files = [
+        "tls = {",
+        "keys_file",
+        "token_file",
+        "url_file",
+        "secrets_file",
+        "template_file",
+        "sign",
+        "password_file",
+        "sasl",
+        "nkey_file",
+    ];
     let is_file = |line: &str| files.iter().any(|name| line.starts_with(name));
     let example = with_tls(&keyed(&uncommented(|line| !is_file(line))));
     assert_eq!(load(&example).warnings, [""; 0]);
@@ -195,6 +207,7 @@ fn example_has_exactly_the_known_keys() {
         ("sinks log.retry", field_names::<RetryOptions>()),
         ("sinks file", field_names::<sink::file::Options>()),
         ("sinks http", field_names::<sink::http::Options>()),
+        ("sinks http.answer", field_names::<sink::http::AnswerRule>()),
         ("sinks command", field_names::<sink::command::Options>()),
         #[cfg(feature = "redis")]
         ("sinks redis", field_names::<sink::redis::Options>()),

@@ -15,6 +15,9 @@ use crate::journal::{JournalError, NewDeadLetter, Offset, Progress, Record, Step
 use crate::sink::Outcome;
 use crate::telemetry::DeliveryOutcome;
 
+#[cfg(test)]
+mod tests;
+
 /// The most records of a read for held streams. Most of them may be of other streams.
 const HELD_READ_RECORDS: usize = 1000;
 
@@ -32,6 +35,14 @@ pub(super) struct NewEvents {
     /// The pause of the whole sink. It gets no event until the pause ends.
     pause: Option<Pause>,
     report: Report,
+}
+
+/// The result of a read.
+struct ReadAhead {
+    /// Whether it found any record.
+    has_read: bool,
+    /// Whether it found as many records as it asked for, so that there may be more.
+    is_full: bool,
 }
 
 impl NewEvents {
@@ -62,9 +73,14 @@ impl NewEvents {
         self.last = Some(last);
     }
 
-    /// Whether more records may be read. A sink that keeps order over all streams first finishes the pending ones.
+    /// Whether more records may be read. A sink that keeps order over all streams first finishes the pending ones, unless it sends
+    /// all of them in one message.
     pub(super) fn can_read_more(&self, outlet: &Outlet) -> bool {
-        if outlet.sink.is_ordered() { self.pending.is_empty() } else { self.pending.free_records() > 0 }
+        if outlet.sink.is_ordered() && outlet.sink.digest_wait().is_none() {
+            self.pending.is_empty()
+        } else {
+            self.pending.free_records() > 0
+        }
     }
 
     /// Prepares the sink, and reads the records that an earlier run left unfinished.
@@ -115,9 +131,12 @@ impl NewEvents {
     /// # Errors
     /// The journal can't be read or written.
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
-        let has_read = self.read(outlet).await?;
+        let ReadAhead { has_read, is_full } = self.read(outlet).await?;
         self.report.waiting(outlet, &self.pending);
-        let (batch, attempts) = self.pending.take_ready(outlet.now_ms());
+        // A digest is about every event that waits, so the worker first reads on.
+        let is_gathering = is_full && outlet.sink.digest_wait().is_some() && self.can_read_more(outlet);
+        let ready = if is_gathering { None } else { Some(self.pending.take_ready(outlet.now_ms())) };
+        let (batch, attempts) = ready.unwrap_or_default();
         // Reading alone is progress too: the cursor passes the events that the selection excludes.
         if batch.is_empty() && !has_read {
             return Ok(None);
@@ -125,15 +144,18 @@ impl NewEvents {
         self.deliver(outlet, batch, attempts).await.map(Some)
     }
 
-    /// Reads as many records as may be pending. Returns whether there were any.
-    async fn read(&mut self, outlet: &mut Outlet) -> Result<bool, JournalError> {
+    /// Reads as many records as may be pending.
+    async fn read(&mut self, outlet: &mut Outlet) -> Result<ReadAhead, JournalError> {
         let has_read_held = self.read_held(outlet).await?;
         let has_read_last = self.last.is_some_and(|last| self.pending.position() >= last);
         if has_read_last || !self.can_read_more(outlet) {
-            return Ok(has_read_held);
+            return Ok(ReadAhead { has_read: has_read_held, is_full: false });
         }
-        let read = outlet.consumer.read(self.pending.position(), self.pending.free_records()).await?;
-        let Some(position) = read.last().map(|record| record.offset) else { return Ok(has_read_held) };
+        let count_max = self.pending.free_records();
+        let read = outlet.consumer.read(self.pending.position(), count_max).await?;
+        let Some(position) = read.last().map(|record| record.offset) else {
+            return Ok(ReadAhead { has_read: has_read_held, is_full: false });
+        };
         let count = read.len();
         let passing: Vec<Record> = read.into_iter().filter(|record| outlet.selection().takes(&record.event)).collect();
         let filtered = count - passing.len();
@@ -141,7 +163,7 @@ impl NewEvents {
             outlet.metrics.deliveries(outlet.name(), DeliveryOutcome::Filtered, filtered as u64);
         }
         self.pending.take_in(passing, position);
-        Ok(true)
+        Ok(ReadAhead { has_read: true, is_full: count == count_max })
     }
 
     /// Reads records that wait in the journal and may be tried now. Returns whether it read any record.

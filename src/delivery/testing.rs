@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -63,6 +64,8 @@ pub(super) struct Script {
     pub(super) failing_key: Option<String>,
     /// How often the sink was tended.
     pub(super) tended: usize,
+    /// The time until the next digest, if the sink sends digests.
+    pub(super) digest_wait: Option<Duration>,
     /// The time that each event takes, in ms.
     pub(super) event_ms: i64,
 }
@@ -106,6 +109,10 @@ impl Sink for ScriptedSink {
     async fn tend(&mut self) -> Result<bool, Failure> {
         self.0.lock().unwrap().tended += 1;
         Ok(true)
+    }
+
+    fn digest_wait(&self) -> Option<Duration> {
+        self.0.lock().unwrap().digest_wait
     }
 
     fn is_ordered(&self) -> bool {

@@ -159,6 +159,9 @@ impl Worker {
         if let Some(left) = self.new_events.pause_left(self.outlet.now_ms()) {
             return Ok(Step::Wait(left));
         }
+        if let Some(left) = self.outlet.sink.digest_wait().filter(|left| !left.is_zero()) {
+            return Ok(Step::Wait(left));
+        }
         // A busy sink always has new events, so resends would never have a turn.
         if self.resends.is_overdue()
             && let Some(step) = self.resend().await?

@@ -96,6 +96,12 @@ pub trait Sink: Send {
         false
     }
 
+    /// If the sink sends one message about all events that wait, and limits how often: the time until the next message. The worker
+    /// delivers nothing before, and then as many events as it may hold. `None` for a sink without such a limit.
+    fn digest_wait(&self) -> Option<Duration> {
+        None
+    }
+
     /// State to store next to the cursor, as of the last `resume` or `deliver` that returned. One transaction makes both
     /// durable, before the next `deliver` of new events.
     fn state(&self) -> Option<Vec<u8>> {

@@ -15,6 +15,8 @@ def check(config, folder):
     tomllib.loads(config)
     for name in re.findall(r'password_file = "([^"/]+)"', config):
         (folder / name).write_text("a-password-for-the-tests\n")
+    for name in re.findall(r'url_file = "([^"/]+)"', config):
+        (folder / name).write_text("http://127.0.0.1:8000/a-url-for-the-tests\n")
     (folder / "config.toml").write_text(config)
     livehook(
         "check-config", "--config", "config.toml", folder=folder,

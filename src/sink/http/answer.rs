@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 
+use super::answer_rule::Verdict;
 use crate::printable::printable;
 use crate::sink::{Failure, Outcome};
 
@@ -13,6 +14,12 @@ const EXCERPT_CHARACTERS_MAX: usize = 200;
 /// The longest wait that an answer can ask for: the most that `retry.wait_ms_max` allows.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The wait after a value that asks for a later try. The limits of chat tools are per minute.
+const ASKED_WAIT: Duration = Duration::from_secs(60);
+
+/// A number with as many digits is a time or an id.
+const DIGITS_MAX: usize = 8;
+
 /// An answer whose body was read to its end.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
@@ -21,7 +28,9 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<String>,
     /// The target of a redirect, without secrets.
     pub(super) location: Option<String>,
-    /// The beginning of the body, without secrets; empty for 2xx.
+    /// What `answer` makes of a body with 2xx; `None` without such a rule.
+    pub(super) verdict: Option<Verdict>,
+    /// The beginning of the body, without secrets; empty after a success.
     pub(super) body: String,
 }
 
@@ -29,18 +38,28 @@ impl Answer {
     /// Returns the outcome of the request. `url` names the receiver in the reason.
     pub(super) fn outcome(&self, url: &str, now_ms: i64) -> Outcome {
         let status = self.status;
-        if status.is_success() {
-            return Outcome::Delivered;
-        }
+        let meaning = match &self.verdict {
+            None | Some(Verdict::Delivered) if status.is_success() => return Outcome::Delivered,
+            Some(Verdict::Retry(_)) => Meaning::Outage,
+            Some(Verdict::Rejected) => Meaning::Rejected,
+            Some(Verdict::Unknown) => Meaning::Doubtful,
+            _ => Meaning::of(status),
+        };
         let retry_after = self.retry_after.as_deref().and_then(|text| wait(text, now_ms));
-        let meaning = Meaning::of(status);
         let mut reason = format!("{url} answered {status}");
+        if let Some(Verdict::Retry(value)) = &self.verdict {
+            reason.push_str(&format!(" and {value}, which asks for a later try"));
+        }
         if let Some(location) = &self.location {
             reason.push_str(&format!(", to {}", printable(location, EXCERPT_CHARACTERS_MAX)));
         }
         // In an outage, a proxy answers: its text says nothing about the receiver, and often differs each time.
         if meaning != Meaning::Outage && !self.body.trim().is_empty() {
-            reason.push_str(&format!(": \"{}\"", printable(self.body.trim(), EXCERPT_CHARACTERS_MAX)));
+            let body = if self.verdict.is_some() { without_numbers(&self.body) } else { self.body.clone() };
+            reason.push_str(&format!(": \"{}\"", printable(body.trim(), EXCERPT_CHARACTERS_MAX)));
+        }
+        if self.verdict == Some(Verdict::Unknown) {
+            reason.push_str("; `answer` has no such value: is `url` right, and does the other end accept its message?");
         }
         if let Some(cure) = cure(status) {
             reason.push_str(&format!("; {cure}"));
@@ -51,7 +70,8 @@ impl Answer {
             Meaning::Doubtful => Failure { is_doubtful: true, ..Failure::outage(reason) },
             Meaning::Retry => Failure::of_event(reason),
         };
-        Outcome::Retry(Failure { retry_after, ..failure })
+        let is_asked = matches!(self.verdict, Some(Verdict::Retry(_)));
+        Outcome::Retry(Failure { retry_after: retry_after.or(is_asked.then_some(ASKED_WAIT)), ..failure })
     }
 }
 
@@ -82,6 +102,17 @@ impl Meaning {
             _ => Meaning::Retry,
         }
     }
+}
+
+/// Returns a body with `#` for each long number. Some chat tools add the time or an id to an error, and the log would repeat it.
+fn without_numbers(body: &str) -> String {
+    let mut text = String::new();
+    for part in body.split_inclusive(|character: char| !character.is_ascii_digit()) {
+        let number = part.trim_end_matches(|character: char| !character.is_ascii_digit());
+        text.push_str(if number.len() > DIGITS_MAX { "#" } else { number });
+        text.push_str(&part[number.len()..]);
+    }
+    text
 }
 
 /// Returns the wait that `Retry-After` asks for, at most [`WAIT_MAX`]: seconds (`120`), or one of the three forms of an HTTP date
@@ -148,6 +179,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: retry_after.map(str::to_owned),
             location: None,
+            verdict: None,
             body: String::new(),
         }
     }
@@ -172,6 +204,22 @@ mod tests {
             };
             assert_eq!(name, expected, "{status}");
         }
+    }
+
+    #[test]
+    fn verdicts_decide_a_success() {
+        let body = r#"{"errcode":93000,"errmsg":"invalid webhook url, hint: [16869031683154971621]"}"#;
+        let judged = |status, verdict| {
+            let answer = Answer { verdict, body: body.to_owned(), ..answer(status, None) };
+            answer.outcome("http://r", 0)
+        };
+        assert_eq!(judged(200, Some(Verdict::Delivered)), Outcome::Delivered);
+        let Outcome::Retry(later) = judged(200, Some(Verdict::Retry("/errcode 45009".to_owned()))) else { panic!() };
+        assert_eq!((later.is_outage, later.is_doubtful, later.retry_after), (true, false, Some(ASKED_WAIT)));
+        assert_eq!(later.reason, "http://r answered 200 OK and /errcode 45009, which asks for a later try");
+        let Outcome::Retry(unknown) = judged(200, Some(Verdict::Unknown)) else { panic!() };
+        assert!(unknown.is_doubtful && unknown.reason.contains("hint: [#]"), "{}", unknown.reason);
+        assert!(matches!(judged(200, Some(Verdict::Rejected)), Outcome::Rejected { .. }));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! The body of a request: one event, or a list of events.
+//! The body of a request: one event, a list of events, or a message made from a template.
 
+use super::message::MessageTemplate;
 use super::options::Options;
 use crate::journal::Record;
-use crate::sink::Format;
+use crate::sink::{Failure, Format};
 
 /// The content type of CloudEvents 1.0 for a list of events.
 const LIST: &str = "application/cloudevents-batch+json";
@@ -11,24 +12,41 @@ const LIST: &str = "application/cloudevents-batch+json";
 pub(super) struct BodyForm {
     format: Format,
     is_list: bool,
+    template: Option<MessageTemplate>,
 }
 
 impl BodyForm {
     /// Makes the form that the options describe.
-    pub(super) fn new(options: &Options) -> BodyForm {
-        BodyForm { format: options.format, is_list: options.batch_events_max > 1 }
+    ///
+    /// # Errors
+    /// The template is wrong.
+    pub(super) fn new(options: &Options) -> Result<BodyForm, Failure> {
+        let template = options.template().map(|(key, template)| {
+            MessageTemplate::new(template).map_err(|error| Failure::outage(format!("{key}: {error}")))
+        });
+        Ok(BodyForm { format: options.format, is_list: options.batch_events_max > 1, template: template.transpose()? })
     }
 
     /// The content type, unless `content_type` sets another one.
     pub(super) fn content_type(&self) -> &'static str {
-        if self.is_list && self.format == Format::CloudEvents { LIST } else { self.format.content_type() }
+        match self.format {
+            _ if self.template.is_some() => Format::Data.content_type(),
+            Format::CloudEvents if self.is_list => LIST,
+            format => format.content_type(),
+        }
     }
 
     /// Returns the body of a request with these events.
-    pub(super) fn body(&self, records: &[&Record]) -> String {
+    ///
+    /// # Errors
+    /// The template fails for one of them.
+    pub(super) fn body(&self, records: &[&Record]) -> Result<String, String> {
+        if let Some(template) = &self.template {
+            return template.message(records).map_err(|error| format!("the template fails for this event: {error}"));
+        }
         let texts = records.iter().map(|record| self.format.text(&record.event));
         if !self.is_list {
-            return texts.collect();
+            return Ok(texts.collect());
         }
         // The texts are JSON already. Joined as they are, they give the receiver the same bytes as single events.
         let bytes = texts.clone().map(str::len).sum();
@@ -38,7 +56,7 @@ impl BodyForm {
             body.push_str(text);
         }
         body.push(']');
-        body
+        Ok(body)
     }
 }
 

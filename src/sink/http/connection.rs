@@ -6,9 +6,11 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCAT
 use reqwest::{RequestBuilder, Url};
 
 use super::answer::Answer;
+use super::answer_rule::{AnswerRule, Verdict};
 use super::body::BodyForm;
+use super::chat_signature::{self, ChatSecret, ChatSignature};
 use super::client::FreshClient;
-use super::options::{CONTENT_TYPE_RULE, Options};
+use super::options::Options;
 use super::request_secrets::own_secrets;
 use super::signature::{self, WebhookSecret};
 use super::target_url::{TargetUrl, shown};
@@ -27,6 +29,9 @@ mod tests;
 
 /// The bytes of an answer's body that are kept for the reason.
 const ANSWER_BYTES_KEPT: usize = 4 * 1024;
+
+/// The bytes of an answer's body that a rule judges.
+const JUDGED_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest body of an answer, in bytes. The sink reads all of it, because only its end proves that it is whole.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -51,6 +56,8 @@ pub(super) struct Connection {
     token_file: Option<SmallFile>,
     body_form: BodyForm,
     content_type: HeaderValue,
+    chat_signature: Option<(ChatSignature, ChatSecret)>,
+    answer_rule: Option<AnswerRule>,
 }
 
 impl Connection {
@@ -65,7 +72,7 @@ impl Connection {
             Some(path) => Some(SmallFile::new("ca_file", path, CERTIFICATES_BYTES_MAX as u64).read().await?),
             None => None,
         };
-        let body_form = BodyForm::new(options);
+        let body_form = BodyForm::new(options)?;
         let token_file = options.bearer_token_file.as_deref();
         Ok(Connection {
             clock,
@@ -79,6 +86,8 @@ impl Connection {
             token_file: token_file.map(|path| SmallFile::new("bearer_token_file", path, TOKEN_BYTES_MAX)),
             content_type: content_type(options, &body_form)?,
             body_form,
+            chat_signature: options.sign.zip(options.sign_secret.clone()),
+            answer_rule: options.answer.clone(),
         })
     }
 
@@ -103,11 +112,34 @@ impl Connection {
 
     /// Posts these events in one request, and returns its outcome.
     pub(super) async fn post(&self, headers: &HeaderMap, records: &[&Record]) -> Outcome {
-        let body = self.body_form.body(records);
+        match self.body(records) {
+            Ok(body) => self.send(headers, records, body).await,
+            Err(reason) => Outcome::rejected(reason),
+        }
+    }
+
+    /// Returns the body of a request with these events.
+    ///
+    /// # Errors
+    /// The template fails for one of them.
+    pub(super) fn body(&self, records: &[&Record]) -> Result<String, String> {
+        self.body_form.body(records)
+    }
+
+    /// Posts the body of these events, and returns its outcome.
+    pub(super) async fn send(&self, headers: &HeaderMap, records: &[&Record], body: String) -> Outcome {
+        let now_ms = (self.clock)();
+        let (url, body) = match &self.chat_signature {
+            None => (self.url.clone(), body),
+            Some((ChatSignature::DingTalk, secret)) => (chat_signature::with_query(&self.url, secret, now_ms), body),
+            Some((ChatSignature::Feishu, secret)) => {
+                (self.url.clone(), chat_signature::with_members(body, secret, now_ms))
+            }
+        };
         let mut signed = headers.clone();
         if !self.secrets.is_empty() {
             let id = signature::message_id(records);
-            let timestamp = (self.clock)().div_euclid(1000).to_string();
+            let timestamp = now_ms.div_euclid(1000).to_string();
             let signatures = signature::signatures(&self.secrets, &id, &timestamp, body.as_bytes());
             for (name, value) in
                 [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signatures)]
@@ -118,7 +150,7 @@ impl Connection {
                 }
             }
         }
-        let request = self.client.get().await.post(self.url.clone()).headers(signed).body(body);
+        let request = self.client.get().await.post(url).headers(signed).body(body);
         match self.answer(request, headers).await {
             // The clock is read after the answer, because a date in `Retry-After` counts from there.
             Ok(answer) => answer.outcome(&self.shown, (self.clock)()),
@@ -150,14 +182,19 @@ impl Connection {
         let location = text(LOCATION).and_then(|location| self.url.join(location).ok());
         let retry_after = text(RETRY_AFTER).map(str::to_owned);
         let location = location.as_ref().map(shown).filter(|_| status.is_redirection());
-        let body = match http_client::read_body(response, ANSWER_BYTES_KEPT, ANSWER_BYTES_MAX).await {
+        let rule = self.answer_rule.as_ref().filter(|_| status.is_success());
+        let kept_bytes = if rule.is_some() { JUDGED_BYTES_MAX } else { ANSWER_BYTES_KEPT };
+        let body = match http_client::read_body(response, kept_bytes, ANSWER_BYTES_MAX).await {
             // Only a success must be proven by its end. Otherwise a refusal with a long page would be retried for ever.
             Err(AnswerError::TooLarge { kept, .. }) if !status.is_success() => kept,
             body => body?,
         };
+        let verdict = rule.map(|rule| rule.verdict(&body));
         // Only the reason of a failure quotes the body, and a search for every form of every secret takes time.
-        let body = if status.is_success() { String::new() } else { self.without_secrets(&body, headers) };
-        Ok(Answer { status, retry_after, location, body })
+        let is_quoted = verdict.as_ref().map_or(!status.is_success(), |verdict| *verdict != Verdict::Delivered);
+        let beginning = &body[..body.floor_char_boundary(ANSWER_BYTES_KEPT)];
+        let body = if is_quoted { self.without_secrets(beginning, headers) } else { String::new() };
+        Ok(Answer { status, retry_after, location, verdict, body })
     }
 
     /// Returns a text of the receiver without the secrets of the sink, also without the token in the headers.
@@ -196,7 +233,7 @@ impl Connection {
 /// The content type of every request.
 fn content_type(options: &Options, body_form: &BodyForm) -> Result<HeaderValue, Failure> {
     let text = options.content_type.as_deref().unwrap_or(body_form.content_type());
-    HeaderValue::try_from(text).map_err(|_| Failure::outage(format!("content_type {CONTENT_TYPE_RULE}")))
+    HeaderValue::try_from(text).map_err(|error| Failure::outage(format!("content_type: {error}")))
 }
 
 /// Returns the token in the file, without a `Bearer` before it.

@@ -1,9 +1,12 @@
 //! The sink itself: keeps the connection, and delivers one batch after another.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::batch;
 use super::connection::Connection;
+use super::digest::{self, MessageInterval};
 use super::options::Options;
 use crate::clock::Clock;
 use crate::journal::{Offset, Record, Records};
@@ -21,17 +24,26 @@ pub struct HttpSink {
     /// Whether the next batch begins with single events. Set if a list of the last batch got no answer, or if the receiver was
     /// down.
     is_cautious: bool,
+    /// The interval between two messages. With one, a message is about every event that waits.
+    interval: Option<MessageInterval>,
 }
 
 impl HttpSink {
     /// Makes the sink. It touches nothing until it resumes.
     pub fn new(options: Options, clock: Clock) -> HttpSink {
-        HttpSink { options, clock, connection: None, is_cautious: false }
+        let length = options.min_interval_secs.map(Duration::from_secs);
+        let interval = length.map(|length| MessageInterval::new(length, clock));
+        HttpSink { options, clock, connection: None, is_cautious: false, interval }
     }
 
     async fn try_deliver(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, Failure> {
-        let HttpSink { options, clock, connection, is_cautious } = self;
+        let HttpSink { options, clock, connection, is_cautious, interval } = self;
         let connection = connected(connection, options, *clock).await?;
+        if let Some(interval) = interval {
+            let outcomes = digest::deliver(connection, batch).await?;
+            interval.note(&outcomes);
+            return Ok(outcomes);
+        }
         let delivered = batch::deliver(options, connection, batch, *is_cautious).await?;
         *is_cautious = delivered.is_next_cautious;
         Ok(delivered.outcomes)
@@ -52,7 +64,10 @@ async fn connected<'c>(
 
 #[async_trait]
 impl Sink for HttpSink {
-    async fn resume(&mut self, cursor: Offset, _: Option<&[u8]>, _: &dyn Records) -> Result<Offset, Failure> {
+    async fn resume(&mut self, cursor: Offset, state: Option<&[u8]>, _: &dyn Records) -> Result<Offset, Failure> {
+        if let Some(interval) = &mut self.interval {
+            interval.restore(state);
+        }
         connected(&mut self.connection, &self.options, self.clock).await?;
         Ok(cursor)
     }
@@ -64,6 +79,19 @@ impl Sink for HttpSink {
             // No request was made, so the first event stands for all, and the others lose no attempt.
             Err(failure) => none_tried(batch, failure),
         }
+    }
+
+    /// A message is about events of many streams, so they all share its fate.
+    fn is_ordered(&self) -> bool {
+        self.interval.is_some()
+    }
+
+    fn digest_wait(&self) -> Option<Duration> {
+        self.interval.as_ref().map(MessageInterval::left)
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        self.interval.as_ref()?.state()
     }
 
     async fn probe(&mut self) -> Result<String, Failure> {

@@ -19,6 +19,9 @@ pub(super) fn own_secrets(options: &Options) -> OwnSecrets {
         // Without its prefix.
         secrets.add(text.split_once('_').map_or("", |(_, encoded)| encoded));
     }
+    if let Some(secret) = &options.sign_secret {
+        secrets.add(secret.reveal());
+    }
     options.headers.values().for_each(|value| add_header(&mut secrets, value));
     if let Ok(url) = &options.url.url {
         // Many services identify the caller by a part of the path.
