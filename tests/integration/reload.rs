@@ -356,3 +356,57 @@ async fn rotated_secret_is_taken_over() {
     assert_eq!(livehook.answer_to(KEY, 1_000_000).await, 401);
     livehook.stop().await;
 }
+
+#[tokio::test]
+async fn format_of_the_log_changes() {
+    let mut livehook = running("").await;
+    livehook.edit("[admin]\n", "[log]\nformat = \"json\"\n[admin]\n");
+    assert_eq!(livehook.reload(), "log.format: text -> json\n");
+    assert_eq!(livehook.answer_to(OTHER_KEY, 0).await, 401);
+    livehook.logs("\"error\":\"signature_mismatch\"", 1).await;
+    let is_json = |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    let log = livehook.log();
+    let since = log.lines().skip_while(|line| !is_json(line)).collect::<Vec<_>>();
+    assert!(since.len() >= 2 && since.iter().all(is_json), "{log}");
+    livehook.edit("format = \"json\"", "format = \"text\"");
+    assert_eq!(livehook.reload(), "log.format: json -> text\n");
+    livehook.logs(" INFO the configuration was reloaded: log.format: json -> text", 1).await;
+    livehook.stop().await;
+}
+
+/// What doesn't need the journal changes at once. Otherwise the reload ends in time and changes nothing, and the next one works.
+#[tokio::test]
+#[ignore = "waits for a journal that hangs: run by tests/run"]
+async fn hung_journal_delays_no_reload() {
+    let mut livehook = running("").await;
+    // The writer waits for this lock just as it would wait for a sync that hangs.
+    let other = rusqlite::Connection::open(livehook.path("data/journal.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (began, address) = (Instant::now(), livehook.receiver);
+    let waiting = tokio::spawn(async move {
+        let body = sign_by(KEY, &members(0), now_secs() + 600);
+        Client::connect(address).await.unwrap().post(&body).await.unwrap().status
+    });
+    while livehook.readiness().await == 200 {
+        assert!(began.elapsed() < PATIENCE, "the journal doesn't hang");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    livehook.edit("keys = [", "leeway_secs = 600\nkeys = [");
+    let asked = Instant::now();
+    assert_eq!(livehook.reload(), "receiver.leeway_secs: 0 -> 600\n");
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    livehook.edit("leeway_secs = 600\n", "leeway_secs = 900\n");
+    livehook.edit("[admin]\n", "[journal]\nretention_days = 7\n[admin]\n");
+    let output = livehook.command(&["reload"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
+    livehook.logs("the configuration was not reloaded, and nothing has changed", 1).await;
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    // It may have been refused, because the journal took too long.
+    assert!([200, 503].contains(&waiting.await.unwrap()));
+    livehook.ready().await;
+    assert_eq!(livehook.reload(), "receiver.leeway_secs: 600 -> 900\njournal.retention_days: 30 -> 7\n");
+    assert_eq!(livehook.answer_to(KEY, 1).await, 200);
+    livehook.stop().await;
+}

@@ -75,6 +75,28 @@ async fn sigterm_ends_the_wait() {
     assert!(!active.log().contains("taking over"), "{}", active.log());
 }
 
+// A standby has nothing to reload yet, and must not forget that it was asked to.
+#[tokio::test]
+async fn reload_during_the_wait_counts() {
+    let mut active = Livehook::running("", "").await;
+    let mut standby = active.standby();
+    start_elsewhere(&mut standby).await;
+    let config = std::fs::read_to_string(active.path("config.toml")).unwrap();
+    std::fs::write(active.path("config.toml"), config.replace("keys = [", "leeway_secs = 600\nkeys = [")).unwrap();
+    for _ in 0..2 {
+        standby.signal("HUP");
+    }
+    let late = sign(&client::members(1), now_secs() - 300);
+    let status = async |livehook: &Livehook| {
+        Client::connect(livehook.receiver).await.unwrap().post(&late).await.unwrap().status
+    };
+    assert_eq!(status(&active).await, 401, "the other one was not asked");
+    active.stop().await;
+    logged(&standby, "the configuration was reloaded: receiver.leeway_secs: 0 -> 600", 1).await;
+    assert_eq!(status(&standby).await, 200);
+    standby.stop().await;
+}
+
 // With the same ports, as two services of one machine have.
 #[tokio::test]
 async fn one_of_two_standbys_takes_over() {
