@@ -87,9 +87,8 @@ async fn reload_during_the_wait_counts() {
         standby.signal("HUP");
     }
     let late = sign(&client::members(1), now_secs() - 300);
-    let status = async |livehook: &Livehook| {
-        Client::connect(livehook.receiver).await.unwrap().post(&late).await.unwrap().status
-    };
+    let status =
+        async |livehook: &Livehook| Client::connect(livehook.receiver).await.unwrap().post(&late).await.unwrap().status;
     assert_eq!(status(&active).await, 401, "the other one was not asked");
     active.stop().await;
     logged(&standby, "the configuration was reloaded: receiver.leeway_secs: 0 -> 600", 1).await;
