@@ -22,6 +22,7 @@ use super::{command, file, http, log};
 use crate::clock::Clock;
 
 /// The kind of a configured sink, and the keys of that kind.
+#[allow(clippy::large_enum_variant, reason = "each sink has one, and which is the largest depends on the features")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Options {
     /// `type = "log"`
