@@ -52,8 +52,10 @@ impl Admin {
         Admin { access, sources: Arc::new(sources), api, logins, lag_history: Arc::default(), updates: Arc::default() }
     }
 
-    /// Takes another token and other host names, for every later request. If the token differs, every browser must log in again.
+    /// Takes another token, other host names and another number of subscribers, for every later request. If the token differs, every
+    /// browser must log in again.
     pub fn take_over(&self, options: &Options) {
+        self.api.feed().set_subscribers_max(options.subscribers_max);
         let earlier = self.access.swap(Arc::new(Access::of(options)));
         if earlier.token != options.token {
             self.logins.end_all();

@@ -32,6 +32,7 @@ pub(super) struct Endpoints {
     pub(super) receiver: Task,
     pub(super) callback_receiver: Arc<CallbackReceiver>,
     pub(super) receiver_limits: SharedLimits,
+    pub(super) admin_limits: SharedLimits,
     /// The fingerprint of each callback key, for the pages.
     pub(super) fingerprints: Arc<ArcSwap<Vec<String>>>,
     pub(super) stop_receiver: watch::Sender<bool>,
@@ -101,7 +102,7 @@ pub(super) fn spawn_endpoints(
         instance: config.name.clone(),
         clock: clock::system_clock,
     };
-    let receiver_limits = SharedLimits::from(limits);
+    let (receiver_limits, admin_limits) = (SharedLimits::from(limits), SharedLimits::from(admin_limits));
     let client: FindAddress = Box::new({
         let receiver = Arc::clone(&callback_receiver);
         move |peer, headers| receiver.client_address(peer, headers)
@@ -114,12 +115,13 @@ pub(super) fn spawn_endpoints(
     let admin = Arc::new(Admin::new(&options, sources));
     let admin_hooks = Hooks { failed_handshake: Some(failed_handshake(metrics, "admin")), ..Hooks::default() };
     let admin_task =
-        spawn_admin(&admin, ports.admin, config.log.access, admin_hooks, admin_limits, admin_stop, admin_cut)?;
+        spawn_admin(&admin, ports.admin, config.log.access, admin_hooks, admin_limits.clone(), admin_stop, admin_cut)?;
     Ok(Endpoints {
         is_draining,
         receiver,
         callback_receiver,
         receiver_limits,
+        admin_limits,
         fingerprints,
         stop_receiver,
         admin,
@@ -149,7 +151,7 @@ fn spawn_admin(
     port: Port,
     access: Option<AccessOptions>,
     hooks: Hooks,
-    limits: Limits,
+    limits: SharedLimits,
     stop: watch::Receiver<bool>,
     mut cut: watch::Receiver<bool>,
 ) -> anyhow::Result<Task> {
@@ -186,7 +188,7 @@ async fn serve(
     port: Port,
     router: Router,
     hooks: Hooks,
-    limits: impl Into<SharedLimits>,
+    limits: SharedLimits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     http::serve(port, router, hooks, limits, async move {

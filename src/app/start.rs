@@ -46,7 +46,6 @@ pub struct App {
     /// The limit of open files; `None` if there is none.
     pub(super) open_files: Option<u64>,
     /// How many subscribers the feed can have.
-    pub(super) subscribers_max: usize,
     pub(super) metrics: Arc<Metrics>,
     /// Requests of the API to reload the configuration; `None` after they were handed over.
     pub(super) reload_requests: Option<mpsc::Receiver<ReloadRequest>>,
@@ -147,7 +146,6 @@ impl App {
             config,
             inherited,
             open_files,
-            subscribers_max,
             metrics,
             reload_requests: Some(reload_requests),
             reload_source: None,

@@ -9,9 +9,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::certificates::OtherFiles;
-use super::limits::receiver_limits;
+use super::limits::{admin_limits, receiver_limits, subscribers_max};
 use super::reload::Proposal;
 use super::start::{App, config_labels, limit_values, unsaved_bytes_max};
+use crate::admin;
 use crate::callback::Verifier;
 use crate::config::{self, Change, Config};
 use crate::journal::Consumer;
@@ -63,10 +64,12 @@ impl App {
         let endpoints = &self.endpoints;
         endpoints.callback_receiver.take_over(&config.receiver, verifier, fingerprints.clone());
         endpoints.fingerprints.store(Arc::new(fingerprints));
-        let limits = receiver_limits(&config.receiver, self.subscribers_max, self.open_files);
-        self.metrics.limits().set(limit_values(&config, &limits, self.subscribers_max));
+        let subscribers_max = subscribers_max(&config.admin, self.open_files);
+        let limits = receiver_limits(&config.receiver, subscribers_max, self.open_files);
+        self.metrics.limits().set(limit_values(&config, &limits, subscribers_max));
         endpoints.receiver_limits.replace(limits);
-        endpoints.admin.take_over(&config.admin);
+        endpoints.admin_limits.replace(admin_limits(subscribers_max, self.open_files));
+        endpoints.admin.take_over(&admin::Options { subscribers_max, ..config.admin.clone() });
         telemetry::set_log_options(&config.log);
         if let Some(index) = &self.workers.index {
             index.set_unsaved_bytes_max(unsaved_bytes_max(&config));

@@ -91,7 +91,7 @@ const SETTINGS: &[Setting] = &[
     live("receiver.answer_timeout_secs", |config| config.receiver.answer_timeout_secs.to_string()),
     fixed("admin.listen", |config| config.admin.listen.to_string()),
     live("admin.allowed_hosts", |config| list(&config.admin.allowed_hosts)),
-    fixed("admin.subscribers_max", |config| config.admin.subscribers_max.to_string()),
+    live("admin.subscribers_max", |config| config.admin.subscribers_max.to_string()),
     live("journal.retention_days", |config| config.journal.retention_days.to_string()),
     live("journal.size_bytes_max", |config| config.journal.size_bytes_max.to_string()),
     live("journal.dedupe_window_secs", |config| config.journal.dedupe_window_secs.to_string()),
@@ -139,7 +139,6 @@ pub fn keep_fixed(config: &mut Config, running: &Config) {
     if config.admin.tls.is_some() != running.admin.tls.is_some() {
         config.admin.tls = running.admin.tls.clone();
     }
-    config.admin.subscribers_max = running.admin.subscribers_max;
     config.index = running.index.clone();
     config.log.access = running.log.access;
 }

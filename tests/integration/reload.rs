@@ -191,11 +191,17 @@ async fn fixed_settings_are_named() {
     livehook.edit("data_dir = \"data\"", "data_dir = \"other\"");
     livehook.edit("keys = [", "leeway_secs = 600\npath = \"/other\"\nkeys = [");
     livehook.edit("token = ", "subscribers_max = 7\ntoken = ");
+    livehook.edit("keys = [", "health_path = \"/health\"\nkeys = [");
     let expected = "data_dir: data -> other (needs a restart)\nreceiver.path: /callback -> /other (needs a restart)\n\
-        receiver.leeway_secs: 0 -> 600\nadmin.subscribers_max: 256 -> 7 (needs a restart)\n";
+        receiver.health_path: not set -> /health (needs a restart)\nreceiver.leeway_secs: 0 -> 600\nadmin.subscribers_max: 256 -> 7\n";
     assert_eq!(livehook.reload(), expected);
     livehook.logs("the configuration was reloaded, except: data_dir: data -> other (needs a restart)", 1).await;
-    assert_eq!(livehook.reload(), expected.replace("receiver.leeway_secs: 0 -> 600\n", ""), "they still differ");
+    assert_eq!(
+        livehook.reload(),
+        expected.replace("receiver.leeway_secs: 0 -> 600\nadmin.subscribers_max: 256 -> 7\n", ""),
+        "they still differ"
+    );
+    assert_eq!(livehook.metric("livehook_feed_subscribers_max").await.unwrap(), "7");
     assert_eq!(livehook.answer_to(KEY, 0).await, 200, "the path is as before");
     assert!(!livehook.path("other").exists());
 

@@ -35,6 +35,6 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-pub(super) use feed::Feed;
+pub(super) use feed::{Feed, Seat};
 pub(super) use routes::router;
 pub(super) use state::Api;

@@ -10,11 +10,12 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::state::Pages;
 use super::view::View;
+use crate::admin::api::Seat;
 use crate::admin::event_stream::{HEARTBEAT, RETRY_MS, event_stream};
 use crate::admin::problem::Problem;
 use crate::admin::updates::Update;
@@ -42,7 +43,7 @@ struct Open {
     updates: broadcast::Receiver<Arc<Update>>,
     stopping: watch::Receiver<bool>,
     heartbeat: Interval,
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Open {

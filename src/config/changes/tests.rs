@@ -93,7 +93,7 @@ fn fixed_settings_keep_their_values() {
     let running = load(KEYS);
     let mut other = load(
         "name = \"b\"\ndata_dir = \"b\"\nreceiver = { keys = [\"sixteen-letters!\"], listen = \"127.0.0.1:2\", path = \"/b\", \
-         health_path = \"/c\", leeway_secs = 1 }\nadmin = { listen = \"127.0.0.1:3\", subscribers_max = 1 }\n\
+         health_path = \"/c\", leeway_secs = 1 }\nadmin = { listen = \"127.0.0.1:3\" }\n\
          log = { access = { sample = 0.5 } }\nindex = { enabled = false, retention_days = 1, stale_after_secs = 60, bridge_gap_secs = 1 }",
     );
     let files = || Some(ServerFiles { cert_file: "a".into(), key_file: "b".into() });

@@ -8,11 +8,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::time::sleep;
 
 use super::batch::{Batch, Section, render};
 use super::filter::Filter;
+use super::seats::{Seat, Seats};
 use crate::admin::api::readers::Readers;
 use crate::admin::problem::Problem;
 use crate::clock::Clock;
@@ -45,8 +46,7 @@ pub(in crate::admin) struct Feed {
     horizon: watch::Receiver<Offset>,
     stopping: watch::Receiver<bool>,
     clock: Clock,
-    subscribers_max: usize,
-    seats: Arc<Semaphore>,
+    seats: Seats,
     catching_up: Semaphore,
     live: Mutex<Live>,
     joined: Notify,
@@ -90,9 +90,7 @@ impl Feed {
             horizon,
             stopping,
             clock,
-            subscribers_max,
-            // tokio panics at more permits.
-            seats: Arc::new(Semaphore::new(subscribers_max.min(Semaphore::MAX_PERMITS))),
+            seats: Seats::new(subscribers_max),
             catching_up: Semaphore::new(CATCHING_UP_MAX),
             live: Mutex::new(Live { batches, place: Offset::default() }),
             joined: Notify::new(),
@@ -102,20 +100,24 @@ impl Feed {
 
     /// Returns the number of subscribers.
     pub(in crate::admin) fn subscribers(&self) -> usize {
-        self.subscribers_max.saturating_sub(self.seats.available_permits())
+        self.seats.taken()
     }
 
-    /// Takes a seat for a subscriber, which is free again when the permit is dropped.
+    /// Changes how many subscribers there can be. If there are more, they stay.
+    pub(in crate::admin) fn set_subscribers_max(&self, subscribers_max: usize) {
+        self.seats.set_most(subscribers_max);
+    }
+
+    /// Takes a seat for a subscriber, which is free again when it is dropped.
     ///
     /// # Errors
     /// All seats are taken, or the service is stopping.
-    pub(in crate::admin) fn take_seat(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(in crate::admin) fn take_seat(&self) -> Result<Seat, Problem> {
         // Clients reconnect when their feed ends, and would keep a stopping service busy.
         if *self.stopping.borrow() {
             return Err(Problem::stopping());
         }
-        Arc::clone(&self.seats).try_acquire_owned().map_err(|_| {
-            let most = self.subscribers_max;
+        self.seats.take().map_err(|most| {
             Problem::unavailable(
                 "unavailable",
                 format!(

@@ -7,6 +7,7 @@ mod batch;
 mod feeder;
 mod filter;
 mod point;
+mod seats;
 mod start;
 mod subscriber;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod testing;
 pub(in crate::admin) use feeder::Feed;
 pub(super) use filter::{Filter, MessageKind};
 pub(super) use point::{Gap, InvalidPoint};
+pub(in crate::admin) use seats::Seat;
 pub(super) use start::{Beginning, Start};
 pub(super) use subscriber::Subscriber;

@@ -11,14 +11,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, stream};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::batch::{self, Batch};
 use super::feeder::{Feed, Join};
 use super::filter::Filter;
 use super::point::JournalMark;
+use super::seats::Seat;
 use super::start::Start;
 use crate::admin::api::json::json;
 use crate::admin::event_stream::RETRY_MS;
@@ -51,14 +52,14 @@ pub(in crate::admin::api) struct Subscriber {
     /// The page that it waits for while it is behind. It is kept across heartbeats, so that the subscriber keeps its turn.
     reading: Option<BoxFuture<'static, Result<Vec<Batch>, Problem>>>,
     heartbeat: Interval,
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Subscriber {
     /// Makes a subscriber. If nothing else is sent, it gets a comment every `heartbeat`.
     pub(in crate::admin::api) fn new(
         feed: Arc<Feed>,
-        seat: OwnedSemaphorePermit,
+        seat: Seat,
         peer: SocketAddr,
         filter: Filter,
         start: Start,
