@@ -50,6 +50,10 @@ impl SqliteConsumer {
 #[async_trait]
 impl Records for SqliteConsumer {
     async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Record>, JournalError> {
+        // Nothing is after the head, and a worker without work asks again and again.
+        if after >= self.head() {
+            return Ok(Vec::new());
+        }
         if let Some(records) = self.shared.tail.read(after, limit) {
             return Ok(records);
         }

@@ -22,6 +22,7 @@ mod event_types;
 mod feed;
 mod flood;
 mod full_disk;
+mod idle;
 mod kills;
 mod kills_during_failures;
 mod logs;

@@ -151,6 +151,17 @@ impl Livehook {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// How often its threads have waited for something and gone on.
+    pub(crate) fn wake_ups(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.as_ref().unwrap().id())).unwrap();
+        let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
+            let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.map_or(0, |count| count.trim().parse::<u64>().unwrap())
+        };
+        threads.map(of_thread).sum()
+    }
+
     /// Waits until it ends, at most for `patience`.
     pub(crate) async fn ended(&mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;

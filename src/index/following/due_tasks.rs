@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use super::follower::Follower;
 use crate::index::{IndexError, Store};
+use crate::journal::Offset;
 
-/// How often the live streams are counted. A session becomes stale without any event, so the count changes with time alone.
-pub(super) const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the live streams are counted while records come.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the worker may wait if no record comes. A session becomes stale without any event, so the count of live streams changes
+/// with time alone.
+const IDLE_WAIT: Duration = Duration::from_secs(10);
 
 /// How often the index is made durable. If many events arrive, that happens earlier: see [`Follower::must_save`].
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
@@ -19,6 +24,8 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct DueTasks {
     counted_ms: i64,
+    /// The newest record of the last count.
+    counted: Offset,
     checkpointed_ms: i64,
     pruned_ms: i64,
 }
@@ -33,6 +40,7 @@ impl DueTasks {
             let count = follower.index.run(move |store| store.live_streams(now_ms)).await?;
             follower.status.set_live_streams(count);
             self.counted_ms = now_ms;
+            self.counted = follower.cursor();
         }
         if is_due(now_ms, self.checkpointed_ms, CHECKPOINT_INTERVAL) || follower.must_save() {
             follower.save().await?;
@@ -51,6 +59,11 @@ impl DueTasks {
             self.pruned_ms = now_ms;
         }
         Ok(has_more)
+    }
+
+    /// Returns how long the worker may wait for records before a task is due.
+    pub(super) fn wait(&self, follower: &Follower) -> Duration {
+        if self.counted == follower.cursor() { IDLE_WAIT } else { COUNT_INTERVAL }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::due_tasks::{COUNT_INTERVAL, DueTasks};
+use super::due_tasks::DueTasks;
 use super::follower::Follower;
 use super::gathering::Gathering;
 use super::index_file::{IndexFile, Opened};
@@ -112,10 +112,11 @@ impl Worker {
     /// Returns when there is something to do.
     async fn pause(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), IndexError> {
         let status = Arc::clone(&self.follower.status);
+        let wait = self.due_tasks.wait(&self.follower);
         tokio::select! {
             result = self.follower.wait() => result?,
             () = status.rebuild_requested() => return Ok(()),
-            () = wait_unless_stopped(COUNT_INTERVAL, stop) => return Ok(()),
+            () = wait_unless_stopped(wait, stop) => return Ok(()),
         }
         self.gather(stop).await;
         Ok(())

@@ -229,6 +229,7 @@ impl Store {
         advances: &[Advance],
         now: Now,
     ) -> Result<CommitReport, JournalError> {
+        check_place(&self.data_dir, self.identity)?;
         self.window.expire(now.monotonic_secs());
         let is_new = |append: &&Append| !self.window.contains(append.event.id());
         let bytes = appends.iter().filter(is_new).map(|append| pruning::stored_bytes(&append.event)).sum();

@@ -18,6 +18,9 @@ use crate::telemetry::Metrics;
 /// How often the writer prunes the journal.
 const PRUNING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often it does so if nothing was written. A service without work should not wake the processor.
+const IDLE_PRUNING_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How long the writer prunes at a time. The slice at the end may take it further.
 const PRUNING_MAX: Duration = Duration::from_millis(5);
 
@@ -93,6 +96,9 @@ impl Writer {
             let wait_max = self.next_maintenance.saturating_duration_since(Instant::now());
             let Batch { appends, advances, edits, is_last } = self.links.inbox.take(wait_max);
             let now = self.links.clocks.now();
+            if !(appends.is_empty() && advances.is_empty() && edits.is_empty()) {
+                self.next_maintenance = self.next_maintenance.min(Instant::now() + PRUNING_INTERVAL);
+            }
             if !(appends.is_empty() && advances.is_empty()) {
                 let committed = self.commit(appends, advances, now);
                 // The task that passes replies on has ended, so nothing waits for one.
@@ -214,7 +220,7 @@ impl Writer {
 
     /// Prunes the journal, or reopens it after a failure. If it reopened the journal, the result has its head.
     fn maintain(&mut self, now: Now) -> Option<Committed> {
-        self.next_maintenance = Instant::now() + PRUNING_INTERVAL;
+        self.next_maintenance = Instant::now() + IDLE_PRUNING_INTERVAL;
         match &self.state {
             State::Open(_) => {
                 self.prune_store(now);

@@ -103,6 +103,7 @@ fn moved_journal_is_not_created_again() {
     std::fs::rename(&path, &away).unwrap();
     let is_gone = |error: JournalError| assert!(matches!(&error, JournalError::Gone(at) if *at == path), "{error}");
     is_gone(store.prune(at(1), || false).unwrap_err());
+    is_gone(store.commit(&appends([event(4)]), &[], at(1)).map(drop).unwrap_err());
     is_gone(reopen(at(1)).err().unwrap());
     assert!(!path.exists());
     std::fs::write(&path, "another").unwrap();
