@@ -8,7 +8,8 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, all_arrived, conforms, metric, post, survives_a_long_stop};
+use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post, survives_a_long_stop};
+use crate::client::Client;
 use crate::process::Livehook;
 
 /// The exchange of the tests, and its queue.
@@ -191,4 +192,36 @@ async fn a_long_stop_of_rabbitmq_is_survived() {
     rabbit.declare_exchange();
     rabbit.bind();
     survives_a_long_stop(rabbit, directory.path()).await;
+}
+
+/// The server takes no message while it has too little free space, and refuses a message above its limit.
+#[tokio::test]
+#[ignore = "needs rabbitmq-server and takes half a minute: run by tests/run"]
+async fn limits_of_rabbitmq_lose_no_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut rabbit = Rabbit::new(directory.path(), "");
+    rabbit.declare_exchange();
+    rabbit.bind();
+    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", rabbit.configure());
+    let mut livehook = Livehook::configure(directory.path(), "", &config);
+    livehook.start();
+    livehook.ready().await;
+    rabbit.server.restart_with(&["disk_free_limit.absolute = 100000GB", "max_message_size = 2000"]);
+    post(&livehook, 0..50).await;
+    wait_for(&livehook, "the alarm of memory or disk is on");
+    assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
+    rabbit.server.restart_with(&["disk_free_limit.absolute = 1MB", "max_message_size = 2000"]);
+    all_arrived(&livehook, &rabbit, true).await;
+
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    let large = callback("large", 51).replace("a=b", &"x".repeat(3000));
+    assert_eq!(client.post(&large).await.unwrap().status, 200);
+    post(&livehook, 52..100).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while metric(&livehook, "livehook_delivery_lag_records").await > 0 {
+        assert!(Instant::now() < deadline, "{}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 1, "{}", livehook.log());
+    livehook.stop().await;
 }

@@ -232,3 +232,38 @@ async fn a_long_stop_of_nats_is_survived() {
     let directory = tempfile::tempdir().unwrap();
     survives_a_long_stop(Nats::new(directory.path(), "create_stream = true"), directory.path()).await;
 }
+
+/// A user without the right to publish waits, and the log says what is missing.
+#[tokio::test]
+#[ignore = "needs nats-server and takes some seconds: run by tests/run"]
+async fn rights_of_nats_lose_no_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut nats =
+        Nats::new(directory.path(), "create_stream = true\nuser = \"sender\"\npassword_file = \"nats.password\"");
+    let password = directory.path().join("nats.password");
+    std::fs::write(&password, "s3cr3t-word").unwrap();
+    let keys = nats.configure().replace("nats.password", password.to_str().unwrap());
+    let settings = directory.path().join("nats.conf");
+    let with_rights = |subjects: &str| {
+        let users = format!(
+            "authorization {{ users = [{{ user: sender, password: s3cr3t-word, permissions: {{ publish: [{subjects}], \
+             subscribe: [\"_INBOX.>\"] }} }}, {{ user: reader, password: reader }}] }}\nno_auth_user: reader\n"
+        );
+        std::fs::write(&settings, users).unwrap();
+    };
+    let setting = ["--config", settings.to_str().unwrap()];
+    with_rights("\"$JS.API.STREAM.>\"");
+    nats.server.restart_with(&setting);
+    let mut livehook = Livehook::configure(directory.path(), "", &format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{keys}"));
+    livehook.start();
+    livehook.ready().await;
+    post(&livehook, 0..50).await;
+    wait_for(&livehook, "let the user publish to the subjects of `subject`");
+    assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
+    assert!(!livehook.log().contains("s3cr3t-word"));
+    with_rights("\"$JS.API.STREAM.>\", \"livehook.>\"");
+    nats.server.restart_with(&setting);
+    all_arrived(&livehook, &nats, false).await;
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
+    livehook.stop().await;
+}

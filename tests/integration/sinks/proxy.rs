@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     mode: Arc<Mutex<Mode>>,
     last_request: Arc<Mutex<Option<&'static str>>>,
+    server_port: Arc<AtomicU16>,
 }
 
 impl Proxy {
@@ -35,19 +36,28 @@ impl Proxy {
         let mode = Arc::new(Mutex::new(Mode::Pass));
         let last_request: Arc<Mutex<Option<&'static str>>> = Arc::default();
         let (shared, shared_request) = (Arc::clone(&mode), Arc::clone(&last_request));
+        let server_port = Arc::new(AtomicU16::new(server_port));
+        let present_port = Arc::clone(&server_port);
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (mode, last_request) = (Arc::clone(&shared), Arc::clone(&shared_request));
+                let server_port = present_port.load(Ordering::SeqCst);
                 std::thread::spawn(move || pass(client.unwrap(), server_port, mode, last_request));
             }
         });
-        Proxy { address, mode, last_request }
+        Proxy { address, mode, last_request, server_port }
     }
 
     /// Makes [`Mode::LoseAnswers`] lose only the answers to requests with this text.
     #[cfg(feature = "sql")]
     pub(super) fn lose_answers_to(&self, text: &'static str) {
         *self.last_request.lock().unwrap() = Some(text);
+    }
+
+    /// Lets another server take over: new connections go there.
+    #[cfg(any(feature = "redis", feature = "sql"))]
+    pub(super) fn switch_to(&self, server_port: u16) {
+        self.server_port.store(server_port, Ordering::SeqCst);
     }
 
     /// Changes the mode of all connections.

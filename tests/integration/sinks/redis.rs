@@ -255,3 +255,33 @@ async fn a_long_stop_of_redis_is_survived() {
     let directory = tempfile::tempdir().unwrap();
     survives_a_long_stop(Redis::new(directory.path(), ""), directory.path()).await;
 }
+
+/// The primary dies after its replica has every event. Until the replica is promoted, it refuses events.
+#[tokio::test]
+#[ignore = "needs redis-server and takes some seconds: run by tests/run"]
+async fn a_replica_of_redis_takes_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut primary = Redis::new(directory.path(), "");
+    let folder = directory.path().join("replica");
+    std::fs::create_dir(&folder).unwrap();
+    let settings = ["--replicaof", "127.0.0.1", &primary.server.port.to_string()];
+    let replica = Redis { server: Server::start("redis", &folder, &settings), more: "" };
+    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", primary.configure());
+    let mut livehook = Livehook::configure(directory.path(), "", &config);
+    livehook.start();
+    livehook.ready().await;
+    post(&livehook, 0..200).await;
+    all_arrived(&livehook, &primary, false).await;
+    assert_eq!(primary.ask(&["WAIT", "1", "10000"]), 1);
+
+    primary.fail(Fault::Away);
+    post(&livehook, 200..400).await;
+    primary.server.proxy.switch_to(replica.server.port);
+    replica.wait_for(&livehook, "READONLY");
+    replica.ask(&["REPLICAOF", "NO", "ONE"]);
+    all_arrived(&livehook, &replica, false).await;
+    post(&livehook, 400..600).await;
+    all_arrived(&livehook, &replica, false).await;
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
+    livehook.stop().await;
+}

@@ -45,6 +45,14 @@ impl Server {
         self
     }
 
+    /// Ends the server, and starts it with other settings.
+    #[cfg(any(feature = "amqp", feature = "nats"))]
+    pub(super) fn restart_with(&mut self, settings: &[&str]) {
+        self.kill();
+        self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        self.run();
+    }
+
     fn run(&mut self) {
         let mut command = Command::new(&self.script);
         command.arg(&self.folder).arg(self.port.to_string()).args(&self.settings);

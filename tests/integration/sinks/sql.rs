@@ -9,7 +9,7 @@ use livehook::callback::EventId;
 use livehook::journal::{Offset, Reader, Record};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, conforms, id_of, metric, post};
+use super::{Fault, RETRY, Subject, all_arrived, conforms, id_of, metric, post, survives_a_long_stop};
 use crate::process::Livehook;
 
 /// A table of the user's own. Its column `n` shows the order, and its rule refuses the stream of the rejected events.
@@ -329,6 +329,60 @@ async fn commit_with_a_warning_proves_nothing() {
     database.ask("ALTER SYSTEM RESET synchronous_standby_names");
     database.ask("SELECT pg_reload_conf()");
     all_rows(&livehook, &database, 50).await;
+    livehook.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL and takes half a minute: run by tests/run"]
+async fn a_long_stop_of_postgres_is_survived() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::postgres(directory.path());
+    database.ask(TABLES[0]);
+    survives_a_long_stop(database, directory.path()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB and takes half a minute: run by tests/run"]
+async fn a_long_stop_of_mysql_is_survived() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::mysql(directory.path());
+    database.ask(TABLES[1]);
+    survives_a_long_stop(database, directory.path()).await;
+}
+
+/// The primary dies, and its synchronous standby takes over. Until it is promoted, it refuses events.
+#[tokio::test]
+#[ignore = "needs PostgreSQL and takes some seconds: run by tests/run"]
+async fn a_standby_of_postgres_takes_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut primary = Database::postgres(directory.path());
+    primary.ask(TABLES[0]);
+    let folder = directory.path().join("standby");
+    std::fs::create_dir(&folder).unwrap();
+    let standby_of = format!("standby_of={}", primary.server.port);
+    let standby = Database {
+        server: Server::start("postgres", &folder, &[&standby_of]),
+        directory: directory.path().to_owned(),
+        is_postgres: true,
+        more: "",
+    };
+    primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    primary.ask("SELECT pg_reload_conf()");
+    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", primary.configure());
+    let mut livehook = Livehook::configure(directory.path(), "", &config);
+    livehook.start();
+    livehook.ready().await;
+    post(&livehook, 0..200).await;
+    all_arrived(&livehook, &primary, false).await;
+
+    // Some commits are under way. Each that livehook took for done is on the standby too.
+    tokio::join!(post(&livehook, 200..600), async { primary.fail(Fault::Away) });
+    primary.server.proxy.switch_to(standby.server.port);
+    standby.wait_for(&livehook, "read-only transaction");
+    standby.ask("SELECT pg_promote()");
+    all_arrived(&livehook, &standby, false).await;
+    sessions_are_equal(&livehook, &standby);
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
     livehook.stop().await;
 }
 
