@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::event_table::EventTable;
+use super::event_table::{EventRow, EventTable};
 use super::hours::{self, End, HourCounts};
 use super::rebuilt_sessions::RebuiltSessions;
 use super::stored_session::{SessionTable, StoredSession};
@@ -76,6 +76,7 @@ impl Store {
         let mut events = EventTable::prepare(&transaction)?;
         let mut sessions = SessionTable::prepare(&transaction)?;
         let mut batch = Batch { rebuilt_sessions: rebuild_until.map(|_| rebuilt_sessions), ..Batch::default() };
+        let mut rows = Vec::with_capacity(records.len());
         for Record { offset, event } in records {
             // Metrics count each record once, even if a rebuild reads it again.
             let is_uncounted = *offset > *counted;
@@ -91,14 +92,18 @@ impl Store {
                     (streams.number(&StreamKey::of(event.partition_key()))?, None)
                 }
             };
-            if events.insert(*offset, event, stream, session)? {
-                batch.event_hours.add_event(event);
+            rows.push(EventRow::new(*offset, event, stream, session));
+        }
+        events.write(&rows, |position| batch.event_hours.add_event(&records[position].event))?;
+        // Each session is written once for all its events in the batch.
+        let mut new_sessions = Vec::with_capacity(batch.sessions.len());
+        for ChangedSession { stored, before, .. } in &batch.sessions {
+            match before {
+                Some(before) => sessions.update(stored, before)?,
+                None => new_sessions.push(stored),
             }
         }
-        // Each session is written once for all its events in the batch.
-        for session in &batch.sessions {
-            sessions.write(&session.stored, session.before.as_ref())?;
-        }
+        sessions.insert(&new_sessions)?;
         batch.count_ends();
         // A transaction ends after its statements.
         drop((streams, events, sessions));

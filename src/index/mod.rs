@@ -13,6 +13,7 @@ mod event_table;
 mod following;
 mod hours;
 mod lane_views;
+mod multiple_rows;
 mod options;
 mod pruning;
 mod query;

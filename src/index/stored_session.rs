@@ -1,8 +1,9 @@
 //! A session as a row of the index.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, params};
 
 use super::hours::End;
+use super::multiple_rows::{ROWS, placeholders};
 use crate::callback::EventId;
 use crate::session::{ManualEnd, Push, Session, Stop};
 
@@ -47,16 +48,63 @@ impl StoredSession {
             session: Session { push, stop, manual_end, seen_ms: Some((row.get(5)?, row.get(6)?)) },
         })
     }
+
+    /// Binds the values of [`COLUMNS`] as row number `row` of a statement.
+    fn bind(&self, statement: &mut CachedStatement<'_>, row: usize) -> rusqlite::Result<()> {
+        let session = &self.session;
+        let none = (None, &Push::default());
+        let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
+        let none = (None, &Stop::default());
+        let (stop_id, stop) = session.stop.as_ref().map_or(none, |(id, stop)| (Some(id.to_bytes()), stop));
+        let manual_end = session.manual_end.as_ref();
+        let manual_end_id = manual_end.map(|(id, _)| id.to_bytes());
+        let manual_end_why = manual_end.and_then(|(_, end)| end.why.as_deref());
+        let category = session.reason().map(|reason| reason.category.label());
+        let values: [&dyn ToSql; COLUMN_COUNT] = [
+            &self.number,
+            &self.stream,
+            &self.sequence,
+            &self.offsets.0,
+            &self.offsets.1,
+            &session.first_ms(),
+            &session.last_ms(),
+            &push_id,
+            &push.appid,
+            &push.node,
+            &push.user_address,
+            &push.width,
+            &push.height,
+            &stop_id,
+            &stop.push.appid,
+            &stop.push.node,
+            &stop.push.user_address,
+            &stop.push.width,
+            &stop.push.height,
+            &stop.push_duration_ms,
+            &stop.errcode,
+            &stop.errmsg,
+            &session.started_ms(),
+            &session.ended_ms(),
+            &session.duration_ms(),
+            &category,
+            &manual_end_id,
+            &manual_end_why,
+        ];
+        for (column, value) in values.into_iter().enumerate() {
+            statement.raw_bind_parameter(row * COLUMN_COUNT + column + 1, value)?;
+        }
+        Ok(())
+    }
 }
 
-const INSERT: &str = "INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
-        push_id, push_appid, push_node, push_user_address, push_width, push_height,
-        stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
-        stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category, manual_end_id, manual_end_why)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26,
-        ?27, ?28)";
+/// The columns of a new row, and how many they are.
+const COLUMNS: &str = "number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
+    push_id, push_appid, push_node, push_user_address, push_width, push_height,
+    stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
+    stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category, manual_end_id, manual_end_why";
+const COLUMN_COUNT: usize = 28;
 
-/// Takes the parameters of [`INSERT`], and doesn't change the start.
+/// Takes the values of [`COLUMNS`], and doesn't change the start.
 const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
         push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
         stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
@@ -70,6 +118,7 @@ pub(super) struct SessionTable<'c> {
     connection: &'c Connection,
     find: CachedStatement<'c>,
     insert: CachedStatement<'c>,
+    insert_rows: CachedStatement<'c>,
     update: CachedStatement<'c>,
 }
 
@@ -79,10 +128,15 @@ impl<'c> SessionTable<'c> {
         let find = format!(
             "SELECT {SESSION_COLUMNS}, ended_ms, reason_category FROM sessions WHERE sequence = ?1 AND stream = ?2"
         );
+        let insert = |verb: &str, rows: usize| {
+            format!("{verb} INTO sessions ({COLUMNS}) VALUES {}", placeholders(COLUMN_COUNT, rows))
+        };
         Ok(SessionTable {
             connection,
             find: connection.prepare_cached(&find)?,
-            insert: connection.prepare_cached(INSERT)?,
+            insert: connection.prepare_cached(&insert("INSERT", 1))?,
+            // Without `IGNORE`, SQLite would copy each page before it changes it, to undo the first rows if a later one fails.
+            insert_rows: connection.prepare_cached(&insert("INSERT OR IGNORE", ROWS))?,
             update: connection.prepare_cached(UPDATE)?,
         })
     }
@@ -97,53 +151,39 @@ impl<'c> SessionTable<'c> {
         self.find.query_row(params![sequence, stream], read).optional()
     }
 
-    /// Writes the row of a session: a new one, or one that was `before`.
-    pub(super) fn write(&mut self, stored: &StoredSession, before: Option<&Session>) -> rusqlite::Result<()> {
-        let session = &stored.session;
-        let none = (None, &Push::default());
-        let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
-        let none = (None, &Stop::default());
-        let (stop_id, stop) = session.stop.as_ref().map_or(none, |(id, stop)| (Some(id.to_bytes()), stop));
-        let manual_end = session.manual_end.as_ref();
-        let manual_end_id = manual_end.map(|(id, _)| id.to_bytes());
-        let manual_end_why = manual_end.and_then(|(_, end)| end.why.as_deref());
-        let category = session.reason().map(|reason| reason.category.label());
-        let statement = if before.is_some() { &mut self.update } else { &mut self.insert };
-        statement.execute(params![
-            stored.number,
-            stored.stream,
-            stored.sequence,
-            stored.offsets.0,
-            stored.offsets.1,
-            session.first_ms(),
-            session.last_ms(),
-            push_id,
-            push.appid,
-            push.node,
-            push.user_address,
-            push.width,
-            push.height,
-            stop_id,
-            stop.push.appid,
-            stop.push.node,
-            stop.push.user_address,
-            stop.push.width,
-            stop.push.height,
-            stop.push_duration_ms,
-            stop.errcode,
-            stop.errmsg,
-            session.started_ms(),
-            session.ended_ms(),
-            session.duration_ms(),
-            category,
-            manual_end_id,
-            manual_end_why,
-        ])?;
+    /// Writes the rows of new sessions.
+    ///
+    /// # Errors
+    /// The database cannot be written, or it has one of the sessions.
+    pub(super) fn insert(&mut self, sessions: &[&StoredSession]) -> rusqlite::Result<()> {
+        for chunk in sessions.chunks(ROWS) {
+            if chunk.len() == ROWS {
+                for (row, stored) in chunk.iter().enumerate() {
+                    stored.bind(&mut self.insert_rows, row)?;
+                }
+                if self.insert_rows.raw_execute()? == ROWS {
+                    continue;
+                }
+                // One was ignored, and inserting all again returns the error.
+            }
+            for stored in chunk {
+                stored.bind(&mut self.insert, 0)?;
+                self.insert.raw_execute()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the row of a session that was `before`.
+    pub(super) fn update(&mut self, stored: &StoredSession, before: &Session) -> rusqlite::Result<()> {
+        stored.bind(&mut self.update, 0)?;
+        self.update.raw_execute()?;
         // Writing the same start again would cost as much in the indexes by start as a change.
-        if before.is_some_and(|before| before.started_ms() != session.started_ms()) {
+        let started_ms = stored.session.started_ms();
+        if before.started_ms() != started_ms {
             self.connection
                 .prepare_cached("UPDATE sessions SET started_ms = ?2 WHERE number = ?1")?
-                .execute([stored.number, session.started_ms()])?;
+                .execute([stored.number, started_ms])?;
         }
         Ok(())
     }
