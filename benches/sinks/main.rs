@@ -1,4 +1,4 @@
-//! Measures how fast the sinks `http`, `postgres` and `mysql` deliver, and how much the work of `http` delays the answers to
+//! Measures how fast the sinks of a network deliver, and how much the work of `http` delays the answers to
 //! callbacks. livehook is built for release, and a receiver on loopback answers 204 to everything.
 //!
 //! ```text
@@ -9,9 +9,13 @@
 //! cargo bench --bench sinks -- backlog            a million events in lists of 100, and the memory that they need
 //! cargo bench --features sql --bench sinks -- postgres --events 200000     waiting events to PostgreSQL, with sessions
 //! cargo bench --features sql --bench sinks -- mysql --events 200000        waiting events to MariaDB, with sessions
+//! cargo bench --features full --bench sinks -- redis --events 200000       waiting events to a stream of Redis
+//! cargo bench --features full --bench sinks -- nats --events 200000        waiting events to a stream of NATS
+//! cargo bench --features full --bench sinks -- amqp --events 200000        waiting events to a queue of RabbitMQ
+//! cargo bench --features full --bench sinks -- kafka --events 200000       waiting events to a topic of noida-db with 6 partitions
 //! ```
 //!
-//! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--events N` for `backlog` and the databases (1000000),
+//! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--events N` for `backlog` and the servers (1000000),
 //! `--dir DIR` for the data (in `target/`). livehook runs on core 1, the receiver and the generator on core 0, so
 //! nothing else should run at the same time. Needs Linux, two cores, `taskset` and `sh`.
 //!
@@ -23,13 +27,14 @@
 #[allow(dead_code, reason = "each bench uses only a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
-mod database;
 mod loopback;
+mod other_end;
 mod scenarios;
 
 use common::arguments::{self, Arguments};
 
-const MODES: [&str; 6] = ["single", "lists", "paired", "backlog", "postgres", "mysql"];
+const MODES: [&str; 10] =
+    ["single", "lists", "paired", "backlog", "postgres", "mysql", "redis", "nats", "amqp", "kafka"];
 
 fn main() -> anyhow::Result<()> {
     if let Some(address) = arguments::address_after("serve-loopback")? {
@@ -56,8 +61,8 @@ fn main() -> anyhow::Result<()> {
     if mode == "backlog" {
         scenarios::backlog(directory, events)?;
     }
-    if mode == "postgres" || mode == "mysql" {
-        scenarios::database(directory, &mode, events)?;
+    if let Some(keys) = scenarios::keys_of_server(&mode) {
+        scenarios::server(directory, &mode, keys, events)?;
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ use anyhow::bail;
 use crate::common::generator::{self, Plan};
 use crate::common::process::{Server, Setup, free_address};
 use crate::common::report::{median, percentile, row, table};
-use crate::database::Database;
 use crate::loopback::Loopback;
+use crate::other_end::OtherEnd;
 
 const SINGLE: &str = "concurrency = 16";
 const LISTS: &str = "batch_events_max = 100";
@@ -106,17 +106,30 @@ pub(crate) fn backlog(directory: &Path, events: u64) -> anyhow::Result<()> {
     rounds(directory, 1, events, LISTS)
 }
 
-/// Measures a database, with its table of sessions.
-pub(crate) fn database(directory: &Path, type_name: &str, events: u64) -> anyhow::Result<()> {
-    table(&format!("Delivery of the waiting events to {type_name}, with sessions"), &DELIVERED_COLUMNS);
+/// The keys of a sink that delivers to a server, with `ADDRESS` for its address. `None` if the mode needs no server.
+pub(crate) fn keys_of_server(mode: &str) -> Option<&'static str> {
+    match mode {
+        "postgres" => Some("url = \"postgres://livehook:livehook@ADDRESS/live\""),
+        "mysql" => Some("url = \"mysql://livehook:livehook@ADDRESS/live\""),
+        "redis" => Some("url = \"redis://ADDRESS\""),
+        "nats" => Some("url = \"nats://ADDRESS\"\ncreate_stream = true"),
+        "amqp" => Some("url = \"amqp://guest:guest@ADDRESS\""),
+        "kafka" => Some("brokers = [\"ADDRESS\"]\ntopic = \"livehook\""),
+        _ => None,
+    }
+}
+
+/// Measures the delivery to a server. The databases also get their table of sessions.
+pub(crate) fn server(directory: &Path, type_name: &str, keys: &str, events: u64) -> anyhow::Result<()> {
+    table(&format!("Delivery of the waiting events to {type_name}"), &DELIVERED_COLUMNS);
     let address = free_address()?;
     let folder = directory.join(type_name);
-    let database = Database::create(type_name, &folder, address)?;
+    let other_end = OtherEnd::create(type_name, &folder, address)?;
     let sink = format!(
-        "[[sinks]]\nname = \"backend\"\ntype = \"{type_name}\"\nurl = \"{type_name}://livehook:livehook@{address}/live\"\n\
-         retry = {{ wait_ms_first = 10, wait_ms_max = 20 }}\n"
+        "[[sinks]]\nname = \"backend\"\ntype = \"{type_name}\"\n{}\nretry = {{ wait_ms_first = 10, wait_ms_max = 20 }}\n",
+        keys.replace("ADDRESS", &address.to_string())
     );
-    let delivered = deliver_to(directory, events, &sink, || database.start(address))?;
+    let delivered = deliver_to(directory, events, &sink, || other_end.start(address))?;
     delivered_row(events, type_name, &[delivered]);
     fs::remove_dir_all(folder)?;
     Ok(())
