@@ -135,7 +135,8 @@ def test_the_commands_for_dead_letters_and_replays_work(folder):
 
 def test_a_backup_can_be_served(folder):
     service = Service(folder)
-    copy, tar, restore = blocks(OPERATIONS, "Backup and restore", "sh")
+    # The recipe for Litestream below has a test of its own.
+    copy, tar, restore = blocks(OPERATIONS, "Backup and restore", "sh", "livehook-data")
     with service.running():
         service.send("--stream", "before")
         service.script(copy.text)
