@@ -96,11 +96,11 @@ def check_a_torn_line(name, port, secret, body, folder):
 
 
 def test_the_receiver_in_python(folder):
-    check_a_receiver("receiver.py", block(SINKS, "http", "toml"), folder)
+    check_a_receiver("receiver.py", block(SINKS, "http", "toml", "secrets_file"), folder)
 
 
 def test_the_receiver_in_node(folder):
-    check_a_receiver("receiver.js", block(SINKS, "http", "toml"), folder)
+    check_a_receiver("receiver.js", block(SINKS, "http", "toml", "secrets_file"), folder)
 
 
 def test_the_programs_of_the_command_sink(folder):
