@@ -8,8 +8,10 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post, survives_a_long_stop};
-use crate::client::Client;
+use super::{
+    Fault, Subject, a_large_event_is_set_aside, all_arrived, conforms, metric, nothing_is_pending, post, started,
+    survives_a_long_stop,
+};
 use crate::process::Livehook;
 
 /// The exchange of the tests, and its queue.
@@ -142,10 +144,7 @@ async fn errors_of_rabbitmq_lose_no_event() {
     let directory = tempfile::tempdir().unwrap();
     let rabbit = Rabbit::new(directory.path(), "");
     let file = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\n";
-    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}{file}", rabbit.configure());
-    let mut livehook = Livehook::configure(directory.path(), "", &config);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &(rabbit.configure() + file)).await;
     post(&livehook, 0..50).await;
     wait_for(&livehook, "create the exchange");
     rabbit.declare_exchange();
@@ -174,11 +173,7 @@ async fn errors_of_rabbitmq_lose_no_event() {
         channel.queue_delete("small".into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
     });
     rabbit.bind();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while metric(&livehook, "livehook_delivery_lag_records").await > 0 {
-        assert!(Instant::now() < deadline, "{}", livehook.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    nothing_is_pending(&livehook).await;
     assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
     assert_eq!(livehook.lines("events.jsonl").len(), 100, "the other sink has every event");
     livehook.stop().await;
@@ -202,10 +197,7 @@ async fn limits_of_rabbitmq_lose_no_event() {
     let mut rabbit = Rabbit::new(directory.path(), "");
     rabbit.declare_exchange();
     rabbit.bind();
-    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", rabbit.configure());
-    let mut livehook = Livehook::configure(directory.path(), "", &config);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &rabbit.configure()).await;
     rabbit.server.restart_with(&["disk_free_limit.absolute = 100000GB", "max_message_size = 2000"]);
     post(&livehook, 0..50).await;
     wait_for(&livehook, "the alarm of memory or disk is on");
@@ -213,15 +205,6 @@ async fn limits_of_rabbitmq_lose_no_event() {
     rabbit.server.restart_with(&["disk_free_limit.absolute = 1MB", "max_message_size = 2000"]);
     all_arrived(&livehook, &rabbit, true).await;
 
-    let mut client = Client::connect(livehook.receiver).await.unwrap();
-    let large = callback("large", 51).replace("a=b", &"x".repeat(3000));
-    assert_eq!(client.post(&large).await.unwrap().status, 200);
-    post(&livehook, 52..100).await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while metric(&livehook, "livehook_delivery_lag_records").await > 0 {
-        assert!(Instant::now() < deadline, "{}", livehook.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 1, "{}", livehook.log());
+    a_large_event_is_set_aside(&livehook).await;
     livehook.stop().await;
 }

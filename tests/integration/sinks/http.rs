@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post};
+use super::{Fault, Subject, all_arrived, callback, conforms, metric, post, started};
 use crate::client::{Client, whole_lines};
 use crate::process::{Livehook, free_port};
 
@@ -176,11 +176,8 @@ fn a_certificate_in_ca_file_is_believed() {
 async fn a_wrong_configuration_loses_no_event() {
     let directory = tempfile::tempdir().unwrap();
     let http = Http::new(directory.path(), "");
-    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", http.configure());
-    let mut livehook = Livehook::configure(directory.path(), "", &config);
     http.set_mode("401");
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &http.configure()).await;
     for (numbers, status) in [(0..100, "401"), (100..200, "404"), (200..300, "302")] {
         http.set_mode(status);
         post(&livehook, numbers).await;

@@ -8,9 +8,8 @@ use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post, survives_a_long_stop};
+use super::{Fault, Subject, all_arrived, callback, conforms, metric, post, started, survives_a_long_stop};
 use crate::client::Client;
-use crate::process::Livehook;
 
 /// The topic of the tests.
 const TOPIC: &str = "livehook";
@@ -122,10 +121,7 @@ async fn errors_of_kafka_lose_no_event() {
     let directory = tempfile::tempdir().unwrap();
     let kafka = Kafka::durable(directory.path(), "");
     let file = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\n";
-    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}{file}", kafka.configure());
-    let mut livehook = Livehook::configure(directory.path(), "", &config);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &(kafka.configure() + file)).await;
     post(&livehook, 0..50).await;
     let deadline = Instant::now() + Duration::from_secs(20);
     while !livehook.log().contains("has no topic `livehook`") {

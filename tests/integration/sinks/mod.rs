@@ -15,10 +15,12 @@ mod log;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "connection")]
+#[allow(dead_code, reason = "the tests of one sink use only a part of it")]
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "connection")]
+#[allow(dead_code, reason = "the tests of one sink use only a part of it")]
 mod server;
 #[cfg(feature = "sql")]
 mod sql;
@@ -145,6 +147,34 @@ async fn metric(livehook: &Livehook, name: &str) -> i64 {
     value.unwrap_or_else(|| panic!("{series}: {}", answer.body)).parse::<f64>().unwrap() as i64
 }
 
+/// Starts livehook with the sink under test, which has these keys. Other sinks may follow them.
+async fn started(directory: &Path, keys: &str) -> Livehook {
+    let mut livehook = Livehook::configure(directory, "", &format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{keys}"));
+    livehook.start();
+    livehook.ready().await;
+    livehook
+}
+
+/// Waits until the sink under test has no event left.
+async fn nothing_is_pending(livehook: &Livehook) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while metric(livehook, "livehook_delivery_lag_records").await > 0 {
+        assert!(Instant::now() < deadline, "{}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// An event that is larger than the destination takes becomes a dead letter, and the others pass. Posts the events 51 to 99.
+#[cfg(any(feature = "amqp", feature = "nats"))]
+async fn a_large_event_is_set_aside(livehook: &Livehook) {
+    let mut client = Client::connect(livehook.receiver).await.unwrap();
+    let large = callback("large", 51).replace("a=b", &"x".repeat(3000));
+    assert_eq!(client.post(&large).await.unwrap().status, 200);
+    post(livehook, 52..100).await;
+    nothing_is_pending(livehook).await;
+    assert_eq!(metric(livehook, "livehook_dead_letters").await, 1, "{}", livehook.log());
+}
+
 /// Runs the suite for one sink.
 async fn conforms(mut subject: impl Subject, directory: &Path) {
     let config = format!("[[sinks]]\nname = \"it\"\nstart = \"earliest\"\n{RETRY}\n{}", subject.configure());
@@ -238,10 +268,6 @@ async fn poison_is_set_aside(livehook: &Livehook, subject: &dyn Subject, numbers
         assert_eq!(client.post(&callback(&stream, number)).await.unwrap().status, 200);
     }
     all_arrived(livehook, subject, true).await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while metric(livehook, "livehook_delivery_lag_records").await > 0 {
-        assert!(Instant::now() < deadline, "{}", livehook.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    nothing_is_pending(livehook).await;
     assert_eq!(metric(livehook, "livehook_dead_letters").await, poisoned);
 }

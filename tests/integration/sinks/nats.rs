@@ -8,8 +8,10 @@ use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post, survives_a_long_stop};
-use crate::client::Client;
+use super::{
+    Fault, RETRY, Subject, a_large_event_is_set_aside, all_arrived, conforms, metric, post, started,
+    survives_a_long_stop,
+};
 use crate::process::{Livehook, free_port};
 
 /// The stream of the tests.
@@ -134,10 +136,7 @@ async fn errors_of_nats_lose_no_event() {
     let directory = tempfile::tempdir().unwrap();
     let nats = Nats::new(directory.path(), "");
     let file = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\n";
-    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}{file}", nats.configure());
-    let mut livehook = Livehook::configure(directory.path(), "", &config);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &(nats.configure() + file)).await;
     post(&livehook, 0..50).await;
     wait_for(&livehook, "no stream takes the subject livehook.push%2Eexample%2Ecom.live.s");
     // A stream of another name must not take the events.
@@ -151,18 +150,8 @@ async fn errors_of_nats_lose_no_event() {
     });
     all_arrived(&livehook, &nats, false).await;
 
-    // An event that is too large becomes a dead letter, and the others pass.
     nats.change(|config| config.max_message_size = 2000);
-    let mut client = Client::connect(livehook.receiver).await.unwrap();
-    let large = callback("large", 51).replace("a=b", &"x".repeat(3000));
-    assert_eq!(client.post(&large).await.unwrap().status, 200);
-    post(&livehook, 52..100).await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while metric(&livehook, "livehook_delivery_lag_records").await > 0 {
-        assert!(Instant::now() < deadline, "{}", livehook.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 1);
+    a_large_event_is_set_aside(&livehook).await;
     assert_eq!((nats.received().len(), livehook.lines("events.jsonl").len()), (98, 99));
     livehook.stop().await;
 }
@@ -254,9 +243,7 @@ async fn rights_of_nats_lose_no_event() {
     let setting = ["--config", settings.to_str().unwrap()];
     with_rights("\"$JS.API.STREAM.>\"");
     nats.server.restart_with(&setting);
-    let mut livehook = Livehook::configure(directory.path(), "", &format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{keys}"));
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &keys).await;
     post(&livehook, 0..50).await;
     wait_for(&livehook, "let the user publish to the subjects of `subject`");
     assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);

@@ -49,13 +49,11 @@ impl Proxy {
     }
 
     /// Makes [`Mode::LoseAnswers`] lose only the answers to requests with this text.
-    #[cfg(feature = "sql")]
     pub(super) fn lose_answers_to(&self, text: &'static str) {
         *self.last_request.lock().unwrap() = Some(text);
     }
 
     /// Lets another server take over: new connections go there.
-    #[cfg(any(feature = "redis", feature = "sql"))]
     pub(super) fn switch_to(&self, server_port: u16) {
         self.server_port.store(server_port, Ordering::SeqCst);
     }

@@ -5,7 +5,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, all_arrived, callback, conforms, metric, post, survives_a_long_stop};
+use super::{
+    Fault, RETRY, Subject, all_arrived, callback, conforms, metric, nothing_is_pending, post, started,
+    survives_a_long_stop,
+};
 use crate::client::{Client, now_secs, sign};
 use crate::process::{Livehook, PROGRAM};
 
@@ -186,11 +189,7 @@ async fn live_streams_ignore_the_order() {
         assert_eq!(client.post(&body).await.unwrap().status, 200);
     }
     let settled = async || {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while metric(&livehook, "livehook_delivery_lag_records").await > 0 {
-            assert!(Instant::now() < deadline, "{}", livehook.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        nothing_is_pending(&livehook).await;
         redis.ask(&["HGETALL", "livehook:live"])
     };
     let live = settled().await;
@@ -266,10 +265,7 @@ async fn a_replica_of_redis_takes_over() {
     std::fs::create_dir(&folder).unwrap();
     let settings = ["--replicaof", "127.0.0.1", &primary.server.port.to_string()];
     let replica = Redis { server: Server::start("redis", &folder, &settings), more: "" };
-    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", primary.configure());
-    let mut livehook = Livehook::configure(directory.path(), "", &config);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &primary.configure()).await;
     post(&livehook, 0..200).await;
     all_arrived(&livehook, &primary, false).await;
     assert_eq!(primary.ask(&["WAIT", "1", "10000"]), 1);

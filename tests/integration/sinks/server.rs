@@ -39,14 +39,12 @@ impl Server {
     }
 
     /// Lets the server end by SIGTERM.
-    #[cfg(feature = "kafka")]
     pub(super) fn orderly(mut self) -> Server {
         self.is_orderly = true;
         self
     }
 
     /// Ends the server, and starts it with other settings.
-    #[cfg(any(feature = "amqp", feature = "nats"))]
     pub(super) fn restart_with(&mut self, settings: &[&str]) {
         self.kill();
         self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();

@@ -9,7 +9,10 @@ use livehook::callback::EventId;
 use livehook::journal::{Offset, Reader, Record};
 
 use super::server::Server;
-use super::{Fault, RETRY, Subject, all_arrived, conforms, id_of, metric, post, survives_a_long_stop};
+use super::{
+    Fault, RETRY, Subject, all_arrived, conforms, id_of, metric, nothing_is_pending, post, started,
+    survives_a_long_stop,
+};
 use crate::process::Livehook;
 
 /// A table of the user's own. Its column `n` shows the order, and its rule refuses the stream of the rejected events.
@@ -245,15 +248,7 @@ async fn errors_lose_no_event(database: Database) {
     livehook.configure_again("", &config("livehook:livehook", ""));
     livehook.start();
     livehook.ready().await;
-    let settled = async |count: u64| {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while metric(&livehook, "livehook_delivery_lag_records").await > 0 {
-            assert!(Instant::now() < deadline, "{}", livehook.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(database.number("SELECT count(*) FROM livehook_events"), count);
-    };
-    settled(50).await;
+    all_rows(&livehook, &database, 50).await;
 
     // A column goes away while the sink is connected. The cure in the log brings it back.
     database.ask("ALTER TABLE livehook_events DROP COLUMN sequence");
@@ -264,7 +259,7 @@ async fn errors_lose_no_event(database: Database) {
     let cure = cure.lines().next().unwrap().replace('\\', "");
     let cure = &cure[..cure.find("sequence").unwrap() + 14];
     database.ask(cure);
-    settled(100).await;
+    all_rows(&livehook, &database, 100).await;
 
     // A further column without a default refuses every row, and still no event becomes a dead letter.
     database.ask("ALTER TABLE livehook_events ADD COLUMN mine bigint");
@@ -276,7 +271,7 @@ async fn errors_lose_no_event(database: Database) {
     let column =
         if database.is_postgres { "ALTER COLUMN mine SET DEFAULT 7" } else { "MODIFY mine bigint NOT NULL DEFAULT 7" };
     database.ask(&format!("ALTER TABLE livehook_events {column}"));
-    settled(150).await;
+    all_rows(&livehook, &database, 150).await;
     sessions_are_equal(&livehook, &database);
     assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
     assert_eq!(livehook.lines("events.jsonl").len(), 150, "the other sink has every event");
@@ -306,10 +301,7 @@ async fn commit_with_a_warning_proves_nothing() {
     let database = Database::postgres(directory.path());
     let more = "timeout_secs = 30\n";
     let config = database.configure().replace("timeout_secs = 1\n", more);
-    let mut livehook =
-        Livehook::configure(directory.path(), "", &format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{config}"));
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &config).await;
     post(&livehook, 0..1).await;
     all_rows(&livehook, &database, 1).await;
     database.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
@@ -368,10 +360,7 @@ async fn a_standby_of_postgres_takes_over() {
     };
     primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'");
     primary.ask("SELECT pg_reload_conf()");
-    let config = format!("[[sinks]]\nname = \"it\"\n{RETRY}\n{}", primary.configure());
-    let mut livehook = Livehook::configure(directory.path(), "", &config);
-    livehook.start();
-    livehook.ready().await;
+    let mut livehook = started(directory.path(), &primary.configure()).await;
     post(&livehook, 0..200).await;
     all_arrived(&livehook, &primary, false).await;
 
@@ -387,10 +376,6 @@ async fn a_standby_of_postgres_takes_over() {
 }
 
 async fn all_rows(livehook: &Livehook, database: &Database, count: u64) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while metric(livehook, "livehook_delivery_lag_records").await > 0 {
-        assert!(Instant::now() < deadline, "{}", livehook.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    nothing_is_pending(livehook).await;
     assert_eq!(database.number("SELECT count(*) FROM livehook_events"), count);
 }
