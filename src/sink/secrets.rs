@@ -17,6 +17,16 @@ pub trait SecretSources {
 
     /// Returns the path of a secret's file as a message may show it, see [`shown_path`].
     fn shown(&self, path: &Path) -> Option<String>;
+
+    /// Returns the path of a secret's file as the value of a mistake, with quotes; `None` if it must not be shown.
+    fn shown_value(&self, path: &Path) -> Option<String> {
+        self.shown(path).map(|path| format!("{path:?}"))
+    }
+}
+
+/// Returns what is wrong with a file that the system does not read, and the cure.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    format!("cannot be read: {error}; correct the path, or let the user that runs livehook read the file")
 }
 
 /// Returns the path of a secret's file as a message may show it. `None` if the text may be the secret itself: people write it in

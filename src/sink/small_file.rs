@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 use tokio::sync::oneshot;
 
+use crate::sink::secrets::unreadable;
 use crate::sink::{Failure, shown_path};
 
 /// The time limit of a read.
@@ -58,11 +59,7 @@ impl SmallFile {
                 )));
             }
         };
-        let content = content.map_err(|error| {
-            Failure::outage(format!(
-                "{self} cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
-            ))
-        })?;
+        let content = content.map_err(|error| Failure::outage(format!("{self} {}", unreadable(&error))))?;
         if content.len() as u64 > self.bytes_max {
             let rule = format!("{self} is larger than {} bytes; correct the path", self.bytes_max);
             return Err(Failure::outage(rule));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::mistake::{Mistake, Mistakes};
-use super::secrets::SecretSources;
+use super::secrets::{SecretSources, unreadable};
 
 /// Returns the URL of the sink's variable, or else of its file; `None` if the key `url` stays as it is. The variable wins over the
 /// key, and the file must not be set together with the key (`has_key`).
@@ -14,17 +14,12 @@ pub(super) fn url_elsewhere(
 ) -> (Option<String>, Vec<Mistake>) {
     let (mut url, mut mistakes) = (None, Mistakes::default());
     if let Some(path) = url_file {
-        let value = sources.shown(path).map(|path| format!("{path:?}"));
+        let value = sources.shown_value(path);
         match sources.file(path) {
             _ if has_key => mistakes.add("url_file", value, "is set together with `url`: keep one of the two"),
             Ok(text) if text.trim().is_empty() => mistakes.add("url_file", value, "is empty: put the URL there"),
             Ok(text) => url = Some(text.trim().to_owned()),
-            Err(error) => {
-                let rule = format!(
-                    "cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
-                );
-                mistakes.add("url_file", value, &rule);
-            }
+            Err(error) => mistakes.add("url_file", value, &unreadable(&error)),
         }
     }
     if let Some((_, text)) = sources.variable("URL") {

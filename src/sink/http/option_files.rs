@@ -1,11 +1,11 @@
 //! Reads the files and the variables of an HTTP sink: URL, secrets and template.
 
-use std::io;
-
 use super::chat_signature::ChatSecret;
 use super::options::Options;
 use super::signature::{SecretError, WebhookSecret};
 use super::target_url::TargetUrl;
+use crate::sink::mistake::Mistakes;
+use crate::sink::secrets::unreadable;
 use crate::sink::url_source::url_elsewhere;
 use crate::sink::{Mistake, SecretSources};
 
@@ -18,8 +18,7 @@ pub(super) fn take_files_and_variables(options: &mut Options, sources: &dyn Secr
     if let Some(path) = options.secrets_file.clone() {
         // The value is the path: the text of a secret must not get into a message.
         let mut mistake = |rule: String| {
-            let value = sources.shown(&path).map(|shown| format!("{shown:?}"));
-            mistakes.push(Mistake { key: "secrets_file".to_owned(), value, rule });
+            mistakes.push(Mistake { key: "secrets_file".to_owned(), value: sources.shown_value(&path), rule });
         };
         match sources.file(&path) {
             Ok(text) => {
@@ -35,7 +34,7 @@ pub(super) fn take_files_and_variables(options: &mut Options, sources: &dyn Secr
                     mistake("contains no secret; `livehook keygen --webhook` makes one".to_owned());
                 }
             }
-            Err(error) => mistake(unread(&error)),
+            Err(error) => mistake(unreadable(&error)),
         }
     }
     if let Some((name, text)) = sources.variable("SECRETS") {
@@ -48,8 +47,10 @@ pub(super) fn take_files_and_variables(options: &mut Options, sources: &dyn Secr
             }
         }
     }
-    mistakes.extend(take_template(options, sources));
-    mistakes.extend(take_sign_secret(options, sources));
+    let mut of_messages = Mistakes::default();
+    take_template(options, sources, &mut of_messages);
+    take_sign_secret(options, sources, &mut of_messages);
+    mistakes.extend(of_messages.into_list());
     mistakes
 }
 
@@ -61,43 +62,29 @@ fn add_secret(options: &mut Options, text: &str) -> Result<(), SecretError> {
     Ok(())
 }
 
-fn take_template(options: &mut Options, sources: &dyn SecretSources) -> Option<Mistake> {
-    let path = options.template_file.as_ref()?;
-    let mistake = |rule: String| {
-        Some(Mistake {
-            key: "template_file".to_owned(),
-            value: Some(format!("{:?}", path.display().to_string())),
-            rule,
-        })
-    };
+fn take_template(options: &mut Options, sources: &dyn SecretSources, mistakes: &mut Mistakes) {
+    let Some(path) = &options.template_file else { return };
+    // A template is no secret, so its path is always shown.
+    let value = Some(format!("{:?}", path.display().to_string()));
     match sources.file(path) {
-        _ if options.template.is_some() => mistake("is set together with `template`: keep one of the two".to_owned()),
-        Err(error) => mistake(unread(&error)),
-        Ok(text) => {
-            options.template_of_file = Some(text);
-            None
+        _ if options.template.is_some() => {
+            mistakes.add("template_file", value, "is set together with `template`: keep one of the two");
         }
+        Ok(text) => options.template_of_file = Some(text),
+        Err(error) => mistakes.add("template_file", value, &unreadable(&error)),
     }
 }
 
-fn take_sign_secret(options: &mut Options, sources: &dyn SecretSources) -> Option<Mistake> {
+fn take_sign_secret(options: &mut Options, sources: &dyn SecretSources, mistakes: &mut Mistakes) {
     if let Some((_, text)) = sources.variable("SIGN_SECRET") {
         options.sign_secret = Some(ChatSecret::new(text.trim()));
-        return None;
+        return;
     }
-    let path = options.sign_secret_file.as_ref()?;
-    let rule = match sources.file(path) {
-        Ok(text) if text.trim().is_empty() => "is empty: put the secret there".to_owned(),
-        Ok(text) => {
-            options.sign_secret = Some(ChatSecret::new(text.trim()));
-            return None;
-        }
-        Err(error) => unread(&error),
-    };
-    let value = sources.shown(path).map(|shown| format!("{shown:?}"));
-    Some(Mistake { key: "sign_secret_file".to_owned(), value, rule })
-}
-
-fn unread(error: &io::Error) -> String {
-    format!("cannot be read: {error}; correct the path, or let the user that runs livehook read the file")
+    let Some(path) = &options.sign_secret_file else { return };
+    let value = sources.shown_value(path);
+    match sources.file(path) {
+        Ok(text) if text.trim().is_empty() => mistakes.add("sign_secret_file", value, "is empty: put the secret there"),
+        Ok(text) => options.sign_secret = Some(ChatSecret::new(text.trim())),
+        Err(error) => mistakes.add("sign_secret_file", value, &unreadable(&error)),
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::url::ServerUrl;
 use crate::sink::mistake::Mistakes;
 use crate::sink::own_secrets::OwnSecrets;
+use crate::sink::secrets::unreadable;
 use crate::sink::url_source::url_elsewhere;
 use crate::sink::{Mistake, SecretSources};
 
@@ -104,7 +105,7 @@ impl Login<'_> {
     /// key and a file.
     pub(in crate::sink) fn take_secrets(self, key: &str, sources: &dyn SecretSources, mistakes: &mut Mistakes) {
         if let Some(path) = self.password_file {
-            let value = sources.shown(path).map(|path| format!("{path:?}"));
+            let value = sources.shown_value(path);
             // Editors end a file with a line end, which belongs to no password.
             match sources.file(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()) {
                 Ok(text) if text.is_empty() => mistakes.add(key, value, "is empty: put the password there"),
@@ -112,12 +113,7 @@ impl Login<'_> {
                     mistakes.add(key, value, "must contain the password on one line");
                 }
                 Ok(text) => *self.password = Some(Password(text)),
-                Err(error) => {
-                    let rule = format!(
-                        "cannot be read: {error}; correct the path, or let the user that runs livehook read the file"
-                    );
-                    mistakes.add(key, value, &rule);
-                }
+                Err(error) => mistakes.add(key, value, &unreadable(&error)),
             }
         }
         if let Some((_, text)) = sources.variable("PASSWORD") {
