@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::callback::Event;
+use crate::sink::Format;
 
 /// `format`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -20,17 +21,18 @@ pub enum MessageFormat {
 impl MessageFormat {
     /// Returns the body of an event's message.
     pub(in crate::sink) fn body(self, event: &Event) -> &str {
-        match self {
-            MessageFormat::CloudEvents => event.line(),
-            MessageFormat::Binary | MessageFormat::Data => event.data(),
-        }
+        self.of_body().text(event)
     }
 
     /// The content type of a message.
     pub(in crate::sink) fn content_type(self) -> &'static str {
+        self.of_body().content_type()
+    }
+
+    fn of_body(self) -> Format {
         match self {
-            MessageFormat::CloudEvents => "application/cloudevents+json",
-            MessageFormat::Binary | MessageFormat::Data => "application/json",
+            MessageFormat::CloudEvents => Format::CloudEvents,
+            MessageFormat::Binary | MessageFormat::Data => Format::Data,
         }
     }
 }
