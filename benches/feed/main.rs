@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Options: `--subscribers N` (1000), `--rate N` events a second (1000), `--rounds N` (3), `--secs N` for the length of a
-//! round (20), `--dir DIR` for the data (in `target/`). `pages` has its own number and rate. A round is one window without and one with subscribers, on the
-//! same server, so that you can compare them. The server runs on core 1. Senders and subscribers run on core 0, where the
+//! round (20), `--dir DIR` for the data (in `target/`). `pages` has its own number and rate. A round is one window without and
+//! one with subscribers, on the same server, so that you can compare them. The server runs on core 1. Senders and subscribers run on core 0, where the
 //! senders have priority. Run nothing else at the same time. Needs Linux, two cores, `taskset`, `chrt` and `sh`, and a hard
 //! limit of open files above the number of subscribers.
 //!

@@ -45,7 +45,6 @@ pub struct App {
     pub(super) inherited: InheritedAddresses,
     /// The limit of open files; `None` if there is none.
     pub(super) open_files: Option<u64>,
-    /// How many subscribers the feed can have.
     pub(super) metrics: Arc<Metrics>,
     /// Requests of the API to reload the configuration; `None` after they were handed over.
     pub(super) reload_requests: Option<mpsc::Receiver<ReloadRequest>>,

@@ -135,8 +135,8 @@ impl NewEvents {
         self.report.waiting(outlet, &self.pending);
         // A digest is about every event that waits, so the worker first reads on.
         let is_gathering = is_full && outlet.sink.digest_wait().is_some() && self.can_read_more(outlet);
-        let ready = if is_gathering { None } else { Some(self.pending.take_ready(outlet.now_ms())) };
-        let (batch, attempts) = ready.unwrap_or_default();
+        let (batch, attempts) =
+            if is_gathering { Default::default() } else { self.pending.take_ready(outlet.now_ms()) };
         // Reading alone is progress too: the cursor passes the events that the selection excludes.
         if batch.is_empty() && !has_read {
             return Ok(None);

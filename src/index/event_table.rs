@@ -41,6 +41,12 @@ impl EventRow {
     }
 }
 
+/// Returns a statement that inserts rows, which [`EventRow::bind`] binds.
+fn insertion(verb: &str, rows: usize) -> String {
+    let values = placeholders(COLUMNS, rows);
+    format!("{verb} INTO events (offset, id, event_type, stream, session, begins_ms) VALUES {values}")
+}
+
 /// Writes the rows of events. It prepares its statements once, because to look one up by its text for each event would cost about as
 /// much as to run it.
 pub(super) struct EventTable<'c> {
@@ -52,14 +58,10 @@ pub(super) struct EventTable<'c> {
 impl<'c> EventTable<'c> {
     /// Prepares the statements.
     pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<EventTable<'c>> {
-        let insert = |verb: &str, rows: usize| {
-            let values = placeholders(COLUMNS, rows);
-            format!("{verb} INTO events (offset, id, event_type, stream, session, begins_ms) VALUES {values}")
-        };
         Ok(EventTable {
             connection,
-            insert: connection.prepare_cached(&insert("INSERT OR IGNORE", 1))?,
-            insert_rows: connection.prepare_cached(&insert("INSERT OR IGNORE", ROWS))?,
+            insert: connection.prepare_cached(&insertion("INSERT OR IGNORE", 1))?,
+            insert_rows: connection.prepare_cached(&insertion("INSERT OR IGNORE", ROWS))?,
         })
     }
 
@@ -108,9 +110,7 @@ impl<'c> EventTable<'c> {
         let is_known = self.connection.prepare_cached("SELECT 1 FROM events WHERE id = ?1")?.exists([row.id])?;
         let repeat = "INSERT OR IGNORE INTO repeats SELECT offset, stream FROM events WHERE id = ?1 AND offset <> ?2";
         self.connection.prepare_cached(repeat)?.execute(params![row.id, row.offset])?;
-        let replace = "INSERT OR REPLACE INTO events (offset, id, event_type, stream, session, begins_ms)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let mut replace = self.connection.prepare_cached(replace)?;
+        let mut replace = self.connection.prepare_cached(&insertion("INSERT OR REPLACE", 1))?;
         row.bind(&mut replace, 0)?;
         replace.raw_execute()?;
         Ok(!is_known)

@@ -1,8 +1,9 @@
 //! Counts by UTC hour: events by the hour in which they were received, and the ends of sessions.
 //!
 //! An event counts once, when its row is new, and stays counted when the journal prunes it. The ends equal at any time a count
-//! over `sessions`: whatever changes the end of a session changes its hour in the same transaction. An hour is removed [`super::Options::retention_days`] after its
-//! beginning, before the sessions that ended in it. Otherwise it would count sessions that are partly gone.
+//! over `sessions`: whatever changes the end of a session changes its hour in the same transaction. An hour is removed
+//! [`super::Options::retention_days`] after its beginning, before the sessions that ended in it. Otherwise it would count sessions
+//! that are partly gone.
 
 use rusqlite::{Connection, Row, params};
 
