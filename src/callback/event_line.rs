@@ -86,7 +86,7 @@ pub(super) fn write(
     members::write_object(&mut line, &redacted, callback.is_plain);
     line.push('}');
     if callback.is_plain {
-        // Without an escape there is no invalid Unicode.
+        // Only an escape can stand for invalid Unicode.
         return (line, Places { partition_key, sequence });
     }
     // The places stay right, because the length does.

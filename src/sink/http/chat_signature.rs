@@ -1,7 +1,8 @@
 //! The signatures of chat tools whose webhooks can demand one: an HMAC-SHA256 over the time, keyed with a secret.
 //!
-//! Sources: DingTalk, "Custom bot security settings" (`timestamp` in ms and `sign` in the query); Feishu, "Use custom bots in a
-//! group" (`timestamp` in s and `sign` in the body, with the key and the text the other way round).
+//! DingTalk takes `timestamp` in ms and `sign` in the query; Feishu takes `timestamp` in s and `sign` in the body, with the key and the
+//! text the other way round. Sources: the vendors' sample programs, as articles of users quote them (binkzhou.github.io for DingTalk,
+//! m.down10s.com for Feishu).
 
 use std::fmt;
 
@@ -72,7 +73,7 @@ fn signature(key: &str, text: &str) -> String {
 mod tests {
     use super::*;
 
-    // Computed with Python's `hmac`, as the pages of the vendors show it.
+    // Computed with Python's `hmac`, as the sample programs do it.
     const DINGTALK: &str = "V9VP5gL2WDsEZvZQHnbd9k4n+p56ibcLMh+WKMZRQas=";
     const FEISHU: &str = "PiO7POLlSx/DM2qf8Dy/XCWeJK3exVnevp5G99LEN2M=";
 

@@ -54,7 +54,7 @@ impl MessageTemplate {
     /// Reads a template.
     ///
     /// # Errors
-    /// The text is no template.
+    /// The text breaks the language of templates.
     pub(in crate::sink::http) fn new(options: TemplateOptions<'_>) -> Result<MessageTemplate, TemplateError> {
         let TemplateOptions { text, escape, is_json, dashboard_url } = options;
         let mut environment = Environment::new();
