@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use super::answer::is_permanent;
 use super::errors::{failed, timed_out};
 use super::options::{Mechanism, Options};
+use super::partition_counts::PartitionCounts;
 use crate::sink::Failure;
 use crate::sink::server::ShownServer;
 
@@ -27,8 +28,7 @@ const WAIT_FIRST: Duration = Duration::from_millis(50);
 pub(super) struct Connection {
     client: Client,
     server: ShownServer,
-    /// The number of partitions of each topic.
-    partition_counts: HashMap<String, usize>,
+    partition_counts: PartitionCounts,
     partitions: Mutex<HashMap<(String, i32), Arc<PartitionClient>>>,
 }
 
@@ -58,8 +58,25 @@ impl Connection {
             Ok(opened) => opened.map_err(|error: Error| failed(&server, &error))?,
             Err(_) => return Err(timed_out(&server)),
         };
-        let partition_counts = topics.into_iter().map(|topic| (topic.name, topic.partitions.len())).collect();
+        let partition_counts = PartitionCounts::new(topics);
         Ok(Connection { client, server, partition_counts, partitions: Mutex::default() })
+    }
+
+    /// Asks for the topics again if the last answer is old. No request may be in flight, because an event that goes to another
+    /// partition must not pass an earlier one of its stream.
+    ///
+    /// # Errors
+    /// The brokers returned an error, or no answer in time.
+    pub(super) async fn renew_partition_counts(&mut self) -> Result<(), Failure> {
+        if !self.partition_counts.are_old() {
+            return Ok(());
+        }
+        match tokio::time::timeout(self.server.timeout, self.client.list_topics()).await {
+            Ok(Ok(topics)) => self.partition_counts.renew(topics),
+            Ok(Err(error)) => return Err(failed(&self.server, &error)),
+            Err(_) => return Err(timed_out(&self.server)),
+        }
+        Ok(())
     }
 
     /// Returns the number of partitions of a topic.
@@ -67,18 +84,17 @@ impl Connection {
     /// # Errors
     /// There is no such topic.
     pub(super) fn partition_count(&self, topic: &str) -> Result<usize, Failure> {
-        match self.partition_counts.get(topic) {
-            Some(count @ 1..) => Ok(*count),
-            _ => Err(Failure::outage(format!(
+        self.partition_counts.of(topic).ok_or_else(|| {
+            Failure::outage(format!(
                 "{} has no topic `{topic}`, or the user may not describe it: create the topic, or let the user do so",
                 self.server.shown
-            ))),
-        }
+            ))
+        })
     }
 
     /// The topics that the user can see.
     pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
-        self.partition_counts.keys().map(String::as_str)
+        self.partition_counts.topics()
     }
 
     /// Produces records to a partition, all or none of them.

@@ -113,11 +113,12 @@ impl Sink for KafkaSink {
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
         // Taken out, so that a delivery that is dropped leaves no connection with answers on the way.
         let open = match self.connection.take() {
-            Some(open) => open,
-            None => match Connection::open(&self.options).await {
-                Ok(open) => open,
-                Err(failure) => return none_tried(batch, failure),
-            },
+            Some(mut open) => open.renew_partition_counts().await.map(|()| open),
+            None => Connection::open(&self.options).await,
+        };
+        let open = match open {
+            Ok(open) => open,
+            Err(failure) => return none_tried(batch, failure),
         };
         let Partitions { groups, outcomes: rejected } = Partitions::of(batch, &self.options, &open);
         let outages = OutageDetector::new(CONCURRENCY.min(groups.len()));

@@ -1,18 +1,23 @@
 //! The sink `kafka`, against two independent brokers. Its own client library reads back what arrived; `tests/sinks.py` uses another
 //! one.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 
 use super::server::Server;
-use super::{Fault, Subject, all_arrived, callback, conforms, metric, post, started, survives_a_long_stop};
-use crate::client::Client;
+use super::{
+    Fault, Subject, all_arrived, by_stream, callback, conforms, metric, nothing_is_pending, partition_key, post,
+    started, survives_a_long_stop,
+};
+use crate::client::{Client, post_all};
 
 /// The topic of the tests.
-const TOPIC: &str = "livehook";
+pub(super) const TOPIC: &str = "livehook";
 const PARTITIONS: i32 = 3;
 
 /// A broker, and the faults that it can show.
@@ -38,19 +43,28 @@ impl Kafka {
         Kafka { port: server.proxy.address.port(), server, faults, more }
     }
 
-    /// Runs a future with a client of the broker, on a thread of its own.
-    fn with<T: Send>(&self, work: impl AsyncFn(rskafka::client::Client) -> T + Sync) -> T {
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                work(ClientBuilder::new(vec![format!("127.0.0.1:{}", self.port)]).build().await.unwrap()).await
-            })
-        };
-        std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+    fn brokers(&self) -> Vec<String> {
+        vec![format!("127.0.0.1:{}", self.port)]
+    }
+
+    /// Gives the topic more partitions, by another client: the library has no such request.
+    fn set_partitions(&self, count: i32) {
+        let script = "import sys\n\
+            from confluent_kafka.admin import AdminClient, NewPartitions\n\
+            client = AdminClient({'bootstrap.servers': sys.argv[1]})\n\
+            made = client.create_partitions([NewPartitions(sys.argv[2], int(sys.argv[3]))])\n\
+            [one.result(20) for one in made.values()]";
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+        let is_packages = |folder: &PathBuf| folder.to_string_lossy().contains("python-sinks-");
+        let folders = std::fs::read_dir(target).unwrap().map(|entry| entry.unwrap().path());
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", std::env::join_paths(folders.filter(is_packages)).unwrap());
+        command.args(["-c", script, &self.brokers()[0], TOPIC, &count.to_string()]);
+        assert!(command.status().unwrap().success(), "the topic gets no more partitions");
     }
 
     fn create_topic(&self, name: &str) {
-        self.with(async |client| {
+        with(&self.brokers(), async |client| {
             client.controller_client().unwrap().create_topic(name, PARTITIONS, 1, 5000).await.unwrap();
         });
     }
@@ -74,27 +88,42 @@ impl Subject for Kafka {
     }
 
     fn received(&self) -> Vec<String> {
-        self.with(async |client| {
-            let mut lines = Vec::new();
-            for partition in 0..PARTITIONS {
-                let client = client.partition_client(TOPIC, partition, UnknownTopicHandling::Retry).await.unwrap();
-                let end = client.get_offset(OffsetAt::Latest).await.unwrap();
-                let mut next = 0;
-                while next < end {
-                    let (records, _) = client.fetch_records(next, 1..1_000_000, 1000).await.unwrap();
-                    for record in records {
-                        // A batch may begin before the offset that was asked for.
-                        if record.offset < next {
-                            continue;
-                        }
-                        next = record.offset + 1;
-                        lines.push(String::from_utf8(record.record.value.unwrap()).unwrap());
+        records_at(&self.brokers(), PARTITIONS).concat()
+    }
+}
+
+/// Runs a future with a client of the brokers, on a thread of its own.
+fn with<T: Send>(brokers: &[String], work: impl AsyncFn(rskafka::client::Client) -> T + Sync) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { work(ClientBuilder::new(brokers.to_vec()).build().await.unwrap()).await })
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
+
+/// The records of each partition, in order.
+pub(super) fn records_at(brokers: &[String], partitions: i32) -> Vec<Vec<String>> {
+    with(brokers, async |client| {
+        let mut of_partitions = Vec::new();
+        for partition in 0..partitions {
+            let client = client.partition_client(TOPIC, partition, UnknownTopicHandling::Retry).await.unwrap();
+            let end = client.get_offset(OffsetAt::Latest).await.unwrap();
+            let (mut lines, mut next) = (Vec::new(), 0);
+            while next < end {
+                let (records, _) = client.fetch_records(next, 1..1_000_000, 1000).await.unwrap();
+                for record in records {
+                    // A batch may begin before the offset that was asked for.
+                    if record.offset < next {
+                        continue;
                     }
+                    next = record.offset + 1;
+                    lines.push(String::from_utf8(record.record.value.unwrap()).unwrap());
                 }
             }
-            lines
-        })
-    }
+            of_partitions.push(lines);
+        }
+        of_partitions
+    })
 }
 
 #[tokio::test]
@@ -145,4 +174,46 @@ async fn a_long_stop_of_kafka_is_survived() {
     let kafka = Kafka::behind_proxy(directory.path(), "");
     kafka.create_topic(TOPIC);
     survives_a_long_stop(kafka, directory.path()).await;
+}
+
+/// A topic gets more partitions while livehook runs. The next events of a stream go to the partition that the new number gives.
+#[tokio::test]
+#[ignore = "needs noida-db and takes a minute: run by tests/run"]
+async fn kafka_gets_more_partitions() {
+    const STREAMS: u64 = 40;
+    let directory = tempfile::tempdir().unwrap();
+    let kafka = Kafka::durable(directory.path(), "");
+    kafka.create_topic(TOPIC);
+    let mut livehook = started(directory.path(), &kafka.configure()).await;
+    let send = async |from: u64| {
+        let numbered = |number| callback(&format!("s{}", number % STREAMS), number);
+        post_all(livehook.receiver, from..from + 2 * STREAMS, numbered).await;
+        nothing_is_pending(&livehook).await;
+    };
+    send(0).await;
+    let before = records_at(&kafka.brokers(), PARTITIONS);
+    kafka.set_partitions(2 * PARTITIONS);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    send(2 * STREAMS).await;
+    let after = records_at(&kafka.brokers(), 2 * PARTITIONS);
+
+    let journal = livehook.journal();
+    let arrived: usize = after.iter().map(Vec::len).sum();
+    assert_eq!(arrived, journal.len(), "each once");
+    let mut old_partitions = HashMap::new();
+    for (partition, lines) in before.iter().enumerate() {
+        assert_eq!(*lines, after[partition][..lines.len()]);
+        old_partitions.extend(lines.iter().map(|line| (partition_key(line), partition)));
+    }
+    for (partition, lines) in after.iter().enumerate() {
+        let new = &lines[before.get(partition).map_or(0, Vec::len)..];
+        assert!(!new.is_empty(), "{partition} has no event");
+        for (key, lines) in by_stream(new) {
+            // The partition is hash % 6 now, and was hash % 3.
+            assert_eq!(partition % before.len(), old_partitions[&key], "{key}");
+            let stored = journal[2 * STREAMS as usize..].iter().filter(|line| partition_key(line) == key);
+            assert!(lines.into_iter().eq(stored), "in order");
+        }
+    }
+    livehook.stop().await;
 }

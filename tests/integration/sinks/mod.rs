@@ -11,6 +11,8 @@ mod file;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_cluster;
 mod log;
 #[cfg(feature = "nats")]
 mod nats;
