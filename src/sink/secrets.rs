@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use super::mistake::Mistakes;
+
 /// The environment and the files of one sink.
 pub trait SecretSources {
     /// Returns the name and the text of this sink's environment variable for `purpose`, such as `SECRETS`; `None` if it isn't
@@ -24,6 +26,46 @@ pub trait SecretSources {
     }
 }
 
+/// A text of one line that a user may put into a variable or a file, such as a password.
+pub(super) struct OneLineText<'t> {
+    /// Its name in a mistake, such as `password`.
+    pub(super) noun: &'static str,
+    /// The purpose of its variable, such as `PASSWORD`. The variable wins over the file.
+    pub(super) purpose: &'static str,
+    /// The key of the file, such as `password_file`, and the file.
+    pub(super) file: Option<(&'t str, &'t Path)>,
+}
+
+impl OneLineText<'_> {
+    /// Reads the variable, or else the file. Adds the mistake in it, and returns `None` then, or if there is neither.
+    pub(super) fn read(&self, sources: &dyn SecretSources, mistakes: &mut Mistakes) -> Option<String> {
+        let (key, value, line) = match (sources.variable(self.purpose), self.file) {
+            (Some((name, text)), _) => {
+                let line = self.line(&text).map_err(|rule| format!("{name} {rule}"));
+                (self.purpose.to_ascii_lowercase(), None, line)
+            }
+            (None, Some((key, path))) => {
+                let text = sources.file(path).map_err(|error| unreadable(&error));
+                (key.to_owned(), sources.shown_value(path), text.and_then(|text| self.line(&text)))
+            }
+            (None, None) => return None,
+        };
+        line.map_err(|rule| mistakes.add(&key, value, &rule)).ok()
+    }
+
+    fn line(&self, text: &str) -> Result<String, String> {
+        // Editors end a file with a line end, which belongs to no secret. A space may belong to a password.
+        let line = text.trim_end_matches(['\r', '\n']);
+        if line.trim().is_empty() {
+            return Err(format!("is empty: put the {} there", self.noun));
+        }
+        if line.contains(['\r', '\n']) {
+            return Err(format!("must contain the {} on one line", self.noun));
+        }
+        Ok(line.to_owned())
+    }
+}
+
 /// Returns what is wrong with a file that the system does not read, and the cure.
 pub(super) fn unreadable(error: &io::Error) -> String {
     format!("cannot be read: {error}; correct the path, or let the user that runs livehook read the file")
@@ -41,6 +83,52 @@ pub fn shown_path(path: &Path, exists: impl Fn(&Path) -> bool) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::Mistake;
+
+    /// A variable, and the file `there`.
+    struct Given(Option<&'static str>, &'static str);
+
+    impl SecretSources for Given {
+        fn variable(&self, purpose: &str) -> Option<(String, String)> {
+            self.0.map(|text| (format!("LIVEHOOK_SINK_X_{purpose}"), text.to_owned()))
+        }
+
+        fn file(&self, path: &Path) -> io::Result<String> {
+            if path == Path::new("there") { Ok(self.1.to_owned()) } else { Err(io::ErrorKind::NotFound.into()) }
+        }
+
+        fn shown(&self, path: &Path) -> Option<String> {
+            Some(path.display().to_string())
+        }
+    }
+
+    #[test]
+    fn one_line_is_of_a_variable_or_a_file() {
+        let read = |path: Option<&'static str>, variable, text| {
+            let file = path.map(|path| ("password_file", Path::new(path)));
+            let password = OneLineText { noun: "password", purpose: "PASSWORD", file };
+            let mut mistakes = Mistakes::default();
+            let line = password.read(&Given(variable, text), &mut mistakes);
+            let mistake = mistakes.into_list().pop().map(|Mistake { key, value, rule }| {
+                format!("{key}{} {rule}", value.map(|value| format!(" {value}")).unwrap_or_default())
+            });
+            assert!(line.is_none() || mistake.is_none());
+            line.or(mistake)
+        };
+        for (path, variable, text, expected) in [
+            (None, None, "", None),
+            (Some("there"), None, "hunter2\r\n", Some("hunter2")),
+            (Some("there"), None, " hunter 2 ", Some(" hunter 2 ")),
+            (Some("there"), Some("hunter2"), "", Some("hunter2")),
+            (Some("there"), None, " \n", Some("password_file \"there\" is empty: put the password there")),
+            (Some("there"), None, "a\nb", Some("password_file \"there\" must contain the password on one line")),
+            (Some("there"), Some(""), "a", Some("password LIVEHOOK_SINK_X_PASSWORD is empty: put the password there")),
+            (None, Some("a\nb"), "", Some("password LIVEHOOK_SINK_X_PASSWORD must contain the password on one line")),
+        ] {
+            assert_eq!(read(path, variable, text).as_deref(), expected);
+        }
+        assert!(read(Some("elsewhere"), None, "").unwrap().starts_with("password_file \"elsewhere\" cannot be read"));
+    }
 
     #[test]
     fn possible_secret_is_not_shown() {

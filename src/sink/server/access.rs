@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::url::ServerUrl;
 use crate::sink::mistake::Mistakes;
 use crate::sink::own_secrets::OwnSecrets;
-use crate::sink::secrets::unreadable;
+use crate::sink::secrets::OneLineText;
 use crate::sink::url_source::url_elsewhere;
 use crate::sink::{Mistake, SecretSources};
 
@@ -79,9 +79,7 @@ impl Access<'_> {
     /// Reads the files and the variables. A variable wins over a key and a file.
     pub(in crate::sink) fn take_secrets(self, sources: &dyn SecretSources) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
-        let (url, of_url) = url_elsewhere(!self.url.is_missing(), self.url_file, sources);
-        mistakes.extend(of_url);
-        if let Some(url) = url {
+        if let Some(url) = url_elsewhere(!self.url.is_missing(), self.url_file, sources, &mut mistakes) {
             *self.url = ServerUrl::new(&url);
         }
         let login = Login { user: self.user, password: self.password, password_file: self.password_file };
@@ -104,22 +102,13 @@ impl Login<'_> {
     /// Reads the file and the variables, and adds the mistakes in them. `key` is the path of `password_file`. A variable wins over a
     /// key and a file.
     pub(in crate::sink) fn take_secrets(self, key: &str, sources: &dyn SecretSources, mistakes: &mut Mistakes) {
-        if let Some(path) = self.password_file {
-            let value = sources.shown_value(path);
-            // Editors end a file with a line end, which belongs to no password.
-            match sources.file(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()) {
-                Ok(text) if text.is_empty() => mistakes.add(key, value, "is empty: put the password there"),
-                Ok(text) if text.contains('\n') => {
-                    mistakes.add(key, value, "must contain the password on one line");
-                }
-                Ok(text) => *self.password = Some(Password(text)),
-                Err(error) => mistakes.add(key, value, &unreadable(&error)),
-            }
-        }
-        if let Some((_, text)) = sources.variable("PASSWORD") {
+        let file = self.password_file.map(|path| (key, path));
+        let password = OneLineText { noun: "password", purpose: "PASSWORD", file };
+        if let Some(text) = password.read(sources, mistakes) {
             *self.password = Some(Password(text));
         }
-        if let Some((_, text)) = sources.variable("USER") {
+        let user = OneLineText { noun: "user", purpose: "USER", file: None };
+        if let Some(text) = user.read(sources, mistakes) {
             *self.user = Some(text);
         }
     }
