@@ -12,7 +12,7 @@ use crate::callback::PartitionKey;
 use crate::journal::Record;
 use crate::sink::outage::OutageDetector;
 use crate::sink::parallel::{Group, deliver_groups, group_by_hash, group_by_stream};
-use crate::sink::{Failure, Outcome};
+use crate::sink::{Failure, Format, Outcome};
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +44,7 @@ pub(super) async fn deliver(
     let delivery = Delivery {
         batch,
         headers: connection.headers().await?,
+        format: options.format,
         connection,
         events_max: options.batch_events_max,
         bytes_max: options.batch_bytes_max,
@@ -60,6 +61,7 @@ pub(super) async fn deliver(
 struct Delivery<'d> {
     batch: &'d [Record],
     headers: HeaderMap,
+    format: Format,
     connection: &'d Connection,
     events_max: usize,
     bytes_max: usize,
@@ -151,7 +153,7 @@ impl<'d> Delivery<'d> {
     fn next_request(&self, rest: &mut &[usize], events_max: usize) -> Option<Group> {
         let mut bytes = 0;
         let fits = |(count, position): (usize, &usize)| {
-            bytes += self.batch[*position].event.line().len();
+            bytes += self.format.text(&self.batch[*position].event).len();
             count == 0 || count < events_max && list_bytes(bytes, count + 1) <= self.bytes_max
         };
         let count = rest.iter().enumerate().map(fits).take_while(|fits| *fits).count();

@@ -30,6 +30,20 @@ async fn a_list_keeps_its_limits() {
 }
 
 #[tokio::test]
+async fn a_limit_counts_what_is_sent() {
+    let receiver = Receiver::start(|_| status(200));
+    let batch = records_of_streams(&["a"; 6]);
+    // Three events, two commas and the brackets.
+    let bytes_max = 3 * batch[0].event.data().len() + 4;
+    let mut sink = receiver.sink_with("batch_events_max = 1000\nformat = \"data\"", |options| {
+        options.batch_bytes_max = bytes_max;
+    });
+    assert!(all_delivered(&sink.deliver(&batch).await, &batch));
+    let lengths: Vec<usize> = receiver.requests().iter().map(|request| request.body.len()).collect();
+    assert_eq!(lengths, [bytes_max, bytes_max]);
+}
+
+#[tokio::test]
 async fn a_failure_holds_its_own_stream_only() {
     for concurrency in [1, 4] {
         let receiver = Receiver::start(|request| if request.numbers() == [1] { status(500) } else { status(200) });
