@@ -22,8 +22,7 @@ pub(in crate::sink) struct TlsFiles<'o> {
     pub(in crate::sink) client_key_file: Option<&'o Path>,
 }
 
-/// The contents of the files, for a library that makes its own settings of TLS.
-#[cfg(feature = "sql")]
+/// The contents of the files.
 #[derive(Default)]
 pub(in crate::sink) struct Pem {
     /// The content of `ca_file`.
@@ -61,17 +60,13 @@ impl TlsFiles<'_> {
         }
     }
 
-    /// Reads the files.
+    /// Reads the files, for a library that makes its own settings of TLS.
     ///
     /// # Errors
-    /// A file can't be read.
+    /// A file can't be read or used. livehook says so better than such a library.
     #[cfg(feature = "sql")]
     pub(in crate::sink) async fn pem(self) -> Result<Pem, Failure> {
-        Ok(Pem {
-            ca: content("ca_file", self.ca_file).await?,
-            certificates: content("client_certificate_file", self.client_certificate_file).await?,
-            key: content("client_key_file", self.client_key_file).await?,
-        })
+        self.read().await.map(|(_, pem)| pem)
     }
 
     /// Reads the files, and makes the settings of TLS.
@@ -79,16 +74,21 @@ impl TlsFiles<'_> {
     /// # Errors
     /// A file can't be read or used.
     pub(in crate::sink) async fn config(self) -> Result<Arc<ClientConfig>, Failure> {
-        let trusted = content("ca_file", self.ca_file).await?;
-        let certificates = content("client_certificate_file", self.client_certificate_file).await?;
-        let key = content("client_key_file", self.client_key_file).await?;
-        let identity = certificates.zip(key);
+        self.read().await.map(|(config, _)| Arc::new(config))
+    }
+
+    async fn read(self) -> Result<(ClientConfig, Pem), Failure> {
+        let pem = Pem {
+            ca: content("ca_file", self.ca_file).await?,
+            certificates: content("client_certificate_file", self.client_certificate_file).await?,
+            key: content("client_key_file", self.client_key_file).await?,
+        };
         // Without `ca_file`, this reads the certificates of the system.
         let made = blocking(move || {
-            let identity = identity.as_ref().map(|(certificates, key)| (certificates.as_slice(), key.as_slice()));
-            tls::client_config(trusted.as_deref(), identity)
+            let identity = pem.certificates.as_deref().zip(pem.key.as_deref());
+            tls::client_config(pem.ca.as_deref(), identity).map(|config| (config, pem))
         });
-        made.await?.map(Arc::new).map_err(|error| {
+        made.await?.map_err(|error| {
             let files: Vec<String> = [self.ca_file, self.client_certificate_file, self.client_key_file]
                 .into_iter()
                 .flatten()

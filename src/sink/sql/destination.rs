@@ -44,14 +44,7 @@ impl Destination {
 
     async fn connect(&self) -> Result<Box<dyn Database>, Failure> {
         let mode = self.options.tls_mode();
-        let files = self.options.tls_files();
-        let pem = if mode == TlsMode::Off {
-            Pem::default()
-        } else {
-            // Explains a file that can't be used better than the library does.
-            files.config().await?;
-            files.pem().await?
-        };
+        let pem = if mode == TlsMode::Off { Pem::default() } else { self.options.tls_files().pem().await? };
         let database: Result<Box<dyn Database>, sqlx::Error> = match self.options.kind {
             Kind::Postgres => Postgres::open(&self.options, mode, pem).await.map(|database| Box::new(database) as _),
             Kind::MySql => MySql::open(&self.options, mode, pem).await.map(|database| Box::new(database) as _),
