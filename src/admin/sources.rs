@@ -17,15 +17,15 @@ use crate::journal::{AppendError, Health, Journal};
 use crate::receiver::{HourlyCounts, RecentRefusals};
 use crate::telemetry::{Metrics, UnreadyReason};
 
-/// The parts of the receiver's configuration that the pages show.
+/// The parts of the receiver's configuration that the pages show. A reload replaces them.
 #[derive(Clone, Debug, Default)]
 pub struct ReceiverSummary {
     /// The address that it listens on.
     pub listen: String,
     /// The path that CSS posts to.
     pub path: String,
-    /// The fingerprint of each callback key. A reload replaces them.
-    pub fingerprints: Arc<ArcSwap<Vec<String>>>,
+    /// The fingerprint of each callback key.
+    pub fingerprints: Vec<String>,
 }
 
 /// The parts of the service that the admin endpoint reads.
@@ -41,8 +41,8 @@ pub struct Sources {
     pub sinks: Statuses,
     /// The status of the index; `None` if the index is switched off.
     pub index: Option<Arc<index::Status>>,
-    /// The receiver's address and keys.
-    pub receiver: ReceiverSummary,
+    /// The receiver's address, path and keys.
+    pub receiver: Arc<ArcSwap<ReceiverSummary>>,
     /// The memory for the bodies of the receiver.
     pub bodies: Arc<BodyBudget>,
     /// The newest refusals.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use axum::Router;
+use axum::http::HeaderMap;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::http::{self, AccessLog, FindAddress, Hooks, Limits, Port, SharedLimits};
 use crate::journal::SqliteJournal;
 use crate::receiver::{self, CallbackReceiver};
-use crate::telemetry::{AccessOptions, Metrics};
+use crate::telemetry::{Metrics, PresentShare};
 
 /// The niceness of the admin endpoint's thread, on the system's scale from 0 to 19.
 const ADMIN_NICENESS: i32 = 5;
@@ -30,11 +30,13 @@ pub(super) type Task = JoinHandle<anyhow::Result<()>>;
 pub(super) struct Endpoints {
     pub(super) is_draining: Arc<AtomicBool>,
     pub(super) receiver: Task,
-    pub(super) callback_receiver: Arc<CallbackReceiver>,
+    callback_receiver: Arc<CallbackReceiver>,
     pub(super) receiver_limits: SharedLimits,
     pub(super) admin_limits: SharedLimits,
-    /// The fingerprint of each callback key, for the pages.
-    pub(super) fingerprints: Arc<ArcSwap<Vec<String>>>,
+    /// The parts of the receiver's configuration that the pages show.
+    receiver_summary: Arc<ArcSwap<ReceiverSummary>>,
+    /// The access log of both listeners.
+    access_share: PresentShare,
     pub(super) stop_receiver: watch::Sender<bool>,
     pub(super) admin: Arc<Admin>,
     pub(super) admin_task: Task,
@@ -66,33 +68,25 @@ pub(super) fn spawn_endpoints(
     let (cut_admin, admin_cut) = watch::channel(false);
     let (stop_feed, feed_stop) = watch::channel(false);
     let verifier = Verifier::new(config.verifier.clone())?;
-    let mut callback_receiver = CallbackReceiver::new(
+    let callback_receiver = Arc::new(CallbackReceiver::new(
         &config.receiver,
         verifier.clone(),
         Arc::clone(journal) as _,
         Arc::clone(metrics),
         Arc::clone(&is_draining),
         clock::system_clock,
-    )?;
-    if config.log.access.is_some() {
-        callback_receiver.name_events();
-    }
-    let callback_receiver = Arc::new(callback_receiver);
+    ));
     // A fingerprint takes some milliseconds, so each is made once.
     let fingerprints = verifier.fingerprints();
-    callback_receiver.take_over(&config.receiver, verifier, fingerprints.clone());
-    let fingerprints = Arc::new(ArcSwap::from_pointee(fingerprints));
+    let receiver_summary = Arc::new(ArcSwap::from_pointee(summary(&config.receiver, fingerprints.clone())));
+    callback_receiver.take_over(&config.receiver, verifier, fingerprints, config.log.access.is_some());
     let sources = Sources {
         data_dir: config.data_dir.clone(),
         journal: Arc::clone(journal) as _,
         metrics: Arc::clone(metrics),
         sinks: workers.statuses.clone(),
         index: workers.index.clone(),
-        receiver: ReceiverSummary {
-            listen: config.receiver.listen.to_string(),
-            path: config.receiver.path.to_string(),
-            fingerprints: Arc::clone(&fingerprints),
-        },
+        receiver: Arc::clone(&receiver_summary),
         bodies: callback_receiver.bodies(),
         refusals: callback_receiver.recent_refusals(),
         hourly_counts: callback_receiver.hourly_counts(),
@@ -103,26 +97,26 @@ pub(super) fn spawn_endpoints(
         clock: clock::system_clock,
     };
     let (receiver_limits, admin_limits) = (SharedLimits::from(limits), SharedLimits::from(admin_limits));
-    let client: FindAddress = Box::new({
-        let receiver = Arc::clone(&callback_receiver);
-        move |peer, headers| receiver.client_address(peer, headers)
-    });
-    let router = logged(receiver::router(Arc::clone(&callback_receiver)), "receiver", config.log.access, client);
-    let served =
-        serve(ports.receiver, router, hooks(&callback_receiver, metrics), receiver_limits.clone(), receiver_stop);
-    let receiver = tokio::spawn(served);
+    let access_share = PresentShare::new(config.log.access);
+    let router = receiver::router(Arc::clone(&callback_receiver));
+    let receiver_hooks = hooks(&callback_receiver, metrics, &access_share);
+    let receiver = tokio::spawn(serve(ports.receiver, router, receiver_hooks, receiver_limits.clone(), receiver_stop));
     let options = admin::Options { subscribers_max, ..config.admin.clone() };
     let admin = Arc::new(Admin::new(&options, sources));
-    let admin_hooks = Hooks { failed_handshake: Some(failed_handshake(metrics, "admin")), ..Hooks::default() };
-    let admin_task =
-        spawn_admin(&admin, ports.admin, config.log.access, admin_hooks, admin_limits.clone(), admin_stop, admin_cut)?;
+    let admin_hooks = Hooks {
+        failed_handshake: Some(failed_handshake(metrics, "admin")),
+        access_log: Some(access_log("admin", &access_share, Box::new(|peer, _| peer.to_canonical()))),
+        ..Hooks::default()
+    };
+    let admin_task = spawn_admin(&admin, ports.admin, admin_hooks, admin_limits.clone(), admin_stop, admin_cut)?;
     Ok(Endpoints {
         is_draining,
         receiver,
         callback_receiver,
         receiver_limits,
         admin_limits,
-        fingerprints,
+        receiver_summary,
+        access_share,
         stop_receiver,
         admin,
         admin_task,
@@ -132,9 +126,26 @@ pub(super) fn spawn_endpoints(
     })
 }
 
+impl Endpoints {
+    /// Lets the receiver, the pages and both access logs take over another configuration for every later request.
+    pub(super) fn take_over(&self, config: &Config, verifier: Verifier, fingerprints: Vec<String>) {
+        self.receiver_summary.store(Arc::new(summary(&config.receiver, fingerprints.clone())));
+        // The receiver first, so that a request in the access log has the id of its event.
+        self.callback_receiver.take_over(&config.receiver, verifier, fingerprints, config.log.access.is_some());
+        self.access_share.replace(config.log.access);
+    }
+}
+
+/// Returns the parts of the receiver's configuration that the pages show.
+fn summary(options: &receiver::Options, fingerprints: Vec<String>) -> ReceiverSummary {
+    ReceiverSummary { listen: options.listen.to_string(), path: options.path.to_string(), fingerprints }
+}
+
 /// Connects the transport of the receiver with the parts that it reports to.
-fn hooks(receiver: &Arc<CallbackReceiver>, metrics: &Arc<Metrics>) -> Hooks {
+fn hooks(receiver: &Arc<CallbackReceiver>, metrics: &Arc<Metrics>, access_share: &PresentShare) -> Hooks {
     let failed_handshake = failed_handshake(metrics, "receiver");
+    let logged = Arc::clone(receiver);
+    let client = Box::new(move |peer, headers: &HeaderMap| logged.client_address(peer, headers));
     let (metrics, unreadable, proxied) = (Arc::clone(metrics), Arc::clone(receiver), Arc::clone(receiver));
     Hooks {
         connections: Some(Box::new(move |count| metrics.limits().connections(count))),
@@ -143,20 +154,19 @@ fn hooks(receiver: &Arc<CallbackReceiver>, metrics: &Arc<Metrics>) -> Hooks {
         failed_handshake: Some(failed_handshake),
         // Always, because a reload may add the first proxy.
         client: Some(Box::new(move |peer, headers| proxied.client_behind_proxy(peer, headers))),
+        access_log: Some(access_log("receiver", access_share, client)),
     }
 }
 
 fn spawn_admin(
     admin: &Arc<Admin>,
     port: Port,
-    access: Option<AccessOptions>,
     hooks: Hooks,
     limits: SharedLimits,
     stop: watch::Receiver<bool>,
     mut cut: watch::Receiver<bool>,
 ) -> anyhow::Result<Task> {
     let router = Arc::clone(admin).router(port.local_addr()?);
-    let router = logged(router, "admin", access, Box::new(|peer, _| peer.to_canonical()));
     let feed = Arc::clone(admin).run();
     spawn_nice_thread("admin", async move {
         // A socket belongs to the runtime that made it, and the thread has its own runtime.
@@ -170,12 +180,8 @@ fn spawn_admin(
     })
 }
 
-/// Adds the access log to the routes of a listener, if it's wanted.
-fn logged(router: Router, listener: &'static str, access: Option<AccessOptions>, client: FindAddress) -> Router {
-    match access {
-        Some(AccessOptions { sample }) => http::with_access_log(router, AccessLog { listener, sample, client }),
-        None => router,
-    }
+fn access_log(listener: &'static str, share: &PresentShare, client: FindAddress) -> AccessLog {
+    AccessLog { listener, share: share.clone(), client }
 }
 
 /// Counts the handshakes of a listener that fail.
@@ -186,7 +192,7 @@ fn failed_handshake(metrics: &Arc<Metrics>, listener: &'static str) -> Box<dyn F
 
 async fn serve(
     port: Port,
-    router: Router,
+    router: axum::Router,
     hooks: Hooks,
     limits: SharedLimits,
     mut stop: watch::Receiver<bool>,

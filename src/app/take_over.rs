@@ -62,8 +62,7 @@ impl App {
             }
         };
         let endpoints = &self.endpoints;
-        endpoints.callback_receiver.take_over(&config.receiver, verifier, fingerprints.clone());
-        endpoints.fingerprints.store(Arc::new(fingerprints));
+        endpoints.take_over(&config, verifier, fingerprints);
         let subscribers_max = subscribers_max(&config.admin, self.open_files);
         let limits = receiver_limits(&config.receiver, subscribers_max, self.open_files);
         self.metrics.limits().set(limit_values(&config, &limits, subscribers_max));
@@ -73,6 +72,7 @@ impl App {
         telemetry::set_log_options(&config.log);
         if let Some(index) = &self.workers.index {
             index.set_unsaved_bytes_max(unsaved_bytes_max(&config));
+            index.take_over(&config.index);
         }
         self.grace = Duration::from_secs(config.shutdown_grace_secs);
         self.metrics.config().describe(config_labels(&config));

@@ -31,6 +31,21 @@ impl Change {
     fn new(key: impl Into<String>, before: Option<String>, after: Option<String>) -> Change {
         Change { key: key.into(), before, after, needs_restart: false }
     }
+
+    /// Returns a sentence about other systems that must change too; `None` for most changes.
+    pub fn risk(&self) -> Option<String> {
+        let (before, after) = (self.before.as_deref()?, self.after.as_deref()?);
+        let cure = match self.key.as_str() {
+            "receiver.path" => {
+                format!("change the URL in the CSS console to {after}, and the paths that your proxies pass on")
+            }
+            "receiver.health_path" if before == NOT_SET => return None,
+            "receiver.health_path" if after == NOT_SET => "let your load balancers ask another path".to_owned(),
+            "receiver.health_path" => format!("let your load balancers ask {after}"),
+            _ => return None,
+        };
+        Some(format!("{}: after this change livehook answers {before} with 404; {cure}", self.key))
+    }
 }
 
 impl Display for Change {
@@ -69,8 +84,8 @@ const SETTINGS: &[Setting] = &[
     fixed("data_dir", |config| config.data_dir.display().to_string()),
     live("shutdown_grace_secs", |config| config.shutdown_grace_secs.to_string()),
     fixed("receiver.listen", |config| config.receiver.listen.to_string()),
-    fixed("receiver.path", |config| config.receiver.path.to_string()),
-    fixed("receiver.health_path", |config| optional(config.receiver.health_path.as_ref())),
+    live("receiver.path", |config| config.receiver.path.to_string()),
+    live("receiver.health_path", |config| optional(config.receiver.health_path.as_ref())),
     live("receiver.allow_unsigned", |config| config.verifier.allow_unsigned.to_string()),
     live("receiver.leeway_secs", |config| config.verifier.leeway_secs.to_string()),
     live("receiver.validity_secs_max", |config| optional(config.verifier.validity_secs_max)),
@@ -99,12 +114,12 @@ const SETTINGS: &[Setting] = &[
     live("journal.queue_events_max", |config| config.journal.queue_events_max.to_string()),
     live("journal.batch_events_max", |config| config.journal.batch_events_max.to_string()),
     fixed("index.enabled", |config| config.index.enabled.to_string()),
-    fixed("index.retention_days", |config| config.index.retention_days.to_string()),
-    fixed("index.stale_after_secs", |config| config.index.stale_after_secs.to_string()),
-    fixed("index.bridge_gap_secs", |config| config.index.bridge_gap_secs.to_string()),
+    live("index.retention_days", |config| config.index.retention_days.to_string()),
+    live("index.stale_after_secs", |config| config.index.stale_after_secs.to_string()),
+    live("index.bridge_gap_secs", |config| config.index.bridge_gap_secs.to_string()),
     live("log.level", |config| format!("{:?}", config.log.level).to_lowercase()),
     live("log.format", |config| format!("{:?}", config.log.format).to_lowercase()),
-    fixed("log.access", |config| optional(config.log.access.map(|access| access.sample))),
+    live("log.access", |config| optional(config.log.access.map(|access| access.sample))),
 ];
 
 /// Returns every difference, in the order of the example file. A setting that needs a restart keeps its running value until then.
@@ -130,8 +145,6 @@ pub fn keep_fixed(config: &mut Config, running: &Config) {
     config.name = running.name.clone();
     config.data_dir.clone_from(&running.data_dir);
     config.receiver.listen = running.receiver.listen;
-    config.receiver.path = running.receiver.path.clone();
-    config.receiver.health_path = running.receiver.health_path.clone();
     config.admin.listen = running.admin.listen;
     if config.receiver.tls.is_some() != running.receiver.tls.is_some() {
         config.receiver.tls = running.receiver.tls.clone();
@@ -139,8 +152,7 @@ pub fn keep_fixed(config: &mut Config, running: &Config) {
     if config.admin.tls.is_some() != running.admin.tls.is_some() {
         config.admin.tls = running.admin.tls.clone();
     }
-    config.index = running.index.clone();
-    config.log.access = running.log.access;
+    config.index.enabled = running.index.enabled;
 }
 
 fn key_changes(running: &[KeyOptions], other: &[KeyOptions]) -> Vec<Change> {
@@ -202,8 +214,11 @@ fn tls_change(key: &str, before: Option<&ServerFiles>, after: Option<&ServerFile
     (before != after).then(|| Change { needs_restart: before.is_some() != after.is_some(), ..change })
 }
 
+/// The value of a setting that is not set.
+const NOT_SET: &str = "not set";
+
 fn optional(value: Option<impl Display>) -> String {
-    value.map_or_else(|| "not set".to_owned(), |value| value.to_string())
+    value.map_or_else(|| NOT_SET.to_owned(), |value| value.to_string())
 }
 
 fn list(items: &[impl Display]) -> String {

@@ -1,18 +1,14 @@
 //! The access log: a line for a share of the requests, and for each request that was not answered with success.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use axum::Router;
 use axum::body::HttpBody;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderMap;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{HeaderMap, Request};
 use axum::response::Response;
 use tokio::time::Instant;
 
 use super::error_body::quoted;
-use crate::telemetry::Share;
+use crate::telemetry::{PresentShare, Share};
 
 /// Finds the address of a request's client from the address of the peer and the headers.
 pub type FindAddress = Box<dyn Fn(IpAddr, &HeaderMap) -> IpAddr + Send + Sync>;
@@ -21,8 +17,8 @@ pub type FindAddress = Box<dyn Fn(IpAddr, &HeaderMap) -> IpAddr + Send + Sync>;
 pub struct AccessLog {
     /// The name of the listener in each line.
     pub listener: &'static str,
-    /// The share of successful requests.
-    pub sample: Share,
+    /// The share of successful requests. A reload can switch the access log on and off.
+    pub share: PresentShare,
     /// Finds the client.
     pub client: FindAddress,
 }
@@ -31,50 +27,65 @@ pub struct AccessLog {
 #[derive(Clone, Debug)]
 pub struct LoggedEvent(pub String);
 
-/// Adds the access log to a router.
-pub fn with_access_log(router: Router, access_log: AccessLog) -> Router {
-    router.layer(from_fn_with_state(Arc::new(access_log), log))
+/// A request that gets a line when its answer begins, unless the share leaves it out.
+pub(super) struct LoggedRequest {
+    listener: &'static str,
+    share: Share,
+    client: IpAddr,
+    method: String,
+    path: String,
+    began: Instant,
 }
 
-/// Logs a request when its answer begins. A line has no header and no query, because both can hold a secret.
-async fn log(
-    State(access_log): State<Arc<AccessLog>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let began = Instant::now();
-    let (method, path) = (quoted(request.method().as_str()), quoted(request.uri().path()));
-    let client = (access_log.client)(peer.ip(), request.headers());
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
-    if status >= 400 || access_log.sample.decides() {
-        let event = response.extensions().get::<LoggedEvent>().map(|LoggedEvent(id)| id.as_str());
-        let duration_ms = began.elapsed().as_micros() as f64 / 1000.0;
-        // A stream of events has no length.
-        let bytes = response.body().size_hint().exact();
-        let listener = access_log.listener;
-        tracing::info!(listener, %client, method, path, status, bytes, duration_ms, event.id = event, "request");
+impl AccessLog {
+    /// Notes a request that begins; `None` if there is no access log now. It is in a box, so that a request without an access log
+    /// carries only a pointer.
+    pub(super) fn begin<B>(&self, peer: SocketAddr, request: &Request<B>) -> Option<Box<LoggedRequest>> {
+        let share = self.share.get()?;
+        Some(Box::new(LoggedRequest {
+            listener: self.listener,
+            share,
+            client: (self.client)(peer.ip(), request.headers()),
+            method: quoted(request.method().as_str()),
+            path: quoted(request.uri().path()),
+            began: Instant::now(),
+        }))
     }
-    response
+}
+
+impl LoggedRequest {
+    /// Logs the request when its answer begins. A line has no header and no query, because both can hold a secret.
+    pub(super) fn log(&self, response: &Response) {
+        let LoggedRequest { listener, share, client, method, path, began } = self;
+        let status = response.status().as_u16();
+        if status >= 400 || share.decides() {
+            let event = response.extensions().get::<LoggedEvent>().map(|LoggedEvent(id)| id.as_str());
+            let duration_ms = began.elapsed().as_micros() as f64 / 1000.0;
+            // A stream of events has no length.
+            let bytes = response.body().size_hint().exact();
+            tracing::info!(listener, %client, method, path, status, bytes, duration_ms, event.id = event, "request");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use axum::body::Body;
+    use axum::Router;
     use axum::http::StatusCode;
     use axum::routing::get;
-    use tower::Service;
 
     use super::*;
-    use crate::http::testing::{Lines, PEER};
+    use crate::http::listener::testing::limits;
+    use crate::http::testing::{Connector, Lines, MemoryListener};
+    use crate::http::{Hooks, serve};
     use crate::telemetry::AccessOptions;
 
-    async fn lines(sample: &str, target: &str) -> String {
-        let (lines, _guard) = Lines::take();
-        let AccessOptions { sample } = toml::from_str(&format!("sample = {sample}")).unwrap();
+    fn options(sample: &str) -> AccessOptions {
+        toml::from_str(&format!("sample = {sample}")).unwrap()
+    }
+
+    /// Serves two routes, with an access log.
+    fn served(share: &PresentShare) -> Connector {
         let router = Router::new()
             .route("/good", get(async || ([("x", "y")], axum::Extension(LoggedEvent("an-id".to_owned())), "four")))
             .route("/bad", get(async || StatusCode::IM_A_TEAPOT));
@@ -82,11 +93,20 @@ mod tests {
             Some(client) => client.to_str().unwrap().parse().unwrap(),
             None => peer,
         });
-        let mut router = with_access_log(router, AccessLog { listener: "receiver", sample, client });
-        let mut request = Request::get(target).header("client", "192.0.2.7").body(Body::empty()).unwrap();
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(PEER)));
-        let answer: Result<Response, Infallible> = router.call(request).await;
-        assert!(answer.unwrap().status() != 500);
+        let access_log = Some(AccessLog { listener: "receiver", share: share.clone(), client });
+        let (connector, listener) = MemoryListener::new();
+        let hooks = Hooks { access_log, ..Hooks::default() };
+        tokio::spawn(serve(listener, router, hooks, limits(), std::future::pending()));
+        connector
+    }
+
+    fn request(target: &str) -> String {
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\nClient: 192.0.2.7\r\n\r\n")
+    }
+
+    async fn lines(sample: &str, target: &str) -> String {
+        let (lines, _guard) = Lines::take();
+        served(&PresentShare::new(Some(options(sample)))).ask(request(target)).await;
         lines.text()
     }
 
@@ -107,5 +127,18 @@ mod tests {
         assert_eq!(lines("0", "/good").await, "");
         assert!(lines("0", "/bad").await.contains("status=418"));
         assert!(lines("0", "/%0aforged").await.contains("path=\"/%0aforged\" status=404"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn open_connection_follows_a_reload() {
+        let (lines, _guard) = Lines::take();
+        let share = PresentShare::new(None);
+        let mut client = served(&share).connect().unwrap();
+        for (options, count) in [(None, 0), (Some(options("1")), 1), (Some(options("0")), 1), (None, 1)] {
+            share.replace(options);
+            client.send(request("/good")).await;
+            assert_eq!(client.reply().await.status, 200);
+            assert_eq!(lines.text().lines().count(), count, "{}", lines.text());
+        }
     }
 }

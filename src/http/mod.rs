@@ -26,7 +26,7 @@ mod url_path;
 mod watched;
 mod wire;
 
-pub use access_log::{AccessLog, FindAddress, LoggedEvent, with_access_log};
+pub use access_log::{AccessLog, FindAddress, LoggedEvent};
 pub use address_group::AddressGroup;
 pub use body::{BodyBudget, BodyError, BodyShare, read_body};
 pub use client_address::{ClientAddress, client_address};

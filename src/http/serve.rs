@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::ErrorBody;
+use super::access_log::AccessLog;
 use super::address_group::AddressGroup;
 use super::connection::Connection;
 use super::handshake::{FailedHandshake, Handshake, shake_hands};
@@ -60,6 +61,8 @@ pub struct Hooks {
     pub failed_handshake: Option<Box<dyn Fn(&'static str) + Send + Sync>>,
     /// Finds the client behind a proxy, when the head of a request has arrived; `None` if no proxy is trusted.
     pub client: Option<FindClient>,
+    /// Logs requests.
+    pub access_log: Option<AccessLog>,
 }
 
 /// The reasons for which a handshake of TLS can fail.
@@ -134,10 +137,16 @@ impl Server {
             if let Some(find) = &self.hooks.client {
                 connection.set_client(find(peer.ip(), request.headers()));
             }
+            let logged = self.hooks.access_log.as_ref().and_then(|access_log| access_log.begin(peer, &request));
             let mut request = watched_request(request, &connection);
             request.extensions_mut().insert(ConnectInfo(peer));
             let connection = &connection;
-            self.router.clone().call(request).map_ok(|response| watched_response(response, connection))
+            self.router.clone().call(request).map_ok(move |response| {
+                if let Some(logged) = logged {
+                    logged.log(&response);
+                }
+                watched_response(response, connection)
+            })
         };
         let service = service_fn(|request| {
             if connection.takes_turn() {

@@ -1,10 +1,11 @@
-//! The state of the index while its worker runs, and the request for a rebuild.
+//! The state of the index while its worker runs, and requests to the worker: for a rebuild, and for other options.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use super::options::Options;
 use crate::journal::Offset;
 
 /// The state of the index. Its worker writes it, and others read it.
@@ -16,6 +17,8 @@ pub struct Status {
     last_error: Mutex<Option<String>>,
     unsaved_bytes_max: AtomicU64,
     is_rebuild_requested: AtomicBool,
+    /// Options that the worker has not taken yet.
+    other_options: Mutex<Option<Options>>,
     requested: Notify,
 }
 
@@ -66,11 +69,20 @@ impl Status {
         self.requested.notify_one();
     }
 
-    /// Returns when a rebuild has been requested.
-    pub(super) async fn rebuild_requested(&self) {
-        while !self.is_rebuild_requested.load(Ordering::Acquire) {
-            self.requested.notified().await;
-        }
+    /// Lets the worker take over other options. Queries follow them some milliseconds later.
+    pub fn take_over(&self, options: &Options) {
+        *self.other_options.lock().unwrap_or_else(PoisonError::into_inner) = Some(options.clone());
+        self.requested.notify_one();
+    }
+
+    /// Takes the options that the worker has not taken yet; `None` if there are none.
+    pub(super) fn take_other_options(&self) -> Option<Options> {
+        self.other_options.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Returns when there was a request since the last call.
+    pub(super) async fn requested(&self) {
+        self.requested.notified().await;
     }
 
     /// Whether a rebuild has been requested and hasn't begun.

@@ -84,6 +84,18 @@ impl Store {
         Ok(store)
     }
 
+    /// Takes over other options, and stores the ones that readers need.
+    ///
+    /// # Errors
+    /// The index cannot be written. It keeps its options then.
+    pub(super) fn set_options(&mut self, options: Options) -> Result<(), IndexError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        Settings::of(&options).write(&transaction)?;
+        transaction.commit()?;
+        self.options = options;
+        Ok(())
+    }
+
     /// Reads the state in memory from the file again, as after a transaction that failed.
     pub(super) fn reload(&mut self) -> Result<(), IndexError> {
         // It may have rows that a failed transaction had added.

@@ -18,29 +18,17 @@ use tokio::time::Instant;
 use super::answers::{self, NotStored};
 use super::outcomes;
 use super::refused_body::RefusedBody;
-use super::rules::Rules;
+use super::rules::{Purpose, Rules};
 use super::storing::store;
 use super::{HourlyCounts, Options, RecentRefusals};
 use crate::callback::{Callback, Event, EventId, EventType, Refusal, Verifier};
 use crate::clock::Clock;
-use crate::http::{
-    AddressGroup, BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, LoggedEvent, UrlPath, read_body,
-};
+use crate::http::{AddressGroup, BodyBudget, BodyError, CLOSE, ClientAddress, LogLimit, LoggedEvent, read_body};
 use crate::journal::{Appended, Journal};
 use crate::telemetry::Metrics;
 
-/// An option of the receiver that cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ReceiverError {
-    /// Callbacks and load balancers have the same path.
-    #[error("receiver.health_path: `{0}` is also receiver.path: choose another")]
-    SamePath(UrlPath),
-}
-
 /// Turns requests into durable events. The handlers of all routes share it.
 pub struct CallbackReceiver {
-    pub(super) path: UrlPath,
-    pub(super) health_path: Option<UrlPath>,
     rules: ArcSwap<Rules>,
     bodies: Arc<BodyBudget>,
     journal: Arc<dyn Journal>,
@@ -50,8 +38,6 @@ pub struct CallbackReceiver {
     log_limit: LogLimit,
     recent_refusals: Arc<RecentRefusals>,
     hourly_counts: Arc<HourlyCounts>,
-    /// Whether an answer carries the id of its event, for the access log.
-    names_events: bool,
 }
 
 /// The head of a request, with its sender and the time of its arrival.
@@ -68,6 +54,16 @@ impl Arrival {
         let arrived = Instant::now();
         let (parts, body) = request.into_parts();
         (Arrival { parts, peer, arrived, rules: receiver.rules.load_full() }, body)
+    }
+
+    /// Returns the purpose of its path; `None` if there is none.
+    pub(super) fn purpose(&self) -> Option<Purpose> {
+        self.rules.purpose_of(self.parts.uri.path())
+    }
+
+    /// Says for the operator which path takes callbacks.
+    pub(super) fn path_hint(&self) -> String {
+        format!("; `receiver.path` is `{}`", self.rules.path)
     }
 
     /// Finds the sender, which may be behind proxies.
@@ -87,9 +83,6 @@ pub(super) struct Stored {
 
 impl CallbackReceiver {
     /// Makes the receiver. While `draining` is true, the health path is answered with 503.
-    ///
-    /// # Errors
-    /// The options cannot be used.
     pub fn new(
         options: &Options,
         verifier: Verifier,
@@ -97,16 +90,10 @@ impl CallbackReceiver {
         metrics: Arc<Metrics>,
         draining: Arc<AtomicBool>,
         clock: Clock,
-    ) -> Result<CallbackReceiver, ReceiverError> {
-        // axum would panic at a second route with the same path.
-        if !options.paths_differ() {
-            return Err(ReceiverError::SamePath(options.path.clone()));
-        }
+    ) -> CallbackReceiver {
         outcomes::expect(&metrics);
-        Ok(CallbackReceiver {
-            path: options.path.clone(),
-            health_path: options.health_path.clone(),
-            rules: ArcSwap::from_pointee(Rules::new(options, verifier, Vec::new(), &metrics)),
+        CallbackReceiver {
+            rules: ArcSwap::from_pointee(Rules::new(options, verifier, Vec::new(), false, &metrics)),
             bodies: Arc::new(BodyBudget::new(options.bodies_bytes_max, options.body_bytes_max)),
             journal,
             metrics,
@@ -115,14 +102,13 @@ impl CallbackReceiver {
             log_limit: LogLimit::default(),
             recent_refusals: Arc::new(RecentRefusals::new(clock())),
             hourly_counts: Arc::new(HourlyCounts::new(clock())),
-            names_events: false,
-        })
+        }
     }
 
     /// Takes other rules for every later request, and counts what each key verifies. `fingerprints` has one for each key, in the
-    /// order of the verifier. The paths stay, because the router knows them.
-    pub fn take_over(&self, options: &Options, verifier: Verifier, fingerprints: Vec<String>) {
-        let rules = Rules::new(options, verifier, fingerprints, &self.metrics);
+    /// order of the verifier. With `names_events`, each answer carries the id of its event, for the access log.
+    pub fn take_over(&self, options: &Options, verifier: Verifier, fingerprints: Vec<String>, names_events: bool) {
+        let rules = Rules::new(options, verifier, fingerprints, names_events, &self.metrics);
         self.bodies.set_limits(options.bodies_bytes_max, options.body_bytes_max);
         let earlier = self.rules.swap(Arc::new(rules));
         let is_gone = |key: &&String| !self.rules.load().fingerprints.contains(key);
@@ -142,11 +128,6 @@ impl CallbackReceiver {
     /// The memory for bodies, for the admin endpoint.
     pub fn bodies(&self) -> Arc<BodyBudget> {
         Arc::clone(&self.bodies)
-    }
-
-    /// Adds the id of the event to each answer, for the access log.
-    pub fn name_events(&mut self) {
-        self.names_events = true;
     }
 
     /// Counts a request whose head could not be read. `word` is the error word of its answer. See
@@ -214,7 +195,7 @@ impl CallbackReceiver {
         self.hourly_counts.count(outcome, received_ms);
         self.metrics.callback(Some(event_type), outcome, arrival.arrived.elapsed());
         let mut answer = answers::stored();
-        if self.names_events {
+        if arrival.rules.names_events {
             answer.extensions_mut().insert(LoggedEvent(id.to_string()));
         }
         answer
@@ -321,34 +302,4 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         headers.get_all(name).iter().any(|value| !value.to_str().is_ok_and(all_are))
     };
     has_other(CONTENT_ENCODING, "identity") || has_other(TRANSFER_ENCODING, "chunked")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::callback::VerifierOptions;
-    use crate::journal::testing::MemoryJournal;
-
-    #[test]
-    fn equal_paths_are_an_error() {
-        let make = |path: &str, health_path: &str| {
-            let options = Options {
-                path: path.parse().unwrap(),
-                health_path: Some(health_path.parse().unwrap()),
-                ..Options::default()
-            };
-            let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
-            CallbackReceiver::new(
-                &options,
-                verifier,
-                Arc::new(MemoryJournal::default()),
-                Arc::default(),
-                Arc::default(),
-                || 0,
-            )
-            .err()
-        };
-        assert_eq!(make("/a", "/a"), Some(ReceiverError::SamePath("/a".parse().unwrap())));
-        assert_eq!(make("/a", "/a/"), None);
-    }
 }

@@ -9,64 +9,57 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::Method;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
 
 use super::answers::{self, NotStored};
 use super::callback_receiver::{Arrival, CallbackReceiver};
+use super::rules::Purpose;
 use crate::http::{CLOSE, ErrorBody};
 
 /// Returns the routes of the callback endpoint. Every path is compared as text, as the client sent it.
 pub fn router(receiver: Arc<CallbackReceiver>) -> Router {
-    // Without these checks a path may begin a part with `:` or `*`, which were special in older versions of axum.
-    let mut router = Router::new().without_v07_checks();
-    // With `post`, the router would add `Allow` to every answer to another method, also to the 403 for a wrong address.
-    router = router.route(receiver.path.as_str(), any(callback));
-    if let Some(path) = &receiver.health_path {
-        router = router.route(path.as_str(), get(health).fallback(health_is_read_only));
-    }
-    router.fallback(not_found).with_state(receiver)
+    // The router knows no path, because a reload changes the paths together with the other rules.
+    Router::new().fallback(route).with_state(receiver)
 }
 
-/// Takes a callback, and answers once its event is durable.
-async fn callback(
+/// Finds the handler of a request by the rules of its beginning.
+async fn route(
     State(receiver): State<Arc<CallbackReceiver>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     let (arrival, body) = Arrival::split(&receiver, request, peer);
-    match receiver.store_callback(&arrival, body).await {
-        Ok(stored) => receiver.answer_stored(&arrival, &stored),
-        Err(not_stored) => receiver.answer_not_stored(&arrival, not_stored),
+    match arrival.purpose() {
+        Some(Purpose::Callbacks) => callback(&receiver, &arrival, body).await,
+        Some(Purpose::Health) => health(&receiver, &arrival, &body),
+        None => not_found(&receiver, &arrival, &body),
+    }
+}
+
+/// Takes a callback, and answers once its event is durable.
+async fn callback(receiver: &CallbackReceiver, arrival: &Arrival, body: Body) -> Response {
+    match receiver.store_callback(arrival, body).await {
+        Ok(stored) => receiver.answer_stored(arrival, &stored),
+        Err(not_stored) => receiver.answer_not_stored(arrival, not_stored),
     }
 }
 
 /// Answers a request to any other path.
-async fn not_found(
-    State(receiver): State<Arc<CallbackReceiver>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let (arrival, body) = Arrival::split(&receiver, request, peer);
-    let hint = format!("; `receiver.path` is `{}`", receiver.path).into();
+fn not_found(receiver: &CallbackReceiver, arrival: &Arrival, body: &Body) -> Response {
     let not_stored = NotStored::from(ErrorBody::not_found(arrival.parts.uri.path()));
-    receiver.answer_not_stored(&arrival, NotStored { hint, close: !body.is_end_stream(), ..not_stored })
+    let hint = arrival.path_hint().into();
+    receiver.answer_not_stored(arrival, NotStored { hint, close: !body.is_end_stream(), ..not_stored })
 }
 
 /// Shows a load balancer whether to send callbacks here.
-async fn health(State(receiver): State<Arc<CallbackReceiver>>, request: Request) -> Response {
-    if receiver.is_ready() {
-        Response::new(Body::from("ready\n"))
-    } else {
-        let close = !request.body().is_end_stream();
-        (close.then_some(CLOSE), answers::UNAVAILABLE).into_response()
+fn health(receiver: &CallbackReceiver, arrival: &Arrival, body: &Body) -> Response {
+    let is_read = matches!(arrival.parts.method, Method::GET | Method::HEAD);
+    if is_read && receiver.is_ready() {
+        return Response::new(Body::from("ready\n"));
     }
-}
-
-/// Answers a request to the health path that is not a GET or HEAD.
-async fn health_is_read_only(request: Request) -> Response {
-    let close = !request.body().is_end_stream();
-    (close.then_some(CLOSE), answers::HEALTH_IS_READ_ONLY).into_response()
+    let answer = if is_read { answers::UNAVAILABLE } else { answers::HEALTH_IS_READ_ONLY };
+    ((!body.is_end_stream()).then_some(CLOSE), answer).into_response()
 }
 
 #[cfg(test)]

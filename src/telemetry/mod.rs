@@ -20,7 +20,7 @@ mod registrar;
 mod text_format;
 mod tls;
 
-pub use access_options::{AccessOptions, Share};
+pub use access_options::{AccessOptions, PresentShare, Share};
 pub use attempts::AttemptMetrics;
 pub use configuration::ConfigMetrics;
 pub use disk::DiskMetrics;

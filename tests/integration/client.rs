@@ -134,10 +134,20 @@ impl Client {
         self.receive().await
     }
 
+    /// Posts a body to another path, and waits for the response.
+    pub(crate) async fn post_to(&mut self, path: &str, body: &str) -> std::io::Result<Answer> {
+        self.send_to(path, body).await?;
+        self.receive().await
+    }
+
     /// Posts a body without waiting for the response.
     pub(crate) async fn send(&mut self, body: &str) -> std::io::Result<()> {
+        self.send_to("/callback?from=css", body).await
+    }
+
+    async fn send_to(&mut self, path: &str, body: &str) -> std::io::Result<()> {
         let head = format!(
-            "POST /callback?from=css HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         self.raw(format!("{head}{body}").as_bytes()).await

@@ -233,7 +233,10 @@ impl Readers {
         let is_in_place = |reader: &Reader| reader.index.as_ref().is_none_or(index::Reader::is_in_place);
         let idle = self.lock().pop().filter(is_in_place);
         match idle {
-            Some(reader) => Ok(reader),
+            Some(mut reader) => {
+                reader.index.as_mut().map_or(Ok(()), index::Reader::read_settings)?;
+                Ok(reader)
+            }
             None => Ok(Reader {
                 index: if self.has_index { Some(index::Reader::open(&self.data_dir)?) } else { None },
                 journal: journal::Reader::open(&self.data_dir)?,

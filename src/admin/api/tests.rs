@@ -11,8 +11,8 @@ use axum::extract::{ConnectInfo, Request};
 use tokio::sync::watch;
 use tower::Service;
 
+use crate::admin::Reloads;
 use crate::admin::{Admin, Options, Sources, Token};
-use crate::admin::{ReceiverSummary, Reloads};
 use crate::callback::InstanceName;
 use crate::delivery::{Status, Statuses};
 use crate::http::BodyBudget;
@@ -50,7 +50,7 @@ impl Recorded {
             metrics: Arc::default(),
             sinks: Statuses::new(vec![Arc::new(Status::new("archive", "file"))]),
             index: Some(Arc::<index::Status>::default()),
-            receiver: ReceiverSummary::default(),
+            receiver: Arc::default(),
             refusals: Arc::new(RecentRefusals::new(NOW_MS - 5000)),
             bodies: Arc::new(BodyBudget::new(1000, 100)),
             hourly_counts: Arc::new(hourly_counts),

@@ -56,7 +56,7 @@ pub(super) async fn absent_sink(pages: &Pages, view: &View, name: &str) -> Resul
             p { (view.text("absent-sinks-help")) }
         }
         @if let Some(dead_letter) = &chosen {
-            (event_detail(view, &pages.sources.receiver, &dead_letter.event, &view.link_with(&[("dead_letter", None)])))
+            (event_detail(view, &pages.sources.receiver.load(), &dead_letter.event, &view.link_with(&[("dead_letter", None)])))
         }
         section.panel aria-labelledby="dead-letters-title" {
             div.toolbar {

@@ -66,7 +66,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
             section.panel aria-label=(view.text("tab-events")) {
                 div #events data-part { (list(view, filter.as_ref(), found.as_ref(), mistake.as_ref())) }
             }
-            @if let Some(record) = &chosen { (event_detail(view, &pages.sources.receiver, &record.event, &close)) }
+            @if let Some(record) = &chosen { (event_detail(view, &pages.sources.receiver.load(), &record.event, &close)) }
             @else if id.is_some() {
                 section.panel.detail { p.empty { (view.text("event-gone")) } }
             }

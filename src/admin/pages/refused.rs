@@ -95,6 +95,7 @@ fn likely_cause(view: &View, pages: &Pages, cause: Cause) -> Markup {
         Cause::Stranger(_) => "likely-stranger",
         Cause::WrongUrl => "likely-wrong-url",
     };
+    let receiver = pages.sources.receiver.load();
     let sentence = match cause {
         Cause::Clock(late_secs) => {
             let late = duration(view.texts, late_secs.saturating_mul(1000));
@@ -103,7 +104,7 @@ fn likely_cause(view: &View, pages: &Pages, cause: Cause) -> Markup {
         Cause::Proxy(client) | Cause::Stranger(client) => {
             view.text_with(word, &[("client", client.to_string().into())])
         }
-        Cause::WrongUrl => view.text_with(word, &[("path", pages.sources.receiver.path.as_str().into())]),
+        Cause::WrongUrl => view.text_with(word, &[("path", receiver.path.as_str().into())]),
         Cause::OtherKey | Cause::NoKey | Cause::Delay => view.text(word),
     };
     html! {
@@ -113,7 +114,7 @@ fn likely_cause(view: &View, pages: &Pages, cause: Cause) -> Markup {
             @if cause == Cause::OtherKey {
                 p.copy {
                     (view.text("fingerprints")) " "
-                    @for fingerprint in pages.sources.receiver.fingerprints.load().iter() { code { (fingerprint) } " " }
+                    @for fingerprint in &receiver.fingerprints { code { (fingerprint) } " " }
                 }
             }
         }

@@ -19,8 +19,8 @@ const REFUSALS_MAX: usize = 5;
 
 /// Returns the page.
 pub(super) fn content(view: &View, pages: &Pages) -> Content {
-    let receiver = &pages.sources.receiver;
-    let fingerprints = receiver.fingerprints.load();
+    let receiver = pages.sources.receiver.load();
+    let fingerprints = &receiver.fingerprints;
     let refusals = pages.sources.refusals.page(|_| true, None, REFUSALS_MAX);
     let main = html! {
         div.setup {
@@ -36,7 +36,7 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
                 li {
                     h2 { (view.text("setup-key")) }
                     p { (view.text("setup-key-help")) }
-                    @for fingerprint in fingerprints.iter() { p.copy { code { (fingerprint) } } }
+                    @for fingerprint in fingerprints { p.copy { code { (fingerprint) } } }
                     @if fingerprints.is_empty() { p.condition-warning { (icon("warning")) (view.text("setup-no-key")) } }
                 }
                 li {
@@ -46,7 +46,7 @@ pub(super) fn content(view: &View, pages: &Pages) -> Content {
                 li {
                     h2 { (view.text("setup-test")) }
                     p { (view.text("setup-test-help")) }
-                    p.copy { code data-copies { (sample_command(receiver)) } }
+                    p.copy { code data-copies { (sample_command(&receiver)) } }
                 }
             }
             section #arrived data-part data-urgent aria-live="polite" {

@@ -72,7 +72,7 @@ async fn content(pages: &Pages, view: &View, name: &str) -> Result<Content, Prob
             section.panel { (sink.age_chart(view)) }
         }
         @if let Some(dead_letter) = &chosen {
-            (event_detail(view, &pages.sources.receiver, &dead_letter.event, &view.link_with(&[("dead_letter", None)])))
+            (event_detail(view, &pages.sources.receiver.load(), &dead_letter.event, &view.link_with(&[("dead_letter", None)])))
         }
         section.panel aria-labelledby="dead-letters-title" {
             div.toolbar {

@@ -45,11 +45,11 @@ impl Site {
             metrics: Arc::default(),
             sinks: Statuses::new(vec![Arc::new(Status::new("archive", "file"))]),
             index: Some(Arc::new(index::Status::default())),
-            receiver: ReceiverSummary {
+            receiver: Arc::new(ArcSwap::from_pointee(ReceiverSummary {
                 listen: "[::]:8080".to_owned(),
                 path: "/callback".to_owned(),
-                fingerprints: Arc::new(ArcSwap::from_pointee(vec!["1f7ba3e5".to_owned()])),
-            },
+                fingerprints: vec!["1f7ba3e5".to_owned()],
+            })),
             bodies: Arc::new(BodyBudget::new(1000, 100)),
             refusals: Arc::new(RecentRefusals::new(0)),
             hourly_counts: Arc::new(HourlyCounts::new(0)),

@@ -14,7 +14,7 @@ use tower::Service;
 use super::*;
 
 use crate::admin::problem::API_PREFIX;
-use crate::admin::{ReceiverSummary, Reloads, Token};
+use crate::admin::{Reloads, Token};
 use crate::callback::InstanceName;
 use crate::delivery::{Status, Statuses};
 use crate::http::BodyBudget;
@@ -49,7 +49,7 @@ fn setup(local: &str, token: Option<&str>) -> Setup {
         metrics: Arc::default(),
         sinks: Statuses::new(vec![Arc::new(Status::new("archive", "file"))]),
         index: Some(Arc::clone(&index)),
-        receiver: ReceiverSummary::default(),
+        receiver: Arc::default(),
         refusals: Arc::new(RecentRefusals::new(0)),
         bodies: Arc::new(BodyBudget::new(1000, 100)),
         hourly_counts: Arc::new(HourlyCounts::new(0)),

@@ -97,7 +97,7 @@ impl Reloader {
         let config = self.read().await?;
         let file =
             config.file.as_ref().map(|path| absolute(path).unwrap_or_else(|_| path.clone()).display().to_string());
-        let (warnings, secret_files) = (config.warnings.clone(), config.secret_files.clone());
+        let (mut warnings, secret_files) = (config.warnings.clone(), config.secret_files.clone());
         let (answer, result) = oneshot::channel();
         let proposal = Proposal { config: Box::new(config), is_dry_run, answer };
         let stopping = || NotReloaded::Failed("livehook is stopping".to_owned());
@@ -107,6 +107,7 @@ impl Reloader {
         if !is_dry_run {
             log(&changes);
         }
+        warnings.extend(changes.iter().filter_map(Change::risk));
         Ok((Reloaded { file, changes: changes.into_iter().map(shown).collect(), warnings }, secret_files))
     }
 

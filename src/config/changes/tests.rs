@@ -92,9 +92,8 @@ fn changed_settings_are_shown() {
 fn fixed_settings_keep_their_values() {
     let running = load(KEYS);
     let mut other = load(
-        "name = \"b\"\ndata_dir = \"b\"\nreceiver = { keys = [\"sixteen-letters!\"], listen = \"127.0.0.1:2\", path = \"/b\", \
-         health_path = \"/c\", leeway_secs = 1 }\nadmin = { listen = \"127.0.0.1:3\" }\n\
-         log = { access = { sample = 0.5 } }\nindex = { enabled = false, retention_days = 1, stale_after_secs = 60, bridge_gap_secs = 1 }",
+        "name = \"b\"\ndata_dir = \"b\"\nreceiver = { keys = [\"sixteen-letters!\"], listen = \"127.0.0.1:2\", leeway_secs = 1 }\n\
+         admin = { listen = \"127.0.0.1:3\" }\nindex = { enabled = false, retention_days = 1 }",
     );
     let files = || Some(ServerFiles { cert_file: "a".into(), key_file: "b".into() });
     (other.receiver.tls, other.admin.tls) = (files(), files());
@@ -102,10 +101,32 @@ fn fixed_settings_keep_their_values() {
     assert_eq!(changes(&running, &other).iter().filter(|change| change.needs_restart).count(), count + 2);
     keep_fixed(&mut other, &running);
     let left: Vec<String> = changes(&running, &other).iter().map(Change::to_string).collect();
-    assert_eq!(left, ["receiver.leeway_secs: 0 -> 1"]);
+    assert_eq!(left, ["receiver.leeway_secs: 0 -> 1", "index.retention_days: 365 -> 1"]);
     let moved = ServerFiles { cert_file: "c".into(), key_file: "b".into() };
     let moved = tls_change("receiver.tls", files().as_ref(), Some(&moved)).unwrap();
     assert_eq!(moved.to_string(), "receiver.tls: a, b -> c, b");
+}
+
+/// CSS and load balancers know the old paths.
+#[test]
+fn changed_paths_are_risks() {
+    let risks = |running: &str, other: &str| -> Vec<String> {
+        let of = |paths: &str| load(&format!("receiver = {{ keys = [\"sixteen-letters!\"]{paths} }}"));
+        changes(&of(running), &of(other)).iter().filter_map(Change::risk).collect()
+    };
+    let (health, other) = (", health_path = \"/health\"", ", path = \"/other\", leeway_secs = 1");
+    assert_eq!(
+        risks("", other),
+        [
+            "receiver.path: after this change livehook answers /callback with 404; change the URL in the CSS console to /other, \
+          and the paths that your proxies pass on"
+        ]
+    );
+    assert_eq!(risks("", health), [""; 0]);
+    let removed =
+        "receiver.health_path: after this change livehook answers /health with 404; let your load balancers ask ";
+    assert_eq!(risks(health, ""), [format!("{removed}another path")]);
+    assert_eq!(risks(health, ", health_path = \"/up\""), [format!("{removed}/up")]);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::storage::Identity;
 pub(super) struct IndexFile {
     data_dir: PathBuf,
     options: Options,
+    /// Whether the open file has these options.
+    has_options: bool,
     /// `None` as long as the file cannot be opened.
     writer: Option<WriterThread>,
     /// The open file.
@@ -30,7 +32,8 @@ pub(super) struct Opened {
 impl IndexFile {
     /// Makes the index of a data directory, not open yet.
     pub(super) fn new(data_dir: &Path, options: &Options) -> IndexFile {
-        IndexFile { data_dir: data_dir.to_owned(), options: options.clone(), writer: None, identity: None }
+        let (data_dir, options) = (data_dir.to_owned(), options.clone());
+        IndexFile { data_dir, options, has_options: false, writer: None, identity: None }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -77,8 +80,28 @@ impl IndexFile {
     fn hand_to_thread(&mut self, store: Store) -> Result<Opened, IndexError> {
         let opened = Opened { cursor: store.cursor(), rebuild_until: store.rebuild_until() };
         self.writer = Some(WriterThread::start(store)?);
+        self.has_options = true;
         self.identity = Identity::of(&schema::path(&self.data_dir)).ok();
         Ok(opened)
+    }
+
+    /// Sets other options. An open file gets them by [`IndexFile::store_options`].
+    pub(super) fn set_options(&mut self, options: Options) {
+        self.options = options;
+        self.has_options = false;
+    }
+
+    /// Stores the options in the open file, if it has others.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub(super) async fn store_options(&mut self) -> Result<(), IndexError> {
+        if !self.has_options {
+            let options = self.options.clone();
+            self.run(move |store| store.set_options(options)).await?;
+            self.has_options = true;
+        }
+        Ok(())
     }
 
     /// Checks that the open file is still at its path.

@@ -115,7 +115,7 @@ impl Worker {
         let wait = self.due_tasks.wait(&self.follower);
         tokio::select! {
             result = self.follower.wait() => result?,
-            () = status.rebuild_requested() => return Ok(()),
+            () = status.requested() => return Ok(()),
             () = wait_unless_stopped(wait, stop) => return Ok(()),
         }
         self.gather(stop).await;
@@ -171,11 +171,15 @@ impl Worker {
 
     async fn try_step(&mut self) -> Result<Step, IndexError> {
         self.has_caught_up = false;
+        if let Some(options) = self.follower.status.take_other_options() {
+            self.follower.index.set_options(options);
+        }
         if !self.follower.index.is_open() {
             let opened = self.follower.index.open_in_background().await?;
             self.go_on_at(opened);
         }
         self.follower.index.check_place()?;
+        self.follower.index.store_options().await?;
         if !self.is_bound {
             self.follower.bind().await?;
             self.is_bound = true;

@@ -49,7 +49,16 @@ impl Reader {
         Ok(self.connection.progress_handler(STEPS_PER_CHECK, Some(is_enough))?)
     }
 
-    /// The settings of the service when it last started.
+    /// Reads the settings again, because a reload of the service can have changed them.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn read_settings(&mut self) -> Result<(), IndexError> {
+        self.settings = Settings::read(&self.connection)?;
+        Ok(())
+    }
+
+    /// The settings of the service when it last ran, as this reader has read them.
     pub fn settings(&self) -> Settings {
         self.settings
     }

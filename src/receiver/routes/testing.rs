@@ -46,7 +46,7 @@ pub(crate) fn setup(change: impl FnOnce(&mut Options)) -> Setup {
         Arc::clone(&draining),
         || T * 1000,
     );
-    let receiver = Arc::new(receiver.unwrap());
+    let receiver = Arc::new(receiver);
     let (connector, listener) = MemoryListener::new();
     start(&receiver, listener);
     Setup { receiver, connector, journal, metrics, draining }

@@ -8,11 +8,11 @@ use tower::Service;
 
 use super::testing::{SAMPLE, Setup, get, other, post, request, setup, start_tcp};
 use super::*;
-use crate::callback::CallbackKey;
+use crate::callback::{CallbackKey, Verifier, VerifierOptions};
 use crate::http::UrlPath;
 use crate::http::testing::{Client, Lines};
 use crate::journal::AppendError;
-use crate::receiver::ERRORS;
+use crate::receiver::{ERRORS, Options};
 use crate::telemetry::TextFormat;
 
 #[tokio::test(start_paused = true)]
@@ -165,6 +165,37 @@ async fn special_paths_are_compared_as_text() {
         }
     }
     assert!("/{x}".parse::<UrlPath>().is_err() && "/{*x}".parse::<UrlPath>().is_err());
+}
+
+/// A reload changes the paths for every later request, also on an open connection.
+#[tokio::test(start_paused = true)]
+async fn request_keeps_the_paths_of_its_begin() {
+    let Setup { receiver, connector, journal, .. } = setup(|_| {});
+    let (mut begun, mut open) = (connector.connect().unwrap(), connector.connect().unwrap());
+    let request = post("/callback", "", SAMPLE);
+    let (first, rest) = request.split_at(request.len() - 9);
+    begun.send(first).await;
+    open.send(post("/callback", "", &other("before"))).await;
+    assert_eq!(open.reply().await.status, 200);
+    let options = Options {
+        path: "/other".parse().unwrap(),
+        health_path: Some("/callback".parse().unwrap()),
+        ..Options::default()
+    };
+    let verifier = Verifier::new(VerifierOptions { allow_unsigned: true, ..Default::default() }).unwrap();
+    receiver.take_over(&options, verifier, Vec::new(), false);
+    for (request, status) in [
+        (post("/other", "", &other("after")), 200),
+        (get("/health"), 404),
+        (get("/callback"), 200),
+        (post("/callback", "", ""), 405),
+    ] {
+        open.send(&request).await;
+        assert_eq!(open.reply().await.status, status, "{request}");
+    }
+    begun.send(rest).await;
+    assert_eq!(begun.reply().await.status, 200);
+    assert_eq!(journal.events().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

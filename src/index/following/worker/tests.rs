@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::clock::testing::advance_test_clock;
+use crate::index::Reader;
 use crate::index::following::testing::{Running, history, reported_cursor};
+use crate::index::settings::Settings;
 use crate::index::testing::{expected, sessions};
 use crate::journal::Journal;
 use crate::telemetry::TextFormat;
@@ -83,6 +85,29 @@ async fn records_are_indexed_until_idle() {
     advance_test_clock(3_600_000);
     running.step_until_idle().await;
     assert_eq!(running.status.view().live_streams, 0);
+    running.stop().await;
+}
+
+/// A failure delays them, and does not lose them.
+#[tokio::test]
+async fn other_options_are_taken_over() {
+    let mut running = Running::with(&history()).await;
+    advance_test_clock(2 * 86_400_000);
+    running.step_until_idle().await;
+    assert_eq!((running.status.view().live_streams, running.sessions().len()), (0, 3));
+    running.change_index("CREATE TRIGGER poison BEFORE INSERT ON meta BEGIN SELECT raise(ABORT, 'no room'); END");
+    let options = Options { stale_after_secs: 0, retention_days: 1, bridge_gap_secs: 5, ..Options::default() };
+    running.status.take_over(&options);
+    running.assert_fails("no room").await;
+    running.change_index("DROP TRIGGER poison");
+    let mut reader = Reader::open(running.path()).unwrap();
+    assert_ne!(reader.settings(), Settings::of(&options));
+    running.step_until_idle().await;
+    reader.read_settings().unwrap();
+    assert_eq!(reader.settings(), Settings::of(&options));
+    advance_test_clock(PRUNE_AFTER_MS);
+    running.step_until_idle().await;
+    assert_eq!((running.status.view().live_streams, running.sessions().len()), (1, 1), "only the live one stays");
     running.stop().await;
 }
 
