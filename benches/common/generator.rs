@@ -58,11 +58,12 @@ struct Request {
     /// The start of the digits to overwrite, and their number.
     sequence: (usize, usize),
     streams: [(usize, usize); 2],
+    time: (usize, usize),
 }
 
 impl Request {
     fn new(event_type: u8) -> anyhow::Result<Request> {
-        let now_secs = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let now_secs = unix_secs();
         // CSS signs for ten minutes. A day is enough to fill a journal with one request.
         let t = now_secs + 86_400;
         let sign = hex::encode(CallbackKey::new(KEY)?.sign(&t.to_string()));
@@ -79,11 +80,12 @@ impl Request {
         let text = format!(
             "POST /callback HTTP/1.1\r\nHost: livehook\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
-        let at = |text_at: Option<usize>| text_at.context("the request has no place for a sequence or stream");
+        let at = |text_at: Option<usize>| text_at.context("the request has no place for a sequence, stream or time");
+        let time = (at(text.find(r#""event_time":"#))? + r#""event_time":"#.len(), now_secs.to_string().len());
         let sequence = (at(text.find(sequence))?, sequence.len());
         let digits = |found: usize| (found + "room-".len(), 4);
         let streams = [digits(at(text.find(stream))?), digits(at(text.rfind(stream))?)];
-        Ok(Request { bytes: text.into_bytes(), sequence, streams })
+        Ok(Request { bytes: text.into_bytes(), sequence, streams, time })
     }
 
     fn write(&mut self, (at, length): (usize, usize), mut number: u64) {
@@ -92,6 +94,11 @@ impl Request {
             number /= 10;
         }
     }
+}
+
+/// The present time in Unix seconds, as in callbacks.
+fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The requests of a connection.
@@ -115,6 +122,8 @@ impl Requests {
         for stream in request.streams {
             request.write(stream, session % STREAMS);
         }
+        // Ids begin with it, so events that all had the same time would spread over the whole tree of ids.
+        request.write(request.time, unix_secs());
         &request.bytes
     }
 }
