@@ -3,13 +3,9 @@
 import contextlib
 import json
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 from documents import block, blocks, replace, table
-from programs import ENVIRONMENT, livehook, until
+from programs import livehook, until
 from service import Service, make_certificate
 
 OPERATIONS = "docs/operations.md"
@@ -135,7 +131,7 @@ def test_the_commands_for_dead_letters_and_replays_work(folder):
 
 def test_a_backup_can_be_served(folder):
     service = Service(folder)
-    # The recipe for Litestream below has a test of its own.
+    # The recipe for Litestream below has tests of its own.
     copy, tar, restore = blocks(OPERATIONS, "Backup and restore", "sh", "livehook-data")
     with service.running():
         service.send("--stream", "before")
@@ -154,53 +150,6 @@ def test_a_backup_can_be_served(folder):
     service.script("cd backup && sha256sum --check SHA256SUMS")
     service.script("gunzip <backup.tar.gz | livehook restore --data-dir elsewhere -")
     assert "before" in livehook("events", "--data-dir", "elsewhere", folder=folder)
-
-
-def test_litestream_follows_the_journal(folder):
-    """Both are killed right after events came. Every event that the replica has is there again, in order, and livehook goes on."""
-    section, sink = "Follow the journal with Litestream", '[[sinks]]\nname = "archive"\ntype = "file"\npath = "events.jsonl"\n'
-    service = Service(folder, f'[receiver]\nkeys = ["test"]\n{sink}')
-    program = next(path for path in (Path(each) / "bin/litestream" for each in sys.path) if path.exists())
-
-    def here(text):
-        return replace(replace(text, "/var/lib/livehook", f"{folder}/livehook-data"), "/mnt/replica", f"{folder}/replica")
-
-    (folder / "litestream.yml").write_text(here(block(OPERATIONS, section, "yaml")))
-    replicate, restore = (each.text for each in blocks(OPERATIONS, section, "sh"))
-    with service.running():
-        with open(folder / "litestream.log", "w") as log:
-            command = [program, *replicate.split()[1:]]
-            litestream = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=log, stderr=log)
-        service.send("--count", "300")
-        replica, attempt = f"file://{folder}/replica/livehook", folder / "attempt"
-
-        def is_replicated():
-            shutil.rmtree(attempt, ignore_errors=True)
-            attempt.mkdir()
-            command = [program, "restore", "-o", "attempt/journal.db", replica]
-            if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
-                return False
-            return livehook("events", "--output", "json", "--data-dir", "attempt", folder=folder).count("\n") == 300
-
-        until("the replica has the events", is_replicated, litestream)
-        service.send("--count", "200")
-        for process in (service.process, litestream):
-            process.kill()
-            process.wait()
-    before = [event["id"] for event in service.events()]
-    assert len(before) == 500
-    (folder / "livehook-data").rename(folder / "lost")
-    # The last command is for a data directory that Litestream has followed.
-    (folder / "livehook-data/.journal.db-litestream").mkdir(parents=True)
-    service.script(here(restore).replace("litestream restore", f"{program} restore"))
-    assert not (folder / "livehook-data/.journal.db-litestream").exists()
-    with service.running("livehook-restored"):
-        after = [event["id"] for event in service.events()]
-        assert 300 <= len(after) <= 500 and after == before[: len(after)], (len(after), len(before))
-        service.send("--stream", "later")
-        service.wait_for_index()
-        found, _ = service.script("livehook doctor --config config.toml || test $? = 3")
-        assert f"journal: {len(after) + 1} records, all intact" in found, found
 
 
 def test_an_examination_and_a_repair(folder):
