@@ -133,8 +133,10 @@ impl NewEvents {
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
         let ReadAhead { has_read, is_full } = self.read(outlet).await?;
         self.report.waiting(outlet, &self.pending);
-        // A digest is about every event that waits, so the worker first reads on.
-        let is_gathering = is_full && outlet.sink.digest_wait().is_some() && self.can_read_more(outlet);
+        // A digest is about every event that waits, so the worker first reads on. Until its time has come, the status shows the
+        // oldest of them.
+        let is_gathering =
+            outlet.sink.digest_wait().is_some_and(|left| !left.is_zero() || is_full && self.can_read_more(outlet));
         let (batch, attempts) =
             if is_gathering { Default::default() } else { self.pending.take_ready(outlet.now_ms()) };
         // Reading alone is progress too: the cursor passes the events that the selection excludes.

@@ -106,8 +106,16 @@ impl Worker {
         }
     }
 
+    /// The time until the next digest; `None` if the sink sends none, or if its time has come.
+    fn digest_wait(&self) -> Option<Duration> {
+        self.outlet.sink.digest_wait().filter(|left| !left.is_zero())
+    }
+
     /// The time until the first pause ends; `None` if nothing is paused. A stopping worker doesn't ask.
     fn wait(&self) -> Option<Duration> {
+        if let Some(left) = self.digest_wait() {
+            return Some(left);
+        }
         let now_ms = self.outlet.now_ms();
         self.new_events.pending().wait(now_ms).into_iter().chain(self.resends.wait(now_ms)).min()
     }
@@ -159,8 +167,9 @@ impl Worker {
         if let Some(left) = self.new_events.pause_left(self.outlet.now_ms()) {
             return Ok(Step::Wait(left));
         }
-        if let Some(left) = self.outlet.sink.digest_wait().filter(|left| !left.is_zero()) {
-            return Ok(Step::Wait(left));
+        if self.digest_wait().is_some() {
+            // A resend waits too, because it would be a message of its own.
+            return Ok(self.new_events.step(&mut self.outlet).await?.unwrap_or(Step::Idle));
         }
         // A busy sink always has new events, so resends would never have a turn.
         if self.resends.is_overdue()
