@@ -182,6 +182,12 @@ def test_feishu(folder):
     check_an_example("feishu", folder)
 
 
+def test_feishu_limits_with_400(folder):
+    path, check, success, *_ = TOOLS["feishu"]
+    TOOLS["feishu"] = (path, check, success, (400, {"code": 9499, "msg": "too many request", "data": {}}), TOOLS["feishu"][4])
+    check_an_example("feishu", folder)
+
+
 def test_dingtalk(folder):
     check_an_example("dingtalk", folder)
 

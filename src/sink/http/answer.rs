@@ -28,7 +28,7 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<String>,
     /// The target of a redirect, without secrets.
     pub(super) location: Option<String>,
-    /// What `answer` makes of a body with 2xx; `None` without such a rule.
+    /// What `answer` makes of the body; `None` if it says nothing about it.
     pub(super) verdict: Option<Verdict>,
     /// The beginning of the body, without secrets; empty after a success.
     pub(super) body: String,
@@ -220,6 +220,9 @@ mod tests {
         let Outcome::Retry(unknown) = judged(200, Some(Verdict::Unknown)) else { panic!() };
         assert!(unknown.is_doubtful && unknown.reason.contains("hint: [#]"), "{}", unknown.reason);
         assert!(matches!(judged(200, Some(Verdict::Rejected)), Outcome::Rejected { .. }));
+        let Outcome::Retry(later) = judged(400, Some(Verdict::Retry("/code 9499".to_owned()))) else { panic!() };
+        assert_eq!((later.is_outage, later.retry_after), (true, Some(ASKED_WAIT)));
+        assert!(matches!(judged(503, Some(Verdict::Rejected)), Outcome::Rejected { .. }));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Which answers with status 2xx are a success. Many chat tools answer 200 with an error code in the body.
+//! Which answers with status 2xx are a success. Many chat tools answer 200 with an error code in the body. Some use one status, such
+//! as 400, for a wrong message and for too many messages.
 
 use serde::Deserialize;
 
@@ -60,7 +61,7 @@ impl AnswerRule {
         }
     }
 
-    /// Judges the body of an answer with status 2xx.
+    /// Judges the body of an answer.
     pub(super) fn verdict(&self, body: &str) -> Verdict {
         let value = match &self.member {
             None => Some(serde_json::Value::from(body.trim())),
@@ -79,6 +80,13 @@ impl AnswerRule {
             () if has(&self.rejected) => Verdict::Rejected,
             () => Verdict::Unknown,
         }
+    }
+}
+
+impl Verdict {
+    /// Whether the rule names this failure. It then means the same with any status.
+    pub(super) fn is_of_failure(&self) -> bool {
+        matches!(self, Verdict::Retry(_) | Verdict::Rejected)
     }
 }
 

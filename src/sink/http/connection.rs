@@ -182,14 +182,15 @@ impl Connection {
         let location = text(LOCATION).and_then(|location| self.url.join(location).ok());
         let retry_after = text(RETRY_AFTER).map(str::to_owned);
         let location = location.as_ref().map(shown).filter(|_| status.is_redirection());
-        let rule = self.answer_rule.as_ref().filter(|_| status.is_success());
+        let rule = self.answer_rule.as_ref().filter(|_| !status.is_redirection());
         let kept_bytes = if rule.is_some() { JUDGED_BYTES_MAX } else { ANSWER_BYTES_KEPT };
         let body = match http_client::read_body(response, kept_bytes, ANSWER_BYTES_MAX).await {
             // Only a success must be proven by its end. Otherwise a refusal with a long page would be retried for ever.
             Err(AnswerError::TooLarge { kept, .. }) if !status.is_success() => kept,
             body => body?,
         };
-        let verdict = rule.map(|rule| rule.verdict(&body));
+        let verdict =
+            rule.map(|rule| rule.verdict(&body)).filter(|verdict| status.is_success() || verdict.is_of_failure());
         // Only the reason of a failure quotes the body, and a search for every form of every secret takes time.
         let is_quoted = verdict.as_ref().map_or(!status.is_success(), |verdict| *verdict != Verdict::Delivered);
         let beginning = &body[..body.floor_char_boundary(ANSWER_BYTES_KEPT)];
