@@ -2,13 +2,11 @@
 
 use minijinja::Value;
 
+use super::members::Members;
+use super::shown::shown;
 use crate::callback::{Event, EventType, KnownType, Reason, StreamEvent, end_reason};
 use crate::moment::{Moment, duration};
-use crate::printable::printable;
 use crate::session::Fact;
-
-/// The most characters of a text.
-const TEXT_CHARACTERS_MAX: usize = 256;
 
 /// The parts of one event. The names of the fields are the names in the template.
 #[derive(Default)]
@@ -31,6 +29,8 @@ pub(super) struct EventValues {
     duration: String,
     duration_secs: Option<i64>,
     session_url: String,
+    /// The vendor's members.
+    data: Members,
 }
 
 impl EventValues {
@@ -48,6 +48,7 @@ impl EventValues {
             time: Moment(if time_ms > 0 { time_ms } else { event.received_ms() }).to_string(),
             received: Moment(event.received_ms()).to_string(),
             session_url: session.unwrap_or_default(),
+            data: Members::of(event),
             ..EventValues::default()
         };
         match (StreamEvent::of(event), end_reason(event)) {
@@ -130,14 +131,10 @@ impl EventValues {
             ("duration", Value::from(self.duration)),
             ("duration_secs", self.duration_secs.map_or_else(|| Value::from(()), Value::from)),
             // The user wrote its beginning, and the id of a session has plain characters. Escaped, it would be no link.
+            ("data", Value::from_object(self.data)),
             ("session_url", Value::from_safe_string(self.session_url)),
         ])
     }
-}
-
-/// Returns a text of the sender. It has one line and no invisible character, and its length is bounded.
-fn shown(text: &str) -> String {
-    printable(text, TEXT_CHARACTERS_MAX).into_owned()
 }
 
 fn meaning(event_type: EventType) -> &'static str {

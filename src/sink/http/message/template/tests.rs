@@ -48,6 +48,25 @@ fn hostile_text_stays_within_its_string() {
 }
 
 #[test]
+fn a_template_sees_the_vendors_members() {
+    let values = |template, event| -> serde_json::Value {
+        serde_json::from_str(&message(template, Escape::Html, event).unwrap()).unwrap()
+    };
+    let flat = r#"["{{ event.data.width }}", {{ event.data.width | default(0, true) }}, "{{ event.data.errmsg[:4] }}",
+        "{{ event.data.sign }}"]"#;
+    let parts = serde_json::json!([{ "name": "\"},{<!all>" }]);
+    let full =
+        || event("stop").stream("a").member("width", 1920).member("parts", parts.clone()).member("errmsg", "x\ny");
+    assert_eq!(values(flat, full().build()), serde_json::json!(["1920", 1920, "x\\ny", ""]));
+    assert_eq!(values(flat, stop("a")), serde_json::json!(["", 0, "", ""]));
+    let nested = r#"["{{ event.data.parts[0].name }}", "{{ event.data.parts[0].absent }}",
+        "{% for name in event.data if name == "width" %}{{ name }}{% endfor %}"]"#;
+    assert_eq!(values(nested, full().build()), serde_json::json!(["\"},{&lt;!all&gt;", "", "width"]));
+    // Without a default, no event of another type would fit.
+    assert!(mistake("{\"width\": {{ event.data.width }}}").contains("not JSON"));
+}
+
+#[test]
 fn a_digest_shows_the_first_events() {
     let template = r#"["{{ count }}", "{{ more }}"{% for one in events %}, "{{ one.stream }}"{% endfor %}]"#;
     let template = read(template, Escape::None, true).unwrap();
