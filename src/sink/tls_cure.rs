@@ -2,10 +2,14 @@
 
 /// Returns the cure for the text of a TLS error; `None` if it's no TLS error.
 pub(super) fn tls_cure(cause: &str) -> Option<&'static str> {
-    let cures: [(&str, &str); 9] = [
+    let cures: [(&str, &str); 10] = [
         (
             "UnknownIssuer",
             "no CA that livehook trusts has signed the certificate: put the CA's certificate, or the receiver's own, into `ca_file`",
+        ),
+        (
+            "BadSignature",
+            "another CA of the same name has signed the certificate: put the present CA's certificate into `ca_file`",
         ),
         (
             "CaUsedAsEndEntity",
