@@ -17,11 +17,14 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
 import nats  # noqa: E402
+import nats_keys  # noqa: E402
 import pika  # noqa: E402
 import psycopg  # noqa: E402
 import pymysql  # noqa: E402
@@ -63,11 +66,11 @@ def delivering(sinks, folder):
         yield [json.loads(line) for line in lines]
 
 
-def certificates(folder):
+def certificates(folder, authority="tests"):
     """Makes a certificate authority, and a certificate of the server and of livehook each."""
     openssl = lambda *arguments: subprocess.run(["openssl", *arguments], cwd=folder, check=True, stderr=subprocess.DEVNULL)
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj")
-    openssl(*new, "/CN=tests", "-x509", "-days", "1", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl(*new, f"/CN={authority}", "-x509", "-days", "1", "-keyout", "ca.key", "-out", "ca.pem")
     (folder / "names").write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
     for name in ("server", "client"):
         openssl(*new, f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
@@ -177,6 +180,41 @@ def test_nats(folder):
     print(f"ok: nats has {len(stored)} events")
 
 
+def test_nats_logins(folder):
+    """Credentials of a user in operator mode, and an NKey: right, wrong and expired."""
+    account, user = nats_keys.Key("account"), nats_keys.Key("user")
+    now = int(time.time())
+    for name, text in {
+        "right.creds": nats_keys.credentials(account, now + 3600),
+        "foreign.creds": nats_keys.credentials(nats_keys.Key("account")),
+        "expired.creds": nats_keys.credentials(account, now - 1),
+        "right.nk": user.seed + "\n",
+        "foreign.nk": nats_keys.Key("user").seed,
+        "operator.conf": nats_keys.operator_mode(account),
+        "nkey.conf": f"authorization {{ users = [{{ nkey: {user.public} }}] }}\n",
+    }.items():
+        (folder / name).write_text(text)
+    for login, key, wrongs in (
+        ("operator", "credentials_file", {"foreign.creds": "correct the login", "expired.creds": "renew it if it has expired"}),
+        ("nkey", "nkey_file", {"foreign.nk": "correct the login", "right.creds": "must contain the seed of a user"}),
+    ):
+        (folder / login).mkdir()
+        port, monitor = free_port(), free_port()
+        keys = f'type = "nats"\nurl = "nats://127.0.0.1:{port}"\ncreate_stream = true\n'
+        server = [ROOT / "tests/servers/nats", folder / login, str(port), "--config", folder / f"{login}.conf", "--http_port", str(monitor)]
+        with running("nats", server, port, folder):
+            for wrong, said in wrongs.items():
+                assert_refused(f'{keys}{key} = "{folder}/{wrong}"\n', folder, said)
+            assert_refused(keys, folder, "correct the login")
+            right = "right.creds" if key == "credentials_file" else "right.nk"
+            messages = lambda: json.load(urllib.request.urlopen(f"http://127.0.0.1:{monitor}/jsz"))["messages"]
+            scratch = folder / f"livehook-{login}"
+            scratch.mkdir()
+            with delivering(f'[[sinks]]\nname = "events"\n{keys}{key} = "{folder}/{right}"\n', scratch) as stored:
+                until("every event is stored", lambda: messages() == len(stored))
+        print(f"ok: nats takes events after a login with {key}")
+
+
 def test_amqp(folder):
     """All forms of a message, over TLS with certificates on both sides and a password."""
     certificates(folder)
@@ -227,6 +265,22 @@ def test_amqp(folder):
     print(f"ok: rabbitmq has {len(stored)} events")
 
 
+def read_topic(client, topic, count):
+    """Waits until a topic of three partitions has this many records, and returns them."""
+    consumer = Consumer({**client, "group.id": topic})
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(3)])
+    records = []
+
+    def is_complete():
+        record = consumer.poll(0.5)
+        records.extend([record] if record is not None and record.error() is None else [])
+        return len(records) >= count
+
+    until(f"{topic} has every event", is_complete)
+    consumer.close()
+    return records
+
+
 def test_kafka(folder):
     """All forms of a record, in the partition that the Java client would choose, from two brokers."""
     formats = ("cloudevents", "binary", "data")
@@ -249,17 +303,7 @@ def test_kafka(folder):
             with delivering(sinks, scratch) as stored:
                 by_id = {event["id"]: event for event in stored}
                 for form in formats:
-                    consumer = Consumer({"bootstrap.servers": address, "group.id": form})
-                    consumer.assign([TopicPartition(form, partition, 0) for partition in range(3)])
-                    records = []
-
-                    def is_complete():
-                        record = consumer.poll(0.5)
-                        records.extend([record] if record is not None and record.error() is None else [])
-                        return len(records) >= len(stored)
-
-                    until(f"{form} has every event", is_complete)
-                    consumer.close()
+                    records = read_topic({"bootstrap.servers": address}, form, len(stored))
                     for record in records:
                         headers = {name: value.decode() for name, value in record.headers()}
                         expected = by_id[headers["ce_id"]]
@@ -274,6 +318,59 @@ def test_kafka(folder):
                             assert event.get_type() == expected["type"] and event.get_source() == expected["source"]
                             assert event.get_subject() == expected.get("subject")
         print(f"ok: {broker} has {len(stored)} events in {len(formats)} forms")
+
+
+def test_kafka_logins(folder):
+    """TLS and each mechanism of SASL: right, wrong, and with a certificate that proves nothing."""
+    certificates(folder)
+    (folder / "other").mkdir()
+    certificates(folder / "other", authority="others")
+    (folder / "password").write_text(PASSWORD + "\n")
+    (folder / "wrong").write_text("another-password")
+    for login in ("certificate", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        scratch = folder / login
+        (scratch / "server").mkdir(parents=True)
+        port, broker = free_port(), free_port()
+        keys = f'type = "kafka"\nbrokers = ["localhost:{port}"]\ntopic = "events"\ntls = true\ntimeout_secs = 5\n'
+        ca = f'ca_file = "{folder}/ca.pem"\n'
+        if login == "certificate":
+            identity = lambda home: f'client_certificate_file = "{home}/client.pem"\nclient_key_file = "{home}/client.key"\n'
+            right, wrongs = identity(folder), {"": "certificate", identity(folder / "other"): "certificate"}
+        else:
+            sasl = lambda mechanism, user, file: (
+                f'sasl = {{ mechanism = "{mechanism}", user = "{user}", password_file = "{folder}/{file}" }}\n'
+            )
+            other = "PLAIN" if login != "PLAIN" else "SCRAM-SHA-256"
+            right = sasl(login, "me", "password")
+            wrongs = {
+                sasl(login, "me", "wrong"): "correct `sasl.user` and the password",
+                sasl(login, "you", "password"): "correct `sasl.user` and the password",
+                sasl(other, "me", "password"): "`sasl.mechanism`",
+            }
+        front = [ROOT / "tests/servers/kafka_front", folder, str(port), str(broker), login, "me", PASSWORD]
+        server = [ROOT / "tests/servers/tansu", scratch / "server", str(broker), str(port), "localhost"]
+        with running("tansu", server, broker, scratch), running("front", front, port, scratch):
+            for wrong, said in wrongs.items():
+                assert_refused(keys + ca + wrong, scratch, said)
+            # Another authority, and another name than the certificate's.
+            assert_refused(keys + f'ca_file = "{folder}/other/ca.pem"\n' + right, scratch, "no CA that livehook trusts")
+            assert_refused(keys.replace("localhost", "127.0.0.1") + ca + right, scratch, "another host")
+            assert_refused(keys + ca + right, scratch, "has no topic `events`")
+            client = {"bootstrap.servers": f"localhost:{port}", "ssl.ca.location": f"{folder}/ca.pem", "log_level": 0}
+            if login == "certificate":
+                client |= {"security.protocol": "SSL", "ssl.certificate.location": f"{folder}/client.pem",
+                           "ssl.key.location": f"{folder}/client.key"}
+            else:
+                client |= {"security.protocol": "SASL_SSL", "sasl.mechanism": login, "sasl.username": "me", "sasl.password": PASSWORD}
+            admin = AdminClient(client)
+            for created in admin.create_topics([NewTopic("events", 3, 1)]).values():
+                created.result(20)
+            with delivering(f'[[sinks]]\nname = "events"\n{keys}{ca}{right}', scratch) as stored:
+                records = read_topic(client, "events", len(stored))
+                assert {dict(record.headers())["ce_id"].decode() for record in records} == {event["id"] for event in stored}
+        print(f"ok: kafka takes events after a login with {login}")
+
+
 def check_rows(rows, stored):
     """The columns of each row hold the attributes that the SDK of CloudEvents reads, and `data` is equal."""
     by_id = {str(row[0]): row for row in rows}

@@ -224,6 +224,12 @@ impl Mounted {
         assert!(mount.unwrap().success(), "a tmpfs must be mounted: run as root");
         Mounted(directory.to_owned())
     }
+
+    /// Changes the options.
+    pub(crate) fn change(&self, options: &str) {
+        let options = format!("remount,{options}");
+        assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
+    }
 }
 
 impl Mounted {

@@ -5,7 +5,7 @@ pub(super) fn cure(error: &str) -> Option<&'static str> {
     let cures = [
         (
             "authorization violation",
-            "correct the login: `user` and `password_file`, or `credentials_file`, or `nkey_file`",
+            "correct the login (`user` and `password_file`, `credentials_file`, or `nkey_file`), or renew it if it has expired",
         ),
         ("Permissions Violation", "let the user publish to the subjects of `subject`, and subscribe to _INBOX.>"),
         ("account authentication expired", "renew the credentials"),

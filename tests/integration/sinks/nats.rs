@@ -156,6 +156,39 @@ async fn errors_of_nats_lose_no_event() {
     livehook.stop().await;
 }
 
+/// The stream reaches its limit of bytes, and then the server reaches the limit of its storage.
+#[tokio::test]
+#[ignore = "needs nats-server and takes some seconds: run by tests/run"]
+async fn full_nats_loses_no_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut nats = Nats::new(directory.path(), "create_stream = true");
+    let settings = directory.path().join("nats.conf");
+    let setting = ["--config", settings.to_str().unwrap()];
+    let limit_storage = |bytes: &str| {
+        std::fs::write(&settings, format!("jetstream {{ max_file_store: {bytes} }}\n")).unwrap();
+    };
+    limit_storage("700KB");
+    nats.server.restart_with(&setting);
+    let mut livehook = started(directory.path(), &nats.configure()).await;
+    post(&livehook, 0..50).await;
+    all_arrived(&livehook, &nats, false).await;
+    nats.change(|config| (config.max_bytes, config.discard) = (100_000, DiscardPolicy::New));
+    post(&livehook, 50..200).await;
+    wait_for(&livehook, "the stream is full: raise its limits");
+    assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
+    nats.change(|config| config.max_bytes = -1);
+    all_arrived(&livehook, &nats, false).await;
+
+    post(&livehook, 200..1500).await;
+    wait_for(&livehook, "raise the limits of JetStream");
+    assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
+    limit_storage("100MB");
+    nats.server.restart_with(&setting);
+    all_arrived(&livehook, &nats, false).await;
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
+    livehook.stop().await;
+}
+
 #[tokio::test]
 #[ignore = "needs nats-server and takes half a minute: run by tests/run"]
 async fn a_nats_cluster_may_lose_its_leader() {

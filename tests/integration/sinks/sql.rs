@@ -13,7 +13,7 @@ use super::{
     Fault, RETRY, Subject, all_arrived, conforms, id_of, metric, nothing_is_pending, post, started,
     survives_a_long_stop,
 };
-use crate::process::Livehook;
+use crate::process::{Livehook, Mounted};
 
 /// A table of the user's own. Its column `n` shows the order, and its rule refuses the stream of the rejected events.
 const TABLES: [&str; 2] = [
@@ -340,6 +340,31 @@ async fn a_long_stop_of_mysql_is_survived() {
     let database = Database::mysql(directory.path());
     database.ask(TABLES[1]);
     survives_a_long_stop(database, directory.path()).await;
+}
+
+/// The tables are on a disk that fills up. The events wait until it is larger.
+#[tokio::test]
+#[ignore = "needs PostgreSQL, and mounts a small file system, which takes root: run by tests/run"]
+async fn full_disk_of_postgres_loses_no_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::postgres(directory.path());
+    let small = directory.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let disk = Mounted::tmpfs(&small, "size=1m");
+    assert!(Command::new("chown").arg("postgres").arg(&small).status().unwrap().success());
+    database.ask(&format!("CREATE TABLESPACE small LOCATION '{}'", small.display()));
+    database.ask("ALTER ROLE livehook SET default_tablespace = small");
+    let mut livehook = started(directory.path(), &database.configure()).await;
+    post(&livehook, 0..1500).await;
+    database.wait_for(&livehook, "the disk of the server is full");
+    assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
+    disk.change("size=64m");
+    all_rows(&livehook, &database, 1500).await;
+    sessions_are_equal(&livehook, &database);
+    assert_eq!(metric(&livehook, "livehook_dead_letters").await, 0);
+    livehook.stop().await;
+    // The server ends before its disk goes.
+    drop(database);
 }
 
 /// The primary dies, and its synchronous standby takes over. Until it is promoted, it refuses events.
