@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -180,6 +181,24 @@ def test_nats(folder):
     print(f"ok: nats has {len(stored)} events")
 
 
+def check_renewal(account, keys, messages, folder):
+    """Credentials that expire while livehook uses them, and new ones in the same file."""
+    scratch, file = folder / "renewal", folder / "short.creds"
+    scratch.mkdir()
+    end = int(time.time()) + 4
+    file.write_text(nats_keys.credentials(account, end))
+    before = messages()
+    with delivering(f'[[sinks]]\nname = "events"\n{keys}credentials_file = "{file}"\nsubject = "again.{{type}}"\nstream = "again"\n', scratch) as stored:
+        until("every event is stored", lambda: messages() == before + len(stored))
+        until("the credentials expire", lambda: time.time() > end + 1)
+        receiver = tomllib.loads((scratch / "config.toml").read_text())["receiver"]["listen"]
+        livehook("send", "--key", KEY, "--url", f"http://{receiver}/callback", "--event", "push", folder=scratch)
+        time.sleep(1)
+        assert messages() == before + len(stored)
+        file.write_text(nats_keys.credentials(account))
+        until("the next event is stored", lambda: messages() == before + len(stored) + 1)
+
+
 def test_nats_logins(folder):
     """Credentials of a user in operator mode, and an NKey: right, wrong and expired."""
     account, user = nats_keys.Key("account"), nats_keys.Key("user")
@@ -212,6 +231,8 @@ def test_nats_logins(folder):
             scratch.mkdir()
             with delivering(f'[[sinks]]\nname = "events"\n{keys}{key} = "{folder}/{right}"\n', scratch) as stored:
                 until("every event is stored", lambda: messages() == len(stored))
+            if key == "credentials_file":
+                check_renewal(account, keys, messages, folder)
         print(f"ok: nats takes events after a login with {key}")
 
 

@@ -226,6 +226,7 @@ impl Mounted {
     }
 
     /// Changes the options.
+    #[cfg(feature = "sql")]
     pub(crate) fn change(&self, options: &str) {
         let options = format!("remount,{options}");
         assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());

@@ -1,7 +1,6 @@
 //! The sink `amqp`, against a real RabbitMQ server. Its own client library reads back what arrived; `tests/sinks.py` uses another one.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use lapin::options::{BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -10,9 +9,8 @@ use lapin::{Channel, ExchangeKind};
 use super::server::Server;
 use super::{
     Fault, Subject, a_large_event_is_set_aside, all_arrived, conforms, metric, nothing_is_pending, post, started,
-    survives_a_long_stop,
+    survives_a_long_stop, wait_for,
 };
-use crate::process::Livehook;
 
 /// The exchange of the tests, and its queue.
 const EXCHANGE: &str = "livehook";
@@ -93,14 +91,6 @@ impl Rabbit {
     }
 }
 
-fn wait_for(livehook: &Livehook, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !livehook.log().contains(text) {
-        assert!(Instant::now() < deadline, "{text}: {}", livehook.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 impl Subject for Rabbit {
     fn configure(&self) -> String {
         let port = self.server.proxy.address.port();
@@ -146,9 +136,9 @@ async fn errors_of_rabbitmq_lose_no_event() {
     let file = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\n";
     let mut livehook = started(directory.path(), &(rabbit.configure() + file)).await;
     post(&livehook, 0..50).await;
-    wait_for(&livehook, "create the exchange");
+    wait_for(&livehook, "create the exchange").await;
     rabbit.declare_exchange();
-    wait_for(&livehook, "no queue takes the routing key push%2Eexample%2Ecom.live.s");
+    wait_for(&livehook, "no queue takes the routing key push%2Eexample%2Ecom.live.s").await;
     rabbit.bind();
     all_arrived(&livehook, &rabbit, true).await;
 
@@ -167,7 +157,7 @@ async fn errors_of_rabbitmq_lose_no_event() {
             .unwrap();
     });
     post(&livehook, 50..100).await;
-    wait_for(&livehook, "is it full?");
+    wait_for(&livehook, "is it full?").await;
     assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
     rabbit.with(async |channel| {
         channel.queue_delete("small".into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
@@ -200,7 +190,7 @@ async fn limits_of_rabbitmq_lose_no_event() {
     let mut livehook = started(directory.path(), &rabbit.configure()).await;
     rabbit.server.restart_with(&["disk_free_limit.absolute = 100000GB", "max_message_size = 2000"]);
     post(&livehook, 0..50).await;
-    wait_for(&livehook, "the alarm of memory or disk is on");
+    wait_for(&livehook, "the alarm of memory or disk is on").await;
     assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
     rabbit.server.restart_with(&["disk_free_limit.absolute = 1MB", "max_message_size = 2000"]);
     all_arrived(&livehook, &rabbit, true).await;

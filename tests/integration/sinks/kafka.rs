@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
@@ -12,7 +12,7 @@ use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 use super::server::Server;
 use super::{
     Fault, Subject, all_arrived, by_stream, callback, conforms, metric, nothing_is_pending, partition_key, post,
-    started, survives_a_long_stop,
+    started, survives_a_long_stop, wait_for,
 };
 use crate::client::{Client, post_all};
 
@@ -152,11 +152,7 @@ async fn errors_of_kafka_lose_no_event() {
     let file = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\n";
     let mut livehook = started(directory.path(), &(kafka.configure() + file)).await;
     post(&livehook, 0..50).await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !livehook.log().contains("has no topic `livehook`") {
-        assert!(Instant::now() < deadline, "{}", livehook.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_for(&livehook, "has no topic `livehook`").await;
     kafka.create_topic(TOPIC);
     all_arrived(&livehook, &kafka, true).await;
     let mut client = Client::connect(livehook.receiver).await.unwrap();

@@ -3,13 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::kafka::{TOPIC, records_at};
 use super::server::Server;
-use super::{Fault, Subject, all_arrived, callback, metric, nothing_is_pending, post, started};
+use super::{Fault, Subject, all_arrived, callback, metric, nothing_is_pending, post, started, wait_for};
 use crate::client::Client;
-use crate::process::Livehook;
 
 const PARTITIONS: i32 = 3;
 
@@ -69,14 +68,6 @@ impl Subject for Cluster {
 
     fn received(&self) -> Vec<String> {
         records_at(&self.brokers, PARTITIONS).concat()
-    }
-}
-
-async fn wait_for(livehook: &Livehook, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !livehook.log().contains(text) {
-        assert!(Instant::now() < deadline, "{text}: {}", livehook.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -157,6 +157,16 @@ async fn started(directory: &Path, keys: &str) -> Livehook {
     livehook
 }
 
+/// Waits until the log contains this text.
+#[cfg(feature = "connection")]
+async fn wait_for(livehook: &Livehook, text: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !livehook.log().contains(text) {
+        assert!(Instant::now() < deadline, "{text}: {}", livehook.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Waits until the sink under test has no event left.
 async fn nothing_is_pending(livehook: &Livehook) {
     let deadline = Instant::now() + Duration::from_secs(20);

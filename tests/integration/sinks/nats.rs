@@ -10,7 +10,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use super::server::Server;
 use super::{
     Fault, RETRY, Subject, a_large_event_is_set_aside, all_arrived, conforms, metric, post, started,
-    survives_a_long_stop,
+    survives_a_long_stop, wait_for,
 };
 use crate::process::{Livehook, free_port};
 
@@ -67,14 +67,6 @@ async fn read_on(context: &jetstream::Context, read: &mut Vec<String>) {
     for sequence in read.len() as u64 + 1..=last {
         let message = stream.get_raw_message(sequence).await.unwrap();
         read.push(String::from_utf8(message.payload.to_vec()).unwrap());
-    }
-}
-
-fn wait_for(livehook: &Livehook, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !livehook.log().contains(text) {
-        assert!(Instant::now() < deadline, "{text}: {}", livehook.log());
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -138,12 +130,12 @@ async fn errors_of_nats_lose_no_event() {
     let file = "[[sinks]]\nname = \"file\"\ntype = \"file\"\npath = \"events.jsonl\"\n";
     let mut livehook = started(directory.path(), &(nats.configure() + file)).await;
     post(&livehook, 0..50).await;
-    wait_for(&livehook, "no stream takes the subject livehook.push%2Eexample%2Ecom.live.s");
+    wait_for(&livehook, "no stream takes the subject livehook.push%2Eexample%2Ecom.live.s").await;
     // A stream of another name must not take the events.
     let other =
         |name: &str| Config { name: name.to_owned(), subjects: vec!["livehook.>".to_owned()], ..Config::default() };
     nats.with(async |context| drop(context.create_stream(other("other")).await.unwrap()));
-    wait_for(&livehook, "another stream takes the subject");
+    wait_for(&livehook, "another stream takes the subject").await;
     nats.with(async |context| {
         context.delete_stream("other").await.unwrap();
         context.create_stream(other(STREAM)).await.unwrap();
@@ -174,13 +166,13 @@ async fn full_nats_loses_no_event() {
     all_arrived(&livehook, &nats, false).await;
     nats.change(|config| (config.max_bytes, config.discard) = (100_000, DiscardPolicy::New));
     post(&livehook, 50..200).await;
-    wait_for(&livehook, "the stream is full: raise its limits");
+    wait_for(&livehook, "the stream is full: raise its limits").await;
     assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
     nats.change(|config| config.max_bytes = -1);
     all_arrived(&livehook, &nats, false).await;
 
     post(&livehook, 200..1500).await;
-    wait_for(&livehook, "raise the limits of JetStream");
+    wait_for(&livehook, "raise the limits of JetStream").await;
     assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
     limit_storage("100MB");
     nats.server.restart_with(&setting);
@@ -278,7 +270,7 @@ async fn rights_of_nats_lose_no_event() {
     nats.server.restart_with(&setting);
     let mut livehook = started(directory.path(), &keys).await;
     post(&livehook, 0..50).await;
-    wait_for(&livehook, "let the user publish to the subjects of `subject`");
+    wait_for(&livehook, "let the user publish to the subjects of `subject`").await;
     assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0);
     assert!(!livehook.log().contains("s3cr3t-word"));
     with_rights("\"$JS.API.STREAM.>\", \"livehook.>\"");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::server::Server;
 use super::{
     Fault, RETRY, Subject, all_arrived, callback, conforms, metric, nothing_is_pending, post, started,
-    survives_a_long_stop,
+    survives_a_long_stop, wait_for,
 };
 use crate::client::{Client, now_secs, sign};
 use crate::process::{Livehook, PROGRAM};
@@ -32,14 +32,6 @@ impl Redis {
         let output = command.args(["-p", &self.server.port.to_string(), "--json"]).args(arguments).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?}: {text}"))
-    }
-
-    fn wait_for(&self, livehook: &Livehook, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !livehook.log().contains(text) {
-            assert!(Instant::now() < deadline, "{text}: {}", livehook.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 
@@ -104,7 +96,7 @@ async fn errors_of_redis_lose_no_event() {
     livehook.start();
     livehook.ready().await;
     post(&livehook, 0..50).await;
-    redis.wait_for(&livehook, "WRONGTYPE");
+    wait_for(&livehook, "WRONGTYPE").await;
     redis.ask(&["DEL", "livehook:events"]);
     all_arrived(&livehook, &redis, false).await;
 
@@ -125,7 +117,7 @@ async fn errors_of_redis_lose_no_event() {
             Command::new("redis-cli").args(kill).output().unwrap();
         }
         post(&livehook, number * 50..(number + 1) * 50).await;
-        redis.wait_for(&livehook, said);
+        wait_for(&livehook, said).await;
         assert!(metric(&livehook, "livehook_delivery_lag_records").await > 0, "{said}");
         if said == "wants a login" {
             let command = ["-p", &port, "-a", "s3cr3t-word"];
@@ -273,7 +265,7 @@ async fn a_replica_of_redis_takes_over() {
     primary.fail(Fault::Away);
     post(&livehook, 200..400).await;
     primary.server.proxy.switch_to(replica.server.port);
-    replica.wait_for(&livehook, "READONLY");
+    wait_for(&livehook, "READONLY").await;
     replica.ask(&["REPLICAOF", "NO", "ONE"]);
     all_arrived(&livehook, &replica, false).await;
     post(&livehook, 400..600).await;
