@@ -138,7 +138,10 @@ fn newest_broadcast(view: &View, broadcast: &BroadcastView) -> Markup {
             }
             div { dt { (view.text("broadcast-sessions")) } dd { (format::number(count(broadcast.sessions))) } }
             div { dt { (view.text("broadcast-gaps")) } dd { (format::number(count(broadcast.interruptions))) } }
-            div { dt { (view.text("broadcast-longest-gap")) } dd { (duration(view.texts, broadcast.longest_gap_ms)) } }
+            div {
+                dt { (view.text("broadcast-longest-gap")) }
+                dd { @if broadcast.interruptions == 0 { (dash()) } @else { (duration(view.texts, broadcast.longest_gap_ms)) } }
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ column-ended = 종료
 column-duration = 길이
 column-pusher = 송출 주소
 column-node = 노드
-column-size = 크기
+column-size = 해상도
 column-pushes = 푸시
 column-anomalies = 이상
 column-recordings = 녹화
@@ -44,7 +44,7 @@ column-screenshots = 스크린샷
 ## Now
 title-now = { $count }개 방송 중
 streams-live = { $count ->
-   *[other] 개 스트림이 방송 중입니다
+   *[other] 방송 중인 스트림
 }
 live-streams = 방송 중인 스트림
 recently-ended = 최근 종료

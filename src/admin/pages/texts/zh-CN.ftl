@@ -12,12 +12,12 @@ theme-dark = 深色
 apply = 应用
 log-in = 登录
 log-out = 退出登录
-tab-now = 现在
+tab-now = 概览
 tab-timeline = 时间线
 tab-reasons = 断流原因
 tab-events = 事件
 tab-refused = 已拒绝
-tab-sinks = 接收端
+tab-sinks = 投递目标
 
 ## Times
 duration-days = { $large } 天 { $small } 小时
@@ -35,7 +35,7 @@ column-ended = 结束
 column-duration = 时长
 column-pusher = 推流地址
 column-node = 节点
-column-size = 尺寸
+column-size = 分辨率
 column-pushes = 推流数
 column-anomalies = 异常
 column-recordings = 录制
@@ -44,7 +44,7 @@ column-screenshots = 截图
 ## Now
 title-now = { $count } 路直播中
 streams-live = { $count ->
-   *[other] 路流正在直播
+   *[other] 正在直播的流
 }
 live-streams = 直播中的流
 recently-ended = 最近结束
@@ -65,20 +65,20 @@ condition-good = 正常
 condition-warning = 需要留意
 condition-bad = 出错
 part-receiver = 接收器
-part-journal = 日志库
+part-journal = 事件日志
 part-index = 索引
 stopping = livehook 正在停止
-last-callback = 最近一次回调在{ $ago }
+last-callback = 最近一次回调在 { $ago }
 no-callback = 启动以来没有回调
 callbacks-a-minute = 每分钟通过 { $verified } 次，拒绝 { $refused } 次
 journal-stores = 正常保存事件，至今 { $count } 条
 journal-refuses = 不接受事件：
-index-rebuilding = 正在从日志库重建
+index-rebuilding = 正在从事件日志重建
 up-to-date = 已是最新
 behind = { $count ->
    *[other] 落后 { $count } 条
 }
-oldest-pending = 最早的一条在{ $ago }到达
+oldest-pending = 最早的一条在 { $ago }到达
 sink-retries = 失败，接下来是第 { $attempt } 次尝试：
 dead-letters = { $count ->
    *[other] { $count } 条死信
@@ -169,7 +169,7 @@ who-acts = 谁来处理
 what-to-do = 怎么做
 errmsg = CSS 的消息
 events-in-order = 按时间排列的事件
-events-pruned = 日志库中已没有这个会话的事件。
+events-pruned = 事件日志中已没有这个会话的事件。
 events-left-out = { $count ->
    *[other] 还有 { $count } 条事件没有显示。
 }
@@ -237,12 +237,12 @@ refusal-encoding-not-supported = 已压缩
 refusal-encoding-not-supported-cure = 请求体被压缩了，而 CSS 从不压缩。请检查 livehook 前面的代理。
 
 ## Sinks
-sink = 接收端
-sinks-none = 没有配置接收端。事件保存在 livehook 的日志库中。要转发事件，请在配置中添加 [[sinks]]。
-absent-sinks = 其他接收端的死信
-absent-sinks-help = 这些接收端已不在配置中。它们的死信会保留，直到您丢弃为止。要重发，请用同一名称重新配置该接收端。
+sink = 投递目标
+sinks-none = 没有配置投递目标。事件保存在 livehook 的事件日志中。要转发事件，请在配置中添加 [[sinks]]。
+absent-sinks = 其他投递目标的死信
+absent-sinks-help = 这些投递目标已不在配置中。它们的死信会保留，直到您丢弃为止。要重发，请用同一名称重新配置该投递目标。
 absent-sink-count = { $count } 条死信
-absent-sink = 此接收端已不在配置中。
+absent-sink = 此投递目标已不在配置中。
 sink-behind = 落后的事件
 sink-oldest = 最早的待发事件
 sink-catch-up = 追上大约还需
@@ -254,7 +254,7 @@ sink-chart-behind = 落后的事件：3 小时内最多 { $most } 条
 sink-chart-age = 最早待发事件的等待时间：3 小时内最长 { $most }
 sink-chart-begin = 3 小时前
 sink-chart-now = 现在
-sink-blocked = 失败的事件太多，接收端不再读取。请排除原因，或跳过失败的事件。
+sink-blocked = 失败的事件太多，投递目标不再读取。请排除原因，或跳过失败的事件。
 sink-held = { $count ->
    *[other] { $count } 路流排在失败的事件后面。
 }
@@ -271,14 +271,14 @@ column-state = 状态
 column-selection = 事件
 column-progress = 进度
 first-page = 首页
-dead-letters-none = 没有死信。接收端彻底拒绝一条事件，或您跳过它时，它就成为死信。
+dead-letters-none = 没有死信。投递目标彻底拒绝一条事件，或您跳过它时，它就成为死信。
 dead-letters-redrive-all = 全部重发
 dead-letters-drop-all = 全部丢弃
 dead-letter-redrive = 重发
 dead-letter-drop = 丢弃
 dead-letter-waits = 等待重发
 replays-title = 重放
-replays-none = 没有重放。livehook replay 命令把日志库中的事件再次发给接收端。
+replays-none = 没有重放。livehook replay 命令把事件日志中的事件再次发给投递目标。
 replay-running = 进行中
 replay-done = 已完成
 replay-cancelled = 已取消
@@ -290,25 +290,25 @@ replay-cancel = 取消
 
 ## Changes
 ask-retry = 立即重试？
-ask-retry-help = 接收端的等待全部结束，马上尝试待发的事件。
+ask-retry-help = 投递目标的等待全部结束，马上尝试待发的事件。
 ask-redrive = 重发这条死信？
 ask-redrive-all = { $count ->
    *[other] 重发 { $count } 条死信？
 }
-ask-redrive-help = 接收端以相同的 id 再次收到这些事件。送达后死信消失。
+ask-redrive-help = 投递目标以相同的 id 再次收到这些事件。送达后死信消失。
 ask-drop = 丢弃这条死信？
 ask-drop-all = { $count ->
    *[other] 丢弃 { $count } 条死信？
 }
-ask-drop-help = 无法撤销：除非趁日志库中还有时重放，否则接收端再也收不到这些事件。
+ask-drop-help = 无法撤销：除非趁事件日志中还有时重放，否则投递目标再也收不到这些事件。
 ask-skip-event = 跳过这条事件？
 ask-skip-stream = 跳过这路流的事件？
 ask-skip-help = 它们成为死信，后面的事件得以通过。以后可以重发。
 ask-cancel-replay = 取消这次重放？
-ask-cancel-replay-help = 接收端保留已收到的事件。
+ask-cancel-replay-help = 投递目标保留已收到的事件。
 skip = 跳过
 go-back = 返回
-done-retry = 接收端正在重试。
+done-retry = 投递目标正在重试。
 done-redrive = { $count ->
    *[other] 正在重发 { $count } 条死信。
 }
@@ -340,7 +340,7 @@ events-searched = 已查找到这里。
 events-none = 没有符合的事件。事件一到就会出现在这里。
 events-no-older = 没有更早的符合事件。
 events-mistake = 请改正筛选条件。
-event-gone = 日志库中已没有这条事件。
+event-gone = 事件日志中已没有这条事件。
 column-sequence = 序列号
 
 ## One event
