@@ -88,7 +88,7 @@ impl Subject for Kafka {
     }
 
     fn received(&self) -> Vec<String> {
-        records_at(&self.brokers(), PARTITIONS).concat()
+        records_at(&self.brokers(), 0..PARTITIONS).concat()
     }
 }
 
@@ -101,11 +101,12 @@ fn with<T: Send>(brokers: &[String], work: impl AsyncFn(rskafka::client::Client)
     std::thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
-/// The records of each partition, in order.
-pub(super) fn records_at(brokers: &[String], partitions: i32) -> Vec<Vec<String>> {
+/// The records of each of these partitions, in order.
+pub(super) fn records_at(brokers: &[String], partitions: impl IntoIterator<Item = i32>) -> Vec<Vec<String>> {
+    let partitions: Vec<i32> = partitions.into_iter().collect();
     with(brokers, async |client| {
         let mut of_partitions = Vec::new();
-        for partition in 0..partitions {
+        for &partition in &partitions {
             let client = client.partition_client(TOPIC, partition, UnknownTopicHandling::Retry).await.unwrap();
             let end = client.get_offset(OffsetAt::Latest).await.unwrap();
             let (mut lines, mut next) = (Vec::new(), 0);
@@ -187,11 +188,11 @@ async fn kafka_gets_more_partitions() {
         nothing_is_pending(&livehook).await;
     };
     send(0).await;
-    let before = records_at(&kafka.brokers(), PARTITIONS);
+    let before = records_at(&kafka.brokers(), 0..PARTITIONS);
     kafka.set_partitions(2 * PARTITIONS);
     tokio::time::sleep(Duration::from_secs(61)).await;
     send(2 * STREAMS).await;
-    let after = records_at(&kafka.brokers(), 2 * PARTITIONS);
+    let after = records_at(&kafka.brokers(), 0..2 * PARTITIONS);
 
     let journal = livehook.journal();
     let arrived: usize = after.iter().map(Vec::len).sum();
