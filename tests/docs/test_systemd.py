@@ -194,8 +194,9 @@ def test_livehook_reports_to_its_manager(folder):
         assert reloading == "RELOADING=1" and time_usec.startswith("MONOTONIC_USEC="), (reloading, time_usec)
         assert before_usec <= int(time_usec.partition("=")[2]) <= time.monotonic_ns() // 1000
         assert f"STATUS=receiving callbacks at 127.0.0.1:{manager.ports['receiver']}" in manager.wait_for("READY=1")
-        # The sockets of the manager count, and not the addresses of the configuration.
-        assert "the configuration was reloaded: nothing has changed" in service.log(), service.log()
+        # The sockets of the manager count, and not the addresses of the configuration. The log has a thread of its own.
+        said = "the configuration was reloaded: nothing has changed"
+        until("the log says so", lambda: said in service.log(), manager.process)
         manager.stop()
         assert "STATUS=stopping" in manager.wait_for("STOPPING=1")
     lines = service.log().splitlines()
