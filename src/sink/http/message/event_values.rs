@@ -130,8 +130,8 @@ impl EventValues {
             ("reason_advice", Value::from(self.reason_advice)),
             ("duration", Value::from(self.duration)),
             ("duration_secs", self.duration_secs.map_or_else(|| Value::from(()), Value::from)),
-            // The user wrote its beginning, and the id of a session has plain characters. Escaped, it would be no link.
             ("data", Value::from_object(self.data)),
+            // The user wrote its beginning, and the id of a session has plain characters. Escaped, it would be no link.
             ("session_url", Value::from_safe_string(self.session_url)),
         ])
     }
