@@ -55,6 +55,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
     });
     let head = pages.sources.journal.health().head.0;
     let (found, chosen) = read.await?;
+    let head = newest(head, found.as_ref());
     let close = view.link_with(&[("event", None)]);
     let main = html! {
         header.with-state {
@@ -102,6 +103,13 @@ fn search(source: EventSource<'_>, mut query: EventQuery, text: &str) -> Result<
         }
     }
     Ok(EventPage { records: found, place: query.after.unwrap_or_default(), has_more: true })
+}
+
+/// Returns the offset of the newest record that the page knows. The list can have a record that was stored after `head` was read, and
+/// a page that pauses must keep it.
+fn newest(head: i64, found: Option<&EventPage>) -> i64 {
+    let first = found.and_then(|found| found.records.first());
+    first.map_or(head, |record| record.offset.0.max(head))
 }
 
 /// Shows whether new events appear by themselves, and how to change that.
@@ -174,5 +182,24 @@ fn row(view: &View, record: &Record) -> Markup {
             td data-label=(view.text("event-received")) { (moment(Moment(event.received_ms()))) }
             td.wide data-label=(view.text("column-sequence")) { (outside_or_dash(event.sequence().as_deref())) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::testing::event;
+    use crate::journal::Offset;
+
+    #[test]
+    fn pause_keeps_what_the_list_shows() {
+        let page = |offsets: &[i64]| {
+            let record = |offset: &i64| Record { offset: Offset(*offset), event: event("push").build() };
+            EventPage { records: offsets.iter().map(record).collect(), place: Offset(0), has_more: false }
+        };
+        for (head, offsets, expected) in [(0, vec![1], 1), (7, vec![5, 3], 7), (4, vec![], 4)] {
+            assert_eq!(newest(head, Some(&page(&offsets))), expected);
+        }
+        assert_eq!(newest(4, None), 4);
     }
 }
