@@ -59,6 +59,14 @@ class Replica:
             return 0
         return livehook("events", "--output", "json", "--data-dir", "attempt", folder=self.folder).count("\n")
 
+    def wait_for(self, count):
+        """Waits until a restore has this many events. Litestream copies once a second, and tries again later if a copy fails."""
+        try:
+            until("the replica has the events", lambda: self.count() >= count, self.process, 90)
+        except AssertionError as late:
+            log = (self.folder / "litestream.log").read_text()[-2000:]
+            raise AssertionError(f"{late}: it has {self.count()} of {count}. Its log ends in:\n{log}") from None
+
     def restore_as_written(self, service):
         """Replaces the data directory by the replica, by the commands of the document."""
         (self.folder / "livehook-data").rename(self.folder / "lost")
@@ -116,7 +124,7 @@ def test_litestream_follows_the_journal(folder):
     service = Service(folder, CONFIG)
     with service.running(), following(folder) as replica:
         service.send("--count", "300")
-        until("the replica has the events", lambda: replica.count() == 300, replica.process)
+        replica.wait_for(300)
         service.send("--count", "200")
         service.process.kill()
         service.process.wait()
@@ -151,7 +159,7 @@ def test_livehook_survives_its_replica(folder):
                 replica.kill()
                 replica.start()
             known = load.count
-            until("the replica catches up", lambda: replica.count() >= known, replica.process)
+            replica.wait_for(known)
 
             replica.process.send_signal(signal.SIGSTOP)
             before, count = wal_bytes(), load.count
@@ -162,14 +170,14 @@ def test_livehook_survives_its_replica(folder):
             assert 1_000_000 < grown < events * EVENT_BYTES_MAX, f"{grown} bytes for {events} events"
             replica.process.send_signal(signal.SIGCONT)
             known = load.count
-            until("the replica catches up", lambda: replica.count() >= known, replica.process, 30)
+            replica.wait_for(known)
             largest, known = wal_bytes(), load.count
             until("further events come", lambda: load.count > known + 1000, service.process, 60)
             assert wal_bytes() < largest + CHECKPOINT_BYTES_MAX, "the WAL is used again from its beginning"
         finally:
             load.end()
         assert load.slowest_secs < 2, f"an answer took {load.slowest_secs} s"
-        until("the replica has every event", lambda: replica.count() == load.count, replica.process, 30)
+        replica.wait_for(load.count)
         assert not [line for line in service.log().splitlines() if " ERROR " in line], service.log()
         service.process.terminate()
         service.process.wait(20)
