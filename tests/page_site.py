@@ -39,7 +39,7 @@ class Site:
         self.browser, self.folder = browser, folder
         self.receiver, self.admin = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.admin}"
-        self.arguments = []
+        self.program, self.arguments = "livehook", []
         self.sequence = 6_000_000_000
         # A restart of the service breaks connections, and a service that is stopping answers 503. The browser logs both.
         self.usual = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE", "status of 503"]
@@ -59,7 +59,7 @@ class Site:
         self.arguments = ["--config", str(path)]
 
     def serve(self):
-        command = ["livehook", "serve", *self.arguments]
+        command = [self.program, "serve", *self.arguments]
         return running("serve", command, self.admin, self.folder, self.environment)
 
     def send(self, *arguments):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import list_pages
 import look_pages
+import paint_pages
 from page_site import HOSTILE, TOKEN, Site
 from playwright.sync_api import expect, sync_playwright
 from programs import until
@@ -339,7 +340,8 @@ def test_everyone_can_use_them(site):
 
 
 def main():
-    tests = {name: test for name, test in {**globals(), **vars(list_pages), **vars(look_pages)}.items() if name.startswith("test_")}
+    modules = [globals(), vars(list_pages), vars(look_pages), vars(paint_pages)]
+    tests = {name: test for module in modules for name, test in module.items() if name.startswith("test_")}
     wanted = [name for name in tests if not sys.argv[1:] or any(part in name for part in sys.argv[1:])]
     assert wanted, f"no test has a name with {sys.argv[1:]}"
     chromium = shutil.which("chromium")
