@@ -158,7 +158,9 @@ impl Readers {
             // The client may disconnect before the query ends. The query counts until it does.
             let _permit = permit;
             let mut reader = readers.take()?;
+            // First, because a reader that was idle has the deadline of its query before.
             reader.limit(Instant::now() + readers.run_max, &readers.is_closing)?;
+            reader.index.as_mut().map_or(Ok(()), index::Reader::read_settings)?;
             let result = query(&reader);
             // A reader that has failed may fail again.
             if !matches!(result, Err(Failure::Unreadable(_))) {
@@ -233,10 +235,7 @@ impl Readers {
         let is_in_place = |reader: &Reader| reader.index.as_ref().is_none_or(index::Reader::is_in_place);
         let idle = self.lock().pop().filter(is_in_place);
         match idle {
-            Some(mut reader) => {
-                reader.index.as_mut().map_or(Ok(()), index::Reader::read_settings)?;
-                Ok(reader)
-            }
+            Some(reader) => Ok(reader),
             None => Ok(Reader {
                 index: if self.has_index { Some(index::Reader::open(&self.data_dir)?) } else { None },
                 journal: journal::Reader::open(&self.data_dir)?,
@@ -292,6 +291,20 @@ mod tests {
                 assert_eq!(error(&problem), ("too_expensive".to_owned(), 503));
             }
             assert!(readers.run(|reader| Ok(reader.index()?.cursor()?)).await.is_ok(), "the next one has its own time");
+        });
+    }
+
+    #[test]
+    fn idle_reader_gets_a_new_deadline() {
+        let (_data, readers) = readers(RUN_MAX);
+        runtime().block_on(async {
+            // SQLite looks at the deadline once in a thousand of its steps, so not in each of these short queries.
+            for _ in 0..300 {
+                let mut reader = readers.take().map_err(drop).unwrap();
+                reader.limit(Instant::now(), &readers.is_closing).map_err(drop).unwrap();
+                readers.lock().push(reader);
+                assert_eq!(readers.run(|_| Ok(())).await, Ok(()));
+            }
         });
     }
 
