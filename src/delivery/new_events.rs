@@ -139,6 +139,10 @@ impl NewEvents {
             outlet.sink.digest_wait().is_some_and(|left| !left.is_zero() || is_full && self.can_read_more(outlet));
         let (batch, attempts) =
             if is_gathering { Default::default() } else { self.pending.take_ready(outlet.now_ms()) };
+        // A restart reads the events that a digest waits for once more, so they cost no commit.
+        if is_gathering && has_read && self.pending.cursor() == outlet.consumer.cursor() {
+            return Ok(Some(Step::More));
+        }
         // Reading alone is progress too: the cursor passes the events that the selection excludes.
         if batch.is_empty() && !has_read {
             return Ok(None);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::delivery::Order;
@@ -43,6 +44,20 @@ async fn a_waiting_digest_has_an_oldest_event() {
     assert_eq!(bench.work().await, Step::Idle);
     assert_eq!((bench.status.view().oldest_pending_ms, bench.status.view().cursor), (Some(NOW_MS), 1));
     assert_eq!(bench.given(), [[0; 0]; 0]);
+}
+
+/// A commit for each event that waits would cost as much as storing it.
+#[tokio::test]
+async fn a_waiting_digest_commits_nothing() {
+    let mut bench = Bench::new(0..1).await;
+    bench.script().digest_wait = Some(MINUTE);
+    bench.work().await;
+    bench.append([event(1)]).await;
+    let journal = Connection::open(bench.directory.path().join("journal.db")).unwrap();
+    let commits = || journal.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = commits();
+    assert_eq!(bench.work().await, Step::Idle);
+    assert_eq!(commits(), before);
 }
 
 #[tokio::test]
