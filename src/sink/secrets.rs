@@ -32,25 +32,24 @@ pub(super) struct OneLineText<'t> {
     pub(super) noun: &'static str,
     /// The purpose of its variable, such as `PASSWORD`. The variable wins over the file.
     pub(super) purpose: &'static str,
-    /// The key of the file, such as `password_file`, and the file.
-    pub(super) file: Option<(&'t str, &'t Path)>,
+    /// The key that the text belongs to, such as `password_file`.
+    pub(super) key: &'t str,
+    /// The file.
+    pub(super) file: Option<&'t Path>,
 }
 
 impl OneLineText<'_> {
     /// Reads the variable, or else the file. Adds the mistake in it, and returns `None` then, or if there is neither.
     pub(super) fn read(&self, sources: &dyn SecretSources, mistakes: &mut Mistakes) -> Option<String> {
-        let (key, value, line) = match (sources.variable(self.purpose), self.file) {
-            (Some((name, text)), _) => {
-                let line = self.line(&text).map_err(|rule| format!("{name} {rule}"));
-                (self.purpose.to_ascii_lowercase(), None, line)
-            }
-            (None, Some((key, path))) => {
+        let (value, line) = match (sources.variable(self.purpose), self.file) {
+            (Some((name, text)), _) => (None, self.line(&text).map_err(|rule| format!("{name} {rule}"))),
+            (None, Some(path)) => {
                 let text = sources.file(path).map_err(|error| unreadable(&error));
-                (key.to_owned(), sources.shown_value(path), text.and_then(|text| self.line(&text)))
+                (sources.shown_value(path), text.and_then(|text| self.line(&text)))
             }
             (None, None) => return None,
         };
-        line.map_err(|rule| mistakes.add(&key, value, &rule)).ok()
+        line.map_err(|rule| mistakes.add(self.key, value, &rule)).ok()
     }
 
     fn line(&self, text: &str) -> Result<String, String> {
@@ -105,8 +104,8 @@ mod tests {
     #[test]
     fn one_line_is_of_a_variable_or_a_file() {
         let read = |path: Option<&'static str>, variable, text| {
-            let file = path.map(|path| ("password_file", Path::new(path)));
-            let password = OneLineText { noun: "password", purpose: "PASSWORD", file };
+            let file = path.map(Path::new);
+            let password = OneLineText { noun: "password", purpose: "PASSWORD", key: "password_file", file };
             let mut mistakes = Mistakes::default();
             let line = password.read(&Given(variable, text), &mut mistakes);
             let mistake = mistakes.into_list().pop().map(|Mistake { key, value, rule }| {
@@ -122,8 +121,18 @@ mod tests {
             (Some("there"), Some("hunter2"), "", Some("hunter2")),
             (Some("there"), None, " \n", Some("password_file \"there\" is empty: put the password there")),
             (Some("there"), None, "a\nb", Some("password_file \"there\" must contain the password on one line")),
-            (Some("there"), Some(""), "a", Some("password LIVEHOOK_SINK_X_PASSWORD is empty: put the password there")),
-            (None, Some("a\nb"), "", Some("password LIVEHOOK_SINK_X_PASSWORD must contain the password on one line")),
+            (
+                Some("there"),
+                Some(""),
+                "a",
+                Some("password_file LIVEHOOK_SINK_X_PASSWORD is empty: put the password there"),
+            ),
+            (
+                None,
+                Some("a\nb"),
+                "",
+                Some("password_file LIVEHOOK_SINK_X_PASSWORD must contain the password on one line"),
+            ),
         ] {
             assert_eq!(read(path, variable, text).as_deref(), expected);
         }

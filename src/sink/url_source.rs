@@ -16,6 +16,7 @@ pub(super) fn url_elsewhere(
     if let Some(path) = url_file.filter(|_| has_key) {
         mistakes.add("url_file", sources.shown_value(path), "is set together with `url`: keep one of the two");
     }
-    let file = url_file.filter(|_| !has_key).map(|path| ("url_file", path));
-    OneLineText { noun: "URL", purpose: "URL", file }.read(sources, mistakes)
+    let file = url_file.filter(|_| !has_key);
+    let key = if file.is_some() { "url_file" } else { "url" };
+    OneLineText { noun: "URL", purpose: "URL", key, file }.read(sources, mistakes)
 }

@@ -21,8 +21,8 @@ pub(super) fn take_files_and_variables(options: &mut Options, sources: &dyn Secr
     take_secrets_file(options, sources, &mut mistakes);
     take_secrets_variable(options, sources, &mut mistakes);
     take_template(options, sources, &mut mistakes);
-    let file = options.sign_secret_file.as_deref().map(|path| ("sign_secret_file", path));
-    let sign_secret = OneLineText { noun: "secret", purpose: "SIGN_SECRET", file };
+    let (key, file) = ("sign_secret_file", options.sign_secret_file.as_deref());
+    let sign_secret = OneLineText { noun: "secret", purpose: "SIGN_SECRET", key, file };
     if let Some(text) = sign_secret.read(sources, &mut mistakes) {
         options.sign_secret = Some(ChatSecret::new(text.trim()));
     }

@@ -176,7 +176,7 @@ impl Keys for Options {
         let mut mistakes = Mistakes::default();
         if let Some(Sasl { user, password, password_file, .. }) = &mut self.sasl {
             let login = Login { user, password, password_file: password_file.as_deref() };
-            login.take_secrets("sasl.password_file", sources, &mut mistakes);
+            login.take_secrets("sasl.", sources, &mut mistakes);
         }
         mistakes.into_list()
     }

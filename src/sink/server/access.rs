@@ -83,7 +83,7 @@ impl Access<'_> {
             *self.url = ServerUrl::new(&url);
         }
         let login = Login { user: self.user, password: self.password, password_file: self.password_file };
-        login.take_secrets("password_file", sources, &mut mistakes);
+        login.take_secrets("", sources, &mut mistakes);
         mistakes.into_list()
     }
 }
@@ -99,15 +99,16 @@ pub(in crate::sink) struct Login<'o> {
 }
 
 impl Login<'_> {
-    /// Reads the file and the variables, and adds the mistakes in them. `key` is the path of `password_file`. A variable wins over a
-    /// key and a file.
-    pub(in crate::sink) fn take_secrets(self, key: &str, sources: &dyn SecretSources, mistakes: &mut Mistakes) {
-        let file = self.password_file.map(|path| (key, path));
-        let password = OneLineText { noun: "password", purpose: "PASSWORD", file };
+    /// Reads the file and the variables, and adds the mistakes in them. `section` is where its keys are, such as `sasl.`. A variable
+    /// wins over a key and a file.
+    pub(in crate::sink) fn take_secrets(self, section: &str, sources: &dyn SecretSources, mistakes: &mut Mistakes) {
+        let (key, file) = (format!("{section}password_file"), self.password_file);
+        let password = OneLineText { noun: "password", purpose: "PASSWORD", key: &key, file };
         if let Some(text) = password.read(sources, mistakes) {
             *self.password = Some(Password(text));
         }
-        let user = OneLineText { noun: "user", purpose: "USER", file: None };
+        let key = format!("{section}user");
+        let user = OneLineText { noun: "user", purpose: "USER", key: &key, file: None };
         if let Some(text) = user.read(sources, mistakes) {
             *self.user = Some(text);
         }
