@@ -35,16 +35,21 @@ impl Change {
     /// Returns a sentence about other systems that must change too; `None` for most changes.
     pub fn risk(&self) -> Option<String> {
         let (before, after) = (self.before.as_deref()?, self.after.as_deref()?);
-        let cure = match self.key.as_str() {
-            "receiver.path" => {
-                format!("change the URL in the CSS console to {after}, and the paths that your proxies pass on")
-            }
+        // The old path may have another purpose now, so nothing is said about its answers.
+        let risk = match self.key.as_str() {
+            "receiver.path" => format!(
+                "takes no callbacks at {before}; change the URL in the CSS console to {after}, and the paths that your proxies pass on"
+            ),
             "receiver.health_path" if before == NOT_SET => return None,
-            "receiver.health_path" if after == NOT_SET => "let your load balancers ask another path".to_owned(),
-            "receiver.health_path" => format!("let your load balancers ask {after}"),
+            "receiver.health_path" if after == NOT_SET => {
+                format!("does not say at {before} whether it is ready; let your load balancers ask another path")
+            }
+            "receiver.health_path" => {
+                format!("does not say at {before} whether it is ready; let your load balancers ask {after}")
+            }
             _ => return None,
         };
-        Some(format!("{}: after this change livehook answers {before} with 404; {cure}", self.key))
+        Some(format!("{}: after this change livehook {risk}", self.key))
     }
 }
 

@@ -118,15 +118,17 @@ fn changed_paths_are_risks() {
     assert_eq!(
         risks("", other),
         [
-            "receiver.path: after this change livehook answers /callback with 404; change the URL in the CSS console to /other, \
+            "receiver.path: after this change livehook takes no callbacks at /callback; change the URL in the CSS console to /other, \
           and the paths that your proxies pass on"
         ]
     );
     assert_eq!(risks("", health), [""; 0]);
-    let removed =
-        "receiver.health_path: after this change livehook answers /health with 404; let your load balancers ask ";
+    let removed = "receiver.health_path: after this change livehook does not say at /health whether it is ready; let your load balancers ask ";
     assert_eq!(risks(health, ""), [format!("{removed}another path")]);
     assert_eq!(risks(health, ", health_path = \"/up\""), [format!("{removed}/up")]);
+    // Neither path is answered with 404 afterwards.
+    let swapped = risks(health, ", path = \"/health\", health_path = \"/callback\"");
+    assert!(swapped.len() == 2 && !swapped.concat().contains("404"), "{swapped:?}");
 }
 
 #[test]

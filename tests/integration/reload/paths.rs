@@ -51,14 +51,14 @@ async fn callbacks_move_to_another_path() {
 
     livehook.edit("keys = [", "path = \"/other\"\nhealth_path = \"/health\"\nkeys = [");
     let changes = "receiver.path: /callback -> /other\nreceiver.health_path: not set -> /health\n";
-    let risk = "warning: receiver.path: after this change livehook answers /callback with 404; ";
+    let risk = "warning: receiver.path: after this change livehook takes no callbacks at /callback; ";
     let compared = livehook.command(&["check-config", "--against-running"]);
     assert!(String::from_utf8(compared.stdout).unwrap().ends_with(&format!("a reload would change:\n{changes}")));
     assert!(String::from_utf8(compared.stderr).unwrap().contains(risk));
     let output = livehook.command(&["reload"]);
     assert_eq!(String::from_utf8(output.stdout).unwrap(), changes);
     assert!(String::from_utf8(output.stderr).unwrap().contains(risk));
-    livehook.logs("WARN receiver.path: after this change livehook answers /callback with 404", 1).await;
+    livehook.logs("WARN receiver.path: after this change livehook takes no callbacks at /callback", 1).await;
     more(50).await;
     is_over.store(true, Ordering::SeqCst);
     for sender in senders {
