@@ -17,13 +17,13 @@ const EXCHANGE: &str = "livehook";
 const QUEUE: &str = "all";
 
 /// The server, and further keys of the sink.
-struct Rabbit {
+pub(super) struct Rabbit {
     server: Server,
     more: &'static str,
 }
 
 impl Rabbit {
-    fn new(directory: &Path, more: &'static str) -> Rabbit {
+    pub(super) fn new(directory: &Path, more: &'static str) -> Rabbit {
         let rabbit = Rabbit { server: Server::start("rabbitmq", directory, &[]), more };
         rabbit.with(async |channel| {
             let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -49,7 +49,7 @@ impl Rabbit {
         std::thread::scope(|scope| scope.spawn(run).join().unwrap())
     }
 
-    fn declare_exchange(&self) {
+    pub(super) fn declare_exchange(&self) {
         self.with(async |channel| {
             let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
             channel
@@ -59,7 +59,7 @@ impl Rabbit {
         });
     }
 
-    fn bind(&self) {
+    pub(super) fn bind(&self) {
         self.with(async |channel| {
             let [queue, exchange] = [QUEUE.into(), EXCHANGE.into()];
             let options = QueueBindOptions::default();

@@ -21,7 +21,7 @@ pub(super) const TOPIC: &str = "livehook";
 const PARTITIONS: i32 = 3;
 
 /// A broker, and the faults that it can show.
-struct Kafka {
+pub(super) struct Kafka {
     server: Server,
     /// The port that the broker advertises.
     port: u16,
@@ -31,7 +31,7 @@ struct Kafka {
 
 impl Kafka {
     /// A broker that keeps its data. Clients reach it directly.
-    fn durable(directory: &Path, more: &'static str) -> Kafka {
+    pub(super) fn durable(directory: &Path, more: &'static str) -> Kafka {
         let server = Server::start("noida", directory, &[]).orderly();
         Kafka { port: server.port, server, faults: vec![Fault::Away, Fault::Stopped], more }
     }
@@ -63,7 +63,7 @@ impl Kafka {
         assert!(command.status().unwrap().success(), "the topic gets no more partitions");
     }
 
-    fn create_topic(&self, name: &str) {
+    pub(super) fn create_topic(&self, name: &str) {
         with(&self.brokers(), async |client| {
             client.controller_client().unwrap().create_topic(name, PARTITIONS, 1, 5000).await.unwrap();
         });

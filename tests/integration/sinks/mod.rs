@@ -9,6 +9,8 @@ mod amqp;
 mod command;
 mod file;
 mod http;
+#[cfg(all(feature = "amqp", feature = "kafka", feature = "nats", feature = "redis", feature = "sql"))]
+mod idle;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kafka")]
@@ -26,6 +28,7 @@ mod redis;
 mod server;
 #[cfg(feature = "sql")]
 mod sql;
+mod storm;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

@@ -18,7 +18,7 @@ use crate::process::{Livehook, free_port};
 const STREAM: &str = "livehook";
 
 /// The server, and further keys of the sink.
-struct Nats {
+pub(super) struct Nats {
     server: Server,
     more: String,
     /// The messages that were read so far.
@@ -26,7 +26,7 @@ struct Nats {
 }
 
 impl Nats {
-    fn new(directory: &Path, more: &str) -> Nats {
+    pub(super) fn new(directory: &Path, more: &str) -> Nats {
         Nats { server: Server::start("nats", directory, &[]), more: more.to_owned(), read: Mutex::default() }
     }
 

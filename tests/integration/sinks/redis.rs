@@ -16,13 +16,13 @@ use crate::process::{Livehook, PROGRAM};
 const TOKEN: &str = "token = \"a-token-for-the-tests\"\n";
 
 /// The server, and further keys of the sink.
-struct Redis {
+pub(super) struct Redis {
     server: Server,
     more: &'static str,
 }
 
 impl Redis {
-    fn new(directory: &Path, more: &'static str) -> Redis {
+    pub(super) fn new(directory: &Path, more: &'static str) -> Redis {
         Redis { server: Server::start("redis", directory, &[]), more }
     }
 

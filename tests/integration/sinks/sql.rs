@@ -24,7 +24,7 @@ const TABLES: [&str; 2] = [
 ];
 
 /// The server, and the folder of the test.
-struct Database {
+pub(super) struct Database {
     server: Server,
     directory: PathBuf,
     is_postgres: bool,
@@ -38,11 +38,11 @@ impl Database {
         Database { server, directory: directory.to_owned(), is_postgres: type_name == "postgres", more }
     }
 
-    fn postgres(directory: &Path) -> Database {
+    pub(super) fn postgres(directory: &Path) -> Database {
         Database::new("postgres", directory, &[], "batch_events_max = 50")
     }
 
-    fn mysql(directory: &Path) -> Database {
+    pub(super) fn mysql(directory: &Path) -> Database {
         Database::new("mysql", directory, &[], "batch_events_max = 50")
     }
 
