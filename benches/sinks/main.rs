@@ -15,12 +15,14 @@
 //! cargo bench --features full --bench sinks -- kafka --events 200000       waiting events to a topic of noida-db with 6 partitions
 //! ```
 //!
-//! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--events N` for `backlog` and the servers (1000000),
-//! `--dir DIR` for the data (in `target/`). livehook runs on core 1, the receiver and the generator on core 0, so
-//! nothing else should run at the same time. Needs Linux, two cores, `taskset` and `sh`.
+//! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--with SERVER` for `paired` with the sink of a
+//! server, for example `redis`, in place of http, `--events N` for `backlog` and the servers (1000000), `--dir DIR` for the data (in
+//! `target/`). Nothing else should run at the same time. Needs Linux, two cores, `taskset` and `sh`.
 //!
-//! For `single`, `lists` and `backlog`, events gather while no receiver runs. The time counts from the receiver's start until the
-//! sink has delivered all of them. They are spread over a thousand streams.
+//! The generator and the receiver run on core 0, and livehook on core 1. With a server, livehook and the server share both cores.
+//!
+//! For `single`, `lists`, `backlog` and the servers, events gather while nothing takes them. The time counts from the start of the
+//! receiver or server until the sink has delivered all of them. They are spread over ten thousand streams.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its results")]
 
@@ -31,7 +33,9 @@ mod loopback;
 mod other_end;
 mod scenarios;
 
+use anyhow::Context;
 use common::arguments::{self, Arguments};
+use scenarios::Rounds;
 
 const MODES: [&str; 10] =
     ["single", "lists", "paired", "backlog", "postgres", "mysql", "redis", "nats", "amqp", "kafka"];
@@ -43,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = Arguments::read()?;
     let (rounds, secs) = (arguments.count("--rounds", 5)?, arguments.number("--secs", 5)?.max(1));
     let events = arguments.number("--events", 1_000_000)?.max(1);
+    let with = arguments.text("--with");
     let dir = arguments.dir();
     let mode = arguments.mode(&MODES)?;
     let directory = common::start("sinks", &dir)?;
@@ -55,7 +60,15 @@ fn main() -> anyhow::Result<()> {
         scenarios::lists(directory, rounds)?;
     }
     if is_chosen("paired") {
-        scenarios::paired(directory, rounds, secs)?;
+        let rounds = Rounds { count: rounds, secs };
+        match with {
+            None => scenarios::paired(directory, rounds)?,
+            Some(server) => {
+                let keys =
+                    scenarios::keys_of_server(&server).with_context(|| format!("--with {server}: no such server"))?;
+                scenarios::paired_with(directory, rounds, &server, keys)?;
+            }
+        }
     }
     // Only on its own: a million events take too long for every run.
     if mode == "backlog" {

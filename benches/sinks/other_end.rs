@@ -1,4 +1,4 @@
-//! The server that a sink delivers to, started by a script of `tests/servers`, on the core of the generator.
+//! The server that a sink delivers to, started by a script of `tests/servers`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -13,6 +13,8 @@ use anyhow::{Context, bail};
 pub(crate) struct OtherEnd {
     script: PathBuf,
     folder: PathBuf,
+    /// The cores that it may use.
+    cores: &'static str,
 }
 
 /// A running server. Dropping it ends it.
@@ -20,7 +22,12 @@ pub(crate) struct Running(Child);
 
 impl OtherEnd {
     /// Makes an empty server for a mode of the bench, and what its sink expects to find there.
-    pub(crate) fn create(mode: &str, folder: &Path, address: SocketAddr) -> anyhow::Result<OtherEnd> {
+    pub(crate) fn create(
+        mode: &str,
+        folder: &Path,
+        address: SocketAddr,
+        cores: &'static str,
+    ) -> anyhow::Result<OtherEnd> {
         let name = match mode {
             "amqp" => "rabbitmq",
             "kafka" => "noida",
@@ -28,7 +35,7 @@ impl OtherEnd {
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name);
         fs::create_dir(folder)?;
-        let other_end = OtherEnd { script, folder: folder.to_owned() };
+        let other_end = OtherEnd { script, folder: folder.to_owned(), cores };
         let running = other_end.start(address)?;
         prepare(mode, address)?;
         drop(running);
@@ -37,8 +44,10 @@ impl OtherEnd {
 
     /// Starts the server.
     pub(crate) fn start(&self, address: SocketAddr) -> anyhow::Result<Running> {
-        let mut command = Command::new(&self.script);
-        command.arg(&self.folder).arg(address.port().to_string()).stdin(Stdio::null()).stdout(Stdio::null());
+        // It would inherit the one core of the generator.
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", self.cores]).arg(&self.script).arg(&self.folder).arg(address.port().to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut running = Running(command.spawn().context("the script of the server cannot be started")?);
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {

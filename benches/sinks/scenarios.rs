@@ -17,6 +17,9 @@ use crate::other_end::OtherEnd;
 const SINGLE: &str = "concurrency = 16";
 const LISTS: &str = "batch_events_max = 100";
 
+/// livehook and a server share the cores, as on a machine that has no other.
+const SHARED_CORES: &str = "0,1";
+
 /// The configuration of a sink http that signs its requests.
 fn sink(address: SocketAddr, more: &str) -> String {
     // With the default retry, the sink could wait for a minute before it notices the receiver.
@@ -38,20 +41,27 @@ struct Delivered {
 fn deliver(directory: &Path, events: u64, more: &str) -> anyhow::Result<Delivered> {
     // Nothing listens there yet, so the events wait in the journal.
     let address = free_address()?;
-    deliver_to(directory, events, &sink(address, more), || Loopback::start(address))
+    let setup = Setup { sections: &sink(address, more), ..Setup::default() };
+    deliver_to(directory, events, setup, || Loopback::start(address))
 }
 
 /// Lets events gather, then starts the other end of a sink and measures their delivery.
 fn deliver_to<R>(
     directory: &Path,
     events: u64,
-    sections: &str,
+    setup: Setup<'_>,
     start: impl FnOnce() -> anyhow::Result<R>,
 ) -> anyhow::Result<Delivered> {
     let data = directory.join("deliver");
-    let server = Server::livehook_with(&data, Setup { sections, ..Setup::default() })?;
+    let server = Server::livehook_with(&data, setup)?;
     generator::drive(server.address, 256, Plan::Events(events))?;
     server.settle()?;
+    server.stop()?;
+    // A new process, because memory that the storing has used and freed would hide what the delivery needs.
+    let server = Server::livehook_with(&data, setup)?;
+    server.settle()?;
+    // The work of the start must not count as memory before the delivery.
+    thread::sleep(Duration::from_secs(1));
     let (waiting, before_mib, cpu_before) = (server.lag("backend")?, server.memory_mib("VmRSS")?, server.cpu_us()?);
     let _other_end = start()?;
     let started = Instant::now();
@@ -119,17 +129,23 @@ pub(crate) fn keys_of_server(mode: &str) -> Option<&'static str> {
     }
 }
 
+/// The configuration of a sink that delivers to a server.
+fn sink_of_server(type_name: &str, keys: &str, address: SocketAddr) -> String {
+    format!(
+        "[[sinks]]\nname = \"backend\"\ntype = \"{type_name}\"\n{}\nretry = {{ wait_ms_first = 10, wait_ms_max = 20 }}\n",
+        keys.replace("ADDRESS", &address.to_string())
+    )
+}
+
 /// Measures the delivery to a server. The databases also get their table of sessions.
 pub(crate) fn server(directory: &Path, type_name: &str, keys: &str, events: u64) -> anyhow::Result<()> {
     table(&format!("Delivery of the waiting events to {type_name}"), &DELIVERED_COLUMNS);
     let address = free_address()?;
     let folder = directory.join(type_name);
-    let other_end = OtherEnd::create(type_name, &folder, address)?;
-    let sink = format!(
-        "[[sinks]]\nname = \"backend\"\ntype = \"{type_name}\"\n{}\nretry = {{ wait_ms_first = 10, wait_ms_max = 20 }}\n",
-        keys.replace("ADDRESS", &address.to_string())
-    );
-    let delivered = deliver_to(directory, events, &sink, || other_end.start(address))?;
+    let other_end = OtherEnd::create(type_name, &folder, address, SHARED_CORES)?;
+    let sections = &sink_of_server(type_name, keys, address);
+    let setup = Setup { cores: SHARED_CORES, sections, ..Setup::default() };
+    let delivered = deliver_to(directory, events, setup, || other_end.start(address))?;
     delivered_row(events, type_name, &[delivered]);
     fs::remove_dir_all(folder)?;
     Ok(())
@@ -142,9 +158,9 @@ struct Answered {
     p99_ms: f64,
 }
 
-fn answer(directory: &Path, rate: Option<u32>, secs: u64, sinks: &str) -> anyhow::Result<Answered> {
+fn answer(directory: &Path, rate: Option<u32>, secs: u64, setup: Setup<'_>) -> anyhow::Result<Answered> {
     let data = directory.join("paired");
-    let server = Server::livehook_with(&data, Setup { sections: sinks, ..Setup::default() })?;
+    let server = Server::livehook_with(&data, setup)?;
     let window = Duration::from_secs(secs);
     let mut seen = match rate {
         Some(rate) => generator::drive_steadily(server.address, rate, window)?,
@@ -159,32 +175,33 @@ fn answer(directory: &Path, rate: Option<u32>, secs: u64, sinks: &str) -> anyhow
     })
 }
 
-/// Measures the answers to callbacks with the file sink alone, and with the sink http too, in turns: at 500 events a second, and
-/// at full speed, when the sink http falls behind.
-pub(crate) fn paired(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
+/// How long and how often to measure the answers.
+#[derive(Clone, Copy)]
+pub(crate) struct Rounds {
+    pub(crate) count: usize,
+    pub(crate) secs: u64,
+}
+
+/// Measures the answers to callbacks with each of these sinks next to the file sink, in turns: at 500 events a second, and at full
+/// speed, when a slower sink falls behind.
+fn compare(directory: &Path, rounds: Rounds, cores: &str, with: &[(String, String)]) -> anyhow::Result<()> {
+    let Rounds { count, secs } = rounds;
     table(
-        &format!("The 200 with and without the sink http, median of {rounds} rounds of {secs} s"),
+        &format!("The 200 with each of these sinks, median of {count} rounds of {secs} s"),
         &["load", "sinks", "events/s", "p50 ms", "p99 ms"],
     );
-    let address = free_address()?;
-    let _loopback = Loopback::start(address)?;
     for (load, rate) in [("500 events/s", Some(500)), ("64 connections", None)] {
-        let with = [
-            ("file", String::new()),
-            ("file and http one by one", sink(address, SINGLE)),
-            ("file and http in lists", sink(address, LISTS)),
-        ];
         let mut answered: Vec<Vec<Answered>> = with.iter().map(|_| Vec::new()).collect();
-        for _ in 0..rounds {
-            for ((_, sinks), answered) in with.iter().zip(&mut answered) {
-                answered.push(answer(directory, rate, secs, sinks)?);
+        for _ in 0..count {
+            for ((_, sections), answered) in with.iter().zip(&mut answered) {
+                answered.push(answer(directory, rate, secs, Setup { cores, sections, ..Setup::default() })?);
             }
         }
         for ((name, _), answered) in with.iter().zip(&answered) {
             let middle = |value: fn(&Answered) -> f64| median(answered.iter().map(value).collect());
             row(&[
                 load.to_owned(),
-                (*name).to_owned(),
+                name.clone(),
                 format!("{:.0}", middle(|round| round.rate)),
                 format!("{:.2}", middle(|round| round.p50_ms)),
                 format!("{:.2}", middle(|round| round.p99_ms)),
@@ -192,4 +209,29 @@ pub(crate) fn paired(directory: &Path, rounds: usize, secs: u64) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+/// Measures the answers to callbacks with the file sink alone, and with the sink http too.
+pub(crate) fn paired(directory: &Path, rounds: Rounds) -> anyhow::Result<()> {
+    let address = free_address()?;
+    let _loopback = Loopback::start(address)?;
+    let with = [
+        ("file".to_owned(), String::new()),
+        ("file and http one by one".to_owned(), sink(address, SINGLE)),
+        ("file and http in lists".to_owned(), sink(address, LISTS)),
+    ];
+    compare(directory, rounds, Setup::default().cores, &with)
+}
+
+/// Measures the answers to callbacks with the file sink alone, and with a sink of a server too. The server runs all the time.
+pub(crate) fn paired_with(directory: &Path, rounds: Rounds, type_name: &str, keys: &str) -> anyhow::Result<()> {
+    let address = free_address()?;
+    let folder = directory.join(type_name);
+    let other_end = OtherEnd::create(type_name, &folder, address, SHARED_CORES)?;
+    let _running = other_end.start(address)?;
+    let with = [
+        ("file".to_owned(), String::new()),
+        (format!("file and {type_name}"), sink_of_server(type_name, keys, address)),
+    ];
+    compare(directory, rounds, SHARED_CORES, &with)
 }
