@@ -14,6 +14,7 @@ from programs import ENVIRONMENT, free_port, livehook, running
 KEY = "a-key-of-the-page-tests-0123456789"
 TOKEN = "a-token-of-the-page-tests"
 AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
+RULES_OF_COLORS = ["color-contrast", "link-in-text-block"]
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "\"><script>alert(1)</script>",
@@ -114,15 +115,18 @@ class Site:
         """Lets the browser log errors with this text."""
         self.usual.append(text)
 
-    def serious_faults(self, path, language, theme, cookies=()):
-        """What axe finds on a page that keeps people from using it."""
+    def serious_faults(self, path, language, cookies=()):
+        """What axe finds on a page that keeps people from using it, in both themes."""
         # The policy of the pages forbids scripts from elsewhere, and axe is one.
-        context = self.browser.new_context(locale=language, color_scheme=theme, bypass_csp=True)
+        context = self.browser.new_context(locale=language, color_scheme="light", bypass_csp=True)
         context.add_cookies(cookies)
         page = context.new_page()
         page.goto(self.url + path)
         page.evaluate(AXE)
-        found = page.evaluate("axe.run()")["violations"]
+        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+        # Only colors differ in the other theme.
+        page.emulate_media(color_scheme="dark")
+        found += page.evaluate("rules => axe.run({ runOnly: rules, resultTypes: ['violations'] })", RULES_OF_COLORS)["violations"]
         context.close()
         return [
             (violation["id"], violation["nodes"][0]["html"])
