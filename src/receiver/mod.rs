@@ -1,6 +1,6 @@
 //! The callback endpoint: `POST <receiver.path>` takes a callback, makes its event durable and answers 200.
 //!
-//! The life of a request: `routes` takes the rules of this moment and finds its handler, and `callback_receiver` checks its head and calls the others in turn.
+//! The life of a request: `routes` loads the present rules and chooses the handler, and `callback_receiver` checks its head.
 //! [`crate::http`] reads the body within limits, [`crate::callback`] parses and verifies it, `storing` waits for the journal, and
 //! `answers` holds every answer.
 

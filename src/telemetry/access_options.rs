@@ -37,7 +37,7 @@ impl PresentShare {
     /// Stands for no access log. No share is above a million.
     const NONE: u32 = u32::MAX;
 
-    /// Begins with these options; `None` is no access log.
+    /// Starts with these options. `None` switches the access log off.
     pub fn new(options: Option<AccessOptions>) -> PresentShare {
         let share = PresentShare { per_million: Arc::default() };
         share.replace(options);

@@ -27,8 +27,8 @@ impl PartitionCounts {
         self.asked_at.elapsed() >= AGE_MAX
     }
 
-    /// Takes the topics that the brokers have given now. Kafka removes no partition from a topic, so a smaller number is of a broker
-    /// that doesn't know the new ones yet.
+    /// Takes the topics that the brokers have given now. Kafka removes no partition from a topic, so a smaller number comes from a
+    /// broker that doesn't know the new ones yet.
     pub(super) fn renew(&mut self, topics: Vec<Topic>) {
         let PartitionCounts { of_topics, asked_at } = PartitionCounts::new(topics);
         for (topic, count) in of_topics {
