@@ -41,11 +41,9 @@ impl Change {
                 "takes no callbacks at {before}; change the URL in the CSS console to {after}, and the paths that your proxies pass on"
             ),
             "receiver.health_path" if before == NOT_SET => return None,
-            "receiver.health_path" if after == NOT_SET => {
-                format!("does not say at {before} whether it is ready; let your load balancers ask another path")
-            }
             "receiver.health_path" => {
-                format!("does not say at {before} whether it is ready; let your load balancers ask {after}")
+                let other = if after == NOT_SET { "another path" } else { after };
+                format!("does not say at {before} whether it is ready; let your load balancers ask {other}")
             }
             _ => return None,
         };
