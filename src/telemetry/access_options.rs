@@ -1,8 +1,6 @@
 //! The options of the access log.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
@@ -17,43 +15,13 @@ pub struct AccessOptions {
 /// A number from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    per_million: u32,
+    pub(super) per_million: u32,
 }
 
 impl Share {
     /// Decides by chance, true with the probability of this share.
     pub fn decides(self) -> bool {
         fastrand::u32(0..1_000_000) < self.per_million
-    }
-}
-
-/// The share of successful requests that the access log has at this moment. Its copies share one value, which a reload replaces.
-#[derive(Clone, Debug)]
-pub struct PresentShare {
-    per_million: Arc<AtomicU32>,
-}
-
-impl PresentShare {
-    /// Stands for no access log. No share is above a million.
-    const NONE: u32 = u32::MAX;
-
-    /// Starts with these options. `None` switches the access log off.
-    pub fn new(options: Option<AccessOptions>) -> PresentShare {
-        let share = PresentShare { per_million: Arc::default() };
-        share.replace(options);
-        share
-    }
-
-    /// Takes other options for every later request.
-    pub fn replace(&self, options: Option<AccessOptions>) {
-        let per_million = options.map_or(PresentShare::NONE, |options| options.sample.per_million);
-        self.per_million.store(per_million, Ordering::Relaxed);
-    }
-
-    /// The share; `None` if there is no access log.
-    pub fn get(&self) -> Option<Share> {
-        let per_million = self.per_million.load(Ordering::Relaxed);
-        (per_million != PresentShare::NONE).then_some(Share { per_million })
     }
 }
 

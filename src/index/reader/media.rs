@@ -11,6 +11,14 @@ use crate::index::stored_session::{SESSION_COLUMNS, StoredSession, read_event_id
 use crate::journal::Offset;
 use crate::session::SessionId;
 
+/// The parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] for a session.
+pub(super) struct MediaBounds {
+    pub(super) begin: [u8; 16],
+    pub(super) end: [u8; 16],
+    pub(super) recordings_end: [u8; 16],
+    pub(super) until_ms: i64,
+}
+
 /// How many sessions are compared with one recording or screenshot: the last ones of its stream that started before its end.
 const SESSIONS_MAX: usize = 10;
 
@@ -45,7 +53,7 @@ impl Reader {
         let mut sessions =
             statement.query_map(arguments, StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
         sessions.retain(|stored| {
-            let (begin, end, recordings_end, until_ms) = self.media_bounds(stored, now_ms);
+            let MediaBounds { begin, end, recordings_end, until_ms } = self.media_bounds(stored, now_ms);
             let id = id.to_bytes();
             match EventType::from_number(event_type) {
                 EventType::Recording => begin <= id && id < recordings_end && begins_ms <= until_ms,
@@ -64,18 +72,22 @@ impl Reader {
                     screenshots + (SELECT count(*) FROM {SCREENSHOTS})
              FROM sessions WHERE number = ?5"
         );
-        let (begin, end, recordings_end, until_ms) = self.media_bounds(stored, now_ms);
+        let MediaBounds { begin, end, recordings_end, until_ms } = self.media_bounds(stored, now_ms);
         let arguments = params![stored.stream, begin, end, recordings_end, stored.number, until_ms];
         let mut statement = self.connection.prepare_cached(&query)?;
         Ok(statement.query_row(arguments, |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// The parameters 2, 3, 4 and 6 of [`RECORDINGS`] and [`SCREENSHOTS`] for a session.
-    pub(super) fn media_bounds(&self, stored: &StoredSession, now_ms: i64) -> ([u8; 16], [u8; 16], [u8; 16], i64) {
+    /// Where the recordings and screenshots of a session may be.
+    pub(super) fn media_bounds(&self, stored: &StoredSession, now_ms: i64) -> MediaBounds {
         // An event id begins with the event's time, so a range of ids is a range of times.
         let bound = |time_ms: i64| EventId::first_of(time_ms).to_bytes();
         let until_ms = stored.session.until_ms(now_ms, self.settings.stale_after_ms);
-        let begin = bound(stored.session.started_ms());
-        (begin, bound(until_ms.saturating_add(1)), bound(until_ms.saturating_add(RECORDING_MS_MAX)), until_ms)
+        MediaBounds {
+            begin: bound(stored.session.started_ms()),
+            end: bound(until_ms.saturating_add(1)),
+            recordings_end: bound(until_ms.saturating_add(RECORDING_MS_MAX)),
+            until_ms,
+        }
     }
 }
