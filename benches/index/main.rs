@@ -6,10 +6,11 @@
 //! cargo bench --bench index -- queries       time to an answer, while a receiver is under load
 //! cargo bench --bench index -- pages         time to render each page of the dashboard
 //! cargo bench --bench index -- receiver      the receiver with the index and without it, in turns
+//! cargo bench --bench index -- full          the receiver with an empty and with a full journal, in turns
 //! ```
 //!
-//! Options: `--rounds N` (3), `--secs N` for the length of a round of `receiver` (5), `--events N` in a round of `apply`
-//! (200000), `--queries N` of each kind (200), `--sessions N` in the data of `apply`, `queries` and `pages` (1000000, with five events
+//! Options: `--rounds N` (3), `--secs N` for the length of a round of `receiver` and `full` (5), `--events N` in a round of `apply`
+//! (200000), `--queries N` of each kind (200), `--sessions N` in the data of all modes but `receiver` (1000000, with five events
 //! each: needs 8 GB of disk), `--dir DIR` for all data (in `target/`), and `--keep yes` to keep the data for the next run.
 //!
 //! The data are a month of 50,000 streams, appended to a journal by the receiver's code, and the index that a rebuild makes from
@@ -43,13 +44,13 @@ fn main() -> anyhow::Result<()> {
     let sessions = arguments.number("--sessions", 1_000_000)?.max(1);
     let keeps_data = arguments.text("--keep").is_some_and(|text| text == "yes");
     let dir = arguments.dir();
-    let mode = arguments.mode(&["apply", "queries", "pages", "receiver"])?;
+    let mode = arguments.mode(&["apply", "queries", "pages", "receiver", "full"])?;
     let directory = common::start("index", &dir)?;
     let directory = directory.path();
     let is_chosen = |name: &str| mode == name || mode == "all";
     // Kept data are outside the directory of this run, which is removed at its end.
     let full = if keeps_data { dir.join("index-full") } else { directory.join("full") };
-    if is_chosen("apply") || is_chosen("queries") || is_chosen("pages") {
+    if is_chosen("apply") || is_chosen("queries") || is_chosen("pages") || mode == "full" {
         data::build(&full, sessions)?;
     }
     if is_chosen("apply") {
@@ -63,6 +64,10 @@ fn main() -> anyhow::Result<()> {
     }
     if is_chosen("receiver") {
         receiver::receiver(directory, rounds, secs)?;
+    }
+    // Only on its own, because it adds many events to the data.
+    if mode == "full" {
+        receiver::full(directory, &full, rounds, secs)?;
     }
     Ok(())
 }

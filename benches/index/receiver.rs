@@ -1,11 +1,14 @@
-//! What the index costs the receiver: with and without it, in turns.
+//! What the index costs the receiver, and what the stored data cost both.
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use crate::common::generator;
 use crate::common::process::{self, Server, Setup};
-use crate::common::report::table;
+use crate::common::report::{ms, percentile, row, table};
 use crate::common::round::{ROUND_COLUMNS, Round, middle, round, round_row};
+use crate::data;
 
 /// The number of connections.
 const CONNECTIONS: usize = 64;
@@ -39,4 +42,39 @@ fn one(directory: &Path, cores: &str, is_enabled: bool, secs: u64) -> anyhow::Re
     server.stop()?;
     fs::remove_dir_all(data)?;
     Ok(seen)
+}
+
+/// Measures the receiver with an empty and with a full data directory, in turns. `full` then has the events of the rounds too.
+pub(crate) fn full(directory: &Path, full: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
+    const CONNECTIONS: usize = 256;
+    let setup = Setup { sections: data::JOURNAL_SECTION, ..Setup::default() };
+    table(&format!("With stored events, median of {rounds} rounds of {secs} s"), &ROUND_COLUMNS);
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let empty = directory.join("receiver");
+        let server = Server::livehook_with(&empty, setup)?;
+        without.push(round(&server, CONNECTIONS, secs)?);
+        server.stop()?;
+        fs::remove_dir_all(empty)?;
+        let server = Server::livehook_with(full, setup)?;
+        server.settle()?;
+        with.push(round(&server, CONNECTIONS, secs)?);
+        server.stop()?;
+    }
+    let reference_us = middle(&without, Round::cpu_us);
+    round_row(CONNECTIONS, "an empty journal", &without, reference_us);
+    round_row(CONNECTIONS, "a full journal", &with, reference_us);
+    steady(full, setup)
+}
+
+/// Measures the start and the time to a 200 at 500 events a second.
+fn steady(full: &Path, setup: Setup<'_>) -> anyhow::Result<()> {
+    const RATE: u32 = 500;
+    let server = Server::livehook_with(full, setup)?;
+    generator::drive_steadily(server.address, RATE, Duration::from_secs(2))?;
+    let mut seen = generator::drive_steadily(server.address, RATE, Duration::from_secs(20))?;
+    let mut percentile_ms = |share| format!("{:.2}", f64::from(percentile(&mut seen.latencies_us, share)) / 1000.0);
+    table("A full journal at 500 events a second", &["start ms", "p50 ms", "p99 ms"]);
+    row(&[format!("{:.1}", ms(server.started_in)), percentile_ms(0.50), percentile_ms(0.99)]);
+    server.stop()
 }

@@ -83,28 +83,3 @@ pub(crate) fn start(directory: &Path, rounds: usize, ids: u64) -> anyhow::Result
     fs::remove_dir_all(data)?;
     Ok(())
 }
-
-/// Drives livehook with an empty journal and with many stored events, in turns.
-pub(crate) fn full(directory: &Path, rounds: usize, secs: u64, stored: u64) -> anyhow::Result<()> {
-    let (empty_data, full_data) = (directory.join("empty"), directory.join("full"));
-    println!("\nStoring {stored} events first.");
-    let server = Server::livehook(&full_data)?;
-    generator::drive(server.address, 256, Plan::Events(stored))?;
-    server.settle()?;
-    server.stop()?;
-    table(&format!("With {stored} events stored, median of {rounds} rounds of {secs} s"), &ROUND_COLUMNS);
-    let (mut empty, mut full) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let server = Server::livehook(&empty_data)?;
-        empty.push(round(&server, 256, secs)?);
-        server.stop()?;
-        fs::remove_dir_all(&empty_data)?;
-        let server = Server::livehook(&full_data)?;
-        full.push(round(&server, 256, secs)?);
-        server.stop()?;
-    }
-    let yardstick_us = middle(&empty, Round::cpu_us);
-    round_row(256, "livehook, empty", &empty, yardstick_us);
-    round_row(256, "livehook, full", &full, yardstick_us);
-    Ok(())
-}

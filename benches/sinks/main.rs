@@ -16,8 +16,9 @@
 //! ```
 //!
 //! Options: `--rounds N` (5), `--secs N` for the length of a round of `paired` (5), `--with SERVER` for `paired` with the sink of a
-//! server, for example `redis`, in place of http, `--events N` for `backlog` and the servers (1000000), `--dir DIR` for the data (in
-//! `target/`). Nothing else should run at the same time. Needs Linux, two cores, `taskset` and `sh`.
+//! server, for example `redis`, in place of http, `--events N` for `backlog` and the servers (1000000), `--keys KEYS` for more keys of
+//! the sink of a server, for example `batch_events_max = 100`, `--dir DIR` for the data (in `target/`). Nothing else should run at the
+//! same time. Needs Linux, two cores, `taskset` and `sh`.
 //!
 //! The generator and the receiver run on core 0, and livehook on core 1. With a server, livehook and the server share both cores.
 //!
@@ -48,6 +49,7 @@ fn main() -> anyhow::Result<()> {
     let (rounds, secs) = (arguments.count("--rounds", 5)?, arguments.number("--secs", 5)?.max(1));
     let events = arguments.number("--events", 1_000_000)?.max(1);
     let with = arguments.text("--with");
+    let more = arguments.text("--keys").unwrap_or_default();
     let dir = arguments.dir();
     let mode = arguments.mode(&MODES)?;
     let directory = common::start("sinks", &dir)?;
@@ -66,7 +68,7 @@ fn main() -> anyhow::Result<()> {
             Some(server) => {
                 let keys =
                     scenarios::keys_of_server(&server).with_context(|| format!("--with {server}: no such server"))?;
-                scenarios::paired_with(directory, rounds, &server, keys)?;
+                scenarios::paired_with(directory, rounds, &server, &format!("{keys}\n{more}"))?;
             }
         }
     }
@@ -75,7 +77,7 @@ fn main() -> anyhow::Result<()> {
         scenarios::backlog(directory, events)?;
     }
     if let Some(keys) = scenarios::keys_of_server(&mode) {
-        scenarios::server(directory, &mode, keys, events)?;
+        scenarios::server(directory, &mode, &format!("{keys}\n{more}"), events)?;
     }
     Ok(())
 }
