@@ -1,4 +1,5 @@
-//! The state of the index while its worker runs, and requests to the worker: for a rebuild, and for other options.
+//! The state of the index while its worker runs, and requests to the worker: for a rebuild, for other options, and for records that a
+//! query waits for.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,7 @@ pub struct Status {
     /// Options that the worker has not taken yet.
     other_options: Mutex<Option<Options>>,
     requested: Notify,
+    awaited: Notify,
 }
 
 /// A [`Status`] at one moment.
@@ -73,6 +75,16 @@ impl Status {
     pub fn take_over(&self, options: &Options) {
         *self.other_options.lock().unwrap_or_else(PoisonError::into_inner) = Some(options.clone());
         self.requested.notify_one();
+    }
+
+    /// Tells the worker that a query waits for the records that it lets gather.
+    pub fn await_records(&self) {
+        self.awaited.notify_one();
+    }
+
+    /// Returns when a query waits for records, or has done so since the last call.
+    pub(super) async fn awaited(&self) {
+        self.awaited.notified().await;
     }
 
     /// Takes the options that the worker has not taken yet; `None` if there are none.

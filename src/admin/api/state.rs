@@ -121,7 +121,8 @@ impl Api {
         let mut cursor = index.cursor();
         let view = index.view();
         // A failing index does not catch up soon, and neither does one that is being rebuilt.
-        if view.last_error.is_none() && !view.is_rebuilding {
+        if *cursor.borrow() < head && view.last_error.is_none() && !view.is_rebuilding {
+            index.await_records();
             // Without an answer in time, the header says so.
             let _ = timeout(INDEX_WAIT, cursor.wait_for(|cursor| *cursor >= head)).await;
         }

@@ -5,19 +5,35 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The shortest time between two wake-ups of the worker under load. A commit for each record would cost more than all else.
-const GATHER_INTERVAL: Duration = Duration::from_millis(50);
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The same if a query waits for the records. All queries of this time share one commit.
+const INTERVAL_WITH_QUERIES: Duration = Duration::from_millis(10);
 
 /// When the worker last began to write after a pause.
 #[derive(Debug, Default)]
 pub(super) struct Gathering(Option<Instant>);
 
+/// How long a record waits for others.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Waits {
+    /// If no query waits for it.
+    pub(super) usual: Duration,
+    /// If a query does.
+    pub(super) with_queries: Duration,
+}
+
 impl Gathering {
     /// Returns how long a record that arrives at `now` waits for others. After a quiet time that is zero, because a user who
     /// has just sent an event looks for it.
-    pub(super) fn wait(&mut self, now: Instant) -> Duration {
-        let next = self.0.map_or(now, |last| last + GATHER_INTERVAL).max(now);
-        self.0 = Some(next);
-        next - now
+    pub(super) fn waits(&self, now: Instant) -> Waits {
+        let until = |interval| self.0.map_or(Duration::ZERO, |last| (last + interval).saturating_duration_since(now));
+        Waits { usual: until(INTERVAL), with_queries: until(INTERVAL_WITH_QUERIES) }
+    }
+
+    /// The worker begins to write at `now`.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.0 = Some(now);
     }
 }
 
@@ -29,9 +45,13 @@ mod tests {
     fn only_records_under_load_are_gathered() {
         let start = Instant::now();
         let mut gathering = Gathering::default();
-        for (arrived_ms, expected_ms) in [(0, 0), (10, 40), (60, 40), (149, 1), (200, 0), (10_000, 0), (10_050, 0)] {
-            let wait = gathering.wait(start + Duration::from_millis(arrived_ms));
-            assert_eq!(wait, Duration::from_millis(expected_ms), "at {arrived_ms} ms");
+        for (arrived_ms, usual_ms, with_queries_ms) in
+            [(0, 0, 0), (10, 40, 0), (55, 45, 5), (149, 1, 0), (200, 0, 0), (10_000, 0, 0), (10_049, 1, 0)]
+        {
+            let arrived = start + Duration::from_millis(arrived_ms);
+            let (usual, with_queries) = (Duration::from_millis(usual_ms), Duration::from_millis(with_queries_ms));
+            assert_eq!(gathering.waits(arrived), Waits { usual, with_queries }, "at {arrived_ms} ms");
+            gathering.end(arrived + usual);
         }
     }
 }

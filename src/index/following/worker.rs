@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::due_tasks::DueTasks;
 use super::follower::Follower;
-use super::gathering::Gathering;
+use super::gathering::{Gathering, Waits};
 use super::index_file::{IndexFile, Opened};
 use super::live_rebuild::LiveRebuild;
 use crate::clock::Clock;
@@ -122,8 +122,18 @@ impl Worker {
         Ok(())
     }
 
+    /// Lets records gather, so that one commit takes several. That is shorter if a query waits for them.
     async fn gather(&mut self, stop: &mut watch::Receiver<bool>) {
-        wait_unless_stopped(self.gathering.wait(Instant::now()), stop).await;
+        let Waits { usual, with_queries } = self.gathering.waits(Instant::now());
+        let query = async {
+            tokio::time::sleep(with_queries).await;
+            self.follower.status.awaited().await;
+        };
+        tokio::select! {
+            () = wait_unless_stopped(usual, stop) => {}
+            () = query => {}
+        }
+        self.gathering.end(Instant::now());
     }
 
     /// Does one thing: opens the index, binds it to the journal, begins a rebuild, or writes records and does the regular

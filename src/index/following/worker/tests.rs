@@ -111,6 +111,23 @@ async fn other_options_are_taken_over() {
     running.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_query_that_waits_shortens_the_gathering() {
+    let mut running = Running::start();
+    let (_stop, mut stopped) = watch::channel(false);
+    for (has_query, expected_ms) in [(false, 0), (false, 50), (true, 10), (true, 10), (false, 50)] {
+        if has_query {
+            running.status.await_records();
+        }
+        let started = Instant::now();
+        running.worker.gather(&mut stopped).await;
+        let waited_ms = started.elapsed().as_millis();
+        // The timer counts whole milliseconds.
+        assert!((expected_ms..=expected_ms + 1).contains(&waited_ms), "{has_query}: {waited_ms} ms");
+    }
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn removed_index_is_reported() {
     let mut running = Running::with(&history()).await;
