@@ -14,6 +14,10 @@ use crate::journal::{Offset, Record};
 use crate::session::{Fact, Session, StreamKey};
 use crate::storage::meta;
 
+/// How many records are written with one commit. A commit writes each page that it changes once, and many records change the same
+/// pages. So an index that lags behind takes many at a time.
+pub(super) const BATCH_RECORDS: usize = 8192;
+
 /// How many rows of streams are remembered at most.
 const STREAMS_MAX: usize = 100_000;
 

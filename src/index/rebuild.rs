@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::apply::BATCH_RECORDS;
 use super::options::Options;
 use super::replacing::{Replaced, replace};
 use super::settings::Settings;
@@ -9,9 +10,6 @@ use super::store::JournalState;
 use super::{IndexError, Store, schema};
 use crate::journal::{Offset, Reader};
 use crate::storage::Lock;
-
-/// How many records are written with one commit.
-const BATCH_RECORDS: usize = 5000;
 
 /// What a rebuild did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

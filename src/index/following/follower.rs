@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use super::index_file::{IndexFile, Opened};
+use crate::index::apply::BATCH_RECORDS;
 use crate::index::store::JournalState;
 use crate::index::{IndexError, Status, Store};
 use crate::journal::{Consumer, Offset, Progress, Record};
 use crate::telemetry::Metrics;
-
-/// How many records are written with one commit. A commit writes each page that it changes once, and many records change the same
-/// pages. So an index that lags behind takes many at a time.
-const BATCH_RECORDS: usize = 8192;
 
 /// How many bytes of events are gathered for one commit; the last page of the journal may go beyond.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
