@@ -14,11 +14,11 @@
 //! each: needs 8 GB of disk), `--dir DIR` for all data (in `target/`), and `--keep yes` to keep the data for the next run.
 //!
 //! The data are a month of 50,000 streams, appended to a journal by the receiver's code, and the index that a rebuild makes from
-//! it. About 1,000 streams are live at the end. `queries` adds a few percent to the data.
+//! it. About 1,000 streams of a million sessions are live at the end. `queries` adds a few percent to the data.
 //!
 //! `apply` measures [`livehook::index::Store`] in this process, on core 0. `queries` reads in this process on core 0, by the
 //! readers of the commands and the API, while this process sends 1,000 events a second to the real binary with its defaults on
-//! core 1. `receiver` measures that binary at 64 connections. CPU time is user and system time of the measured process. No
+//! core 1. `receiver` measures that binary at 64 connections, and `full` at 256. CPU time is user and system time of the measured process. No
 //! other program should run at that time. Needs Linux, two cores, `taskset` and `sh`. A run takes a quarter of an hour, without
 //! the build.
 
@@ -34,6 +34,7 @@ mod pages;
 mod queries;
 mod receiver;
 
+use anyhow::bail;
 use common::arguments::Arguments;
 
 fn main() -> anyhow::Result<()> {
@@ -45,6 +46,9 @@ fn main() -> anyhow::Result<()> {
     let keeps_data = arguments.text("--keep").is_some_and(|text| text == "yes");
     let dir = arguments.dir();
     let mode = arguments.mode(&["apply", "queries", "pages", "receiver", "full"])?;
+    if mode == "full" && keeps_data {
+        bail!("full adds events to the data, so it cannot keep them for other measurements");
+    }
     let directory = common::start("index", &dir)?;
     let directory = directory.path();
     let is_chosen = |name: &str| mode == name || mode == "all";
@@ -65,7 +69,6 @@ fn main() -> anyhow::Result<()> {
     if is_chosen("receiver") {
         receiver::receiver(directory, rounds, secs)?;
     }
-    // Only on its own, because it adds many events to the data.
     if mode == "full" {
         receiver::full(directory, &full, rounds, secs)?;
     }

@@ -10,8 +10,11 @@ use crate::common::report::{ms, percentile, row, table};
 use crate::common::round::{ROUND_COLUMNS, Round, middle, round, round_row};
 use crate::data;
 
-/// The number of connections.
+/// The number of connections with and without the index.
 const CONNECTIONS: usize = 64;
+
+/// The number of connections with an empty and with a full journal.
+const CONNECTIONS_FULL: usize = 256;
 
 /// Measures with the server on core 1 and the generator on core 0, and then with both on both cores.
 pub(crate) fn receiver(directory: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
@@ -46,24 +49,23 @@ fn one(directory: &Path, cores: &str, is_enabled: bool, secs: u64) -> anyhow::Re
 
 /// Measures the receiver with an empty and with a full data directory, in turns. `full` then has the events of the rounds too.
 pub(crate) fn full(directory: &Path, full: &Path, rounds: usize, secs: u64) -> anyhow::Result<()> {
-    const CONNECTIONS: usize = 256;
     let setup = Setup { sections: data::JOURNAL_SECTION, ..Setup::default() };
     table(&format!("With stored events, median of {rounds} rounds of {secs} s"), &ROUND_COLUMNS);
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let empty = directory.join("receiver");
         let server = Server::livehook_with(&empty, setup)?;
-        without.push(round(&server, CONNECTIONS, secs)?);
+        without.push(round(&server, CONNECTIONS_FULL, secs)?);
         server.stop()?;
         fs::remove_dir_all(empty)?;
         let server = Server::livehook_with(full, setup)?;
         server.settle()?;
-        with.push(round(&server, CONNECTIONS, secs)?);
+        with.push(round(&server, CONNECTIONS_FULL, secs)?);
         server.stop()?;
     }
     let reference_us = middle(&without, Round::cpu_us);
-    round_row(CONNECTIONS, "an empty journal", &without, reference_us);
-    round_row(CONNECTIONS, "a full journal", &with, reference_us);
+    round_row(CONNECTIONS_FULL, "an empty journal", &without, reference_us);
+    round_row(CONNECTIONS_FULL, "a full journal", &with, reference_us);
     steady(full, setup)
 }
 

@@ -34,7 +34,7 @@ mod loopback;
 mod other_end;
 mod scenarios;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use common::arguments::{self, Arguments};
 use scenarios::Rounds;
 
@@ -52,6 +52,9 @@ fn main() -> anyhow::Result<()> {
     let more = arguments.text("--keys").unwrap_or_default();
     let dir = arguments.dir();
     let mode = arguments.mode(&MODES)?;
+    if !more.is_empty() && with.is_none() && scenarios::keys_of_server(&mode).is_none() {
+        bail!("--keys is for the sink of a server");
+    }
     let directory = common::start("sinks", &dir)?;
     let directory = directory.path();
     let is_chosen = |name: &str| mode == name || mode == "all";

@@ -83,7 +83,7 @@ impl Status {
     }
 
     /// Returns when a query waits for records, or has done so since the last call.
-    pub(super) async fn awaited(&self) {
+    pub(crate) async fn awaited(&self) {
         self.awaited.notified().await;
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tower::Service;
 
@@ -28,6 +29,8 @@ const TOKEN: &str = "a-token-of-the-tests-only";
 
 struct Recorded {
     _directory: tempfile::TempDir,
+    journal: Arc<MemoryJournal>,
+    index: Arc<index::Status>,
     router: Router,
 }
 
@@ -44,12 +47,13 @@ impl Recorded {
         change_unserved_dead_letters(directory.path(), DeadLetterAction::Drop, none, NOW_MS).unwrap();
         let hourly_counts = HourlyCounts::new(NOW_MS - 5000);
         hourly_counts.count("stored", NOW_MS);
+        let (journal, index) = (Arc::<MemoryJournal>::default(), Arc::<index::Status>::default());
         let sources = Sources {
             data_dir: directory.path().to_owned(),
-            journal: Arc::<MemoryJournal>::default(),
+            journal: Arc::clone(&journal) as _,
             metrics: Arc::default(),
             sinks: Statuses::new(vec![Arc::new(Status::new("archive", "file"))]),
-            index: Some(Arc::<index::Status>::default()),
+            index: Some(Arc::clone(&index)),
             receiver: Arc::default(),
             refusals: Arc::new(RecentRefusals::new(NOW_MS - 5000)),
             bodies: Arc::new(BodyBudget::new(1000, 100)),
@@ -62,7 +66,7 @@ impl Recorded {
         };
         let options = Options { token: Some(Token::new(TOKEN).unwrap()), ..Options::default() };
         let admin = Arc::new(Admin::new(&options, sources));
-        Recorded { _directory: directory, router: admin.router(([127, 0, 0, 1], 9090).into()) }
+        Recorded { _directory: directory, journal, index, router: admin.router(([127, 0, 0, 1], 9090).into()) }
     }
 
     /// Returns the status and the body of an answer, with a line for each item of a list.
@@ -111,6 +115,17 @@ async fn lists_are_as_recorded() {
         "GET stats?since=2h",
     ];
     insta::assert_snapshot!(Recorded::new().answers(&requests.map(|request| (request, ""))).await);
+}
+
+/// Otherwise each query would wait while the index lets events gather.
+#[tokio::test]
+async fn index_knows_that_a_query_waits() {
+    let recorded = Recorded::new();
+    recorded.answer("GET", "streams", "").await;
+    assert!(recorded.index.awaited().now_or_never().is_none(), "the index has every event");
+    recorded.journal.set_head(1);
+    recorded.answer("GET", "streams", "").await;
+    assert!(recorded.index.awaited().now_or_never().is_some());
 }
 
 #[tokio::test]

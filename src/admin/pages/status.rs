@@ -189,3 +189,17 @@ fn bars(counts: [u64; 60], place: impl Fn(u64) -> (u64, u64)) -> String {
 pub(super) fn large_count(number: i64, words: &str) -> Markup {
     html! { p.large { strong { (grouped(number)) } span { (words) } } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_counts_have_bars() {
+        let place = |count| (40 - count, count);
+        assert_eq!(bars([0; 60], place), "");
+        let mut counts = [0; 60];
+        (counts[0], counts[59]) = (5, 40);
+        assert_eq!(bars(counts, place), "M0 35h3v5h-3zM236 0h3v40h-3z");
+    }
+}

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// The shortest time between two wake-ups of the worker under load. A commit for each record would cost more than all else.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// The same if a query waits for the records. All queries of this time share one commit.
+/// The shortest time if a query waits for the records. All queries of this time share one commit.
 const INTERVAL_WITH_QUERIES: Duration = Duration::from_millis(10);
 
 /// When the worker last began to write after a pause.
@@ -31,7 +31,7 @@ impl Gathering {
         Waits { usual: until(INTERVAL), with_queries: until(INTERVAL_WITH_QUERIES) }
     }
 
-    /// The worker begins to write at `now`.
+    /// Ends the gathering: the worker begins to write at `now`.
     pub(super) fn end(&mut self, now: Instant) {
         self.0 = Some(now);
     }

@@ -56,10 +56,10 @@ impl Found<'_> {
         let (first, last) = stored.offsets;
         let mut left = SESSION_EVENTS_MAX;
         for stretch in (first >> 16).max(*stretches.start())..=(last >> 16).min(*stretches.end()) {
-            let ends = "SELECT offset, id, event_type FROM events
+            let own = "SELECT offset, id, event_type FROM events
                 WHERE offset >> 16 = ?1 AND stream = ?2 AND offset >= ?3 AND offset <= ?4 AND session = ?5
                     AND event_type <> 321 LIMIT ?6";
-            left -= self.add(ends, params![stretch, stored.stream, first, last, stored.number, limit_of(left)])?;
+            left -= self.add(own, params![stretch, stored.stream, first, last, stored.number, limit_of(left)])?;
         }
         let anomalies = "SELECT offset, id, event_type FROM events WHERE session = ?1 AND event_type = 321
             ORDER BY offset LIMIT ?2";

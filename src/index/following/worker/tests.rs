@@ -112,7 +112,7 @@ async fn other_options_are_taken_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_query_that_waits_shortens_the_gathering() {
+async fn waiting_query_shortens_the_gathering() {
     let mut running = Running::start();
     let (_stop, mut stopped) = watch::channel(false);
     for (has_query, expected_ms) in [(false, 0), (false, 50), (true, 10), (true, 10), (false, 50)] {
@@ -125,6 +125,13 @@ async fn a_query_that_waits_shortens_the_gathering() {
         // The timer counts whole milliseconds.
         assert!((expected_ms..=expected_ms + 1).contains(&waited_ms), "{has_query}: {waited_ms} ms");
     }
+    let (started, status) = (Instant::now(), Arc::clone(&running.status));
+    let query = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        status.await_records();
+    };
+    tokio::join!(running.worker.gather(&mut stopped), query);
+    assert!((30..=31).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     running.stop().await;
 }
 
