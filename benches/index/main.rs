@@ -18,9 +18,9 @@
 //!
 //! `apply` measures [`livehook::index::Store`] in this process, on core 0. `queries` reads in this process on core 0, by the
 //! readers of the commands and the API, while this process sends 1,000 events a second to the real binary with its defaults on
-//! core 1. `receiver` measures that binary at 64 connections, and `full` at 256. CPU time is user and system time of the measured process. No
-//! other program should run at that time. Needs Linux, two cores, `taskset` and `sh`. A run takes a quarter of an hour, without
-//! the build.
+//! core 1. `receiver` measures that binary at 64 connections, and `full` at 256. CPU time is user and system time of the measured
+//! process. No other program should run at that time. Needs Linux, two cores, `taskset` and `sh`. A run takes a quarter of an hour,
+//! without the build.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its results")]
 

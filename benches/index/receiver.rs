@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::common::generator;
 use crate::common::process::{self, Server, Setup};
-use crate::common::report::{ms, percentile, row, table};
+use crate::common::report::{ms, row, table};
 use crate::common::round::{ROUND_COLUMNS, Round, middle, round, round_row};
-use crate::data;
+use crate::{data, queries};
 
 /// The number of connections with and without the index.
 const CONNECTIONS: usize = 64;
@@ -75,8 +75,11 @@ fn steady(full: &Path, setup: Setup<'_>) -> anyhow::Result<()> {
     let server = Server::livehook_with(full, setup)?;
     generator::drive_steadily(server.address, RATE, Duration::from_secs(2))?;
     let mut seen = generator::drive_steadily(server.address, RATE, Duration::from_secs(20))?;
-    let mut percentile_ms = |share| format!("{:.2}", f64::from(percentile(&mut seen.latencies_us, share)) / 1000.0);
     table("A full journal at 500 events a second", &["start ms", "p50 ms", "p99 ms"]);
-    row(&[format!("{:.1}", ms(server.started_in)), percentile_ms(0.50), percentile_ms(0.99)]);
+    row(&[
+        format!("{:.1}", ms(server.started_in)),
+        queries::ms(&mut seen.latencies_us, 0.50),
+        queries::ms(&mut seen.latencies_us, 0.99),
+    ]);
     server.stop()
 }

@@ -28,7 +28,7 @@ impl PresentShare {
         self.per_million.store(per_million, Ordering::Relaxed);
     }
 
-    /// The share; `None` if there is no access log.
+    /// Returns the share that the access log has, or `None` if there is no access log.
     pub fn get(&self) -> Option<Share> {
         let per_million = self.per_million.load(Ordering::Relaxed);
         (per_million != PresentShare::NONE).then_some(Share { per_million })
