@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 
 use super::json::plain_length;
+use super::members::Member;
 
 /// Returns the members of an object of the usual form, in the order of the text: each name, and the compact text of its value.
 /// `None` if the text may be something else.
-pub(super) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
+pub(super) fn members(text: &str) -> Option<Vec<Member<'_>>> {
     // A stop has some 20 members.
     let mut members = Vec::with_capacity(24);
     let mut reader = Reader { text, position: 0 };
@@ -20,7 +21,8 @@ pub(super) fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
         let name = reader.string()?;
         reader.take(b':')?;
         reader.skip_white_space();
-        members.push((Cow::Borrowed(&name[1..name.len() - 1]), reader.value()?));
+        let name = &name[1..name.len() - 1];
+        members.push(Member { name: Cow::Borrowed(name), value: Cow::Borrowed(reader.value()?) });
         if reader.take(b',').is_none() {
             break;
         }
@@ -105,7 +107,8 @@ mod tests {
     fn usual_bodies_are_read() {
         let text = " { \"a\" : \"b c\",\r\n\t\"d\":-10 ,\"e\":0,\"f\":true,\"g\":false,\"\":null } \n";
         let expected = [("a", "\"b c\""), ("d", "-10"), ("e", "0"), ("f", "true"), ("g", "false"), ("", "null")];
-        assert_eq!(members(text).unwrap(), expected.map(|(name, value)| (Cow::Borrowed(name), value)));
+        let found = members(text).unwrap();
+        assert_eq!(found.iter().map(|found| (&*found.name, &*found.value)).collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -139,7 +142,7 @@ mod tests {
             "[\"a\"]",
             "{\"a\":\"b",
         ] {
-            assert_eq!(members(text), None, "{text:?}");
+            assert!(members(text).is_none(), "{text:?}");
         }
     }
 
@@ -149,8 +152,8 @@ mod tests {
         fn members_are_those_of_the_general_parser(text in r#"[ \t\n]{0,1}\{( {0,1}"[a-z\\ \n\x7f]{0,2}"[:, ]{1,2}("[ -~]{0,3}"|-?[0-9.e]{1,3}|true|nul{1,2}|\{\})[,}]{1,2}){0,3}[} ]{0,2}"#) {
             let Some(found) = members(&text) else { return Ok(()) };
             let general: BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap();
-            let found: BTreeMap<String, &str> = found.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
-            prop_assert_eq!(found, general.into_iter().map(|(name, value)| (name, value.get())).collect());
+            let found: BTreeMap<&str, &str> = found.iter().map(|found| (&*found.name, &*found.value)).collect();
+            prop_assert_eq!(found, general.iter().map(|(name, value)| (name.as_str(), value.get())).collect());
         }
     }
 }

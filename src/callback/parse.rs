@@ -111,43 +111,23 @@ impl<'a> Callback<'a> {
     pub fn parse(body: &'a [u8]) -> Result<Callback<'a>, Malformed> {
         let text = std::str::from_utf8(body).map_err(|error| Malformed::NotUtf8 { position: error.valid_up_to() })?;
         let text = without_mark(text);
-        let (raw, is_plain) = match flat_object::members(text) {
+        let (mut members, is_plain) = match flat_object::members(text) {
             Some(members) => (members, true),
             None => (any_members(text)?, false),
         };
-        if let Some(name) = first_twice(&raw) {
+        if let Some(name) = first_twice(&members) {
             return Err(Malformed::Twice { name });
         }
-
-        let mut members = Vec::with_capacity(raw.len());
-        let (mut event_type, mut t, mut sign) = (None, None, Sign::Absent);
-        // Only members at the top level are read: CSS puts everything that livehook needs there. The redaction hides a `sign` or
-        // `t` within a value.
-        for (name, value) in raw {
-            let value = match is_plain {
-                true => Cow::Borrowed(value),
-                // The callback itself is the first level.
-                false => json::compact(value, NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?,
-            };
-            // `sign` and `t` must never leave the receiver, so they are not among the members.
-            match name.as_ref() {
-                "sign" => {
-                    sign = read_sign(&value);
-                    continue;
-                }
-                "t" => {
-                    t = Some(read_expiry(value)?);
-                    continue;
-                }
-                "event_type" => {
-                    let (_, number) = json::whole(&value).ok_or(Malformed::NotWhole { name: "event_type" })?;
-                    event_type = Some(EventType::from_number(number));
-                }
-                _ => {}
-            }
-            members.push(Member { name, value });
+        if !is_plain {
+            compact_values(&mut members)?;
         }
-        let event_type = event_type.ok_or(Malformed::Missing { name: "event_type" })?;
+        // Only members at the top level are read: CSS puts everything that livehook needs there. The redaction hides a `sign` or
+        // `t` within a value. Both must never leave the receiver, so they are not among the members.
+        let sign = remove(&mut members, "sign").map_or(Sign::Absent, |value| read_sign(&value));
+        let t = remove(&mut members, "t").map(read_expiry).transpose()?;
+        let event_type = members::value(&members, "event_type").ok_or(Malformed::Missing { name: "event_type" })?;
+        let (_, number) = json::whole(event_type).ok_or(Malformed::NotWhole { name: "event_type" })?;
+        let event_type = EventType::from_number(number);
         if t.is_none() && sign != Sign::Absent {
             return Err(Malformed::Missing { name: "t" });
         }
@@ -167,7 +147,7 @@ impl<'a> Callback<'a> {
 }
 
 /// Reads the members of a body of any form.
-fn any_members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, Malformed> {
+fn any_members(text: &str) -> Result<Vec<Member<'_>>, Malformed> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer
         .deserialize_map(RawMembers)
@@ -175,12 +155,29 @@ fn any_members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, Malformed> {
         .map_err(|error| Malformed::NotAnObject { line: error.line(), column: error.column() })
 }
 
+/// Makes the values of a body of any form compact.
+fn compact_values(members: &mut [Member<'_>]) -> Result<(), Malformed> {
+    for member in members {
+        if let Cow::Borrowed(value) = member.value {
+            // The callback itself is the first level.
+            member.value = json::compact(value, NESTING_MAX - 1).map_err(|json::TooDeep| Malformed::TooDeep)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the member with this name, and returns its value.
+fn remove<'a>(members: &mut Vec<Member<'a>>, name: &str) -> Option<Cow<'a, str>> {
+    let position = members.iter().position(|member| member.name == name)?;
+    Some(members.remove(position).value)
+}
+
 /// Returns a name that two members have, cut and escaped for a message. JSON escapes in names are resolved: `\u0074` is `t`.
-fn first_twice(members: &[(Cow<'_, str>, &str)]) -> Option<String> {
+fn first_twice(members: &[Member<'_>]) -> Option<String> {
     if members.len() <= FEW && !have_equal_starts(members) {
         return None;
     }
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
+    let mut names: Vec<&str> = members.iter().map(|member| member.name.as_ref()).collect();
     // Sorted, because comparing every pair would take too long for a hostile body.
     names.sort_unstable();
     let twice = names.windows(2).find(|pair| pair[0] == pair[1])?;
@@ -191,9 +188,9 @@ fn first_twice(members: &[(Cow<'_, str>, &str)]) -> Option<String> {
 const FEW: usize = 32;
 
 /// Returns false only if no two names have the same length and the same first eight bytes. Without such names, no two are equal.
-fn have_equal_starts(members: &[(Cow<'_, str>, &str)]) -> bool {
+fn have_equal_starts(members: &[Member<'_>]) -> bool {
     let mut starts = [0; FEW];
-    for (position, (name, _)) in members.iter().enumerate() {
+    for (position, Member { name, .. }) in members.iter().enumerate() {
         let mut start = [0; 8];
         let length = name.len().min(start.len());
         start[..length].copy_from_slice(&name.as_bytes()[..length]);
@@ -227,7 +224,7 @@ fn read_expiry(value: Cow<'_, str>) -> Result<Expiry<'_>, Malformed> {
 struct RawMembers;
 
 impl<'de> Visitor<'de> for RawMembers {
-    type Value = Vec<(Cow<'de, str>, &'de str)>;
+    type Value = Vec<Member<'de>>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("one JSON object")
@@ -237,7 +234,7 @@ impl<'de> Visitor<'de> for RawMembers {
         // A stop has some 20 members.
         let mut members = Vec::with_capacity(24);
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
-            members.push((name, value.get()));
+            members.push(Member { name, value: Cow::Borrowed(value.get()) });
         }
         Ok(members)
     }
