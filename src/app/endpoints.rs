@@ -15,7 +15,7 @@ use crate::admin::{self, Admin, ReceiverSummary, Reloads, Sources};
 use crate::callback::Verifier;
 use crate::clock;
 use crate::config::Config;
-use crate::http::{self, AccessLog, FindAddress, Hooks, Limits, Port, SharedLimits};
+use crate::http::{self, AccessLog, Endpoint, FindAddress, Hooks, Limits, Port, SharedLimits};
 use crate::journal::SqliteJournal;
 use crate::receiver::{self, CallbackReceiver};
 use crate::telemetry::{Metrics, PresentShare};
@@ -98,9 +98,10 @@ pub(super) fn spawn_endpoints(
     };
     let (receiver_limits, admin_limits) = (SharedLimits::from(limits), SharedLimits::from(admin_limits));
     let access_share = PresentShare::new(config.log.access);
-    let router = receiver::router(Arc::clone(&callback_receiver));
-    let receiver_hooks = hooks(&callback_receiver, metrics, &access_share);
-    let receiver = tokio::spawn(serve(ports.receiver, router, receiver_hooks, receiver_limits.clone(), receiver_stop));
+    let (endpoint, receiver_hooks) =
+        (Arc::clone(&callback_receiver), hooks(&callback_receiver, metrics, &access_share));
+    let receiver =
+        tokio::spawn(serve(ports.receiver, endpoint, receiver_hooks, receiver_limits.clone(), receiver_stop));
     let options = admin::Options { subscribers_max, ..config.admin.clone() };
     let admin = Arc::new(Admin::new(&options, sources));
     let admin_hooks = Hooks {
@@ -192,12 +193,12 @@ fn failed_handshake(metrics: &Arc<Metrics>, listener: &'static str) -> Box<dyn F
 
 async fn serve(
     port: Port,
-    router: axum::Router,
+    endpoint: impl Endpoint,
     hooks: Hooks,
     limits: SharedLimits,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    http::serve(port, router, hooks, limits, async move {
+    http::serve(port, endpoint, hooks, limits, async move {
         // If the sender is gone, the server stops as well.
         let _ = stop.wait_for(|stop| *stop).await;
     })

@@ -1,4 +1,4 @@
-//! Serves a router on a listening socket: accepts connections up to a limit, evicts some at the limit, and stops without
+//! Serves an endpoint on a listening socket: accepts connections up to a limit, evicts some at the limit, and stops without
 //! cutting a request.
 
 use std::collections::HashMap;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use rustix::io::Errno;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
 use super::connection_index::{ConnectionIndex, ConnectionKey};
+use super::endpoint::Endpoint;
 use super::limits::SharedLimits;
 use super::serve::{Hooks, Server};
 use super::socket::{Listen, Socket};
@@ -30,8 +30,8 @@ const EVICT_PAUSE: Duration = Duration::from_millis(20);
 /// The most places that are kept free, of at most an eighth of all.
 const SPARE_MAX: usize = 64;
 
-/// Serves `router` on `listener` until `stop` is ready. Then it closes idle connections, lets requests in flight
-/// finish, and returns when all connections are closed. Handlers find the peer as `ConnectInfo<SocketAddr>`.
+/// Serves `endpoint` on `listener` until `stop` is ready. Then it closes idle connections, lets requests in flight
+/// finish, and returns when all connections are closed.
 ///
 /// If there are nearly as many connections as the limit allows, or no file can be opened, a new connection evicts another, from
 /// the address with the most connections. There the stuck ones go first: the client has not sent its request within a
@@ -42,7 +42,7 @@ const SPARE_MAX: usize = 64;
 /// Dropping the future cuts every connection.
 pub async fn serve(
     mut listener: impl Listen,
-    router: Router,
+    endpoint: impl Endpoint,
     hooks: Hooks,
     limits: impl Into<SharedLimits>,
     stop: impl Future<Output = ()>,
@@ -52,7 +52,7 @@ pub async fn serve(
         tasks: JoinSet::new(),
         keys: HashMap::new(),
         index: ConnectionIndex::new(),
-        server: Arc::new(Server::new(router, hooks, limits.clone(), listener.tls())),
+        server: Arc::new(Server::new(Box::new(endpoint), hooks, limits.clone(), listener.tls())),
         epoch: Instant::now(),
         evictions: Arc::default(),
     };

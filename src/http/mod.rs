@@ -1,7 +1,8 @@
 //! HTTP for both listeners: connections, their limits and their end, and the memory for bodies. It knows nothing of callbacks or of
 //! the API.
 //!
-//! [`serve()`] serves a router until it is stopped. The socket, the router and the stop signal are arguments.
+//! [`serve()`] serves an [`Endpoint`], such as a router, until it is stopped. The socket, the endpoint and the stop signal are
+//! arguments.
 
 mod access_log;
 mod address_group;
@@ -10,6 +11,7 @@ mod body_shares;
 mod client_address;
 mod connection;
 mod connection_index;
+mod endpoint;
 mod error_body;
 mod handshake;
 mod limits;
@@ -30,6 +32,7 @@ pub use access_log::{AccessLog, FindAddress, LoggedEvent};
 pub use address_group::AddressGroup;
 pub use body::{BodyBudget, BodyError, BodyShare, read_body};
 pub use client_address::{ClientAddress, client_address};
+pub use endpoint::{Endpoint, PendingAnswer};
 pub use error_body::ErrorBody;
 pub(crate) use error_body::{CLOSE, quoted, words};
 pub use limits::{Limits, SharedLimits, limit_secs, raise_open_files_limit};

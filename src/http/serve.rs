@@ -4,6 +4,7 @@
 //! A connection has one timer. Only when it fires does the connection work out its deadline and set the timer again, so
 //! a request touches no timer. hyper's own timer for heads stays off, because it also runs between requests.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
@@ -11,11 +12,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::HeaderMap;
-use futures_util::TryFutureExt;
+use futures_util::FutureExt;
 use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, Builder};
@@ -24,12 +23,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::Service;
 
 use super::ErrorBody;
 use super::access_log::AccessLog;
 use super::address_group::AddressGroup;
 use super::connection::Connection;
+use super::endpoint::Endpoint;
 use super::handshake::{FailedHandshake, Handshake, shake_hands};
 use super::limits::{Limits, SharedLimits};
 use super::log_limit::LogLimit;
@@ -70,7 +69,7 @@ pub const HANDSHAKE_FAILURES: [&str; 6] = FailedHandshake::REASONS;
 
 /// Everything that the connections of a listener share.
 pub(super) struct Server {
-    router: Router,
+    endpoint: Box<dyn Endpoint>,
     tls: Option<TlsAcceptor>,
     pub(super) hooks: Hooks,
     limits: SharedLimits,
@@ -90,8 +89,13 @@ enum End {
 }
 
 impl Server {
-    pub(super) fn new(router: Router, hooks: Hooks, limits: SharedLimits, tls: Option<TlsAcceptor>) -> Server {
-        Server { router, tls, hooks, limits, log_limit: LogLimit::default() }
+    pub(super) fn new(
+        endpoint: Box<dyn Endpoint>,
+        hooks: Hooks,
+        limits: SharedLimits,
+        tls: Option<TlsAcceptor>,
+    ) -> Server {
+        Server { endpoint, tls, hooks, limits, log_limit: LogLimit::default() }
     }
 
     /// Serves a connection until it ends.
@@ -138,14 +142,13 @@ impl Server {
                 connection.set_client(find(peer.ip(), request.headers()));
             }
             let logged = self.hooks.access_log.as_ref().and_then(|access_log| access_log.begin(peer, &request));
-            let mut request = watched_request(request, &connection);
-            request.extensions_mut().insert(ConnectInfo(peer));
+            let answer = self.endpoint.answer(watched_request(request, &connection), peer);
             let connection = &connection;
-            self.router.clone().call(request).map_ok(move |response| {
+            answer.map(move |response| {
                 if let Some(logged) = logged {
                     logged.log(&response);
                 }
-                watched_response(response, connection)
+                Ok::<_, Infallible>(watched_response(response, connection))
             })
         };
         let service = service_fn(|request| {

@@ -21,4 +21,3 @@ pub use hourly_counts::HourlyCounts;
 pub use options::Options;
 pub use recent_refusals::RecentRefusals;
 pub(crate) use recent_refusals::{ERRORS, KeptRefusal, RefusalWord};
-pub use routes::router;

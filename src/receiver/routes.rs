@@ -6,34 +6,32 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::Request;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 
 use super::answers::{self, NotStored};
 use super::callback_receiver::{Arrival, CallbackReceiver};
 use super::rules::Purpose;
-use crate::http::{CLOSE, ErrorBody};
+use crate::http::{CLOSE, Endpoint, ErrorBody, PendingAnswer};
 
-/// Returns the routes of the callback endpoint. Every path is compared as text, as the client sent it.
-pub fn router(receiver: Arc<CallbackReceiver>) -> Router {
-    // The router knows no path, because a reload changes the paths together with the other rules.
-    Router::new().fallback(route).with_state(receiver)
+// Without axum's router: a reload changes the paths together with the other rules, so the router would know no path. It would also
+// make several allocations for each request.
+impl Endpoint for Arc<CallbackReceiver> {
+    fn answer(&self, request: Request, peer: SocketAddr) -> PendingAnswer {
+        let receiver = Arc::clone(self);
+        Box::pin(async move { route(&receiver, request, peer).await })
+    }
 }
 
-/// Finds the handler of a request by the rules of its beginning.
-async fn route(
-    State(receiver): State<Arc<CallbackReceiver>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let (arrival, body) = Arrival::split(&receiver, request, peer);
+/// Finds the handler of a request by the rules of its beginning. Paths are compared as text, as the client sent them.
+async fn route(receiver: &CallbackReceiver, request: Request, peer: SocketAddr) -> Response {
+    let (arrival, body) = Arrival::split(receiver, request, peer);
     match arrival.purpose() {
-        Some(Purpose::Callbacks) => callback(&receiver, &arrival, body).await,
-        Some(Purpose::Health) => health(&receiver, &arrival, &body),
-        None => not_found(&receiver, &arrival, &body),
+        Some(Purpose::Callbacks) => callback(receiver, &arrival, body).await,
+        Some(Purpose::Health) => health(receiver, &arrival, &body),
+        None => not_found(receiver, &arrival, &body),
     }
 }
 

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use tokio::net::TcpListener;
 
-use super::router;
 use crate::callback::{CallbackKey, KeyOptions, Verifier, VerifierOptions};
-use crate::http::testing::{Connector, MemoryListener, PEER};
+use crate::http::testing::{Connector, MemoryListener};
 use crate::http::{Hooks, Limits, Listen, serve};
 use crate::journal::Journal;
 use crate::journal::testing::MemoryJournal;
@@ -57,7 +56,7 @@ fn start(receiver: &Arc<CallbackReceiver>, listener: impl Listen + 'static) {
     let counted = Arc::clone(receiver);
     let hooks =
         Hooks { unreadable_head: Some(Box::new(move |word| counted.count_unreadable(word))), ..Hooks::default() };
-    tokio::spawn(serve(listener, router(Arc::clone(receiver)), hooks, limits, std::future::pending()));
+    tokio::spawn(serve(listener, Arc::clone(receiver), hooks, limits, std::future::pending()));
 }
 
 /// Serves the receiver over TCP as well.
@@ -81,8 +80,8 @@ pub(crate) fn other(stream: &str) -> String {
     SAMPLE.replace("test_stream", stream)
 }
 
-/// A request as the listener hands it to the router.
+/// A request as the listener hands it to the receiver.
 pub(crate) fn request(body: impl Into<Body>, length: usize) -> Request {
     let request = Request::builder().method("POST").uri("/callback").header("content-length", length);
-    request.extension(ConnectInfo(SocketAddr::from(PEER))).body(body.into()).unwrap()
+    request.body(body.into()).unwrap()
 }

@@ -3,17 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
-use tower::Service;
-
 use super::testing::{SAMPLE, Setup, get, other, post, request, setup, start_tcp};
 use super::*;
 use crate::callback::{CallbackKey, Verifier, VerifierOptions};
 use crate::http::UrlPath;
-use crate::http::testing::{Client, Lines};
+use crate::http::testing::{Client, Lines, PEER};
 use crate::journal::AppendError;
 use crate::receiver::{ERRORS, Options};
 use crate::telemetry::TextFormat;
+use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 
 #[tokio::test(start_paused = true)]
 async fn copy_of_a_callback_is_a_duplicate() {
@@ -138,7 +136,7 @@ async fn every_error_is_answered_and_counted() {
     }
 }
 
-/// `{` and `}` are special to the router too, but no path may hold them.
+/// No path is a pattern.
 #[tokio::test(start_paused = true)]
 async fn special_paths_are_compared_as_text() {
     for (path, others) in [
@@ -385,10 +383,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let Setup { receiver, journal, .. } = setup(|_| {});
-            let mut router = router(receiver);
             for body in [bytes, forged.into_bytes()] {
                 let length = body.len();
-                let response = router.call(request(body, length)).await.unwrap();
+                let response = receiver.answer(request(body, length), PEER.into()).await;
                 prop_assert!(matches!(response.status().as_u16(), 400 | 401));
             }
             prop_assert!(journal.events().is_empty());

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use tower::Service;
-
-use crate::receiver::router;
+use crate::http::Endpoint;
+use crate::http::testing::PEER;
 use crate::receiver::routes::testing::{SAMPLE, Setup, other, post, request, setup};
 
 #[tokio::test(start_paused = true)]
@@ -39,15 +38,14 @@ async fn abandoned_events_count_as_memory() {
     for is_client_gone in [true, false] {
         let Setup { receiver, journal, .. } = setup(|options| options.bodies_bytes_max = 1000);
         journal.pause(Duration::from_secs(60));
-        let mut router = router(receiver);
-        let first = router.call(request(SAMPLE, SAMPLE.len()));
+        let answer = |body: &str| receiver.answer(request(body.to_owned(), body.len()), PEER.into());
+        let first = answer(SAMPLE);
         if is_client_gone {
             assert!(tokio::time::timeout(Duration::from_millis(50), first).await.is_err());
         } else {
-            assert_eq!(first.await.unwrap().status(), 503, "after `answer_timeout_secs`");
+            assert_eq!(first.await.status(), 503, "after `answer_timeout_secs`");
         }
-        let second = other("second");
-        assert_eq!(router.call(request(second.clone(), second.len())).await.unwrap().status(), 503);
+        assert_eq!(answer(&other("second")).await.status(), 503);
         assert_eq!(journal.events().len(), 1, "there was no memory for the second");
     }
 }
