@@ -9,20 +9,25 @@ use hashbrown::HashTable;
 use super::super::Offset;
 use crate::callback::EventId;
 
-/// An id and when it was stored, in monotonic seconds. The id is bytes, not a number, because alignment would cost 12 bytes for
-/// each of a million slots.
+/// An id without what all ids have. It takes 12 bytes, because a window may hold millions.
+type ShortId = [u32; 3];
+
+/// The ids of one second.
 #[derive(Clone, Copy)]
-struct Slot {
-    id: [u8; 16],
+struct Second {
+    /// When they were stored, in monotonic seconds.
     stamp_secs: u32,
+    count: u32,
 }
 
 /// The newest ids, oldest first, and a hash table over them.
 pub(super) struct Window {
-    slots: VecDeque<Slot>,
-    /// The number of the first slot. Numbers wrap around.
+    ids: VecDeque<ShortId>,
+    /// When they were stored, oldest first.
+    seconds: VecDeque<Second>,
+    /// The number of the first id. Numbers wrap around.
     first: u32,
-    /// The numbers of the slots, by id.
+    /// The numbers of the ids.
     table: HashTable<u32>,
     span_secs: u32,
     ids_max: usize,
@@ -34,7 +39,8 @@ impl Window {
     /// Makes an empty window that remembers ids for `span_secs`, and at most `ids_max` of them.
     pub(super) fn new(span_secs: u32, ids_max: u32) -> Window {
         Window {
-            slots: VecDeque::new(),
+            ids: VecDeque::new(),
+            seconds: VecDeque::new(),
             first: 0,
             table: HashTable::new(),
             span_secs,
@@ -50,41 +56,45 @@ impl Window {
 
     /// The number of ids.
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.ids.len()
     }
 
     /// Whether an id is remembered.
     pub(super) fn contains(&self, id: EventId) -> bool {
-        let id = id.to_bytes();
-        self.table.find(hash(&id), |number| self.slot(*number).id == id).is_some()
+        let id = shorten(id);
+        self.table.find(hash(&id), |number| *self.id(*number) == id).is_some()
     }
 
     /// Returns the offsets of the records with an id, if the next record will be at `next`: the window holds the ids of the newest
     /// records in order, and their offsets have no gaps.
     pub(super) fn offsets(&self, id: EventId, next: Offset) -> impl Iterator<Item = Offset> {
-        let id = id.to_bytes();
-        let oldest = next.0 - self.slots.len() as i64;
-        let numbers = self.table.iter_hash(hash(&id)).filter(move |number| self.slot(**number).id == id);
+        let id = shorten(id);
+        let oldest = next.0 - self.ids.len() as i64;
+        let numbers = self.table.iter_hash(hash(&id)).filter(move |number| *self.id(**number) == id);
         numbers.map(move |number| Offset(oldest + i64::from(number.wrapping_sub(self.first))))
     }
 
     /// Remembers an id from `now_secs` on.
     pub(super) fn insert(&mut self, id: EventId, now_secs: u32) {
-        while self.slots.len() >= self.ids_max.max(1) {
+        while self.ids.len() >= self.ids_max.max(1) {
             self.forget_oldest();
             self.is_cut = true;
         }
-        let slot = Slot { id: id.to_bytes(), stamp_secs: now_secs };
-        let number = self.first.wrapping_add(self.slots.len() as u32);
-        self.slots.push_back(slot);
-        let (slots, first) = (&self.slots, self.first);
-        self.table.insert_unique(hash(&slot.id), number, |number| hash(&slots[number.wrapping_sub(first) as usize].id));
+        let id = shorten(id);
+        let number = self.first.wrapping_add(self.ids.len() as u32);
+        self.ids.push_back(id);
+        match self.seconds.back_mut() {
+            Some(second) if second.stamp_secs == now_secs => second.count += 1,
+            _ => self.seconds.push_back(Second { stamp_secs: now_secs, count: 1 }),
+        }
+        let (ids, first) = (&self.ids, self.first);
+        self.table.insert_unique(hash(&id), number, |number| hash(&ids[number.wrapping_sub(first) as usize]));
     }
 
     /// Forgets ids that are older than the span.
     pub(super) fn expire(&mut self, now_secs: u32) {
-        while let Some(slot) = self.slots.front()
-            && now_secs.saturating_sub(slot.stamp_secs) > self.span_secs
+        while let Some(oldest) = self.seconds.front()
+            && now_secs.saturating_sub(oldest.stamp_secs) > self.span_secs
         {
             self.forget_oldest();
             // From here on, age is the bound again.
@@ -94,37 +104,47 @@ impl Window {
 
     /// For how long duplicates are recognised, in seconds: the span, or less if `ids_max` cut it short.
     pub(super) fn true_span_secs(&self, now_secs: u32) -> u32 {
-        match self.slots.front() {
+        match self.seconds.front() {
             Some(oldest) if self.is_cut => now_secs.saturating_sub(oldest.stamp_secs).min(self.span_secs),
             _ => self.span_secs,
         }
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(slot) = self.slots.front().copied() {
-            self.remove_from_table(&slot, self.first);
-            self.slots.pop_front();
-            self.first = self.first.wrapping_add(1);
-        }
-    }
-
-    fn remove_from_table(&mut self, slot: &Slot, number: u32) {
+        let Some(id) = self.ids.front() else { return };
         // By number: a journal can have an id twice, if the event came again after its time in the window.
-        if let Ok(entry) = self.table.find_entry(hash(&slot.id), |found| *found == number) {
+        if let Ok(entry) = self.table.find_entry(hash(id), |found| *found == self.first) {
             entry.remove();
         }
+        self.ids.pop_front();
+        self.first = self.first.wrapping_add(1);
+        if let Some(oldest) = self.seconds.front_mut() {
+            oldest.count -= 1;
+            if oldest.count == 0 {
+                self.seconds.pop_front();
+            }
+        }
     }
 
-    fn slot(&self, number: u32) -> &Slot {
-        &self.slots[number.wrapping_sub(self.first) as usize]
+    fn id(&self, number: u32) -> &ShortId {
+        &self.ids[number.wrapping_sub(self.first) as usize]
     }
 }
 
+/// Returns the digest of an id and the lowest 22 bits of its time in ms. Ids with the same digest have the same members. Their times
+/// differ only for callbacks without a time of their own, by whole seconds, and for ends of one session that persons set. Times in
+/// whole seconds have the same 22 bits only six days apart.
+fn shorten(id: EventId) -> ShortId {
+    let bits = u128::from_be_bytes(id.to_bytes());
+    // `EventId` describes its bits: time, version, 12 bits of the digest, variant, 62 bits of the digest.
+    let digest = (bits >> 64 & 0xfff) << 62 | bits & ((1 << 62) - 1);
+    let short = (bits >> 80) << 74 | digest;
+    [(short >> 64) as u32, (short >> 32) as u32, short as u32]
+}
+
 /// The end of an id is part of a SHA-256 digest, so it is a hash already.
-fn hash(id: &[u8; 16]) -> u64 {
-    let mut tail = [0; 8];
-    tail.copy_from_slice(&id[8..]);
-    u64::from_be_bytes(tail)
+fn hash(id: &ShortId) -> u64 {
+    u64::from(id[1]) << 32 | u64::from(id[2])
 }
 
 #[cfg(test)]
@@ -180,6 +200,20 @@ mod tests {
             assert_eq!(offsets, [Offset(4001 + i64::from(number))]);
         }
         assert_eq!(window.offsets(id(1), Offset(7001)).count(), 0, "forgotten");
+    }
+
+    #[test]
+    fn digest_and_time_tell_ids_apart() {
+        let mut window = Window::new(60, 1000);
+        let bytes = id(7).to_bytes();
+        window.insert(id(7), 0);
+        // The lowest 22 bits of the time, and the digest.
+        let bits = (26..48).chain(52..64).chain(66..128);
+        for bit in bits {
+            let mut other = bytes;
+            other[bit / 8] ^= 0x80 >> (bit % 8);
+            assert!(!window.contains(EventId::from_bytes(other)), "bit {bit}");
+        }
     }
 
     /// A journal has an event twice if it came again after the span. After a restart, the window knows both.
