@@ -6,8 +6,9 @@ use super::multiple_rows::{ROWS, placeholders};
 use crate::callback::{Event, EventType, recording_started_ms};
 use crate::journal::Offset;
 
-/// How many columns a row has.
-const COLUMNS: usize = 6;
+/// The columns of a row after its offset.
+const COLUMNS: &str = "id, event_type, stream, session, begins_ms";
+const COLUMN_COUNT: usize = 5;
 
 /// The row of an event.
 pub(super) struct EventRow {
@@ -29,22 +30,25 @@ impl EventRow {
         EventRow { offset: offset.0, id, event_type, stream, session, begins_ms }
     }
 
-    /// Binds the row as row number `row` of a statement.
-    fn bind(&self, statement: &mut CachedStatement<'_>, row: usize) -> rusqlite::Result<()> {
-        let at = row * COLUMNS;
-        statement.raw_bind_parameter(at + 1, self.offset)?;
-        statement.raw_bind_parameter(at + 2, self.id)?;
-        statement.raw_bind_parameter(at + 3, self.event_type)?;
-        statement.raw_bind_parameter(at + 4, self.stream)?;
-        statement.raw_bind_parameter(at + 5, self.session)?;
-        statement.raw_bind_parameter(at + 6, self.begins_ms)
+    /// Binds the values of [`COLUMNS`] to the parameters after `from`.
+    fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
+        statement.raw_bind_parameter(from + 1, self.id)?;
+        statement.raw_bind_parameter(from + 2, self.event_type)?;
+        statement.raw_bind_parameter(from + 3, self.stream)?;
+        statement.raw_bind_parameter(from + 4, self.session)?;
+        statement.raw_bind_parameter(from + 5, self.begins_ms)
+    }
+
+    /// Binds the offset and the values of [`COLUMNS`].
+    fn bind_with_offset(&self, statement: &mut CachedStatement<'_>) -> rusqlite::Result<()> {
+        statement.raw_bind_parameter(1, self.offset)?;
+        self.bind(statement, 1)
     }
 }
 
-/// Returns a statement that inserts rows, which [`EventRow::bind`] binds.
-fn insertion(verb: &str, rows: usize) -> String {
-    let values = placeholders(COLUMNS, rows);
-    format!("{verb} INTO events (offset, id, event_type, stream, session, begins_ms) VALUES {values}")
+/// Returns a statement that inserts one row, for [`EventRow::bind_with_offset`].
+fn insertion(verb: &str) -> String {
+    format!("{verb} INTO events (offset, {COLUMNS}) VALUES {}", placeholders(1 + COLUMN_COUNT, 1))
 }
 
 /// Writes the rows of events. It prepares its statements once, because to look one up by its text for each event would cost about as
@@ -58,10 +62,13 @@ pub(super) struct EventTable<'c> {
 impl<'c> EventTable<'c> {
     /// Prepares the statements.
     pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<EventTable<'c>> {
+        // Without their offsets, because with them SQLite would copy each page before it changes it.
+        let insert_rows =
+            format!("INSERT OR IGNORE INTO events ({COLUMNS}) VALUES {}", placeholders(COLUMN_COUNT, ROWS));
         Ok(EventTable {
             connection,
-            insert: connection.prepare_cached(&insertion("INSERT OR IGNORE", 1))?,
-            insert_rows: connection.prepare_cached(&insertion("INSERT OR IGNORE", ROWS))?,
+            insert: connection.prepare_cached(&insertion("INSERT OR IGNORE"))?,
+            insert_rows: connection.prepare_cached(&insert_rows)?,
         })
     }
 
@@ -71,38 +78,39 @@ impl<'c> EventTable<'c> {
     pub(super) fn write(&mut self, rows: &[EventRow], mut is_new: impl FnMut(usize)) -> rusqlite::Result<()> {
         let newest = "SELECT max(offset) FROM events";
         let newest: Option<i64> = self.connection.prepare_cached(newest)?.query_row([], |row| row.get(0))?;
+        // SQLite gives this offset to a row without one.
+        let mut next = newest.unwrap_or(0) + 1;
         for (chunk_number, chunk) in rows.chunks(ROWS).enumerate() {
-            // Below the newest offset, a row may be there already.
-            let is_above = newest.is_none_or(|newest| chunk[0].offset > newest);
-            let inserted = if chunk.len() == ROWS && is_above { self.insert_all(chunk)? } else { 0 };
+            let (first, last) = (chunk[0].offset, chunk[chunk.len() - 1].offset);
+            // Nearly all events are new, and the offsets of a batch have no gaps.
+            let follow = chunk.len() == ROWS && first == next && last - first == ROWS as i64 - 1;
+            let are_inserted = follow && self.insert_all(chunk)?;
             for (position, row) in chunk.iter().enumerate() {
-                // Nearly all events are new, and then no row needs another look into the table.
-                let is_inserted = inserted == ROWS || (inserted > 0 && self.has(row)?);
-                if is_inserted || self.insert_one(row)? {
+                if are_inserted || self.insert_one(row)? {
                     is_new(chunk_number * ROWS + position);
                 }
             }
+            next = next.max(last + 1);
         }
         Ok(())
     }
 
-    /// Inserts all rows whose ids are unknown, and returns how many these are.
-    fn insert_all(&mut self, rows: &[EventRow]) -> rusqlite::Result<usize> {
+    /// Inserts all rows at the next offsets, or none of them if the table has one of the ids. Returns whether it inserted them.
+    fn insert_all(&mut self, rows: &[EventRow]) -> rusqlite::Result<bool> {
         for (number, row) in rows.iter().enumerate() {
-            row.bind(&mut self.insert_rows, number)?;
+            row.bind(&mut self.insert_rows, number * COLUMN_COUNT)?;
         }
-        self.insert_rows.raw_execute()
-    }
-
-    /// Whether the table has this row.
-    fn has(&self, row: &EventRow) -> rusqlite::Result<bool> {
-        let query = "SELECT 1 FROM events WHERE offset = ?1 AND id = ?2";
-        self.connection.prepare_cached(query)?.exists(params![row.offset, row.id])
+        if self.insert_rows.raw_execute()? == rows.len() {
+            return Ok(true);
+        }
+        // One was ignored, and those after it got the wrong offsets.
+        self.connection.prepare_cached("DELETE FROM events WHERE offset >= ?1")?.execute([rows[0].offset])?;
+        Ok(false)
     }
 
     /// Writes one row. Returns whether the event is new.
     fn insert_one(&mut self, row: &EventRow) -> rusqlite::Result<bool> {
-        row.bind(&mut self.insert, 0)?;
+        row.bind_with_offset(&mut self.insert)?;
         // A row that was inserted proves it without another look into the table.
         if self.insert.raw_execute()? > 0 {
             return Ok(true);
@@ -110,8 +118,8 @@ impl<'c> EventTable<'c> {
         let is_known = self.connection.prepare_cached("SELECT 1 FROM events WHERE id = ?1")?.exists([row.id])?;
         let repeat = "INSERT OR IGNORE INTO repeats SELECT offset, stream FROM events WHERE id = ?1 AND offset <> ?2";
         self.connection.prepare_cached(repeat)?.execute(params![row.id, row.offset])?;
-        let mut replace = self.connection.prepare_cached(&insertion("INSERT OR REPLACE", 1))?;
-        row.bind(&mut replace, 0)?;
+        let mut replace = self.connection.prepare_cached(&insertion("INSERT OR REPLACE"))?;
+        row.bind_with_offset(&mut replace)?;
         replace.raw_execute()?;
         Ok(!is_known)
     }

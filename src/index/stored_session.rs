@@ -49,8 +49,14 @@ impl StoredSession {
         })
     }
 
-    /// Binds the values of [`COLUMNS`] as row number `row` of a statement.
-    fn bind(&self, statement: &mut CachedStatement<'_>, row: usize) -> rusqlite::Result<()> {
+    /// Binds the number and the values of [`COLUMNS`].
+    fn bind_with_number(&self, statement: &mut CachedStatement<'_>) -> rusqlite::Result<()> {
+        statement.raw_bind_parameter(1, self.number)?;
+        self.bind(statement, 1)
+    }
+
+    /// Binds the values of [`COLUMNS`] to the parameters after `from`.
+    fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
         let session = &self.session;
         let none = (None, &Push::default());
         let (push_id, push) = session.push.as_ref().map_or(none, |(id, push)| (Some(id.to_bytes()), push));
@@ -61,7 +67,6 @@ impl StoredSession {
         let manual_end_why = manual_end.and_then(|(_, end)| end.why.as_deref());
         let category = session.reason().map(|reason| reason.category.label());
         let values: [&dyn ToSql; COLUMN_COUNT] = [
-            &self.number,
             &self.stream,
             &self.sequence,
             &self.offsets.0,
@@ -91,20 +96,20 @@ impl StoredSession {
             &manual_end_why,
         ];
         for (column, value) in values.into_iter().enumerate() {
-            statement.raw_bind_parameter(row * COLUMN_COUNT + column + 1, value)?;
+            statement.raw_bind_parameter(from + column + 1, value)?;
         }
         Ok(())
     }
 }
 
-/// The columns of a new row, and how many they are.
-const COLUMNS: &str = "number, stream, sequence, first_offset, last_offset, first_ms, last_ms,
+/// The columns of a new row after its number, and how many they are.
+const COLUMNS: &str = "stream, sequence, first_offset, last_offset, first_ms, last_ms,
     push_id, push_appid, push_node, push_user_address, push_width, push_height,
     stop_id, stop_appid, stop_node, stop_user_address, stop_width, stop_height,
     stop_duration_ms, stop_errcode, stop_errmsg, started_ms, ended_ms, duration_ms, reason_category, manual_end_id, manual_end_why";
-const COLUMN_COUNT: usize = 28;
+const COLUMN_COUNT: usize = 27;
 
-/// Takes the values of [`COLUMNS`], and doesn't change the start.
+/// Takes the number and the values of [`COLUMNS`], and doesn't change the start.
 const UPDATE: &str = "UPDATE sessions SET first_offset = ?4, last_offset = ?5, first_ms = ?6, last_ms = ?7,
         push_id = ?8, push_appid = ?9, push_node = ?10, push_user_address = ?11, push_width = ?12, push_height = ?13,
         stop_id = ?14, stop_appid = ?15, stop_node = ?16, stop_user_address = ?17, stop_width = ?18, stop_height = ?19,
@@ -128,15 +133,16 @@ impl<'c> SessionTable<'c> {
         let find = format!(
             "SELECT {SESSION_COLUMNS}, ended_ms, reason_category FROM sessions WHERE sequence = ?1 AND stream = ?2"
         );
-        let insert = |verb: &str, rows: usize| {
-            format!("{verb} INTO sessions ({COLUMNS}) VALUES {}", placeholders(COLUMN_COUNT, rows))
-        };
+        let insert = format!("INSERT INTO sessions (number, {COLUMNS}) VALUES {}", placeholders(1 + COLUMN_COUNT, 1));
+        // Without their numbers and with `IGNORE`: otherwise SQLite would copy each page before it changes it, to undo the first
+        // rows if a later one fails.
+        let insert_rows =
+            format!("INSERT OR IGNORE INTO sessions ({COLUMNS}) VALUES {}", placeholders(COLUMN_COUNT, ROWS));
         Ok(SessionTable {
             connection,
             find: connection.prepare_cached(&find)?,
-            insert: connection.prepare_cached(&insert("INSERT", 1))?,
-            // Without `IGNORE`, SQLite would copy each page before it changes it, to undo the first rows if a later one fails.
-            insert_rows: connection.prepare_cached(&insert("INSERT OR IGNORE", ROWS))?,
+            insert: connection.prepare_cached(&insert)?,
+            insert_rows: connection.prepare_cached(&insert_rows)?,
             update: connection.prepare_cached(UPDATE)?,
         })
     }
@@ -151,24 +157,30 @@ impl<'c> SessionTable<'c> {
         self.find.query_row(params![sequence, stream], read).optional()
     }
 
-    /// Writes the rows of new sessions.
+    /// Writes the rows of new sessions, in the order of their numbers.
     ///
     /// # Errors
     /// The database cannot be written, or it has one of the sessions.
     pub(super) fn insert(&mut self, sessions: &[&StoredSession]) -> rusqlite::Result<()> {
+        let last = "SELECT max(number) FROM sessions";
+        let last: Option<i64> = self.connection.prepare_cached(last)?.query_row([], |row| row.get(0))?;
+        // SQLite gives this number to a row without one. The last sessions may be pruned, and no number is used again.
+        let mut next = last.unwrap_or(0) + 1;
         for chunk in sessions.chunks(ROWS) {
-            if chunk.len() == ROWS {
+            if chunk.len() == ROWS && chunk[0].number == next {
                 for (row, stored) in chunk.iter().enumerate() {
-                    stored.bind(&mut self.insert_rows, row)?;
+                    stored.bind(&mut self.insert_rows, row * COLUMN_COUNT)?;
                 }
                 if self.insert_rows.raw_execute()? == ROWS {
+                    next += ROWS as i64;
                     continue;
                 }
                 // One was ignored, and inserting all again returns the error.
             }
             for stored in chunk {
-                stored.bind(&mut self.insert, 0)?;
+                stored.bind_with_number(&mut self.insert)?;
                 self.insert.raw_execute()?;
+                next = stored.number + 1;
             }
         }
         Ok(())
@@ -176,7 +188,7 @@ impl<'c> SessionTable<'c> {
 
     /// Writes the row of a session that was `before`.
     pub(super) fn update(&mut self, stored: &StoredSession, before: &Session) -> rusqlite::Result<()> {
-        stored.bind(&mut self.update, 0)?;
+        stored.bind_with_number(&mut self.update)?;
         self.update.raw_execute()?;
         // Writing the same start again would cost as much in the indexes by start as a change.
         let started_ms = stored.session.started_ms();

@@ -63,9 +63,10 @@ pub(super) fn events(callbacks: &[Value]) -> Vec<Event> {
     callbacks.iter().map(event).collect()
 }
 
-/// Records of events, with gaps between their offsets.
+/// Records of events, with some gaps between their offsets.
 pub(super) fn records(events: &[Event]) -> Vec<Record> {
-    let offset = |position: usize| Offset(position as i64 + position as i64 / 5 + 1);
+    // Rows that have no gap are inserted several at a time.
+    let offset = |position: usize| Offset(position as i64 + position as i64 / 11 + 1);
     events.iter().enumerate().map(|(at, event)| Record { offset: offset(at), event: event.clone() }).collect()
 }
 
@@ -194,12 +195,12 @@ fn count(events: &[Event], condition: impl Fn(&Event) -> bool) -> usize {
     events.iter().filter(|event| condition(event)).map(Event::id).collect::<HashSet<EventId>>().len()
 }
 
-/// The steps of SQLite's plan for each statement that `run` executes, with the statement.
-pub(super) fn plans<T>(
+/// The texts of the statements that `run` executes.
+pub(super) fn statements<T>(
     subject: &mut T,
     connection: impl Fn(&mut T) -> &mut Connection,
     run: impl FnOnce(&mut T),
-) -> Vec<(String, String)> {
+) -> Vec<String> {
     let (send, statements) = mpsc::channel();
     let trace = move |traced: TraceEvent<'_>| {
         if let TraceEvent::Stmt(_, text) = traced {
@@ -209,8 +210,17 @@ pub(super) fn plans<T>(
     connection(subject).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(trace)).unwrap();
     run(subject);
     connection(subject).trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
+    statements.try_iter().collect()
+}
+
+/// The steps of SQLite's plan for each statement that `run` executes, with the statement.
+pub(super) fn plans<T>(
+    subject: &mut T,
+    connection: impl Fn(&mut T) -> &mut Connection,
+    run: impl FnOnce(&mut T),
+) -> Vec<(String, String)> {
     let mut plans = Vec::new();
-    for statement in statements.try_iter() {
+    for statement in statements(subject, &connection, run) {
         if !["SELECT", "UPDATE", "DELETE"].iter().any(|word| statement.starts_with(word)) {
             continue;
         }

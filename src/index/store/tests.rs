@@ -11,7 +11,7 @@ use crate::index::apply::Applied;
 use crate::index::reader::testing::two_streams;
 use crate::index::testing::{
     NOW_MS, apply_randomly, assert_searches, at, events, expected, indexed, indexed_randomly, journal as state_of,
-    open, open_with, options, plans, pushed, records, records_of, sessions,
+    open, open_with, options, plans, pushed, records, records_of, sessions, statements,
 };
 use crate::index::{Reader, rebuild};
 use crate::journal::{self, Record};
@@ -430,6 +430,59 @@ fn recordings_count_alike_after_pruning() {
     prune_all(&mut store, Offset(1000));
     assert_eq!(counts(), (4, 2));
     assert_eq!(sessions(directory.path()), expected(&events(&callbacks)));
+}
+
+/// SQLite gives offsets to the rows that are inserted at once. A known event among them must not move those after it.
+#[test]
+fn repeated_event_moves_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    let mut events = events(&(0..24).map(|number| push(STREAM, &number.to_string(), number)).collect::<Vec<_>>());
+    events[12] = events[3].clone();
+    let journal: Vec<Record> =
+        (1..).zip(&events).map(|(offset, event)| Record { offset: Offset(offset), event: event.clone() }).collect();
+    store.apply(&journal[..8]).unwrap();
+    store.apply(&journal[8..]).unwrap();
+    assert_eq!(sessions(directory.path()), expected(&events));
+    let reader = Reader::open(directory.path()).unwrap();
+    for Record { offset, event } in journal.iter().filter(|record| record.offset != Offset(4)) {
+        assert_eq!(reader.event(event.id()).unwrap(), Some(*offset));
+    }
+    let repeats: Vec<i64> = store
+        .connection
+        .prepare("SELECT offset FROM repeats")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(repeats, [4]);
+}
+
+/// For a row with its own key, SQLite checks that it is a number. If another row of the same statement came before, it copies each
+/// page for that, which takes longer than the rest of the statement.
+#[test]
+fn several_rows_are_inserted_without_copies() {
+    let (_directory, mut store) = two_streams();
+    let late = records_of(&(0..32).map(|number| push("c.com/live/s", &number.to_string(), number)).collect::<Vec<_>>());
+    let statements = statements(
+        &mut store,
+        |store| &mut store.connection,
+        |store| {
+            store.apply(&late).unwrap();
+        },
+    );
+    let with_several_rows: Vec<_> = statements.iter().filter(|text| text.contains("),(")).collect();
+    for table in ["INTO events", "INTO sessions"] {
+        assert!(with_several_rows.iter().any(|text| text.contains(table)), "{table}: {statements:#?}");
+    }
+    for text in with_several_rows {
+        let mut program = store.connection.prepare(&format!("EXPLAIN {text}")).unwrap();
+        let mut rows = program.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            assert_ne!(row.get::<_, String>("opcode").unwrap(), "MustBeInt", "{text}");
+        }
+    }
 }
 
 #[test]
