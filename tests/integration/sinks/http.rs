@@ -216,9 +216,9 @@ async fn a_wrong_configuration_loses_no_event() {
 }
 
 #[tokio::test]
-#[ignore = "takes two minutes: run by tests/run"]
+#[ignore = "takes a minute: run by tests/run"]
 async fn a_large_backlog_needs_flat_memory() {
-    const EVENTS: u64 = 100_000;
+    const EVENTS: u64 = 50_000;
     const MEMORY_KIB_MAX: u64 = 16 * 1024;
     let directory = tempfile::tempdir().unwrap();
     let mut http = Http::new(directory.path(), "batch_events_max = 100\nstart = \"earliest\"");
