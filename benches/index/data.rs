@@ -30,6 +30,15 @@ pub(crate) fn data_dir(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
+/// Copies kept data to another directory, and returns it.
+pub(crate) fn copy(kept: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(data_dir(directory))?;
+    for name in ["journal.db", "index.db"] {
+        fs::copy(data_dir(kept).join(name), data_dir(directory).join(name))?;
+    }
+    Ok(directory.to_owned())
+}
+
 /// Makes the data below `directory`, unless an earlier run has kept them there. Makes the index alone if only that is missing.
 pub(crate) fn build(directory: &Path, sessions: u64) -> anyhow::Result<()> {
     let (data, complete) = (data_dir(directory), directory.join(format!("complete-{sessions}")));
