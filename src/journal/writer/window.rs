@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use super::super::Offset;
 use crate::callback::EventId;
 
-/// An id without what all ids have. It takes 12 bytes, because a window may hold millions.
+/// An id in 12 bytes instead of 16, because a window may hold millions: see [`shorten`].
 type ShortId = [u32; 3];
 
 /// The ids of one second.
@@ -131,14 +131,14 @@ impl Window {
     }
 }
 
-/// Returns the digest of an id and the lowest 22 bits of its time in ms. Ids with the same digest have the same members. Their times
-/// differ only for callbacks without a time of their own, by whole seconds, and for ends of one session that persons set. Times in
-/// whole seconds have the same 22 bits only six days apart.
+/// Returns the lowest 22 bits of an id's time, and its digest mixed with the other bits of the time. So two ids with the same digest
+/// and different times always differ: they are of callbacks with the same members and no time of their own.
 fn shorten(id: EventId) -> ShortId {
     let bits = u128::from_be_bytes(id.to_bytes());
     // `EventId` describes its bits: time, version, 12 bits of the digest, variant, 62 bits of the digest.
+    let time = bits >> 80;
     let digest = (bits >> 64 & 0xfff) << 62 | bits & ((1 << 62) - 1);
-    let short = (bits >> 80) << 74 | digest;
+    let short = time << 74 | digest ^ time >> 22;
     [(short >> 64) as u32, (short >> 32) as u32, short as u32]
 }
 
@@ -207,12 +207,31 @@ mod tests {
         let mut window = Window::new(60, 1000);
         let bytes = id(7).to_bytes();
         window.insert(id(7), 0);
-        // The lowest 22 bits of the time, and the digest.
-        let bits = (26..48).chain(52..64).chain(66..128);
+        // The time and the digest: the version and the variant are the same in all ids.
+        let bits = (0..48).chain(52..64).chain(66..128);
         for bit in bits {
             let mut other = bytes;
             other[bit / 8] ^= 0x80 >> (bit % 8);
             assert!(!window.contains(EventId::from_bytes(other)), "bit {bit}");
+        }
+    }
+
+    /// A callback without a time of its own is another event with another `t`, and with none, however far apart these are.
+    #[test]
+    fn every_other_time_is_another_id() {
+        let (mut window, digest) = (Window::new(60, 1000), id(7).to_bytes());
+        let at = |time_ms: u64| {
+            let mut bytes = digest;
+            bytes[..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
+            EventId::from_bytes(bytes)
+        };
+        window.insert(at(0), 0);
+        for periods in [1, 2, 3250, 1 << 25] {
+            // The lowest 22 bits of these times are 0, and some are whole seconds.
+            for time_ms in [periods << 22, periods * 524_288_000] {
+                let time_ms = time_ms & ((1 << 48) - 1);
+                assert!(!window.contains(at(time_ms)), "{time_ms}");
+            }
         }
     }
 
