@@ -78,13 +78,13 @@ impl<'c> EventTable<'c> {
     pub(super) fn write(&mut self, rows: &[EventRow], mut is_new: impl FnMut(usize)) -> rusqlite::Result<()> {
         let newest = "SELECT max(offset) FROM events";
         let newest: Option<i64> = self.connection.prepare_cached(newest)?.query_row([], |row| row.get(0))?;
-        // SQLite gives this offset to a row without one.
+        // The offset that SQLite probably gives to a row without one.
         let mut next = newest.unwrap_or(0) + 1;
         for (chunk_number, chunk) in rows.chunks(ROWS).enumerate() {
             let (first, last) = (chunk[0].offset, chunk[chunk.len() - 1].offset);
-            // Nearly all events are new, and the offsets of a batch have no gaps.
-            let follow = chunk.len() == ROWS && first == next && last - first == ROWS as i64 - 1;
-            let are_inserted = follow && self.insert_all(chunk)?;
+            // The offsets of a batch hardly ever have gaps.
+            let comes_next = chunk.len() == ROWS && first == next && last - first == ROWS as i64 - 1;
+            let are_inserted = comes_next && self.insert_all(chunk)?;
             for (position, row) in chunk.iter().enumerate() {
                 if are_inserted || self.insert_one(row)? {
                     is_new(chunk_number * ROWS + position);
@@ -95,16 +95,24 @@ impl<'c> EventTable<'c> {
         Ok(())
     }
 
-    /// Inserts all rows at the next offsets, or none of them if the table has one of the ids. Returns whether it inserted them.
+    /// Inserts all rows after the newest one, or none of them if one of the ids is known or SQLite would give them other offsets.
+    /// Returns whether it inserted them.
     fn insert_all(&mut self, rows: &[EventRow]) -> rusqlite::Result<bool> {
         for (number, row) in rows.iter().enumerate() {
             row.bind(&mut self.insert_rows, number * COLUMN_COUNT)?;
         }
-        if self.insert_rows.raw_execute()? == rows.len() {
+        let inserted = self.insert_rows.raw_execute()?;
+        if inserted == 0 {
+            // The last rowid below would be of another statement.
+            return Ok(false);
+        }
+        let given = self.connection.last_insert_rowid();
+        if inserted == rows.len() && rows.last().is_some_and(|last| last.offset == given) {
             return Ok(true);
         }
-        // One was ignored, and those after it got the wrong offsets.
-        self.connection.prepare_cached("DELETE FROM events WHERE offset >= ?1")?.execute([rows[0].offset])?;
+        // A row was ignored, or the newest row had been replaced by one with a lower offset. The given offsets have no gaps.
+        let mut remove = self.connection.prepare_cached("DELETE FROM events WHERE offset > ?1")?;
+        remove.execute([given - inserted as i64])?;
         Ok(false)
     }
 

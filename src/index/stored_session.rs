@@ -164,7 +164,8 @@ impl<'c> SessionTable<'c> {
     pub(super) fn insert(&mut self, sessions: &[&StoredSession]) -> rusqlite::Result<()> {
         let last = "SELECT max(number) FROM sessions";
         let last: Option<i64> = self.connection.prepare_cached(last)?.query_row([], |row| row.get(0))?;
-        // SQLite gives this number to a row without one. The last sessions may be pruned, and no number is used again.
+        // SQLite gives this number to a row without one. The number of a new session is higher if the last ones were pruned, because no
+        // number is used again.
         let mut next = last.unwrap_or(0) + 1;
         for chunk in sessions.chunks(ROWS) {
             if chunk.len() == ROWS && chunk[0].number == next {
