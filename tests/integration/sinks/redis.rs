@@ -214,9 +214,9 @@ async fn live_streams_ignore_the_order() {
 }
 
 #[tokio::test]
-#[ignore = "needs redis-server and takes a minute: run by tests/run"]
+#[ignore = "needs redis-server and takes two minutes: run by tests/run"]
 async fn a_backlog_for_redis_needs_flat_memory() {
-    const EVENTS: u64 = 50_000;
+    const EVENTS: u64 = 100_000;
     const MEMORY_KIB_MAX: u64 = 32 * 1024;
     let directory = tempfile::tempdir().unwrap();
     let mut redis = Redis::new(directory.path(), "start = \"earliest\"");
