@@ -113,7 +113,7 @@ pub(super) struct WatchedBody<B> {
     ended: fn(&Connection),
 }
 
-/// A request as hyper read it, for the router.
+/// A request as hyper read it, for the endpoint.
 pub(super) fn watched_request(request: hyper::Request<Incoming>, connection: &Arc<Connection>) -> Request {
     if request.body().is_end_stream() {
         // hyper reports no end of a body that never begins.
@@ -125,7 +125,7 @@ pub(super) fn watched_request(request: hyper::Request<Incoming>, connection: &Ar
     request.map(|body| Body::new(WatchedBody { body, connection, ended: Connection::end_body }))
 }
 
-/// The response of the router, for hyper.
+/// The response of the endpoint, for hyper.
 pub(super) fn watched_response(response: Response, connection: &Arc<Connection>) -> Response<WatchedBody<Body>> {
     connection.begin_answer();
     let connection = Arc::clone(connection);

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
+
 use super::testing::{SAMPLE, Setup, get, other, post, request, setup, start_tcp};
 use super::*;
 use crate::callback::{CallbackKey, Verifier, VerifierOptions};
@@ -11,7 +13,6 @@ use crate::http::testing::{Client, Lines, PEER};
 use crate::journal::AppendError;
 use crate::receiver::{ERRORS, Options};
 use crate::telemetry::TextFormat;
-use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
 
 #[tokio::test(start_paused = true)]
 async fn copy_of_a_callback_is_a_duplicate() {
