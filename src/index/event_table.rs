@@ -2,7 +2,7 @@
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::multiple_rows::{ROWS, placeholders};
+use super::multiple_rows::{ROWS, next_number, placeholders};
 use crate::callback::{Event, EventType, recording_started_ms};
 use crate::journal::Offset;
 
@@ -62,7 +62,7 @@ pub(super) struct EventTable<'c> {
 impl<'c> EventTable<'c> {
     /// Prepares the statements.
     pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<EventTable<'c>> {
-        // Without their offsets, because with them SQLite would copy each page before it changes it.
+        // Without their offsets: see `next_number`.
         let insert_rows =
             format!("INSERT OR IGNORE INTO events ({COLUMNS}) VALUES {}", placeholders(COLUMN_COUNT, ROWS));
         Ok(EventTable {
@@ -76,10 +76,7 @@ impl<'c> EventTable<'c> {
     /// row with the same id or the same offset is replaced. If the same event had another offset, that goes to `repeats`, because
     /// the journal has a record there, too.
     pub(super) fn write(&mut self, rows: &[EventRow], mut is_new: impl FnMut(usize)) -> rusqlite::Result<()> {
-        let newest = "SELECT max(offset) FROM events";
-        let newest: Option<i64> = self.connection.prepare_cached(newest)?.query_row([], |row| row.get(0))?;
-        // The offset that SQLite probably gives to a row without one.
-        let mut next = newest.unwrap_or(0) + 1;
+        let mut next = next_number(self.connection, "events")?;
         for (chunk_number, chunk) in rows.chunks(ROWS).enumerate() {
             let (first, last) = (chunk[0].offset, chunk[chunk.len() - 1].offset);
             // The offsets of a batch hardly ever have gaps.

@@ -3,7 +3,7 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, params};
 
 use super::hours::End;
-use super::multiple_rows::{ROWS, placeholders};
+use super::multiple_rows::{ROWS, next_number, placeholders};
 use crate::callback::EventId;
 use crate::session::{ManualEnd, Push, Session, Stop};
 
@@ -134,8 +134,7 @@ impl<'c> SessionTable<'c> {
             "SELECT {SESSION_COLUMNS}, ended_ms, reason_category FROM sessions WHERE sequence = ?1 AND stream = ?2"
         );
         let insert = format!("INSERT INTO sessions (number, {COLUMNS}) VALUES {}", placeholders(1 + COLUMN_COUNT, 1));
-        // Without their numbers and with `IGNORE`: otherwise SQLite would copy each page before it changes it, to undo the first
-        // rows if a later one fails.
+        // Without their numbers, see `next_number`, and with `IGNORE`, because SQLite would copy pages for a row that may fail, too.
         let insert_rows =
             format!("INSERT OR IGNORE INTO sessions ({COLUMNS}) VALUES {}", placeholders(COLUMN_COUNT, ROWS));
         Ok(SessionTable {
@@ -162,11 +161,8 @@ impl<'c> SessionTable<'c> {
     /// # Errors
     /// The database cannot be written, or it has one of the sessions.
     pub(super) fn insert(&mut self, sessions: &[&StoredSession]) -> rusqlite::Result<()> {
-        let last = "SELECT max(number) FROM sessions";
-        let last: Option<i64> = self.connection.prepare_cached(last)?.query_row([], |row| row.get(0))?;
-        // SQLite gives this number to a row without one. The number of a new session is higher if the last ones were pruned, because no
-        // number is used again.
-        let mut next = last.unwrap_or(0) + 1;
+        // The number of a new session is higher if the last ones were pruned, because no number is used again.
+        let mut next = next_number(self.connection, "sessions")?;
         for chunk in sessions.chunks(ROWS) {
             if chunk.len() == ROWS && chunk[0].number == next {
                 for (row, stored) in chunk.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::index::apply::Applied;
 use crate::index::reader::testing::two_streams;
 use crate::index::testing::{
     NOW_MS, apply_randomly, assert_searches, at, events, expected, indexed, indexed_randomly, journal as state_of,
-    open, open_with, options, plans, pushed, records, records_of, sessions, statements,
+    open, open_with, options, plans, pushed, records, records_of, sessions,
 };
 use crate::index::{Reader, rebuild};
 use crate::journal::{self, Record};
@@ -430,122 +430,6 @@ fn recordings_count_alike_after_pruning() {
     prune_all(&mut store, Offset(1000));
     assert_eq!(counts(), (4, 2));
     assert_eq!(sessions(directory.path()), expected(&events(&callbacks)));
-}
-
-/// SQLite gives offsets to the rows that are inserted at once. A known event among them must not move those after it.
-#[test]
-fn repeated_event_moves_no_other() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = open(directory.path());
-    let mut events = events(&(0..24).map(|number| push(STREAM, &number.to_string(), number)).collect::<Vec<_>>());
-    events[12] = events[3].clone();
-    let journal: Vec<Record> =
-        (1..).zip(&events).map(|(offset, event)| Record { offset: Offset(offset), event: event.clone() }).collect();
-    store.apply(&journal[..8]).unwrap();
-    store.apply(&journal[8..]).unwrap();
-    assert_eq!(sessions(directory.path()), expected(&events));
-    let reader = Reader::open(directory.path()).unwrap();
-    for Record { offset, event } in journal.iter().filter(|record| record.offset != Offset(4)) {
-        assert_eq!(reader.event(event.id()).unwrap(), Some(*offset));
-    }
-    let repeats: Vec<i64> = store
-        .connection
-        .prepare("SELECT offset FROM repeats")
-        .unwrap()
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    assert_eq!(repeats, [4]);
-}
-
-/// Then SQLite ignores every row of a statement.
-#[test]
-fn wholly_repeated_events_remove_no_other() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = open(directory.path());
-    let events = events(&(0..12).map(|number| push(STREAM, &number.to_string(), number)).collect::<Vec<_>>());
-    let journal: Vec<Record> = (1..)
-        .zip(events.iter().chain(&events[4..8]))
-        .map(|(offset, event)| Record { offset: Offset(offset), event: event.clone() })
-        .collect();
-    store.apply(&journal[..12]).unwrap();
-    // A new stream's number would be taken for an offset.
-    let mut late = journal[12..].to_vec();
-    late.push(Record { offset: Offset(17), event: event(&push("new.com/live/s", "1", 50)) });
-    store.apply(&late).unwrap();
-    let reader = Reader::open(directory.path()).unwrap();
-    for Record { offset, event } in journal[..4].iter().chain(&journal[8..]).chain(&late[4..]) {
-        assert_eq!(reader.event(event.id()).unwrap(), Some(*offset));
-    }
-}
-
-/// The newest row gets a lower offset if its event comes again there. SQLite then gives lower offsets than expected.
-#[test]
-fn replaced_newest_row_moves_no_other() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = open(directory.path());
-    let events = events(&(0..16).map(|number| push(STREAM, &number.to_string(), number)).collect::<Vec<_>>());
-    let record = |offset: i64, event: usize| Record { offset: Offset(offset), event: events[event].clone() };
-    let first: Vec<Record> = [(1, 0), (2, 1), (3, 2), (9, 3)].map(|(offset, event)| record(offset, event)).to_vec();
-    store.apply(&first).unwrap();
-    // The record at 9 is gone, and its event stands at 4.
-    let mut again: Vec<Record> = (1..=4).map(|offset| record(offset, offset as usize - 1)).collect();
-    again.extend((10..=17).map(|offset| record(offset, offset as usize - 6)));
-    store.apply(&again).unwrap();
-    let reader = Reader::open(directory.path()).unwrap();
-    for Record { offset, event } in &again {
-        assert_eq!(reader.event(event.id()).unwrap(), Some(*offset));
-    }
-}
-
-/// No number of a pruned session is used again, and the numbers that SQLite would give are not used then.
-#[test]
-fn sessions_after_a_pruned_end_keep_their_numbers() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = open(directory.path());
-    let callbacks: Vec<_> = (0..24).map(|number| push(STREAM, &number.to_string(), number)).collect();
-    let journal: Vec<Record> =
-        (1..).zip(events(&callbacks)).map(|(offset, event)| Record { offset: Offset(offset), event }).collect();
-    store.apply(&journal[..8]).unwrap();
-    store
-        .connection
-        .execute_batch("DELETE FROM sessions WHERE number > 4; DELETE FROM events WHERE offset > 4")
-        .unwrap();
-    store.apply(&journal[8..]).unwrap();
-    let rows: Vec<(i64, i64, i64)> = store.connection
-        .prepare("SELECT offset, session, number FROM events JOIN sessions ON first_offset = offset WHERE offset > 8 ORDER BY offset")
-        .unwrap().query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect();
-    assert_eq!(rows, (9..=24).map(|number| (number, number, number)).collect::<Vec<_>>());
-}
-
-/// For a row with its own key, SQLite checks that it is a number. If another row of the same statement came before, it copies each
-/// page for that, which takes longer than the rest of the statement.
-#[test]
-fn several_rows_are_inserted_without_copies() {
-    let (_directory, mut store) = two_streams();
-    let late = records_of(&(0..32).map(|number| push("c.com/live/s", &number.to_string(), number)).collect::<Vec<_>>());
-    let statements = statements(
-        &mut store,
-        |store| &mut store.connection,
-        |store| {
-            store.apply(&late).unwrap();
-        },
-    );
-    let with_several_rows: Vec<_> = statements.iter().filter(|text| text.contains("),(")).collect();
-    for table in ["INTO events", "INTO sessions"] {
-        assert!(with_several_rows.iter().any(|text| text.contains(table)), "{table}: {statements:#?}");
-    }
-    for text in with_several_rows {
-        let mut program = store.connection.prepare(&format!("EXPLAIN {text}")).unwrap();
-        let mut rows = program.raw_query();
-        while let Some(row) = rows.next().unwrap() {
-            let (opcode, does): (String, i64) = (row.get("opcode").unwrap(), row.get("p2").unwrap());
-            let fails = row.get::<_, i64>("p1").unwrap() != 0 && ["Halt", "HaltIfNull"].contains(&opcode.as_str());
-            // 2 is SQLite's number for "undo this statement".
-            assert!(opcode != "MustBeInt" && !(fails && does == 2), "{text}");
-        }
-    }
 }
 
 #[test]
