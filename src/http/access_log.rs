@@ -61,8 +61,8 @@ impl LoggedRequest {
         if status >= 400 || share.decides() {
             let event = response.extensions().get::<LoggedEvent>().map(|LoggedEvent(id)| id.as_str());
             let duration_ms = began.elapsed().as_micros() as f64 / 1000.0;
-            // A stream of events has no length.
-            let bytes = response.body().size_hint().exact();
+            // The body of an answer to HEAD is not sent. A stream of events has no length.
+            let bytes = if method == "HEAD" { Some(0) } else { response.body().size_hint().exact() };
             tracing::info!(listener, %client, method, path, status, bytes, duration_ms, event.id = event, "request");
         }
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::http::listener::testing::limits;
     use crate::http::testing::{Connector, Lines, MemoryListener};
-    use crate::http::{Hooks, serve};
+    use crate::http::{Endpoint, Hooks, PendingAnswer, serve};
     use crate::telemetry::AccessOptions;
 
     fn options(sample: &str) -> AccessOptions {
@@ -89,6 +89,10 @@ mod tests {
         let router = Router::new()
             .route("/good", get(async || ([("x", "y")], axum::Extension(LoggedEvent("an-id".to_owned())), "four")))
             .route("/bad", get(async || StatusCode::IM_A_TEAPOT));
+        served_by(router, share)
+    }
+
+    fn served_by(endpoint: impl Endpoint, share: &PresentShare) -> Connector {
         let client: FindAddress = Box::new(|peer, headers| match headers.get("client") {
             Some(client) => client.to_str().unwrap().parse().unwrap(),
             None => peer,
@@ -96,7 +100,7 @@ mod tests {
         let access_log = Some(AccessLog { listener: "receiver", share: share.clone(), client });
         let (connector, listener) = MemoryListener::new();
         let hooks = Hooks { access_log, ..Hooks::default() };
-        tokio::spawn(serve(listener, router, hooks, limits(), std::future::pending()));
+        tokio::spawn(serve(listener, endpoint, hooks, limits(), std::future::pending()));
         connector
     }
 
@@ -120,6 +124,27 @@ mod tests {
             assert!(line.contains(part), "{part}: {line}");
         }
         assert!(!line.contains("secret"), "{line}");
+    }
+
+    /// axum's router empties the body of an answer to HEAD. Another endpoint leaves that to hyper.
+    struct Four;
+
+    impl Endpoint for Four {
+        fn answer(&self, _: axum::extract::Request, _: SocketAddr) -> PendingAnswer {
+            Box::pin(async { Response::new("four".into()) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answer_to_head_has_no_bytes() {
+        for (method, bytes) in [("GET", 4), ("HEAD", 0)] {
+            let (lines, _guard) = Lines::take();
+            let connector = served_by(Four, &PresentShare::new(Some(options("1"))));
+            let mut client = connector.connect().unwrap();
+            client.send(request("/good").replace("GET", method)).await;
+            assert!(client.read_until("\r\n\r\n").await);
+            assert!(lines.text().contains(&format!("status=200 bytes={bytes} ")), "{}", lines.text());
+        }
     }
 
     #[tokio::test(start_paused = true)]
