@@ -98,8 +98,8 @@ pub(super) fn spawn_endpoints(
     };
     let (receiver_limits, admin_limits) = (SharedLimits::from(limits), SharedLimits::from(admin_limits));
     let access_share = PresentShare::new(config.log.access);
-    let (endpoint, receiver_hooks) =
-        (Arc::clone(&callback_receiver), hooks(&callback_receiver, metrics, &access_share));
+    let endpoint = Arc::clone(&callback_receiver);
+    let receiver_hooks = hooks(&callback_receiver, metrics, &access_share);
     let receiver =
         tokio::spawn(serve(ports.receiver, endpoint, receiver_hooks, receiver_limits.clone(), receiver_stop));
     let options = admin::Options { subscribers_max, ..config.admin.clone() };
