@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use livehook::index;
 use livehook::journal::{self, Journal, Opened, SqliteJournal};
 use livehook::telemetry::Metrics;
@@ -34,6 +34,13 @@ pub(crate) fn data_dir(directory: &Path) -> PathBuf {
 pub(crate) fn copy(kept: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(data_dir(directory))?;
     for name in ["journal.db", "index.db"] {
+        let wal = data_dir(kept).join(format!("{name}-wal"));
+        ensure!(
+            fs::metadata(&wal).map_or(0, |wal| wal.len()) == 0,
+            "{} is not empty, because an earlier run was killed: remove {}",
+            wal.display(),
+            kept.display()
+        );
         fs::copy(data_dir(kept).join(name), data_dir(directory).join(name))?;
     }
     Ok(directory.to_owned())

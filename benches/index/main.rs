@@ -12,7 +12,7 @@
 //! Options: `--rounds N` (3), `--secs N` for the length of a round of `receiver` and `full` (5), `--events N` in a round of `apply`
 //! (200000), `--queries N` of each kind (200), `--sessions N` in the data of all modes but `receiver` (1000000, with five events
 //! each: needs 8 GB of disk), `--dir DIR` for all data (in `target/`), and `--keep yes` to keep the data for the next run. `full`
-//! adds events to the data, so it works on a copy of kept data.
+//! adds events to the data, so it works on a copy of kept data, which needs as much disk again.
 //!
 //! The data are a month of 50,000 streams, appended to a journal by the receiver's code, and the index that a rebuild makes from
 //! it. About 1,000 streams of a million sessions are live at the end. `queries` adds a few percent to the data.
