@@ -14,7 +14,7 @@ use super::client::{Client, now_secs, sign};
 use super::process::Livehook;
 
 /// Versions with redrives, replays and pending events.
-const RECORDED: [&str; 3] = ["schema-3", "schema-5", "index-3"];
+const RECORDED: [&str; 4] = ["schema-3", "schema-5", "index-3", "index-4"];
 
 /// States before that. Their indexes have version 1, but not all of its tables.
 const RECORDED_PLAIN: [&str; 1] = ["schema-1"];
