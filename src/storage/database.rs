@@ -21,6 +21,9 @@ mod tests;
 /// After a burst, a checkpoint that empties the WAL shrinks its file to this size.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
+/// How many prepared statements a writer keeps. One batch of the index runs some 30 of them.
+const STATEMENTS_KEPT: usize = 64;
+
 /// A kind of database. Its version is 1 plus the number of migrations.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -97,6 +100,7 @@ impl Database {
         // SQLite does not wait for a lock if a transaction that has read something wants to write. Even a reader takes that
         // lock for a moment, to recover the WAL. So each transaction takes the lock when it begins.
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         wal::switch_on(&connection, path)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
