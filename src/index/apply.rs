@@ -6,6 +6,7 @@ use hashbrown::hash_map::Entry;
 use super::event_table::{EventRow, EventTable};
 use super::hours::{self, End, HourCounts};
 use super::rebuilt_sessions::RebuiltSessions;
+use super::session_stretches::Starts;
 use super::stored_session::{SessionTable, StoredSession};
 use super::stream_table::StreamTable;
 use super::{IndexError, Store};
@@ -70,7 +71,7 @@ impl Store {
 
     fn try_apply(&mut self, records: &[Record]) -> Result<Applied, IndexError> {
         let Some(last) = records.last() else { return Ok(Applied::default()) };
-        let Store { connection, streams, next_session, counted, rebuild_until, rebuilt_sessions, .. } = self;
+        let Store { connection, streams, sequences, next_session, counted, rebuild_until, rebuilt_sessions, .. } = self;
         if streams.len() > STREAMS_MAX {
             // Rows that are forgotten here are found in the table again.
             streams.clear();
@@ -101,13 +102,18 @@ impl Store {
         events.write(&rows, |position| batch.event_hours.add_event(&records[position].event))?;
         // Each session is written once for all its events in the batch.
         let mut new_sessions = Vec::with_capacity(batch.sessions.len());
+        let mut starts = Starts::default();
         for ChangedSession { stored, before, .. } in &batch.sessions {
+            starts.add(stored.number, stored.session.started_ms());
             match before {
                 Some(before) => sessions.update(stored, before)?,
                 None => new_sessions.push(stored),
             }
         }
         sessions.insert(&new_sessions)?;
+        let new_sequences = new_sessions.iter().map(|stored| (stored.sequence.as_str(), stored.stream, stored.number));
+        sequences.add(&transaction, &new_sequences.collect::<Vec<_>>())?;
+        starts.write(&transaction)?;
         batch.count_ends();
         // A transaction ends after its statements.
         drop((streams, events, sessions));

@@ -22,6 +22,8 @@ mod rebuild;
 mod rebuilt_sessions;
 mod replacing;
 mod schema;
+mod sequences;
+mod session_stretches;
 mod settings;
 mod status;
 mod stop_views;

@@ -3,12 +3,15 @@
 //! The index has an event for as long as the journal has its record. Before events are removed, their numbers are added to
 //! their sessions. Ended and stale sessions are removed [`super::Options::retention_days`] after their last event.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Statement, params};
 
 use super::IndexError;
 use super::hours::{End, HourCounts};
 use super::schema::{self, RECORDING_MS_MAX};
+use super::sequences::{self, Sequences};
+use super::session_stretches::{self, SESSIONS_OF_STREAM};
 use super::stored_session::read_event_id;
+use crate::moment::TimeRange;
 
 /// How many rows one slice has at most.
 pub(super) const SLICE_ROWS: i64 = 2000;
@@ -55,31 +58,40 @@ pub(super) fn fold_events(
 
 /// Removes sessions that are not live and whose latest event is before `oldest_ms`. Returns how many; fewer than
 /// [`SLICE_ROWS`] if none are left.
-pub(super) fn prune_sessions(connection: &Connection, oldest_ms: i64, live_since_ms: i64) -> Result<i64, IndexError> {
+pub(super) fn prune_sessions(
+    connection: &Connection,
+    sequences: &mut Sequences,
+    oldest_ms: i64,
+    live_since_ms: i64,
+) -> Result<i64, IndexError> {
     let transaction = connection.unchecked_transaction()?;
     let old = transaction
         .prepare_cached(
-            "SELECT number, stream, ended_ms, reason_category FROM sessions
+            "SELECT number, stream, ended_ms, reason_category, sequence FROM sessions
              WHERE started_ms < ?1 AND last_ms < ?1 AND (ended_ms IS NOT NULL OR last_ms < ?2)
              ORDER BY started_ms LIMIT ?3",
         )?
         .query_map(params![oldest_ms, live_since_ms, SLICE_ROWS], |row| {
-            Ok((row.get(0)?, row.get(1)?, End::read(row, 2)?))
+            Ok((row.get(0)?, row.get(1)?, End::read(row, 2)?, row.get(4)?))
         })?
-        .collect::<rusqlite::Result<Vec<(i64, i64, Option<End>)>>>()?;
+        .collect::<rusqlite::Result<Vec<(i64, i64, Option<End>, String)>>>()?;
     if old.is_empty() {
         return Ok(0);
     }
     let mut ends = HourCounts::default();
     let mut delete = transaction.prepare_cached("DELETE FROM sessions WHERE number = ?1")?;
-    for (number, _, end) in &old {
+    for (number, _, end, _) in &old {
         delete.execute([number])?;
         end.iter().for_each(|end| ends.remove_end(*end));
     }
     drop(delete);
+    let gone = old.iter().map(|(number, stream, _, sequence)| (sequence.as_str(), *stream, *number));
+    let recent = sequences::remove(&transaction, gone)?;
+    session_stretches::prune(&transaction, old.iter().map(|(number, ..)| *number))?;
     ends.write_ends(&transaction)?;
-    remove_unused(&transaction, &old.iter().map(|(_, stream, _)| *stream).collect::<Vec<_>>())?;
+    remove_unused(&transaction, &old.iter().map(|(_, stream, ..)| *stream).collect::<Vec<_>>())?;
     transaction.commit()?;
+    sequences.recent_are_gone(recent);
     Ok(old.len() as i64)
 }
 
@@ -110,11 +122,13 @@ fn fold_media(connection: &Connection, after: i64, last: i64, live_since_ms: i64
         // One query finds the sessions of all files of a stream. Each file is compared with each session below.
         let begins_ms = of_stream.iter().map(|media| media.begins_ms).min().unwrap_or(0);
         let ends_ms = of_stream.iter().map(|media| media.ends_ms).max().unwrap_or(0);
-        let mut sessions = connection.prepare_cached(
+        let before = TimeRange { since_ms: None, until_ms: Some(ends_ms.saturating_add(1)) };
+        let stretches = session_stretches::stretches_of(connection, before)?;
+        let mut sessions = connection.prepare_cached(&format!(
             "SELECT number, started_ms,
                 coalesce(ended_ms, CASE WHEN last_ms < ?4 THEN last_ms ELSE 9223372036854775807 END) AS until_ms
-             FROM sessions WHERE stream = ?1 AND started_ms <= ?2 AND until_ms >= ?3",
-        )?;
+             FROM {SESSIONS_OF_STREAM} WHERE {stretches} AND stream = ?1 AND started_ms <= ?2 AND until_ms >= ?3"
+        ))?;
         let mut rows = sessions.query([stream, ends_ms, begins_ms, live_since_ms])?;
         while let Some(row) = rows.next()? {
             let (number, started_ms, until_ms): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -138,26 +152,28 @@ fn fold_media(connection: &Connection, after: i64, last: i64, live_since_ms: i64
 
 /// Removes the streams without a session and without an event.
 fn remove_unused(connection: &Connection, streams: &[i64]) -> rusqlite::Result<()> {
-    let stretches = schema::stretches(connection)?;
-    let mut has_session = connection.prepare_cached("SELECT 1 FROM sessions WHERE stream = ?1")?;
+    // From the newest stretch on, because busy streams are there.
+    let sessions: Vec<i64> = session_stretches::all(connection)?.into_iter().rev().collect();
+    let events: Vec<i64> = schema::stretches(connection)?.into_iter().flatten().rev().collect();
+    let has_session = format!("SELECT 1 FROM {SESSIONS_OF_STREAM} WHERE number >> 16 = ?1 AND stream = ?2");
+    let mut has_session = connection.prepare_cached(&has_session)?;
     let mut has_event = connection.prepare_cached("SELECT 1 FROM events WHERE offset >> 16 = ?1 AND stream = ?2")?;
     for stream in streams {
-        if has_session.exists([stream])? {
-            continue;
-        }
-        let mut has_events = false;
-        // From the newest on, because busy streams have events there.
-        for stretch in stretches.iter().flat_map(|stretches| stretches.clone().rev()) {
-            has_events = has_event.exists([&stretch, stream])?;
-            if has_events {
-                break;
-            }
-        }
-        if !has_events {
+        if !is_in_any(&sessions, *stream, &mut has_session)? && !is_in_any(&events, *stream, &mut has_event)? {
             connection.prepare_cached("DELETE FROM streams WHERE number = ?1")?.execute([stream])?;
         }
     }
     Ok(())
+}
+
+/// Returns whether a query for a stretch and a stream finds a row for one of the stretches.
+fn is_in_any(stretches: &[i64], stream: i64, query: &mut Statement<'_>) -> rusqlite::Result<bool> {
+    for stretch in stretches {
+        if query.exists([*stretch, stream])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -175,7 +191,8 @@ mod tests {
                 "INSERT INTO streams VALUES (1, 'd/a/1', '1'), (2, 'd/a/2', '2'), (3, 'd/a/3', '3');
                  INSERT INTO events VALUES (5, x'05', 1, 1, NULL, NULL), (900000, x'09', 1, 9, NULL, NULL);
                  INSERT INTO sessions (number, stream, sequence, first_offset, last_offset, first_ms, last_ms, started_ms)
-                    VALUES (1, 2, '1', 5, 5, 0, 0, 0);",
+                    VALUES (1, 2, '1', 5, 5, 0, 0, 0);
+                 INSERT INTO session_stretches VALUES (0, 0, 0);",
             )
             .unwrap();
         remove_unused(&connection, &[1, 2, 3]).unwrap();

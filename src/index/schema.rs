@@ -13,7 +13,7 @@ pub(super) const DATABASE: Database = Database {
     file_name: "index.db",
     application_id: 0x6c76_6978, // `lvix` in ASCII
     tables: &[TABLES, hours::TABLES],
-    migrations: &[MANUAL_ENDS, ENDS, FEWER_WRITES],
+    migrations: &[MANUAL_ENDS, ENDS, FEWER_WRITES, SHARED_PAGES],
     // The journal has everything that the index needs.
     followers: &[],
     page_bytes: 4096,
@@ -22,8 +22,8 @@ pub(super) const DATABASE: Database = Database {
         ("synchronous", 1),
         // How much of the database the writer keeps in memory. A negative number is in KiB.
         ("cache_size", -16 * 1024),
-        // A checkpoint after this many pages, 16 MiB: a page that several batches change is copied once.
-        ("wal_autocheckpoint", 4000),
+        // A checkpoint after this many pages, 32 MiB: a page that several batches change is copied once.
+        ("wal_autocheckpoint", 8000),
     ],
 };
 
@@ -128,6 +128,29 @@ const FEWER_WRITES: &str = "
     CREATE UNIQUE INDEX streams_by_name ON streams (stream, key);
 ";
 
+/// Version 5 lets new sessions share pages, however many sessions there are: see [`super::sequences`] and
+/// [`super::session_stretches`].
+const SHARED_PAGES: &str = "
+    CREATE TABLE sequences (
+        tail TEXT NOT NULL,
+        stream INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (tail, stream, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE recent_sequences (
+        tail TEXT NOT NULL,
+        stream INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (tail, stream, number)
+    ) WITHOUT ROWID;
+    INSERT INTO sequences SELECT substr(sequence, -6), stream, number FROM sessions ORDER BY 1, 2, 3;
+    DROP INDEX sessions_by_sequence;
+    DROP INDEX sessions_of_stream;
+    CREATE INDEX sessions_of_stream ON sessions (number >> 16, stream, started_ms);
+    CREATE TABLE session_stretches (stretch INTEGER PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL);
+    INSERT INTO session_stretches SELECT number >> 16, min(started_ms), max(started_ms) FROM sessions GROUP BY number >> 16;
+";
+
 /// A recording counts towards a session only if its file was finished at most this long after the session's end, in ms: files
 /// are closed after some hours.
 pub(super) const RECORDING_MS_MAX: i64 = 48 * 3_600_000;
@@ -187,7 +210,7 @@ mod tests {
     fn tables_of_each_version_never_change() {
         assert_eq!(
             DATABASE.fingerprints(),
-            ["4477ca79d03fffe8", "890f3742d1db2b25", "6a48e1c49fed49ad", "244dbb1c9771aaca"]
+            ["4477ca79d03fffe8", "890f3742d1db2b25", "6a48e1c49fed49ad", "244dbb1c9771aaca", "cc87f81d8ab8eb03"]
         );
     }
 }

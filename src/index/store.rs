@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::options::Options;
 use super::pruning::{self, SLICE_ROWS};
 use super::rebuilt_sessions::RebuiltSessions;
+use super::sequences::Sequences;
 use super::settings::Settings;
 use super::stored_session::OPEN_SESSIONS;
 use super::{IndexError, hours, schema};
@@ -38,6 +39,8 @@ pub struct Store {
     pub(super) next_session: i64,
     /// The rows of recent streams, by their keys.
     pub(super) streams: HashMap<String, i64>,
+    /// What moves next between the tables of sequences.
+    pub(super) sequences: Sequences,
 }
 
 /// The journal that an index is to follow, as it is now.
@@ -79,6 +82,7 @@ impl Store {
             rebuilt_sessions: RebuiltSessions::default(),
             next_session: 1,
             streams: HashMap::new(),
+            sequences: Sequences::default(),
         };
         store.reload()?;
         Ok(store)
@@ -111,6 +115,7 @@ impl Store {
             self.cursor = Offset(from).before();
         }
         self.next_session = meta::number(&self.connection, "next_session")?.unwrap_or(1);
+        self.sequences = Sequences::read(&self.connection)?;
         Ok(())
     }
 
@@ -205,7 +210,7 @@ impl Store {
         // Each step commits, and streams without events and sessions go with it. A new stream can get the number of one that
         // is gone, so the numbers are forgotten before the next step can fail.
         self.streams.clear();
-        let sessions = pruning::prune_sessions(&self.connection, oldest_ms, live_since_ms)?;
+        let sessions = pruning::prune_sessions(&self.connection, &mut self.sequences, oldest_ms, live_since_ms)?;
         self.streams.clear();
         Ok(events == SLICE_ROWS || sessions == SLICE_ROWS)
     }

@@ -4,6 +4,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, param
 
 use super::hours::End;
 use super::multiple_rows::{ROWS, next_number, placeholders};
+use super::sequences::SESSION_OF_SEQUENCE_AND_STREAM;
 use crate::callback::EventId;
 use crate::session::{ManualEnd, Push, Session, Stop};
 
@@ -130,9 +131,7 @@ pub(super) struct SessionTable<'c> {
 impl<'c> SessionTable<'c> {
     /// Prepares the statements.
     pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<SessionTable<'c>> {
-        let find = format!(
-            "SELECT {SESSION_COLUMNS}, ended_ms, reason_category FROM sessions WHERE sequence = ?1 AND stream = ?2"
-        );
+        let find = format!("SELECT {SESSION_COLUMNS}, ended_ms, reason_category FROM {SESSION_OF_SEQUENCE_AND_STREAM}");
         let insert = format!("INSERT INTO sessions (number, {COLUMNS}) VALUES {}", placeholders(1 + COLUMN_COUNT, 1));
         // Without their numbers, see `next_number`, and with `IGNORE`, because SQLite would copy pages for a row that may fail, too.
         let insert_rows =

@@ -17,6 +17,7 @@ use crate::callback::{Event, EventId, EventType, recording_started_ms};
 use crate::journal::{Offset, Record};
 use crate::session::testing::{BEGIN_SECS, HISTORY_SECS, event, fold, push, shuffled, stop};
 use crate::session::{Session, StreamKey};
+use crate::storage::meta;
 
 /// The id of a journal that doesn't exist.
 pub(super) const JOURNAL: &str = "journal-1";
@@ -58,6 +59,21 @@ pub(super) fn open_with(directory: &Path, options: &Options) -> Store {
     store
 }
 
+/// Opens an index whose third session is in another stretch than the first two.
+pub(super) fn open_before_a_stretch(directory: &Path) -> Store {
+    let mut store = open(directory);
+    if store.next_session == 1 {
+        number_sessions_from(&mut store, (1 << 16) - 2);
+    }
+    store
+}
+
+/// Gives the next new session a higher number, as if others had been pruned.
+pub(super) fn number_sessions_from(store: &mut Store, number: i64) {
+    meta::store(&store.connection, "next_session", Some(number)).unwrap();
+    store.reload().unwrap();
+}
+
 /// The verified events of callbacks.
 pub(super) fn events(callbacks: &[Value]) -> Vec<Event> {
     callbacks.iter().map(event).collect()
@@ -83,7 +99,7 @@ pub(super) fn pushed(stream: &str, sequence: &str, secs: Range<i64>) -> [Value; 
 /// An open index that has callbacks, in a directory of its own, and their records.
 pub(super) fn indexed(callbacks: &[Value]) -> (TempDir, Store, Vec<Record>) {
     let (directory, journal) = (tempfile::tempdir().unwrap(), records_of(callbacks));
-    let mut store = open(directory.path());
+    let mut store = open_before_a_stretch(directory.path());
     store.apply(&journal).unwrap();
     (directory, store, journal)
 }
@@ -97,7 +113,7 @@ pub(super) fn indexed_randomly(events: &[Event], random: &mut fastrand::Rng) -> 
 
 /// Applies records in random batches, some of them twice, and opens the index again now and then.
 pub(super) fn apply_randomly(directory: &Path, records: &[Record], random: &mut fastrand::Rng) -> Applied {
-    let mut store = open(directory);
+    let mut store = open_before_a_stretch(directory);
     let mut all = Applied::default();
     let mut rest = records;
     while !rest.is_empty() {
@@ -240,7 +256,9 @@ pub(super) fn assert_searches(plans: &[(String, String)], may_scan: &[&str]) {
     for (step, statement) in plans {
         assert!(!step.contains("AUTOMATIC"), "{step}: {statement}");
         let may_be = |scanned: &&str| step.ends_with(scanned);
-        let is_free = !step.starts_with("SCAN") || step == "SCAN CONSTANT ROW";
+        // A table with one row for 65,536 sessions is read as a whole.
+        let is_free =
+            !step.starts_with("SCAN") || ["SCAN CONSTANT ROW", "SCAN session_stretches"].contains(&step.as_str());
         assert!(is_free || may_scan.iter().any(may_be), "{step}: {statement}");
     }
 }

@@ -208,6 +208,12 @@ async fn service_goes_on_with_recorded_data() {
                 };
                 assert_eq!(found, value, "`{member}` of {session}");
             }
+            // By its id and by its stream, too.
+            let (id, stream) = (session["id"].as_str().unwrap(), session["stream"].as_str().unwrap());
+            for path in [format!("/api/v1/sessions/{id}"), format!("/api/v1/sessions?stream={stream}")] {
+                let answer = Client::connect(livehook.admin).await.unwrap().get(&path, "").await.unwrap();
+                assert!(answer.body.contains(&format!(r#""id":"{id}""#)), "{path}: {}", answer.body);
+            }
         }
         livehook.stop().await;
         assert_eq!(livehook.lines("archive.jsonl").len(), 1, "the recorded push is a duplicate");

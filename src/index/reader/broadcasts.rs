@@ -11,9 +11,10 @@ use super::conditions::Conditions;
 use super::stream_names::Names;
 use crate::index::IndexError;
 use crate::index::query::BroadcastQuery;
+use crate::index::session_stretches::{self, SESSIONS_OF_STREAM};
 use crate::index::stored_session::OPEN_SESSIONS;
 use crate::index::views::BroadcastView;
-use crate::moment::Moment;
+use crate::moment::{Moment, TimeRange};
 use crate::session::{Broadcast, Span, State, broadcasts};
 
 /// The broadcasts of a stream by the row of their first session, each with the row of its last session.
@@ -29,6 +30,11 @@ impl Reader {
         let transaction = self.connection.unchecked_transaction()?;
         let streams = self.streams_by_name(&query.selection)?;
         let mut wheres = Conditions::default();
+        let mut table = "sessions";
+        if streams.is_some() || query.states == [State::Live] {
+            wheres.text(session_stretches::stretches_of(&transaction, query.started)?);
+            table = SESSIONS_OF_STREAM;
+        }
         if let Some(streams) = &streams {
             wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
         }
@@ -44,7 +50,7 @@ impl Reader {
             wheres.text(format!("(started_ms, number) < ({started_ms}, {number})"));
         }
         let text = format!(
-            "SELECT stream, started_ms, number FROM sessions {} ORDER BY started_ms DESC, number DESC",
+            "SELECT stream, started_ms, number FROM {table} {} ORDER BY started_ms DESC, number DESC",
             wheres.joined()
         );
         let mut names = Names::new(self, &query.selection, streams.is_some());
@@ -81,10 +87,13 @@ impl Reader {
     fn stream_broadcasts(&self, stream: i64, now_ms: i64) -> Result<StreamBroadcasts, IndexError> {
         // Sessions that start at the same time are sorted by sequence, not by arrival. So every index of the same events has the
         // same first and last session of a broadcast.
-        let query = "SELECT number, started_ms, ended_ms, last_ms FROM sessions WHERE stream = ?1
-            ORDER BY started_ms, sequence";
+        let stretches = session_stretches::stretches_of(&self.connection, TimeRange::default())?;
+        let query = format!(
+            "SELECT number, started_ms, ended_ms, last_ms FROM {SESSIONS_OF_STREAM} WHERE {stretches} AND stream = ?1
+             ORDER BY started_ms, sequence"
+        );
         let live_since_ms = self.live_since_ms(now_ms);
-        let mut statement = self.connection.prepare_cached(query)?;
+        let mut statement = self.connection.prepare_cached(&query)?;
         let rows = statement.query_map([stream], |row| {
             let (started_ms, ended_ms, last_ms): (i64, Option<i64>, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
             let (until_ms, state) = match ended_ms {

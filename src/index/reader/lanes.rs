@@ -14,7 +14,7 @@ use super::open::limit_of;
 use crate::callback::StreamSelection;
 use crate::index::IndexError;
 use crate::index::lane_views::{Lane, LanePage, LaneQuery, LaneSession};
-use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
+use crate::index::stored_session::{OPEN_SESSIONS, StoredSession};
 use crate::session::StreamKey;
 
 /// How many sessions are searched for the streams of a page.
@@ -210,25 +210,17 @@ impl Reader {
         limit: usize,
         now_ms: i64,
     ) -> Result<Vec<LaneSession>, IndexError> {
-        let text = format!(
-            "SELECT {SESSION_COLUMNS} FROM sessions WHERE stream = ?1 AND started_ms >= ?2 AND started_ms < ?3
-             ORDER BY started_ms DESC LIMIT ?4"
-        );
-        let mut statement = self.connection.prepare_cached(&text)?;
         let key = self.stream_key(stream)?;
-        let arguments = params![stream, started.0, started.1, limit_of(limit)];
-        let rows = statement.query_map(arguments, |row| {
-            let StoredSession { sequence, session, .. } = StoredSession::read(row)?;
-            Ok(LaneSession {
-                id: key.session(&sequence),
-                started_ms: session.started_ms(),
-                until_ms: session.until_ms(now_ms, self.settings.stale_after_ms),
-                state: session.state(now_ms, self.settings.stale_after_ms),
-                reason: session.reason(),
-                user_address: session.user_address().map(str::to_owned),
-            })
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let newest = self.newest_sessions(stream, started, limit)?.into_iter();
+        let sessions = newest.map(|StoredSession { sequence, session, .. }| LaneSession {
+            id: key.session(&sequence),
+            started_ms: session.started_ms(),
+            until_ms: session.until_ms(now_ms, self.settings.stale_after_ms),
+            state: session.state(now_ms, self.settings.stale_after_ms),
+            reason: session.reason(),
+            user_address: session.user_address().map(str::to_owned),
+        });
+        Ok(sessions.collect())
     }
 }
 

@@ -3,11 +3,10 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
-use super::open::limit_of;
 use crate::callback::{EventId, EventType};
 use crate::index::IndexError;
 use crate::index::schema::RECORDING_MS_MAX;
-use crate::index::stored_session::{SESSION_COLUMNS, StoredSession, read_event_id};
+use crate::index::stored_session::{StoredSession, read_event_id};
 use crate::journal::Offset;
 use crate::session::SessionId;
 
@@ -44,14 +43,8 @@ impl Reader {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, read_event_id(row, 1)?, row.get(2)?, row.get(3)?));
         let found: Option<(i64, Option<EventId>, i64, i64)> = statement.query_row([offset.0], read).optional()?;
         let Some((stream, Some(id), event_type, begins_ms)) = found else { return Ok(Vec::new()) };
-        let query = format!(
-            "SELECT {SESSION_COLUMNS} FROM sessions WHERE stream = ?1 AND started_ms <= ?2
-             ORDER BY started_ms DESC LIMIT ?3"
-        );
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let arguments = params![stream, id.time_ms(), limit_of(SESSIONS_MAX)];
-        let mut sessions =
-            statement.query_map(arguments, StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let until_its_end = (i64::MIN, id.time_ms().saturating_add(1));
+        let mut sessions = self.newest_sessions(stream, until_its_end, SESSIONS_MAX)?;
         sessions.retain(|stored| {
             let MediaBounds { begin, end, recordings_end, until_ms } = self.media_bounds(stored, now_ms);
             let id = id.to_bytes();

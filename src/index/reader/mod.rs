@@ -9,6 +9,7 @@ mod lane_filter;
 mod lanes;
 mod live_page;
 mod media;
+mod newest_sessions;
 mod open;
 mod position;
 mod session_events;

@@ -6,6 +6,7 @@ use super::Reader;
 use super::media::{MediaBounds, RECORDINGS, SCREENSHOTS};
 use super::open::limit_of;
 use crate::callback::{EventId, EventType};
+use crate::index::sequences::SESSIONS_OF_SEQUENCE;
 use crate::index::stored_session::{SESSION_COLUMNS, StoredSession, read_event_id};
 use crate::index::{IndexError, schema};
 use crate::journal::Offset;
@@ -24,7 +25,7 @@ impl Reader {
     pub fn session_events(&self, id: &SessionId, now_ms: i64) -> Result<Vec<Offset>, IndexError> {
         // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
-        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1");
+        let query = format!("SELECT {SESSION_COLUMNS} FROM {SESSIONS_OF_SEQUENCE}");
         let stored: Vec<StoredSession> = transaction
             .prepare_cached(&query)?
             .query_map([id.sequence()], StoredSession::read)?

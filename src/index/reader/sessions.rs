@@ -11,6 +11,8 @@ use super::open::limit_of;
 use super::stream_names::Names;
 use crate::index::IndexError;
 use crate::index::query::{Order, SessionQuery, Sort};
+use crate::index::sequences::SESSIONS_OF_SEQUENCE;
+use crate::index::session_stretches::{self, SESSIONS_OF_STREAM};
 use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
 use crate::index::views::{ReasonView, SessionView};
 use crate::moment::Moment;
@@ -32,7 +34,7 @@ impl Reader {
         // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
         let streams = self.streams_by_name(&query.selection)?;
-        let (text, values) = self.sessions_sql(query, streams.as_deref(), now_ms);
+        let (text, values) = self.sessions_sql(query, streams.as_deref(), now_ms)?;
         let mut names = Names::new(self, &query.selection, streams.is_some());
         let mut views = Vec::new();
         let mut statement = self.connection.prepare(&text)?;
@@ -56,12 +58,19 @@ impl Reader {
         Ok(views)
     }
 
-    fn sessions_sql(&self, query: &SessionQuery, streams: Option<&[i64]>, now_ms: i64) -> (String, Vec<Value>) {
+    fn sessions_sql(
+        &self,
+        query: &SessionQuery,
+        streams: Option<&[i64]>,
+        now_ms: i64,
+    ) -> Result<(String, Vec<Value>), IndexError> {
         let live_since_ms = self.live_since_ms(now_ms);
         let mut wheres = Conditions::default();
         let mut table = "sessions";
         if let Some(streams) = streams {
+            wheres.text(session_stretches::stretches_of(&self.connection, query.started)?);
             wheres.any_of("stream", streams.iter().map(|stream| Value::from(*stream)));
+            table = SESSIONS_OF_STREAM;
         }
         if !query.states.is_empty() {
             let states = query.states.iter().map(|state| match state {
@@ -99,11 +108,22 @@ impl Reader {
         if let Some((value, number)) = query.after {
             wheres.text(format!("({sorted}, number) {comparison} ({value}, {number})"));
         }
-        let text = format!(
-            "SELECT {SESSION_COLUMNS}, {sorted} AS sorted FROM {table} {wheres} ORDER BY {sorted} {direction}, number {direction}",
-            wheres = wheres.joined()
-        );
-        (text, wheres.values)
+        let (limit, found) = (limit_of(query.limit), wheres.joined());
+        let text = match streams {
+            None => format!(
+                "SELECT {SESSION_COLUMNS}, {sorted} AS sorted FROM {table} {found}
+                 ORDER BY {sorted} {direction}, number {direction}"
+            ),
+            // A stream may have very many sessions in several stretches, and each is sorted. So the rows of one page are read only
+            // after that.
+            Some(_) => format!(
+                "SELECT {SESSION_COLUMNS}, sorted FROM (
+                    SELECT number AS found, {sorted} AS sorted FROM {table} {found}
+                    ORDER BY {sorted} {direction}, number {direction} LIMIT {limit}
+                 ) CROSS JOIN sessions ON number = found ORDER BY sorted {direction}, number {direction}"
+            ),
+        };
+        Ok((text, wheres.values))
     }
 
     /// One session, as it is at `now_ms`.
@@ -121,7 +141,7 @@ impl Reader {
     /// The index cannot be read.
     pub fn sessions_of_sequence(&self, sequence: &str, now_ms: i64) -> Result<Vec<SessionView>, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
-        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE sequence = ?1 ORDER BY number");
+        let query = format!("SELECT {SESSION_COLUMNS} FROM {SESSIONS_OF_SEQUENCE} ORDER BY number");
         let mut statement = self.connection.prepare_cached(&query)?;
         let stored = statement.query_map([sequence], StoredSession::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
         let views = self.session_views(stored, now_ms)?;

@@ -278,7 +278,8 @@ fn reader_sees_whole_batches() {
 
 #[test]
 fn plan_of_sessions_of_a_stream() {
-    assert_plans(&[], |reader| {
+    // The places of one page, whose rows are read then.
+    assert_plans(&["(subquery-1)"], |reader| {
         for states in [vec![], vec![State::Live], vec![State::Ended]] {
             let query = SessionQuery { selection: of_stream(), states, ..SessionQuery::default() };
             assert!(!reader.sessions(&query, NOW_MS).unwrap().is_empty());
