@@ -56,6 +56,14 @@ pub(super) fn fold_events(
     Ok(count)
 }
 
+/// A session that is past its retention.
+struct OldSession {
+    number: i64,
+    stream: i64,
+    sequence: String,
+    end: Option<End>,
+}
+
 /// Removes sessions that are not live and whose latest event is before `oldest_ms`. Returns how many; fewer than
 /// [`SLICE_ROWS`] if none are left.
 pub(super) fn prune_sessions(
@@ -72,24 +80,25 @@ pub(super) fn prune_sessions(
              ORDER BY started_ms LIMIT ?3",
         )?
         .query_map(params![oldest_ms, live_since_ms, SLICE_ROWS], |row| {
-            Ok((row.get(0)?, row.get(1)?, End::read(row, 2)?, row.get(4)?))
+            let (number, stream, sequence) = (row.get(0)?, row.get(1)?, row.get(4)?);
+            Ok(OldSession { number, stream, sequence, end: End::read(row, 2)? })
         })?
-        .collect::<rusqlite::Result<Vec<(i64, i64, Option<End>, String)>>>()?;
+        .collect::<rusqlite::Result<Vec<OldSession>>>()?;
     if old.is_empty() {
         return Ok(0);
     }
     let mut ends = HourCounts::default();
     let mut delete = transaction.prepare_cached("DELETE FROM sessions WHERE number = ?1")?;
-    for (number, _, end, _) in &old {
+    for OldSession { number, end, .. } in &old {
         delete.execute([number])?;
         end.iter().for_each(|end| ends.remove_end(*end));
     }
     drop(delete);
-    let gone = old.iter().map(|(number, stream, _, sequence)| (sequence.as_str(), *stream, *number));
+    let gone = old.iter().map(|old| (old.sequence.as_str(), old.stream, old.number));
     let recent = sequences::remove(&transaction, gone)?;
-    session_stretches::prune(&transaction, old.iter().map(|(number, ..)| *number))?;
+    session_stretches::prune(&transaction, old.iter().map(|old| old.number))?;
     ends.write_ends(&transaction)?;
-    remove_unused(&transaction, &old.iter().map(|(_, stream, ..)| *stream).collect::<Vec<_>>())?;
+    remove_unused(&transaction, &old.iter().map(|old| old.stream).collect::<Vec<_>>())?;
     transaction.commit()?;
     sequences.recent_are_gone(recent);
     Ok(old.len() as i64)
@@ -153,7 +162,8 @@ fn fold_media(connection: &Connection, after: i64, last: i64, live_since_ms: i64
 /// Removes the streams without a session and without an event.
 fn remove_unused(connection: &Connection, streams: &[i64]) -> rusqlite::Result<()> {
     // From the newest stretch on, because busy streams are there.
-    let sessions: Vec<i64> = session_stretches::all(connection)?.into_iter().rev().collect();
+    let sessions = session_stretches::newest_first(connection, (i64::MIN, i64::MAX))?;
+    let sessions: Vec<i64> = sessions.into_iter().map(|(stretch, _)| stretch).collect();
     let events: Vec<i64> = schema::stretches(connection)?.into_iter().flatten().rev().collect();
     let has_session = format!("SELECT 1 FROM {SESSIONS_OF_STREAM} WHERE number >> 16 = ?1 AND stream = ?2");
     let mut has_session = connection.prepare_cached(&has_session)?;

@@ -21,12 +21,9 @@ pub(super) const FILL: &str = "INSERT INTO session_stretches
 
 /// Returns a condition that names the stretches with the sessions that started in a time. They have others, too.
 pub(super) fn stretches_of(connection: &Connection, time: TimeRange) -> rusqlite::Result<String> {
-    let query = "SELECT stretch FROM session_stretches WHERE last_ms >= ?1 AND first_ms < ?2 ORDER BY stretch";
-    let mut statement = connection.prepare_cached(query)?;
-    let bounds = [time.since_ms.unwrap_or(i64::MIN), time.until_ms.unwrap_or(i64::MAX)];
-    let rows = statement.query_map(bounds, |row| row.get(0))?;
-    let stretches: Vec<String> =
-        rows.map(|stretch| stretch.map(|stretch: i64| stretch.to_string())).collect::<rusqlite::Result<_>>()?;
+    let started = (time.since_ms.unwrap_or(i64::MIN), time.until_ms.unwrap_or(i64::MAX));
+    let stretches = newest_first(connection, started)?;
+    let stretches: Vec<String> = stretches.iter().map(|(stretch, _)| stretch.to_string()).collect();
     Ok(format!("number >> 16 IN ({})", stretches.join(", ")))
 }
 
@@ -37,12 +34,6 @@ pub(super) fn newest_first(connection: &Connection, started: (i64, i64)) -> rusq
         ORDER BY last_ms DESC";
     let mut statement = connection.prepare_cached(query)?;
     statement.query_map([started.0, started.1], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-}
-
-/// Returns all stretches with sessions.
-pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
-    let mut statement = connection.prepare_cached("SELECT stretch FROM session_stretches ORDER BY stretch")?;
-    statement.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Removes the stretches that had these sessions, and have none any more.
