@@ -32,6 +32,8 @@ fn assert_consistent(store: &Store) {
     assert_eq!(all(&store.connection), of_sessions(&store.connection));
     let recent = rows(&store.connection, "SELECT * FROM recent_sequences");
     assert_eq!(recent.len() as i64, store.sequences.recent);
+    let twice = "SELECT sequence, stream, count(*) FROM sessions GROUP BY 1, 2 HAVING count(*) > 1";
+    assert_eq!(rows(&store.connection, twice), vec![]);
 }
 
 /// Pushes with these sequences, each at its own second. Every other one is of another stream.
