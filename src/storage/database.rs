@@ -21,7 +21,7 @@ mod tests;
 /// After a burst, a checkpoint that empties the WAL shrinks its file to this size.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
-/// How many prepared statements a writer keeps. One batch of the index runs some 30 of them.
+/// How many prepared statements a writer keeps. One batch of the index runs more than 16, which is the number that rusqlite keeps.
 const STATEMENTS_KEPT: usize = 64;
 
 /// A kind of database. Its version is 1 plus the number of migrations.

@@ -1,8 +1,8 @@
 //! The lanes of the time line: which streams were on in a time, each with its sessions.
 //!
 //! Every step is bounded: a page of lanes is found from the newest start back, and no more rows are read than the limits here say. A
-//! page says if it may lack something for that reason. With the number of all sessions, only the stretches grow in which a lane is
-//! searched: one for 65,536 sessions.
+//! page says if it may lack something for that reason. Only the number of stretches in which a lane is searched grows with all
+//! sessions: one for 65,536 of them.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
