@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::event_type::EventType;
 use super::invalid_text::InvalidText;
+use super::name_start::name_start;
 use super::parse::Callback;
 
 /// The key of an event, 16 bytes, written as a UUID.
@@ -46,7 +47,7 @@ impl EventId {
     pub(super) fn of_members<'m>(members: impl Iterator<Item = (&'m str, &'m str)>, time_ms: Option<i64>) -> EventId {
         // Most names differ in their first eight bytes, and two numbers are compared faster than two texts.
         let mut members: Vec<(u64, &str, &str)> =
-            members.map(|(name, value)| (first_eight(name), name, value)).collect();
+            members.map(|(name, value)| (name_start(name), name, value)).collect();
         members.sort_unstable();
         let mut encoded = Vec::with_capacity(1024);
         for (_, name, value) in members {
@@ -68,6 +69,11 @@ impl EventId {
         EventId((u128::from(time_ms) << 80) | (8 << 76) | (high << 64) | (2 << 62) | low)
     }
 
+    /// Writes the text of the id. That is several times as fast as its `Display`.
+    pub(super) fn write(self, output: &mut String) {
+        output.push_str(Uuid::from_u128(self.0).hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    }
+
     /// The time in the id, in Unix ms: the event's time, or the time at which CSS sent it, or 0.
     pub fn time_ms(self) -> i64 {
         (self.0 >> 80) as i64
@@ -87,14 +93,6 @@ impl EventId {
     pub fn from_bytes(bytes: [u8; 16]) -> EventId {
         EventId(u128::from_be_bytes(bytes))
     }
-}
-
-/// Returns the first eight bytes of a name as a number. Names sort as their numbers do, unless these are equal.
-fn first_eight(name: &str) -> u64 {
-    let mut first = [0; 8];
-    let length = name.len().min(first.len());
-    first[..length].copy_from_slice(&name.as_bytes()[..length]);
-    u64::from_be_bytes(first)
 }
 
 impl fmt::Display for EventId {
@@ -215,12 +213,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn names_sort_by_their_first_bytes(names in prop::collection::vec("[\u{0}a\u{e9}]{0,10}", 2)) {
-            let by_number = |name: &str| (first_eight(name), name.to_owned());
-            prop_assert_eq!(by_number(&names[0]).cmp(&by_number(&names[1])), names[0].cmp(&names[1]));
-        }
-
         #[test]
         fn retries_have_the_same_id(
             first in any_members(), t in 0..1_000_000_000_000i64, shuffled in any::<prop::sample::Index>(),

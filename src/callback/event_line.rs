@@ -48,7 +48,9 @@ pub(super) fn write(
     // Enough for most lines, so that they are allocated once.
     let size = redacted.iter().map(|member| member.name.len() + member.value.len() + 4).sum::<usize>();
     let mut line = String::with_capacity(size + 512);
-    let _ = write!(line, r#"{{"specversion":"1.0","id":"{id}","source":"/tencent-css/"#);
+    line.push_str(r#"{"specversion":"1.0","id":""#);
+    id.write(&mut line);
+    line.push_str(r#"","source":"/tencent-css/"#);
     encode_part(&mut line, &members::text(&redacted, "appid").unwrap_or_default());
     line.push('/');
     let domain_start = line.len();

@@ -17,12 +17,11 @@ pub(super) fn members(text: &str) -> Option<Vec<Member<'_>>> {
     let mut reader = Reader { text, position: 0 };
     reader.take(b'{')?;
     loop {
-        reader.skip_white_space();
-        let name = reader.string()?;
+        reader.take(b'"')?;
+        let name = reader.string_end()?;
         reader.take(b':')?;
         reader.skip_white_space();
-        let name = &name[1..name.len() - 1];
-        members.push(Member { name: Cow::Borrowed(name), value: Cow::Borrowed(reader.value()?) });
+        members.push(Member::new(Cow::Borrowed(name), Cow::Borrowed(reader.value()?)));
         if reader.take(b',').is_none() {
             break;
         }
@@ -50,38 +49,43 @@ impl<'a> Reader<'a> {
 
     /// Passes white space and then this byte. `None` if another byte follows.
     fn take(&mut self, expected: u8) -> Option<()> {
-        self.skip_white_space();
+        // Nearly always there is no white space.
+        if self.peek() != Some(expected) {
+            self.skip_white_space();
+        }
         let is_next = self.peek() == Some(expected);
         self.position += usize::from(is_next);
         is_next.then_some(())
     }
 
-    /// Reads a plain string, and returns it with its quotes.
-    fn string(&mut self) -> Option<&'a str> {
-        let start = self.position;
-        let inner = self.text.as_bytes().get(start..)?.strip_prefix(b"\"")?;
-        let length = plain_length(inner);
-        if inner.get(length) != Some(&b'"') {
-            return None;
-        }
-        self.position = start + length + 2;
-        Some(&self.text[start..self.position])
+    /// Reads a plain string whose first quote was read, and returns what is between the quotes.
+    fn string_end(&mut self) -> Option<&'a str> {
+        let rest = self.text.get(self.position..)?;
+        let length = plain_length(rest.as_bytes());
+        let inner = &rest[..length];
+        self.position += length;
+        self.take_next(b'"').map(|()| inner)
+    }
+
+    fn take_next(&mut self, expected: u8) -> Option<()> {
+        (self.peek()? == expected).then(|| self.position += 1)
     }
 
     /// Reads a plain string, a whole number, or a word such as `true`.
     fn value(&mut self) -> Option<&'a str> {
         let start = self.position;
-        let rest = &self.text[start..];
-        let length = match self.peek()? {
-            b'"' => return self.string(),
-            b't' if rest.starts_with("true") => 4,
-            b'f' if rest.starts_with("false") => 5,
-            b'n' if rest.starts_with("null") => 4,
-            b'-' | b'0'..=b'9' => whole_number(rest.as_bytes())?,
-            _ => return None,
-        };
+        match self.peek()? {
+            b'"' => {
+                self.position += 1;
+                self.string_end()?;
+            }
+            b'-' | b'0'..=b'9' => self.position += whole_number(&self.text.as_bytes()[start..])?,
+            _ => {
+                let rest = &self.text[start..];
+                self.position += ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word))?.len();
+            }
+        }
         // What follows must be a comma or the end of the object, so a fraction or an exponent is left to the general parser.
-        self.position = start + length;
         Some(&self.text[start..self.position])
     }
 }

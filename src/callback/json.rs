@@ -202,7 +202,11 @@ pub(super) fn is_harmful(character: char) -> bool {
 /// Returns how many plain characters a text starts with: ASCII, but no quote, no backslash and no control character.
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
     let is_other = |byte: u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
-    let others = |eight: u64| below(eight, b' ') | quotes_and_backslashes(eight) | equal(eight, 0x7f) | eight;
+    let others = |eight: u64| {
+        // With one bit changed, a quote is next to the control characters. DEL becomes 0x80, like all that is not ASCII.
+        let control_or_quote = below(eight ^ (LOW_BITS * 2), b'"' - 1);
+        control_or_quote | equal(eight, b'\\') | eight | eight.wrapping_add(LOW_BITS)
+    };
     length_until(bytes, others, is_other)
 }
 

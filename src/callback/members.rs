@@ -10,6 +10,7 @@ use super::catalogue::{KnownType, TimeMember, TimeUnit};
 use super::event_type::EventType;
 use super::json;
 use super::redact::{REDACTED_STRING, Redaction, names_a_value};
+use super::name_start::name_start;
 use super::vendor_members::is_vendor_member;
 
 /// The latest time that livehook can write, 9999-12-30T22:00:00.999Z, in Unix ms. Later times count as absent.
@@ -21,29 +22,49 @@ const SECS_PLAUSIBLE_MAX: i64 = 100_000_000_000;
 /// A member of a callback: its name with escapes resolved, and the compact text of its value.
 #[derive(Debug, Clone)]
 pub(super) struct Member<'a> {
+    /// See [`name_start`].
+    pub(super) start: u64,
     pub(super) name: Cow<'a, str>,
     pub(super) value: Cow<'a, str>,
 }
 
+impl<'a> Member<'a> {
+    /// Makes a member.
+    pub(super) fn new(name: Cow<'a, str>, value: Cow<'a, str>) -> Member<'a> {
+        Member { start: name_start(&name), name, value }
+    }
+}
+
 /// Returns the members without secrets, as livehook may store and show them.
 pub(super) fn redacted<'m>(members: &'m [Member<'_>], redaction: &Redaction<'_>) -> Vec<Member<'m>> {
-    let redacted = members.iter().map(|member| redaction.member(&member.name, &member.value));
-    let mut redacted: Vec<Member<'m>> = redacted.map(|(name, value)| Member { name, value }).collect();
-    // A name that stays is borrowed.
-    if redacted.iter().any(|member| matches!(member.name, Cow::Owned(_))) {
-        separate(&mut redacted);
+    let mut redacted: Vec<Member<'m>> = Vec::with_capacity(members.len());
+    let mut has_other_names = false;
+    for Member { start, name, value } in members {
+        // The name of one of the vendor's members hides nothing: `code` is in `errcode`, and `id` in `stream_id`. Only what such a
+        // member holds is searched.
+        redacted.push(if is_vendor_member(*start, name) {
+            Member { start: *start, name: Cow::Borrowed(name), value: redaction.redact(value) }
+        } else {
+            has_other_names = true;
+            let (name, value) = redaction.member(name, value);
+            Member::new(name, value)
+        });
     }
-    hide_pair(&mut redacted, redaction);
+    if has_other_names {
+        // A name that stays is borrowed.
+        if redacted.iter().any(|member| matches!(member.name, Cow::Owned(_))) {
+            separate(&mut redacted);
+        }
+        hide_pair(&mut redacted, redaction);
+    }
     redacted
 }
 
 /// Hides the value if the members are a pair of a secret name and its value, such as `"key":"txSecret","value":"abc"`.
 fn hide_pair(members: &mut [Member<'_>], redaction: &Redaction<'_>) {
-    let is_pair_value = |name: &str| names_a_value(name) && !is_vendor_member(name);
-    if members.iter().any(|member| is_pair_value(&member.name))
-        && members.iter().any(|member| redaction.is_name(&member.value))
-    {
-        let values = members.iter_mut().filter(|member| is_pair_value(&member.name));
+    let is_pair_value = |member: &Member<'_>| names_a_value(&member.name) && !is_vendor_member(member.start, &member.name);
+    if members.iter().any(is_pair_value) && members.iter().any(|member| redaction.is_name(&member.value)) {
+        let values = members.iter_mut().filter(|member| is_pair_value(member));
         values.for_each(|member| member.value = Cow::Borrowed(REDACTED_STRING));
     }
 }
@@ -64,7 +85,7 @@ fn separate(members: &mut [Member<'_>]) {
                 break name;
             }
         };
-        member.name = Cow::Owned(name);
+        *member = Member::new(Cow::Owned(name), std::mem::take(&mut member.value));
     }
 }
 
@@ -86,7 +107,13 @@ pub(super) fn write_object(output: &mut String, members: &[Member<'_>], are_plai
 
 /// Returns the compact JSON text of a member.
 pub(super) fn value<'m>(members: &'m [Member<'_>], name: &str) -> Option<&'m str> {
-    members.iter().find(|member| member.name == name).map(|member| member.value.as_ref())
+    position(members, name).map(|position| members[position].value.as_ref())
+}
+
+/// Returns the place of the member with this name.
+pub(super) fn position(members: &[Member<'_>], name: &str) -> Option<usize> {
+    let start = name_start(name);
+    members.iter().position(|member| member.start == start && member.name == name)
 }
 
 /// Returns a member as text: the text of a string, or the digits of a number. `None` for the empty string and all other values.
@@ -134,4 +161,29 @@ pub(super) fn event_time_ms(members: &[Member<'_>], event_type: EventType) -> Op
         _ => unit,
     };
     time.checked_mul(unit.length_ms()).filter(|time_ms| *time_ms <= TIME_MS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::redact::Redactor;
+
+    #[test]
+    fn vendor_members_are_not_hidden_by_name() {
+        let redactor = Redactor::new(["code", "id", "name", "time", "sequence", "token"]);
+        for (name, value, expected) in [
+            ("errcode", "2", "2"),
+            ("stream_id", r#""a""#, r#""a""#),
+            ("appname", r#""a""#, r#""a""#),
+            ("event_time", "1", "1"),
+            ("sequence", r#""1""#, r#""1""#),
+            ("stream_param", r#""a=1&code=2""#, r#""a=1&code=REDACTED""#),
+            ("token", "1", REDACTED_STRING),
+            ("my_token", "1", REDACTED_STRING),
+        ] {
+            let members = [Member::new(name.into(), value.into())];
+            let redacted = redacted(&members, &redactor.of_callback(None));
+            assert_eq!((&*redacted[0].name, &*redacted[0].value), (name, expected));
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod invalid_text;
 mod json;
 mod key;
 mod members;
+mod name_start;
 mod parse;
 mod partition_key;
 mod pattern;

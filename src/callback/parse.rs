@@ -168,13 +168,13 @@ fn compact_values(members: &mut [Member<'_>]) -> Result<(), Malformed> {
 
 /// Removes the member with this name, and returns its value.
 fn remove<'a>(members: &mut Vec<Member<'a>>, name: &str) -> Option<Cow<'a, str>> {
-    let position = members.iter().position(|member| member.name == name)?;
+    let position = members::position(members, name)?;
     Some(members.remove(position).value)
 }
 
 /// Returns a name that two members have, cut and escaped for a message. JSON escapes in names are resolved: `\u0074` is `t`.
 fn first_twice(members: &[Member<'_>]) -> Option<String> {
-    if members.len() <= FEW && !have_equal_starts(members) {
+    if !have_equal_starts(members) {
         return None;
     }
     let mut names: Vec<&str> = members.iter().map(|member| member.name.as_ref()).collect();
@@ -184,17 +184,16 @@ fn first_twice(members: &[Member<'_>]) -> Option<String> {
     Some(twice[0].chars().take(64).flat_map(char::escape_default).collect())
 }
 
-/// The most members whose names are compared in pairs.
-const FEW: usize = 32;
-
-/// Returns false only if no two names have the same length and the same first eight bytes. Without such names, no two are equal.
+/// Returns false only if no two names have the same length and the same start. Without such names, no two are equal.
 fn have_equal_starts(members: &[Member<'_>]) -> bool {
+    /// The most members that are compared in pairs.
+    const FEW: usize = 32;
+    if members.len() > FEW {
+        return true;
+    }
     let mut starts = [0; FEW];
-    for (position, Member { name, .. }) in members.iter().enumerate() {
-        let mut start = [0; 8];
-        let length = name.len().min(start.len());
-        start[..length].copy_from_slice(&name.as_bytes()[..length]);
-        starts[position] = u64::from_le_bytes(start).wrapping_add((name.len() as u64) << 58);
+    for (position, Member { name, start, .. }) in members.iter().enumerate() {
+        starts[position] = start.wrapping_add(name.len() as u64);
         if starts[..position].contains(&starts[position]) {
             return true;
         }
@@ -234,7 +233,7 @@ impl<'de> Visitor<'de> for RawMembers {
         // A stop has some 20 members.
         let mut members = Vec::with_capacity(24);
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
-            members.push(Member { name, value: Cow::Borrowed(value.get()) });
+            members.push(Member::new(name, Cow::Borrowed(value.get())));
         }
         Ok(members)
     }

@@ -2,6 +2,8 @@
 //!
 //! Source: the samples of the vendor's pages, one for each event type, which `tests/fixtures` holds.
 
+use super::name_start::name_start;
+
 /// Their names, sorted by their bytes.
 const NAMES: [&str; 91] = [
     "HitFlag",
@@ -97,9 +99,40 @@ const NAMES: [&str; 91] = [
     "width",
 ];
 
-/// Returns whether callbacks of a known type have a member of this name.
-pub(super) fn is_vendor_member(name: &str) -> bool {
-    NAMES.binary_search(&name).is_ok()
+/// How many slots the table of the names has: a power of two, and enough that few names share a slot.
+const SLOTS: usize = 256;
+
+/// For each slot, one more than the place of a name, or 0. A name whose slot is taken has the next free one.
+static TABLE: [u8; SLOTS] = {
+    let mut table = [0; SLOTS];
+    let mut place = 0;
+    while place < NAMES.len() {
+        let mut slot = first_slot(name_start(NAMES[place]), NAMES[place]);
+        while table[slot] != 0 {
+            slot = (slot + 1) % SLOTS;
+        }
+        place += 1;
+        table[slot] = place as u8;
+    }
+    table
+};
+
+/// Returns the slot at which the search for a name begins.
+const fn first_slot(start: u64, name: &str) -> usize {
+    // The high bits of a product depend on all bits of its factors. The factor is 2^64 divided by the golden ratio.
+    ((start ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % SLOTS
+}
+
+/// Returns whether callbacks of a known type have a member of this name, given its [`name_start`].
+pub(super) fn is_vendor_member(start: u64, name: &str) -> bool {
+    let mut slot = first_slot(start, name);
+    while TABLE[slot] != 0 {
+        if NAMES[usize::from(TABLE[slot]) - 1] == name {
+            return true;
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -114,9 +147,17 @@ mod tests {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             let Ok(serde_json::Value::Object(members)) = serde_json::from_str(&text) else { continue };
             for name in members.keys().filter(|name| !matches!(name.as_str(), "t" | "sign")) {
-                assert!(is_vendor_member(name), "{}: {name}", path.display());
+                assert!(is_vendor_member(name_start(name), name), "{}: {name}", path.display());
             }
         }
+    }
+
+    #[test]
+    fn other_names_are_unknown() {
+        for name in ["", "ap", "appi", "APPID", "stream_ix", "event_timf", "begin_timf", "video_urlx"] {
+            assert!(!is_vendor_member(name_start(name), name), "{name}");
+        }
+        assert!(NAMES.is_sorted() && NAMES.iter().all(|name| is_vendor_member(name_start(name), name)));
     }
 
     #[test]
@@ -124,7 +165,7 @@ mod tests {
         for known in KnownType::all() {
             let names = [known.names.domain, known.names.app_name, Some(known.names.stream), known.names.sequence];
             for name in names.into_iter().flatten().chain(known.time.map(|time| time.name)) {
-                assert!(is_vendor_member(name), "{}: {name}", known.name);
+                assert!(is_vendor_member(name_start(name), name), "{}: {name}", known.name);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Reads one escape: of JSON, of percent-encoding, or of HTML.
 
-use super::unit::Unit;
+use super::unit::Decoded;
 use super::work;
 use crate::callback::json;
 
@@ -8,7 +8,7 @@ use crate::callback::json;
 pub(super) struct Encoding {
     pub(super) lead: char,
     /// Reads the escape that the units start with. Returns its character, and how many units it has.
-    pub(super) read: fn(&[Unit]) -> Option<(char, usize)>,
+    pub(super) read: fn(&[Decoded]) -> Option<(char, usize)>,
     pub(super) is_percent: bool,
 }
 
@@ -62,9 +62,9 @@ const ENTITIES: [(&str, char); 36] = [
 ];
 
 /// The length of the longest name in [`ENTITIES`].
-pub(super) const ENTITY_NAME_MAX: usize = 7;
+const ENTITY_NAME_MAX: usize = 7;
 
-fn json_escape(units: &[Unit]) -> Option<(char, usize)> {
+fn json_escape(units: &[Decoded]) -> Option<(char, usize)> {
     if units.get(1)?.character == 'x' {
         return Some((hexadecimal(units.get(2..4)?)?, 4));
     }
@@ -81,7 +81,7 @@ fn json_escape(units: &[Unit]) -> Option<(char, usize)> {
     std::str::from_utf8(&text).ok().map(json::escape)
 }
 
-fn percent_escape(units: &[Unit]) -> Option<(char, usize)> {
+fn percent_escape(units: &[Decoded]) -> Option<(char, usize)> {
     if matches!(units.get(1)?.character, 'u' | 'U') {
         return Some((hexadecimal(units.get(2..6)?)?, 6));
     }
@@ -102,12 +102,12 @@ fn percent_escape(units: &[Unit]) -> Option<(char, usize)> {
     Some(character.map_or((char::from(first), 3), |character| (character, 3 * bytes.len())))
 }
 
-fn hexadecimal(digits: &[Unit]) -> Option<char> {
+fn hexadecimal(digits: &[Decoded]) -> Option<char> {
     let value = digits.iter().try_fold(0, |value, digit| Some(value * 16 + digit.character.to_digit(16)?))?;
     Some(char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
-fn entity(units: &[Unit]) -> Option<(char, usize)> {
+fn entity(units: &[Decoded]) -> Option<(char, usize)> {
     if units.get(1)?.character == '#' {
         return numeric_entity(units);
     }
@@ -116,8 +116,18 @@ fn entity(units: &[Unit]) -> Option<(char, usize)> {
     ENTITIES.iter().find(is_name).map(|(_, character)| (*character, name + 2))
 }
 
+/// Returns whether an HTML entity may start before these bytes, after its `&`.
+pub(super) fn may_be_entity(bytes: &[u8]) -> bool {
+    let letters = bytes.iter().take(ENTITY_NAME_MAX + 1).position(|byte| !byte.is_ascii_alphabetic());
+    match letters {
+        Some(0) => bytes[0] == b'#',
+        Some(length) => bytes[length] == b';',
+        None => false,
+    }
+}
+
 /// Reads `&#61;` or `&#x3d;`. As in browsers, the `;` may be missing.
-fn numeric_entity(units: &[Unit]) -> Option<(char, usize)> {
+fn numeric_entity(units: &[Decoded]) -> Option<(char, usize)> {
     let (radix, start) = match units.get(2)?.character {
         'x' | 'X' => (16, 3),
         _ => (10, 2),

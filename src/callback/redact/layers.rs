@@ -1,16 +1,24 @@
 //! Decodes a text layer by layer: percent-encoding, JSON escapes and HTML entities. Each character keeps the place of its bytes in
 //! the text, and how deeply it was encoded. Nothing here knows the meaning of the text.
 
-use super::escapes::{Encoding, HTML, JSON, PERCENT};
-use super::unit::Unit;
+use super::escapes::{Encoding, HTML, JSON, PERCENT, may_be_entity};
+use super::unit::Decoded;
 use super::work;
 
 /// How often percent-encoding, JSON escapes and HTML entities are removed, after the escapes of the string itself.
 const LAYERS_MAX: usize = 4;
 
+/// Returns true only if a JSON string, given without its quotes, is ASCII and has no layer to remove.
+pub(super) fn is_single(string: &str) -> bool {
+    let bytes = string.as_bytes();
+    work::count(bytes.len());
+    let has_lead = bytes.iter().fold(false, |any, byte| any | !byte.is_ascii() | matches!(byte, b'\\' | b'%'));
+    !has_lead && !(0..bytes.len()).any(|position| bytes[position] == b'&' && may_be_entity(&bytes[position + 1..]))
+}
+
 /// Decodes a JSON string, given without its quotes. Calls `look` with its text, and again after each further layer is removed.
 /// Returns where the first escape of a further layer is, in bytes, if there are more than [`LAYERS_MAX`].
-pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) -> Option<usize> {
+pub(super) fn each(string: &str, mut look: impl FnMut(&[Decoded])) -> Option<usize> {
     let mut units = units(string);
     if !string.bytes().any(|byte| matches!(byte, b'\\' | b'%')) && first_escape(&units, &HTML).is_none() {
         look(&units);
@@ -36,30 +44,23 @@ pub(super) fn each(string: &str, mut look: impl FnMut(&[Unit])) -> Option<usize>
     Some(units[first].start as usize)
 }
 
-fn units(text: &str) -> Vec<Unit> {
-    if text.is_ascii() {
-        let unit = |(start, byte): (usize, &u8)| {
-            let (character, start) = (char::from(*byte), start as u32);
-            Unit { character, start, end: start + 1, escape_depth: 0, percent_depth: 0 }
-        };
-        return text.as_bytes().iter().enumerate().map(unit).collect();
-    }
+fn units(text: &str) -> Vec<Decoded> {
     let mut units = Vec::with_capacity(text.len());
     units.extend(text.char_indices().map(|(start, character)| {
         let end = start + character.len_utf8();
-        Unit { character, start: start as u32, end: end as u32, escape_depth: 0, percent_depth: 0 }
+        Decoded { character, start: start as u32, end: end as u32, escape_depth: 0, percent_depth: 0 }
     }));
     units
 }
 
-fn first_escape(units: &[Unit], encoding: &Encoding) -> Option<usize> {
+fn first_escape(units: &[Decoded], encoding: &Encoding) -> Option<usize> {
     work::count(units.len());
     let mut leads = units.iter().enumerate().filter(|(_, unit)| unit.character == encoding.lead);
     leads.find(|(start, _)| (encoding.read)(&units[*start..]).is_some()).map(|(start, _)| start)
 }
 
 /// Returns where the first escape is that may stand for a letter, such as `\\\u0074`: further layers of `\"` and `\\` hide none.
-fn first_letter_in_json(units: &[Unit]) -> Option<usize> {
+fn first_letter_in_json(units: &[Decoded]) -> Option<usize> {
     work::count(units.len());
     let is_letter = |start: &usize| {
         let escape = &units[*start..];
@@ -71,7 +72,7 @@ fn first_letter_in_json(units: &[Unit]) -> Option<usize> {
 }
 
 /// Replaces each escape of an encoding by one unit. Returns whether there were any.
-fn remove_layer(units: &mut Vec<Unit>, encoding: &Encoding) -> bool {
+fn remove_layer(units: &mut Vec<Decoded>, encoding: &Encoding) -> bool {
     let Some(first) = first_escape(units, encoding) else { return false };
     work::count(units.len());
     // In place, without a copy for each layer.
@@ -92,8 +93,8 @@ fn remove_layer(units: &mut Vec<Unit>, encoding: &Encoding) -> bool {
 }
 
 /// Returns the unit of an escape, given the units that it has.
-fn decoded(character: char, escape: &[Unit], is_percent: bool) -> Unit {
-    let mut unit = Unit { character, ..escape[0] };
+fn decoded(character: char, escape: &[Decoded], is_percent: bool) -> Decoded {
+    let mut unit = Decoded { character, ..escape[0] };
     for part in escape {
         unit.end = part.end;
         unit.escape_depth = unit.escape_depth.max(part.escape_depth);

@@ -37,8 +37,8 @@ impl OwnSign {
     }
 
     /// Returns how many units a copy has, if the units start with one.
-    pub(super) fn length_at(&self, units: &[Unit]) -> Option<usize> {
-        let is_copy = |(unit, digit): (&Unit, &u8)| unit.character.to_ascii_lowercase() == char::from(*digit);
+    pub(super) fn length_at<U: Unit>(&self, units: &[U]) -> Option<usize> {
+        let is_copy = |(unit, digit): (&U, &u8)| unit.character().to_ascii_lowercase() == char::from(*digit);
         units.get(..DIGITS)?.iter().zip(&self.digits).all(is_copy).then_some(DIGITS)
     }
 }

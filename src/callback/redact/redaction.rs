@@ -9,7 +9,6 @@ use super::own_sign::OwnSign;
 use super::pairs::Pairs;
 use super::search::{self, Found};
 use crate::callback::json;
-use crate::callback::vendor_members::is_vendor_member;
 
 /// Replaces a secret.
 const REDACTED: &str = "REDACTED";
@@ -29,12 +28,8 @@ impl<'r> Redaction<'r> {
     }
 
     /// Returns the name and the compact value of a member of a callback without secrets. Borrows a part if nothing in it changes.
-    ///
-    /// The name of one of the vendor's members hides nothing: `code` is in `errcode`, and `id` in `stream_id`. Only what such a
-    /// member holds is searched.
     pub(in crate::callback) fn member<'m>(&self, name: &'m str, value: &'m str) -> (Cow<'m, str>, Cow<'m, str>) {
-        // In this order, because the first check is cheap and rules out nearly all names.
-        if !self.may_be_in(name) || is_vendor_member(name) {
+        if !self.may_be_in(name) {
             let value = if is_signature(name, value) { Cow::Borrowed(REDACTED_STRING) } else { self.redact(value) };
             return (Cow::Borrowed(name), value);
         }
@@ -63,7 +58,8 @@ impl<'r> Redaction<'r> {
         if let Some(inner) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) {
             return self.redact_string(value, inner);
         }
-        if !self.may_be_in(value) {
+        // A number and a word such as `true` hold no string.
+        if !value.starts_with(['{', '[']) || !self.may_be_in(value) {
             return Cow::Borrowed(value);
         }
         let mut edits = Edits::default();

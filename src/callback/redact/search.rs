@@ -29,10 +29,14 @@ pub(super) struct Found {
 /// Finds the secrets of a JSON string, given without its quotes.
 pub(super) fn find(string: &str, names: &SecretNames, own_sign: Option<&OwnSign>) -> Found {
     let mut found = Found::default();
-    // Every layer is searched, and not the last alone, because removing a layer can break a name: in `\txSecret`, the `\t`
-    // becomes a tab.
-    let unread = layers::each(string, |units| Layer { units, names, own_sign }.search(&mut found));
-    found.secrets.extend(unread.map(|start| start..string.len()));
+    if layers::is_single(string) {
+        Layer { units: string.as_bytes(), names, own_sign }.search(&mut found);
+    } else {
+        // Every layer is searched, and not the last alone, because removing a layer can break a name: in `\txSecret`, the `\t`
+        // becomes a tab.
+        let unread = layers::each(string, |units| Layer { units, names, own_sign }.search(&mut found));
+        found.secrets.extend(unread.map(|start| start..string.len()));
+    }
     found.merge_overlaps();
     found
 }
@@ -59,13 +63,13 @@ pub(super) fn may_be_expiry(mut text: impl Iterator<Item = char>) -> bool {
 }
 
 /// The string after some layers are removed.
-struct Layer<'l> {
-    units: &'l [Unit],
+struct Layer<'l, U> {
+    units: &'l [U],
     names: &'l SecretNames,
     own_sign: Option<&'l OwnSign>,
 }
 
-impl Layer<'_> {
+impl<U: Unit> Layer<'_, U> {
     fn search(&self, found: &mut Found) {
         let mut position = 0;
         let mut open = OpenQuotes::default();
@@ -73,7 +77,7 @@ impl Layer<'_> {
         work::count(self.units.len());
         while position < self.units.len() {
             // Nearly every character ends here, so the rest of the loop may be slow.
-            if !self.may_start_at(self.units[position].character) {
+            if !self.may_start_at(self.units[position].character()) {
                 position += 1;
                 continue;
             }
@@ -81,7 +85,7 @@ impl Layer<'_> {
             let mut next = position + 1;
             match value {
                 Value::At(secret) => {
-                    found.secrets.push(self.bytes(secret.clone()));
+                    found.secrets.push(U::bytes_of(self.units, secret.clone()));
                     next = secret.end.max(next);
                 }
                 // The string has at least this name, and then no value.
@@ -91,7 +95,7 @@ impl Layer<'_> {
                         found.ends_in_name = true;
                         found.is_name |= self.units[..position]
                             .iter()
-                            .all(|unit| unit.character.is_alphanumeric() || "-_ ".contains(unit.character));
+                            .all(|unit| unit.character().is_alphanumeric() || "-_ ".contains(unit.character()));
                     }
                 }
                 Value::Beyond | Value::Absent => {}
@@ -119,7 +123,7 @@ impl Layer<'_> {
         if let Some(length) = self.own_sign.and_then(|sign| sign.length_at(units)) {
             return (Value::At(position..position + length), 0);
         }
-        let signature = match units[0].character {
+        let signature = match units[0].character() {
             '"' | '\'' => self.signature_at(position, open),
             _ => None,
         };
@@ -132,13 +136,13 @@ impl Layer<'_> {
         let start = skip(units, position + 1, "");
         let length = ["sign", "t"].into_iter().find(|key| starts_with(&units[start..], key))?.len();
         let end = skip(units, start + length, "\\");
-        units.get(end).filter(|unit| unit.character == units[position].character)?;
+        units.get(end).filter(|unit| unit.character() == units[position].character())?;
         let separator = skip(units, end + 1, "\\");
-        units.get(separator).filter(|unit| matches!(unit.character, ':' | '='))?;
+        units.get(separator).filter(|unit| matches!(unit.character(), ':' | '='))?;
         let Value::At(value) = value::after_separator(units, separator, false, open) else { return None };
         let text = &units[value.clone()];
         let is_secret = match length {
-            1 => may_be_expiry(text.iter().filter(|unit| !unit.is_blank()).map(|unit| unit.character)),
+            1 => may_be_expiry(text.iter().filter(|unit| !unit.is_blank()).map(|unit| unit.character())),
             _ => may_be_sign(text.len()),
         };
         is_secret.then_some(value)
@@ -150,26 +154,21 @@ impl Layer<'_> {
         let mut open = OpenQuotes::default();
         for position in 0..self.units.len() {
             let units = &self.units[position..];
-            let is_word_start = position == 0 || !self.units[position - 1].character.is_alphanumeric();
+            let is_word_start = position == 0 || !self.units[position - 1].character().is_alphanumeric();
             let words = VALUE_WORDS.iter().filter(|_| is_word_start).chain(&VALUE_ENDINGS);
             let length = words.filter(|word| starts_with(units, word)).map(|word| word.len()).max();
             if let Some(length) = length
                 && let Value::At(secret) = value::after_name(self.units, position..position + length, open)
             {
-                found.secrets.push(self.bytes(secret));
+                found.secrets.push(U::bytes_of(self.units, secret));
             }
             open.pass(&self.units[position..=position]);
         }
     }
-
-    fn bytes(&self, units: Range<usize>) -> Range<usize> {
-        let [first, last] = [units.start, units.end - 1].map(|index| self.units[index]);
-        first.start as usize..last.end as usize
-    }
 }
 
 impl Found {
-    /// Sorts the secrets, and merges those that overlap: the search meets the same secret in several layers.
+    /// Sorts the secrets, and merges those that overlap or touch: the search meets the same secret in several layers.
     fn merge_overlaps(&mut self) {
         self.secrets.sort_unstable_by_key(|secret| secret.start);
         self.secrets.dedup_by(|next, secret| {

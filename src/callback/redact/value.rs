@@ -33,10 +33,10 @@ pub(super) struct OpenQuotes {
 }
 
 impl OpenQuotes {
-    pub(super) fn pass(&mut self, units: &[Unit]) {
+    pub(super) fn pass<U: Unit>(&mut self, units: &[U]) {
         for unit in units {
-            self.single ^= unit.character == '\'';
-            self.double ^= unit.character == '"';
+            self.single ^= unit.character() == '\'';
+            self.double ^= unit.character() == '"';
         }
     }
 
@@ -50,10 +50,10 @@ impl OpenQuotes {
 }
 
 /// Returns the value after the name at `name`.
-pub(super) fn after_name(units: &[Unit], name: Range<usize>, open: OpenQuotes) -> Value {
+pub(super) fn after_name<U: Unit>(units: &[U], name: Range<usize>, open: OpenQuotes) -> Value {
     let position = after_index(units, name.end);
     let Some(separator) = units.get(position) else { return Value::Beyond };
-    match separator.character {
+    match separator.character() {
         '=' | '\u{ff1d}' => after_separator(units, position, true, open),
         ':' | '\u{ff1a}' => after_separator(units, position, false, open),
         '>' if position == name.end && ends_in(&units[..name.start], "<") => {
@@ -66,25 +66,25 @@ pub(super) fn after_name(units: &[Unit], name: Range<usize>, open: OpenQuotes) -
 }
 
 /// Skips quotes and white space after a name, and indexes: `[]`, `[0]`, `["a"]`.
-fn after_index(units: &[Unit], start: usize) -> usize {
+fn after_index<U: Unit>(units: &[U], start: usize) -> usize {
     let mut position = start;
     loop {
         position = skip(units, position, "\"'`*\\])");
-        let is_index = units.get(position).is_some_and(|unit| unit.character == '[');
-        let index = units[position..].iter().take(INDEX_UNITS_MAX).position(|unit| unit.character == ']');
-        match index {
-            Some(length) if is_index => position += length + 1,
-            _ => return position,
+        if units.get(position).is_none_or(|unit| unit.character() != '[') {
+            return position;
         }
+        let index = units[position..].iter().take(INDEX_UNITS_MAX).position(|unit| unit.character() == ']');
+        let Some(length) = index else { return position };
+        position += length + 1;
     }
 }
 
 /// Returns the second and last item of a list, given the comma before it.
-fn list_item(units: &[Unit], comma: usize, open: OpenQuotes) -> Value {
+fn list_item<U: Unit>(units: &[U], comma: usize, open: OpenQuotes) -> Value {
     match after_separator(units, comma, false, open) {
         Value::At(item) => {
             let end = skip(units, item.end, "\"'\\");
-            let ends_list = units.get(end).is_none_or(|unit| matches!(unit.character, ']' | ')'));
+            let ends_list = units.get(end).is_none_or(|unit| matches!(unit.character(), ']' | ')'));
             if ends_list { Value::At(item) } else { Value::Absent }
         }
         other => other,
@@ -92,42 +92,44 @@ fn list_item(units: &[Unit], comma: usize, open: OpenQuotes) -> Value {
 }
 
 /// Returns the value after the separator at `separator`. A parameter is separated by `=`.
-pub(super) fn after_separator(units: &[Unit], separator: usize, is_parameter: bool, open: OpenQuotes) -> Value {
+pub(super) fn after_separator<U: Unit>(units: &[U], separator: usize, is_parameter: bool, open: OpenQuotes) -> Value {
     // The `>` belongs to `=>`, as in `'txSecret'=>'abc'`.
     let start = skip(units, separator + 1, "\\>#+=(");
     let Some(first) = units.get(start) else { return Value::Beyond };
-    let value = match closing(first.character) {
+    let value = match closing(first.character()) {
         Some(closing) => quoted(units, start, closing, is_parameter, open),
         // The end of a list or an object inside a string would be a guess, so everything after it is replaced.
-        None if matches!(first.character, '[' | '{') => start..units.len(),
+        None if matches!(first.character(), '[' | '{') => start..units.len(),
         None => unquoted(units, start, separator, is_parameter, open),
     };
     if value.is_empty() { Value::Absent } else { Value::At(value) }
 }
 
 /// Returns the value after the quote at `start`. It is empty if this quote ends the text around a parameter without a value.
-fn quoted(units: &[Unit], start: usize, closing: char, is_parameter: bool, open: OpenQuotes) -> Range<usize> {
+fn quoted<U: Unit>(units: &[U], start: usize, closing: char, is_parameter: bool, open: OpenQuotes) -> Range<usize> {
     let first = units[start];
-    let inner = start + length_until(&units[start..], |unit| !matches!(unit.character, '"' | '\'' | '`' | '\\'));
+    let inner = start + length_until(&units[start..], |unit| !matches!(unit.character(), '"' | '\'' | '`' | '\\'));
     let inner = inner.max(start + 1);
     let ends_text = match units.get(inner) {
         None => true,
-        Some(unit) if unit.character.is_whitespace() => inner > start + 1 || open.is_open(first.character),
-        Some(unit) => ",}])/;&<>".contains(unit.character),
+        Some(unit) if unit.character().is_whitespace() => inner > start + 1 || open.is_open(first.character()),
+        Some(unit) => ",}])/;&<>".contains(unit.character()),
     };
     if is_parameter && ends_text {
         return start..start;
     }
     // The value of `""abc""` starts after two quotes.
-    let is_doubled = inner == start + 2 && units[start + 1].character == closing && !ends_text;
+    let is_doubled = inner == start + 2 && units[start + 1].character() == closing && !ends_text;
     let content = start + 1 + usize::from(is_doubled);
-    let ends = |unit: &Unit| (unit.character == closing || unit.character == '\\') && unit.is_no_deeper_than(&first);
+    // The quotes around a text have at most as many layers as a quote inside it.
+    let ends =
+        |unit: &U| (unit.character() == closing || unit.character() == '\\') && unit.depth() <= first.depth();
     content..content + length_until(&units[content..], ends)
 }
 
 /// Returns the value that starts at `start`, without a quote.
-fn unquoted(units: &[Unit], start: usize, separator: usize, is_parameter: bool, open: OpenQuotes) -> Range<usize> {
-    let ends_value = |unit: &Unit| match unit.character {
+fn unquoted<U: Unit>(units: &[U], start: usize, separator: usize, is_parameter: bool, open: OpenQuotes) -> Range<usize> {
+    let ends_value = |unit: &U| match unit.character() {
         // An apostrophe is allowed in a URL.
         '\'' => open.single || !is_parameter,
         '&' | '#' | '"' | '\\' | '<' | '>' => true,
@@ -135,13 +137,13 @@ fn unquoted(units: &[Unit], start: usize, separator: usize, is_parameter: bool, 
         character => character.is_whitespace(),
     };
     // A character that is encoded more deeply than the separator belongs to the value.
-    let ends = |unit: &Unit| unit.percent_depth <= units[separator].percent_depth && ends_value(unit);
+    let ends = |unit: &U| unit.percent_depth() <= units[separator].percent_depth() && ends_value(unit);
     let end = start + length_until(&units[start..], ends);
     let word = &units[start..end];
 
     // `b'abc'` is a quoted text of Python.
-    let is_prefix = word.len() <= 2 && word.iter().all(|unit| unit.character.is_ascii_alphabetic());
-    if is_prefix && let Some(closing) = units.get(end).and_then(|unit| closing(unit.character)) {
+    let is_prefix = word.len() <= 2 && word.iter().all(|unit| unit.character().is_ascii_alphabetic());
+    if is_prefix && let Some(closing) = units.get(end).and_then(|unit| closing(unit.character())) {
         let text = quoted(units, end, closing, true, open);
         if !text.is_empty() {
             return text;
@@ -167,19 +169,19 @@ fn closing(quote: char) -> Option<char> {
 }
 
 /// Returns whether a name is the value of something: `"name":"txSecret"`, `name=txSecret`, `<name>txSecret<`.
-pub(super) fn is_value(units: &[Unit], name: Range<usize>) -> bool {
+pub(super) fn is_value<U: Unit>(units: &[U], name: Range<usize>) -> bool {
     let before = before_quote(&units[..name.start]);
-    let is_whole = units.get(name.end).is_none_or(|next| !next.character.is_alphanumeric());
+    let is_whole = units.get(name.end).is_none_or(|next| !next.character().is_alphanumeric());
     is_whole && ends_in(before, ":=>\u{ff1a}\u{ff1d}")
 }
 
 /// Returns the units without quotes and white space at their end.
-fn before_quote(units: &[Unit]) -> &[Unit] {
-    let is_filler = |unit: &&Unit| unit.is_blank() || matches!(unit.character, '"' | '\'' | '`' | '\\');
+fn before_quote<U: Unit>(units: &[U]) -> &[U] {
+    let is_filler = |unit: &&U| unit.is_blank() || matches!(unit.character(), '"' | '\'' | '`' | '\\');
     let count = units.iter().rev().take(BEFORE_UNITS_MAX).take_while(is_filler).count();
     &units[..units.len() - count]
 }
 
-fn ends_in(units: &[Unit], characters: &str) -> bool {
-    units.last().is_some_and(|unit| characters.contains(unit.character))
+fn ends_in<U: Unit>(units: &[U], characters: &str) -> bool {
+    units.last().is_some_and(|unit| characters.contains(unit.character()))
 }
