@@ -13,10 +13,11 @@ use super::parse::Callback;
 use super::partition_key::PartitionKey;
 use super::redact::Redactor;
 use super::session_end::SessionEnd;
+use super::stream_members::StreamValues;
 
 /// A verified callback, or the end of a session that a person set. Cheap to clone. Only [`super::Verifier::verify`] and
 /// [`Event::of_session_end`] make one, and the journal when it reads one back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Event {
     id: EventId,
     event_type: EventType,
@@ -24,6 +25,16 @@ pub struct Event {
     line: Arc<str>,
     places: Places,
 }
+
+/// The places follow from the line, and an event that was read back has fewer of them.
+impl PartialEq for Event {
+    fn eq(&self, other: &Event) -> bool {
+        let parts = |event: &Event| (event.id, event.event_type, event.received_ms);
+        parts(self) == parts(other) && self.line == other.line
+    }
+}
+
+impl Eq for Event {}
 
 impl Event {
     /// Makes the event of a callback, which was received at `received_ms` (Unix ms). `verified` is false if the callback was
@@ -93,6 +104,11 @@ impl Event {
     /// The members of `data`: each name, and its value as JSON text. `None` if a damaged journal has a line without `data`.
     pub(super) fn data_members(&self) -> Option<impl Iterator<Item = (&str, &str)>> {
         event_line::data_members(&self.line, &self.places)
+    }
+
+    /// The members of a push or stop that livehook reads again. `None` if a damaged journal has a line without `data`.
+    pub(super) fn stream_values(&self) -> Option<StreamValues<'_>> {
+        event_line::stream_values(&self.line, &self.places)
     }
 
     /// The object `data` as JSON text: the vendor's members, without `sign` and `t`. `{}` if a damaged journal has a line without it.

@@ -8,20 +8,24 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::event_id::EventId;
+use super::event_type::EventType;
 use super::json;
 use super::members;
 use super::parse::Callback;
 use super::partition_key::encode_part;
 use super::redact::Redactor;
+use super::stream_members::{self, StreamPlaces, StreamValues};
 use super::time_text::{self, Fraction};
 
 /// The places of the parts of a line that are read again, in bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Places {
     /// The partition key, without its quotes.
     pub(super) partition_key: Range<u32>,
     /// The sequence, a JSON string with its quotes. `None` if the callback has none.
     pub(super) sequence: Option<Range<u32>>,
+    /// The members of a push or stop. `None` if their places are not known, as in a line that was read back.
+    pub(super) stream: Option<StreamPlaces>,
 }
 
 /// What follows the partition key in a line.
@@ -88,15 +92,17 @@ pub(super) fn write(
     members::write_object(&mut line, &redacted, callback.is_plain);
     line.push('}');
     if callback.is_plain {
+        let is_of_stream = matches!(event_type, EventType::Push | EventType::Stop);
+        let stream = is_of_stream.then(|| StreamPlaces::of(&redacted));
         // Only an escape can stand for invalid Unicode.
-        return (line, Places { partition_key, sequence });
+        return (line, Places { partition_key, sequence, stream });
     }
     // The places stay right, because the length does.
     let line = match json::valid_unicode(&line) {
         Cow::Borrowed(_) => line,
         Cow::Owned(valid) => valid,
     };
-    (line, Places { partition_key, sequence })
+    (line, Places { partition_key, sequence, stream: None })
 }
 
 /// Returns whether a line says that its event is verified.
@@ -170,7 +176,7 @@ fn head(line: &str) -> Option<Head> {
             r#""pushsequence""# => sequence = Some(value),
             r#""partitionkey""# => {
                 let partition_key = value.start + 1..value.end - 1;
-                return Some(Head { places: Places { partition_key, sequence }, subject });
+                return Some(Head { places: Places { partition_key, sequence, stream: None }, subject });
             }
             _ => {}
         }
@@ -194,6 +200,14 @@ pub(super) fn data_members<'l>(
         rest = after.get(1..)?;
         Some((name, value))
     }))
+}
+
+/// Returns the members of a push or stop that livehook reads again. `None` if the text is not the line of an event.
+pub(super) fn stream_values<'l>(line: &'l str, places: &Places) -> Option<StreamValues<'l>> {
+    match &places.stream {
+        Some(stream) => Some(stream.values(line.get(data_start(line, places)?..)?)),
+        None => Some(stream_members::find(data_members(line, places)?)),
+    }
 }
 
 /// Returns the object `data` of a stored line as JSON text. `None` if the text is not the line of an event.

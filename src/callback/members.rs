@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use super::catalogue::{KnownType, TimeMember, TimeUnit};
 use super::event_type::EventType;
 use super::json;
-use super::redact::{REDACTED_STRING, Redaction, names_a_value};
 use super::name_start::name_start;
+use super::redact::{REDACTED_STRING, Redaction, names_a_value};
 use super::vendor_members::is_vendor_member;
 
 /// The latest time that livehook can write, 9999-12-30T22:00:00.999Z, in Unix ms. Later times count as absent.
@@ -62,7 +62,8 @@ pub(super) fn redacted<'m>(members: &'m [Member<'_>], redaction: &Redaction<'_>)
 
 /// Hides the value if the members are a pair of a secret name and its value, such as `"key":"txSecret","value":"abc"`.
 fn hide_pair(members: &mut [Member<'_>], redaction: &Redaction<'_>) {
-    let is_pair_value = |member: &Member<'_>| names_a_value(&member.name) && !is_vendor_member(member.start, &member.name);
+    let is_pair_value =
+        |member: &Member<'_>| names_a_value(&member.name) && !is_vendor_member(member.start, &member.name);
     if members.iter().any(is_pair_value) && members.iter().any(|member| redaction.is_name(&member.value)) {
         let values = members.iter_mut().filter(|member| is_pair_value(member));
         values.for_each(|member| member.value = Cow::Borrowed(REDACTED_STRING));

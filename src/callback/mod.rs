@@ -30,6 +30,7 @@ mod selection;
 mod session_end;
 mod stream_event;
 mod stream_key;
+mod stream_members;
 #[cfg(test)]
 pub(crate) mod testing;
 mod time_text;

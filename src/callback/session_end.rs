@@ -156,7 +156,7 @@ impl SessionEnd {
             json::write_string(&mut line, value);
         }
         line.push_str("}}");
-        (line, Places { partition_key, sequence: Some(sequence) })
+        (line, Places { partition_key, sequence: Some(sequence), stream: None })
     }
 }
 

@@ -122,13 +122,18 @@ fn quoted<U: Unit>(units: &[U], start: usize, closing: char, is_parameter: bool,
     let is_doubled = inner == start + 2 && units[start + 1].character() == closing && !ends_text;
     let content = start + 1 + usize::from(is_doubled);
     // The quotes around a text have at most as many layers as a quote inside it.
-    let ends =
-        |unit: &U| (unit.character() == closing || unit.character() == '\\') && unit.depth() <= first.depth();
+    let ends = |unit: &U| (unit.character() == closing || unit.character() == '\\') && unit.depth() <= first.depth();
     content..content + length_until(&units[content..], ends)
 }
 
 /// Returns the value that starts at `start`, without a quote.
-fn unquoted<U: Unit>(units: &[U], start: usize, separator: usize, is_parameter: bool, open: OpenQuotes) -> Range<usize> {
+fn unquoted<U: Unit>(
+    units: &[U],
+    start: usize,
+    separator: usize,
+    is_parameter: bool,
+    open: OpenQuotes,
+) -> Range<usize> {
     let ends_value = |unit: &U| match unit.character() {
         // An apostrophe is allowed in a URL.
         '\'' => open.single || !is_parameter,

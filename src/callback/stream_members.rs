@@ -1,0 +1,51 @@
+//! The members of a push or stop that livehook reads again, and where the line of the event has them.
+//!
+//! The index reads each event soon after it was received. With the places, it need not look at the other members.
+
+use std::ops::Range;
+
+use super::members::Member;
+
+/// The names of the members, in the order of their values.
+const NAMES: [&str; 8] = ["appid", "node", "user_ip", "push_duration", "errcode", "errmsg", "width", "height"];
+
+/// The values of the members as JSON text; `None` for an absent one.
+pub(super) type StreamValues<'l> = [Option<&'l str>; NAMES.len()];
+
+/// Where the values of the members are in `data`, in bytes from its start. The place of an absent one is empty.
+#[derive(Clone, Debug)]
+pub(super) struct StreamPlaces([Range<u32>; NAMES.len()]);
+
+impl StreamPlaces {
+    /// Returns the places in an object that has these members, without white space and without escapes in names.
+    pub(super) fn of(members: &[Member<'_>]) -> StreamPlaces {
+        let mut places = [const { 0..0 }; NAMES.len()];
+        let mut position = r#"{""#.len();
+        for Member { name, value, .. } in members {
+            let start = position + name.len() + r#"":"#.len();
+            let end = start + value.len();
+            if let Some(which) = NAMES.iter().position(|known| known == name) {
+                places[which] = start as u32..end as u32;
+            }
+            position = end + r#",""#.len();
+        }
+        StreamPlaces(places)
+    }
+
+    /// Returns the values in `data`.
+    pub(super) fn values<'l>(&self, data: &'l str) -> StreamValues<'l> {
+        let value = |place: &Range<u32>| data.get(place.start as usize..place.end as usize);
+        self.0.each_ref().map(|place| value(place).filter(|value| !value.is_empty()))
+    }
+}
+
+/// Finds the values among the members of an object.
+pub(super) fn find<'l>(members: impl Iterator<Item = (&'l str, &'l str)>) -> StreamValues<'l> {
+    let mut values = [None; NAMES.len()];
+    for (name, value) in members {
+        if let Some(which) = NAMES.iter().position(|known| *known == name) {
+            values[which] = Some(value);
+        }
+    }
+    values
+}
