@@ -50,9 +50,20 @@ impl<'e> PartitionKey<'e> {
     }
 }
 
-/// Percent-encodes a part, except the unreserved characters of RFC 3986.
+/// For each byte, whether it is an unreserved character of RFC 3986.
+static IS_UNRESERVED: [bool; 256] = {
+    let mut is_unreserved = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        is_unreserved[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    is_unreserved
+};
+
+/// Percent-encodes a part, except unreserved characters.
 pub(super) fn encode_part(output: &mut String, part: &str) {
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let is_unreserved = |byte: u8| IS_UNRESERVED[usize::from(byte)];
     if part.bytes().all(is_unreserved) {
         output.push_str(part);
         return;

@@ -50,17 +50,13 @@ impl SecretNames {
     pub(super) fn may_be_in(&self, text: &str) -> bool {
         work::count(text.len());
         let bytes = text.as_bytes();
-        let is_suspicious = |byte: u8| self.is_suspicious[usize::from(byte)];
-        // Eight bytes at a time, because nearly all texts have no suspicious byte.
-        let (chunks, rest) = bytes.as_chunks::<8>();
-        let may_be_at = |position: usize| is_suspicious(bytes[position]) && self.is_suspicion(bytes, position);
-        for (number, chunk) in chunks.iter().enumerate() {
-            let is_any = chunk.iter().fold(false, |is_any, byte| is_any | is_suspicious(*byte));
-            if is_any && (number * 8..number * 8 + 8).any(may_be_at) {
-                return true;
-            }
+        let is_suspicious = |byte: &u8| self.is_suspicious[usize::from(*byte)];
+        // Without a branch for each byte, because nearly all texts have no suspicious byte.
+        if !bytes.iter().fold(false, |is_any, byte| is_any | is_suspicious(byte)) {
+            return false;
         }
-        (bytes.len() - rest.len()..bytes.len()).any(may_be_at)
+        let suspicious = bytes.iter().enumerate().filter(|(_, byte)| is_suspicious(byte));
+        suspicious.map(|(position, _)| position).any(|position| self.is_suspicion(bytes, position))
     }
 
     fn is_suspicion(&self, bytes: &[u8], position: usize) -> bool {
@@ -76,9 +72,9 @@ impl SecretNames {
         hides || self.names.iter().any(|name| name.is_at(bytes, position))
     }
 
-    /// Returns false only if no name starts with this character, and it is no quote.
-    pub(super) fn may_start_with(&self, character: char) -> bool {
-        self.is_first.get(character as usize).is_none_or(|is_first| *is_first)
+    /// For each ASCII character, whether it is a quote, or a name may start with it. Names may start with any other character.
+    pub(super) fn firsts(&self) -> &[bool; 128] {
+        &self.is_first
     }
 
     /// Returns the length of the name that the units start with.

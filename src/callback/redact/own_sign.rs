@@ -31,9 +31,9 @@ impl OwnSign {
         probes.filter(|(_, byte)| byte.is_ascii_hexdigit()).any(|(last, _)| (last + 1 - DIGITS..=last).any(is_copy))
     }
 
-    /// Returns whether a copy starts with this character.
-    pub(super) fn starts_with(&self, character: char) -> bool {
-        char::from(self.digits[0]) == character.to_ascii_lowercase()
+    /// Returns the characters that a copy may start with.
+    pub(super) fn firsts(&self) -> [u8; 2] {
+        [self.digits[0], self.digits[0].to_ascii_uppercase()]
     }
 
     /// Returns how many units a copy has, if the units start with one.

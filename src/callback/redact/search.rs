@@ -29,12 +29,17 @@ pub(super) struct Found {
 /// Finds the secrets of a JSON string, given without its quotes.
 pub(super) fn find(string: &str, names: &SecretNames, own_sign: Option<&OwnSign>) -> Found {
     let mut found = Found::default();
+    let mut firsts = *names.firsts();
+    for first in own_sign.iter().flat_map(|sign| sign.firsts()) {
+        firsts[usize::from(first)] = true;
+    }
+    let firsts = &firsts;
     if layers::is_single(string) {
-        Layer { units: string.as_bytes(), names, own_sign }.search(&mut found);
+        Layer { units: string.as_bytes(), names, own_sign, firsts }.search(&mut found);
     } else {
         // Every layer is searched, and not the last alone, because removing a layer can break a name: in `\txSecret`, the `\t`
         // becomes a tab.
-        let unread = layers::each(string, |units| Layer { units, names, own_sign }.search(&mut found));
+        let unread = layers::each(string, |units| Layer { units, names, own_sign, firsts }.search(&mut found));
         found.secrets.extend(unread.map(|start| start..string.len()));
     }
     found.merge_overlaps();
@@ -67,6 +72,8 @@ struct Layer<'l, U> {
     units: &'l [U],
     names: &'l SecretNames,
     own_sign: Option<&'l OwnSign>,
+    /// For each ASCII character, whether it is a quote, or a secret may start with it.
+    firsts: &'l [bool; 128],
 }
 
 impl<U: Unit> Layer<'_, U> {
@@ -108,9 +115,9 @@ impl<U: Unit> Layer<'_, U> {
         }
     }
 
-    /// Returns false only if no secret starts with this character, and it is no quote.
+    /// Returns whether a secret may start with this character, or it is a quote.
     fn may_start_at(&self, character: char) -> bool {
-        self.names.may_start_with(character) || self.own_sign.is_some_and(|sign| sign.starts_with(character))
+        self.firsts.get(character as usize).is_none_or(|is_first| *is_first)
     }
 
     /// Returns the secret whose name starts at `position`, and the length of the name. A key `sign` or `t` and a copy of the
