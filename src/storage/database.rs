@@ -196,6 +196,8 @@ impl Database {
     }
 
     fn check_version(&self, connection: &Connection, path: &Path) -> Result<(), StorageError> {
+        // All in one transaction, because another process may upgrade the tables meanwhile.
+        let connection = &connection.unchecked_transaction()?;
         let application_id: i64 = connection
             .pragma_query_value(None, "application_id", |row| row.get(0))
             .map_err(|error| foreign_or(path, error))?;

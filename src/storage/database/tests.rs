@@ -1,6 +1,7 @@
 //! Versions, layouts and links of real files.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::testing::schema;
 use super::*;
@@ -34,6 +35,29 @@ fn newer_version_is_refused() {
     for error in [open(directory.path()).unwrap_err(), DATABASE.open_to_read(directory.path()).unwrap_err()] {
         assert!(matches!(error, StorageError::Newer { found: 4, known: 3, .. }), "{error}");
     }
+}
+
+/// A reader sees the version and the tables of the same moment, while a writer goes from one version to another.
+#[test]
+fn migration_is_seen_as_a_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = open(directory.path()).unwrap();
+    let is_done = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while !is_done.load(Ordering::Relaxed) {
+                for sql in [
+                    "DROP INDEX by_size; PRAGMA user_version = 2",
+                    "CREATE INDEX by_size ON things (size); PRAGMA user_version = 3",
+                ] {
+                    writer.execute_batch(&format!("BEGIN IMMEDIATE; {sql}; COMMIT")).unwrap();
+                }
+            }
+        });
+        let opened: Vec<_> = (0..300).map(|_| DATABASE.open_to_read(directory.path()).map(drop)).collect();
+        is_done.store(true, Ordering::Relaxed);
+        opened.into_iter().for_each(Result::unwrap);
+    });
 }
 
 #[test]
