@@ -103,6 +103,14 @@ async fn each_fault_is_found() {
         let connection = rusqlite::Connection::open(livehook.path("data").join(name)).unwrap();
         connection.execute_batch(sql).unwrap();
     };
+    // Each change repairs the one before, if it is made twice.
+    for change in
+        ["recent_sequences SET stream = -stream", "session_stretches SET first_ms = -first_ms, last_ms = -last_ms"]
+    {
+        sql("index.db", &format!("UPDATE {change}"));
+        assert_eq!(only_error(&livehook, &[]), "index: searches do not find 300 sessions", "{change}");
+        sql("index.db", &format!("UPDATE {change}"));
+    }
     sql("index.db", "DELETE FROM events WHERE offset = 7");
     assert_eq!(only_error(&livehook, &[]), "index: it lacks 1 record: 7");
     std::fs::remove_file(livehook.path("data/index.db")).unwrap();

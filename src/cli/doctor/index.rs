@@ -10,7 +10,7 @@ const AREA: &str = "index";
 const WHY: &str = "`livehook streams`, `sessions` and the pages of the dashboard read the index";
 const CURE: &str = "run `livehook rebuild-index`: it builds a new index from the journal and keeps older sessions";
 
-/// Reports an index that is damaged, that belongs to another journal, or that lacks records.
+/// Reports an index that is damaged, that belongs to another journal, that lacks records, or whose sessions are not found.
 pub(super) fn check(data_dir: &Path, journal: &Reader, report: &mut Report<'_, '_>) -> anyhow::Result<()> {
     let index = match index::Reader::open(data_dir) {
         Ok(index) => index,
@@ -38,7 +38,13 @@ pub(super) fn check(data_dir: &Path, journal: &Reader, report: &mut Report<'_, '
             WHY,
             CURE,
         )?;
-    } else if inspection.damages.is_empty() && cursor.is_some() {
+    }
+    if inspection.unfindable_sessions > 0 {
+        let sessions = plural(inspection.unfindable_sessions, "session");
+        report.error(AREA, format!("searches do not find {sessions}"), WHY, CURE)?;
+    }
+    let finds_all = inspection.missing_count == 0 && inspection.unfindable_sessions == 0;
+    if finds_all && inspection.damages.is_empty() && cursor.is_some() {
         report.ok(
             AREA,
             format!("intact; it has all {} of the journal up to its cursor", plural(inspection.events, "record")),

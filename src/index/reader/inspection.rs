@@ -22,10 +22,12 @@ pub struct Inspection {
     pub missing: Vec<Offset>,
     /// How many of them there are.
     pub missing_count: u64,
+    /// How many sessions are not found by their sequence or by their stream.
+    pub unfindable_sessions: u64,
 }
 
 impl Reader {
-    /// Checks SQLite's pages, and that the index has each record of the journal up to its cursor. Blocks while it reads both.
+    /// Checks SQLite's pages, that each session is found, and that the index has each record of the journal up to its cursor. Blocks while it reads both.
     ///
     /// # Errors
     /// The index or the journal cannot be read.
@@ -34,6 +36,7 @@ impl Reader {
         if !inspection.damages.is_empty() {
             return Ok(inspection);
         }
+        inspection.unfindable_sessions = self.unfindable_sessions()?;
         let cursor = self.cursor()?;
         let mut after = Offset(0);
         loop {
@@ -53,6 +56,24 @@ impl Reader {
             }
             after = *last;
         }
+    }
+
+    /// Counts the sessions that the tables for searches lack. SQLite only checks its own indexes.
+    fn unfindable_sessions(&self) -> Result<u64, IndexError> {
+        let is_in = |table: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM {table} AS found
+                    WHERE tail = substr(sequence, -6) AND found.stream = sessions.stream AND found.number = sessions.number)"
+            )
+        };
+        let query = format!(
+            "SELECT count(*) FROM sessions WHERE NOT ({} OR {}) OR NOT EXISTS (
+                SELECT 1 FROM session_stretches WHERE stretch = number >> 16 AND started_ms BETWEEN first_ms AND last_ms)",
+            is_in("recent_sequences"),
+            is_in("sequences"),
+        );
+        let count: i64 = self.connection.query_row(&query, [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
     }
 
     /// The offsets that the index knows after `after` up to `last`, in their order.

@@ -156,7 +156,7 @@ impl Reader {
     /// The index cannot be read.
     pub fn recently_ended(&self, limit: usize, now_ms: i64) -> Result<Vec<SessionView>, IndexError> {
         let transaction = self.connection.unchecked_transaction()?;
-        // Sessions have no index by their end. It would cost every stop, and only this list needs it.
+        // By their receipt and not by their end, because a person who watches wants to see a stop that came late.
         let query = format!(
             "SELECT {SESSION_COLUMNS} FROM sessions WHERE number IN (
                 SELECT session FROM events WHERE event_type = 0 AND session IS NOT NULL
