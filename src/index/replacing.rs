@@ -69,8 +69,8 @@ fn copy_attached(connection: &Connection) -> rusqlite::Result<usize> {
     transaction.execute("INSERT INTO streams (number, key, stream) SELECT number, key, stream FROM old.streams", [])?;
     let insert = format!("INSERT INTO sessions ({columns}) SELECT {columns} FROM old.sessions");
     let count = transaction.execute(&insert, [])?;
-    transaction.execute(sequences::FILL, [])?;
-    transaction.execute(session_stretches::FILL, [])?;
+    transaction.execute_batch(sequences::FILL_AGAIN)?;
+    transaction.execute_batch(session_stretches::FILL_AGAIN)?;
     hours::count_ends_again(&transaction)?;
     // No record has offset 0, so the rebuild adds to these sessions and does not replace them: the journal may lack their events.
     transaction.execute("UPDATE sessions SET first_offset = 0", [])?;

@@ -31,9 +31,12 @@ pub(super) const SESSIONS_OF_SEQUENCE: &str = "(
     UNION ALL SELECT number FROM sequences WHERE tail = substr(?1, -6)
     ) CROSS JOIN sessions ON number = found WHERE sequence = ?1";
 
-/// Fills the tables, which must be empty, from the sessions. The migration does the same, and must never change.
-pub(super) const FILL: &str =
-    "INSERT INTO sequences SELECT substr(sequence, -6), stream, number FROM sessions ORDER BY 1, 2, 3";
+/// Fills the tables again from the sessions. The migration does the same, and must never change.
+pub(super) const FILL_AGAIN: &str = "
+    DELETE FROM recent_sequences;
+    DELETE FROM sequences;
+    INSERT INTO sequences SELECT substr(sequence, -6), stream, number FROM sessions ORDER BY 1, 2, 3;
+";
 
 /// A row of the two tables. They are sorted by it.
 #[derive(Clone, Default)]

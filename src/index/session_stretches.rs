@@ -15,9 +15,11 @@ use crate::moment::TimeRange;
 /// and then read far more rows.
 pub(super) const SESSIONS_OF_STREAM: &str = "sessions INDEXED BY sessions_of_stream";
 
-/// Fills the table of stretches, which must be empty, from the sessions. The migration does the same, and must never change.
-pub(super) const FILL: &str = "INSERT INTO session_stretches
-    SELECT number >> 16, min(started_ms), max(started_ms) FROM sessions GROUP BY number >> 16";
+/// Fills the table of stretches again from the sessions. The migration does the same, and must never change.
+pub(super) const FILL_AGAIN: &str = "
+    DELETE FROM session_stretches;
+    INSERT INTO session_stretches SELECT number >> 16, min(started_ms), max(started_ms) FROM sessions GROUP BY number >> 16;
+";
 
 /// Returns a condition that names the stretches with the sessions that started in a time. They have others, too.
 pub(super) fn stretches_of(connection: &Connection, time: TimeRange) -> rusqlite::Result<String> {

@@ -9,10 +9,10 @@ use rusqlite::Connection;
 use super::options::Options;
 use super::pruning::{self, SLICE_ROWS};
 use super::rebuilt_sessions::RebuiltSessions;
-use super::sequences::Sequences;
+use super::sequences::{self, Sequences};
 use super::settings::Settings;
 use super::stored_session::OPEN_SESSIONS;
-use super::{IndexError, hours, schema};
+use super::{IndexError, hours, schema, session_stretches};
 use crate::callback::EventId;
 use crate::journal::Offset;
 use crate::session::State;
@@ -239,6 +239,9 @@ impl Store {
         meta::store(&transaction, "rebuild_until", Some(last.0).filter(|last| *last >= first.0))?;
         meta::store(&transaction, "cursor", Some(first.before().0))?;
         meta::store(&transaction, "cursor_id", None::<String>)?;
+        // A session that these tables lack would be stored a second time.
+        transaction.execute_batch(sequences::FILL_AGAIN)?;
+        transaction.execute_batch(session_stretches::FILL_AGAIN)?;
         transaction.commit()?;
         self.reload()
     }

@@ -1,4 +1,4 @@
-//! Compares the index with its journal, for people who want to know whether it is intact. Reads both files.
+//! Checks the index by itself and against its journal, for people who want to know whether it is intact. Reads both files.
 
 use super::Reader;
 use crate::index::IndexError;
@@ -22,12 +22,13 @@ pub struct Inspection {
     pub missing: Vec<Offset>,
     /// How many of them there are.
     pub missing_count: u64,
-    /// How many sessions are not found by their sequence or by their stream.
+    /// How many sessions a search by sequence or by stream misses.
     pub unfindable_sessions: u64,
 }
 
 impl Reader {
-    /// Checks SQLite's pages, that each session is found, and that the index has each record of the journal up to its cursor. Blocks while it reads both.
+    /// Checks SQLite's pages, whether searches find each session, and whether the index has each record of the journal up to its
+    /// cursor. Blocks while it reads both files.
     ///
     /// # Errors
     /// The index or the journal cannot be read.
@@ -59,7 +60,7 @@ impl Reader {
     }
 
     /// Counts the sessions that the tables for searches lack. SQLite only checks its own indexes.
-    fn unfindable_sessions(&self) -> Result<u64, IndexError> {
+    pub(in crate::index) fn unfindable_sessions(&self) -> Result<u64, IndexError> {
         let is_in = |table: &str| {
             format!(
                 "EXISTS (SELECT 1 FROM {table} AS found
@@ -83,5 +84,33 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(query)?;
         let rows = statement.query_map([after.0, last.0], |row| row.get(0).map(Offset))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::reader::testing::STREAM;
+    use crate::index::testing::{indexed, open};
+    use crate::session::testing::push;
+
+    #[test]
+    fn lost_sessions_are_counted_until_a_rebuild() {
+        // Enough that some sequences are in the large table.
+        let pushes: Vec<_> = (0..9).map(|number| push(STREAM, &number.to_string(), number)).collect();
+        let (directory, store, _) = indexed(&pushes);
+        let unfindable = || Reader::open(directory.path()).unwrap().unfindable_sessions().unwrap();
+        assert_eq!(unfindable(), 0);
+        let mut removed = 0;
+        for table in ["sequences", "recent_sequences"] {
+            let remove = format!("DELETE FROM {table} WHERE number = (SELECT max(number) FROM {table})");
+            removed += store.connection.execute(&remove, []).unwrap() as u64;
+            assert_eq!(unfindable(), removed, "{table}");
+        }
+        store.connection.execute("DELETE FROM session_stretches", []).unwrap();
+        assert_eq!((removed, unfindable()), (2, 9));
+        drop(store);
+        open(directory.path()).begin_rebuild(Offset(1), Offset(9)).unwrap();
+        assert_eq!(unfindable(), 0);
     }
 }
