@@ -69,7 +69,7 @@ impl EventId {
         EventId((u128::from(time_ms) << 80) | (8 << 76) | (high << 64) | (2 << 62) | low)
     }
 
-    /// Writes the text of the id. That is several times as fast as its `Display`.
+    /// Writes the text of the id, without a formatter, because each event needs it.
     pub(super) fn write(self, output: &mut String) {
         output.push_str(Uuid::from_u128(self.0).hyphenated().encode_lower(&mut Uuid::encode_buffer()));
     }

@@ -24,7 +24,8 @@ pub(super) struct Places {
     pub(super) partition_key: Range<u32>,
     /// The sequence, a JSON string with its quotes. `None` if the callback has none.
     pub(super) sequence: Option<Range<u32>>,
-    /// The members of a push or stop. `None` if their places are not known, as in a line that was read back.
+    /// The members of a push or stop, from the start of `data`: so they stay right if `verified` changes. `None` if their places
+    /// are not known, as in a line that was read back.
     pub(super) stream: Option<StreamPlaces>,
 }
 

@@ -18,7 +18,7 @@ pub(super) fn members(text: &str) -> Option<Vec<Member<'_>>> {
     reader.take(b'{')?;
     loop {
         reader.take(b'"')?;
-        let name = reader.string_end()?;
+        let name = reader.rest_of_string()?;
         reader.take(b':')?;
         reader.skip_white_space();
         members.push(Member::new(Cow::Borrowed(name), Cow::Borrowed(reader.value()?)));
@@ -59,16 +59,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a plain string whose first quote was read, and returns what is between the quotes.
-    fn string_end(&mut self) -> Option<&'a str> {
+    fn rest_of_string(&mut self) -> Option<&'a str> {
         let rest = self.text.get(self.position..)?;
         let length = plain_length(rest.as_bytes());
-        let inner = &rest[..length];
-        self.position += length;
-        self.take_next(b'"').map(|()| inner)
-    }
-
-    fn take_next(&mut self, expected: u8) -> Option<()> {
-        (self.peek()? == expected).then(|| self.position += 1)
+        if rest.as_bytes().get(length) != Some(&b'"') {
+            return None;
+        }
+        self.position += length + 1;
+        Some(&rest[..length])
     }
 
     /// Reads a plain string, a whole number, or a word such as `true`.
@@ -77,7 +75,7 @@ impl<'a> Reader<'a> {
         match self.peek()? {
             b'"' => {
                 self.position += 1;
-                self.string_end()?;
+                self.rest_of_string()?;
             }
             b'-' | b'0'..=b'9' => self.position += whole_number(&self.text.as_bytes()[start..])?,
             _ => {

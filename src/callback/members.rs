@@ -22,8 +22,7 @@ const SECS_PLAUSIBLE_MAX: i64 = 100_000_000_000;
 /// A member of a callback: its name with escapes resolved, and the compact text of its value.
 #[derive(Debug, Clone)]
 pub(super) struct Member<'a> {
-    /// See [`name_start`].
-    pub(super) start: u64,
+    name_start: u64,
     pub(super) name: Cow<'a, str>,
     pub(super) value: Cow<'a, str>,
 }
@@ -31,7 +30,12 @@ pub(super) struct Member<'a> {
 impl<'a> Member<'a> {
     /// Makes a member.
     pub(super) fn new(name: Cow<'a, str>, value: Cow<'a, str>) -> Member<'a> {
-        Member { start: name_start(&name), name, value }
+        Member { name_start: name_start(&name), name, value }
+    }
+
+    /// The start of the name, see [`name_start`].
+    pub(super) fn name_start(&self) -> u64 {
+        self.name_start
     }
 }
 
@@ -39,17 +43,18 @@ impl<'a> Member<'a> {
 pub(super) fn redacted<'m>(members: &'m [Member<'_>], redaction: &Redaction<'_>) -> Vec<Member<'m>> {
     let mut redacted: Vec<Member<'m>> = Vec::with_capacity(members.len());
     let mut has_other_names = false;
-    for Member { start, name, value } in members {
+    for Member { name_start, name, value } in members {
         // The name of one of the vendor's members hides nothing: `code` is in `errcode`, and `id` in `stream_id`. Only what such a
         // member holds is searched.
-        redacted.push(if is_vendor_member(*start, name) {
-            Member { start: *start, name: Cow::Borrowed(name), value: redaction.redact(value) }
+        redacted.push(if is_vendor_member(*name_start, name) {
+            Member { name_start: *name_start, name: Cow::Borrowed(name), value: redaction.redact(value) }
         } else {
             has_other_names = true;
             let (name, value) = redaction.member(name, value);
             Member::new(name, value)
         });
     }
+    // A vendor's name never changes, and never says that a member is the value of a pair.
     if has_other_names {
         // A name that stays is borrowed.
         if redacted.iter().any(|member| matches!(member.name, Cow::Owned(_))) {
@@ -63,7 +68,7 @@ pub(super) fn redacted<'m>(members: &'m [Member<'_>], redaction: &Redaction<'_>)
 /// Hides the value if the members are a pair of a secret name and its value, such as `"key":"txSecret","value":"abc"`.
 fn hide_pair(members: &mut [Member<'_>], redaction: &Redaction<'_>) {
     let is_pair_value =
-        |member: &Member<'_>| names_a_value(&member.name) && !is_vendor_member(member.start, &member.name);
+        |member: &Member<'_>| names_a_value(&member.name) && !is_vendor_member(member.name_start, &member.name);
     if members.iter().any(is_pair_value) && members.iter().any(|member| redaction.is_name(&member.value)) {
         let values = members.iter_mut().filter(|member| is_pair_value(member));
         values.for_each(|member| member.value = Cow::Borrowed(REDACTED_STRING));
@@ -114,7 +119,7 @@ pub(super) fn value<'m>(members: &'m [Member<'_>], name: &str) -> Option<&'m str
 /// Returns the place of the member with this name.
 pub(super) fn position(members: &[Member<'_>], name: &str) -> Option<usize> {
     let start = name_start(name);
-    members.iter().position(|member| member.start == start && member.name == name)
+    members.iter().position(|member| member.name_start == start && member.name == name)
 }
 
 /// Returns a member as text: the text of a string, or the digits of a number. `None` for the empty string and all other values.

@@ -192,8 +192,8 @@ fn have_equal_starts(members: &[Member<'_>]) -> bool {
         return true;
     }
     let mut starts = [0; FEW];
-    for (position, Member { name, start, .. }) in members.iter().enumerate() {
-        starts[position] = start.wrapping_add(name.len() as u64);
+    for (position, member) in members.iter().enumerate() {
+        starts[position] = member.name_start().wrapping_add((member.name.len() as u64) << 58);
         if starts[..position].contains(&starts[position]) {
             return true;
         }

@@ -42,18 +42,18 @@ impl<'e> StreamEvent<'e> {
         if !matches!(event.event_type(), EventType::Push | EventType::Stop) {
             return None;
         }
-        let [appid, node, user_address, push_duration, errcode, errmsg, width, height] = event.stream_values()?;
+        let values = event.stream_values()?;
         let is_possible = |duration_ms: &i64| *duration_ms <= PUSH_DURATION_MS_MAX;
         Some(StreamEvent {
             is_stop: event.event_type() == EventType::Stop,
-            appid: appid.and_then(number),
-            node: node.and_then(json::text),
-            user_address: user_address.and_then(json::text),
-            push_duration_ms: push_duration.and_then(number).filter(is_possible),
-            errcode: errcode.and_then(json::signed),
-            errmsg: errmsg.and_then(json::text),
-            width: width.and_then(pixels),
-            height: height.and_then(pixels),
+            appid: values.appid.and_then(number),
+            node: values.node.and_then(json::text),
+            user_address: values.user_address.and_then(json::text),
+            push_duration_ms: values.push_duration.and_then(number).filter(is_possible),
+            errcode: values.errcode.and_then(json::signed),
+            errmsg: values.errmsg.and_then(json::text),
+            width: values.width.and_then(pixels),
+            height: values.height.and_then(pixels),
         })
     }
 }
@@ -100,7 +100,6 @@ fn pixels(value: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{event, event_of};
-    use super::super::{Callback, Redactor};
     use super::*;
 
     #[test]
@@ -123,28 +122,6 @@ mod tests {
             height: Some(720),
         };
         assert_eq!(StreamEvent::of(&event), Some(expected));
-    }
-
-    #[test]
-    fn places_lead_to_the_same_members() {
-        for body in [
-            r#"{"appid":1,"event_type":0,"errmsg":"a,\"b","errcode":-1,"node":{"width":7},"width":1,"txSecret":"x"}"#,
-            r#"{ "width" : 1, "event_type" : 1,"stream_param":"txSecret=abc&a=\"width\":5","height" :2}"#,
-            r#"{"txSecret=width":3,"x":{"width":4},"user_ip":"2001:db8::1","event_type":1,"node":"","errmsg":"","width":null}"#,
-            r#"{"event_type":0,"user_ip":"txSecret=abc","a":"","push_duration":"128581","height":"720","node":"10.0.0.1"}"#,
-            r#"{"event_type":1}"#,
-        ] {
-            for verified in [true, false] {
-                let callback = Callback::parse(body.as_bytes()).unwrap();
-                let event = Event::new(&callback, verified, 0, &Redactor::default());
-                let read_back = Event::restore(event.id(), event.event_type(), 0, event.line()).unwrap();
-                assert_eq!(StreamEvent::of(&event), StreamEvent::of(&read_back), "{body}");
-                let proof = Event::new(&callback, true, 0, &Redactor::default());
-                if let Some(confirmed) = event.confirmed_by(&proof) {
-                    assert_eq!(StreamEvent::of(&confirmed), StreamEvent::of(&read_back), "{body}");
-                }
-            }
-        }
     }
 
     #[test]

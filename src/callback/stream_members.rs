@@ -10,7 +10,24 @@ use super::members::Member;
 const NAMES: [&str; 8] = ["appid", "node", "user_ip", "push_duration", "errcode", "errmsg", "width", "height"];
 
 /// The values of the members as JSON text; `None` for an absent one.
-pub(super) type StreamValues<'l> = [Option<&'l str>; NAMES.len()];
+pub(super) struct StreamValues<'l> {
+    pub(super) appid: Option<&'l str>,
+    pub(super) node: Option<&'l str>,
+    pub(super) user_address: Option<&'l str>,
+    pub(super) push_duration: Option<&'l str>,
+    pub(super) errcode: Option<&'l str>,
+    pub(super) errmsg: Option<&'l str>,
+    pub(super) width: Option<&'l str>,
+    pub(super) height: Option<&'l str>,
+}
+
+impl<'l> StreamValues<'l> {
+    /// Takes the values in the order of [`NAMES`].
+    fn new(values: [Option<&'l str>; NAMES.len()]) -> StreamValues<'l> {
+        let [appid, node, user_address, push_duration, errcode, errmsg, width, height] = values;
+        StreamValues { appid, node, user_address, push_duration, errcode, errmsg, width, height }
+    }
+}
 
 /// Where the values of the members are in `data`, in bytes from its start. The place of an absent one is empty.
 #[derive(Clone, Debug)]
@@ -35,7 +52,7 @@ impl StreamPlaces {
     /// Returns the values in `data`.
     pub(super) fn values<'l>(&self, data: &'l str) -> StreamValues<'l> {
         let value = |place: &Range<u32>| data.get(place.start as usize..place.end as usize);
-        self.0.each_ref().map(|place| value(place).filter(|value| !value.is_empty()))
+        StreamValues::new(self.0.each_ref().map(|place| value(place).filter(|value| !value.is_empty())))
     }
 }
 
@@ -47,5 +64,5 @@ pub(super) fn find<'l>(members: impl Iterator<Item = (&'l str, &'l str)>) -> Str
             values[which] = Some(value);
         }
     }
-    values
+    StreamValues::new(values)
 }

@@ -196,7 +196,7 @@ impl Database {
     }
 
     fn check_version(&self, connection: &Connection, path: &Path) -> Result<(), StorageError> {
-        // All in one transaction, because another process may upgrade the tables meanwhile.
+        // One transaction reads the version and the tables, because another process may upgrade them between two reads.
         let connection = &connection.unchecked_transaction()?;
         let application_id: i64 = connection
             .pragma_query_value(None, "application_id", |row| row.get(0))

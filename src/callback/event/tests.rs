@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::callback::StreamEvent;
 
 fn event(body: &str) -> Event {
     Event::new(&Callback::parse(body.as_bytes()).unwrap(), true, 1_545_030_873_120, &Redactor::default())
@@ -154,7 +155,7 @@ proptest! {
 
     #[test]
     fn any_event_is_one_line_of_json(
-        members in prop::collection::btree_map("[a-s]{1,6}", any::<String>(), 0..8), received_ms in any::<i64>(),
+        members in prop::collection::btree_map("[a-s]{1,6}|sequence|stream_id|app", any::<String>(), 0..8), received_ms in any::<i64>(),
     ) {
         let mut data: serde_json::Map<String, Value> =
             members.into_iter().filter(|(name, _)| name != "sign").map(|(name, text)| (name, text.into())).collect();
@@ -165,6 +166,40 @@ proptest! {
         prop_assert_eq!(&line["data"], &Value::Object(data));
         prop_assert!(!event.line().contains(json::is_harmful));
         prop_assert_eq!(Event::restore(event.id(), event.event_type(), received_ms, event.line()), Some(event));
+    }
+}
+
+/// Only a callback in its usual form has places for its members.
+#[test]
+fn places_lead_to_the_same_members() {
+    for (body, has_places) in [
+        (
+            r#"{"event_type":0,"user_ip":"txSecret=abc","a":"","push_duration":"128581","height":"720","node":"10.0.0.1"}"#,
+            true,
+        ),
+        (
+            r#"{ "txSecret=width":3 , "user_ip" : "2001:db8::1","event_type":1,"node":"" ,"errmsg":"", "width":null}"#,
+            true,
+        ),
+        (
+            r#"{"txSecret=a":1,"txSecret=b":2,"event_type":0,"appid":"7","width":7,"errmsg":"x=txSecret=y","errcode":-1}"#,
+            true,
+        ),
+        (r#"{"event_type":1,"key":"txSecret","value":"abc","sign2":"x","height":2}"#, true),
+        (r#"{"event_type":1}"#, true),
+        (r#"{"event_type":100,"width":1}"#, false),
+        (r#"{"appid":1,"event_type":0,"errmsg":"a,\"b","errcode":-1,"node":{"width":7},"width":1}"#, false),
+        (r#"{"width":1,"event_type":1,"stream_param":"txSecret=abc&a=\"width\":5","height":2}"#, false),
+    ] {
+        let make = |verified| Event::new(&Callback::parse(body.as_bytes()).unwrap(), verified, 0, &Redactor::default());
+        let (signed, unsigned) = (make(true), make(false));
+        assert_eq!(signed.places.stream.is_some(), has_places, "{body}");
+        let confirmed = unsigned.confirmed_by(&signed).unwrap();
+        let read_back = Event::restore(signed.id(), signed.event_type(), 0, signed.line()).unwrap();
+        assert!(read_back.places.stream.is_none());
+        for event in [&signed, &unsigned, &confirmed] {
+            assert_eq!(StreamEvent::of(event), StreamEvent::of(&read_back), "{body}");
+        }
     }
 }
 

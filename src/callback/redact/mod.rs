@@ -16,6 +16,7 @@ mod pairs;
 mod redaction;
 mod redactor;
 mod search;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod unit;

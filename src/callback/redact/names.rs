@@ -72,8 +72,8 @@ impl SecretNames {
         hides || self.names.iter().any(|name| name.is_at(bytes, position))
     }
 
-    /// For each ASCII character, whether it is a quote, or a name may start with it. Names may start with any other character.
-    pub(super) fn firsts(&self) -> &[bool; 128] {
+    /// For each ASCII character, whether it is a quote, or a name starts with it. Names may start with any other character.
+    pub(super) fn is_first(&self) -> &[bool; 128] {
         &self.is_first
     }
 

@@ -31,8 +31,8 @@ impl OwnSign {
         probes.filter(|(_, byte)| byte.is_ascii_hexdigit()).any(|(last, _)| (last + 1 - DIGITS..=last).any(is_copy))
     }
 
-    /// Returns the characters that a copy may start with.
-    pub(super) fn firsts(&self) -> [u8; 2] {
+    /// Returns the digits that a copy may start with.
+    pub(super) fn first_digits(&self) -> [u8; 2] {
         [self.digits[0], self.digits[0].to_ascii_uppercase()]
     }
 

@@ -8,6 +8,7 @@ use super::names::SecretNames;
 use super::own_sign::OwnSign;
 use super::pairs::Pairs;
 use super::search::{self, Found};
+use super::secrets::Secrets;
 use crate::callback::json;
 
 /// Replaces a secret.
@@ -18,18 +19,18 @@ pub(in crate::callback) const REDACTED_STRING: &str = "\"REDACTED\"";
 
 /// Replaces the secrets of one callback.
 pub(in crate::callback) struct Redaction<'r> {
-    names: &'r SecretNames,
-    own_sign: Option<OwnSign>,
+    secrets: Secrets<'r>,
 }
 
 impl<'r> Redaction<'r> {
     pub(super) fn new(names: &'r SecretNames, own_sign: Option<OwnSign>) -> Redaction<'r> {
-        Redaction { names, own_sign }
+        Redaction { secrets: Secrets::new(names, own_sign) }
     }
 
-    /// Returns the name and the compact value of a member of a callback without secrets. Borrows a part if nothing in it changes.
+    /// Returns the name and the compact value of a member of a callback without secrets. Borrows a part if nothing in it changes. Not for the
+    /// vendor's own members: see [`crate::callback::members::redacted`].
     pub(in crate::callback) fn member<'m>(&self, name: &'m str, value: &'m str) -> (Cow<'m, str>, Cow<'m, str>) {
-        if !self.may_be_in(name) {
+        if !self.secrets.may_be_in(name) {
             let value = if is_signature(name, value) { Cow::Borrowed(REDACTED_STRING) } else { self.redact(value) };
             return (Cow::Borrowed(name), value);
         }
@@ -50,7 +51,7 @@ impl<'r> Redaction<'r> {
     /// Returns whether a value (compact JSON) is a string that is a secret name, as in `"name":"txSecret"`.
     pub(in crate::callback) fn is_name(&self, value: &str) -> bool {
         let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-        inner.is_some_and(|inner| self.names.may_be_in(inner) && self.find_in(inner).is_name)
+        inner.is_some_and(|inner| self.secrets.may_have_name(inner) && self.find_in(inner).is_name)
     }
 
     /// Returns a JSON text (compact, valid) with every secret replaced. The result is valid too.
@@ -59,7 +60,7 @@ impl<'r> Redaction<'r> {
             return self.redact_string(value, inner);
         }
         // A number and a word such as `true` hold no string.
-        if !value.starts_with(['{', '[']) || !self.may_be_in(value) {
+        if !value.starts_with(['{', '[']) || !self.secrets.may_be_in(value) {
             return Cow::Borrowed(value);
         }
         let mut edits = Edits::default();
@@ -104,22 +105,18 @@ impl<'r> Redaction<'r> {
 
     /// Like [`Redaction::redact`], for a value that is one string with this text between its quotes.
     fn redact_string<'v>(&self, value: &'v str, inner: &str) -> Cow<'v, str> {
-        if !self.may_be_in(inner) {
+        if !self.secrets.may_be_in(inner) {
             return Cow::Borrowed(value);
         }
         let mut edits = Edits::default();
-        for secret in search::find(inner, self.names, self.own_sign.as_ref()).secrets {
+        for secret in search::find(inner, &self.secrets).secrets {
             edits.replace(secret.start + 1..secret.end + 1, REDACTED);
         }
         edits.apply(value)
     }
 
-    fn may_be_in(&self, text: &str) -> bool {
-        self.names.may_be_in(text) || self.own_sign.as_ref().is_some_and(|sign| sign.may_be_in(text))
-    }
-
     fn find_in(&self, string: &str) -> Found {
-        if self.may_be_in(string) { search::find(string, self.names, self.own_sign.as_ref()) } else { Found::default() }
+        if self.secrets.may_be_in(string) { search::find(string, &self.secrets) } else { Found::default() }
     }
 }
 

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use super::layers;
-use super::names::SecretNames;
-use super::own_sign::OwnSign;
+use super::secrets::Secrets;
 use super::unit::{Unit, skip, starts_with};
 use super::value::{self, OpenQuotes, Value};
 use super::work;
@@ -27,19 +26,14 @@ pub(super) struct Found {
 }
 
 /// Finds the secrets of a JSON string, given without its quotes.
-pub(super) fn find(string: &str, names: &SecretNames, own_sign: Option<&OwnSign>) -> Found {
+pub(super) fn find(string: &str, secrets: &Secrets<'_>) -> Found {
     let mut found = Found::default();
-    let mut firsts = *names.firsts();
-    for first in own_sign.iter().flat_map(|sign| sign.firsts()) {
-        firsts[usize::from(first)] = true;
-    }
-    let firsts = &firsts;
     if layers::is_single(string) {
-        Layer { units: string.as_bytes(), names, own_sign, firsts }.search(&mut found);
+        Layer { units: string.as_bytes(), secrets }.search(&mut found);
     } else {
         // Every layer is searched, and not the last alone, because removing a layer can break a name: in `\txSecret`, the `\t`
         // becomes a tab.
-        let unread = layers::each(string, |units| Layer { units, names, own_sign, firsts }.search(&mut found));
+        let unread = layers::each(string, |units| Layer { units, secrets }.search(&mut found));
         found.secrets.extend(unread.map(|start| start..string.len()));
     }
     found.merge_overlaps();
@@ -70,10 +64,7 @@ pub(super) fn may_be_expiry(mut text: impl Iterator<Item = char>) -> bool {
 /// The string after some layers are removed.
 struct Layer<'l, U> {
     units: &'l [U],
-    names: &'l SecretNames,
-    own_sign: Option<&'l OwnSign>,
-    /// For each ASCII character, whether it is a quote, or a secret may start with it.
-    firsts: &'l [bool; 128],
+    secrets: &'l Secrets<'l>,
 }
 
 impl<U: Unit> Layer<'_, U> {
@@ -84,7 +75,7 @@ impl<U: Unit> Layer<'_, U> {
         work::count(self.units.len());
         while position < self.units.len() {
             // Nearly every character ends here, so the rest of the loop may be slow.
-            if !self.may_start_at(self.units[position].character()) {
+            if !self.secrets.may_start_with(self.units[position].character()) {
                 position += 1;
                 continue;
             }
@@ -92,7 +83,7 @@ impl<U: Unit> Layer<'_, U> {
             let mut next = position + 1;
             match value {
                 Value::At(secret) => {
-                    found.secrets.push(U::bytes_of(self.units, secret.clone()));
+                    found.secrets.push(U::place_of(self.units, secret.clone()));
                     next = secret.end.max(next);
                 }
                 // The string has at least this name, and then no value.
@@ -115,19 +106,14 @@ impl<U: Unit> Layer<'_, U> {
         }
     }
 
-    /// Returns whether a secret may start with this character, or it is a quote.
-    fn may_start_at(&self, character: char) -> bool {
-        self.firsts.get(character as usize).is_none_or(|is_first| *is_first)
-    }
-
     /// Returns the secret whose name starts at `position`, and the length of the name. A key `sign` or `t` and a copy of the
     /// callback's own sign count as names without a length.
     fn value_at(&self, position: usize, open: OpenQuotes) -> (Value, usize) {
         let units = &self.units[position..];
-        if let Some(length) = self.names.length_at(units) {
+        if let Some(length) = self.secrets.name_length_at(units) {
             return (value::after_name(self.units, position..position + length, open), length);
         }
-        if let Some(length) = self.own_sign.and_then(|sign| sign.length_at(units)) {
+        if let Some(length) = self.secrets.sign_length_at(units) {
             return (Value::At(position..position + length), 0);
         }
         let signature = match units[0].character() {
@@ -167,7 +153,7 @@ impl<U: Unit> Layer<'_, U> {
             if let Some(length) = length
                 && let Value::At(secret) = value::after_name(self.units, position..position + length, open)
             {
-                found.secrets.push(U::bytes_of(self.units, secret));
+                found.secrets.push(U::place_of(self.units, secret));
             }
             open.pass(&self.units[position..=position]);
         }
@@ -185,5 +171,63 @@ impl Found {
             }
             overlaps
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::callback::redact::names::SecretNames;
+    use crate::callback::redact::own_sign::OwnSign;
+
+    fn any_text() -> impl Strategy<Value = String> {
+        let sign = "ab".repeat(16);
+        let parts = [
+            "name=txSecret&value=",
+            "\"sign\"",
+            "'t':",
+            "txSecret",
+            "TX",
+            "k",
+            "=",
+            "&",
+            "[",
+            "]",
+            "<",
+            ">",
+            "\"",
+            "' ",
+            ",",
+            "{",
+            "}",
+        ];
+        let part = prop_oneof![prop::sample::select(parts.to_vec()).prop_map(str::to_owned), Just(sign), "[ -~]{0,3}",];
+        prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        /// A text without encodings has the same secrets as bytes and as decoded characters.
+        #[test]
+        fn bytes_have_the_same_secrets(text in any_text()) {
+            let names = SecretNames::new(["txSecret", "k"].into_iter());
+            let secrets = Secrets::new(&names, Some(OwnSign::new([0xab; 16])));
+            let mut decoded = Found::default();
+            let mut layers = 0;
+            let unread = layers::each(&text, |units| {
+                layers += 1;
+                Layer { units, secrets: &secrets }.search(&mut decoded);
+            });
+            if layers::is_single(&text) {
+                prop_assert_eq!((layers, unread), (1, None));
+                decoded.merge_overlaps();
+                let found = find(&text, &secrets);
+                prop_assert_eq!(found.secrets, decoded.secrets);
+                prop_assert_eq!((found.ends_in_name, found.is_name), (decoded.ends_in_name, decoded.is_name));
+            } else {
+                prop_assert!(layers > 1 || text.contains(['%', '\\', '&']));
+            }
+        }
     }
 }

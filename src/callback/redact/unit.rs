@@ -1,4 +1,4 @@
-//! A character of a text whose encodings are removed layer by layer.
+//! What the search reads of a text: the bytes of a plain ASCII text, or characters whose encodings were removed layer by layer.
 
 use std::ops::Range;
 
@@ -12,8 +12,8 @@ pub(super) trait Unit: Copy {
     /// How many layers it had, of any encoding.
     fn depth(&self) -> u8;
 
-    /// Returns the bytes that some units have in the text. There is at least one unit.
-    fn bytes_of(units: &[Self], some: Range<usize>) -> Range<usize>;
+    /// Returns the place in the text, in bytes, of the units in `range`, which is not empty.
+    fn place_of(units: &[Self], range: Range<usize>) -> Range<usize>;
 
     /// Returns whether the character separates words: white space, a control character, or one without a width, such as U+200B.
     fn is_blank(&self) -> bool {
@@ -24,7 +24,7 @@ pub(super) trait Unit: Copy {
     }
 }
 
-/// A byte of an ASCII text without encodings. Nearly all texts are such ones.
+/// A byte of an ASCII text without encodings, as nearly all texts are.
 impl Unit for u8 {
     fn character(&self) -> char {
         char::from(*self)
@@ -38,8 +38,8 @@ impl Unit for u8 {
         0
     }
 
-    fn bytes_of(_: &[u8], some: Range<usize>) -> Range<usize> {
-        some
+    fn place_of(_: &[u8], range: Range<usize>) -> Range<usize> {
+        range
     }
 }
 
@@ -69,8 +69,8 @@ impl Unit for Decoded {
         self.escape_depth + self.percent_depth
     }
 
-    fn bytes_of(units: &[Decoded], some: Range<usize>) -> Range<usize> {
-        units[some.start].start as usize..units[some.end - 1].end as usize
+    fn place_of(units: &[Decoded], range: Range<usize>) -> Range<usize> {
+        units[range.start].start as usize..units[range.end - 1].end as usize
     }
 }
 
