@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::options::Options;
 use super::{IndexError, Store, hours, schema, sequences, session_stretches};
-use crate::storage::{StorageError, meta, resolved};
+use crate::storage::{StorageError, meta, resolved, sort_in_files};
 
 /// A new index, and what it took from the old one.
 pub(super) struct Replaced {
@@ -54,7 +54,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Copies streams and sessions from another index, whatever its version. Returns the number of sessions.
 fn copy_sessions(connection: &Connection, from: &Path) -> Result<usize, StorageError> {
     connection.execute("ATTACH ?1 AS old", [resolved(from)?.to_string_lossy()])?;
-    let copied = copy_attached(connection);
+    let copied = sort_in_files(connection, || copy_attached(connection));
     connection.execute_batch("DETACH old")?;
     Ok(copied?)
 }

@@ -16,7 +16,7 @@ use super::{IndexError, hours, schema, session_stretches};
 use crate::callback::EventId;
 use crate::journal::Offset;
 use crate::session::State;
-use crate::storage::{FileSpace, give_back, meta};
+use crate::storage::{FileSpace, give_back, meta, sort_in_files};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -233,16 +233,18 @@ impl Store {
     /// # Errors
     /// The index cannot be read or written.
     pub fn begin_rebuild(&mut self, first: Offset, last: Offset) -> Result<(), IndexError> {
-        let transaction = self.connection.unchecked_transaction()?;
-        meta::store(&transaction, "rebuild_from", Some(first.0))?;
-        // An empty journal has nothing to read again.
-        meta::store(&transaction, "rebuild_until", Some(last.0).filter(|last| *last >= first.0))?;
-        meta::store(&transaction, "cursor", Some(first.before().0))?;
-        meta::store(&transaction, "cursor_id", None::<String>)?;
-        // A session that these tables lack would be stored a second time.
-        transaction.execute_batch(sequences::FILL_AGAIN)?;
-        transaction.execute_batch(session_stretches::FILL_AGAIN)?;
-        transaction.commit()?;
+        sort_in_files(&self.connection, || {
+            let transaction = self.connection.unchecked_transaction()?;
+            meta::store(&transaction, "rebuild_from", Some(first.0))?;
+            // An empty journal has nothing to read again.
+            meta::store(&transaction, "rebuild_until", Some(last.0).filter(|last| *last >= first.0))?;
+            meta::store(&transaction, "cursor", Some(first.before().0))?;
+            meta::store(&transaction, "cursor_id", None::<String>)?;
+            // A session that these tables lack would be stored a second time.
+            transaction.execute_batch(sequences::FILL_AGAIN)?;
+            transaction.execute_batch(session_stretches::FILL_AGAIN)?;
+            transaction.commit()
+        })?;
         self.reload()
     }
 

@@ -13,7 +13,7 @@ use super::lock::Lock;
 use super::lost::Traces;
 use super::schema_check::Objects;
 use super::wal::BUSY_TIMEOUT;
-use super::{StorageError, disk_space, layout, meta, own_file, wal};
+use super::{StorageError, disk_space, layout, meta, own_file, sort_in_files, wal};
 
 #[cfg(test)]
 mod tests;
@@ -187,12 +187,15 @@ impl Database {
         if found >= self.version() {
             return Ok(());
         }
-        let transaction = connection.unchecked_transaction()?;
-        for migration in self.migrations.iter().skip(usize::try_from(found - 1).unwrap_or(0)) {
-            transaction.execute_batch(migration)?;
-        }
-        transaction.pragma_update(None, "user_version", self.version())?;
-        Ok(transaction.commit()?)
+        // A new index is a sort of its table.
+        sort_in_files(connection, || {
+            let transaction = connection.unchecked_transaction()?;
+            for migration in self.migrations.iter().skip(usize::try_from(found - 1).unwrap_or(0)) {
+                transaction.execute_batch(migration)?;
+            }
+            transaction.pragma_update(None, "user_version", self.version())?;
+            Ok(transaction.commit()?)
+        })
     }
 
     fn check_version(&self, connection: &Connection, path: &Path) -> Result<(), StorageError> {
