@@ -27,8 +27,8 @@ impl<'r> Redaction<'r> {
         Redaction { secrets: Secrets::new(names, own_sign) }
     }
 
-    /// Returns the name and the compact value of a member of a callback without secrets. Borrows a part if nothing in it changes. Not for the
-    /// vendor's own members: see [`crate::callback::members::redacted`].
+    /// Returns the name and the compact value of a member of a callback without secrets. Borrows a part if nothing in it changes.
+    /// Not for the vendor's own members: see [`crate::callback::members::redacted`].
     pub(in crate::callback) fn member<'m>(&self, name: &'m str, value: &'m str) -> (Cow<'m, str>, Cow<'m, str>) {
         if !self.secrets.may_be_in(name) {
             let value = if is_signature(name, value) { Cow::Borrowed(REDACTED_STRING) } else { self.redact(value) };
