@@ -29,9 +29,9 @@ pub struct Event {
 /// An event that was read back doesn't know the places of the members in `data`, and is equal even so.
 impl PartialEq for Event {
     fn eq(&self, other: &Event) -> bool {
-        let parts = |event: &Event| (event.id, event.event_type, event.received_ms);
-        let places = |event: &Event| (event.places.partition_key.clone(), event.places.sequence.clone());
-        parts(self) == parts(other) && self.line == other.line && places(self) == places(other)
+        (self.id, self.event_type, self.received_ms) == (other.id, other.event_type, other.received_ms)
+            && (&self.line, &self.places.partition_key) == (&other.line, &other.places.partition_key)
+            && self.places.sequence == other.places.sequence
     }
 }
 

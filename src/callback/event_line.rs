@@ -8,7 +8,6 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::event_id::EventId;
-use super::event_type::EventType;
 use super::json;
 use super::members;
 use super::parse::Callback;
@@ -93,8 +92,7 @@ pub(super) fn write(
     members::write_object(&mut line, &redacted, callback.is_plain);
     line.push('}');
     if callback.is_plain {
-        let is_of_stream = matches!(event_type, EventType::Push | EventType::Stop);
-        let stream = is_of_stream.then(|| StreamPlaces::of(&redacted));
+        let stream = event_type.is_push_or_stop().then(|| StreamPlaces::of(&redacted));
         // Only an escape can stand for invalid Unicode.
         return (line, Places { partition_key, sequence, stream });
     }

@@ -51,3 +51,10 @@ pub enum EventType {
     /// Any other number. Such events are accepted and delivered.
     Unknown(i64),
 }
+
+impl EventType {
+    /// Whether it is a push or a stop of a stream, whose members are those of [`super::StreamEvent`].
+    pub fn is_push_or_stop(self) -> bool {
+        matches!(self, EventType::Push | EventType::Stop)
+    }
+}

@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
 
     /// Passes white space and then this byte. `None` if another byte follows.
     fn take(&mut self, expected: u8) -> Option<()> {
-        // Nearly always there is no white space.
+        // CSS sends compact bodies, so white space is looked for only if another byte follows.
         if self.peek() != Some(expected) {
             self.skip_white_space();
         }

@@ -39,7 +39,7 @@ pub struct StreamEvent<'e> {
 impl<'e> StreamEvent<'e> {
     /// Reads the members of a push or stop. `None` for every other type of event.
     pub fn of(event: &'e Event) -> Option<StreamEvent<'e>> {
-        if !matches!(event.event_type(), EventType::Push | EventType::Stop) {
+        if !event.event_type().is_push_or_stop() {
             return None;
         }
         let values = event.stream_values()?;

@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-/// Does work that sorts whole tables. SQLite sorts them in temporary files, because a sort in memory takes some 50 bytes for each
-/// row. If the work fails, perhaps because no folder takes temporary files, it is done once more in memory. `work` is one
-/// transaction, so that nothing of a failed attempt stays.
+/// Does work that sorts whole tables. SQLite sorts them in temporary files, because a sort in memory holds every row. If the work
+/// fails, perhaps because no folder takes temporary files, it is done once more in memory. `work` is one transaction, so that
+/// nothing of a failed attempt stays.
 ///
 /// # Errors
 /// The second attempt failed too, or a transaction is open.

@@ -161,7 +161,7 @@ impl<U: Unit> Layer<'_, U> {
 }
 
 impl Found {
-    /// Sorts the secrets, and merges those that overlap or touch: the search meets the same secret in several layers.
+    /// Sorts the secrets, and merges two that overlap or touch, because the search finds a secret again in each layer.
     fn merge_overlaps(&mut self) {
         self.secrets.sort_unstable_by_key(|secret| secret.start);
         self.secrets.dedup_by(|next, secret| {

@@ -8,7 +8,7 @@ use super::unit::Unit;
 pub(super) struct Secrets<'r> {
     names: &'r SecretNames,
     own_sign: Option<OwnSign>,
-    /// For each ASCII character, whether one of them, or a quote, starts with it.
+    /// For each ASCII character, whether a name, a copy of the own `sign` or a quote starts with it.
     is_first: [bool; 128],
 }
 
@@ -21,17 +21,12 @@ impl<'r> Secrets<'r> {
         Secrets { names, own_sign, is_first }
     }
 
-    /// Returns false only if the text certainly holds none of them. This check is cheap.
+    /// Returns whether the text may hold a name, the key of a signature or a copy of the own `sign`. This check is cheap.
     pub(super) fn may_be_in(&self, text: &str) -> bool {
         self.names.may_be_in(text) || self.own_sign.as_ref().is_some_and(|sign| sign.may_be_in(text))
     }
 
-    /// Like [`Secrets::may_be_in`], for the names alone.
-    pub(super) fn may_have_name(&self, text: &str) -> bool {
-        self.names.may_be_in(text)
-    }
-
-    /// Returns false only if none of them starts with this character, and it is no quote.
+    /// Returns whether a name, a copy of the own `sign` or a quote may start with this character.
     pub(super) fn may_start_with(&self, character: char) -> bool {
         self.is_first.get(character as usize).is_none_or(|is_first| *is_first)
     }

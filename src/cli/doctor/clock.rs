@@ -3,7 +3,6 @@
 use std::process::{Command, Stdio};
 
 use super::report::Report;
-use crate::callback::EventType;
 use crate::clock::system_clock;
 use crate::journal::{Offset, Reader, Record};
 
@@ -61,9 +60,7 @@ fn newest_delays_ms(reader: &Reader) -> Vec<i64> {
     let records = reader.read_back(Offset(i64::MAX), RECORDS_MAX).unwrap_or_default();
     let is_timed = |record: &&Record| {
         let event = &record.event;
-        matches!(event.event_type(), EventType::Push | EventType::Stop)
-            && event.is_verified()
-            && event.id().time_ms() > 0
+        event.event_type().is_push_or_stop() && event.is_verified() && event.id().time_ms() > 0
     };
     let timed = records.iter().filter(is_timed).take(EVENTS_MAX);
     timed.map(|record| record.event.received_ms().min(system_clock()) - record.event.id().time_ms()).collect()

@@ -72,7 +72,7 @@ impl EventValues {
             session_url: dashboard_url.map(|url| format!("{url}/sessions/1-5d0c1f7a")).unwrap_or_default(),
             ..EventValues::default()
         };
-        if !matches!(event_type, EventType::Push | EventType::Stop) {
+        if !event_type.is_push_or_stop() {
             return values;
         }
         values.with_stream_event(&StreamEvent {
