@@ -88,7 +88,9 @@ impl Store {
             let (stream, session) = match Fact::of(event) {
                 Some(fact) => {
                     let stream = streams.number(&fact.stream)?;
-                    let session = batch.add(&mut sessions, stream, fact, *offset, is_uncounted, next_session)?;
+                    // A stream's row goes only after its last session, so the table has no session of a new one.
+                    let table = (!streams.is_new(stream)).then_some(&mut sessions);
+                    let session = batch.add(table, stream, fact, *offset, is_uncounted, next_session)?;
                     (stream, Some(session))
                 }
                 None => {
@@ -99,6 +101,7 @@ impl Store {
             };
             rows.push(EventRow::new(*offset, event, stream, session));
         }
+        streams.write()?;
         events.write(&rows, |position| batch.event_hours.add_event(&records[position].event))?;
         // Each session is written once for all its events in the batch.
         let mut new_sessions = Vec::with_capacity(batch.sessions.len());
@@ -145,10 +148,11 @@ impl Store {
 }
 
 impl Batch<'_> {
-    /// Adds a fact to its session, and returns the session's row.
+    /// Adds a fact to its session, and returns the session's row. `sessions` is the table to search; `None` if it cannot have the
+    /// session.
     fn add(
         &mut self,
-        sessions: &mut SessionTable<'_>,
+        sessions: Option<&mut SessionTable<'_>>,
         stream: i64,
         mut fact: Fact,
         offset: Offset,
@@ -159,7 +163,7 @@ impl Batch<'_> {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(unknown) => {
                 let sequence = &unknown.key().1;
-                let found = sessions.find(stream, sequence)?;
+                let found = sessions.map_or(Ok(None), |sessions| sessions.find(stream, sequence))?;
                 let changed = match found {
                     Some((stored, counted_end)) => {
                         let before = Some(stored.session.clone());

@@ -10,7 +10,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::multiple_rows::{ROWS, placeholders};
+use super::multiple_rows::{Insertion, expect};
 
 /// How many sequences stay in the small table. More would spread them over more pages, and fewer would move less of them together.
 /// Few in unit tests, so that sequences move there.
@@ -71,20 +71,12 @@ impl Sequences {
     /// # Errors
     /// The database cannot be written, or it has one of the sessions.
     pub(super) fn add(&mut self, connection: &Connection, sequences: &[(&str, i64, i64)]) -> rusqlite::Result<()> {
-        // `IGNORE`, because SQLite copies pages for a statement that may fail after its first row.
-        let insert = |rows: usize| format!("INSERT OR IGNORE INTO recent_sequences VALUES {}", placeholders(3, rows));
-        let mut insert_one = connection.prepare_cached(&insert(1))?;
-        let mut insert_several = connection.prepare_cached(&insert(ROWS))?;
-        let (several, rest) = sequences.as_chunks::<ROWS>();
-        for chunk in several.iter().map(|chunk| chunk.as_slice()).chain(rest.chunks(1)) {
-            let insert = if chunk.len() == ROWS { &mut insert_several } else { &mut insert_one };
-            for (row, (sequence, stream, number)) in chunk.iter().enumerate() {
-                insert.raw_bind_parameter(row * 3 + 1, tail(sequence))?;
-                insert.raw_bind_parameter(row * 3 + 2, stream)?;
-                insert.raw_bind_parameter(row * 3 + 3, number)?;
-            }
-            expect(chunk.len(), insert.raw_execute()?)?;
-        }
+        let mut insertion = Insertion::prepare(connection, "recent_sequences (tail, stream, number)", 3)?;
+        insertion.insert(sequences, |(sequence, stream, number), statement, from| {
+            statement.raw_bind_parameter(from + 1, tail(sequence))?;
+            statement.raw_bind_parameter(from + 2, stream)?;
+            statement.raw_bind_parameter(from + 3, number)
+        })?;
         self.recent += sequences.len() as i64;
         self.move_surplus(connection)
     }
@@ -152,11 +144,6 @@ pub(super) fn remove<'s>(
 /// Returns the end of a sequence, which has ASCII characters alone.
 fn tail(sequence: &str) -> &str {
     sequence.get(sequence.len().saturating_sub(TAIL_LENGTH)..).unwrap_or(sequence)
-}
-
-/// A row that was ignored is an error.
-fn expect(rows: usize, changed: usize) -> rusqlite::Result<()> {
-    if changed == rows { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
 #[cfg(test)]

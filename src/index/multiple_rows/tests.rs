@@ -92,16 +92,38 @@ fn sessions_after_a_pruned_end_keep_their_numbers() {
     assert_eq!(rows, (9..=24).map(|number| (number, number, number)).collect::<Vec<_>>());
 }
 
+/// Streams get their numbers before their rows are written.
+#[test]
+fn new_streams_get_the_numbers_of_their_rows() {
+    let (directory, mut store) = indexed_nothing();
+    // In no order.
+    let stream = |secs: i64| secs * 7 % 20;
+    let of_stream = |secs| push(&format!("a.com/live/{}", stream(secs)), &secs.to_string(), secs);
+    let events = events(&(0..50).map(of_stream).collect::<Vec<_>>());
+    let journal = records(1, &events);
+    store.apply(&journal[..9]).unwrap();
+    // A new process knows no streams yet.
+    drop(store);
+    let mut store = open(directory.path());
+    store.apply(&journal[9..30]).unwrap();
+    store.apply(&journal[30..]).unwrap();
+    assert_eq!(sessions(directory.path()), expected(&events));
+    assert_found(directory.path(), &journal);
+    let streams = "SELECT count(*) || ' ' || max(number) FROM streams";
+    assert_eq!(store.connection.query_row(streams, [], |row| row.get::<_, String>(0)).unwrap(), "20 20");
+}
+
 /// For a row with its own key, SQLite checks that it is a number. If another row of the same statement came before, it copies each
 /// page for that, which takes longer than the rest of the statement.
 #[test]
 fn several_rows_are_inserted_without_copies() {
     let (_directory, mut store) = indexed_nothing();
-    let journal = records(1, &pushes(32));
+    let streams: Vec<_> = (0..32).map(|number| push(&format!("a.com/live/{number}"), "1", number)).collect();
+    let journal = records(1, &events(&streams));
     let apply = |store: &mut Store| drop(store.apply(&journal).unwrap());
     let statements = statements(&mut store, |store| &mut store.connection, apply);
     let with_several_rows: Vec<_> = statements.iter().filter(|text| text.contains("),(")).collect();
-    for table in ["INTO events", "INTO sessions", "INTO recent_sequences"] {
+    for table in ["INTO events", "INTO sessions", "INTO recent_sequences", "INTO streams"] {
         assert!(with_several_rows.iter().any(|text| text.contains(table)), "{table}: {statements:#?}");
     }
     for text in with_several_rows {
