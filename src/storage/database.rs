@@ -250,7 +250,11 @@ fn check_files(path: &Path) -> Result<(), StorageError> {
 fn connect(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
     // No mutex: rusqlite already keeps a connection from being used by two threads at once.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    Connection::open_with_flags(path, flags)
+    let connection = Connection::open_with_flags(path, flags)?;
+    // Plans must not depend on the values of parameters: otherwise, SQLite may compile a statement again when it gets other values.
+    // So a partial index serves only a condition with a literal.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
 }
 
 pub(super) fn connect_to_write(path: &Path) -> Result<Connection, StorageError> {

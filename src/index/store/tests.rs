@@ -1,17 +1,20 @@
 //! The index depends on which events there are, not on how they arrived. Over real files.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use rusqlite::StatementStatus;
 use serde_json::json;
 
 use super::*;
 use crate::callback::{Event, ReasonCategory};
 use crate::index::apply::Applied;
 use crate::index::reader::testing::two_streams;
+use crate::index::sequences::SESSION_OF_SEQUENCE_AND_STREAM;
 use crate::index::testing::{
     NOW_MS, apply_randomly, assert_searches, at, events, expected, indexed, indexed_randomly, journal as state_of,
-    open, open_with, options, plans, pushed, records, records_of, sessions,
+    open, open_with, options, plans, pushed, records, records_of, sessions, statements,
 };
 use crate::index::{Reader, rebuild};
 use crate::journal::{self, Record};
@@ -309,6 +312,7 @@ fn failed_batch_can_be_repeated() {
     store.apply(&journal[..1]).unwrap();
     let before = (sessions(directory.path()), store.cursor(), store.counted, store.next_session);
     let triggers = [
+        ("streams", "BEFORE INSERT ON streams"),
         ("sessions", "BEFORE INSERT ON sessions"),
         ("events", "BEFORE INSERT ON events WHEN new.event_type = 200"),
         ("cursor", "BEFORE INSERT ON meta WHEN new.name = 'next_session'"),
@@ -435,7 +439,8 @@ fn recordings_count_alike_after_pruning() {
 #[test]
 fn plan_of_writes() {
     let (_directory, mut store) = two_streams();
-    let late = records_of(&[stop("b.com/live/s", "2", 650), screenshot("b.com/live/s", 640)]);
+    let late = [stop("b.com/live/s", "2", 650), screenshot("b.com/live/s", 640), screenshot("new.com/live/s", 660)];
+    let late = records_of(&late);
     let run = |store: &mut Store| {
         store.apply(&late).unwrap();
         store.prune(Offset(100), at(400 * 86_400)).unwrap();
@@ -445,4 +450,38 @@ fn plan_of_writes() {
     // A slice reads its own recordings and anomalies, and not a whole index for them.
     let wholes = ["INDEX media_of_stream", "INDEX events_of_session"];
     assert!(!plans.iter().any(|(step, _)| wholes.iter().any(|whole| step.contains(whole))), "{plans:#?}");
+}
+
+/// SQLite may compile a statement again if its plan could depend on the values of its parameters. Compiling takes longer than
+/// running most statements.
+#[test]
+fn statements_are_compiled_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    let sessions = (0..30).flat_map(|number| pushed(STREAM, &number.to_string(), number..number + 1));
+    let journal = records_of(&sessions.collect::<Vec<_>>());
+    let apply = |store: &mut Store| journal.chunks(6).for_each(|batch| drop(store.apply(batch).unwrap()));
+    let texts = BTreeSet::from_iter(statements(&mut store, |store| &mut store.connection, apply));
+    let mut reused = Vec::new();
+    for text in &texts {
+        let statement = store.connection.prepare_cached(text).unwrap();
+        if statement.get_status(StatementStatus::Run) > 1 {
+            reused.push(text);
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{text}");
+        }
+    }
+    assert!(reused.iter().any(|text| text.contains(SESSION_OF_SEQUENCE_AND_STREAM)), "{texts:#?}");
+}
+
+#[test]
+fn no_session_of_a_new_stream_is_searched_for() {
+    let (_directory, mut store) = two_streams();
+    let mut is_searched_for = |stream: &str| {
+        let batch = records_of(&[push(stream, "new", 700)]);
+        let apply = |store: &mut Store| drop(store.apply(&batch).unwrap());
+        let texts = statements(&mut store, |store| &mut store.connection, apply);
+        texts.iter().any(|text| text.contains(SESSION_OF_SEQUENCE_AND_STREAM))
+    };
+    assert!(!is_searched_for("new.com/live/s"));
+    assert!(is_searched_for("b.com/live/s"));
 }
