@@ -1,6 +1,7 @@
 //! Pages of live streams for people: by a part of the name, sorted, and counted.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use super::Reader;
 use crate::index::IndexError;
@@ -20,9 +21,11 @@ impl Reader {
         let text = query.text.to_lowercase();
         // Reading 10,000 names takes longer than all the rest, and the usual page needs only its own.
         let needs_keys = !text.is_empty() || query.sort == LiveSort::Name;
+        let mut keys = if needs_keys { self.live_keys(now_ms)? } else { HashMap::new() };
         let mut found = Vec::with_capacity(live_count);
         for (stream, live) in live {
-            let key = if needs_keys { Some(self.stream_key(stream)?) } else { None };
+            let key =
+                needs_keys.then(|| keys.remove(&stream).map_or_else(|| self.stream_key(stream), Ok)).transpose()?;
             if key.as_ref().is_none_or(|key| text.is_empty() || key.has_text(&text)) {
                 found.push((key, stream, live));
             }

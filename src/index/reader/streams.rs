@@ -39,14 +39,18 @@ impl Reader {
         // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
         let mut live = self.live_streams(now_ms)?;
-        // Names that are given in full leave few streams, whose keys are read next.
-        if let Some(named) = self.streams_by_name(selection)? {
-            live.retain(|stream, _| named.binary_search(stream).is_ok());
-        }
+        // Names that are given in full leave few streams, whose keys are read one by one.
+        let mut keys = match self.streams_by_name(selection)? {
+            Some(named) => {
+                live.retain(|stream, _| named.binary_search(stream).is_ok());
+                HashMap::new()
+            }
+            None => self.live_keys(now_ms)?,
+        };
         let after = after.map(|after| self.stream_key(after)).transpose()?;
         let mut due = Vec::new();
         for (stream, live) in live {
-            let key = self.stream_key(stream)?;
+            let key = keys.remove(&stream).map_or_else(|| self.stream_key(stream), Ok)?;
             if after.as_ref().is_none_or(|after| key > *after) {
                 due.push((key, stream, live));
             }
@@ -76,6 +80,20 @@ impl Reader {
             live.last_ms = last_ms.max(live.last_ms);
         }
         Ok(live)
+    }
+
+    /// The keys of the streams that are live at `now_ms` (Unix ms), by their rows. The caller holds a transaction.
+    pub(super) fn live_keys(&self, now_ms: i64) -> Result<HashMap<i64, StreamKey>, IndexError> {
+        // One query, because one for each stream takes longer.
+        let query = format!(
+            "SELECT number, key FROM streams
+             WHERE number IN (SELECT stream FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND last_ms >= ?1)"
+        );
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let keys = statement.query_map([self.live_since_ms(now_ms)], |row| {
+            Ok((row.get(0)?, StreamKey::from_text(&row.get::<_, String>(1)?)))
+        })?;
+        Ok(keys.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn stream_view(&self, stream: i64, key: &StreamKey, live: &Live) -> Result<StreamView, IndexError> {

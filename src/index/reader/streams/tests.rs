@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::index::reader::testing::{any_selection, assert_plans, two_streams};
-use crate::index::testing::{NOW_MS, assert_searches, open, plans, records};
+use crate::index::testing::{NOW_MS, assert_searches, open, plans, records, statements};
 use crate::index::{BroadcastQuery, SessionQuery, SessionView};
 use crate::session::State;
 use crate::session::testing::history;
@@ -56,4 +56,17 @@ fn plan_of_live_streams() {
     let (_directory, mut store) = two_streams();
     let plans = plans(&mut store, |store| &mut store.connection, |store| drop(store.live_streams(NOW_MS)));
     assert_searches(&plans, &["COVERING INDEX open_sessions"]);
+}
+
+#[test]
+fn names_of_live_streams_are_read_at_once() {
+    let (directory, _store) = two_streams();
+    let mut reader = Reader::open(directory.path()).unwrap();
+    let run = |reader: &mut Reader| {
+        let streams = reader.streams(&StreamSelection::default(), None, 10, NOW_MS).unwrap();
+        assert_eq!(streams.len(), 1);
+    };
+    let texts = statements(&mut reader, |reader| &mut reader.connection, run);
+    let of_streams: Vec<_> = texts.iter().filter(|text| text.contains("FROM streams")).collect();
+    assert!(of_streams.len() == 1 && of_streams[0].contains("number IN"), "{texts:#?}");
 }
