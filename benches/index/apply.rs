@@ -29,7 +29,7 @@ pub(crate) fn apply(directory: &Path, full: &Path, rounds: usize, events: usize)
             for (batch, (cpu, wall)) in BATCHES.iter().zip(&mut seen) {
                 fs::create_dir_all(&scratch)?;
                 if is_full {
-                    fs::copy(data::data_dir(full).join("index.db"), scratch.join("index.db"))?;
+                    data::copy_file(&data::data_dir(full).join("index.db"), &scratch.join("index.db"))?;
                 }
                 let (cpu_us, elapsed) = write(&scratch, 2 + round as u64, events, *batch)?;
                 cpu.push(cpu_us as f64 / events as f64);

@@ -1,7 +1,7 @@
 //! A data directory with the events of a month: a journal, appended to by the receiver's code, and its index.
 
 use std::cell::RefCell;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,9 +41,15 @@ pub(crate) fn copy(kept: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
             wal.display(),
             kept.display()
         );
-        fs::copy(data_dir(kept).join(name), data_dir(directory).join(name))?;
+        copy_file(&data_dir(kept).join(name), &data_dir(directory).join(name))?;
     }
     Ok(directory.to_owned())
+}
+
+/// Copies a file, and waits until the disk has the copy. Otherwise the disk would write it during the measurement.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::copy(from, to)?;
+    File::open(to)?.sync_all()
 }
 
 /// Makes the data below `directory`, unless an earlier run has kept them there. Makes the index alone if only that is missing.
