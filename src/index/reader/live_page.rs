@@ -19,7 +19,7 @@ impl Reader {
         let live = self.live_streams(now_ms)?;
         let live_count = live.len();
         let text = query.text.to_lowercase();
-        // Reading 10,000 names takes longer than all the rest, and the usual page needs only its own.
+        // The usual page needs only the names of its own streams.
         let needs_keys = !text.is_empty() || query.sort == LiveSort::Name;
         let mut keys = if needs_keys { self.live_keys(now_ms)? } else { HashMap::new() };
         let mut found = Vec::with_capacity(live_count);
