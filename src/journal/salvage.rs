@@ -18,6 +18,9 @@ use crate::storage::{Damaged, Lock, StorageError, durable_files, make_data_dir, 
 /// How many ids of records a row of `batches` holds. The writer makes rows of this size, too.
 const ROW_IDS: usize = 240;
 
+/// The size of an id.
+const ID_BYTES: usize = 16;
+
 /// How many numbers are tried after the last known row, if the end of a table is unknown.
 const TRIES_MAX: i64 = 100_000;
 
@@ -120,12 +123,16 @@ impl<L: FnMut(&LostRow)> Salvage<'_, L> {
         })?;
         let first: Option<i64> = self.target.query_row("SELECT min(offset) FROM records", [], |row| row.get(0))?;
         let last: Option<i64> = self.target.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
+        // An id outlives its record, so its offset was used.
+        let newest_id = self.source.query_row("SELECT max(last_offset) FROM batches", [], |row| row.get(0));
+        let newest_id: Option<i64> = newest_id.unwrap_or(None);
+        let first_offset = first_offset.or(newest_id.map(|last| last.saturating_add(1)));
         let first_offset = first_offset.unwrap_or(1).max(1).min(first.unwrap_or(i64::MAX));
         meta::store(self.target, "first_offset", Some(first_offset))?;
         self.saved.dead_letters = self.copy(&DEAD_LETTERS, |_| Ok(()))?;
         self.saved.replays = self.copy(&REPLAYS, |_| Ok(()))?;
         self.copy_consumers(last.unwrap_or(first_offset - 1))?;
-        self.write_ids()
+        self.write_ids(first.unwrap_or(first_offset))
     }
 
     /// Copies the rows of a table that can be read and that `check` accepts. Returns how many.
@@ -278,29 +285,29 @@ impl<L: FnMut(&LostRow)> Salvage<'_, L> {
     }
 
     /// Writes the ids of all records into `batches`, because the writer expects that records without a row have no gaps. Ids of
-    /// removed records are kept if they can be read.
-    fn write_ids(&self) -> rusqlite::Result<()> {
-        let first: Option<i64> = self.target.query_row("SELECT min(offset) FROM records", [], |row| row.get(0))?;
+    /// records before `first` are kept if they can be read.
+    fn write_ids(&self, first: i64) -> rusqlite::Result<()> {
         let transaction = self.target.unchecked_transaction()?;
         let mut insert = transaction.prepare("INSERT OR IGNORE INTO batches (last_offset, ids) VALUES (?1, ?2)")?;
         let earlier =
             self.source.prepare("SELECT last_offset, ids FROM batches WHERE last_offset < ?1 ORDER BY last_offset");
         if let Ok(mut earlier) = earlier {
-            let mut rows = earlier.query([first.unwrap_or(i64::MAX)])?;
+            let mut rows = earlier.query([first])?;
             while let Ok(Some(row)) = rows.next() {
                 insert.execute((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))?;
             }
         }
         let mut records = self.target.prepare("SELECT offset, id FROM records ORDER BY offset")?;
         let mut rows = records.query([])?;
-        let (mut last, mut ids, mut count) = (0, Vec::new(), 0);
+        let (mut last, mut ids) = (0, Vec::new());
         while let Some(row) = rows.next()? {
-            last = row.get(0)?;
-            ids.extend_from_slice(row.get_ref(1)?.as_blob()?);
-            count += 1;
-            if count % ROW_IDS == 0 {
+            let offset: i64 = row.get(0)?;
+            // The ids of a row are of consecutive offsets.
+            if !ids.is_empty() && (ids.len() == ROW_IDS * ID_BYTES || offset != last + 1) {
                 insert.execute((last, std::mem::take(&mut ids)))?;
             }
+            last = offset;
+            ids.extend_from_slice(row.get_ref(1)?.as_blob()?);
         }
         if !ids.is_empty() {
             insert.execute((last, ids))?;

@@ -105,6 +105,37 @@ async fn damaged_page_costs_only_its_records() {
     assert!(Reader::open(target.path()).unwrap().inspect().faults.is_empty());
 }
 
+/// Ids of lost records would keep their offsets from being used again, and events that come again from being stored.
+#[tokio::test]
+async fn journal_without_a_saved_record_goes_on() {
+    for (damage, next) in [
+        ("UPDATE records SET line = 'x'", 1),
+        ("UPDATE records SET line = 'x'; UPDATE meta SET value = 40 WHERE name = 'first_offset'", 40),
+        ("DELETE FROM records; DELETE FROM meta WHERE name = 'first_offset'", 101),
+    ] {
+        let directory = journal().await;
+        let connection = Connection::open(directory.path().join("journal.db")).unwrap();
+        let ids = Reader::open(directory.path()).unwrap().read(Offset(0), 100).unwrap();
+        let ids: Vec<_> = ids.iter().map(|record| record.event.id().to_bytes()).collect();
+        connection.execute("INSERT INTO batches VALUES (100, ?1)", [ids.as_flattened()]).unwrap();
+        connection.execute_batch(damage).unwrap();
+        drop(connection);
+        let (target, saved, _) = salvaged(directory.path());
+        assert_eq!(saved.records, 0);
+        let running = Running::open(target, &crate::journal::testing::options(), &["a", "b"]);
+        let results = running.append(0..300).await;
+        // The ids of records that were pruned before are known.
+        let stored = if next == 101 { 200 } else { 300 };
+        assert_eq!(results.iter().filter(|result| **result == Ok(Appended::Stored)).count(), stored, "{damage}");
+        assert_eq!(offsets(running.directory.path()), (next..next + stored as i64).collect::<Vec<_>>(), "{damage}");
+        let directory = running.stop().await;
+        let running = Running::open(directory, &crate::journal::testing::options(), &["a", "b"]);
+        let results = running.append(0..300).await;
+        assert!(results.iter().all(|result| *result == Ok(Appended::Duplicate)), "{damage}");
+        running.stop().await;
+    }
+}
+
 /// Cursors after the last saved record would keep the journal from opening.
 #[tokio::test]
 async fn damaged_end_pulls_cursors_back() {
