@@ -147,7 +147,11 @@ impl NewEvents {
         if batch.is_empty() && !has_read {
             return Ok(None);
         }
-        self.deliver(outlet, batch, attempts).await.map(Some)
+        let step = self.deliver(outlet, batch, attempts).await?;
+        // A sink that is behind gets the next events at once, and so does one that finishes its last.
+        let gathering = outlet.sink.gathering();
+        let can_gather = step == Step::More && !is_full && self.last.is_none() && !gathering.is_zero();
+        Ok(Some(if can_gather { Step::Wait(gathering) } else { step }))
     }
 
     /// Reads as many records as may be pending.

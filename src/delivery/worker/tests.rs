@@ -40,6 +40,26 @@ async fn a_bound_ends_the_reading() {
     assert_eq!(bench.given()[2..], [[4, 5]]);
 }
 
+/// A sink that keeps up gets events together. One that is behind, or that stops, waits for none.
+#[tokio::test]
+async fn events_gather_after_a_delivery() {
+    let gathering = Duration::from_millis(20);
+    let mut bench = Bench::new(0..1).await;
+    bench.script().gathering = gathering;
+    assert_eq!((bench.step().await, bench.step().await), (Step::More, Step::Wait(gathering)), "resumed, delivered");
+    assert_eq!(bench.step().await, Step::Idle);
+    bench.append((1..1500).map(event)).await;
+    assert_eq!(bench.step().await, Step::More, "1000 are as many as it may read");
+    assert_eq!(bench.step().await, Step::Wait(gathering));
+    bench.append((1500..1502).map(event)).await;
+    bench.answer(vec![(1500, refused())]);
+    assert_eq!(bench.step().await, Step::Wait(gathering), "one of them was delivered");
+    assert_eq!(bench.given().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1000, 499, 2]);
+    bench.append((1502..1503).map(event)).await;
+    bench.worker.new_events.read_up_to(Offset(1503));
+    assert_eq!((bench.step().await, bench.step().await), (Step::More, Step::Idle), "nothing comes after the last");
+}
+
 #[tokio::test]
 async fn a_sink_is_tended_by_the_clock() {
     let mut bench = Bench::new(0..1).await;
