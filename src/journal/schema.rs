@@ -8,7 +8,8 @@ use super::JournalError;
 use crate::storage::{Database, StorageError, meta, wal};
 
 /// Version 1. `records` holds the events. `batches` holds the ids of the newest ones a second time, many to a row, so that the
-/// writer can load them without the bodies. Its `last_offset` is the record of the last id in a row. A consumer that is retired
+/// writer can read them without the bodies: at its start, and to recognise a duplicate. Its `last_offset` is the record of the last
+/// id in a row. A consumer that is retired
 /// keeps its row, so that it goes on at its cursor if it returns.
 // No unique index on `id`: ids are digests, so nearly each insert would dirty another page. Measured, that costs more
 // than the rest of the insert.

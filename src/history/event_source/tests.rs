@@ -237,7 +237,7 @@ fn last_page_ends_at_the_last_record() {
     let page = source.page(&EventQuery { limit: 4, ..ascending(streams(&["a"])) }).unwrap();
     assert!(!page.has_more, "as many as wanted, and no more");
     // What comes later follows on it.
-    data.write((2..6).map(|number| data.push("a", number)));
+    data.write((4..8).map(|number| data.push("a", number)));
     let later = source.page(&EventQuery { after: Some(page.place), ..ascending(streams(&["a"])) }).unwrap();
     assert_eq!(later.records.len(), 4);
 }

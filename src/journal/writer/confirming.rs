@@ -7,7 +7,7 @@ use super::super::dead_letters::table as dead_letters;
 use super::super::reader::record;
 use super::super::{AppendError, Appended, JournalError, Offset, Record};
 use super::inbox::Append;
-use super::window::Window;
+use super::known_ids::KnownIds;
 use crate::callback::Event;
 
 /// What the signed copies of a batch changed.
@@ -25,9 +25,7 @@ impl Confirmed {
     }
 }
 
-/// Confirms the stored events whose signed copies are in a batch, within its transaction. `results` are the results of `appends`,
-/// and
-/// `next_offset` follows the records of the batch.
+/// Confirms the stored events whose signed copies are in a batch, within its transaction. `results` are the results of `appends`.
 ///
 /// # Errors
 /// The database cannot be read or written.
@@ -35,14 +33,13 @@ pub(super) fn confirm(
     transaction: &Transaction<'_>,
     appends: &[Append],
     results: &[Result<Appended, AppendError>],
-    window: &Window,
-    next_offset: Offset,
+    ids: &KnownIds,
 ) -> Result<Confirmed, JournalError> {
     let mut confirmed = Confirmed::default();
     for (Append { event: copy, .. }, result) in appends.iter().zip(results) {
         // Only a duplicate reads the stored event, so other callbacks cost nothing more.
         if *result == Ok(Appended::Duplicate) && copy.is_verified() {
-            for offset in window.offsets(copy.id(), next_offset) {
+            for offset in ids.offsets(transaction, copy.id(), Offset(0))? {
                 confirm_record(transaction, offset, copy, &mut confirmed)?;
             }
         }

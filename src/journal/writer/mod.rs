@@ -6,7 +6,9 @@
 
 mod alone;
 mod confirming;
+mod id_block;
 mod inbox;
+mod known_ids;
 mod now;
 mod pruning;
 mod slice_size;

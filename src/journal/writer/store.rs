@@ -11,11 +11,9 @@ use super::super::{
 };
 use super::confirming::confirm;
 use super::inbox::{Advance, Append};
+use super::known_ids::KnownIds;
 use super::now::Now;
 use super::pruning::{self, Keep, Space};
-use super::stored_ids::StoredIds;
-use super::window::Window;
-use crate::callback::EventId;
 use crate::storage::{FileSpace, Identity, StorageError, meta};
 
 const DAY_MS: i64 = 86_400_000;
@@ -27,8 +25,7 @@ pub(in super::super) struct Store {
     connection: Connection,
     identity: Identity,
     journal_id: String,
-    window: Window,
-    ids: StoredIds,
+    ids: KnownIds,
     next_offset: Offset,
     space: Space,
     consumers: Vec<StoredConsumer>,
@@ -79,18 +76,12 @@ impl Store {
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
         // `first_offset` outlives the records: if all of them were pruned, their offsets are not used again.
         let next_offset = last.map_or(first, |last| Offset(last + 1).max(first));
-        let mut window = Window::new(options.dedupe_window_secs, options.dedupe_ids_max);
-        // As if that were now: their true age is unknown, because the system clock may have jumped since. To remember an id for
-        // too long loses nothing. More than `dedupe_ids_max` do no harm, because the window forgets the oldest ones.
-        let remember = |id| window.insert(EventId::from_bytes(id), now.monotonic_secs());
-        let ids = StoredIds::load(&connection, remember)?;
         Ok(Store {
             data_dir: data_dir.to_owned(),
             options: options.clone(),
             identity: Identity::of(&path).map_err(StorageError::io(&path))?,
             journal_id: schema::journal_id(&connection)?,
-            window,
-            ids,
+            ids: KnownIds::load(&connection, next_offset, options, now)?,
             next_offset,
             consumers: cursors::configure(&connection, consumers, first, next_offset.before())?,
             space: Space::measure(&connection, first)?,
@@ -185,7 +176,7 @@ impl Store {
 
     /// Keeps to other limits from now on. A longer dedupe window grows with time, because it has forgotten older ids.
     pub(super) fn set_options(&mut self, options: Options) {
-        self.window.set_limits(options.dedupe_window_secs, options.dedupe_ids_max);
+        self.ids.set_options(&options);
         self.options = options;
     }
 
@@ -216,7 +207,7 @@ impl Store {
 
     /// How many ids the dedupe window remembers.
     pub(super) fn remembered_ids(&self) -> usize {
-        self.window.len()
+        self.ids.window().len()
     }
 
     /// Makes events and progress durable in one transaction.
@@ -230,21 +221,22 @@ impl Store {
         now: Now,
     ) -> Result<CommitReport, JournalError> {
         check_place(&self.data_dir, self.identity)?;
-        self.window.expire(now.monotonic_secs());
-        let is_new = |append: &&Append| !self.window.contains(append.event.id());
-        let bytes = appends.iter().filter(is_new).map(|append| pruning::stored_bytes(&append.event)).sum();
+        self.ids.forget(now);
+        let is_known = |append: &Append| self.ids.contains(&self.connection, append.event.id(), Offset(0));
+        let known: Vec<bool> = appends.iter().map(is_known).collect::<Result<_, _>>()?;
+        let new = appends.iter().zip(&known).filter(|(_, is_known)| !**is_known);
+        let bytes = new.map(|(append, _)| pruning::stored_bytes(&append.event)).sum();
         // First, because transactions don't nest. Each step of pruning commits on its own, so that the memory knows which records
         // are left even if the batch is rolled back.
         let (limit, passed) = (self.options.size_bytes_max, self.passed());
-        let has_space = self.space.free_up(&self.connection, &mut self.ids, bytes, limit, passed)?;
+        let has_space = self.space.free_up(&self.connection, self.ids.stored(), bytes, limit, passed)?;
 
         let transaction = self.connection.transaction()?;
         let results = if has_space {
-            insert(&transaction, appends, self.next_offset, &mut self.window, &mut self.ids, now)?
+            insert(&transaction, appends, &known, self.next_offset, &mut self.ids, now)?
         } else {
-            let is_known = |append: &Append| self.window.contains(append.event.id());
-            let result = |append| if is_known(append) { Ok(Appended::Duplicate) } else { Err(AppendError::Full) };
-            appends.iter().map(result).collect()
+            let result = |is_known| if is_known { Ok(Appended::Duplicate) } else { Err(AppendError::Full) };
+            known.into_iter().map(result).collect()
         };
         let name = |advance: &Advance| &self.consumers[advance.consumer].name;
         let removed: Vec<RemovedDeadLetters> = advances
@@ -253,7 +245,7 @@ impl Store {
             .collect::<Result<_, _>>()?;
         let stored = results.iter().filter(|result| **result == Ok(Appended::Stored)).count();
         let next_offset = Offset(self.next_offset.0 + stored as i64);
-        let confirmed = confirm(&transaction, appends, &results, &self.window, next_offset)?;
+        let confirmed = confirm(&transaction, appends, &results, &self.ids)?;
         if stored > 0 || !advances.is_empty() || !confirmed.is_empty() {
             transaction.commit()?;
         } else {
@@ -261,6 +253,8 @@ impl Store {
             transaction.rollback()?;
         }
 
+        // Not sooner: a signed copy was a duplicate before this batch, and its event must be found.
+        self.ids.forget(now);
         // The memory changes only now, because it must match the file.
         self.next_offset = next_offset;
         self.space.add(bytes);
@@ -322,20 +316,19 @@ impl Store {
         mut is_enough: impl FnMut() -> bool,
     ) -> Result<PruningReport, JournalError> {
         check_place(&self.data_dir, self.identity)?;
-        self.window.expire(now.monotonic_secs());
+        self.ids.forget(now);
         let keep = Keep {
             received_since_ms: now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS),
             size_bytes_max: self.options.size_bytes_max,
             unpassed_after: self.passed(),
-            // The window has the ids of the newest records, and their offsets have no gaps. So its length shows where they begin.
-            remembered_from: Offset(self.next_offset.0 - self.window.len() as i64),
+            remembered_from: self.ids.window().first(),
         };
         self.space.measure_again(&self.connection)?;
         let mut has_more = true;
         while has_more {
             // First, so that the list of free pages stays short: SQLite searches it for each page that it moves.
             has_more = self.space.give_back(&self.connection, now)
-                || self.space.prune_slice(&self.connection, &mut self.ids, &keep)?;
+                || self.space.prune_slice(&self.connection, self.ids.stored(), &keep)?;
             if is_enough() {
                 break;
             }
@@ -357,8 +350,8 @@ impl Store {
             file,
             held_bytes,
             slowest: slowest.filter(|_| takes_a_quarter).map(|consumer| consumer.name.clone()),
-            window_secs: self.window.true_span_secs(now.monotonic_secs()),
-            window_ids: self.window.len(),
+            window_secs: self.ids.window().true_span_secs(now.monotonic_secs()),
+            window_ids: self.remembered_ids(),
             has_more,
             // If every consumer has passed some record, pruning can free space.
             has_space: pending < records || self.space.is_surely_below(self.options.size_bytes_max),
@@ -376,13 +369,13 @@ impl Store {
     }
 }
 
-/// Inserts the events that are new, the first of them at `next_offset`. Returns a result for each.
+/// Inserts each event that is not known, once, the first at `next_offset`. Returns a result for each event.
 fn insert(
     transaction: &Transaction<'_>,
     appends: &[Append],
+    known: &[bool],
     next_offset: Offset,
-    window: &mut Window,
-    ids: &mut StoredIds,
+    ids: &mut KnownIds,
     now: Now,
 ) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
     let mut insert = transaction.prepare_cached(
@@ -390,21 +383,20 @@ fn insert(
     )?;
     let mut offset = next_offset.0;
     let mut results = Vec::with_capacity(appends.len());
-    for Append { event, .. } in appends {
-        if window.contains(event.id()) {
+    for (Append { event, .. }, is_known) in appends.iter().zip(known) {
+        if *is_known || ids.contains(transaction, event.id(), next_offset)? {
             results.push(Ok(Appended::Duplicate));
             continue;
         }
-        let id = event.id().to_bytes();
-        insert.execute(params![offset, id, event.event_type().number(), event.received_ms(), event.line()])?;
-        ids.add(Offset(offset), id);
-        // Not after the commit, because one batch can hold the same event twice. If the commit fails, the journal is
-        // opened again and loads a new window.
-        window.insert(event.id(), now.monotonic_secs());
+        let (id, event_type) = (event.id().to_bytes(), event.event_type().number());
+        insert.execute(params![offset, id, event_type, event.received_ms(), event.line()])?;
+        // Not after the commit, because one batch can hold the same event twice. If the commit fails, the journal is opened
+        // again and loads the ids.
+        ids.add(Offset(offset), event.id(), now);
         offset += 1;
         results.push(Ok(Appended::Stored));
     }
-    ids.store_full_rows(transaction)?;
+    ids.stored().store_full_rows(transaction)?;
     Ok(results)
 }
 

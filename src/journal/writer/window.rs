@@ -1,104 +1,126 @@
-//! The dedupe window: the ids of the newest stored events, bounded by age and by number.
+//! The dedupe window: which of the newest records may have an id, bounded by age and by number.
 //!
 //! Ages are measured on the monotonic clock, so a jump of the system clock neither empties the window nor stops it.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::DefaultHashBuilder;
 
 use super::super::Offset;
+use super::id_block::IdBlock;
 use crate::callback::EventId;
 
-/// An id in 12 bytes instead of 16, because a window may hold millions: see [`shorten`].
-type ShortId = [u32; 3];
+/// About how many blocks cover the window. With fewer, more memory would hold forgotten ids. With more, each event would search
+/// more blocks.
+const BLOCKS: u32 = 8;
 
-/// The ids of one second.
+/// At least 10 bits hold the position in a block. At most 22, because a block soon takes its whole memory (24 MiB), and so that 10
+/// bits are left for the hash.
+const POSITION_BITS: (u32, u32) = (10, 22);
+
+/// The records of one second.
 #[derive(Clone, Copy)]
 struct Second {
     /// When they were stored, in monotonic seconds.
     stamp_secs: u32,
-    count: u32,
+    /// The offset after the last of them.
+    end: Offset,
 }
 
-/// The newest ids, oldest first, and a hash table over them.
+/// The newest records, by their ids. Records that a salvage could not save are counted too.
 pub(super) struct Window {
-    ids: VecDeque<ShortId>,
-    /// When they were stored, oldest first.
+    /// Oldest first. The first block may also have records that are forgotten.
+    blocks: VecDeque<IdBlock>,
+    /// When the records were stored, oldest first.
     seconds: VecDeque<Second>,
-    /// The number of the first id. Numbers wrap around.
-    first: u32,
-    /// The numbers of the ids.
-    table: HashTable<u32>,
+    /// The oldest record that is remembered.
+    first: Offset,
+    /// The offset after the newest record.
+    end: Offset,
+    /// With a random seed, so that nobody can choose events that collide.
+    hasher: DefaultHashBuilder,
     span_secs: u32,
-    ids_max: usize,
+    ids_max: u32,
     /// Whether `ids_max` removed an id before its time.
     is_cut: bool,
 }
 
 impl Window {
-    /// Makes an empty window that remembers ids for `span_secs`, and at most `ids_max` of them.
+    /// Makes an empty window that remembers ids for `span_secs`, and at most `ids_max` of them after each [`Window::forget`].
     pub(super) fn new(span_secs: u32, ids_max: u32) -> Window {
         Window {
-            ids: VecDeque::new(),
+            blocks: VecDeque::new(),
             seconds: VecDeque::new(),
-            first: 0,
-            table: HashTable::new(),
+            first: Offset(0),
+            end: Offset(0),
+            hasher: DefaultHashBuilder::default(),
             span_secs,
-            ids_max: ids_max as usize,
+            ids_max,
             is_cut: false,
         }
     }
 
-    /// Keeps to other limits. Ids that are too many or too old for them are forgotten with the next ones.
+    /// Keeps to other limits from the next [`Window::forget`] on.
     pub(super) fn set_limits(&mut self, span_secs: u32, ids_max: u32) {
-        (self.span_secs, self.ids_max) = (span_secs, ids_max as usize);
+        (self.span_secs, self.ids_max) = (span_secs, ids_max);
     }
 
     /// The number of ids.
     pub(super) fn len(&self) -> usize {
-        self.ids.len()
+        (self.end.0 - self.first.0) as usize
     }
 
-    /// Whether an id is remembered.
-    pub(super) fn contains(&self, id: EventId) -> bool {
-        let id = shorten(id);
-        self.table.find(hash(&id), |number| *self.id(*number) == id).is_some()
+    /// The oldest record that is remembered. If there is none: the offset after the last one that was, or 0.
+    pub(super) fn first(&self) -> Offset {
+        self.first
     }
 
-    /// Returns the offsets of the records with an id, if the next record will be at `next`: the window holds the ids of the newest
-    /// records in order, and their offsets have no gaps.
-    pub(super) fn offsets(&self, id: EventId, next: Offset) -> impl Iterator<Item = Offset> {
-        let id = shorten(id);
-        let oldest = next.0 - self.ids.len() as i64;
-        let numbers = self.table.iter_hash(hash(&id)).filter(move |number| *self.id(**number) == id);
-        numbers.map(move |number| Offset(oldest + i64::from(number.wrapping_sub(self.first))))
+    /// Where the window ends: the offset after the newest record, or 0.
+    pub(super) fn end(&self) -> Offset {
+        self.end
     }
 
-    /// Remembers an id from `now_secs` on.
-    pub(super) fn insert(&mut self, id: EventId, now_secs: u32) {
-        while self.ids.len() >= self.ids_max.max(1) {
-            self.forget_oldest();
-            self.is_cut = true;
+    /// Returns the offsets of the remembered records from `from` on that may have this id: all that have it, and seldom others.
+    pub(super) fn candidates(&self, id: EventId, from: Offset) -> impl Iterator<Item = Offset> {
+        let (hash, from) = (self.hasher.hash_one(id), from.max(self.first));
+        let blocks = self.blocks.iter().rev().take_while(move |block| block.end() > from);
+        blocks.flat_map(move |block| block.candidates(hash)).filter(move |offset| *offset >= from)
+    }
+
+    /// Remembers the id of a record from `now_secs` on. Its offset must be after all others, or [`Window::end`].
+    pub(super) fn insert(&mut self, offset: Offset, id: EventId, now_secs: u32) {
+        if self.len() == 0 {
+            self.first = offset;
         }
-        let id = shorten(id);
-        let number = self.first.wrapping_add(self.ids.len() as u32);
-        self.ids.push_back(id);
+        self.end = offset.next();
         match self.seconds.back_mut() {
-            Some(second) if second.stamp_secs == now_secs => second.count += 1,
-            _ => self.seconds.push_back(Second { stamp_secs: now_secs, count: 1 }),
+            Some(second) if second.stamp_secs == now_secs => second.end = self.end,
+            _ => self.seconds.push_back(Second { stamp_secs: now_secs, end: self.end }),
         }
-        let (ids, first) = (&self.ids, self.first);
-        self.table.insert_unique(hash(&id), number, |number| hash(&ids[number.wrapping_sub(first) as usize]));
+        let hash = self.hasher.hash_one(id);
+        match self.blocks.back_mut() {
+            Some(block) if offset < block.end() => block.insert(offset, hash),
+            _ => {
+                let mut block = IdBlock::new(offset, position_bits(self.ids_max));
+                block.insert(offset, hash);
+                self.blocks.push_back(block);
+            }
+        }
     }
 
-    /// Forgets ids that are older than the span.
-    pub(super) fn expire(&mut self, now_secs: u32) {
+    /// Forgets the ids that are older than the span, and the oldest ones if they are too many.
+    pub(super) fn forget(&mut self, now_secs: u32) {
         while let Some(oldest) = self.seconds.front()
             && now_secs.saturating_sub(oldest.stamp_secs) > self.span_secs
         {
-            self.forget_oldest();
+            self.forget_before(oldest.end);
             // From here on, age is the bound again.
             self.is_cut = false;
+        }
+        if self.len() > self.ids_max as usize {
+            self.forget_before(Offset(self.end.0 - i64::from(self.ids_max)));
+            self.is_cut = true;
         }
     }
 
@@ -110,139 +132,129 @@ impl Window {
         }
     }
 
-    fn forget_oldest(&mut self) {
-        let Some(id) = self.ids.front() else { return };
-        // By number: a journal can have an id twice, if the event came again after its time in the window.
-        if let Ok(entry) = self.table.find_entry(hash(id), |found| *found == self.first) {
-            entry.remove();
+    fn forget_before(&mut self, first: Offset) {
+        self.first = first;
+        while self.seconds.front().is_some_and(|second| second.end <= first) {
+            self.seconds.pop_front();
         }
-        self.ids.pop_front();
-        self.first = self.first.wrapping_add(1);
-        if let Some(oldest) = self.seconds.front_mut() {
-            oldest.count -= 1;
-            if oldest.count == 0 {
-                self.seconds.pop_front();
-            }
+        while self.blocks.front().is_some_and(|block| block.end().min(self.end) <= first) {
+            self.blocks.pop_front();
         }
-    }
-
-    fn id(&self, number: u32) -> &ShortId {
-        &self.ids[number.wrapping_sub(self.first) as usize]
     }
 }
 
-/// Returns the lowest 22 bits of an id's time, and its digest mixed with the other bits of the time. So two ids with the same digest
-/// and different times always differ: they are of callbacks with the same members and no time of their own.
-fn shorten(id: EventId) -> ShortId {
-    let bits = u128::from_be_bytes(id.to_bytes());
-    // `EventId` describes its bits: time, version, 12 bits of the digest, variant, 62 bits of the digest.
-    let time = bits >> 80;
-    let digest = (bits >> 64 & 0xfff) << 62 | bits & ((1 << 62) - 1);
-    let short = time << 74 | digest ^ time >> 22;
-    [(short >> 64) as u32, (short >> 32) as u32, short as u32]
-}
-
-/// The end of an id is part of a SHA-256 digest, so it is a hash already.
-fn hash(id: &ShortId) -> u64 {
-    u64::from(id[1]) << 32 | u64::from(id[2])
+/// How many bits of an entry hold the position in a block.
+fn position_bits(ids_max: u32) -> u32 {
+    let (least, most) = POSITION_BITS;
+    (ids_max / BLOCKS).next_power_of_two().ilog2().clamp(least, most)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn id(number: u32) -> EventId {
+    fn id(number: i64) -> EventId {
         let mut bytes = [0; 16];
-        bytes[8..12].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
-        bytes[12..].copy_from_slice(&number.to_be_bytes());
+        bytes[8..].copy_from_slice(&number.to_be_bytes());
         EventId::from_bytes(bytes)
+    }
+
+    /// Forgets what is too old, and inserts a record whose id is that of its offset.
+    fn insert(window: &mut Window, offset: i64, now_secs: u32) {
+        window.insert(Offset(offset), id(offset), now_secs);
+        window.forget(now_secs);
+    }
+
+    fn has(window: &Window, offset: i64) -> bool {
+        window.candidates(id(offset), Offset(0)).any(|found| found == Offset(offset))
     }
 
     #[test]
     fn id_is_forgotten_after_span() {
         let mut window = Window::new(60, 100);
-        window.insert(id(1), 10);
-        window.insert(id(2), 20);
-        window.expire(70);
-        assert!(window.contains(id(1)) && window.contains(id(2)) && !window.contains(id(3)));
-        window.expire(71);
-        assert!(!window.contains(id(1)) && window.contains(id(2)));
-        assert_eq!(window.true_span_secs(71), 60);
+        insert(&mut window, 1, 10);
+        insert(&mut window, 2, 20);
+        window.forget(70);
+        assert!(has(&window, 1) && has(&window, 2) && !has(&window, 3));
+        window.forget(71);
+        assert!(!has(&window, 1) && has(&window, 2));
+        assert_eq!((window.first(), window.len(), window.true_span_secs(71)), (Offset(2), 1, 60));
+        window.forget(1000);
+        assert_eq!((window.first(), window.len(), window.blocks.len()), (Offset(3), 0, 0), "all are forgotten");
     }
 
     #[test]
     fn id_limit_cuts_span() {
         let mut window = Window::new(60, 3);
-        for number in 0..5 {
-            window.insert(id(number), number);
+        for offset in 0..5 {
+            insert(&mut window, offset, offset as u32);
         }
         assert_eq!(window.len(), 3);
-        assert!(!window.contains(id(1)) && window.contains(id(2)) && window.contains(id(4)));
+        assert!(!has(&window, 1) && has(&window, 2) && has(&window, 4));
         assert_eq!(window.true_span_secs(10), 8);
-        window.expire(63);
+        window.forget(63);
         assert_eq!(window.true_span_secs(63), 60, "ids that went by age do not cut it");
     }
 
     #[test]
-    fn window_equals_plain_set() {
-        let mut window = Window::new(1000, 500);
-        window.first = u32::MAX - 700; // so that numbers wrap
-        for number in 0..3000 {
-            window.insert(id(number), number / 10);
-            if number >= 500 {
-                assert!(!window.contains(id(number - 500)));
-                assert!(window.contains(id(number - 499)));
+    fn window_has_the_newest_of_many_blocks() {
+        let mut window = Window::new(10_000, 5000);
+        for offset in 100..30_100 {
+            insert(&mut window, offset, offset as u32 / 10);
+            if offset % 100 == 0 && offset >= 5100 {
+                assert!(!has(&window, offset - 5000) && has(&window, offset - 4999) && has(&window, offset));
+                assert_eq!((window.first(), window.len()), (Offset(offset - 4999), 5000));
+                assert!(window.blocks.len() <= 6, "blocks are dropped");
             }
         }
-        assert_eq!(window.table.len(), window.len());
-        for number in 2500..3000 {
-            let offsets: Vec<_> = window.offsets(id(number), Offset(7001)).collect();
-            assert_eq!(offsets, [Offset(4001 + i64::from(number))]);
-        }
-        assert_eq!(window.offsets(id(1), Offset(7001)).count(), 0, "forgotten");
+        let from = |from| window.candidates(id(30_000), Offset(from)).filter(|found| *found == Offset(30_000)).count();
+        assert_eq!((from(0), from(30_000), from(30_001)), (1, 1, 0));
+    }
+
+    /// Each limit has blocks of its own size.
+    #[test]
+    fn limits_can_change() {
+        let mut window = Window::new(60, 100_000);
+        (0..20_000).for_each(|offset| insert(&mut window, offset, 0));
+        window.set_limits(60, 1500);
+        (20_000..40_000).for_each(|offset| insert(&mut window, offset, 1));
+        assert_eq!((window.len(), window.blocks.len()), (1500, 3));
+        window.set_limits(60, 100_000);
+        (40_000..60_000).for_each(|offset| insert(&mut window, offset, 2));
+        assert!((38_500..60_000).all(|offset| has(&window, offset)));
     }
 
     #[test]
-    fn digest_and_time_tell_ids_apart() {
-        let mut window = Window::new(60, 1000);
-        let bytes = id(7).to_bytes();
-        window.insert(id(7), 0);
-        // The time and the digest: the version and the variant are the same in all ids.
-        let bits = (0..48).chain(52..64).chain(66..128);
-        for bit in bits {
-            let mut other = bytes;
-            other[bit / 8] ^= 0x80 >> (bit % 8);
-            assert!(!window.contains(EventId::from_bytes(other)), "bit {bit}");
-        }
+    fn block_size_follows_the_limit() {
+        let bits = [1, 8000, 100_000, 1_000_000, 100_000_000, u32::MAX].map(position_bits);
+        assert_eq!(bits, [10, 10, 14, 17, 22, 22]);
     }
 
-    /// A callback without a time of its own is another event with another `t`, and with none, however far apart these are.
+    /// A salvaged journal lacks the records that were lost.
     #[test]
-    fn every_other_time_is_another_id() {
-        let (mut window, digest) = (Window::new(60, 1000), id(7).to_bytes());
-        let at = |time_ms: u64| {
-            let mut bytes = digest;
-            bytes[..6].copy_from_slice(&time_ms.to_be_bytes()[2..]);
-            EventId::from_bytes(bytes)
-        };
-        window.insert(at(0), 0);
-        for periods in [1, 2, 3250, 1 << 25] {
-            // The lowest 22 bits of these times are 0, and some are whole seconds.
-            for time_ms in [periods << 22, periods * 524_288_000] {
-                let time_ms = time_ms & ((1 << 48) - 1);
-                assert!(!window.contains(at(time_ms)), "{time_ms}");
-            }
+    fn offsets_may_have_gaps() {
+        let mut window = Window::new(60, 5000);
+        for offset in (1..10).chain(3000..3010).chain([1 << 40]) {
+            window.insert(Offset(offset), id(offset), 0);
+            assert!(has(&window, offset));
         }
+        assert!(
+            (1..10).chain(3000..3010).all(|offset| has(&window, offset)),
+            "the limit counts from the next `forget` on"
+        );
+        window.forget(0);
+        assert_eq!((window.first(), window.len(), window.blocks.len()), (Offset((1 << 40) - 4999), 5000, 1));
+        assert!(!has(&window, 3009) && has(&window, 1 << 40));
     }
 
     /// A journal has an event twice if it came again after the span. After a restart, the window knows both.
     #[test]
     fn id_can_have_two_offsets() {
         let mut window = Window::new(60, 100);
-        for number in [5, 6, 5] {
-            window.insert(id(number), 0);
+        for (offset, number) in [(1, 5), (2, 6), (3, 5)] {
+            window.insert(Offset(offset), id(number), 0);
         }
-        let mut offsets: Vec<_> = window.offsets(id(5), Offset(4)).collect();
+        let mut offsets: Vec<_> = window.candidates(id(5), Offset(0)).collect();
         offsets.sort();
         assert_eq!(offsets, [Offset(1), Offset(3)]);
     }

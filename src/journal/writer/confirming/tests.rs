@@ -56,6 +56,18 @@ fn signed_copy_confirms_the_event_once() {
     assert_eq!(records(directory.path()), expected);
 }
 
+/// The window is full, and the event is the oldest one in it.
+#[test]
+fn event_is_confirmed_before_it_is_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { dedupe_ids_max: 2, ..Options::default() };
+    let mut store = open_with(directory.path(), &options, &["log"]);
+    commit(&mut store, [unsigned(1), unsigned(2)]);
+    let report = commit(&mut store, [unsigned(3), signed(1)]);
+    assert_eq!(report, CommitReport { results: vec![Ok(Stored), Ok(Duplicate)], confirmed: vec![record_of(1, 1)] });
+    assert_eq!(commit(&mut store, [signed(1)]).results, [Ok(Stored)], "then it is forgotten");
+}
+
 #[test]
 fn unsigned_copy_of_a_verified_event_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();

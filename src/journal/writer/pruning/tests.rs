@@ -83,6 +83,16 @@ fn partly_forgotten_batches_stay() {
     let database = Connection::open(schema::path(directory.path())).unwrap();
     let rows: i64 = database.query_row("SELECT count(*) FROM batches", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 4);
+    for _ in 0..2 {
+        assert_eq!(
+            store.append(2050..3000),
+            vec![Ok(Duplicate); 950],
+            "each remembered id is in a row, or in its record"
+        );
+        drop(store);
+        store = open_with(directory.path(), &options, &["log"]);
+    }
+    assert_eq!(store.append([2049]), [Ok(Stored)], "forgotten");
 }
 
 #[test]

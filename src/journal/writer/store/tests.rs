@@ -24,6 +24,27 @@ fn duplicates_are_recognised() {
     assert_eq!(offsets(directory.path()), [1, 2, 3, 4]);
 }
 
+/// Earlier versions wrote a row with each commit, and an upgrade can leave an empty one.
+#[test]
+fn rows_of_ids_have_any_size() {
+    for (rows, unknown) in [(&[(1, 1), (4, 3), (6, 2)][..], 0), (&[(1, 1), (3, 2)], 0), (&[(2, 0)], 2), (&[(3, 1)], 2)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path());
+        store.append(0..8);
+        let ids: Vec<_> = (0..8).map(|number| event(number).id().to_bytes()).collect();
+        for (last, count) in rows {
+            let row = ids[last - count..*last].as_flattened();
+            store.connection.execute("INSERT INTO batches VALUES (?1, ?2)", params![*last as i64, row]).unwrap();
+        }
+        drop(store);
+        let mut store = open(directory.path());
+        let known = store.append(unknown..8);
+        assert_eq!(known, vec![Ok(Duplicate); 8 - unknown as usize], "{rows:?}");
+        assert_eq!(store.append(0..unknown), vec![Ok(Stored); unknown as usize], "no row has their ids");
+    }
+}
+
 #[test]
 fn failed_commit_stores_nothing() {
     let directory = tempfile::tempdir().unwrap();
