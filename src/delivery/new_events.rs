@@ -35,6 +35,8 @@ pub(super) struct NewEvents {
     /// The pause of the whole sink. It gets no event until the pause ends.
     pause: Option<Pause>,
     report: Report,
+    /// Whether the last step delivered everything that the journal had when it began.
+    has_caught_up: bool,
 }
 
 /// The result of a read.
@@ -49,7 +51,15 @@ impl NewEvents {
     /// Starts after `cursor`.
     pub(super) fn new(cursor: Offset) -> NewEvents {
         let pending = Pending::new(cursor, Vec::new(), HeldStreams::default());
-        NewEvents { pending, is_resumed: false, last: None, outages: 0, pause: None, report: Report::default() }
+        NewEvents {
+            pending,
+            is_resumed: false,
+            last: None,
+            outages: 0,
+            pause: None,
+            report: Report::default(),
+            has_caught_up: false,
+        }
     }
 
     /// The records that were read and aren't finished.
@@ -66,6 +76,12 @@ impl NewEvents {
     pub(super) fn pause_left(&mut self, now_ms: i64) -> Option<Duration> {
         self.pause = self.pause.filter(|pause| !pause.left(now_ms).is_zero());
         self.pause.map(|pause| pause.left(now_ms))
+    }
+
+    /// Whether the next events can wait for others: the last step delivered everything that the journal had when it began, and more
+    /// may come.
+    pub(super) fn can_gather(&self) -> bool {
+        self.has_caught_up && self.last.is_none()
     }
 
     /// Reads no record after `last` from now on, except the ones that come with it in one batch.
@@ -131,6 +147,7 @@ impl NewEvents {
     /// # Errors
     /// The journal can't be read or written.
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
+        self.has_caught_up = false;
         let ReadAhead { has_read, is_full } = self.read(outlet).await?;
         self.report.waiting(outlet, &self.pending);
         // A digest is about every event that waits, so the worker first reads on. Until its time has come, the status shows the
@@ -148,10 +165,8 @@ impl NewEvents {
             return Ok(None);
         }
         let step = self.deliver(outlet, batch, attempts).await?;
-        // A sink that is behind gets the next events at once, and so does one that finishes its last.
-        let gathering = outlet.sink.gathering();
-        let can_gather = step == Step::More && !is_full && self.last.is_none() && !gathering.is_zero();
-        Ok(Some(if can_gather { Step::Wait(gathering) } else { step }))
+        self.has_caught_up = !is_full;
+        Ok(Some(step))
     }
 
     /// Reads as many records as may be pending.

@@ -66,8 +66,6 @@ pub(super) struct Script {
     pub(super) tended: usize,
     /// The time until the next digest, if the sink sends digests.
     pub(super) digest_wait: Option<Duration>,
-    /// How long events wait for others.
-    pub(super) gathering: Duration,
     /// The time that each event takes, in ms.
     pub(super) event_ms: i64,
 }
@@ -115,10 +113,6 @@ impl Sink for ScriptedSink {
 
     fn digest_wait(&self) -> Option<Duration> {
         self.0.lock().unwrap().digest_wait
-    }
-
-    fn gathering(&self) -> Duration {
-        self.0.lock().unwrap().gathering
     }
 
     fn is_ordered(&self) -> bool {

@@ -102,12 +102,6 @@ pub trait Sink: Send {
         None
     }
 
-    /// How long new events wait for others after a delivery, so that one delivery takes several. Zero for a sink whose deliveries
-    /// cost little. A delivery that takes as many events as it may is followed by the next one at once.
-    fn gathering(&self) -> Duration {
-        Duration::ZERO
-    }
-
     /// State to store next to the cursor, as of the last `resume` or `deliver` that returned. One transaction makes both
     /// durable, before the next `deliver` of new events.
     fn state(&self) -> Option<Vec<u8>> {

@@ -7,7 +7,7 @@ use super::*;
 use crate::callback::NamePattern;
 use crate::delivery::testing::{Bench, NOW_MS, Setup, away, event, event_of, refused};
 use crate::delivery::{FailingEvent, Order, SkipSelection};
-use crate::journal::Offset;
+use crate::journal::{Journal, Offset};
 use crate::sink::{Failure, Outcome};
 
 mod failures;
@@ -43,21 +43,40 @@ async fn a_bound_ends_the_reading() {
 /// A sink that keeps up gets events together. One that is behind, or that stops, waits for none.
 #[tokio::test]
 async fn events_gather_after_a_delivery() {
-    let gathering = Duration::from_millis(20);
     let mut bench = Bench::new(0..1).await;
-    bench.script().gathering = gathering;
-    assert_eq!((bench.step().await, bench.step().await), (Step::More, Step::Wait(gathering)), "resumed, delivered");
-    assert_eq!(bench.step().await, Step::Idle);
+    for (step, can_gather) in [(Step::More, false), (Step::More, true), (Step::Idle, false)] {
+        assert_eq!(
+            (bench.step().await, bench.worker.new_events.can_gather()),
+            (step, can_gather),
+            "resumed, delivered, idle"
+        );
+    }
     bench.append((1..1500).map(event)).await;
-    assert_eq!(bench.step().await, Step::More, "1000 are as many as it may read");
-    assert_eq!(bench.step().await, Step::Wait(gathering));
-    bench.append((1500..1502).map(event)).await;
-    bench.answer(vec![(1500, refused())]);
-    assert_eq!(bench.step().await, Step::Wait(gathering), "one of them was delivered");
-    assert_eq!(bench.given().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1000, 499, 2]);
-    bench.append((1502..1503).map(event)).await;
-    bench.worker.new_events.read_up_to(Offset(1503));
-    assert_eq!((bench.step().await, bench.step().await), (Step::More, Step::Idle), "nothing comes after the last");
+    for can_gather in [false, true] {
+        assert_eq!(bench.step().await, Step::More);
+        assert_eq!(bench.worker.new_events.can_gather(), can_gather, "1000 are as many as it may read");
+    }
+    bench.append([event(1500)]).await;
+    bench.worker.new_events.read_up_to(Offset(1501));
+    assert_eq!(bench.step().await, Step::More);
+    assert!(!bench.worker.new_events.can_gather(), "nothing comes after the last");
+    assert_eq!(bench.given().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1000, 499, 1]);
+}
+
+#[tokio::test]
+async fn a_running_worker_gathers() {
+    let bench = Bench::new(0..0).await;
+    let (script, journal) = (bench.shared_script(), Arc::clone(&bench.journal));
+    let (_stop, order) = watch::channel(Order::Work);
+    let began = tokio::time::Instant::now();
+    tokio::spawn(bench.worker.run(order));
+    for number in 0..2 {
+        journal.append(event(number)).await.unwrap();
+        while script.lock().unwrap().given.len() <= number as usize {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    assert!(began.elapsed() >= GATHERING, "the second event comes soon after the first, and waits");
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! The sink itself: hands batches to the writer on a thread for blocking calls, and starts the recovery after a restart.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
 
@@ -20,9 +18,6 @@ use crate::sink::{Failure, Outcome, Sink};
 
 #[cfg(test)]
 mod tests;
-
-/// How long events wait for others. A delivery syncs the disk and stores its progress in the journal, whose syncs callbacks wait for.
-const GATHERING: Duration = Duration::from_millis(20);
 
 /// An append on a thread for blocking calls. It returns the writer that it used.
 type Append = JoinHandle<(Option<Writer>, Result<(), FileError>)>;
@@ -150,10 +145,6 @@ impl Sink for FileSink {
 
     fn is_ordered(&self) -> bool {
         true
-    }
-
-    fn gathering(&self) -> Duration {
-        GATHERING
     }
 
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
