@@ -4,7 +4,7 @@
 //! is only the part that belongs to none of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Extension;
 use axum::http::HeaderMap;
@@ -101,19 +101,24 @@ fn add_responses(operation: &mut Operation, added: BTreeMap<String, RefOr<Respon
     }
 }
 
-/// The description as it is served.
-#[derive(Clone, Debug)]
-pub(super) struct Document {
-    json: Arc<str>,
-    etag: Arc<str>,
+/// The description as it is served. The first request makes it.
+#[derive(Clone)]
+pub(super) struct Document(Arc<LazyLock<Text, Box<dyn FnOnce() -> Text + Send>>>);
+
+struct Text {
+    json: String,
+    etag: String,
 }
 
 impl Document {
-    /// Completes the description that the router has collected.
-    pub(super) fn of(mut description: Description) -> Document {
-        complete(&mut description);
-        let json = json(&description);
-        Document { etag: digest_etag(&json).into(), json: json.into() }
+    /// `describe` returns the description that the router collects. It is called once at most.
+    pub(super) fn new(describe: impl FnOnce() -> Description + Send + 'static) -> Document {
+        Document(Arc::new(LazyLock::new(Box::new(|| {
+            let mut description = describe();
+            complete(&mut description);
+            let json = json(&description);
+            Text { etag: digest_etag(&json), json }
+        }))))
     }
 }
 
@@ -135,7 +140,8 @@ pub(super) async fn read_openapi(
     headers: HeaderMap,
     _: NoParameters,
 ) -> Answer {
-    Ok(with_etag(&headers, &document.etag, "private, max-age=300", || answer(document.json.to_string())))
+    let Text { json, etag } = &**document.0;
+    Ok(with_etag(&headers, etag, "private, max-age=300", || answer(json.clone())))
 }
 
 /// Adds and corrects what the macros can't express.

@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::*;
 use crate::admin::Options;
 use crate::admin::access::Access;
-use crate::admin::api::routes::described_router;
+use crate::admin::api::routes::describe;
 use crate::admin::guard::Guard;
 use crate::admin::logins::Logins;
 use crate::callback::ReasonCategory;
@@ -12,7 +12,7 @@ use crate::session::State;
 fn description() -> Description {
     let guard =
         Guard::new(Access::shared(&Options::default()), ([127, 0, 0, 1], 9090).into(), Arc::new(Logins::new(|| 0)));
-    let mut description = described_router(Arc::new(guard)).into_openapi();
+    let mut description = describe(Arc::new(guard));
     complete(&mut description);
     description
 }
