@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::backoff::Pause;
 use super::held::HeldStreams;
 use super::outcome::{BatchOutcome, Decision, is_cut_short};
@@ -35,15 +37,15 @@ pub(super) struct NewEvents {
     /// The pause of the whole sink. It gets no event until the pause ends.
     pause: Option<Pause>,
     report: Report,
-    /// Whether the last step delivered everything that the journal had when it began.
-    has_caught_up: bool,
+    /// When the last delivery ended, if no record of the journal waited then.
+    caught_up_at: Option<Instant>,
 }
 
 /// The result of a read.
 struct ReadAhead {
     /// Whether it found any record.
     has_read: bool,
-    /// Whether it found as many records as it asked for, so that there may be more.
+    /// Whether it found as many records as may be pending, so that there may be more.
     is_full: bool,
 }
 
@@ -58,7 +60,7 @@ impl NewEvents {
             outages: 0,
             pause: None,
             report: Report::default(),
-            has_caught_up: false,
+            caught_up_at: None,
         }
     }
 
@@ -78,10 +80,9 @@ impl NewEvents {
         self.pause.map(|pause| pause.left(now_ms))
     }
 
-    /// Whether the next events can wait for others: the last step delivered everything that the journal had when it began, and more
-    /// may come.
-    pub(super) fn can_gather(&self) -> bool {
-        self.has_caught_up && self.last.is_none()
+    /// Returns once when the last delivery ended. `None` if the journal had more records then, or if no more are to be read.
+    pub(super) fn take_caught_up_at(&mut self) -> Option<Instant> {
+        self.caught_up_at.take()
     }
 
     /// Reads no record after `last` from now on, except the ones that come with it in one batch.
@@ -147,7 +148,6 @@ impl NewEvents {
     /// # Errors
     /// The journal can't be read or written.
     pub(super) async fn step(&mut self, outlet: &mut Outlet) -> Result<Option<Step>, JournalError> {
-        self.has_caught_up = false;
         let ReadAhead { has_read, is_full } = self.read(outlet).await?;
         self.report.waiting(outlet, &self.pending);
         // A digest is about every event that waits, so the worker first reads on. Until its time has come, the status shows the
@@ -165,7 +165,9 @@ impl NewEvents {
             return Ok(None);
         }
         let step = self.deliver(outlet, batch, attempts).await?;
-        self.has_caught_up = !is_full;
+        if is_full || self.last.is_some() {
+            self.caught_up_at = None;
+        }
         Ok(Some(step))
     }
 
@@ -173,8 +175,11 @@ impl NewEvents {
     async fn read(&mut self, outlet: &mut Outlet) -> Result<ReadAhead, JournalError> {
         let has_read_held = self.read_held(outlet).await?;
         let has_read_last = self.last.is_some_and(|last| self.pending.position() >= last);
-        if has_read_last || !self.can_read_more(outlet) {
+        if has_read_last {
             return Ok(ReadAhead { has_read: has_read_held, is_full: false });
+        }
+        if !self.can_read_more(outlet) {
+            return Ok(ReadAhead { has_read: has_read_held, is_full: true });
         }
         let count_max = self.pending.free_records();
         let read = outlet.consumer.read(self.pending.position(), count_max).await?;
@@ -215,6 +220,7 @@ impl NewEvents {
         attempts: Vec<Attempts>,
     ) -> Result<Step, JournalError> {
         let outcomes = outlet.deliver(&batch).await;
+        self.caught_up_at = Some(Instant::now());
         // The attempt may have taken long, so pauses and ages count from its end.
         let now_ms = outlet.now_ms();
         let is_cut_short = is_cut_short(&batch, &outcomes);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{Outlet, RetryOptions, Status, Worker};
 use crate::callback::testing::RECEIVED_MS;
@@ -57,6 +58,8 @@ pub(super) struct Script {
     calls: VecDeque<Vec<(u32, Outcome)>>,
     /// The offsets of each call.
     pub(super) given: Vec<Vec<i64>>,
+    /// When each call came.
+    pub(super) called: Vec<Instant>,
     /// The offsets of the delivered events.
     pub(super) taken: Vec<i64>,
     pub(super) is_ordered: bool,
@@ -81,6 +84,7 @@ impl Sink for ScriptedSink {
 
     async fn deliver(&mut self, batch: &[Record]) -> Vec<Outcome> {
         let mut script = self.0.lock().unwrap();
+        script.called.push(Instant::now());
         script.given.push(batch.iter().map(|record| record.offset.0).collect());
         advance_test_clock(script.event_ms * batch.len() as i64);
         let answers = script.calls.pop_front().unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::backoff::Pause;
 use super::new_events::NewEvents;
@@ -17,8 +18,8 @@ mod tests;
 /// The wait after the journal could not be read or written.
 const JOURNAL_WAIT: Duration = Duration::from_secs(1);
 
-/// How long new events wait for others after a delivery. Each delivery stores its progress in the journal, and many sync a disk, so
-/// under load one for each event would cost more than all else. The first event after a quiet time waits for none.
+/// How long after a delivery the next events wait for others. Each delivery stores its progress in the journal, and many sync a
+/// disk, so under load one for each event would cost more than all else.
 const GATHERING: Duration = Duration::from_millis(20);
 
 /// The time between two calls of [`Sink::tend`](crate::sink::Sink::tend).
@@ -74,8 +75,11 @@ impl Worker {
                 self.new_events.read_up_to(self.outlet.consumer.head());
             }
             match self.step().await? {
-                Step::More if self.new_events.can_gather() => self.rest(GATHERING, &mut order).await,
-                Step::More => {}
+                Step::More => {
+                    if let Some(wait) = self.gathering_wait() {
+                        self.rest(wait, &mut order).await;
+                    }
+                }
                 _ if self.is_stopping => return Ok(()),
                 Step::Idle => {
                     let (wait, can_read_more) = (self.wait(), self.new_events.can_read_more(&self.outlet));
@@ -93,6 +97,13 @@ impl Worker {
                 Step::Wait(wait) => self.rest(wait.min(self.tend_wait().max(JOURNAL_WAIT)), &mut order).await,
             }
         }
+    }
+
+    /// The time in which the next events wait for others; `None` if they don't, or if something else can be done.
+    fn gathering_wait(&mut self) -> Option<Duration> {
+        let until = self.new_events.take_caught_up_at()? + GATHERING;
+        let left = until.checked_duration_since(Instant::now())?;
+        (self.wait() != Some(Duration::ZERO)).then_some(left)
     }
 
     /// Waits until the time is over, a person requests something, or the order changes.

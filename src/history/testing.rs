@@ -94,7 +94,8 @@ fn event_of_push(event_type: &str, stream: &str, number: i64) -> EventBuilder {
 
 /// Adds events to the journal of a data directory, in order, and closes it.
 pub(crate) fn write_journal(data_dir: &Path, events: impl IntoIterator<Item = Event>) {
-    // The times may be long ago, and must not be pruned for it. An event may come again, so each batch leaves but its last id.
+    // The times may be long ago, and must not be pruned for it. After a batch, the
+    // journal remembers only its last id, so a later call may write an event again.
     let options = journal::Options { retention_days: 1_000_000, dedupe_ids_max: 1, ..journal::Options::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

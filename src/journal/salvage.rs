@@ -116,23 +116,25 @@ struct Salvage<'a, L> {
 }
 
 impl<L: FnMut(&LostRow)> Salvage<'_, L> {
-    fn run(&mut self, first_offset: Option<i64>) -> rusqlite::Result<()> {
+    fn run(&mut self, known_first: Option<i64>) -> rusqlite::Result<()> {
         self.saved.records = self.copy(&RECORDS, |row| match record(row) {
             Ok(record) => fault_of(&record).map_or(Ok(()), Err),
             Err(error) => Err(error.to_string()),
         })?;
         let first: Option<i64> = self.target.query_row("SELECT min(offset) FROM records", [], |row| row.get(0))?;
         let last: Option<i64> = self.target.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
-        // An id outlives its record, so its offset was used.
+        // Ids stay after their records are pruned, so the newest row shows which offsets were used.
         let newest_id = self.source.query_row("SELECT max(last_offset) FROM batches", [], |row| row.get(0));
         let newest_id: Option<i64> = newest_id.unwrap_or(None);
-        let first_offset = first_offset.or(newest_id.map(|last| last.saturating_add(1)));
+        let first_offset = known_first.or(newest_id.map(|last| last.saturating_add(1)));
         let first_offset = first_offset.unwrap_or(1).max(1).min(first.unwrap_or(i64::MAX));
         meta::store(self.target, "first_offset", Some(first_offset))?;
         self.saved.dead_letters = self.copy(&DEAD_LETTERS, |_| Ok(()))?;
         self.saved.replays = self.copy(&REPLAYS, |_| Ok(()))?;
         self.copy_consumers(last.unwrap_or(first_offset - 1))?;
-        self.write_ids(first.unwrap_or(first_offset))
+        // Without a saved record, nothing shows which ids are of lost ones. An event that comes again must then be stored again.
+        let is_unknown = first.is_none() && known_first.is_none() && self.saved.lost > 0;
+        self.write_ids(if is_unknown { 0 } else { first.unwrap_or(first_offset) })
     }
 
     /// Copies the rows of a table that can be read and that `check` accepts. Returns how many.
@@ -289,12 +291,17 @@ impl<L: FnMut(&LostRow)> Salvage<'_, L> {
     fn write_ids(&self, first: i64) -> rusqlite::Result<()> {
         let transaction = self.target.unchecked_transaction()?;
         let mut insert = transaction.prepare("INSERT OR IGNORE INTO batches (last_offset, ids) VALUES (?1, ?2)")?;
-        let earlier =
-            self.source.prepare("SELECT last_offset, ids FROM batches WHERE last_offset < ?1 ORDER BY last_offset");
-        if let Ok(mut earlier) = earlier {
-            let mut rows = earlier.query([first])?;
+        if let Ok(mut earlier) = self.source.prepare("SELECT last_offset, ids FROM batches ORDER BY last_offset") {
+            let mut rows = earlier.query([])?;
             while let Ok(Some(row)) = rows.next() {
-                insert.execute((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))?;
+                let (Ok(last), Ok(mut ids)) = (row.get::<_, i64>(0), row.get::<_, Vec<u8>>(1)) else { continue };
+                // The first row that reaches saved records has ids of earlier ones at its beginning.
+                let surplus = usize::try_from((last - first).saturating_add(1)).unwrap_or(0);
+                ids.truncate(ids.len().saturating_sub(surplus.saturating_mul(ID_BYTES)));
+                if surplus > 0 && ids.is_empty() {
+                    break;
+                }
+                insert.execute((last - surplus as i64, ids))?;
             }
         }
         let mut records = self.target.prepare("SELECT offset, id FROM records ORDER BY offset")?;

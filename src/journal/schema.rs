@@ -9,8 +9,7 @@ use crate::storage::{Database, StorageError, meta, wal};
 
 /// Version 1. `records` holds the events. `batches` holds the ids of the newest ones a second time, many to a row, so that the
 /// writer can read them without the bodies: at its start, and to recognise a duplicate. Its `last_offset` is the record of the last
-/// id in a row. A consumer that is retired
-/// keeps its row, so that it goes on at its cursor if it returns.
+/// id in a row. A consumer that is retired keeps its row, so that it goes on at its cursor if it returns.
 // No unique index on `id`: ids are digests, so nearly each insert would dirty another page. Measured, that costs more
 // than the rest of the insert.
 const TABLES: &str = "

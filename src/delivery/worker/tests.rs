@@ -45,22 +45,49 @@ async fn a_bound_ends_the_reading() {
 async fn events_gather_after_a_delivery() {
     let mut bench = Bench::new(0..1).await;
     for (step, can_gather) in [(Step::More, false), (Step::More, true), (Step::Idle, false)] {
-        assert_eq!(
-            (bench.step().await, bench.worker.new_events.can_gather()),
-            (step, can_gather),
-            "resumed, delivered, idle"
-        );
+        assert_eq!(bench.step().await, step);
+        assert_eq!(bench.worker.new_events.take_caught_up_at().is_some(), can_gather, "resumed, delivered, idle");
     }
     bench.append((1..1500).map(event)).await;
     for can_gather in [false, true] {
         assert_eq!(bench.step().await, Step::More);
-        assert_eq!(bench.worker.new_events.can_gather(), can_gather, "1000 are as many as it may read");
+        let caught_up_at = bench.worker.new_events.take_caught_up_at();
+        assert_eq!(caught_up_at.is_some(), can_gather, "1000 are as many as it may read");
     }
     bench.append([event(1500)]).await;
     bench.worker.new_events.read_up_to(Offset(1501));
     assert_eq!(bench.step().await, Step::More);
-    assert!(!bench.worker.new_events.can_gather(), "nothing comes after the last");
+    assert_eq!(bench.worker.gathering_wait(), None, "nothing comes after the last");
     assert_eq!(bench.given().iter().map(Vec::len).collect::<Vec<_>>(), [1, 1000, 499, 1]);
+}
+
+/// What can be done at once waits for no new event.
+#[tokio::test]
+async fn work_at_hand_ends_the_gathering() {
+    let mut bench = Bench::new(0..2).await;
+    bench.answer(vec![(0, refused())]);
+    assert_eq!((bench.step().await, bench.step().await), (Step::More, Step::More), "resumed, delivered");
+    bench.pass(60_000);
+    assert_eq!(bench.worker.gathering_wait(), None, "the failed event is due");
+    bench.step().await;
+    // Not the wait, which can be over: progress that is not urgent is stored with the next event.
+    let caught_up_at = [(); 2].map(|()| bench.worker.new_events.take_caught_up_at().is_some());
+    assert_eq!(caught_up_at, [true, false], "once for each delivery");
+}
+
+/// A request or an order ends it, too.
+#[tokio::test]
+async fn a_rest_can_be_ended() {
+    let mut bench = Bench::new(0..0).await;
+    let (sender, mut order) = watch::channel(Order::Work);
+    let hour = Duration::from_secs(3600);
+    sender.send_replace(Order::Drain);
+    bench.worker.rest(hour, &mut order).await;
+    bench.status.requests.retry();
+    bench.worker.rest(hour, &mut order).await;
+    let began = Instant::now();
+    bench.worker.rest(GATHERING, &mut order).await;
+    assert!(began.elapsed() >= GATHERING);
 }
 
 #[tokio::test]
@@ -68,15 +95,15 @@ async fn a_running_worker_gathers() {
     let bench = Bench::new(0..0).await;
     let (script, journal) = (bench.shared_script(), Arc::clone(&bench.journal));
     let (_stop, order) = watch::channel(Order::Work);
-    let began = tokio::time::Instant::now();
     tokio::spawn(bench.worker.run(order));
     for number in 0..2 {
         journal.append(event(number)).await.unwrap();
-        while script.lock().unwrap().given.len() <= number as usize {
+        while script.lock().unwrap().called.len() <= number as usize {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    assert!(began.elapsed() >= GATHERING, "the second event comes soon after the first, and waits");
+    let called = script.lock().unwrap().called.clone();
+    assert!(called[1] - called[0] >= GATHERING, "{called:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A block of the dedupe window: which records of consecutive offsets may have an id, in six bytes each.
+//! A block of the dedupe window: which records of consecutive offsets may have a given id, in six bytes each.
 //!
 //! A whole id takes 16 bytes. The block keeps some bits of its hash, so another id may look the same. That is rare, and
 //! [`KnownIds`](super::known_ids::KnownIds) then compares the stored id.
@@ -28,6 +28,7 @@ impl IdBlock {
 
     /// Adds the record at an offset of the block, by the hash of its id. Each offset may be added once.
     pub(super) fn insert(&mut self, offset: Offset, hash: u64) {
+        debug_assert!((self.first..self.end()).contains(&offset));
         let mut slot = self.slot(hash);
         while self.slots[slot] != 0 {
             slot = self.after(slot);

@@ -1,5 +1,5 @@
-//! The ids by which the writer recognises a duplicate. The window in memory says which records may have an id, and the stored id
-//! decides.
+//! The ids by which the writer recognises a duplicate. The window in memory says which records may have a given id, and the stored
+//! id decides.
 
 use rusqlite::Connection;
 
@@ -19,7 +19,7 @@ impl KnownIds {
     /// Reads the ids of the records before `next`.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// The database cannot be read or written.
     pub(super) fn load(
         connection: &Connection,
         next: Offset,
@@ -27,15 +27,15 @@ impl KnownIds {
         now: Now,
     ) -> rusqlite::Result<KnownIds> {
         let mut window = Window::new(options.dedupe_window_secs, options.dedupe_ids_max);
-        let stored = StoredIds::load(connection, |offset, id| {
-            // Others are rows of a damaged journal: the window takes each offset once.
-            if (window.end()..next).contains(&offset) {
+        let stored = StoredIds::load(connection, next, |offset, id| {
+            // Rows of a damaged journal can overlap. The window takes each offset once.
+            if offset >= window.end() {
                 // As if that were now: their true age is unknown, because the system clock may have jumped since. To remember an
                 // id for too long loses nothing.
                 window.insert(offset, id, now.monotonic_secs());
+                window.forget(now.monotonic_secs());
             }
         })?;
-        window.forget(now.monotonic_secs());
         Ok(KnownIds { window, stored })
     }
 
@@ -127,18 +127,24 @@ mod tests {
         }
     }
 
-    /// Rows that overlap, and one after the end.
+    /// Rows that overlap, and two after the end.
     #[test]
     fn rows_of_a_damaged_journal_do_no_harm() {
         let directory = tempfile::tempdir().unwrap();
         let connection = schema::open(directory.path()).unwrap();
-        let rows =
-            "INSERT INTO batches VALUES (10, zeroblob(160)), (12, zeroblob(160)), (13, x'00'), (90, zeroblob(32))";
+        let rows = "INSERT INTO batches VALUES (10, zeroblob(160)), (12, zeroblob(160)), (13, x'00'), (15, zeroblob(32)), (90, zeroblob(16))";
         connection.execute_batch(rows).unwrap();
         let mut known = load(&connection, 14);
         assert_eq!((known.window.len(), known.window.end()), (12, Offset(13)));
-        known.add(Offset(14), id(1), at(0));
-        assert!(known.window.candidates(id(1), Offset(0)).any(|found| found == Offset(14)));
+        for offset in [14, 15] {
+            known.add(Offset(offset), id(offset as u64), at(0));
+        }
+        let transaction = connection.unchecked_transaction().unwrap();
+        known.stored().store_until(&transaction, Offset(15)).unwrap();
+        transaction.commit().unwrap();
+        let known = load(&connection, 16);
+        assert_eq!(known.window.end(), Offset(16));
+        assert!([14, 15].into_iter().all(|number| known.contains(&connection, id(number), Offset(0)).unwrap()));
     }
 
     #[test]
@@ -161,7 +167,7 @@ mod tests {
             assert_eq!(known.contains(&connection, id, Offset(0)).unwrap(), expected, "at {offset:?}");
             known.add(offset, id, at(now_secs));
             newest.push_back((id, now_secs));
-            // Another id looks the same as some.
+            // Another id looks the same as some. A block has room for that: it is full at 1536 entries.
             if number % 4 == 0 {
                 known.window.insert(offset, self::id(random.u64(..2500)), at(now_secs).monotonic_secs());
             }

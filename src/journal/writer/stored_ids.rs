@@ -23,14 +23,17 @@ pub(super) struct StoredIds {
 }
 
 impl StoredIds {
-    /// Reads the ids of a journal, and calls `remember` with each, oldest first.
+    /// Reads the ids of the records before `next`, and calls `remember` with each, oldest first. Removes those of later offsets, which
+    /// a salvage can leave: these offsets will be used again.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// The database cannot be read or written.
     pub(super) fn load(
         connection: &Connection,
+        next: Offset,
         mut remember: impl FnMut(Offset, EventId),
     ) -> rusqlite::Result<StoredIds> {
+        connection.execute("DELETE FROM batches WHERE last_offset >= ?1", [next.0])?;
         let mut rows_end = 0;
         let mut batches = connection.prepare("SELECT last_offset, ids FROM batches ORDER BY last_offset")?;
         let mut rows = batches.query([])?;

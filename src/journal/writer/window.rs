@@ -1,4 +1,4 @@
-//! The dedupe window: which of the newest records may have an id, bounded by age and by number.
+//! The dedupe window: which of the newest records may have a given id, bounded by age and by number.
 //!
 //! Ages are measured on the monotonic clock, so a jump of the system clock neither empties the window nor stops it.
 
@@ -38,7 +38,7 @@ pub(super) struct Window {
     first: Offset,
     /// The offset after the newest record.
     end: Offset,
-    /// With a random seed, so that nobody can choose events that collide.
+    /// With a random seed, so that nobody can prepare events that collide.
     hasher: DefaultHashBuilder,
     span_secs: u32,
     ids_max: u32,
@@ -71,7 +71,7 @@ impl Window {
         (self.end.0 - self.first.0) as usize
     }
 
-    /// The oldest record that is remembered. If there is none: the offset after the last one that was, or 0.
+    /// The oldest record that is remembered. If the window is empty, the offset after the last forgotten record; 0 if it never had one.
     pub(super) fn first(&self) -> Offset {
         self.first
     }
@@ -88,7 +88,7 @@ impl Window {
         blocks.flat_map(move |block| block.candidates(hash)).filter(move |offset| *offset >= from)
     }
 
-    /// Remembers the id of a record from `now_secs` on. Its offset must be after all others, or [`Window::end`].
+    /// Remembers the id of a record from `now_secs` on. Its offset must be at least [`Window::end`].
     pub(super) fn insert(&mut self, offset: Offset, id: EventId, now_secs: u32) {
         if self.len() == 0 {
             self.first = offset;
