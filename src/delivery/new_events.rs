@@ -164,22 +164,15 @@ impl NewEvents {
         if batch.is_empty() && !has_read {
             return Ok(None);
         }
-        let step = self.deliver(outlet, batch, attempts).await?;
-        if is_full || self.last.is_some() {
-            self.caught_up_at = None;
-        }
-        Ok(Some(step))
+        self.deliver(outlet, batch, attempts, is_full).await.map(Some)
     }
 
     /// Reads as many records as may be pending.
     async fn read(&mut self, outlet: &mut Outlet) -> Result<ReadAhead, JournalError> {
         let has_read_held = self.read_held(outlet).await?;
         let has_read_last = self.last.is_some_and(|last| self.pending.position() >= last);
-        if has_read_last {
-            return Ok(ReadAhead { has_read: has_read_held, is_full: false });
-        }
-        if !self.can_read_more(outlet) {
-            return Ok(ReadAhead { has_read: has_read_held, is_full: true });
+        if has_read_last || !self.can_read_more(outlet) {
+            return Ok(ReadAhead { has_read: has_read_held, is_full: !has_read_last });
         }
         let count_max = self.pending.free_records();
         let read = outlet.consumer.read(self.pending.position(), count_max).await?;
@@ -212,15 +205,17 @@ impl NewEvents {
         Ok(has_read)
     }
 
-    /// Delivers a batch, decides on each event, and stores the progress.
+    /// Delivers a batch, decides on each event, and stores the progress. `may_have_more` says that the journal may have records that
+    /// are not read.
     async fn deliver(
         &mut self,
         outlet: &mut Outlet,
         batch: Vec<Record>,
         attempts: Vec<Attempts>,
+        may_have_more: bool,
     ) -> Result<Step, JournalError> {
         let outcomes = outlet.deliver(&batch).await;
-        self.caught_up_at = Some(Instant::now());
+        self.caught_up_at = (!may_have_more && self.last.is_none()).then(Instant::now);
         // The attempt may have taken long, so pauses and ages count from its end.
         let now_ms = outlet.now_ms();
         let is_cut_short = is_cut_short(&batch, &outcomes);

@@ -18,9 +18,6 @@ use crate::storage::{Damaged, Lock, StorageError, durable_files, make_data_dir, 
 /// How many ids of records a row of `batches` holds. The writer makes rows of this size, too.
 const ROW_IDS: usize = 240;
 
-/// The size of an id.
-const ID_BYTES: usize = 16;
-
 /// How many numbers are tried after the last known row, if the end of a table is unknown.
 const TRIES_MAX: i64 = 100_000;
 
@@ -294,14 +291,15 @@ impl<L: FnMut(&LostRow)> Salvage<'_, L> {
         if let Ok(mut earlier) = self.source.prepare("SELECT last_offset, ids FROM batches ORDER BY last_offset") {
             let mut rows = earlier.query([])?;
             while let Ok(Some(row)) = rows.next() {
-                let (Ok(last), Ok(mut ids)) = (row.get::<_, i64>(0), row.get::<_, Vec<u8>>(1)) else { continue };
+                let (Ok(last), Ok(ids)) = (row.get::<_, i64>(0), row.get::<_, Vec<u8>>(1)) else { continue };
+                let ids = ids.as_chunks::<16>().0;
                 // The first row that reaches saved records has ids of earlier ones at its beginning.
-                let surplus = usize::try_from((last - first).saturating_add(1)).unwrap_or(0);
-                ids.truncate(ids.len().saturating_sub(surplus.saturating_mul(ID_BYTES)));
-                if surplus > 0 && ids.is_empty() {
+                let surplus = last.saturating_sub(first).saturating_add(1).max(0);
+                let kept = &ids[..ids.len().saturating_sub(surplus as usize)];
+                if surplus > 0 && kept.is_empty() {
                     break;
                 }
-                insert.execute((last - surplus as i64, ids))?;
+                insert.execute((last - surplus, kept.as_flattened()))?;
             }
         }
         let mut records = self.target.prepare("SELECT offset, id FROM records ORDER BY offset")?;
@@ -310,14 +308,15 @@ impl<L: FnMut(&LostRow)> Salvage<'_, L> {
         while let Some(row) = rows.next()? {
             let offset: i64 = row.get(0)?;
             // The ids of a row are of consecutive offsets.
-            if !ids.is_empty() && (ids.len() == ROW_IDS * ID_BYTES || offset != last + 1) {
-                insert.execute((last, std::mem::take(&mut ids)))?;
+            if !ids.is_empty() && (ids.len() == ROW_IDS || offset != last + 1) {
+                insert.execute((last, ids.as_flattened()))?;
+                ids.clear();
             }
             last = offset;
-            ids.extend_from_slice(row.get_ref(1)?.as_blob()?);
+            ids.push(row.get::<_, [u8; 16]>(1)?);
         }
         if !ids.is_empty() {
-            insert.execute((last, ids))?;
+            insert.execute((last, ids.as_flattened()))?;
         }
         drop(insert);
         transaction.commit()

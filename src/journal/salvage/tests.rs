@@ -110,6 +110,7 @@ async fn damaged_page_costs_only_its_records() {
 async fn journal_without_a_saved_record_goes_on() {
     for (damage, next) in [
         ("UPDATE records SET line = 'x'", 1),
+        ("UPDATE records SET line = 'x'; INSERT INTO batches VALUES (-9223372036854775808, x'00')", 1),
         ("UPDATE records SET line = 'x'; UPDATE meta SET value = 40 WHERE name = 'first_offset'", 40),
         ("DELETE FROM records; DELETE FROM meta WHERE name = 'first_offset'", 101),
     ] {

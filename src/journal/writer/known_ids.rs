@@ -30,8 +30,8 @@ impl KnownIds {
         let stored = StoredIds::load(connection, next, |offset, id| {
             // Rows of a damaged journal can overlap. The window takes each offset once.
             if offset >= window.end() {
-                // As if that were now: their true age is unknown, because the system clock may have jumped since. To remember an
-                // id for too long loses nothing.
+                // An id counts from now on: its true age is unknown, because the system clock may have jumped since. To remember it
+                // for too long loses nothing.
                 window.insert(offset, id, now.monotonic_secs());
                 window.forget(now.monotonic_secs());
             }
@@ -113,7 +113,7 @@ mod tests {
         let connection = schema::open(directory.path()).unwrap();
         let mut known = load(&connection, 1);
         known.add(Offset(1), id(1), at(0));
-        // As if the hash of id 3 were that of record 1.
+        // Makes id 3 look like the id of record 1.
         known.window.insert(Offset(1), id(3), 0);
         known.add(Offset(2), id(2), at(0));
         for place in ["memory", "a row"] {
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// Rows that overlap, and two after the end.
+    /// Some rows overlap, and two come after the end.
     #[test]
     fn rows_of_a_damaged_journal_do_no_harm() {
         let directory = tempfile::tempdir().unwrap();

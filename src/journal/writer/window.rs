@@ -38,7 +38,7 @@ pub(super) struct Window {
     first: Offset,
     /// The offset after the newest record.
     end: Offset,
-    /// With a random seed, so that nobody can prepare events that collide.
+    /// Its seed is random, so nobody can prepare events that collide.
     hasher: DefaultHashBuilder,
     span_secs: u32,
     ids_max: u32,
@@ -71,7 +71,8 @@ impl Window {
         (self.end.0 - self.first.0) as usize
     }
 
-    /// The oldest record that is remembered. If the window is empty, the offset after the last forgotten record; 0 if it never had one.
+    /// The offset of the oldest record that the window remembers. If the window is empty, the offset after the last record that it
+    /// forgot; 0 if it never had one.
     pub(super) fn first(&self) -> Offset {
         self.first
     }
@@ -159,7 +160,7 @@ mod tests {
         EventId::from_bytes(bytes)
     }
 
-    /// Forgets what is too old, and inserts a record whose id is that of its offset.
+    /// Inserts a record with the id `id(offset)`, and forgets the records that are too old or too many.
     fn insert(window: &mut Window, offset: i64, now_secs: u32) {
         window.insert(Offset(offset), id(offset), now_secs);
         window.forget(now_secs);
