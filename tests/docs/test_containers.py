@@ -87,7 +87,7 @@ def test_the_probes_of_kubernetes_are_answered(folder):
         (folder / name).write_text(livehook("keygen", folder=folder))
     environment = {"LIVEHOOK_CONFIG": "config.toml", "LIVEHOOK_LISTEN": f"0.0.0.0:{receiver}"}
     with running("livehook", [LIVEHOOK, *container["args"]], receiver, folder, environment):
-        for probe in ("livenessProbe", "readinessProbe"):
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             asked = container[probe]["httpGet"]
             assert asked["port"] == "admin"
             with urllib.request.urlopen(f"http://127.0.0.2:{admin}{asked['path']}", timeout=5) as answer:
