@@ -6,12 +6,13 @@ import urllib.request
 
 import yaml
 
-from documents import ROOT, replace
+from documents import ROOT, block, replace
 from programs import LIVEHOOK, free_port, livehook, running
 
 EXAMPLES = ROOT / "examples"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 OBJECTS = list(yaml.safe_load_all((EXAMPLES / "kubernetes/livehook.yaml").read_text()))
+RESTORE = yaml.safe_load((EXAMPLES / "kubernetes/restore.yaml").read_text())
 # The oldest and the newest that the schemas know and that fit.
 KUBERNETES = ("1.25", "1.31", "1.37")
 
@@ -36,7 +37,7 @@ def test_the_objects_of_kubernetes_are_valid():
     import kubernetes_validate
 
     for version in KUBERNETES:
-        for each in OBJECTS:
+        for each in [*OBJECTS, RESTORE]:
             kubernetes_validate.validate(each, version, strict=True)
 
 
@@ -71,6 +72,22 @@ def test_the_objects_of_kubernetes_fit_together():
     assert (str(context["runAsUser"]), str(context["fsGroup"])) == user.groups()
     default = re.search(r"^# shutdown_grace_secs = (\d+)$", (ROOT / "config.example.toml").read_text(), re.M)[1]
     assert pod["spec"]["terminationGracePeriodSeconds"] > int(default)
+
+
+def test_a_restore_in_kubernetes_has_the_same_volume():
+    stateful_set = the("StatefulSet")
+    pod = stateful_set["spec"]["template"]["spec"]
+    service, container = pod["containers"][0], RESTORE["spec"]["containers"][0]
+    claim, = stateful_set["spec"]["volumeClaimTemplates"]
+    volume = {"persistentVolumeClaim": {"claimName": f"{claim['metadata']['name']}-{stateful_set['metadata']['name']}-0"}}
+    assert RESTORE["spec"]["volumes"] == [{"name": "data", **volume}]
+    assert container["volumeMounts"] == [mount for mount in service["volumeMounts"] if mount["name"] == "data"]
+    assert RESTORE["spec"]["securityContext"] == pod["securityContext"]
+    assert all(container[name] == service[name] for name in ("image", "securityContext"))
+    # The image names the data directory.
+    assert container["args"] == ["restore", "-"] and f"LIVEHOOK_DATA_DIR={container['volumeMounts'][0]['mountPath']}\n" in DOCKERFILE
+    comment = re.findall(r"^#     (.+)$", (EXAMPLES / "kubernetes/restore.yaml").read_text(), re.M)
+    assert block("docs/deployment.md", "Kubernetes", "sh", "kubectl scale").splitlines() == comment
 
 
 def test_the_probes_of_kubernetes_are_answered(folder):
