@@ -71,7 +71,7 @@ pub(super) fn check_cursors(reader: &Reader, report: &mut Report<'_, '_>) -> any
         report.note(
             AREA,
             format!("behind the last record: {}", behind.join(", ")),
-            "usual for a moment; if it lasts, `livehook sinks` and the log of the service show why",
+            "usual for a moment; if it lasts, `livehook sinks list` and the log of the service show why",
         )?;
     }
     let ahead_ms = newest.first().map_or(0, |record| record.event.received_ms() - system_clock());
