@@ -23,7 +23,7 @@ CONFIG = '[[sinks]]\nname = "archive"\ntype = "file"\npath = "events.jsonl"\n'
 EVENTS_A_DAY = (10_000, 100_000, 1_000_000, 10_000_000)
 JOURNAL_DAYS, SESSION_DAYS, DAY_SECS = 30, 365, 86_400
 # The ids of the last hour, in memory: `cargo bench --bench receiver -- start` shows what a million of them take.
-ID_BYTES, HOURS = 31, 24
+ID_BYTES, HOURS = 7, 24
 
 
 def metrics(admin):
