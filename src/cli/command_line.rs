@@ -28,7 +28,7 @@ Examples:
   livehook events --follow     watch events arrive
   livehook streams             see which streams are live
 
-Exit codes: 0 success, 1 failure, 2 wrong usage."
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 only warnings (`doctor`)."
 )]
 pub(super) struct CommandLine {
     #[command(subcommand)]

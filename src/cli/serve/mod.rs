@@ -35,9 +35,9 @@ pub(super) struct Arguments {
     config: ConfigArguments,
     /// If another livehook uses the data directory, wait until it ends, and take over at once
     ///
-    /// Until then the port for callbacks stays closed, and the admin endpoint answers 503 `standby`, except for /livez. Start
-    /// both with --wait, and one of them is always active. Both must run on one machine, because locks don't work on
-    /// network file systems.
+    /// Until then the port for callbacks stays closed. The admin endpoint, if its address is free, answers 200 at /livez and
+    /// /metrics, and 503 `standby` elsewhere. Start both with --wait, and one of them is always active. Both must run on one
+    /// machine, because locks don't work on network file systems.
     #[arg(long)]
     wait: bool,
 }
