@@ -84,6 +84,9 @@ const IDS_IN_RECORDS: &str = "
     SELECT max(offset), x'' FROM records WHERE NOT EXISTS (SELECT 1 FROM batches) HAVING max(offset) IS NOT NULL;
 ";
 
+/// A checkpoint moves the WAL into the database when it has this many pages, 8 MiB.
+pub(super) const CHECKPOINT_PAGES: i32 = 2000;
+
 /// The database of the journal.
 pub(super) const DATABASE: Database = Database {
     file_name: "journal.db",
@@ -97,8 +100,7 @@ pub(super) const DATABASE: Database = Database {
     settings: &[
         // FULL: each commit syncs the WAL before it returns.
         ("synchronous", 2),
-        // A checkpoint moves the WAL into the database after this many pages, 8 MiB.
-        ("wal_autocheckpoint", 2000),
+        ("wal_autocheckpoint", CHECKPOINT_PAGES as i64),
     ],
 };
 

@@ -4,6 +4,7 @@
 //! their own, with the cure that fits.
 
 mod backup;
+mod checkpoints;
 mod checksums;
 mod data_dir;
 mod database;
@@ -27,6 +28,7 @@ pub(crate) mod volume;
 pub(crate) mod wal;
 
 pub use backup::Backup;
+pub(crate) use checkpoints::Checkpoints;
 pub(crate) use data_dir::make_data_dir;
 pub(crate) use database::Database;
 pub use error::StorageError;

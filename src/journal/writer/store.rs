@@ -1,4 +1,5 @@
-//! Everything that changes the journal's file, one step at a time. Time is an argument, and nothing here starts a thread.
+//! Everything that changes the journal's file, one step at a time. Time is an argument, and nothing here starts a thread, except for
+//! checkpoints, which change nothing that can be read.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use super::inbox::{Advance, Append};
 use super::known_ids::KnownIds;
 use super::now::Now;
 use super::pruning::{self, Keep, Space};
-use crate::storage::{FileSpace, Identity, StorageError, meta};
+use crate::storage::{Checkpoints, FileSpace, Identity, StorageError, meta};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -22,6 +23,8 @@ const DAY_MS: i64 = 86_400_000;
 pub(in super::super) struct Store {
     data_dir: PathBuf,
     options: Options,
+    // Before the connection: the last one that is closed empties the WAL, and that is the writer's work.
+    _checkpoints: Checkpoints,
     connection: Connection,
     identity: Identity,
     journal_id: String,
@@ -71,7 +74,8 @@ impl Store {
         consumers: &[(String, Start)],
         now: Now,
     ) -> Result<Store, JournalError> {
-        let (connection, path) = (schema::open(data_dir)?, schema::path(data_dir));
+        let (mut connection, path) = (schema::open(data_dir)?, schema::path(data_dir));
+        let checkpoints = Checkpoints::start(&mut connection, &path, schema::CHECKPOINT_PAGES)?;
         let first = Offset(meta::number(&connection, "first_offset")?.unwrap_or(1).max(1));
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
         // `first_offset` outlives the records: if all of them were pruned, their offsets are not used again.
@@ -87,6 +91,7 @@ impl Store {
             space: Space::measure(&connection, first)?,
             dead_letters_bytes: dead_letters::lines_bytes(&connection)?,
             connection,
+            _checkpoints: checkpoints,
         })
     }
 
