@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::allocator::return_unused_memory;
 use super::certificates::Certificates;
@@ -52,6 +52,8 @@ pub struct App {
     pub(super) reload_source: Option<(ReloadSource, mpsc::Receiver<()>)>,
     /// How long requests, sinks and closing may take when the service stops.
     pub(super) grace: Duration,
+    /// Undoes a take-over that failed; `None` if none did, or if it is undone.
+    pub(super) undoing: Option<JoinHandle<()>>,
     pub(super) journal: Arc<SqliteJournal>,
     pub(super) wakeups: Task,
     pub(super) workers: Workers,
@@ -157,6 +159,7 @@ impl App {
             _watchdog: watchdog,
             _watches: watches,
             failure: None,
+            undoing: None,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::certificates::OtherFiles;
@@ -47,7 +47,11 @@ impl App {
     async fn take_over(&mut self, mut config: Config, changes: Vec<Change>) -> anyhow::Result<Vec<Change>> {
         config::keep_fixed(&mut config, &self.config);
         // Everything that can fail comes first.
-        let prepared = timeout(JOURNAL_MAX, self.prepare(&config)).await;
+        let prepared = timeout(JOURNAL_MAX, async {
+            self.until_undone().await;
+            self.prepare(&config).await
+        })
+        .await;
         let prepared = prepared.unwrap_or_else(|_| {
             Err(anyhow::anyhow!(
                 "the journal, or the last delivery of a removed sink, has not finished within {} s: nothing has changed, try again",
@@ -57,7 +61,10 @@ impl App {
         let Prepared { verifier, fingerprints, files, consumers } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                self.undo(&config);
+                // While an earlier one is undone, this one has not begun.
+                if self.undoing.is_none() {
+                    self.undoing = Some(self.undo(&config));
+                }
                 return Err(error);
             }
         };
@@ -105,7 +112,7 @@ impl App {
     }
 
     /// Undoes what [`App::prepare`] may have done, or may still do if the journal answers late.
-    fn undo(&self, config: &Config) {
+    fn undo(&self, config: &Config) -> JoinHandle<()> {
         let (journal, options) = (Arc::clone(&self.journal), self.config.journal.clone());
         let names: Vec<String> = added(&self.config, config).map(|sink| sink.name.to_string()).collect();
         tokio::spawn(async move {
@@ -114,7 +121,15 @@ impl App {
             for name in names {
                 let _ = journal.retire_consumer(&name).await;
             }
-        });
+        })
+    }
+
+    /// Waits until a take-over that failed is undone: otherwise, it would retire the sinks of the next one.
+    async fn until_undone(&mut self) {
+        if let Some(undoing) = &mut self.undoing {
+            let _ = undoing.await;
+            self.undoing = None;
+        }
     }
 }
 

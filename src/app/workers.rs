@@ -217,12 +217,19 @@ impl Workers {
 
 /// Opens the consumer of a sink that an earlier worker has used until now.
 async fn consumer_of(journal: &SqliteJournal, name: &str) -> anyhow::Result<Box<dyn Consumer>> {
+    let mut logged = String::new();
     loop {
         // The start does not matter, because it has a cursor.
         match journal.add_consumer(name, Start::Now).await {
             Ok(consumer) => return Ok(consumer),
             Err(error @ JournalError::Closed) => return Err(error.into()),
-            Err(error) => tracing::warn!(sink = name, "the sink waits for the journal: {error}"),
+            Err(error) => {
+                let text = error.to_string();
+                if text != logged {
+                    tracing::warn!(sink = name, "the sink waits for the journal: {text}");
+                }
+                logged = text;
+            }
         }
         sleep(JOURNAL_WAIT).await;
     }
