@@ -30,7 +30,11 @@ impl MinuteCounts {
     pub(super) fn count(&mut self, is_verified: bool, time_ms: i64) {
         self.last_ms = Some(time_ms);
         let minute = time_ms.div_euclid(MINUTE_MS);
-        // After the clock was set back, callbacks count for the newest minute until it comes again.
+        // The clock was set back: later callbacks would count for a minute that nobody sees for as long. For a small step, they
+        // count for the newest minute until it comes again.
+        if self.minutes.back().is_some_and(|(newest, _)| *newest > minute + 1) {
+            self.minutes.clear();
+        }
         if self.minutes.back().is_none_or(|(newest, _)| *newest < minute) {
             if self.minutes.len() == MINUTES_MAX {
                 self.minutes.pop_front();
@@ -81,10 +85,20 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut counts = MinuteCounts::default();
-        for minute in (0..1000).chain(500..600) {
+        for minute in (0..1000).chain([998]) {
             counts.count(true, minute * MINUTE_MS);
         }
         assert_eq!(counts.minutes.len(), MINUTES_MAX);
-        assert_eq!(counts.minutes(999 * MINUTE_MS)[59].verified, 101);
+        assert_eq!(counts.minutes(999 * MINUTE_MS)[59].verified, 2, "the clock was set back by a moment");
+    }
+
+    #[test]
+    fn clock_that_was_ahead_hides_no_minute() {
+        let mut counts = MinuteCounts::default();
+        counts.count(true, 500 * MINUTE_MS);
+        counts.count(true, 380 * MINUTE_MS);
+        counts.count(false, 381 * MINUTE_MS);
+        let minutes = counts.minutes(381 * MINUTE_MS);
+        assert_eq!((minutes[58].verified, minutes[59].refused), (1, 1));
     }
 }
