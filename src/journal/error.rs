@@ -204,6 +204,15 @@ impl JournalError {
         }
     }
 
+    /// Whether a part of the file is damaged, so that another try fails, too.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            JournalError::Damaged { .. } | JournalError::Corrupt(_) => true,
+            JournalError::Database(error) => is_damage(error),
+            _ => false,
+        }
+    }
+
     /// Names the journal at `path` if the error says that the disk is full or the file is damaged: SQLite's own text has no path.
     pub(super) fn with_path(self, path: &Path) -> JournalError {
         match self {

@@ -189,8 +189,8 @@ impl Reader {
         })
     }
 
-    /// Returns what `read` makes of each row, at most `limit` of them. `read` also returns how many bytes the row takes, because
-    /// all rows together have a bounded size.
+    /// Returns what `read` makes of each row, at most `limit` of them, and only those before a damaged one. `read` also returns how
+    /// many bytes the row takes, because all rows together have a bounded size.
     fn select<T>(
         &self,
         query: &str,
@@ -198,10 +198,10 @@ impl Reader {
         limit: usize,
         read: impl Fn(&Row<'_>) -> Result<(T, usize), JournalError>,
     ) -> Result<Vec<T>, JournalError> {
-        let select = || {
+        let mut found = Vec::new();
+        let mut select = || -> Result<(), JournalError> {
             let mut statement = self.connection.prepare_cached(query)?;
             let mut rows = statement.query(params![from.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-            let mut found = Vec::new();
             let mut bytes = 0;
             // Checked before the next row: one that is larger than the limit must not stop its reader for ever.
             while bytes < READ_BYTES_MAX
@@ -211,9 +211,13 @@ impl Reader {
                 bytes += taken;
                 found.push(item);
             }
-            Ok(found)
+            Ok(())
         };
-        self.with_path(select())
+        match select() {
+            // A damaged record must not hold up the ones before it. The next read begins with it.
+            Err(error) if found.is_empty() || !error.is_damage() => self.with_path(Err(error)),
+            _ => Ok(found),
+        }
     }
 
     /// Names the file in an error, see [`JournalError::with_path`].

@@ -75,7 +75,13 @@ impl ReplayRunner {
         stored: &Replay,
     ) -> Result<Turn, JournalError> {
         let position_before = run.position;
-        run.read(&*outlet.consumer, outlet.selection()).await?;
+        if let Err(error) = run.read(&*outlet.consumer, outlet.selection()).await {
+            if error.is_damage() {
+                return Ok(give_up(outlet, stored, error.to_string()));
+            }
+            self.run = Some(run);
+            return Err(error);
+        }
         if run.batch.is_empty() {
             // Nothing could be read, because the cursor of new events has not passed the next record yet.
             if run.queue.is_empty() && run.position == position_before && run.position < run.last {
@@ -110,14 +116,9 @@ fn begin(outlet: &Outlet, stored: &Replay) -> Result<Run, String> {
     Ok(Run::new(stored, selection))
 }
 
-/// Ends a replay whose stored selection can't be read, for example after a downgrade.
+/// Ends a replay that can't go on: its stored selection can't be read, for example after a downgrade, or the next record is damaged.
 fn give_up(outlet: &Outlet, stored: &Replay, reason: String) -> Turn {
-    tracing::warn!(
-        sink = outlet.name(),
-        replay = stored.number,
-        reason,
-        "the selection of a replay cannot be read, so the replay has ended"
-    );
+    tracing::warn!(sink = outlet.name(), replay = stored.number, reason, "a replay cannot go on, so it has ended");
     let replay = ReplayProgress {
         number: stored.number,
         last_reason: Some(reason),

@@ -107,7 +107,7 @@ impl Reader {
     }
 
     /// Returns the redriven dead letters of a sink with a number above `after`, lowest first: at most `limit`, and of bounded
-    /// size together.
+    /// size together. One whose event is damaged is left out: it stays a dead letter, and holds up no other.
     pub(in super::super) fn redriven(
         &self,
         sink: &str,
@@ -123,7 +123,10 @@ impl Reader {
         while bytes < READ_BYTES_MAX
             && let Some(row) = rows.next()?
         {
-            let dead_letter = dead_letter(row)?;
+            let dead_letter = match dead_letter(row) {
+                Err(JournalError::Corrupt(_)) => continue,
+                result => result?,
+            };
             bytes += dead_letter.event.line().len();
             dead_letters.push(dead_letter);
         }

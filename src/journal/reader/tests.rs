@@ -22,6 +22,21 @@ async fn records_read_in_both_directions() {
 }
 
 #[tokio::test]
+async fn damaged_record_holds_up_none_before_it() {
+    let running = Running::start(&["log"]);
+    running.append(0..5).await;
+    let reader = running.reader();
+    let writer = Connection::open(running.directory.path().join("journal.db")).unwrap();
+    writer.execute("UPDATE records SET line = 'damaged' WHERE offset = 4", []).unwrap();
+    let offsets = |records: Vec<Record>| records.iter().map(|record| record.offset.0).collect::<Vec<_>>();
+    assert_eq!(offsets(reader.read(Offset(1), 10).unwrap()), [2, 3]);
+    assert!(matches!(reader.read(Offset(3), 10), Err(JournalError::Corrupt(Offset(4)))));
+    assert_eq!(offsets(reader.read_back(Offset(i64::MAX), 10).unwrap()), [5]);
+    let push = [event(0).event_type()];
+    assert_eq!(reader.read_types(Offset(0), false, 10, &push).unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn consumers_are_as_committed() {
     let running = Running::start(&["log", "archive"]);
     let none = |name: &str| ConsumerView {

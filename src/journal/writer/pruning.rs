@@ -198,13 +198,14 @@ impl Space {
             while bytes < bytes_wanted
                 && let Some(row) = rows.next()?
             {
-                let received_ms: i64 = row.get(1)?;
+                let offset: i64 = row.get(0)?;
+                let received_ms: i64 = row.get(1).map_err(|_| JournalError::Corrupt(Offset(offset)))?;
                 // Only from the front, so that one offset says which records are gone. After a jump of the clock, older
                 // ones behind a younger one wait.
                 if received_before_ms.is_some_and(|before_ms| received_ms >= before_ms) {
                     break;
                 }
-                last = Some(row.get::<_, i64>(0)?);
+                last = Some(offset);
                 bytes += row.get::<_, i64>(2)?.unsigned_abs();
             }
         }

@@ -320,15 +320,13 @@ impl Store {
         now: Now,
         mut is_enough: impl FnMut() -> bool,
     ) -> Result<PruningReport, JournalError> {
-        check_place(&self.data_dir, self.identity)?;
-        self.ids.forget(now);
+        self.measure_again(now)?;
         let keep = Keep {
             received_since_ms: now.wall_ms.saturating_sub(i64::from(self.options.retention_days) * DAY_MS),
             size_bytes_max: self.options.size_bytes_max,
             unpassed_after: self.passed(),
             remembered_from: self.ids.window().first(),
         };
-        self.space.measure_again(&self.connection)?;
         let mut has_more = true;
         while has_more {
             // First, so that the list of free pages stays short: SQLite searches it for each page that it moves.
@@ -339,6 +337,21 @@ impl Store {
             }
         }
         Ok(self.report(now, has_more))
+    }
+
+    /// Measures the journal, and prunes nothing.
+    ///
+    /// # Errors
+    /// The file was moved or replaced, or cannot be read.
+    pub(super) fn measure(&mut self, now: Now) -> Result<PruningReport, JournalError> {
+        self.measure_again(now)?;
+        Ok(self.report(now, false))
+    }
+
+    fn measure_again(&mut self, now: Now) -> Result<(), JournalError> {
+        check_place(&self.data_dir, self.identity)?;
+        self.ids.forget(now);
+        self.space.measure_again(&self.connection)
     }
 
     fn report(&self, now: Now, has_more: bool) -> PruningReport {

@@ -30,6 +30,10 @@ const PRUNING_PAUSE: u32 = 3;
 /// How long the writer waits before it tries to reopen a journal that failed.
 const REOPEN_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the writer removes nothing after pruning failed. Each further failure doubles it, up to the maximum.
+const FAILED_PRUNING_WAIT: Duration = Duration::from_secs(60);
+const FAILED_PRUNING_WAIT_MAX: Duration = Duration::from_secs(3600);
+
 /// Shares of the size limit at which the log warns.
 const WARNINGS_PERCENT: [u64; 2] = [50, 80];
 
@@ -72,6 +76,9 @@ pub(in super::super) struct Writer {
     state: State,
     /// When the writer prunes the journal next, or reopens it after a failure.
     next_maintenance: Instant,
+    /// How often pruning has failed in a row, and until when the writer removes nothing, on the monotonic clock.
+    failed_prunings: u32,
+    no_pruning_until: Duration,
     warned_percent: u64,
 }
 
@@ -86,7 +93,14 @@ enum State {
 
 impl Writer {
     pub(in super::super) fn new(store: Store, links: Links) -> Writer {
-        Writer { links, state: State::Open(Box::new(store)), next_maintenance: Instant::now(), warned_percent: 0 }
+        Writer {
+            links,
+            state: State::Open(Box::new(store)),
+            next_maintenance: Instant::now(),
+            failed_prunings: 0,
+            no_pruning_until: Duration::ZERO,
+            warned_percent: 0,
+        }
     }
 
     /// Works until the inbox is closed and empty.
@@ -222,25 +236,51 @@ impl Writer {
     fn maintain(&mut self, now: Now) -> Option<Committed> {
         self.next_maintenance = Instant::now() + IDLE_PRUNING_INTERVAL;
         match &self.state {
-            State::Open(_) => {
-                self.prune_store(now);
-                None
-            }
+            State::Open(_) => self.prune_store(now),
             State::Broken { .. } => self.reopen_store(now),
         }
     }
 
-    fn prune_store(&mut self, now: Now) {
-        let State::Open(store) = &mut self.state else { return };
+    /// Prunes the journal. If that failed and the journal was reopened, the result has its head.
+    fn prune_store(&mut self, now: Now) -> Option<Committed> {
+        let State::Open(store) = &mut self.state else { return None };
         let began = Instant::now();
         let limit_bytes = store.options().size_bytes_max;
-        // An event waits for the slice at work, and not for the next one.
-        match store.prune(now, || began.elapsed() > PRUNING_MAX || self.links.inbox.has_events()) {
-            Ok(report) => self.report(&report, limit_bytes, began.elapsed()),
+        let may_prune = now.monotonic >= self.no_pruning_until;
+        let result = match may_prune {
+            // An event waits for the slice at work, and not for the next one.
+            true => store.prune(now, || began.elapsed() > PRUNING_MAX || self.links.inbox.has_events()),
+            false => store.measure(now),
+        };
+        match result {
+            Ok(report) => {
+                self.report(&report, limit_bytes, began.elapsed());
+                if may_prune {
+                    self.failed_prunings = 0;
+                }
+            }
+            Err(error) if error.is_damage() => return self.postpone_pruning(&error, now),
             Err(error) => {
                 self.fail(&error);
             }
         }
+        None
+    }
+
+    /// Opens the journal again after pruning met damage, because the memory may not match the file. New events don't depend on
+    /// pruning, so they are refused only if the journal cannot be opened.
+    fn postpone_pruning(&mut self, error: &JournalError, now: Now) -> Option<Committed> {
+        let State::Open(store) = &self.state else { return None };
+        let wait = FAILED_PRUNING_WAIT.saturating_mul(1 << self.failed_prunings.min(10)).min(FAILED_PRUNING_WAIT_MAX);
+        self.failed_prunings = self.failed_prunings.saturating_add(1);
+        self.no_pruning_until = now.monotonic + wait;
+        tracing::error!(
+            error = error.to_string(),
+            "the journal cannot remove old events, and tries again in {} s",
+            wait.as_secs()
+        );
+        self.state = State::Broken { reopen: Box::new(store.reopener()), error: AppendError::of_failure(error) };
+        self.reopen_store(now)
     }
 
     fn reopen_store(&mut self, now: Now) -> Option<Committed> {
@@ -257,9 +297,9 @@ impl Writer {
             }
             Err(error) => {
                 let now = AppendError::of_failure(&error);
+                self.links.availability.set(Some(now.clone()));
                 if now != *known {
                     tracing::error!(error = error.to_string(), "the journal still fails");
-                    self.links.availability.set(Some(now.clone()));
                     *known = now;
                 }
                 self.next_maintenance = Instant::now() + REOPEN_WAIT;
@@ -350,6 +390,26 @@ mod tests {
         writer.prune_store(at(31 * 86_400));
         assert_eq!(offsets(directory.path()).len(), 2250, "the event waits for one slice");
         assert!(writer.next_maintenance < Instant::now() + PRUNING_INTERVAL, "the rest is pruned soon");
+    }
+
+    #[test]
+    fn damage_stops_pruning_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path());
+        append_all(&mut store, 100);
+        store.pass(0, 100);
+        let damage = "UPDATE records SET received_ms = 'damaged' WHERE offset = 1";
+        let journal = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
+        assert_eq!(journal.execute(damage, []).unwrap(), 1);
+        let mut writer = writer(store, Clocks::start(system_clock));
+        let late = 31 * 86_400;
+        let reopened = writer.prune_store(at(late)).unwrap();
+        assert_eq!((reopened.head, writer.failed_prunings), (Offset(100), 1));
+        for (secs, failed) in [(late + 59, 1), (late + 60, 2), (late + 179, 2), (late + 180, 3)] {
+            writer.prune_store(at(secs));
+            assert_eq!(writer.failed_prunings, failed, "{secs}");
+            assert!(matches!(writer.state, State::Open(_)) && writer.links.availability.error().is_none());
+        }
     }
 
     #[test]

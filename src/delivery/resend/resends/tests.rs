@@ -349,6 +349,38 @@ async fn an_unreadable_replay_ends_with_a_reason() {
     assert!(stored.ended_at_ms.is_some() && stored.last_reason.unwrap().contains("types"));
 }
 
+impl Bench {
+    /// Makes the event of a stored row unreadable.
+    fn damage(&self, row: &str) {
+        let journal = rusqlite::Connection::open(self.directory.path().join("journal.db")).unwrap();
+        assert_eq!(journal.execute(&format!("UPDATE {row}"), []).unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_replay_ends_at_a_damaged_record() {
+    let bench = Setup::default().delivered(0..5).await;
+    let replay = bench.replay(ReplaySelection::default(), 5).await;
+    bench.damage("records SET line = 'damaged' WHERE offset = 4");
+    // The records in memory are not damaged.
+    let mut bench = bench.restart(5..5).await;
+    bench.settle().await;
+    assert_eq!(bench.given().concat(), [1, 2, 3]);
+    let stored = bench.replayed(replay);
+    assert_eq!((stored.done, stored.cursor), (3, Offset(3)));
+    assert!(stored.ended_at_ms.is_some() && stored.last_reason.unwrap().contains("damaged"));
+}
+
+#[tokio::test]
+async fn a_damaged_dead_letter_holds_no_other() {
+    let mut bench = Setup::default().with_dead_letters(0..3, 3).await;
+    bench.damage("dead_letters SET line = 'damaged' WHERE number = 1");
+    bench.redrive(&[]).await;
+    bench.settle().await;
+    assert_eq!(bench.given()[1..], [[2, 3]]);
+    assert_eq!(bench.status.view().dead_letters, 1);
+}
+
 #[tokio::test]
 async fn a_stop_leaves_the_rest_of_a_replay() {
     let bench = Bench::new(0..100).await;
