@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::client::{KEY, now_secs, post_all, signed};
 use super::process::{FILE_SINK, Livehook, PROGRAM};
+use super::read_model::wait_for_index;
 
 const EVENTS: u64 = 300;
 
@@ -53,6 +54,8 @@ async fn with_events() -> Livehook {
     while livehook.lines("events.jsonl").len() < EVENTS as usize {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    // A stop doesn't wait for it.
+    wait_for_index(&livehook).await;
     livehook
 }
 

@@ -73,7 +73,7 @@ fn now_ms() -> i64 {
 }
 
 /// Waits until the index has read the whole journal.
-async fn wait_for_index(livehook: &Livehook) {
+pub(super) async fn wait_for_index(livehook: &Livehook) {
     let data_dir = livehook.path("data");
     let head = journal::Reader::open(&data_dir).unwrap().head().unwrap().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
