@@ -34,6 +34,9 @@ const REOPEN_WAIT: Duration = Duration::from_secs(1);
 const FAILED_PRUNING_WAIT: Duration = Duration::from_secs(60);
 const FAILED_PRUNING_WAIT_MAX: Duration = Duration::from_secs(3600);
 
+/// How often the log says at most that the journal is full.
+const FULL_LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Shares of the size limit at which the log warns.
 const WARNINGS_PERCENT: [u64; 2] = [50, 80];
 
@@ -47,15 +50,12 @@ impl Availability {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, error: Option<AppendError>) {
+    /// Returns whether this is a change.
+    fn set(&self, error: Option<AppendError>) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only a change is logged, so that a full journal does not add a line for each batch.
-        if *known != error {
-            if error == Some(AppendError::Full) {
-                tracing::error!("{}", AppendError::Full);
-            }
-            *known = error;
-        }
+        let has_changed = *known != error;
+        *known = error;
+        has_changed
     }
 }
 
@@ -80,6 +80,8 @@ pub(in super::super) struct Writer {
     failed_prunings: u32,
     no_pruning_until: Duration,
     warned_percent: u64,
+    /// When the log said last that the journal is full.
+    full_logged: Option<Instant>,
 }
 
 enum State {
@@ -100,6 +102,7 @@ impl Writer {
             failed_prunings: 0,
             no_pruning_until: Duration::ZERO,
             warned_percent: 0,
+            full_logged: None,
         }
     }
 
@@ -163,8 +166,8 @@ impl Writer {
         }
         let is_full = results.contains(&Err(AppendError::Full));
         // A batch of duplicates or of progress alone does not show whether there is space.
-        if is_full || stored > 0 {
-            self.links.availability.set(is_full.then_some(AppendError::Full));
+        if (is_full || stored > 0) && self.links.availability.set(is_full.then_some(AppendError::Full)) && is_full {
+            self.log_full();
         }
         // Offsets of one commit have no gaps, and the last one is the head.
         let offsets = (head.0 - stored as i64 + 1..).map(Offset);
@@ -176,6 +179,14 @@ impl Writer {
             appends: appends.into_iter().map(|append| append.reply).zip(results).collect(),
             advances: advances.into_iter().map(|advance| (advance.reply, Ok(()))).collect(),
             head,
+        }
+    }
+
+    /// Logs that the journal is full, though not each time: a slow sink makes room for a few events again and again.
+    fn log_full(&mut self) {
+        if self.full_logged.is_none_or(|logged| logged.elapsed() >= FULL_LOG_INTERVAL) {
+            tracing::error!("{}", AppendError::Full);
+            self.full_logged = Some(Instant::now());
         }
     }
 
@@ -410,6 +421,19 @@ mod tests {
             assert_eq!(writer.failed_prunings, failed, "{secs}");
             assert!(matches!(writer.state, State::Open(_)) && writer.links.availability.error().is_none());
         }
+    }
+
+    #[test]
+    fn full_journal_is_logged_once_a_minute() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(open(directory.path()), Clocks::start(system_clock));
+        writer.log_full();
+        let first = writer.full_logged.unwrap();
+        writer.log_full();
+        assert_eq!(writer.full_logged, Some(first));
+        writer.full_logged = first.checked_sub(FULL_LOG_INTERVAL);
+        writer.log_full();
+        assert!(writer.full_logged.unwrap() >= first);
     }
 
     #[test]
