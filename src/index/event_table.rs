@@ -89,6 +89,16 @@ impl<'c> EventTable<'c> {
             }
             next = next.max(last + 1);
         }
+        self.remove_doubles(rows)
+    }
+
+    /// Removes the offsets of the batch that are in both tables from `repeats`. A rebuild moves an event to its first offset, and then
+    /// back to its last one, which is in `repeats` by then.
+    fn remove_doubles(&self, rows: &[EventRow]) -> rusqlite::Result<()> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let delete = "DELETE FROM repeats WHERE offset BETWEEN ?1 AND ?2
+            AND EXISTS (SELECT 1 FROM events WHERE events.offset = repeats.offset)";
+        self.connection.prepare_cached(delete)?.execute([first.offset, last.offset])?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::callback::{NamePattern, testing};
 use crate::index::reader::media;
 use crate::index::reader::testing::{STREAM, any_selection, assert_plans, of_stream};
-use crate::index::testing::indexed_randomly;
+use crate::index::testing::{indexed_randomly, journal as state_of, open};
 use crate::index::{Options, Store};
 use crate::journal::Record;
 use crate::session::StreamKey;
@@ -132,5 +132,35 @@ fn plan_uses_the_index_made_for_it() {
         let from = if query.starts_with("events ") { "" } else { "events WHERE " };
         let plan = plan(&format!("SELECT count(*) FROM {from}{query}"));
         assert!(plan.contains(index), "{query}: {plan}");
+    }
+}
+
+/// The journal has an event twice. A rebuild reads both records, in one batch or in two, and so does an index whose journal was
+/// replaced by an earlier copy.
+#[test]
+fn repeated_event_is_listed_at_each_offset() {
+    let again = |offset| Record { offset: Offset(offset), ..push(2, "a") };
+    let journal = [again(2), push(3, "a"), again(500)];
+    for (batch_length, has_earlier_copy) in [(1, false), (3, false), (1, true), (3, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path());
+        store.apply(&journal).unwrap();
+        let mut records = &journal[..];
+        if has_earlier_copy {
+            records = &journal[..2];
+            store.follow(&state_of(records)).unwrap();
+        } else {
+            store.begin_rebuild(Offset(2), Offset(500)).unwrap();
+        }
+        records.chunks(batch_length).for_each(|batch| drop(store.apply(batch).unwrap()));
+        let reader = Reader::open(directory.path()).unwrap();
+        let types = [EventType::Push];
+        for order in [Order::Ascending, Order::Descending] {
+            let (after, last) = if order == Order::Ascending { (0, 1000) } else { (1000, 0) };
+            let mut found = reader.events_of_types(&types, Offset(after), Offset(last), order, 10).unwrap();
+            found.sort_unstable();
+            let offsets: Vec<Offset> = records.iter().map(|record| record.offset).collect();
+            assert_eq!(found, offsets, "{batch_length} at a time, {has_earlier_copy}");
+        }
     }
 }
