@@ -125,9 +125,14 @@ impl Follower {
     /// The index cannot be written. It has none of the records.
     pub(super) async fn write(&mut self, records: Vec<Record>) -> Result<(), IndexError> {
         let bytes = bytes_of(&records) as u64;
-        let apply = move |store: &mut Store| store.apply(&records).map(|applied| (applied, store.cursor()));
+        let apply = move |store: &mut Store| {
+            let applied = store.apply(&records);
+            Ok((applied, store.cursor()))
+        };
         let (applied, cursor) = self.index.run(apply).await?;
+        // After an error, too: a rebuild that meets one starts from its beginning.
         self.set_cursor(cursor);
+        let applied = applied?;
         self.unsaved_bytes += bytes;
         for (category, duration_ms) in applied.ended {
             self.metrics.session_ended(category, duration_ms);

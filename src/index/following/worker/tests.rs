@@ -170,6 +170,26 @@ async fn failing_index_recovers() {
     running.stop().await;
 }
 
+/// A session has records before the failed batch and in it, so the rebuild must read both again.
+#[tokio::test]
+async fn rebuild_starts_again_after_a_failure() {
+    let history = history();
+    let mut running = Running::with(&history).await;
+    running.change_index("UPDATE sessions SET stop_errcode = 99, push_node = 'spoilt'");
+    running.status.request_rebuild();
+    running.step().await;
+    let mut records = running.worker.follower.next_records().await.unwrap();
+    records.truncate(2);
+    running.worker.follower.write(records).await.unwrap();
+    running.change_index("CREATE TRIGGER poison BEFORE INSERT ON events BEGIN SELECT raise(ABORT, 'no room'); END");
+    running.assert_fails("no room").await;
+    running.change_index("DROP TRIGGER poison");
+    running.step_until_idle().await;
+    assert!(!running.status.view().is_rebuilding);
+    assert_eq!(running.sessions(), expected(&history));
+    running.stop().await;
+}
+
 /// The worker wakes up for new records and for a rebuild, and saves at the end.
 #[tokio::test]
 async fn stop_makes_the_index_durable() {
