@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Response};
 use serde::Deserialize;
 
-use super::etag::with_etag;
+use super::etag::{digest_etag, with_etag};
 use super::json::{Answer, json, raws, typed_answer};
 use super::page::{Page, PageParameters, Place};
 use super::parameters::{KnownCopy, StreamParameters, TimeParameters};
@@ -15,7 +16,7 @@ use super::query::{Query, values};
 use super::responses;
 use super::state::Api;
 use crate::admin::problem::Problem;
-use crate::callback::{EventId, EventSelection, EventType};
+use crate::callback::{Event, EventId, EventSelection, EventType};
 use crate::history::{EventQuery, SCAN_RECORDS_MAX};
 use crate::index::Order;
 use crate::journal::Offset;
@@ -67,7 +68,8 @@ pub(super) async fn list_events(State(api): State<Arc<Api>>, query: EventsQuery)
 
 /// Read an event.
 ///
-/// It never changes, so you can keep it.
+/// You can keep a verified event. An unverified one turns verified when a signed copy of its callback comes, so ask again with
+/// `If-None-Match`.
 #[utoipa::path(
     get, path = "/events/{id}", tag = "events",
     params(("id" = EventId, Path, description = "The event's `id`"), KnownCopy),
@@ -91,17 +93,46 @@ pub(super) async fn read_event(
     PathParameter(id): PathParameter<EventId>,
     headers: HeaderMap,
 ) -> Answer {
-    let json = api.readers.run(move |reader| {
+    let event = api.readers.run(move |reader| {
         // Without the index only the newest records are searched, and an older event would seem not to exist.
         reader.index()?;
         match reader.events().find(id, SCAN_RECORDS_MAX)? {
-            Some(record) => Ok(record.event.line().to_owned()),
+            Some(record) => Ok(record.event),
             None => Err(Problem::not_found(format!("there is no event `{id}`; it may have been pruned")).into()),
         }
     });
-    let json = json.await?;
-    // An event never changes. Reading it can need the token, so shared caches must not keep it.
-    Ok(with_etag(&headers, &id.to_string(), "private, max-age=86400, immutable", || {
-        typed_answer(json, "application/cloudevents+json")
-    }))
+    Ok(event_answer(&headers, &event.await?))
+}
+
+/// Returns the event, or 304 if the client has it as it is now.
+fn event_answer(headers: &HeaderMap, event: &Event) -> Response<Body> {
+    // Reading an event can need the token, so shared caches must not keep it.
+    let cache_control = if event.is_verified() { "private, max-age=86400, immutable" } else { "private, no-cache" };
+    // Not the id: a signed copy changes `verified`, and a later repeat has another `receivedtime`.
+    with_etag(headers, &digest_etag(event.line()), cache_control, || {
+        typed_answer(event.line().to_owned(), "application/cloudevents+json")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+
+    use super::*;
+    use crate::callback::testing;
+
+    #[test]
+    fn confirmed_event_is_sent_again() {
+        let relay = || testing::event("relay").stream("s").happened_secs(1_700_000_000);
+        let (unsigned, signed) = (relay().build(), relay().build_signed());
+        let confirmed = unsigned.confirmed_by(&signed).unwrap();
+        let before = event_answer(&HeaderMap::new(), &unsigned);
+        assert_eq!(before.headers()[CACHE_CONTROL], "private, no-cache");
+        let known = HeaderMap::from_iter([(IF_NONE_MATCH, before.headers()[ETAG].clone())]);
+        assert_eq!(event_answer(&known, &unsigned).status(), StatusCode::NOT_MODIFIED);
+        let after = event_answer(&known, &confirmed);
+        assert_eq!(after.status(), StatusCode::OK);
+        assert_eq!(after.headers()[CACHE_CONTROL], "private, max-age=86400, immutable");
+    }
 }
