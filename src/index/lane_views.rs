@@ -49,7 +49,8 @@ pub struct Lane {
     pub stream: String,
     /// Its sessions, the earliest start first.
     pub sessions: Vec<LaneSession>,
-    /// If there are too many sessions: from when on they are complete, in Unix ms. Earlier ones are missing.
+    /// If there are too many sessions: from when on they are complete, in Unix ms. Earlier ones are missing, unless they reach into
+    /// the time or have no end.
     pub complete_from_ms: Option<i64>,
 }
 

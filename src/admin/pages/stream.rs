@@ -16,7 +16,7 @@ use super::timeline::single;
 use super::view::View;
 use crate::admin::problem::Problem;
 use crate::callback::StreamSelection;
-use crate::index::{BroadcastQuery, BroadcastView, LanePage, LaneSession, SessionQuery, SessionView};
+use crate::index::{BroadcastQuery, BroadcastView, LanePage, LaneSession, Order, SessionQuery, SessionView};
 use crate::moment::HOUR_MS;
 use crate::printable::printable;
 use crate::session::{State as SessionState, StreamKey};
@@ -50,16 +50,24 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
         // One more than is shown says whether there is a next page.
         let page = sessions(after, SESSIONS_MAX + 1)?;
         let newest = if after.is_none() { page.first().cloned() } else { sessions(None, 1)?.pop() };
+        // A live session may be on another page, behind newer ones that have ended.
+        let live = SessionQuery {
+            selection: selection.clone(),
+            states: vec![SessionState::Live],
+            order: Order::Ascending,
+            limit: 1,
+            ..SessionQuery::default()
+        };
+        let live = index.sessions(&live, now_ms)?.pop();
         let broadcasts = BroadcastQuery { selection: selection.clone(), limit: 1, ..BroadcastQuery::default() };
         let lane = index.lane_of(&lane_key, week, now_ms)?;
-        Ok((newest, page, index.broadcasts(&broadcasts, now_ms)?.pop(), lane))
+        Ok((newest, live, page, index.broadcasts(&broadcasts, now_ms)?.pop(), lane))
     });
-    let (newest, mut sessions, broadcast, lane) = read.await?;
+    let (newest, live, mut sessions, broadcast, lane) = read.await?;
     let Some(newest) = &newest else { return Err(Problem::not_found("this stream has no session")) };
     let has_more = sessions.len() > SESSIONS_MAX;
     sessions.truncate(SESSIONS_MAX);
     let names = Names { domain: &newest.domain, app_name: &newest.app_name, stream: &newest.stream };
-    let live: Vec<&SessionView> = sessions.iter().filter(|session| session.state == SessionState::Live).collect();
     let main = html! {
         header.story {
             p.muted { (view.text("column-name")) }
@@ -67,7 +75,7 @@ async fn content(pages: &Pages, view: &View) -> Result<Content, Problem> {
         }
         div #stream data-part data-stream-key=(key.as_str()) {
             section.why {
-                @if let Some(session) = live.last() {
+                @if let Some(session) = &live {
                     (format::state(view, SessionState::Live))
                     p { (view.text("session-is-live")) " " (running(view, session.started)) }
                 } @else {

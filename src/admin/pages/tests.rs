@@ -179,6 +179,26 @@ async fn stream_shows_its_sessions() {
     }
 }
 
+/// The main push is on, and a backup push has come and gone more often than one page shows.
+#[tokio::test]
+async fn stream_is_live_on_each_of_its_pages() {
+    let write = || {
+        let data = Data::new();
+        data.write([data.push("s", 1)]);
+        data.write((2..62).flat_map(|number| [data.push("s", number), data.stop("s", number, 1)]));
+        data.index_all();
+        data
+    };
+    let site = Site::of(LOOPBACK, std::thread::spawn(write).join().unwrap(), 121);
+    let first = site.get("/streams/push.example.com/live/s").await;
+    let after = first.body.split("?after=").nth(1).unwrap().split('"').next().unwrap();
+    let second = site.get(&format!("/streams/push.example.com/live/s?after={after}")).await;
+    for (page, rows) in [(first, 50), (second, 11)] {
+        assert_eq!(page.body.matches("<tr data-session=").count(), rows);
+        page.has("Live for");
+    }
+}
+
 /// The time line at the end of the hour of [`broadcasts`], with a stream that overlaps itself.
 fn lanes() -> Data {
     let write = || {

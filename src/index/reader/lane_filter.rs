@@ -24,6 +24,11 @@ impl<'q> LaneFilter<'q> {
         Ok(LaneFilter { query, streams: reader.streams_with(&query.streams)? })
     }
 
+    /// Makes the filter of a query for given streams.
+    pub(super) fn of_streams(query: &'q LaneQuery, streams: &[i64]) -> LaneFilter<'q> {
+        LaneFilter { query, streams: Some(streams.iter().copied().collect()) }
+    }
+
     /// The selected streams, if they are few and nothing else selects.
     pub(super) fn few_streams(&self) -> Option<impl Iterator<Item = i64>> {
         let selects_stops = self.query.category.is_some() || self.query.errcode.is_some() || self.query.node.is_some();
@@ -31,10 +36,15 @@ impl<'q> LaneFilter<'q> {
         Some(streams.iter().copied())
     }
 
+    /// Whether a stream is selected by name.
+    pub(super) fn has(&self, stream: i64) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.contains(&stream))
+    }
+
     /// Whether a session of this stream is selected. The row has its `reason_category`, `stop_errcode` and `push_node`.
     pub(super) fn takes(&self, stream: i64, row: &Row<'_>) -> rusqlite::Result<bool> {
         let LaneQuery { category, errcode, node, .. } = self.query;
-        Ok(self.streams.as_ref().is_none_or(|streams| streams.contains(&stream))
+        Ok(self.has(stream)
             && (errcode.is_none() || row.get::<_, Option<i64>>("stop_errcode")? == *errcode)
             && (category.is_none() || row.get_ref("reason_category")?.as_str_or_null()? == category.map(|c| c.label()))
             && (node.is_none() || row.get_ref("push_node")?.as_str_or_null()? == node.as_deref()))

@@ -10,19 +10,21 @@ use std::collections::HashSet;
 use rusqlite::params;
 
 use super::Reader;
+use super::earlier_sessions::EarlierSessions;
 use super::lane_filter::LaneFilter;
 use super::open::limit_of;
 use crate::callback::StreamSelection;
 use crate::index::IndexError;
 use crate::index::lane_views::{Lane, LanePage, LaneQuery, LaneSession};
-use crate::index::stored_session::{OPEN_SESSIONS, StoredSession};
+use crate::index::stored_session::StoredSession;
 use crate::session::StreamKey;
 
 /// How many sessions are searched for the streams of a page.
 const SEARCHED_MAX: usize = 20_000;
 
-/// How many sessions that started before the time of a lane are searched for ones that reach into it.
-const EARLIER_MAX: usize = 20;
+/// How many of a stream's newest sessions before the time are searched for ones that reach into it. They may be missing among the
+/// [`EarlierSessions`], if there are too many.
+const NEWEST_MAX: usize = 20;
 
 /// How many sessions all lanes of a page have together, about.
 const PAGE_SESSIONS_MAX: usize = 10_000;
@@ -46,6 +48,12 @@ impl Found {
             self.streams.push(stream);
         }
     }
+
+    /// Adds the streams of some sessions, each with the session's start.
+    fn add_newest_first(&mut self, mut starts: Vec<(i64, i64)>) {
+        starts.sort_unstable_by_key(|start| Reverse(*start));
+        starts.into_iter().for_each(|(_, stream)| self.add(stream));
+    }
 }
 
 impl Reader {
@@ -57,15 +65,17 @@ impl Reader {
         // A transaction, so that all statements see the index between the same two batches.
         let transaction = self.connection.unchecked_transaction()?;
         let filter = LaneFilter::of(self, query)?;
+        let earlier = self.earlier_sessions(query, &filter, now_ms)?;
         let found = match filter.few_streams() {
-            Some(streams) => self.lanes_of(streams, query, now_ms)?,
-            None => self.newest_lanes(query, &filter, now_ms)?,
+            Some(streams) => self.lanes_of(streams, query, &earlier, now_ms)?,
+            None => self.newest_lanes(query, &filter, &earlier)?,
         };
         let has_more = found.streams.len() > query.skip.saturating_add(query.limit);
         let mut lanes = Vec::new();
         let mut left = PAGE_SESSIONS_MAX;
         for stream in found.streams.into_iter().skip(query.skip).take(query.limit) {
-            let lane = self.lane(stream, query, left.clamp(LANE_SESSIONS_MIN, LANE_SESSIONS_MAX), now_ms)?;
+            let limit = left.clamp(LANE_SESSIONS_MIN, LANE_SESSIONS_MAX);
+            let lane = self.lane(stream, query, &earlier, limit, now_ms)?;
             left = left.saturating_sub(lane.sessions.len());
             lanes.push(lane);
         }
@@ -81,8 +91,9 @@ impl Reader {
         let transaction = self.connection.unchecked_transaction()?;
         let selection = StreamSelection { key: Some(key.clone()), ..StreamSelection::default() };
         let query = LaneQuery { from_ms: time.0, until_ms: time.1, ..LaneQuery::default() };
-        let streams = self.streams_by_name(&selection)?.unwrap_or_default().into_iter();
-        let lanes = streams.map(|stream| self.lane(stream, &query, LANE_SESSIONS_MAX, now_ms));
+        let streams = self.streams_by_name(&selection)?.unwrap_or_default();
+        let earlier = self.earlier_sessions(&query, &LaneFilter::of_streams(&query, &streams), now_ms)?;
+        let lanes = streams.into_iter().map(|stream| self.lane(stream, &query, &earlier, LANE_SESSIONS_MAX, now_ms));
         let lanes = lanes.collect::<Result<Vec<_>, _>>()?;
         transaction.commit()?;
         Ok(LanePage { lanes, bridge_gap_ms: self.settings.bridge_gap_ms, ..LanePage::default() })
@@ -93,22 +104,27 @@ impl Reader {
         &self,
         streams: impl Iterator<Item = i64>,
         query: &LaneQuery,
+        earlier: &EarlierSessions,
         now_ms: i64,
     ) -> Result<Found, IndexError> {
-        let mut newest = Vec::new();
+        let mut starts = earlier.starts.clone();
         for stream in streams {
-            let sessions = self.lane_sessions(stream, (i64::MIN, query.until_ms), EARLIER_MAX, now_ms)?;
+            let sessions = self.lane_sessions(stream, (i64::MIN, query.until_ms), NEWEST_MAX, now_ms)?;
             let started_ms = sessions.iter().filter(|session| session.until_ms >= query.from_ms).map(|s| s.started_ms);
-            newest.extend(started_ms.max().map(|started_ms| (started_ms, stream)));
+            starts.extend(started_ms.max().map(|started_ms| (started_ms, stream)));
         }
-        newest.sort_unstable_by_key(|found| Reverse(*found));
         let mut found = Found::default();
-        newest.into_iter().for_each(|(_, stream)| found.add(stream));
+        found.add_newest_first(starts);
         Ok(found)
     }
 
     /// As many of the newest streams as the page and the question for a next page need.
-    fn newest_lanes(&self, query: &LaneQuery, filter: &LaneFilter<'_>, now_ms: i64) -> Result<Found, IndexError> {
+    fn newest_lanes(
+        &self,
+        query: &LaneQuery,
+        filter: &LaneFilter<'_>,
+        earlier: &EarlierSessions,
+    ) -> Result<Found, IndexError> {
         let wanted = query.skip.saturating_add(query.limit).saturating_add(1);
         let mut found = Found::default();
         let (index, category) = match query.category {
@@ -134,66 +150,36 @@ impl Reader {
         }
         found.is_cut = searched == SEARCHED_MAX;
         if found.streams.len() < wanted && !found.is_cut {
-            self.add_earlier_lanes(&mut found, query, filter, now_ms)?;
+            found.add_newest_first(earlier.starts.clone());
+            found.is_cut = earlier.is_cut;
         }
         Ok(found)
     }
 
-    /// Adds the streams whose sessions all started before the time, and reach into it.
-    fn add_earlier_lanes(
+    fn lane(
         &self,
-        found: &mut Found,
+        stream: i64,
         query: &LaneQuery,
-        filter: &LaneFilter<'_>,
+        earlier: &EarlierSessions,
+        limit: usize,
         now_ms: i64,
-    ) -> Result<(), IndexError> {
-        let mut earlier: Vec<(i64, i64)> = Vec::new();
-        // A session without an end has no reason.
-        if query.category.is_none() && query.errcode.is_none() {
-            // Reading the node needs the row, so the covering index serves only without it.
-            let node = if query.node.is_some() { "push_node" } else { "NULL" };
-            let text = format!(
-                "SELECT stream, started_ms, NULL AS reason_category, NULL AS stop_errcode, {node} AS push_node
-                 FROM {OPEN_SESSIONS} WHERE ended_ms IS NULL AND started_ms < ?1 AND last_ms >= ?2"
-            );
-            let mut statement = self.connection.prepare_cached(&text)?;
-            let mut rows = statement.query([query.from_ms, query.from_ms.min(self.live_since_ms(now_ms))])?;
-            while let Some(row) = rows.next()? {
-                let stream = row.get(0)?;
-                if filter.takes(stream, row)? {
-                    earlier.push((row.get(1)?, stream));
-                }
-            }
-        }
-        // Sessions that reach into the time mostly end soon after its beginning. So the search begins there.
-        let text = "SELECT stream, started_ms, reason_category, stop_errcode, push_node FROM sessions
-            INDEXED BY sessions_by_end WHERE ended_ms >= ?1 ORDER BY ended_ms LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(text)?;
-        let mut rows = statement.query(params![query.from_ms, limit_of(SEARCHED_MAX)])?;
-        let mut searched = 0;
-        while let Some(row) = rows.next()? {
-            searched += 1;
-            let (stream, started_ms): (i64, i64) = (row.get(0)?, row.get(1)?);
-            if started_ms < query.from_ms && filter.takes(stream, row)? {
-                earlier.push((started_ms, stream));
-            }
-        }
-        found.is_cut |= searched == SEARCHED_MAX;
-        earlier.sort_unstable_by_key(|found| Reverse(*found));
-        earlier.into_iter().for_each(|(_, stream)| found.add(stream));
-        Ok(())
-    }
-
-    fn lane(&self, stream: i64, query: &LaneQuery, limit: usize, now_ms: i64) -> Result<Lane, IndexError> {
+    ) -> Result<Lane, IndexError> {
         let mut sessions = self.lane_sessions(stream, (query.from_ms, query.until_ms), limit, now_ms)?;
         // The newest ones are read, so what is missing is before the earliest of them.
         let complete_from_ms = if sessions.len() == limit { sessions.last().map(|last| last.started_ms) } else { None };
         if complete_from_ms.is_none() {
-            let earlier = self.lane_sessions(stream, (i64::MIN, query.from_ms), EARLIER_MAX, now_ms)?;
-            sessions.extend(earlier.into_iter().filter(|session| session.until_ms >= query.from_ms));
+            let newest = self.lane_sessions(stream, (i64::MIN, query.from_ms), NEWEST_MAX, now_ms)?;
+            sessions.extend(newest.into_iter().filter(|session| session.until_ms >= query.from_ms));
+        }
+        let key = self.stream_key(stream)?;
+        for number in earlier.of_stream(stream).iter().take(limit) {
+            let session = self.lane_session(&key, self.session_of_row(*number)?, now_ms);
+            if !sessions.iter().any(|known| known.id == session.id) {
+                sessions.push(session);
+            }
         }
         sessions.reverse();
-        let key = self.stream_key(stream)?;
+        sessions.sort_by_key(|session| session.started_ms);
         Ok(Lane {
             domain: key.domain().into_owned(),
             app_name: key.app_name().into_owned(),
@@ -213,15 +199,19 @@ impl Reader {
     ) -> Result<Vec<LaneSession>, IndexError> {
         let key = self.stream_key(stream)?;
         let newest = self.newest_sessions(stream, started, limit)?.into_iter();
-        let sessions = newest.map(|StoredSession { sequence, session, .. }| LaneSession {
+        Ok(newest.map(|stored| self.lane_session(&key, stored, now_ms)).collect())
+    }
+
+    fn lane_session(&self, key: &StreamKey, stored: StoredSession, now_ms: i64) -> LaneSession {
+        let StoredSession { sequence, session, .. } = stored;
+        LaneSession {
             id: key.session(&sequence),
             started_ms: session.started_ms(),
             until_ms: session.until_ms(now_ms, self.settings.stale_after_ms),
             state: session.state(now_ms, self.settings.stale_after_ms),
             reason: session.reason(),
             user_address: session.user_address().map(str::to_owned),
-        });
-        Ok(sessions.collect())
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod broadcasts;
 mod conditions;
+mod earlier_sessions;
 mod events;
 mod hours;
 mod inspection;

@@ -3,7 +3,7 @@ use crate::callback::ReasonCategory;
 use crate::index::StreamFilter;
 use crate::index::reader::testing::{Index, assert_plans};
 use crate::index::testing::{NOW_MS, at, pushed};
-use crate::session::testing::push;
+use crate::session::testing::{anomaly, push};
 
 fn query(from_secs: i64, until_secs: i64) -> LaneQuery {
     LaneQuery { from_ms: at(from_secs), until_ms: at(until_secs), limit: 10, ..LaneQuery::default() }
@@ -82,18 +82,47 @@ fn pages_of_lanes_do_not_overlap() {
     }
 }
 
-/// A lane without room for all sessions says from when on it is complete.
+/// A backup push comes and goes many times while the main push is on, before the time or within it.
 #[test]
-fn crowded_lane_keeps_its_newest() {
-    let mut index = Index::new();
+fn long_push_is_shown_behind_many_newer() {
+    let stream = "a.com/live/s";
+    let backups = |from: i64| {
+        let backup = move |n: i64| pushed("a.com/live/s", &format!("backup-{from}-{n}"), from + n..from + n + 1);
+        (0..60).flat_map(backup).collect::<Vec<_>>()
+    };
+    let mut index = Index::of(&[&[push(stream, "live", 540)], &pushed(stream, "ended", 0..290)[..]].concat());
+    index.add(&backups(1));
+    let in_time = |index: &Index, from_secs, until_secs| {
+        let of_stream = StreamFilter { text: "live/s".to_owned(), ..StreamFilter::default() };
+        for streams in [StreamFilter::default(), of_stream] {
+            let query = LaneQuery { streams, ..query(from_secs, until_secs) };
+            let found = lanes(index, &query);
+            assert_eq!(found.len(), 1);
+            let key = StreamKey::from_text(stream);
+            let alone = index.reader().lane_of(&key, (query.from_ms, query.until_ms), NOW_MS).unwrap();
+            let alone = alone.lanes[0].sessions.iter().map(|session| session.id.sequence().to_owned());
+            assert_eq!(alone.collect::<Vec<_>>(), found[0].1);
+            assert!(found[0].1.iter().any(|sequence| !sequence.starts_with("backup")), "{found:?}");
+        }
+    };
+    in_time(&index, 200, 300);
+    index.add(&backups(541));
+    in_time(&index, 605, 620);
+}
+
+/// A lane without room for all sessions says from when on it is complete. A live one is on it nevertheless.
+#[test]
+fn crowded_lane_keeps_live_and_newest() {
+    let mut index = Index::of(&[push("a.com/live/s", "live", 0), anomaly("a.com/live/s", "live", 500)]);
     for number in 0..1100 {
         let second = number / 4;
         index.add(&pushed("a.com/live/s", &number.to_string(), second..second + 1));
     }
     let page = index.reader().lanes(&query(0, 600), NOW_MS).unwrap();
     let lane = &page.lanes[0];
-    assert_eq!(lane.sessions.len(), LANE_SESSIONS_MAX);
-    assert_eq!(lane.complete_from_ms, lane.sessions.first().map(|session| session.started_ms));
+    let (live, newest) = lane.sessions.split_first().unwrap();
+    assert_eq!((live.id.sequence(), newest.len()), ("live", LANE_SESSIONS_MAX));
+    assert_eq!(lane.complete_from_ms, newest.first().map(|session| session.started_ms));
 }
 
 #[test]
