@@ -1,7 +1,6 @@
 //! Broadcasts: sessions of one stream with short gaps between them.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
@@ -17,8 +16,31 @@ use crate::index::views::BroadcastView;
 use crate::moment::{Moment, TimeRange};
 use crate::session::{Broadcast, Span, State, broadcasts};
 
+/// How many streams and broadcasts are remembered together. Few in unit tests, so that some are forgotten.
+const KNOWN_MAX: usize = if cfg!(test) { 3 } else { 100_000 };
+
 /// The broadcasts of a stream by the row of their first session, each with the row of its last session.
 type StreamBroadcasts = HashMap<i64, (Broadcast, i64)>;
+
+/// The broadcasts of the streams that a query has met, by the row of the stream.
+#[derive(Default)]
+struct KnownBroadcasts {
+    streams: HashMap<i64, StreamBroadcasts>,
+    /// How many streams and broadcasts these are.
+    count: usize,
+}
+
+impl KnownBroadcasts {
+    /// Adds the broadcasts of a stream. If there are too many, forgets the other streams, which are then read again.
+    fn add(&mut self, stream: i64, broadcasts: StreamBroadcasts) {
+        self.count += 1 + broadcasts.len();
+        if self.count > KNOWN_MAX {
+            self.streams.clear();
+            self.count = 1 + broadcasts.len();
+        }
+        self.streams.insert(stream, broadcasts);
+    }
+}
 
 impl Reader {
     /// The broadcasts that match, as they are at `now_ms` (Unix ms). The latest start comes first.
@@ -54,7 +76,7 @@ impl Reader {
             wheres.joined()
         );
         let mut names = Names::new(self, &query.selection, streams.is_some());
-        let mut known: HashMap<i64, StreamBroadcasts> = HashMap::new();
+        let mut known = KnownBroadcasts::default();
         let mut views = Vec::new();
         let mut statement = self.connection.prepare(&text)?;
         let mut rows = statement.query(params_from_iter(wheres.values))?;
@@ -66,15 +88,11 @@ impl Reader {
             if !names.is_selected(stream)? {
                 continue;
             }
-            let of_stream = match known.entry(stream) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => unknown.insert(self.stream_broadcasts(stream, now_ms)?),
-            };
+            if !known.streams.contains_key(&stream) {
+                known.add(stream, self.stream_broadcasts(stream, &query.states, now_ms)?);
+            }
             // Only the first session of a broadcast stands for it.
-            let Some((broadcast, last)) = of_stream.get(&number) else {
-                continue;
-            };
-            if query.states.is_empty() || query.states.contains(&broadcast.state) {
+            if let Some((broadcast, last)) = known.streams.get(&stream).and_then(|of_stream| of_stream.get(&number)) {
                 views.push(self.broadcast_view(stream, broadcast, number, *last)?);
             }
         }
@@ -84,7 +102,8 @@ impl Reader {
         Ok(views)
     }
 
-    fn stream_broadcasts(&self, stream: i64, now_ms: i64) -> Result<StreamBroadcasts, IndexError> {
+    /// The broadcasts of a stream in one of these states; in any state if no state is given.
+    fn stream_broadcasts(&self, stream: i64, states: &[State], now_ms: i64) -> Result<StreamBroadcasts, IndexError> {
         // Sessions that start at the same time are sorted by sequence, not by arrival. So every index of the same events has the
         // same first and last session of a broadcast.
         let stretches = session_stretches::stretches_of(&self.connection, TimeRange::default())?;
@@ -106,11 +125,13 @@ impl Reader {
         let sessions = rows.collect::<rusqlite::Result<Vec<(i64, Span)>>>()?;
         let spans: Vec<Span> = sessions.iter().map(|(_, span)| *span).collect();
         let row_of = |position: usize| sessions.get(position).map_or(0, |(number, _)| *number);
-        let broadcasts = broadcasts(&spans, self.settings.bridge_gap_ms).into_iter().map(|broadcast| {
+        let broadcasts = broadcasts(&spans, self.settings.bridge_gap_ms).into_iter();
+        let matching = broadcasts.filter(|broadcast| states.is_empty() || states.contains(&broadcast.state));
+        let by_first = matching.map(|broadcast| {
             let (first, last) = (row_of(broadcast.first), row_of(broadcast.first + broadcast.count - 1));
             (first, (broadcast, last))
         });
-        Ok(broadcasts.collect())
+        Ok(by_first.collect())
     }
 
     fn broadcast_view(

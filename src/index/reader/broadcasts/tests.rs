@@ -4,6 +4,7 @@ use super::*;
 use crate::index::reader::testing::{Index, STREAM, select};
 use crate::index::testing::{NOW_MS, at, pushed};
 use crate::moment::TimeRange;
+use crate::session;
 use crate::session::testing::{anomaly, push};
 
 fn broadcasts(index: &Index, query: BroadcastQuery) -> Vec<BroadcastView> {
@@ -18,6 +19,27 @@ fn broadcast_ends_ignore_arrival() {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].first_session.sequence(), found[0].last_session.sequence()), ("1", "2"));
     }
+}
+
+/// The sessions of two streams alternate, and only one of them is remembered at a time.
+#[test]
+fn few_broadcasts_are_remembered() {
+    let mut known = KnownBroadcasts::default();
+    let broadcast = session::broadcasts(&[Span { started_ms: 0, until_ms: 1, state: State::Ended }], 0)[0];
+    let one = |number: i64| StreamBroadcasts::from_iter([(number, (broadcast, number))]);
+    for stream in 0..10 {
+        known.add(stream, one(stream));
+        assert!(known.count <= KNOWN_MAX && known.streams.contains_key(&stream), "{stream}");
+        assert_eq!(known.count, 2 * known.streams.len());
+    }
+    let mut index = Index::new();
+    let streams = [STREAM, "b.com/live/s"];
+    for number in 0..4i64 {
+        let second = number * 90;
+        let pushes = streams.map(|stream| pushed(stream, &number.to_string(), second..second + 1));
+        index.add(&pushes.concat());
+    }
+    assert_eq!(broadcasts(&index, BroadcastQuery::default()).len(), 8);
 }
 
 #[test]
