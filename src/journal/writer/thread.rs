@@ -166,8 +166,11 @@ impl Writer {
         }
         let is_full = results.contains(&Err(AppendError::Full));
         // A batch of duplicates or of progress alone does not show whether there is space.
-        if (is_full || stored > 0) && self.links.availability.set(is_full.then_some(AppendError::Full)) && is_full {
-            self.log_full();
+        if is_full || stored > 0 {
+            let has_changed = self.links.availability.set(is_full.then_some(AppendError::Full));
+            if has_changed && is_full {
+                self.log_full();
+            }
         }
         // Offsets of one commit have no gaps, and the last one is the head.
         let offsets = (head.0 - stored as i64 + 1..).map(Offset);
