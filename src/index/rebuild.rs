@@ -34,8 +34,8 @@ pub fn rebuild(data_dir: &Path, options: &Options, mut progress: impl FnMut(i64,
     match in_place {
         Ok(()) => Ok(Rebuilt::default()),
         Err(error) if error.is_cured_by_rebuild() => {
-            let Replaced { store, old_path, .. } = replace(data_dir, options)?;
-            read_journal(store, &reader, &mut progress)?;
+            let Replaced { old_path, .. } = replace(data_dir, options)?;
+            read_journal(Store::open(data_dir, options)?, &reader, &mut progress)?;
             Ok(Rebuilt { old_path: Some(old_path) })
         }
         Err(error) => Err(error),

@@ -58,11 +58,11 @@ impl IndexFile {
         self.hand_to_thread(opening.await.map_err(|_| IndexError::Died)??)
     }
 
-    /// Replaces the file by a new one, with the sessions of the old one if they can be read.
+    /// Closes the file and replaces it by a new one, with the sessions of the old one if they can be read. The file is closed then.
     ///
     /// # Errors
-    /// The file cannot be moved, or the new one cannot be made.
-    pub(super) async fn replace(&mut self) -> Result<Opened, IndexError> {
+    /// The new file cannot be made, or the old one cannot be moved.
+    pub(super) async fn replace(&mut self) -> Result<(), IndexError> {
         if let Some(writer) = self.writer.take() {
             writer.close().await;
         }
@@ -74,7 +74,7 @@ impl IndexFile {
             kept_sessions = replaced.kept_sessions,
             "the index could not be used: livehook moved it away, and builds a new one from the journal"
         );
-        self.hand_to_thread(replaced.store)
+        Ok(())
     }
 
     fn hand_to_thread(&mut self, store: Store) -> Result<Opened, IndexError> {

@@ -25,6 +25,9 @@ const FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// must not make it rebuild for ever.
 const REPLACE_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// How long the worker waits after a replacement failed, for example because the disk was full. The copy can be large.
+const REPLACE_RETRY_WAIT: Duration = Duration::from_secs(60);
+
 /// How long the worker goes on after it was asked to stop. The rest follows after the next start.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
@@ -38,8 +41,8 @@ pub struct Worker {
     has_caught_up: bool,
     /// Whether the index is bound to the journal. Nothing is written before.
     is_bound: bool,
-    /// When the worker last replaced the index by itself.
-    replaced: Option<Instant>,
+    /// Until when the worker doesn't replace the index by itself; `None` before the first time.
+    replace_pause: Option<Instant>,
     clock: Clock,
 }
 
@@ -64,7 +67,7 @@ impl Worker {
             gathering: Gathering::default(),
             has_caught_up: false,
             is_bound: false,
-            replaced: None,
+            replace_pause: None,
             clock,
         };
         // If this fails, the first step tries it again and reports the error.
@@ -74,7 +77,9 @@ impl Worker {
         worker
     }
 
+    /// Goes on with an index that was just opened, and may not be bound to the journal yet.
     fn go_on_at(&mut self, opened: Opened) {
+        self.is_bound = false;
         self.rebuild.resume(&self.follower, opened.rebuild_until);
         self.follower.go_on_at(opened);
     }
@@ -145,7 +150,7 @@ impl Worker {
         let mut result = self.try_step().await;
         if let Err(error) = &result
             && error.is_cured_by_rebuild()
-            && self.replaced.is_none_or(|replaced| replaced.elapsed() >= REPLACE_INTERVAL)
+            && self.replace_pause.is_none_or(|until| until <= Instant::now())
         {
             let reason = error.to_string();
             result = self.replace_index(&reason).await;
@@ -170,11 +175,11 @@ impl Worker {
     /// Replaces the index, whose last step failed for a reason that a new one does not have.
     async fn replace_index(&mut self, reason: &str) -> Result<Step, IndexError> {
         tracing::error!(%reason, "the index fails, and a new one cures that");
-        let opened = self.follower.index.replace().await?;
-        self.replaced = Some(Instant::now());
+        self.replace_pause = Some(Instant::now() + REPLACE_RETRY_WAIT);
+        self.follower.index.replace().await?;
+        self.replace_pause = Some(Instant::now() + REPLACE_INTERVAL);
         self.follower.metrics.index_replaced();
-        self.is_bound = false;
-        self.go_on_at(opened);
+        // The next step opens the new index.
         self.follower.status.request_rebuild();
         Ok(Step::More)
     }

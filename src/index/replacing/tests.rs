@@ -35,9 +35,9 @@ async fn sessions_outlive_the_replacement() {
     let before = sessions(directory.path());
     assert_eq!(before, expected(&history()));
     change(directory.path(), WITHOUT_HOURS);
-    let Replaced { store, old_path, kept_sessions } = replace(directory.path(), &options()).unwrap();
+    let Replaced { old_path, kept_sessions } = replace(directory.path(), &options()).unwrap();
     assert_eq!((kept_sessions, old_path.exists()), (Some(before.len()), true));
-    drop(store);
+    assert!(!directory.path().join(STAGING).exists());
     // The counts of events that the journal still has come with the rebuild.
     rebuild(directory.path(), &options(), |_, _| {}).unwrap();
     assert_eq!(sessions(directory.path()), before);
@@ -50,11 +50,11 @@ async fn rebuild_replaces_what_it_cannot_use() {
         let file = directory.path().join("index.db");
         match damage {
             "tables" => change(directory.path(), WITHOUT_HOURS),
-            "text" => std::fs::write(&file, "this was an index once\n".repeat(1000)).unwrap(),
+            "text" => fs::write(&file, "this was an index once\n".repeat(1000)).unwrap(),
             _ => {
-                let mut bytes = std::fs::read(&file).unwrap();
+                let mut bytes = fs::read(&file).unwrap();
                 bytes[4096..8 * 4096].fill(0xa5);
-                std::fs::write(&file, bytes).unwrap();
+                fs::write(&file, bytes).unwrap();
             }
         }
         let rebuilt = rebuild(directory.path(), &options(), |_, _| {}).unwrap();
@@ -71,4 +71,36 @@ async fn newer_index_is_left_alone() {
     change(directory.path(), "PRAGMA user_version = 99");
     assert!(matches!(rebuild(directory.path(), &options(), |_, _| {}), Err(IndexError::Newer { found: 99, .. })));
     assert!(!directory.path().join("index.db.unusable").exists());
+}
+
+/// A full disk is not taken for an old index that can't be read, whose sessions would be lost.
+#[tokio::test]
+async fn full_disk_ends_the_copy() {
+    let (directory, new) = (stopped().await, tempfile::tempdir().unwrap());
+    let old = directory.path().join("index.db");
+    let store = Store::open(new.path(), &options()).unwrap();
+    let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)
+        INSERT INTO streams SELECT i, 'd/a/' || i, i FROM n";
+    change(directory.path(), many);
+    store.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let error = copy_sessions(&store.connection, &old).unwrap_err();
+    assert!(error.is_disk_full(), "{error}");
+    store.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+    assert_eq!(copy_sessions(&store.connection, &old).unwrap(), Some(2));
+    fs::write(&old, "this was an index once\n".repeat(1000)).unwrap();
+    assert_eq!(copy_sessions(&store.connection, &old).unwrap(), None);
+}
+
+#[tokio::test]
+async fn first_unusable_index_is_kept() {
+    let directory = stopped().await;
+    for (content, name) in [("first", "unusable"), ("second", "unusable-2"), ("third", "unusable-2")] {
+        fs::write(directory.path().join("index.db"), content.repeat(1000)).unwrap();
+        let old_path = rebuild(directory.path(), &options(), |_, _| {}).unwrap().old_path.unwrap();
+        assert_eq!(old_path, directory.path().join(format!("index.db.{name}")));
+        assert!(fs::read_to_string(&old_path).unwrap().starts_with(content));
+    }
+    assert!(fs::read_to_string(directory.path().join("index.db.unusable")).unwrap().starts_with("first"));
+    assert_eq!(sessions(directory.path()), expected(&history()));
 }

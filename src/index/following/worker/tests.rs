@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::testing::advance_test_clock;
 use crate::index::Reader;
-use crate::index::following::testing::{Running, history, reported_cursor};
+use crate::index::following::testing::{Running, history, prune_records, reported_cursor};
 use crate::index::settings::Settings;
 use crate::index::testing::{expected, sessions};
 use crate::journal::Journal;
@@ -23,6 +23,7 @@ async fn assert_replaced(running: &mut Running, times: u32) {
     running.step_until_idle().await;
     assert_eq!((running.status.view().last_error, running.sessions()), (None, expected(&history())));
     assert!(!running.status.view().is_rebuilding);
+    assert!(Reader::open(running.path()).unwrap().journal_id().unwrap().is_some(), "the new index follows the journal");
     let line = format!("livehook_index_replaced_total {times}\n");
     assert!(running.metrics.encode(TextFormat::Classic).contains(&line));
 }
@@ -53,6 +54,27 @@ async fn failing_index_is_replaced_once_an_hour() {
     assert!(running.metrics.encode(TextFormat::Classic).contains("livehook_index_replaced_total 1\n"));
     tokio::time::advance(REPLACE_INTERVAL).await;
     assert_replaced(&mut running, 2).await;
+    running.stop().await;
+}
+
+/// The journal lacks most records of the sessions, so only the old index has them.
+#[tokio::test(start_paused = true)]
+async fn index_stays_until_it_can_be_replaced() {
+    let history = history();
+    let directory = Running::with(&history).await.stop().await;
+    prune_records(directory.path(), "offset <= 5");
+    let mut running = Running::open(directory);
+    running.step_until_idle().await;
+    // The new index can't be made.
+    let obstacle = running.path().join("index.part");
+    std::fs::write(&obstacle, "not a directory").unwrap();
+    running.change_index("DROP TABLE event_hours");
+    advance_test_clock(PRUNE_AFTER_MS);
+    running.assert_fails("index.part").await;
+    running.assert_fails("`event_hours` is missing").await;
+    std::fs::remove_file(&obstacle).unwrap();
+    tokio::time::advance(REPLACE_RETRY_WAIT).await;
+    assert_replaced(&mut running, 1).await;
     running.stop().await;
 }
 
