@@ -3,7 +3,9 @@
 //! The index has an event for as long as the journal has its record. Before events are removed, their numbers are added to
 //! their sessions. Ended and stale sessions are removed [`super::Options::retention_days`] after their last event.
 
-use rusqlite::{Connection, Statement, params};
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
 
 use super::IndexError;
 use super::hours::{End, HourCounts};
@@ -166,24 +168,26 @@ fn remove_unused(connection: &Connection, streams: &[i64]) -> rusqlite::Result<(
     let sessions: Vec<i64> = sessions.into_iter().map(|(stretch, _)| stretch).collect();
     let events: Vec<i64> = schema::stretches(connection)?.into_iter().flatten().rev().collect();
     let has_session = format!("SELECT 1 FROM {SESSIONS_OF_STREAM} WHERE number >> 16 = ?1 AND stream = ?2");
-    let mut has_session = connection.prepare_cached(&has_session)?;
-    let mut has_event = connection.prepare_cached("SELECT 1 FROM events WHERE offset >> 16 = ?1 AND stream = ?2")?;
-    for stream in streams {
-        if !is_in_any(&sessions, *stream, &mut has_session)? && !is_in_any(&events, *stream, &mut has_event)? {
-            connection.prepare_cached("DELETE FROM streams WHERE number = ?1")?.execute([stream])?;
+    let has_event = "SELECT 1 FROM events WHERE offset >> 16 = ?1 AND stream = ?2";
+    // Each stretch is searched for all streams in order, because these searches share pages.
+    let mut unused: Vec<i64> = BTreeSet::from_iter(streams).into_iter().copied().collect();
+    for (stretches, query) in [(sessions, has_session.as_str()), (events, has_event)] {
+        let mut query = connection.prepare_cached(query)?;
+        for stretch in stretches {
+            let mut left = Vec::new();
+            for stream in unused {
+                if !query.exists([stretch, stream])? {
+                    left.push(stream);
+                }
+            }
+            unused = left;
         }
+    }
+    let mut delete = connection.prepare_cached("DELETE FROM streams WHERE number = ?1")?;
+    for stream in unused {
+        delete.execute([stream])?;
     }
     Ok(())
-}
-
-/// Returns whether a query for a stretch and a stream finds a row for one of the stretches.
-fn is_in_any(stretches: &[i64], stream: i64, query: &mut Statement<'_>) -> rusqlite::Result<bool> {
-    for stretch in stretches {
-        if query.exists([*stretch, stream])? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 #[cfg(test)]
@@ -191,11 +195,12 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
+    use crate::index::testing::statements;
 
     #[test]
     fn stream_in_use_is_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let connection: Connection = schema::open(directory.path()).unwrap();
+        let mut connection: Connection = schema::open(directory.path()).unwrap();
         connection
             .execute_batch(
                 "INSERT INTO streams VALUES (1, 'd/a/1', '1'), (2, 'd/a/2', '2'), (3, 'd/a/3', '3');
@@ -205,7 +210,10 @@ mod tests {
                  INSERT INTO session_stretches VALUES (0, 0, 0);",
             )
             .unwrap();
-        remove_unused(&connection, &[1, 2, 3]).unwrap();
+        let remove = |connection: &mut Connection| remove_unused(connection, &[3, 2, 1, 2, 3]).unwrap();
+        let texts = statements(&mut connection, |connection| connection, remove);
+        // Two of the streams are searched for in all 14 stretches of events, and all three in the one of sessions.
+        assert_eq!(texts.iter().filter(|text| text.contains("AND stream = ?2")).count(), 2 * 14 + 3);
         let left: String =
             connection.query_row("SELECT group_concat(number) FROM streams", [], |row| row.get(0)).unwrap();
         assert_eq!(left, "1,2");
