@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Ok(rebuilt) => {
                 if let Some(old_path) = rebuilt.old_path {
                     talk(format_args!(
-                        "the old index could not be used; it is now {}. Remove it if you miss no session that is older than the journal",
+                        "the old index could not be used; it is now {}. Remove it if you miss no session older than the journal",
                         old_path.display()
                     ));
                 }

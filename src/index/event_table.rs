@@ -92,8 +92,8 @@ impl<'c> EventTable<'c> {
         self.remove_doubles(rows)
     }
 
-    /// Removes the offsets of the batch that are in both tables from `repeats`. A rebuild moves an event to its first offset, and then
-    /// back to its last one, which is in `repeats` by then.
+    /// Removes the offsets of the batch that are in both tables from `repeats`. A rebuild moves an event to its first offset, and
+    /// then back to its last one, which is in `repeats` by then.
     fn remove_doubles(&self, rows: &[EventRow]) -> rusqlite::Result<()> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
         let delete = "DELETE FROM repeats WHERE offset BETWEEN ?1 AND ?2
