@@ -12,7 +12,7 @@ use super::lane_filter::LaneFilter;
 use super::open::limit_of;
 use crate::index::IndexError;
 use crate::index::lane_views::LaneQuery;
-use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
+use crate::index::stored_session::OPEN_SESSIONS;
 
 /// How many ended sessions are searched for ones that reach into the time.
 const SEARCHED_MAX: usize = 20_000;
@@ -84,11 +84,5 @@ impl Reader {
         }
         earlier.is_cut = searched == SEARCHED_MAX;
         Ok(earlier)
-    }
-
-    /// Reads a session by its row.
-    pub(super) fn session_of_row(&self, number: i64) -> rusqlite::Result<StoredSession> {
-        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE number = ?1");
-        self.connection.prepare_cached(&query)?.query_row([number], StoredSession::read)
     }
 }

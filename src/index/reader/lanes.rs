@@ -109,9 +109,10 @@ impl Reader {
     ) -> Result<Found, IndexError> {
         let mut starts = earlier.starts.clone();
         for stream in streams {
-            let sessions = self.lane_sessions(stream, (i64::MIN, query.until_ms), NEWEST_MAX, now_ms)?;
-            let started_ms = sessions.iter().filter(|session| session.until_ms >= query.from_ms).map(|s| s.started_ms);
-            starts.extend(started_ms.max().map(|started_ms| (started_ms, stream)));
+            let newest = self.newest_sessions(stream, (i64::MIN, query.until_ms), NEWEST_MAX)?;
+            // The newest start comes first.
+            let reaching = newest.iter().find(|stored| self.until_ms(stored, now_ms) >= query.from_ms);
+            starts.extend(reaching.map(|stored| (stored.session.started_ms(), stream)));
         }
         let mut found = Found::default();
         found.add_newest_first(starts);
@@ -164,22 +165,23 @@ impl Reader {
         limit: usize,
         now_ms: i64,
     ) -> Result<Lane, IndexError> {
-        let mut sessions = self.lane_sessions(stream, (query.from_ms, query.until_ms), limit, now_ms)?;
+        let mut sessions = self.newest_sessions(stream, (query.from_ms, query.until_ms), limit)?;
         // The newest ones are read, so what is missing is before the earliest of them.
-        let complete_from_ms = if sessions.len() == limit { sessions.last().map(|last| last.started_ms) } else { None };
+        let earliest = sessions.last().filter(|_| sessions.len() == limit);
+        let complete_from_ms = earliest.map(|stored| stored.session.started_ms());
         if complete_from_ms.is_none() {
-            let newest = self.lane_sessions(stream, (i64::MIN, query.from_ms), NEWEST_MAX, now_ms)?;
-            sessions.extend(newest.into_iter().filter(|session| session.until_ms >= query.from_ms));
+            let newest = self.newest_sessions(stream, (i64::MIN, query.from_ms), NEWEST_MAX)?;
+            sessions.extend(newest.into_iter().filter(|stored| self.until_ms(stored, now_ms) >= query.from_ms));
         }
-        let key = self.stream_key(stream)?;
         for number in earlier.of_stream(stream).iter().take(limit) {
-            let session = self.lane_session(&key, self.session_of_row(*number)?, now_ms);
-            if !sessions.iter().any(|known| known.id == session.id) {
-                sessions.push(session);
+            if !sessions.iter().any(|known| known.number == *number) {
+                sessions.extend(self.stored_session(*number)?);
             }
         }
         sessions.reverse();
-        sessions.sort_by_key(|session| session.started_ms);
+        sessions.sort_by_key(|stored| stored.session.started_ms());
+        let key = self.stream_key(stream)?;
+        let sessions = sessions.into_iter().map(|stored| self.lane_session(&key, &stored, now_ms)).collect();
         Ok(Lane {
             domain: key.domain().into_owned(),
             app_name: key.app_name().into_owned(),
@@ -189,25 +191,17 @@ impl Reader {
         })
     }
 
-    /// The sessions of a stream that started in a time, the newest first.
-    fn lane_sessions(
-        &self,
-        stream: i64,
-        started: (i64, i64),
-        limit: usize,
-        now_ms: i64,
-    ) -> Result<Vec<LaneSession>, IndexError> {
-        let key = self.stream_key(stream)?;
-        let newest = self.newest_sessions(stream, started, limit)?.into_iter();
-        Ok(newest.map(|stored| self.lane_session(&key, stored, now_ms)).collect())
+    /// When a session was last on, see [`Session::until_ms`](crate::session::Session::until_ms).
+    fn until_ms(&self, stored: &StoredSession, now_ms: i64) -> i64 {
+        stored.session.until_ms(now_ms, self.settings.stale_after_ms)
     }
 
-    fn lane_session(&self, key: &StreamKey, stored: StoredSession, now_ms: i64) -> LaneSession {
-        let StoredSession { sequence, session, .. } = stored;
+    fn lane_session(&self, key: &StreamKey, stored: &StoredSession, now_ms: i64) -> LaneSession {
+        let session = &stored.session;
         LaneSession {
-            id: key.session(&sequence),
+            id: key.session(&stored.sequence),
             started_ms: session.started_ms(),
-            until_ms: session.until_ms(now_ms, self.settings.stale_after_ms),
+            until_ms: self.until_ms(stored, now_ms),
             state: session.state(now_ms, self.settings.stale_after_ms),
             reason: session.reason(),
             user_address: session.user_address().map(str::to_owned),

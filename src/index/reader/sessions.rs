@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use rusqlite::params_from_iter;
 use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::Reader;
 use super::conditions::Conditions;
@@ -221,6 +221,12 @@ impl Reader {
             sequence: stored.sequence,
             place,
         })
+    }
+
+    /// The session of a row; `None` if there is none.
+    pub(super) fn stored_session(&self, number: i64) -> rusqlite::Result<Option<StoredSession>> {
+        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE number = ?1");
+        self.connection.prepare_cached(&query)?.query_row([number], StoredSession::read).optional()
     }
 
     pub(super) fn anomalies(&self, session: i64) -> Result<i64, IndexError> {

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use rusqlite::OptionalExtension;
-
 use super::Reader;
 use crate::callback::StreamSelection;
 use crate::index::IndexError;
-use crate::index::stored_session::{OPEN_SESSIONS, SESSION_COLUMNS, StoredSession};
+use crate::index::stored_session::OPEN_SESSIONS;
 use crate::index::views::StreamView;
 use crate::moment::Moment;
 use crate::session::StreamKey;
@@ -101,9 +99,7 @@ impl Reader {
         for session in &live.sessions {
             anomalies += self.anomalies(*session)?;
         }
-        let query = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE number = ?1");
-        let mut statement = self.connection.prepare_cached(&query)?;
-        let newest = statement.query_row([live.sessions.last()], StoredSession::read).optional()?;
+        let newest = live.sessions.last().map_or(Ok(None), |number| self.stored_session(*number))?;
         let newest = newest.as_ref();
         let session = newest.map(|newest| &newest.session);
         let size = session.and_then(|session| session.size());
