@@ -5,6 +5,7 @@
 //! one, can take its place.
 
 mod alone;
+mod availability;
 mod confirming;
 mod id_block;
 mod inbox;
@@ -21,8 +22,9 @@ mod wakeups;
 mod window;
 
 pub(super) use alone::append_alone;
+pub(super) use availability::Availability;
 pub(super) use inbox::{Append, Edit, Inbox};
 pub(super) use now::Clocks;
 pub(super) use store::Store;
-pub(super) use thread::{Availability, Links, Writer};
+pub(super) use thread::{Links, Writer};
 pub use wakeups::{Wakeups, WriterDied};

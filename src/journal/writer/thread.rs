@@ -3,12 +3,13 @@
 //! It takes everything that waits in the inbox, commits events and progress in one transaction with one sync, and passes their
 //! results to [`Wakeups`](super::Wakeups) at once. Each edit then has a transaction and a reply of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
 use super::super::{AppendError, Appended, JournalError, Offset, Record};
+use super::availability::Availability;
 use super::inbox::{Advance, Append, Batch, Edit, Inbox, Reply};
 use super::now::{Clocks, Now};
 use super::store::{CommitReport, PruningReport, Store};
@@ -34,30 +35,8 @@ const REOPEN_WAIT: Duration = Duration::from_secs(1);
 const FAILED_PRUNING_WAIT: Duration = Duration::from_secs(60);
 const FAILED_PRUNING_WAIT_MAX: Duration = Duration::from_secs(3600);
 
-/// How often the log says at most that the journal is full.
-const FULL_LOG_INTERVAL: Duration = Duration::from_secs(60);
-
 /// Shares of the size limit at which the log warns.
 const WARNINGS_PERCENT: [u64; 2] = [50, 80];
-
-/// Why no event can be stored now. The writer sets it, and everything that appends or reports health reads it.
-#[derive(Clone, Debug, Default)]
-pub(in super::super) struct Availability(Arc<Mutex<Option<AppendError>>>);
-
-impl Availability {
-    /// Why no event can be stored; `None` if one can.
-    pub(in super::super) fn error(&self) -> Option<AppendError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Returns whether this is a change.
-    fn set(&self, error: Option<AppendError>) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_changed = *known != error;
-        *known = error;
-        has_changed
-    }
-}
 
 /// Connects the writer thread to the rest of the journal.
 pub(in super::super) struct Links {
@@ -80,8 +59,6 @@ pub(in super::super) struct Writer {
     failed_prunings: u32,
     no_pruning_until: Duration,
     warned_percent: u64,
-    /// When the log said last that the journal is full.
-    full_logged: Option<Instant>,
 }
 
 enum State {
@@ -102,7 +79,6 @@ impl Writer {
             failed_prunings: 0,
             no_pruning_until: Duration::ZERO,
             warned_percent: 0,
-            full_logged: None,
         }
     }
 
@@ -167,10 +143,7 @@ impl Writer {
         let is_full = results.contains(&Err(AppendError::Full));
         // A batch of duplicates or of progress alone does not show whether there is space.
         if is_full || stored > 0 {
-            let has_changed = self.links.availability.set(is_full.then_some(AppendError::Full));
-            if has_changed && is_full {
-                self.log_full();
-            }
+            self.links.availability.set(is_full.then_some(AppendError::Full));
         }
         // Offsets of one commit have no gaps, and the last one is the head.
         let offsets = (head.0 - stored as i64 + 1..).map(Offset);
@@ -182,14 +155,6 @@ impl Writer {
             appends: appends.into_iter().map(|append| append.reply).zip(results).collect(),
             advances: advances.into_iter().map(|advance| (advance.reply, Ok(()))).collect(),
             head,
-        }
-    }
-
-    /// Logs that the journal is full, though not each time: a slow sink makes room for a few events again and again.
-    fn log_full(&mut self) {
-        if self.full_logged.is_none_or(|logged| logged.elapsed() >= FULL_LOG_INTERVAL) {
-            tracing::error!("{}", AppendError::Full);
-            self.full_logged = Some(Instant::now());
         }
     }
 
@@ -424,19 +389,6 @@ mod tests {
             assert_eq!(writer.failed_prunings, failed, "{secs}");
             assert!(matches!(writer.state, State::Open(_)) && writer.links.availability.error().is_none());
         }
-    }
-
-    #[test]
-    fn full_journal_is_logged_once_a_minute() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut writer = writer(open(directory.path()), Clocks::start(system_clock));
-        writer.log_full();
-        let first = writer.full_logged.unwrap();
-        writer.log_full();
-        assert_eq!(writer.full_logged, Some(first));
-        writer.full_logged = first.checked_sub(FULL_LOG_INTERVAL);
-        writer.log_full();
-        assert!(writer.full_logged.unwrap() >= first);
     }
 
     #[test]
