@@ -100,6 +100,7 @@ pub(super) const DATABASE: Database = Database {
     settings: &[
         // FULL: each commit syncs the WAL before it returns.
         ("synchronous", 2),
+        // For a connection without a thread for checkpoints, as in a salvage.
         ("wal_autocheckpoint", CHECKPOINT_PAGES as i64),
     ],
 };

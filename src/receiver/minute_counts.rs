@@ -30,8 +30,8 @@ impl MinuteCounts {
     pub(super) fn count(&mut self, is_verified: bool, time_ms: i64) {
         self.last_ms = Some(time_ms);
         let minute = time_ms.div_euclid(MINUTE_MS);
-        // The clock was set back: later callbacks would count for a minute that nobody sees for as long. For a small step, they
-        // count for the newest minute until it comes again.
+        // If the clock was set back far, the newest minute lies in the future, and the chart would not show what counts for it. After
+        // a small step back, callbacks count for the newest minute until it comes again.
         if self.minutes.back().is_some_and(|(newest, _)| *newest > minute + 1) {
             self.minutes.clear();
         }

@@ -2,8 +2,8 @@
 //!
 //! SQLite does that within the commit that reaches a number of pages. Then this commit and all that come meanwhile wait until
 //! megabytes are copied and synced, which takes long on a slow disk. So a thread with a connection of its own copies the pages
-//! while the writer goes on. The writer itself copies the few pages that it has written meanwhile: SQLite begins the WAL anew
-//! only when all its pages are copied.
+//! while the writer goes on. Then the writer copies the few pages that it has written meanwhile, because SQLite restarts the WAL
+//! (writes it from its beginning again) only when all its pages are copied.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -43,11 +43,11 @@ enum Phase {
 
 /// Decides after each commit what becomes of the pages in the WAL.
 struct Schedule {
-    /// How many pages the WAL should have at most, apart from those that come during a copy.
+    /// A copy begins when the WAL has this many pages.
     pages_max: i32,
-    /// How many it had after the last commit.
+    /// How many pages it had after the last commit.
     pages: i32,
-    /// With this many pages, the next copy begins.
+    /// The next copy begins at this many pages. That is more than `pages_max` while the WAL doesn't restart.
     next: i32,
 }
 
@@ -118,7 +118,7 @@ impl Shared {
             if let Err(error) = copy_pages(&mut connection, path) {
                 connection = None;
                 let (file, error) = (path.display(), error.to_string());
-                tracing::warn!(%file, error, "a checkpoint failed next to the writer, which tries it now");
+                tracing::warn!(%file, error, "the thread for checkpoints failed, so the writer makes the checkpoint");
             }
             let mut phase = self.lock();
             if *phase == Phase::Copying {
@@ -151,22 +151,22 @@ impl Schedule {
 
     /// Decides what the writer does, given how many pages the WAL has now.
     fn step(&mut self, pages: i32, phase: Phase) -> Step {
-        let begins_anew = pages < self.pages;
+        let has_restarted = pages < self.pages;
         self.pages = pages;
-        if begins_anew {
+        if has_restarted {
             self.next = self.pages_max;
         }
         let is_due = pages >= self.next;
         let step = match phase {
             Phase::Waiting if is_due => Step::Ask,
-            // If the WAL began anew, the thread has copied all pages.
-            Phase::Copied if !begins_anew && pages > self.pages_max => Step::Copy,
-            // While the thread copies, SQLite lets nobody else copy. So this helps only if the thread has died.
+            // A WAL that has restarted has no such pages.
+            Phase::Copied if !has_restarted && pages > self.pages_max => Step::Copy,
+            // SQLite allows one copy at a time, so this has no effect while the thread copies. It helps if the thread has died.
             Phase::Copying | Phase::Closed if is_due => Step::Copy,
             _ => Step::Continue,
         };
         if step != Step::Continue {
-            // A reader may keep pages from being copied. Another copy follows only after as many further pages.
+            // A reader can prevent that pages are copied. Another try at each commit would not help.
             self.next = pages.saturating_add(self.pages_max);
         }
         step
@@ -179,7 +179,7 @@ fn copy_pages(connection: &mut Option<Connection>, path: &Path) -> Result<(), St
         Some(connection) => connection,
         None => {
             let opened = connect_to_write(path)?;
-            // FULL: the WAL begins anew, so the database must be durable.
+            // FULL: SQLite syncs the database before it restarts the WAL.
             opened.pragma_update(None, "synchronous", 2)?;
             connection.insert(opened)
         }
@@ -222,7 +222,7 @@ mod tests {
             (100, Waiting, Step::Ask),
             (150, Copying, Step::Continue),
             (160, Copied, Step::Copy),
-            // A reader keeps the WAL from beginning anew.
+            // A reader prevents the restart of the WAL.
             (170, Waiting, Step::Continue),
             (260, Waiting, Step::Ask),
             // The thread has copied all.
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn wal_begins_anew_while_the_writer_goes_on() {
+    fn wal_restarts_while_the_writer_goes_on() {
         let directory = tempfile::tempdir().unwrap();
         let (mut connection, path) = database(directory.path());
         let checkpoints = Checkpoints::start(&mut connection, &path, 50).unwrap();

@@ -38,7 +38,7 @@ pub(super) struct Window {
     first: Offset,
     /// The offset after the newest record.
     end: Offset,
-    /// Its seed is random, so nobody can prepare events that collide.
+    /// It has a random seed, so that no sender can prepare ids with equal hashes.
     hasher: DefaultHashBuilder,
     span_secs: u32,
     ids_max: u32,
