@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -251,7 +252,18 @@ impl Drop for Mounted {
     }
 }
 
-/// A port on which no process listens.
+/// A port on which no process listens, each port once. The next two ports are free as well, for servers that need three.
+///
+/// They are below 32768, the first that Linux gives to clients: no connection of another process can take one in between.
 pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Two processes that run tests at once begin at different ports.
+    let first = std::process::id().wrapping_mul(97);
+    let mut ports = (0..4000).map(|_| {
+        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 4000;
+        20_000 + 3 * u16::try_from(number).unwrap()
+    });
+    let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let port = ports.find(|&port| (port..port + 3).all(is_free)).expect("a port is free");
+    SocketAddr::from(([127, 0, 0, 1], port))
 }

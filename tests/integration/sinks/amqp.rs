@@ -1,6 +1,7 @@
 //! The sink `amqp`, against a real RabbitMQ server. Its own client library reads back what arrived; `tests/sinks.py` uses another one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use lapin::options::{BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -8,8 +9,8 @@ use lapin::{Channel, ExchangeKind};
 
 use super::server::Server;
 use super::{
-    Fault, Subject, a_large_event_is_set_aside, all_arrived, conforms, metric, nothing_is_pending, post, started,
-    survives_a_long_stop, wait_for,
+    Fault, Subject, a_large_event_is_set_aside, all_arrived, block_on, conforms, metric, nothing_is_pending, post,
+    started, survives_a_long_stop, wait_for,
 };
 
 /// The exchange of the tests, and its queue.
@@ -32,21 +33,16 @@ impl Rabbit {
         rabbit
     }
 
-    /// Runs a future with a channel of the server, on a thread of its own.
-    fn with<T: Send>(&self, work: impl AsyncFn(Channel) -> T + Sync) -> T {
+    /// Runs a future with a channel of the server.
+    fn with<T: Send>(&self, work: impl AsyncFnOnce(Channel) -> T + Send) -> T {
         let uri = format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.server.port);
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            runtime.block_on(async {
-                let connection =
-                    lapin::Connection::connect(&uri, lapin::ConnectionProperties::default()).await.unwrap();
-                let result = work(connection.create_channel().await.unwrap()).await;
-                // The channel may be about to close.
-                let _ = connection.close(200, "done".into()).await;
-                result
-            })
-        };
-        std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+        block_on(async || {
+            let connection = lapin::Connection::connect(&uri, lapin::ConnectionProperties::default()).await.unwrap();
+            let result = work(connection.create_channel().await.unwrap()).await;
+            // The channel may be about to close. Now and then the library closes the connection, and waits for its end for ever.
+            let _ = tokio::time::timeout(Duration::from_secs(5), connection.close(200, "done".into())).await;
+            result
+        })
     }
 
     pub(super) fn declare_exchange(&self) {

@@ -11,8 +11,8 @@ use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 
 use super::server::Server;
 use super::{
-    Fault, Subject, all_arrived, by_stream, callback, conforms, metric, nothing_is_pending, partition_key, post,
-    started, survives_a_long_stop, wait_for,
+    Fault, Subject, all_arrived, block_on, by_stream, callback, conforms, metric, nothing_is_pending, partition_key,
+    post, started, survives_a_long_stop, wait_for,
 };
 use crate::client::{Client, post_all};
 
@@ -92,13 +92,9 @@ impl Subject for Kafka {
     }
 }
 
-/// Runs a future with a client of the brokers, on a thread of its own.
-fn with<T: Send>(brokers: &[String], work: impl AsyncFn(rskafka::client::Client) -> T + Sync) -> T {
-    let run = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { work(ClientBuilder::new(brokers.to_vec()).build().await.unwrap()).await })
-    };
-    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+/// Runs a future with a client of the brokers.
+fn with<T: Send>(brokers: &[String], work: impl AsyncFnOnce(rskafka::client::Client) -> T + Send) -> T {
+    block_on(async || work(ClientBuilder::new(brokers.to_vec()).build().await.unwrap()).await)
 }
 
 /// The records of each of these partitions, in order.

@@ -160,6 +160,18 @@ async fn started(directory: &Path, keys: &str) -> Livehook {
     livehook
 }
 
+/// Runs a future of a client library to its end, within a minute, because some libraries wait for an answer for ever. It gets a
+/// thread and a runtime of its own, so that a test can wait for it within its own runtime.
+#[cfg(feature = "connection")]
+fn block_on<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let result = runtime.block_on(async { tokio::time::timeout(Duration::from_mins(1), work()).await });
+        result.expect("the server answers its client")
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
+
 /// Waits until the log contains this text.
 #[cfg(feature = "connection")]
 async fn wait_for(livehook: &Livehook, text: &str) {

@@ -9,7 +9,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy};
 
 use super::server::Server;
 use super::{
-    Fault, RETRY, Subject, a_large_event_is_set_aside, all_arrived, conforms, metric, post, started,
+    Fault, RETRY, Subject, a_large_event_is_set_aside, all_arrived, block_on, conforms, metric, post, started,
     survives_a_long_stop, wait_for,
 };
 use crate::process::{Livehook, free_port};
@@ -30,8 +30,8 @@ impl Nats {
         Nats { server: Server::start("nats", directory, &[]), more: more.to_owned(), read: Mutex::default() }
     }
 
-    /// Runs a future with a context of the server, on a thread of its own.
-    fn with<T: Send>(&self, work: impl AsyncFn(jetstream::Context) -> T + Sync) -> T {
+    /// Runs a future with a context of the server.
+    fn with<T: Send>(&self, work: impl AsyncFnOnce(jetstream::Context) -> T + Send) -> T {
         with(self.server.port, work)
     }
 
@@ -48,16 +48,12 @@ impl Nats {
     }
 }
 
-fn with<T: Send>(port: u16, work: impl AsyncFn(jetstream::Context) -> T + Sync) -> T {
-    let run = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let client = async_nats::ConnectOptions::new().retry_on_initial_connect();
-            let client = client.connect(format!("nats://127.0.0.1:{port}")).await.unwrap();
-            work(jetstream::new(client)).await
-        })
-    };
-    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+fn with<T: Send>(port: u16, work: impl AsyncFnOnce(jetstream::Context) -> T + Send) -> T {
+    block_on(async || {
+        let client = async_nats::ConnectOptions::new().retry_on_initial_connect();
+        let client = client.connect(format!("nats://127.0.0.1:{port}")).await.unwrap();
+        work(jetstream::new(client)).await
+    })
 }
 
 /// Appends the messages of the stream after those that are in `read`.
