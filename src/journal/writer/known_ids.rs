@@ -36,6 +36,8 @@ impl KnownIds {
                 window.forget(now.monotonic_secs());
             }
         })?;
+        // Each page that SQLite has read is in its cache, and is not needed again.
+        connection.release_memory()?;
         Ok(KnownIds { window, stored })
     }
 
