@@ -85,6 +85,8 @@ impl Store {
             sequences: Sequences::default(),
         };
         store.reload()?;
+        // What was read to open the index is not needed again.
+        store.connection.release_memory()?;
         Ok(store)
     }
 

@@ -36,7 +36,7 @@ impl KnownIds {
                 window.forget(now.monotonic_secs());
             }
         })?;
-        // Each page that SQLite has read is in its cache, and is not needed again.
+        // The pages that were read for this are not needed again.
         connection.release_memory()?;
         Ok(KnownIds { window, stored })
     }
