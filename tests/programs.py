@@ -22,9 +22,11 @@ PORTS = iter(random.sample(range(20000, 32000, 3), 4000))
 
 
 def free_port():
-    """Returns a port on which no process listens, each port once. The next two ports are for the same server."""
+    """Returns a port on which no process listens, each port once. The next two ports are free as well, for servers that need three."""
     for port in PORTS:
-        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as servers:
+            for each in range(port, port + 3):
+                servers.enter_context(socket.create_server(("0.0.0.0", each)))
             return port
     raise AssertionError("no port is free")
 

@@ -91,7 +91,7 @@ async fn bind_queue(address: SocketAddr) -> anyhow::Result<()> {
     channel.queue_declare("all".into(), durable, FieldTable::default()).await?;
     let options = QueueBindOptions::default();
     channel.queue_bind("all".into(), "livehook".into(), "#".into(), options, FieldTable::default()).await?;
-    // The connection is dropped and not closed, because the library waits for the end of a closed one, now and then for ever.
+    // The connection is dropped and not closed: to close it, the library waits for an answer, and now and then that never ends.
     Ok(())
 }
 

@@ -39,7 +39,7 @@ impl Rabbit {
         block_on(async || {
             let connection = lapin::Connection::connect(&uri, lapin::ConnectionProperties::default()).await.unwrap();
             let result = work(connection.create_channel().await.unwrap()).await;
-            // The channel may be about to close. Now and then the library closes the connection, and waits for its end for ever.
+            // The channel may be about to close. Now and then the library closes the connection and never says so.
             let _ = tokio::time::timeout(Duration::from_secs(5), connection.close(200, "done".into())).await;
             result
         })
