@@ -36,8 +36,6 @@ impl KnownIds {
                 window.forget(now.monotonic_secs());
             }
         })?;
-        // The pages that were read for this are not needed again.
-        connection.release_memory()?;
         Ok(KnownIds { window, stored })
     }
 

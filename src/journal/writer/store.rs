@@ -80,7 +80,7 @@ impl Store {
         let last: Option<i64> = connection.query_row("SELECT max(offset) FROM records", [], |row| row.get(0))?;
         // `first_offset` outlives the records: if all of them were pruned, their offsets are not used again.
         let next_offset = last.map_or(first, |last| Offset(last + 1).max(first));
-        Ok(Store {
+        let store = Store {
             data_dir: data_dir.to_owned(),
             options: options.clone(),
             identity: Identity::of(&path).map_err(StorageError::io(&path))?,
@@ -92,7 +92,10 @@ impl Store {
             dead_letters_bytes: dead_letters::lines_bytes(&connection)?,
             connection,
             _checkpoints: checkpoints,
-        })
+        };
+        // What was read to open the journal is not needed again.
+        store.connection.release_memory()?;
+        Ok(store)
     }
 
     /// Opens the journal like [`Store::open`], and proves that it can be written.
